@@ -1,0 +1,106 @@
+# The only door: people and machines run the same targets. Needs Python 3.11+ and make, nothing else.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+OFFICIAL := .venv-official
+WHEEL := .venv-wheel
+LOCKER := .venv-lock
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all test-official lint format types floors fuzz bench build lock check clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  PYTHON=python3.12 picks the interpreter; ARGS='-k name' goes to pytest, bench and demo."
+
+# Runs once, and again when the lock or pyproject.toml is newer than the last success.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "axsync needs Python 3.11 or newer; try make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(READY) ## The locked environment in .venv, axsync installed from the checkout
+
+demo: $(READY) ## A small Axonius on loopback, a dump of it, a look at the lake
+	@$(BIN)/axsync demo $(ARGS)
+
+test: $(READY) ## The test suite without what is slow
+	@$(BIN)/python -m pytest -q -m "not slow and not official" $(ARGS)
+
+test-all: $(READY) ## The test suite with what is slow
+	@$(BIN)/python -m pytest -q -m "not official" $(ARGS)
+
+lint: $(READY) ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(READY) ## ruff: repair what it can, then format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+types: $(READY) ## mypy --strict
+	@$(BIN)/mypy
+
+floors: $(READY) ## import-linter: who may import whom
+	@$(BIN)/lint-imports --no-logo
+
+fuzz: $(READY) ## The property tests, with many fresh examples
+	@$(BIN)/python -m pytest -q tests/property --hypothesis-profile=fuzz $(ARGS)
+
+bench: $(READY) ## What a page and a run cost on this machine
+	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+build: $(READY) ## Wheel and sdist in dist/; the wheel is tried in an environment of its own
+	@rm -rf dist $(WHEEL)
+	@$(BIN)/python -m build --no-isolation .
+	@$(PYTHON) -m venv $(WHEEL)
+	@$(WHEEL)/bin/python -m pip install --quiet dist/*.whl
+	@$(WHEEL)/bin/python -I -c 'from importlib.resources import files; assert files("axsync").joinpath("py.typed").is_file()'
+	@$(WHEEL)/bin/axsync --version
+
+$(OFFICIAL)/ready: tests/official/requirements.txt
+	@test -x $(OFFICIAL)/bin/python || $(PYTHON) -m venv $(OFFICIAL)
+	@$(OFFICIAL)/bin/python -m pip install --quiet -r tests/official/requirements.txt
+	@touch $@
+
+test-official: $(READY) $(OFFICIAL)/ready ## The official client against the emulator, in an environment of its own
+	@port=$$($(BIN)/python -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'); \
+	$(BIN)/python -m axsync.emulator --profile v1 --port $$port & server=$$!; \
+	trap 'kill $$server 2>/dev/null' EXIT; \
+	for try in $$(seq 50); do \
+		kill -0 $$server 2>/dev/null || { echo "the emulator did not start" >&2; exit 1; }; \
+		$(BIN)/python -c "import socket; socket.create_connection(('127.0.0.1', $$port), 1)" 2>/dev/null && break; \
+		sleep 0.2; \
+	done; \
+	$(OFFICIAL)/bin/python tests/official/check_official_client.py http://127.0.0.1:$$port
+
+define LOCK_HEADER
+# Every version that development, tests and `axsync demo` use, with its hashes; refresh with `make lock`.
+# Resolved on Python 3.11, the oldest one supported; nothing in it depends on the platform, and the hashes
+# cover the wheels for Linux and macOS and for newer Pythons.
+endef
+export LOCK_HEADER
+
+lock: ## Refresh requirements.lock (needs Python 3.11): newest versions that pyproject.toml allows
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "resolve on the oldest Python: make lock PYTHON=python3.11")'
+	@test -x $(LOCKER)/bin/pip-compile || { $(PYTHON) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet 'pip-tools>=7.6'; }
+	@$(LOCKER)/bin/pip-compile --quiet --upgrade --extra dev --extra duckdb --generate-hashes --strip-extras --allow-unsafe \
+		--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --annotation-style line \
+		--output-file $(LOCKER)/requirements.txt pyproject.toml
+	@! grep -n '/' $(LOCKER)/requirements.txt || { echo "the lock must name no address and no path" >&2; exit 1; }
+	@{ echo "$$LOCK_HEADER"; cat $(LOCKER)/requirements.txt; } > requirements.lock
+
+check: lint types floors test build ## All that must hold before a change is handed in
+
+clean: ## Remove environments, caches and builds
+	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,3 @@
+"""Copies everything an Axonius instance knows into a Parquet lake."""
+
+__version__ = "0.1.0"

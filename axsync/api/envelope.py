@@ -1,0 +1,114 @@
+"""What a page says about itself, read without making its rows into objects."""
+
+import msgspec
+import orjson
+
+from axsync.errors import BadAnswer
+from axsync.model import Reply
+
+SMALL_PAGE = 1 << 16  # bytes; below this, counting rows costs less than not knowing
+_TAIL = 1 << 16  # bytes searched for a trailing `meta`
+
+
+class PageMeta(msgspec.Struct, frozen=True):
+    """`meta.page`; `size` is ignored because sources contradict each other (OQ-23)."""
+
+    totalResources: object = None  # noqa: N815  # the server's name
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """`meta` of both generations: v2 has `next_page`, v1 has `cursor`."""
+
+    page: PageMeta | None = None
+    next_page: object = None
+    cursor: object = None
+    is_data_from_cache: bool | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Matches for the query, None where absent or senseless."""
+        total = self.page.totalResources if self.page else None
+        return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
+
+    @property
+    def mark(self) -> str | None:
+        """The token or cursor that continues the listing."""
+        for mark in (self.next_page, self.cursor):
+            if isinstance(mark, str) and mark:
+                return mark
+        return None
+
+
+class _Envelope(msgspec.Struct):
+    meta: Meta | None = None
+    next_page: object = None  # one SDK tolerates it at the top (API reference 3.3)
+    assets: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | None = None
+
+
+class _MetaOnly(msgspec.Struct):
+    meta: Meta | None = None
+
+
+_decode_all = msgspec.json.Decoder(_Envelope).decode
+_decode_meta = msgspec.json.Decoder(_MetaOnly).decode
+_decode_tail = msgspec.json.Decoder(Meta).decode
+
+
+def read_envelope(reply: Reply, *, rows_key: str, host: str) -> tuple[Meta, int | None]:
+    """Meta and, for small pages, the number of rows.
+
+    Raises: BadAnswer for whatever is not a page: HTML, an error told with status 200, a cut body.
+    """
+    body = reply.body
+    if len(body) > SMALL_PAGE:
+        return _large(body, host), None
+    try:
+        envelope = _decode_all(body)
+    except msgspec.DecodeError as error:
+        raise _not_a_page(body, host) from error
+    rows = envelope.assets if rows_key == "assets" else envelope.data
+    if rows is None:
+        raise _not_a_page(body, host)
+    meta = envelope.meta or Meta(next_page=envelope.next_page)
+    return meta, len(rows)
+
+
+def _large(body: bytes, host: str) -> Meta:
+    # About 1 µs where `meta` comes last; safe because only exactly one JSON object may be left before the closing brace.
+    at = body.rfind(b'"meta":', -_TAIL)
+    if at >= 0:
+        try:
+            return _decode_tail(body[at + 7 :].rstrip()[:-1])
+        except msgspec.DecodeError:
+            pass
+    try:
+        return _decode_meta(body).meta or Meta()
+    except msgspec.DecodeError as error:
+        raise _not_a_page(body, host) from error
+
+
+def _not_a_page(body: bytes, host: str) -> BadAnswer:
+    words = error_words(body)
+    return BadAnswer(f"{host} answered 200 with something that is not a page", host=host, status=200, detail=words)
+
+
+def error_words(body: bytes) -> str:
+    """The server's own words for an error, or the beginning of whatever it sent."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body[:200].decode("utf-8", "replace")
+    if isinstance(answer, dict):
+        listed = answer.get("errors")
+        if isinstance(listed, list):
+            return "; ".join(_one_error(e) for e in listed)[:500]
+        if "error" in answer:
+            return str(answer["error"])[:500]
+    return body[:200].decode("utf-8", "replace")
+
+
+def _one_error(error: object) -> str:
+    if isinstance(error, dict):
+        return ": ".join(str(error[k]) for k in ("error", "title", "description", "detail") if error.get(k))
+    return str(error)

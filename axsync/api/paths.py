@@ -1,0 +1,49 @@
+"""The only place where a path is made: an allow-list of reads (API reference 3.1, 3.5, 4.2)."""
+
+import re
+
+from axsync.errors import UsageError
+
+_SLUG = re.compile(r"[a-z][a-z0-9_]{0,99}")
+
+READS: dict[str, tuple[str, str]] = {
+    "v2.page": ("POST", "/api/v2/assets/{entity}"),
+    "v2.count": ("POST", "/api/v2/assets/{entity}/count"),
+    "v2.fields": ("GET", "/api/v2/assets/{entity}/fields"),
+    "v2.entities": ("GET", "/api/v2/assets/asset_types"),
+    "v2.about": ("GET", "/api/v2/about"),
+    "v2.discovery": ("GET", "/api/v2/discovery"),
+    "v2.adapters": ("GET", "/api/v2/adapters"),
+    "v2.users": ("GET", "/api/v2/users"),
+    "v2.gateways": ("GET", "/api/v2/gateways"),
+    "v2.queries": ("GET", "/api/v2/queries"),
+    "v1.page": ("POST", "/api/{entity}"),
+    "v1.count": ("POST", "/api/{entity}/count"),
+    "v1.fields": ("GET", "/api/{entity}/fields"),
+    "v1.dates": ("GET", "/api/dashboard/get_allowed_dates"),
+    "v1.lifecycle": ("GET", "/api/dashboard/lifecycle"),
+    "v1.about": ("GET", "/api/settings/meta/about"),
+    "v1.queries": ("GET", "/api/queries/saved"),
+    "v1.adapters": ("GET", "/api/adapters"),
+}
+"""Every question that axsync can ask. Nothing else reaches a server."""
+
+NEVER_ENTITIES = frozenset({"asset_types", "add_tags", "remove_tags"})
+"""Path segments under /assets that are not entity types; they would turn a read into something else."""
+
+
+def entity_slug(entity: str) -> str:
+    """The entity type as a path segment.
+
+    Raises: UsageError where it is not made of [a-z0-9_] (API reference 5: slugs are `[a-z_]+`).
+    """
+    if not _SLUG.fullmatch(entity) or entity in NEVER_ENTITIES:
+        message = f"{entity!r} is not a name of an entity type: small letters, digits and underscores only"
+        raise UsageError(message)
+    return entity
+
+
+def read(name: str, entity: str = "") -> tuple[str, str]:
+    """Method and path of an allow-listed read."""
+    method, template = READS[name]
+    return method, template.format(entity=entity_slug(entity)) if "{entity}" in template else template

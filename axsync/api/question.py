@@ -1,0 +1,41 @@
+"""What a lane asks for, and how this server wants to be asked."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from axsync.model import Generation
+
+KeyStyle: TypeAlias = Literal["full", "short"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The rows and fields of one lane; the same for each of its pages.
+
+    `history` is what the generation wants there: a day in v2, a listed timestamp in v1.
+    """
+
+    entity: str
+    fields: tuple[str, ...] = ()
+    query: str = ""
+    saved_query: str = ""
+    history: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one server is spoken to, found out once and kept for the run."""
+
+    generation: Generation
+    refused: frozenset[str] = frozenset()  # optional body keys that it answered 400 to
+    keys: KeyStyle = "full"
+
+
+def short_key(field: str) -> str:
+    """The key under which a short-key server (v2 6.1.67) serves a field (API reference 7.1)."""
+    if field.startswith("specific_data.data."):
+        return field.removeprefix("specific_data.data.")
+    if field.startswith("adapters_data."):
+        adapter, _, rest = field.removeprefix("adapters_data.").partition(".")
+        return f"{adapter.removesuffix('_adapter')}.{rest}" if rest else field
+    return field

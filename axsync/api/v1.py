@@ -1,0 +1,171 @@
+"""How API v1 asks and answers (API reference 4, 6.2, 8.1). No I/O."""
+
+import re
+from collections.abc import Mapping
+
+import orjson
+
+from axsync.api import paths
+from axsync.api.catalogue import fields_of, with_roots
+from axsync.api.envelope import read_envelope
+from axsync.api.question import Dialect, Question
+from axsync.errors import BadAnswer
+from axsync.fields import Field
+from axsync.model import Generation, Page, Reply, Request, Window
+
+GENERATION: Generation = "v1"
+ROWS_KEY = "data"
+OPTIONAL = ("include_details", "get_metadata")
+_UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
+CURSOR_START = ""
+"""The mark of a walk's first window: a cursor is wanted but not there yet."""
+
+
+def _get(name: str, entity: str = "", **params: str) -> Request:
+    _, path = paths.read(name, entity)
+    return Request("GET", path, params=tuple(params.items()))
+
+
+def _post(name: str, entity: str, schema: str, attributes: Mapping[str, object]) -> Request:
+    _, path = paths.read(name, entity)
+    return Request("POST", path, orjson.dumps({"data": {"type": schema, "attributes": attributes}}))
+
+
+def _json(reply: Reply, host: str) -> dict[str, object]:
+    try:
+        answer = orjson.loads(reply.body)
+    except orjson.JSONDecodeError as error:
+        raise BadAnswer(f"{host} answered with something that is not JSON", host=host, status=reply.status) from error
+    if not isinstance(answer, dict):
+        raise BadAnswer(f"{host} answered with a bare value", host=host, status=reply.status)
+    return answer
+
+
+def _attributes(reply: Reply, host: str) -> dict[str, object]:
+    data = _json(reply, host).get("data")
+    attributes = data.get("attributes") if isinstance(data, dict) else None
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def about_request() -> Request:
+    """Keys with spaces; the client's authors call that a server defect (API reference 4.6)."""
+    return _get("v1.about")
+
+
+def read_about(reply: Reply, host: str) -> str | None:
+    """The product version."""
+    version = _attributes(reply, host).get("Installed Version")
+    return version if isinstance(version, str) else None
+
+
+def discovery_request() -> Request:
+    """The lifecycle is v1's view of the discovery cycle."""
+    return _get("v1.lifecycle")
+
+
+def read_discovery(reply: Reply, host: str) -> str | None:
+    """done, running, starting or stopping."""
+    status = _attributes(reply, host).get("status")
+    return status if isinstance(status, str) else None
+
+
+def entities_request() -> Request | None:
+    """v1 has no list of entity types."""
+    return None
+
+
+def read_entities(reply: Reply, host: str) -> tuple[str, ...]:
+    """Never asked in v1."""
+    del reply, host
+    return ()
+
+
+def fields_request(entity: str) -> Request:
+    """The field catalogue."""
+    return _get("v1.fields", entity)
+
+
+def read_fields(reply: Reply, host: str) -> tuple[Field, ...]:
+    """`generic` and `specific` in `meta`; `data` is null."""
+    meta = _json(reply, host).get("meta")
+    if not isinstance(meta, dict):
+        raise BadAnswer(f"{host} answered without a field catalogue", host=host, status=reply.status)
+    fields = list(fields_of(_entries(meta.get("generic")), None))
+    specific = meta.get("specific")
+    for adapter, entries in specific.items() if isinstance(specific, dict) else ():
+        fields += fields_of(_entries(entries), adapter)
+    return with_roots(fields)
+
+
+def _entries(listed: object) -> list[Mapping[str, object]]:
+    return [e for e in listed if isinstance(e, Mapping)] if isinstance(listed, list) else []
+
+
+def count_request(question: Question, dialect: Dialect, poll: str) -> Request:
+    """How many rows match; the same `poll` (query_id) continues a count that was not ready (API reference 4.4)."""
+    del dialect
+    attributes: dict[str, object] = {"filter": question.query, "search": "", "use_cache_entry": True, "query_id": poll}
+    if question.history:
+        attributes["history"] = question.history
+    return _post("v1.count", question.entity, "entities_count_schema", attributes)
+
+
+def read_count(reply: Reply, host: str) -> int | None:
+    """None means that the background job has not ended."""
+    value = _attributes(reply, host).get("value")
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def page_request(question: Question, dialect: Dialect, window: Window) -> Request:
+    """One window of rows. `search` must not be null, an empty `sort` yields nothing (API reference 4.3)."""
+    page: dict[str, int] = {"limit": window.limit}
+    attributes: dict[str, object] = {"page": page, "filter": question.query, "search": "", "file_name": ""}
+    attributes |= {"use_cursor": window.mark is not None, "fields": {question.entity: list(question.fields)}}
+    optional: dict[str, object] = {"include_details": False, "get_metadata": True}
+    attributes |= {k: v for k, v in optional.items() if k not in dialect.refused}
+    if window.mark is None:
+        page["offset"] = window.offset
+    elif window.mark != CURSOR_START:
+        # No offset beside a cursor: the vendor's own test saw timeouts when the two disagreed (API reference 6.2).
+        attributes["cursor_id"] = window.mark
+    if question.history:
+        attributes["history"] = question.history
+    return _post("v1.page", question.entity, "entity_request_schema", attributes)
+
+
+def read_page(window: Window, reply: Reply, host: str) -> Page:
+    """The page, rows still bytes. Raises: BadAnswer."""
+    meta, rows = read_envelope(reply, rows_key=ROWS_KEY, host=host)
+    return Page(window, reply.body, rows, meta.total, meta.mark, meta.is_data_from_cache)
+
+
+def refused_key(words: str) -> str | None:
+    """The optional key that a 400's words complain about, if it is one we can do without."""
+    matched = _UNEXPECTED.search(words)
+    key = matched[1] if matched else None
+    return key if key in OPTIONAL else None
+
+
+def dates_request() -> Request:
+    """The days of history, per entity type."""
+    return _get("v1.dates")
+
+
+def read_dates(reply: Reply, host: str) -> dict[str, dict[str, str]]:
+    """Entity type → day → the timestamp to be sent as `history` (API reference 4.5)."""
+    value = _attributes(reply, host).get("value")
+    listed = value if isinstance(value, dict) else {}
+    return {e: {str(d): str(t) for d, t in days.items()} for e, days in listed.items() if isinstance(days, dict)}
+
+
+def listing_request(name: str, **params: str) -> Request:
+    """queries or adapters."""
+    return _get(f"v1.{name}", **params)
+
+
+def read_listing(reply: Reply, name: str, host: str) -> list[dict[str, object]]:
+    """The attributes of the listed resources."""
+    del name
+    rows = _json(reply, host).get("data")
+    listed = [r.get("attributes") for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []
+    return [a for a in listed if isinstance(a, dict)]

@@ -1,0 +1,162 @@
+"""How API v2 asks and answers (API reference 3, 6.1, 10). No I/O."""
+
+import re
+from collections.abc import Mapping
+
+import orjson
+
+from axsync.api import paths
+from axsync.api.catalogue import fields_of, with_roots
+from axsync.api.envelope import read_envelope
+from axsync.api.question import Dialect, Question
+from axsync.errors import BadAnswer
+from axsync.fields import Field
+from axsync.model import Generation, Page, Reply, Request, Window
+
+GENERATION: Generation = "v2"
+ROWS_KEY = "assets"
+OPTIONAL = ("use_cache_entry", "include_details", "include_metadata", "fields_to_exclude")
+"""Body keys that a server may refuse with 400; any of them can be left out."""
+
+_UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
+
+
+def _get(name: str, entity: str = "", **params: str) -> Request:
+    _, path = paths.read(name, entity)
+    return Request("GET", path, params=tuple(params.items()))
+
+
+def _post(name: str, entity: str, body: Mapping[str, object]) -> Request:
+    _, path = paths.read(name, entity)
+    return Request("POST", path, orjson.dumps(body))
+
+
+def _json(reply: Reply, host: str) -> dict[str, object]:
+    try:
+        answer = orjson.loads(reply.body)
+    except orjson.JSONDecodeError as error:
+        raise BadAnswer(f"{host} answered with something that is not JSON", host=host, status=reply.status) from error
+    if not isinstance(answer, dict):
+        raise BadAnswer(f"{host} answered with a bare value", host=host, status=reply.status)
+    return answer
+
+
+def about_request() -> Request:
+    """Cheap, and readable by every role."""
+    return _get("v2.about")
+
+
+def read_about(reply: Reply, host: str) -> str | None:
+    """The product version, underscores as on the wire (`6_1_70_3`)."""
+    version = _json(reply, host).get("installed_version")
+    return version if isinstance(version, str) else None
+
+
+def discovery_request() -> Request:
+    """State of the discovery cycle."""
+    return _get("v2.discovery")
+
+
+def read_discovery(reply: Reply, host: str) -> str | None:
+    """Only `status` is dependable (OQ-28)."""
+    status = _json(reply, host).get("status")
+    return status if isinstance(status, str) else None
+
+
+def entities_request() -> Request:
+    """The entity types of this tenant; not served by older versions."""
+    return _get("v2.entities")
+
+
+def read_entities(reply: Reply, host: str) -> tuple[str, ...]:
+    """Slugs; entries are strings, or objects on some versions (OQ-17)."""
+    listed = _json(reply, host).get("asset_types")
+    if not isinstance(listed, list):
+        raise BadAnswer(f"{host} answered without a list of entity types", host=host, status=reply.status)
+    slugs = [_slug(entry) for entry in listed]
+    return tuple(dict.fromkeys(s for s in slugs if s))
+
+
+def _slug(entry: object) -> str | None:
+    if isinstance(entry, Mapping):
+        entry = next((entry[k] for k in ("name", "asset_type", "id", "value") if isinstance(entry.get(k), str)), None)
+    return entry if isinstance(entry, str) else None
+
+
+def fields_request(entity: str) -> Request:
+    """The field catalogue, sub-fields included: without `items` they alone tell the leaves of complex fields."""
+    return _get("v2.fields", entity, exclude_subfields="false")
+
+
+def read_fields(reply: Reply, host: str) -> tuple[Field, ...]:
+    """Category → list of field objects; a category is `generic` or an adapter's name."""
+    fields: list[Field] = []
+    for category, entries in _json(reply, host).items():
+        if isinstance(entries, list):
+            listed = [e for e in entries if isinstance(e, Mapping)]
+            fields += fields_of(listed, None if category.startswith("generic") else category)
+    return with_roots(fields)
+
+
+def _selection(question: Question) -> dict[str, object]:
+    body: dict[str, object] = {}
+    if question.query:
+        body["query"] = question.query
+    elif question.saved_query:
+        body["saved_query_name"] = question.saved_query
+    if question.history:
+        body["history"] = question.history
+    return body
+
+
+def count_request(question: Question, dialect: Dialect, poll: str) -> Request:
+    """How many rows match; `poll` has no meaning in v2."""
+    del dialect, poll
+    return _post("v2.count", question.entity, _selection(question))
+
+
+def read_count(reply: Reply, host: str) -> int | None:
+    """`{"value": n}`, `count` tolerated; None means: ask again later (OQ-15)."""
+    if reply.status == 202 or not reply.body:  # noqa: PLR2004  # HTTP: accepted
+        return None
+    answer = _json(reply, host)
+    value = answer.get("value", answer.get("count"))
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def page_request(question: Question, dialect: Dialect, window: Window) -> Request:
+    """One window of rows. Null and empty values are left out: a wrong key is a 400 (API reference 3.2)."""
+    optional: dict[str, object] = {"use_cache_entry": False, "include_details": False, "include_metadata": True}
+    page: dict[str, int] = {"limit": window.limit}
+    body: dict[str, object] = {"page": page, "fields": list(question.fields)} | _selection(question)
+    body |= {k: v for k, v in optional.items() if k not in dialect.refused}
+    if window.mark is None:
+        page["offset"] = window.offset
+    else:
+        body["next_page"] = window.mark
+    return _post("v2.page", question.entity, body)
+
+
+def read_page(window: Window, reply: Reply, host: str) -> Page:
+    """The page, rows still bytes. Raises: BadAnswer."""
+    meta, rows = read_envelope(reply, rows_key=ROWS_KEY, host=host)
+    return Page(window, reply.body, rows, meta.total, meta.mark, meta.is_data_from_cache)
+
+
+def refused_key(words: str) -> str | None:
+    """The optional key that a 400's words complain about, if it is one we can do without."""
+    matched = _UNEXPECTED.search(words)
+    key = matched[1] if matched else None
+    return key if key in OPTIONAL else None
+
+
+def listing_request(name: str) -> Request:
+    """adapters, users, gateways or queries: small control-plane lists."""
+    return _get(f"v2.{name}")
+
+
+def read_listing(reply: Reply, name: str, host: str) -> list[dict[str, object]]:
+    """The rows under the named key, or under `data` where a version says so."""
+    answer = _json(reply, host)
+    rows = answer.get(name, answer.get("data"))
+    return [r for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []

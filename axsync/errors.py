@@ -1,0 +1,101 @@
+"""What can go wrong, as facts.
+
+AxsyncError
+├── UsageError               the caller asked for something that cannot be (exit 2)
+│   ├── ConfigError          a setting is missing, unknown or out of range
+│   ├── UnknownEntity        an entity type that the instance does not offer
+│   └── LakeError            the lake cannot be written
+├── ServerError              the other side; carries `host` and, where one was received, `status`
+│   ├── Refused              401: the credential is not accepted; stops the instance (exit 4)
+│   ├── NotOffered           403 or 404 on a type's first page; the type is skipped with a notice
+│   ├── BadRequest           400 or 422: the server names what it does not understand
+│   ├── Unreachable          no usable answer after all tries (exit 75 when nothing else was reached)
+│   └── BadAnswer            an answer that is not what the contract says, tries used up
+├── LaneError                a guard stopped a walk: loop, endless listing
+├── GuardRefused             a guard refused to publish (exit 5)
+└── RunIncomplete            some lanes failed; an exception group of their errors (exit 3)
+
+Errors carry facts as attributes and one plain sentence; advice is the console's business.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+
+class AxsyncError(Exception):
+    """Root of everything axsync raises on purpose."""
+
+
+class UsageError(AxsyncError):
+    """The caller asked for something that cannot be; nothing was written or sent."""
+
+
+class ConfigError(UsageError):
+    """A setting is missing, unknown or out of range."""
+
+
+class UnknownEntity(UsageError):
+    """An entity type that the instance does not offer.
+
+    Attributes: `entity`, `instance`, `nearest` (a similar offered name, or None).
+    """
+
+    def __init__(self, entity: str, *, instance: str, nearest: str | None) -> None:
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        super().__init__(f"instance {instance!r} offers no entity type {entity!r}{hint}")
+        self.entity, self.instance, self.nearest = entity, instance, nearest
+
+
+class LakeError(UsageError):
+    """The lake is not a place that can be written."""
+
+
+class ServerError(AxsyncError):
+    """The server, or the way to it, did not do its part.
+
+    Attributes: `host`, `status` (None where no answer came), `detail` (the server's words, redacted and cut).
+    """
+
+    def __init__(self, message: str, *, host: str, status: int | None = None, detail: str = "") -> None:
+        super().__init__(message)
+        self.host, self.status, self.detail = host, status, detail
+
+
+class Refused(ServerError):
+    """401: the host does not accept the credential."""
+
+
+class NotOffered(ServerError):
+    """403 or 404 on the first page of a type."""
+
+
+class BadRequest(ServerError):
+    """400 or 422: the request is not understood; `detail` names why."""
+
+
+class Unreachable(ServerError):
+    """No usable answer after all tries: refused connections, timeouts, 429 or 5xx to the end."""
+
+
+class BadAnswer(ServerError):
+    """A 200 whose body is not what the contract says."""
+
+
+class LaneError(AxsyncError):
+    """A guard stopped a walk that would never have ended or told lies."""
+
+
+class GuardRefused(AxsyncError):
+    """A guard refused to publish; the previous snapshot stays."""
+
+
+class RunIncomplete(AxsyncError, ExceptionGroup[AxsyncError]):  # type: ignore[misc]  # both bases define __new__; ours wins
+    """Some lanes failed; the others were published. Members carry their lane as a note."""
+
+    def __new__(cls, message: str, errors: Sequence[AxsyncError]) -> Self:
+        """Build the group; `errors` must not be empty."""
+        return ExceptionGroup.__new__(cls, message, errors)
+
+    def derive(self, excs: Sequence[AxsyncError]) -> "RunIncomplete":  # type: ignore[override]  # narrower on purpose
+        """Keep the type when the group is split."""
+        return RunIncomplete(self.message, excs)

@@ -1,0 +1,193 @@
+"""Field catalogue entries, the kinds of value they hold, and the columns that a list of fields implies."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import pyarrow as pa
+
+AtomName: TypeAlias = Literal["text", "timestamp", "date", "bool", "integer", "number", "json", "unknown"]
+Kind: TypeAlias = "Atom | Many | Group"
+
+RESCUED, RUN_ID, FETCHED_AT = "axsync_rescued", "axsync_run_id", "axsync_fetched_at"
+RESERVED = frozenset({RESCUED, RUN_ID, FETCHED_AT, "entity", "instance", "dt"})
+"""Names that our own and the partition columns hold."""
+
+MAX_NAME_BYTES = 255  # Glue's limit for a column name
+FIELD_KEY = b"axonius.field"
+"""Arrow field metadata key under which the Axonius name is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A single value. `json` keeps any value as its JSON text; `unknown` awaits a look at data."""
+
+    name: AtomName
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A list of values of one kind."""
+
+    item: "Kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One key of an object: `key` as served, `name` as it is called in the lake."""
+
+    key: str
+    name: str
+    kind: "Kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An object with known keys."""
+
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an instance's catalogue; `adapter` is None for a generic field."""
+
+    name: str
+    kind: Kind
+    adapter: str | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the lake: `name` there, `field` at Axonius, `wire` as the key in this server's records.
+
+    `dates` is the form in which this column's dates are served (`shape.dates`), None where it has none.
+    """
+
+    name: str
+    field: str
+    wire: str
+    kind: Kind
+    dates: str | None = None
+
+
+_ARROW: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
+    "bool": pa.bool_(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "json": pa.string(),
+    "unknown": pa.string(),
+}
+
+
+def arrow_type(kind: Kind) -> pa.DataType:
+    """The Arrow type in which values of `kind` are kept."""
+    match kind:
+        case Many(item):
+            return pa.list_(arrow_type(item))
+        case Group(members):
+            return pa.struct([pa.field(m.name, arrow_type(m.kind), metadata={FIELD_KEY: m.key}) for m in members])
+        case Atom(name):
+            return _ARROW[name]
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+    """The schema of a lane's part files: its columns, then ours, the rescue column last."""
+    own = [
+        pa.field(RUN_ID, pa.string()),
+        pa.field(FETCHED_AT, pa.timestamp("us", tz="UTC")),
+        pa.field(RESCUED, pa.string()),
+    ]
+    served = [pa.field(c.name, arrow_type(c.kind), metadata={FIELD_KEY: c.field}) for c in columns]
+    return pa.schema(served + own)
+
+
+def type_text(kind: Kind) -> str:
+    """The type as people and the manifest read it, such as `list<struct<mac: string>>`."""
+    match kind:
+        case Many(item):
+            return f"list<{type_text(item)}>"
+        case Group(members):
+            return f"struct<{', '.join(f'{m.name}: {type_text(m.kind)}' for m in members)}>"
+        case Atom(name="json"):
+            return "json"
+        case Atom(name):
+            return str(_ARROW[name])
+
+
+def contains(kind: Kind, *names: AtomName) -> bool:
+    """Whether an atom of one of these names occurs anywhere in the kind."""
+    match kind:
+        case Many(item):
+            return contains(item, *names)
+        case Group(members):
+            return any(contains(m.kind, *names) for m in members)
+        case Atom(name):
+            return name in names
+
+
+def plain_name(field: str) -> str:
+    """The column name a field would like: `specific_data.data.os.type` → `os_type`, `adapters_data.aws_adapter.region` → `aws__region`."""
+    adapter, rest = "", field
+    if field.startswith("specific_data.data."):
+        rest = field.removeprefix("specific_data.data.")
+    elif matched := re.fullmatch(r"adapters_data\.([^.]+)\.(.+)", field):
+        adapter, rest = matched[1].removesuffix("_adapter") + "__", matched[2]
+    name = _legal(adapter) + _legal(rest) if adapter else _legal(rest)
+    return name.lstrip("_") or "field"
+
+
+def _legal(text: str) -> str:
+    return re.sub(r"[^a-z0-9_]", "_", text.lower())
+
+
+def _suffixed(name: str, original: str) -> str:
+    digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name[: MAX_NAME_BYTES - 9]}_{digest}"
+
+
+def assign_names(
+    originals: Iterable[str], *, reserved: Iterable[str] = (), earlier: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Original name → lake name, without collisions and independent of the order given.
+
+    `earlier` is the map of a previous snapshot: its names are kept, so that a column never changes its name
+    because another one appeared. Where two want the same name, generic fields come first, then the alphabet;
+    the others get a suffix made of their own name, which is therefore stable.
+    """
+    earlier, taken = earlier or {}, set(reserved)
+    names = {o: earlier[o] for o in originals if o in earlier}
+    taken |= set(names.values())
+    for original in sorted(set(originals) - set(names), key=lambda o: (o.startswith("adapters_data."), o)):
+        wished = plain_name(original)
+        legal = wished not in taken and len(wished) <= MAX_NAME_BYTES and not wished.startswith("axsync_")
+        names[original] = wished if legal else _suffixed(wished, original)
+        taken.add(names[original])
+    return names
+
+
+def group(pairs: Iterable[tuple[str, Kind]]) -> Group:
+    """An object kind with lake names for its keys."""
+    listed = dict(pairs)
+    names = assign_names(listed)
+    return Group(tuple(Member(key, names[key], kind) for key, kind in listed.items()))
+
+
+def make_columns(
+    fields: Sequence[Field], *, wire: Mapping[str, str] | None = None, earlier: Mapping[str, str] | None = None
+) -> tuple[Column, ...]:
+    """Columns for these fields, in their order; `wire` maps field names to the keys of the server's records."""
+    names = assign_names([f.name for f in fields], reserved=RESERVED, earlier=earlier)
+    keys = wire or {}
+    return tuple(Column(names[f.name], f.name, keys.get(f.name, f.name), f.kind) for f in fields)
+
+
+def with_dates(column: Column, dates: str | None) -> Column:
+    """The column with the form of its dates recorded, where it holds any."""
+    return replace(column, dates=dates if contains(column.kind, "timestamp") else None)

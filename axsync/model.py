@@ -1,0 +1,132 @@
+"""The nouns of axsync as frozen values: instance, lane, request, reply, page, part, outcome."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Generation: TypeAlias = Literal["v1", "v2"]
+Verdict: TypeAlias = Literal["complete", "drifted", "partial", "skipped"]
+
+ID_FIELD = "internal_axon_id"
+"""The key of a row; 32 characters of [0-9a-z], always served (API reference 7.1)."""
+
+MAX_LIMIT = 2000
+"""Rows per page that no server is asked to exceed (API reference 6.1, 11.2)."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lane:
+    """One ordered walk over one entity type of one instance: unit of resume, failure and progress."""
+
+    instance: str
+    entity: str
+
+    def __str__(self) -> str:
+        """Read as `prod/devices`."""
+        return f"{self.instance}/{self.entity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to the server. It holds no header and hence no secret."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    body: bytes | None = None
+    params: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A place in a walk: the rows `offset … offset + limit`, or what follows `mark` (token, cursor)."""
+
+    number: int  # page number in its lane, in the order of asking
+    offset: int  # rows
+    limit: int  # rows
+    mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer; the only thing that crosses from transport to api. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answered window, its rows still bytes.
+
+    `rows` is None where counting them would mean parsing the page twice; the conversion tells later.
+    """
+
+    window: Window
+    body: bytes
+    rows: int | None
+    total: int | None
+    mark: str | None
+    from_cache: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpan:
+    """Which rows of a part came from which window; `rows` in the order of the file."""
+
+    number: int
+    offset: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sealed Parquet file. `path` is where it will be published, relative to the lake."""
+
+    path: str
+    rows: int
+    size: int  # bytes
+    sha256: str
+    pages: tuple[PageSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be read, with the bytes as served."""
+
+    page: int
+    position: int
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a lane; its entry in the manifest is made of this (product.md section 5)."""
+
+    lane: Lane
+    verdict: Verdict
+    reason: str | None = None
+    api: Generation | None = None
+    server_version: str | None = None
+    discovery: Mapping[str, str | None] = field(default_factory=dict)
+    count_before: int | None = None
+    count_after: int | None = None
+    rows: int = 0
+    distinct_ids: int = 0
+    duplicates: int = 0
+    repaired: int = 0
+    missing: int = 0
+    rescued_values: int = 0
+    dead_letters: int = 0
+    pages: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    columns: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    drift: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    from_run: str | None = None

@@ -1,0 +1,111 @@
+"""A generation of the API bound to a transport, with what was negotiated."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
+
+from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, v1
+from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError
+from axsync.fields import Field
+from axsync.model import Page, Reply, Request, Window
+from axsync.transport import Ask, Transport
+
+POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job (API reference 4.4)
+_NOBODY = Ask()
+
+T = TypeVar("T")
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Source:
+    """Questions to one instance.
+
+    Raises, from every question: Refused, NotOffered, BadRequest, BadAnswer, Unreachable.
+    """
+
+    name: str
+    api: Api
+    transport: Transport
+    dialect: Dialect
+    version: str | None = None
+    listed: tuple[str, ...] | None = None  # entity types that the server lists itself
+
+    async def _ask(self, request: Request, read: Callable[[Reply, str], T], ask: Ask = _NOBODY) -> T:
+        host = self.transport.host
+        return await self.transport.ask(request, lambda reply: read(reply, host), ask)
+
+    async def discovery(self) -> str | None:
+        """State of the discovery cycle; None where this account may not see it."""
+        try:
+            return await self._ask(self.api.discovery_request(), self.api.read_discovery)
+        except (NotOffered, BadRequest, BadAnswer):
+            return None
+
+    async def fields(self, entity: str, ask: Ask = _NOBODY) -> tuple[Field, ...]:
+        """The field catalogue of an entity type."""
+        return await self._ask(self.api.fields_request(entity), self.api.read_fields, ask)
+
+    async def count(self, question: Question, ask: Ask = _NOBODY, *, sleep: Sleep = asyncio.sleep) -> int | None:
+        """How many rows match; None where the server never gets the count ready."""
+        poll, waited, pause = str(uuid.uuid4()), 0.0, POLL_FIRST
+        while waited <= POLL_TOTAL:
+            request = self.api.count_request(question, self.dialect, poll)
+            value = await self._ask(request, self.api.read_count, ask)
+            if value is not None:
+                return value
+            await sleep(pause)
+            waited, pause = waited + pause, min(pause * 2, POLL_CAP)
+        return None
+
+    async def page(self, question: Question, window: Window, ask: Ask) -> Page:
+        """One window of rows; a refused optional key is dropped once and for the run (API reference 11.1)."""
+        while True:
+            dialect = self.dialect
+            request = self.api.page_request(question, dialect, window)
+            try:
+                return await self._ask(request, lambda reply, host: self.api.read_page(window, reply, host), ask)
+            except BadRequest as error:
+                key = self.api.refused_key(error.detail)
+                if key is None or key in dialect.refused:
+                    raise
+                self.dialect = replace(self.dialect, refused=self.dialect.refused | {key})
+
+    async def listing(self, name: str) -> list[dict[str, object]]:
+        """Adapters, users, gateways or queries: small control-plane lists."""
+        return await self._ask(
+            self.api.listing_request(name), lambda reply, host: self.api.read_listing(reply, name, host)
+        )
+
+    async def saved_query(self, name: str, entity: str) -> str:
+        """The AQL of a saved query, for a generation that cannot be asked by its name. Raises: BadRequest."""
+        for row in await self.listing("queries"):
+            view = row.get("view")
+            query = view.get("query") if isinstance(view, dict) else None
+            if row.get("name") == name and row.get("module", entity) == entity and isinstance(query, dict):
+                return str(query.get("filter") or "")
+        host = self.transport.host
+        raise BadRequest(f"{host} has no saved query {name!r} for {entity}", host=host, status=None)
+
+    async def question(self, question: Question) -> Question:
+        """The question in terms that this generation understands."""
+        if self.api is v1 and question.saved_query:
+            query = await self.saved_query(question.saved_query, question.entity)
+            return replace(question, query=query, saved_query="")
+        return question
+
+    async def offered(self) -> dict[str, int | ServerError | None]:
+        """Entity type → its count, or why it cannot be read; types that are unknown to the server are left out."""
+        names = self.listed or KNOWN_ENTITIES
+        found = await asyncio.gather(*(self._count_or_error(name) for name in names))
+        pairs = zip(names, found, strict=True)
+        return {n: c for n, c in pairs if self.listed or not (isinstance(c, NotOffered) and c.status == 404)}
+
+    async def _count_or_error(self, entity: str) -> int | ServerError | None:
+        try:
+            return await self.count(Question(entity))
+        except (NotOffered, BadRequest, BadAnswer) as error:
+            return error
+

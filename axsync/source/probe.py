@@ -1,0 +1,68 @@
+"""Which generation an instance speaks and how, found out with a handful of cheap reads (API reference 3.3)."""
+
+from axsync.api import GENERATIONS, Api, Dialect, Question
+from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError
+from axsync.model import Window
+from axsync.settings import InstanceSettings
+from axsync.source.instance import Source
+from axsync.transport import Ask, Transport
+
+_FIRST = Window(0, 0, 1)
+_PROBED = ("specific_data.data.hostname", "specific_data.data.last_seen")
+
+
+async def probe(settings: InstanceSettings, transport: Transport) -> Source:
+    """The instance as a source: v2 first, v1 where v2 is not there, or what `api` fixes.
+
+    Raises: Refused, Unreachable, NotOffered where neither generation answers.
+    """
+    wanted = list(GENERATIONS) if settings.api == "auto" else [settings.api]
+    refusal: ServerError | None = None
+    for generation in wanted:
+        api = GENERATIONS[generation]
+        source = Source(settings.name, api, transport, Dialect(generation))
+        try:
+            return await _introduce(source, sure=len(wanted) == 1)
+        except (NotOffered, BadAnswer, BadRequest) as error:
+            refusal = error
+    host = transport.host
+    message = f"{host} speaks no API that axsync knows ({', '.join(wanted)})"
+    raise NotOffered(message, host=host, status=refusal.status if refusal else None)
+
+
+async def _introduce(source: Source, *, sure: bool) -> Source:
+    """About, discovery, entity types, one row with every optional key."""
+    try:
+        source.version = await _about(source.api, source.transport)
+    except (NotOffered, BadAnswer, BadRequest) as error:
+        # 404 means another generation; 403 may be a role that sees assets but not the about page.
+        if not sure and error.status != 403:
+            raise
+    await source.discovery()
+    source.listed = await _listed(source)
+    await _taste(source)
+    return source
+
+
+async def _about(api: Api, transport: Transport) -> str | None:
+    host = transport.host
+    return await transport.ask(api.about_request(), lambda reply: api.read_about(reply, host), Ask())
+
+
+async def _listed(source: Source) -> tuple[str, ...] | None:
+    request = source.api.entities_request()
+    if request is None:
+        return None
+    host = source.transport.host
+    try:
+        return await source.transport.ask(request, lambda reply: source.api.read_entities(reply, host), Ask()) or None
+    except (NotOffered, BadRequest, BadAnswer):
+        return None  # the path may be routed to get-by-id and answer 400, 404, 405 (API reference 3.3, step 3)
+
+
+async def _taste(source: Source) -> None:
+    """Ask for one device with all optional keys, so that refused ones are known before lanes start."""
+    try:
+        await source.page(Question("devices", _PROBED), _FIRST, Ask())
+    except (NotOffered, BadRequest, BadAnswer):
+        return  # devices may be out of this account's reach; lanes will tell
