@@ -1,0 +1,293 @@
+"""TOML and environment to `Settings`; every mistake is one sentence that says where it is.
+
+The sentences name keys and numbers; they repeat no text of the file but days, as it may be a secret that lost its way.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from axsync.errors import ConfigError, LakeError
+from axsync.settings import (
+    DEFAULT_ENTITY,
+    CredentialReference,
+    EntitySettings,
+    InstanceSettings,
+    LakeSettings,
+    RunSettings,
+    Settings,
+    nearest,
+    normal_url,
+)
+
+FILE_NAME = "axsync.toml"
+"""Read from the working directory when no file is named."""
+
+VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
+LAKE_VARIABLE = "AXSYNC_LAKE"
+REFERENCES = ("credential", "api_key", "api_secret")
+
+Table = dict[str, Any]  # what TOML calls a table
+Hints = Mapping[str, Any]  # keys and the types of their values
+Environ = Mapping[str, str]
+
+_EXPANSION = re.compile(
+    r"\$\$\{|\$\{(?:file:(?P<file>[^}]+)|(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?)\}|\$\{", re.ASCII
+)
+_SIZE = re.compile(r"([0-9]{1,15}) ?(?:([KMGT])(I?))?B", re.IGNORECASE)
+
+
+def load_settings(
+    path: Path | None = None,
+    *,
+    environ: Environ | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """What a run needs to know, from a file, the environment and the command line, the later the stronger.
+
+    Without `path`, `axsync.toml` in the working directory is read when there is one. Where no file names an
+    instance, AX_URL, AX_KEY and AX_SECRET make one called `default`. `overrides` knows `lake` and the fields of
+    `RunSettings`; None and empty lists count as not given. Nothing is written, no credential is read.
+
+    Raises: ConfigError.
+    """
+    environ = os.environ if environ is None else environ
+    found = path or (Path(FILE_NAME) if Path(FILE_NAME).exists() else None)
+    document = _parsed(found) if found else {}
+    with _place(f"{found}:"):
+        _refuse_unknown(document, ["lake", "instances", "entities", "run"])
+        with _place("[lake]"):
+            lake = LakeSettings(**_values(document, "lake", _hints(LakeSettings), environ))
+        with _place("[run]"):
+            run = RunSettings(**_values(document, "run", _hints(RunSettings), environ))
+        instances, entities = _instances(document, environ), _entities(document, environ)
+    if not instances:
+        where = f"{found} names no instance" if found else f"there is no {FILE_NAME} here"
+        instances = (_instance_of_environment(environ, where),)
+    lake, run = _overridden(lake, run, environ, overrides or {})
+    return Settings(lake, instances, entities, run)
+
+
+def check_lake(uri: str) -> None:
+    """Look whether a lake can be made or written here; creates nothing. Object stores are not asked.
+
+    Raises: LakeError, and ConfigError for what is no address of a lake.
+    """
+    lake = LakeSettings(uri=uri).path
+    if lake is None:
+        return
+    existing = next(place for place in (lake.absolute(), *lake.absolute().parents) if os.path.lexists(place))
+    if not existing.is_dir():
+        raise LakeError(f"the lake {str(lake)!r} cannot be made, because {str(existing)!r} is not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise LakeError(f"the lake {str(lake)!r} cannot be written: no right to write in {str(existing)!r}")
+
+
+@contextmanager
+def _place(words: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{words} {error}") from error
+
+
+def _parsed(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no configuration file {str(path)!r}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:
+        at = re.search(r"(.*) \(at (.*)\)$", str(error), re.DOTALL)
+        told = f", {at[2]}: {at[1]}" if at else ""
+        raise ConfigError(f"{path}: is not valid TOML{told}") from error
+
+
+def _values(container: Table, name: str, hints: Hints, environ: Environ) -> Table:
+    """The typed values of one table; an absent one is empty."""
+    table = container.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"must be a table, not {_shown(table)}")
+    _refuse_unknown(table, hints)
+    return {key: _fitting(key, _expanded(key, value, environ), hints[key]) for key, value in table.items()}
+
+
+def _instances(document: Table, environ: Environ) -> tuple[InstanceSettings, ...]:
+    return tuple(_instance(tables, name, environ) for tables in [_tables(document, "instances")] for name in tables)
+
+
+def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
+    hints = _hints(InstanceSettings) | dict.fromkeys(REFERENCES, str)
+    del hints["name"]  # it is the name of the table
+    with _place(f"[instances.{name}]"):
+        values: Table = {"url": ""} | _values(tables, name, hints, environ)
+        references: dict[str, str] = {key: values.pop(key) for key in REFERENCES if key in values}
+        instance = InstanceSettings(name, credential=_credential(references), **values)
+        if instance.ca_file and not Path(instance.ca_file).is_file():
+            raise ConfigError("ca_file names no file that exists")
+    return instance
+
+
+def _credential(references: Mapping[str, str]) -> CredentialReference:
+    if name := references.get("credential", "").strip():
+        if len(references) > 1:
+            raise ConfigError("needs either credential or api_key and api_secret, not both")
+        return CredentialReference(f"keyring:axsync/{name}/key", f"keyring:axsync/{name}/secret")
+    missing = [key for key in ("api_key", "api_secret") if key not in references]
+    if missing:
+        raise ConfigError(f"has no {' and no '.join(missing)}; write a reference such as env:AX_KEY")
+    return CredentialReference(references["api_key"], references["api_secret"])
+
+
+def _instance_of_environment(environ: Environ, where: str) -> InstanceSettings:
+    if missing := [name for name in VARIABLES if name not in environ]:
+        raise ConfigError(f"{where}; set AX_URL, AX_KEY and AX_SECRET (not set: {', '.join(missing)})")
+    for name in VARIABLES:
+        if not environ[name].strip():
+            raise ConfigError(f"{name} is empty")
+    url = normal_url(environ["AX_URL"], called="AX_URL")
+    return InstanceSettings("default", url, CredentialReference("env:AX_KEY", "env:AX_SECRET"))
+
+
+def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
+    tables = _tables(document, "entities")
+    if "*" in tables and DEFAULT_ENTITY in tables:
+        raise ConfigError(f'[entities.{DEFAULT_ENTITY}] and [entities."*"] mean the same; write one of them')
+    tables = {DEFAULT_ENTITY if name == "*" else name: table for name, table in tables.items()}
+    default: Table = {}
+    settings = {}
+    for name in sorted(tables, key=lambda name: name != DEFAULT_ENTITY):
+        with _place(f"[entities.{name}]"):
+            own = _values(tables, name, _hints(EntitySettings), environ)
+            settings[name] = EntitySettings(**_inherited(default, own))
+        default = own if name == DEFAULT_ENTITY else default
+    return settings
+
+
+def _inherited(default: Table, own: Table) -> Table:
+    # Two ways to say which assets: who sets one of them does not want the other from elsewhere.
+    asks = {"query", "saved_query"}
+    return {key: value for key, value in default.items() if not (key in asks and asks & own.keys())} | own
+
+
+def _overridden(
+    lake: LakeSettings, run: RunSettings, environ: Environ, overrides: Mapping[str, object]
+) -> tuple[LakeSettings, RunSettings]:
+    hints = _hints(RunSettings) | {"lake": str}
+    _refuse_unknown(overrides, hints)
+    given = {k: _fitting(k, v, hints[k]) for k, v in overrides.items() if v is not None and v not in ((), [])}
+    if LAKE_VARIABLE in environ and "lake" not in given:
+        with _place(f"{LAKE_VARIABLE}:"):
+            lake = replace(lake, uri=environ[LAKE_VARIABLE])
+    if "lake" in given:
+        with _place("lake:"):
+            lake = replace(lake, uri=given.pop("lake"))
+    return lake, replace(run, **given)
+
+
+def _tables(document: Table, name: str) -> Table:
+    tables = document.get(name, {})
+    if not isinstance(tables, dict):
+        raise ConfigError(f"{name} must be written as tables such as [{name}.NAME]")
+    return tables
+
+
+def _refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"unknown key {key!r}{nearest(key, known)}")
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _fitting(key: str, given: object, hint: Any) -> Any:  # noqa: ANN401  typing has no type for hints
+    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if isinstance(given, str) and key.endswith("_bytes"):
+        return _size(key, given)
+    if type(given) is date:
+        given = given.isoformat()
+    try:
+        return msgspec.convert(given, base)
+    except msgspec.ValidationError:  # whose text repeats what was given
+        told = "" if isinstance(given, str) and base is not str and get_origin(base) is Literal else _shown(given)
+        raise ConfigError(f"{key} must be {_words(base)}{told and ', not '}{told}") from None
+
+
+def _size(key: str, text: str) -> int:
+    if not (matched := _SIZE.fullmatch(text.strip())):
+        raise ConfigError(f"{key} must be a number of bytes or a size such as 256MiB or 64MB")
+    power = " KMGT".index((matched[2] or " ").upper())
+    return int(matched[1]) * int((1024 if matched[3] else 1000) ** power)
+
+
+_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple[str, ...]: "a list of texts",
+}
+
+
+def _words(hint: Any) -> str:  # noqa: ANN401  typing has no type for hints
+    if hint in _WORDS:
+        return _WORDS[hint]
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(get_args(hint))}"
+    return " or ".join(_words(one) for one in get_args(hint) if one is not NoneType)
+
+
+def _shown(given: object) -> str:
+    if isinstance(given, bool):
+        return str(given).lower()
+    if isinstance(given, int) and abs(given) >= 10**15:
+        return "so big a number"
+    names = {str: "a text", int: "a whole number", float: "a fraction", dict: "a table", list: "this list"}
+    return names.get(type(given), "a date or time")
+
+
+def _expanded(key: str, value: object, environ: Environ) -> object:
+    """The value with its ${…} replaced, in a text or in the texts of a list."""
+    if isinstance(value, list):
+        return [_expanded(key, item, environ) if isinstance(item, str) else item for item in value]
+    if not isinstance(value, str):
+        return value
+    with _place(key):
+        return _EXPANSION.sub(lambda found: _replacement(found, environ), value)
+
+
+def _replacement(found: re.Match[str], environ: Environ) -> str:
+    name, default, file = found["name"], found["default"], found["file"]
+    if found[0] == "$${":
+        return "${"
+    if file:
+        return _content(Path(file))
+    if not name:
+        raise ConfigError("has a '${' that is none of ${VAR}, ${VAR:-default}, ${file:PATH}; write '$${' for itself")
+    value = environ.get(name, default) if default is None else environ.get(name) or default
+    if value is None:
+        raise ConfigError(f"needs the environment variable {name}, which is not set")
+    return value
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"needs the file {str(path)!r}, which cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ConfigError(f"needs the file {str(path)!r}, which is not UTF-8 text") from error

@@ -1,0 +1,175 @@
+"""How references become secrets, and that secrets stay secret."""
+
+import copy
+import importlib.util
+import json
+import pickle
+import shlex
+import sys
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from axsync.credentials import Credential, Secret, redact, resolve, resolve_credential
+from axsync.errors import ConfigError
+from axsync.settings import CredentialReference
+
+
+def command(code: str) -> str:
+    return f"command:{shlex.join([sys.executable, '-c', code])}"
+
+
+def test_a_variable_is_read() -> None:
+    """Blanks around a key are not part of it."""
+    assert resolve("env:AX_KEY", environ={"AX_KEY": " k3y\n"}).reveal() == "k3y"
+
+
+def test_a_private_file_is_read_in_silence(tmp_path: Path) -> None:
+    """The newline at the end is not part of the key."""
+    path = tmp_path / "key"
+    path.write_text("k3y\r\n")
+    path.chmod(0o600)
+    secret = resolve(f"file:{path}", environ={})
+
+    assert (secret.reveal(), secret.notice) == ("k3y", "")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_a_file_that_others_can_read_is_noticed(mode: int, tmp_path: Path) -> None:
+    """Key and secret from the same open file make one notice."""
+    path = tmp_path / "key"
+    path.write_text("k3y")
+    path.chmod(mode)
+    credential = resolve_credential(CredentialReference(f"file:{path}", f"file:{path}"), environ={})
+
+    assert credential.notices == (f"the file {str(path)!r} can be read by others; chmod 600 keeps it to you",)
+
+
+def test_a_command_gives_its_first_line() -> None:
+    """What a command prints after the first line does not count; AX_KEY and AX_SECRET are not its business."""
+    code = "import os; print('AX_KEY' in os.environ, os.environ['PLACE'], sep='-'); print('more')"
+
+    assert resolve(command(code), environ={"AX_KEY": "x", "PLACE": "vault"}).reveal() == "False-vault"
+
+
+def test_a_command_knows_no_shell() -> None:
+    """Variables and semicolons reach the program as they are written."""
+    code = "import sys; print(sys.argv[1])"
+
+    assert resolve(f"{command(code)} '$HOME;id|x'", environ={}).reveal() == "$HOME;id|x"
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        ("env:NO", "the environment variable NO is not set"),
+        ("env:BLANK", "the environment variable BLANK is empty"),
+        ("env:WORDS", "the environment variable WORDS holds more than one word of plain ASCII"),
+        ("env:HEADER", "the environment variable HEADER holds more than one word of plain ASCII"),
+        ("env:UMLAUT", "the environment variable UMLAUT holds more than one word of plain ASCII"),
+        ("file:/no/such", "the file '/no/such' cannot be read (No such file or directory)"),
+        ("file:/", "the file '/' cannot be read (Is a directory)"),
+        ("file:/dev/null", "the file '/dev/null' is empty"),
+        ("command:/no/such 5ecr3t", "the command '/no/such' cannot be started (No such file or directory)"),
+        ("command:'5ecr3t", "a command: reference has a quotation mark without its partner"),
+        ("command:''", "a command: reference names no program"),
+        (command("print('5ecr3t'); exit(3)"), f"the command {sys.executable!r} failed with exit code 3"),
+        (command("print(' ')"), f"the output of the command {sys.executable!r} is empty"),
+        ("5ecr3t", "the reference must be a reference (env:NAME, "),
+        ("", "the reference is empty"),
+    ],
+)
+def test_a_bad_reference_has_its_sentence(reference: str, sentence: str) -> None:
+    """The sentence names the place, and never what is kept there."""
+    environ = {"BLANK": " \t", "WORDS": "5ecr3t 5ecr3t", "HEADER": "5ecr3t\r\nx: y", "UMLAUT": "5ecr3tä"}
+    with pytest.raises(ConfigError) as caught:
+        resolve(reference, environ=environ)
+
+    assert str(caught.value).startswith(sentence)
+    assert "5ecr3t" not in str(caught.value)
+
+
+def test_a_command_that_does_not_end_is_ended() -> None:
+    """A command has its time, and no more."""
+    started = time.monotonic()
+    with pytest.raises(ConfigError, match=r"did not end within 0.2 seconds$"):
+        resolve(command("import time; time.sleep(60)"), environ={}, seconds=0.2)
+
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.skipif(importlib.util.find_spec("keyring") is not None, reason="the keyring extra is installed")
+def test_the_keyring_is_an_extra() -> None:
+    """Who lacks it reads how to install it."""
+    with pytest.raises(ConfigError, match=r"pip install 'axsync\[keyring\]'$"):
+        resolve("keyring:prod", environ={})
+
+
+def test_the_keyring_is_asked_by_service_and_user() -> None:
+    """A bare name is a user of the service axsync; what follows the last slash is the user of another service."""
+    keyring = pytest.importorskip("keyring")
+    backend = pytest.importorskip("keyring.backend")
+
+    class Memory(backend.KeyringBackend):  # type: ignore[misc,name-defined]  # an optional library is Any
+        priority = 0.1
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return None if username == "no" else f"{service}:{username}"
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise NotImplementedError
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Memory())
+    try:
+        assert resolve("keyring:prod", environ={}).reveal() == "axsync:prod"
+        assert resolve("keyring:axsync/prod/key", environ={}).reveal() == "axsync/prod:key"
+        with pytest.raises(ConfigError, match=r"^the keyring knows no 'a/no'; keyring set a no adds it$"):
+            resolve("keyring:a/no", environ={})
+    finally:
+        keyring.set_keyring(before)
+
+
+def test_a_secret_shows_itself_to_nobody() -> None:
+    """Printing, formatting, pickling, copying and looking inside give nothing away."""
+    secret = Secret("5ecr3t")
+
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>9}", f"{secret:>9}", repr(Credential(secret, secret))]
+    assert "5ecr3t" not in "".join(shown)
+    assert not hasattr(secret, "__dict__")
+    for leak in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps):
+        with pytest.raises(TypeError) as caught:
+            leak(secret)
+        assert "5ecr3t" not in str(caught.value)
+
+
+def test_secrets_are_not_compared_by_value() -> None:
+    """Equal texts do not make equal secrets, so that no comparison tells them."""
+    assert Secret("a") != Secret("a")
+    assert Credential(Secret("a"), Secret("b")) != Credential(Secret("a"), Secret("b"))
+
+
+words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=4)
+
+
+@given(words, words, st.lists(st.text(max_size=3), min_size=3, max_size=3))
+def test_redacted_text_holds_neither(key: str, secret: str, around: list[str]) -> None:
+    """Key and secret are replaced wherever they stand, plain, URL-encoded or in JSON."""
+    assume("*" not in key + secret)
+    credential = Credential(Secret(key), Secret(secret))
+
+    for form in (str, quote, json.dumps):
+        told = redact(form(key).join(around) + form(secret), credential)
+        assert key not in told
+        assert secret not in told
+
+
+def test_the_rest_of_a_redacted_text_stays() -> None:
+    """A secret that contains the key leaves nothing of itself behind."""
+    credential = Credential(Secret("abc"), Secret("abcdef"))
+
+    assert redact("key=abc secret=abcdef end", credential) == "key=*** secret=*** end"

@@ -1,0 +1,258 @@
+"""What the values of axsync/settings.py accept and refuse."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from axsync.errors import ConfigError
+from axsync.settings import (
+    CredentialReference,
+    EntitySettings,
+    InstanceSettings,
+    LakeSettings,
+    RunSettings,
+    Settings,
+    normal_url,
+)
+
+KEYS = CredentialReference("env:AX_KEY", "env:AX_SECRET")
+PROD = InstanceSettings("prod", "https://acme.on.axonius.com", KEYS)
+
+
+@pytest.mark.parametrize(
+    ("url", "normal"),
+    [
+        ("https://acme.on.axonius.com", "https://acme.on.axonius.com"),
+        ("HTTPS://Acme.On.Axonius.com:443", "https://acme.on.axonius.com"),
+        ("https://10.0.0.7:8443", "https://10.0.0.7:8443"),
+        ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://127.0.0.2:8765", "http://127.0.0.2:8765"),
+        ("http://[::1]:1", "http://[::1]:1"),
+        ("https://ax_1", "https://ax_1"),
+    ],
+)
+def test_a_url_is_normalised(url: str, normal: str) -> None:
+    """Scheme and host become lower case, the scheme's own port goes; nothing else changes."""
+    assert normal_url(url) == normal
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("", "url is empty"),
+        (" \t", "url is empty"),
+        ("acme.on.axonius.com", "url must begin with https://"),
+        ("ftp://acme", "url must begin with https://"),
+        ("https:/acme", "url must begin with https://"),
+        ("https://", "url must begin with https://"),
+        ("https:///acme", "url has no valid host name"),
+        ("https://acme/", "url has a trailing slash after the host; write it as https://acme"),
+        ("https://acme:8443/api", "url has a path after the host; write it as https://acme:8443"),
+        ("https://acme?x=1", "url has a query after the host; write it as https://acme"),
+        ("https://acme?", "url has a query after the host; write it as https://acme"),
+        ("https://acme#top", "url has a fragment after the host; write it as https://acme"),
+        ("https://user:hunter2@acme", "url has a user name or password in it"),
+        ("https://acme\\@evil", "url has a user name or password in it"),
+        ("https://ac me", "url has a space or an invisible character in it"),
+        ("https://acme\n", "url has a space or an invisible character in it"),
+        ("https://ac\u200bme", "url has a space or an invisible character in it"),
+        ("https://acme:port", "url has a bad port"),
+        ("https://acme:0", "url has a bad port"),
+        ("https://acme:65536", "url has a bad port"),
+        ("https://acme:", "url has a bad port"),
+        ("https://a..b", "url has no valid host name"),
+        ("https://a,b", "url has no valid host name"),
+        ("https://[::1]x", "url has no valid host name"),
+        ("https://[::g]", "url has no valid host name"),
+        ("https://[:::]", "url has no valid host name"),
+        ("http://acme", "url would send the keys unencrypted to acme; use https or allow_plain_http = true"),
+        ("http://127.1", "url would send the keys unencrypted to 127.1"),
+        ("http://localhost.evil.com", "url would send the keys unencrypted to localhost.evil.com"),
+        ("http://0.0.0.0", "url would send the keys unencrypted to 0.0.0.0"),
+    ],
+)
+def test_a_bad_url_is_refused(url: str, sentence: str) -> None:
+    """Each fault of a URL has its sentence, which repeats no password."""
+    with pytest.raises(ConfigError) as caught:
+        replace(PROD, url=url)
+
+    assert str(caught.value).startswith(sentence)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_plain_http_leaves_the_machine_only_when_allowed_in_so_many_words() -> None:
+    """allow_plain_http lets plain http go to any host."""
+    assert replace(PROD, url="http://acme", allow_plain_http=True).url == "http://acme"
+
+
+@given(st.text() | st.from_regex(r"https?://[a-zA-Z0-9.:/?#@\[\]_-]{0,12}", fullmatch=True))
+@example("http://[127.0.0.1]")
+def test_a_url_is_normal_or_refused(url: str) -> None:
+    """Whatever is written, the answer is scheme://host[:port] that normalises to itself, or a ConfigError."""
+    try:
+        normal = normal_url(url, allow_plain_http=True)
+    except ConfigError:
+        return
+    assert normal_url(normal, allow_plain_http=True) == normal
+    assert not set(normal.partition("://")[2]) & set("/?#@ \t\n")
+
+
+@pytest.mark.parametrize("name", ["", "-a", ".hidden", "a/b", "..", "a b", "a" * 65, "prod\n", "größe"])
+def test_an_instance_name_that_is_no_folder_name_is_refused(name: str) -> None:
+    """Names become folders, so only names harmless on every system are taken."""
+    with pytest.raises(ConfigError, match=r"^name must be written with 1 to 64 letters"):
+        replace(PROD, name=name)
+
+
+def test_an_entity_type_that_leaves_the_lake_is_refused() -> None:
+    """An entity type becomes a folder too."""
+    with pytest.raises(ConfigError, match=r"^entities must be written with"):
+        RunSettings(entities=("../../etc",))
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        ("", "api_key is empty"),
+        ("  ", "api_key is empty"),
+        ("5ecr3t", "api_key must be a reference .*, never the secret itself"),
+        ("5ecr3t:5ecr3t", "api_key must be a reference .*, never the secret itself"),
+        ("ENV:5ecr3t", "api_key must be a reference .*, never the secret itself"),
+        ("env:", "api_key has nothing after 'env:'"),
+        ("file: ", "api_key has nothing after 'file:'"),
+        ("env:5ecr3t\0", "api_key has an invisible character in it"),
+    ],
+)
+def test_what_is_no_reference_is_refused_unrepeated(reference: str, sentence: str) -> None:
+    """A literal secret is refused with a sentence that does not hold it."""
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        CredentialReference(reference, "env:AX_SECRET")
+
+    assert "5ecr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("lake", Path("lake")),
+        ("/data/lake", Path("/data/lake")),
+        ("file:///data/my%20lake", Path("/data/my lake")),
+        ("data:2026", Path("data:2026")),
+        ("s3", Path("s3")),
+        ("s3://bucket/lake", None),
+        ("s3://bucket/lake?region=eu-west-1&endpoint_override=localhost:9000", None),
+        ("gs://bucket", None),
+        ("abfs://container@account.dfs.core.windows.net/lake", None),
+    ],
+)
+def test_a_lake_is_a_folder_or_an_object_store(uri: str, path: Path | None) -> None:
+    """Local lakes have a path, others have none."""
+    assert LakeSettings(uri=uri).path == path
+
+
+def test_a_lake_in_the_home_folder_is_found() -> None:
+    """A leading ~ is the home folder, as in a shell."""
+    assert LakeSettings(uri="~/lake").path == Path.home() / "lake"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        " ",
+        "a\0b",
+        "hdfs://x/y",
+        "s3:bucket",
+        "s3://",
+        "s3:///x",
+        "file://host/x",
+        "file:x",
+        "S3://bucket",
+        "s3://id:5ecr3t@bucket/x",
+        "abfs://c@a.net/x?client_secret=5ecr3t",
+        "gs://b?access_token=5ecr3t",
+    ],
+)
+def test_what_is_no_lake_is_refused(uri: str) -> None:
+    """An address that cannot be a lake, or that holds a secret, is refused unrepeated."""
+    with pytest.raises(ConfigError, match=r"^uri must ") as caught:
+        LakeSettings(uri=uri)
+
+    assert "5ecr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("day", ["", "today", "20261123", "2026-W48-1", "2026-02-30", "2026-1-1", "٢٠٢٦-11-23"])
+def test_what_is_no_day_is_refused(day: str) -> None:
+    """A logical date is a day that exists, written YYYY-MM-DD."""
+    with pytest.raises(ConfigError, match=r"^logical_date must be a day such as 2026-11-23, not "):
+        RunSettings(logical_date=day)
+    with pytest.raises(ConfigError, match=r"^as_of must be a day such as 2026-11-23 or latest, not "):
+        RunSettings(as_of=day)
+
+
+def test_latest_is_a_day_only_for_history() -> None:
+    """`latest` is taken as as_of and refused as logical date."""
+    assert RunSettings(as_of="latest", logical_date="2024-02-29").as_of == "latest"
+    with pytest.raises(ConfigError, match=r"^logical_date"):
+        RunSettings(logical_date="latest")
+
+
+def test_sizes_in_sentences_are_sizes() -> None:
+    """The bounds of bytes are told in units, those of rows as numbers."""
+    with pytest.raises(ConfigError, match=r"^max_part_bytes must be between 4KiB and 1TiB, not 3$"):
+        LakeSettings(max_part_bytes=3)
+    with pytest.raises(ConfigError, match=r"^page_size must be between 1 and 2000, not 2048$"):
+        replace(PROD, page_size=2048)
+
+
+def test_gzip_has_fewer_levels() -> None:
+    """A level that gzip lacks is refused before anything is written."""
+    with pytest.raises(ConfigError, match="between 1 and 9 for gzip, not 10"):
+        LakeSettings(compression="gzip", compression_level=10)
+
+
+@pytest.mark.parametrize("names", [(), ("",), ("hostname", " ")])
+def test_an_empty_list_of_fields_is_refused(names: tuple[str, ...]) -> None:
+    """A list of fields names at least one, and no blank one."""
+    with pytest.raises(ConfigError, match=r"^fields must be generic, full, raw or a list"):
+        EntitySettings(fields=names)
+
+
+def test_a_query_and_a_saved_query_exclude_each_other() -> None:
+    """Only one of the two ways to choose assets can be set."""
+    with pytest.raises(ConfigError, match="query and saved_query cannot both be set"):
+        EntitySettings(query="a", saved_query="b")
+
+
+def test_an_unknown_instance_is_refused_with_the_nearest() -> None:
+    """A mistyped instance gets the name it resembles."""
+    with pytest.raises(ConfigError, match=r"^there is no instance 'prdo'; did you mean 'prod'\?$"):
+        Settings(LakeSettings(), (PROD,), run=RunSettings(instances=("prdo",)))
+
+
+def test_instances_that_some_systems_cannot_tell_apart_are_refused() -> None:
+    """Two instances must not share a folder where case does not count."""
+    with pytest.raises(ConfigError, match="same name"):
+        Settings(LakeSettings(), (PROD, replace(PROD, name="Prod")))
+
+
+def test_the_default_entity_speaks_for_the_others() -> None:
+    """`entity` gives the type's own settings, else those of `default`, else ours."""
+    own, default = EntitySettings(query="a"), EntitySettings(query="b")
+    settings = Settings(LakeSettings(), (PROD,), {"devices": own, "default": default})
+
+    assert (settings.entity("devices"), settings.entity("users")) == (own, default)
+    assert Settings(LakeSettings(), (PROD,)).entity("users") == EntitySettings()
+
+
+def test_chosen_instances_keep_the_order_of_the_configuration() -> None:
+    """Without a choice all instances take part, with one those chosen."""
+    lab = replace(PROD, name="lab")
+    settings = Settings(LakeSettings(), (PROD, lab))
+
+    assert settings.chosen() == (PROD, lab)
+    assert replace(settings, run=RunSettings(instances=("lab",))).chosen() == (lab,)
