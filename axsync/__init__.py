@@ -1,3 +1,56 @@
-"""Copies everything an Axonius instance knows into a Parquet lake."""
+"""axsync copies everything an Axonius instance knows into a data lake.
 
-__version__ = "0.1.0"
+The names below are the public interface, with `axsync.errors` and `axsync.events`; the rest is ours to move. They
+are loaded when first used, so that `axsync --help` need not wait for Arrow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from axsync.config import load_settings
+    from axsync.errors import AxsyncError
+    from axsync.settings import (
+        CredentialReference,
+        EntitySettings,
+        InstanceSettings,
+        LakeSettings,
+        RunSettings,
+        Settings,
+    )
+    from axsync.shape.restore import restore
+    from axsync.sync import Report, stream, sync
+
+__all__ = [
+    "AxsyncError",
+    "CredentialReference",
+    "EntitySettings",
+    "InstanceSettings",
+    "LakeSettings",
+    "Report",
+    "RunSettings",
+    "Settings",
+    "load_settings",
+    "restore",
+    "stream",
+    "sync",
+]
+
+_HOMES = {
+    "AxsyncError": "axsync.errors",
+    "load_settings": "axsync.config",
+    "restore": "axsync.shape.restore",
+    "Report": "axsync.sync",
+    "stream": "axsync.sync",
+    "sync": "axsync.sync",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from where it lives (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'axsync' has no attribute {name!r}")
+    # Importing axsync.sync sets the package's attribute to the module; the function must win.
+    value: object = getattr(import_module(_HOMES.get(name, "axsync.settings")), name)
+    globals()[name] = value
+    return value

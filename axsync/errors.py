@@ -12,6 +12,7 @@ AxsyncError
 │   ├── Unreachable          no usable answer after all tries (exit 75 when nothing else was reached)
 │   └── BadAnswer            an answer that is not what the contract says, tries used up
 ├── LaneError                a guard stopped a walk: loop, endless listing
+├── StorageError             the disk or store failed while the lake was written (exit 1)
 ├── GuardRefused             a guard refused to publish (exit 5)
 └── RunIncomplete            some lanes failed; an exception group of their errors (exit 3)
 
@@ -83,6 +84,10 @@ class BadAnswer(ServerError):
 
 class LaneError(AxsyncError):
     """A guard stopped a walk that would never have ended or told lies."""
+
+
+class StorageError(AxsyncError):
+    """The disk or store failed while the lake was written; the previous snapshot stays."""
 
 
 class GuardRefused(AxsyncError):

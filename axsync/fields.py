@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 
 AtomName: TypeAlias = Literal["text", "timestamp", "date", "bool", "integer", "number", "json", "unknown"]
-Kind: TypeAlias = "Atom | Many | Group"
 
 RESCUED, RUN_ID, FETCHED_AT = "axsync_rescued", "axsync_run_id", "axsync_fetched_at"
 RESERVED = frozenset({RESCUED, RUN_ID, FETCHED_AT, "entity", "instance", "dt"})
@@ -48,6 +47,9 @@ class Group:
     """An object with known keys."""
 
     members: tuple[Member, ...]
+
+
+Kind: TypeAlias = Atom | Many | Group
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
 
 RETRY_AFTER_CAP = 300.0  # seconds; a server that asks for more is asked again after this (API reference 11.3)
 BASE, CAP = 1.0, 60.0  # seconds of full jitter

@@ -2,11 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, v1
+from axsync.engine import together
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError
 from axsync.fields import Field
 from axsync.model import Page, Reply, Request, Window
@@ -96,12 +97,16 @@ class Source:
             return replace(question, query=query, saved_query="")
         return question
 
-    async def offered(self) -> dict[str, int | ServerError | None]:
-        """Entity type → its count, or why it cannot be read; types that are unknown to the server are left out."""
-        names = self.listed or KNOWN_ENTITIES
-        found = await asyncio.gather(*(self._count_or_error(name) for name in names))
-        pairs = zip(names, found, strict=True)
-        return {n: c for n, c in pairs if self.listed or not (isinstance(c, NotOffered) and c.status == 404)}
+    async def offered(self, wanted: Sequence[str] = ()) -> dict[str, int | ServerError | None]:
+        """Entity type → its count, or why it cannot be read.
+
+        Asks for the wanted types, or for all that are listed or known; a type that was only tried and is unknown
+        to the server is left out.
+        """
+        names = wanted or self.listed or KNOWN_ENTITIES
+        found = await together([self._count_or_error(name) for name in names])
+        sure = self.listed or ()
+        return {n: c for n, c in zip(names, found, strict=True) if n in sure or not _unknown(c)}
 
     async def _count_or_error(self, entity: str) -> int | ServerError | None:
         try:
@@ -109,3 +114,7 @@ class Source:
         except (NotOffered, BadRequest, BadAnswer) as error:
             return error
 
+
+
+def _unknown(found: int | ServerError | None) -> bool:
+    return isinstance(found, NotOffered) and found.status == 404

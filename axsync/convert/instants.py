@@ -1,0 +1,130 @@
+"""Columns of date texts → timestamps, many at once, and which of them would not come back as the same text."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+_EPOCH_DAYS = 719_468  # days from 0000-03-01 to 1970-01-01
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the parts of a date stand in a form; every form has a fixed width.
+
+    `template` has Y M D h m s f for digits, a and b for the letters of weekday and month, anything else is literal.
+    """
+
+    template: str
+
+    def at(self, letter: str) -> list[int]:
+        """Positions of a letter."""
+        return [i for i, c in enumerate(self.template) if c == letter]
+
+    @property
+    def literals(self) -> tuple[list[int], Bytes]:
+        """Positions and bytes that never differ."""
+        places = [i for i, c in enumerate(self.template) if c not in "YMDhmsfab"]
+        return places, np.frombuffer("".join(self.template[i] for i in places).encode(), dtype=np.uint8)
+
+
+def layout_of(form: str) -> Layout:
+    """The layout of a form named by `shape.dates`."""
+    if form == "rfc1123":
+        return Layout("aaa, DD bbb YYYY hh:mm:ss GMT")
+    if form == "day":
+        return Layout("YYYY-MM-DD")
+    _, separator, digits, zone = form.split(":", 3)
+    fraction = "." + "f" * int(digits) if int(digits) else ""
+    middle = "T" if separator == "T" else " "
+    return Layout(f"YYYY-MM-DD{middle}hh:mm:ss{fraction}{'' if zone == 'none' else zone}")
+
+
+def instants(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
+    """Microseconds since 1970 per text, whether it is exactly in the form, and whether it is null."""
+    layout = layout_of(form)
+    if not len(texts):
+        return np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
+    null = _nulls(texts)
+    rows, matrix = _matrix(texts, len(layout.template), null)
+    micros, good = _read(matrix, layout)
+    values, exact = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=np.bool_)
+    values[rows], exact[rows] = np.where(good, micros, 0), good
+    return values, exact, null
+
+
+def _nulls(array: pa.Array) -> Flags:
+    if not array.null_count:
+        return np.zeros(len(array), dtype=np.bool_)
+    return np.asarray(array.is_null().to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _matrix(texts: pa.Array, width: int, null: Flags) -> tuple[Ints, Bytes]:
+    """The texts of the right width as rows of bytes, and which texts these are."""
+    _, offsets_buffer, data_buffer = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    starts = offsets[:-1].astype(np.int64)
+    rows = np.flatnonzero((np.diff(offsets) == width) & ~null)
+    if not len(rows) or data_buffer is None:
+        return rows[:0], np.empty((0, width), dtype=np.uint8)
+    data = np.frombuffer(data_buffer, dtype=np.uint8)
+    if len(rows) == len(texts) or int(starts[rows[-1]] - starts[rows[0]]) == width * (len(rows) - 1):
+        first = int(starts[rows[0]])
+        return rows, data[first : first + width * len(rows)].reshape(len(rows), width)
+    return rows, data[starts[rows][:, None] + np.arange(width)]
+
+
+def _read(matrix: Bytes, layout: Layout) -> tuple[Ints, Flags]:
+    places, literal = layout.literals
+    good = (matrix[:, places] == literal).all(axis=1)
+    year, day, hour, minute, second = (_number(matrix, layout.at(letter), good) for letter in "YDhms")
+    fraction = layout.at("f")
+    micros = _number(matrix, fraction, good) * 10 ** (6 - len(fraction)) if fraction else 0
+    spelled = layout.at("b")
+    month = _word(matrix, spelled, _MONTHS, good) + 1 if spelled else _number(matrix, layout.at("M"), good)
+    days = _days(year, month, day, good)
+    good &= (hour < 24) & (minute < 60) & (second < 60)
+    if weekday := layout.at("a"):
+        good &= _word(matrix, weekday, _WEEKDAYS, good) == (days + 3) % 7  # 1970-01-01 was a Thursday
+    seconds = days * 86_400 + hour * 3600 + minute * 60 + second
+    return seconds * 1_000_000 + micros, good
+
+
+def _number(matrix: Bytes, places: list[int], good: Flags) -> Ints:
+    value = np.zeros(len(matrix), dtype=np.int64)
+    for place in places:
+        digit = matrix[:, place] - np.uint8(48)  # wraps around below "0", so one comparison is enough
+        good &= digit <= 9
+        value = value * 10 + digit
+    return value
+
+
+def _word(matrix: Bytes, places: list[int], words: tuple[str, ...], good: Flags) -> Ints:
+    packed = np.zeros(len(matrix), dtype=np.int64)
+    for place in places:
+        packed = packed * 256 + matrix[:, place]
+    known = np.array([int.from_bytes(w.encode(), "big") for w in words])
+    order = np.argsort(known)
+    found = order[np.clip(np.searchsorted(known[order], packed), 0, len(words) - 1)]
+    good &= known[found] == packed
+    return found.astype(np.int64)
+
+
+def _days(year: Ints, month: Ints, day: Ints, good: Flags) -> Ints:
+    """Days since 1970 in the proleptic Gregorian calendar, by the shifted-year method."""
+    good &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    good &= day <= _DAYS_IN_MONTH[np.clip(month, 0, 12)] + (leap & (month == 2))
+    shifted = year - (month <= 2)
+    era, of_era = shifted // 400, shifted % 400
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - _EPOCH_DAYS

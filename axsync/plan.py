@@ -1,0 +1,81 @@
+"""Which lanes a run walks and which fields each asks for."""
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from axsync.errors import UnknownEntity
+from axsync.fields import Atom, Field
+from axsync.model import ID_FIELD, Lane
+from axsync.settings import Fields
+
+RAW = Field("specific_data", Atom("json"))
+"""The per-adapter tree as one JSON column (API reference 7.2)."""
+
+PSEUDO = frozenset({"all", "raw_data", "specific_data"})
+"""Names that stand for everything; only `raw` asks for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The fields of a lane, and the wished names that match nothing in its catalogue."""
+
+    fields: tuple[Field, ...]
+    unmatched: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What goes into the request."""
+        return tuple(f.name for f in self.fields)
+
+
+def choose_lanes(
+    wanted: Sequence[str], offered: Mapping[str, Collection[str]], *, known: Collection[str] = ()
+) -> tuple[Lane, ...]:
+    """Lanes for the wanted entity types (all offered ones when none is named) on all instances.
+
+    `offered` is instance → entity types; `known` are names that may be asked for though no list has them.
+    Raises: UnknownEntity where no instance offers a wanted type.
+    """
+    for entity in wanted:
+        everywhere = sorted({e for types in offered.values() for e in types})
+        if entity not in everywhere and entity not in known:
+            raise UnknownEntity(entity, instance=", ".join(offered), nearest=closest(entity, everywhere))
+    lanes = [Lane(name, e) for name, types in offered.items() for e in (wanted or types) if e in types or e in known]
+    return tuple(dict.fromkeys(lanes))
+
+
+def closest(word: str, known: Collection[str]) -> str | None:
+    """The known word that was probably meant."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return close[0] if close else None
+
+
+def select_fields(catalogue: Sequence[Field], wish: Fields) -> Selection:
+    """The fields that `generic`, `full`, `raw` or a list of names and globs mean in this catalogue.
+
+    The id comes first and always.
+    """
+    listed = [f for f in catalogue if f.name not in PSEUDO]
+    roots = [f for f in listed if "." not in f.name]
+    if wish == "raw":
+        return _with_id([*roots, RAW], catalogue)
+    if wish == "full":
+        return _with_id(listed, catalogue)
+    if wish == "generic":
+        return _with_id([f for f in listed if f.adapter is None], catalogue)
+    chosen = [f for f in listed if any(_matches(f.name, pattern) for pattern in wish)]
+    unmatched = tuple(p for p in wish if not any(_matches(f.name, p) for f in listed))
+    selection = _with_id(chosen, catalogue)
+    return Selection(selection.fields, unmatched)
+
+
+def _with_id(fields: Sequence[Field], catalogue: Sequence[Field]) -> Selection:
+    own = next((f for f in catalogue if f.name == ID_FIELD), Field(ID_FIELD, Atom("text")))
+    return Selection((own, *(f for f in dict.fromkeys(fields) if f.name != ID_FIELD)))
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Full names and their end without the generic prefix: `hostname` means `specific_data.data.hostname`."""
+    return fnmatchcase(name, pattern) or fnmatchcase(name.removeprefix("specific_data.data."), pattern)

@@ -1,0 +1,135 @@
+"""A lake on a local disk: where things are, and the one order in which a run becomes visible."""
+
+import base64
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from axsync.durable import append, fsync_folder, make_folder, replace_file, storage_errors
+from axsync.errors import LakeError
+from axsync.model import DeadLetter, Lane, Outcome
+from axsync.publish.manifest import FORMAT_VERSION, lane_entry, worst
+
+CONTROL = "_axsync"  # names that begin with an underscore are hidden from Hive, Spark, Athena and Trino
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What identifies a run; times are ISO, UTC."""
+
+    run_id: str
+    logical_date: str
+    as_of: str | None
+    started_at: str
+    axsync_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A folder that holds partitions and, under `_axsync`, what makes them snapshots."""
+
+    root: Path
+
+    def staging(self, run_id: str) -> Path:
+        """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
+        return self.root / CONTROL / "runs" / run_id / "staging"
+
+    def partition(self, lane: Lane, logical_date: str) -> str:
+        """The hive path of a lane, relative to the lake."""
+        return f"entity={lane.entity}/instance={lane.instance}/dt={logical_date}"
+
+    def latest(self) -> dict[str, Any] | None:
+        """The manifest of the newest snapshot. Raises: LakeError where it cannot be read."""
+        pointer = self.root / CONTROL / "latest.json"
+        if not pointer.exists():
+            return None
+        try:
+            named = orjson.loads(pointer.read_bytes())["manifest"]
+            manifest: dict[str, Any] = orjson.loads((self.root / CONTROL / named).read_bytes())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LakeError(f"the newest snapshot of the lake {self.root} cannot be read") from error
+        return manifest
+
+    def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> None:
+        """Keep records that could not be read, with their raw bytes, where a person can look at them."""
+        path = self.root / CONTROL / "runs" / run_id / "dead_letters" / f"{lane.instance}.{lane.entity}.jsonl"
+        lines = b"".join(orjson.dumps(_letter(lane, one)) + b"\n" for one in letters)
+        with storage_errors("keep dead letters"):
+            append(path, lines)
+
+    def publish(self, run: RunFacts, outcomes: Sequence[Outcome], *, finished_at: str) -> str:
+        """Make this run the newest snapshot; returns the manifest's path relative to the lake.
+
+        Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
+        one, and a glob never sees a part that no manifest names. Raises: StorageError.
+        """
+        entries = self._entries(outcomes)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "run_id": run.run_id,
+            "logical_date": run.logical_date,
+            "as_of": run.as_of,
+            "started_at": run.started_at,
+            "finished_at": finished_at,
+            "axsync_version": run.axsync_version,
+            "verdict": worst([o.verdict for o in outcomes]),
+            "lanes": entries,
+        }
+        name = f"snapshots/{run.run_id}.json"
+        with storage_errors("publish the snapshot"):
+            replace_file(self.root / CONTROL / name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+            written = [o for o in outcomes if o.verdict != "skipped" and o.parts]
+            for outcome in written:
+                self._move_in(run, outcome)
+            pointer = orjson.dumps({"run_id": run.run_id, "manifest": name})
+            replace_file(self.root / CONTROL / "latest.json", pointer)
+            for outcome in outcomes:
+                if outcome.verdict != "skipped" and outcome.columns:
+                    self._remove_superseded(run, outcome)
+            shutil.rmtree(self.staging(run.run_id), ignore_errors=True)
+        return f"{CONTROL}/{name}"
+
+    def _entries(self, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+        before = self.latest() or {"lanes": [], "run_id": None}
+        older = {(e["instance"], e["entity"]): {"from_run": before["run_id"]} | e for e in before["lanes"]}
+        return [lane_entry(o, _stand_in(o, older)) for o in outcomes]
+
+    def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
+        staging = self.staging(run.run_id)
+        for part in outcome.parts:
+            target = self.root / part.path
+            make_folder(target.parent)
+            (staging / part.path).rename(target)
+        fsync_folder((self.root / outcome.parts[0].path).parent)
+
+    def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
+        folder = self.root / self.partition(outcome.lane, run.logical_date)
+        kept = {os.path.basename(part.path) for part in outcome.parts}
+        for path in folder.glob("part-*.parquet"):
+            if path.name not in kept:
+                path.unlink()
+
+
+def _stand_in(outcome: Outcome, older: Mapping[tuple[str, str], dict[str, Any]]) -> dict[str, Any] | None:
+    """A lane without columns of its own has read nothing whole; what was there before stays readable."""
+    if outcome.columns:
+        return None
+    entry = older.get((outcome.lane.instance, outcome.lane.entity))
+    return entry if entry and entry.get("files") else None
+
+
+def _letter(lane: Lane, letter: DeadLetter) -> dict[str, Any]:
+    raw = base64.b64encode(letter.raw).decode()
+    return {
+        "instance": lane.instance,
+        "entity": lane.entity,
+        "page": letter.page,
+        "position": letter.position,
+        "reason": letter.reason,
+        "raw_base64": raw,
+    }

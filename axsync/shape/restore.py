@@ -1,0 +1,125 @@
+"""The way back: a row and its lane's manifest entry give the record that was served.
+
+Keys are the Axonius names of the fields, whatever spelling the server used. A number comes back as int, as float
+where that float's shortest text means the very same number, else as Decimal.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from axsync.fields import RESCUED, Atom, Column, Group, Kind, Many, type_text
+from axsync.model import Json
+from axsync.shape import dates, exact, kinds, rescue
+from axsync.shape.exact import Number, Value
+from axsync.shape.keys import OVERFLOW
+from axsync.shape.strict import exact_float
+
+Restored: TypeAlias = "bool | int | float | str | Decimal | Number | list[Restored] | dict[str, Restored] | None"
+
+_INT_DIGITS: Final = 4_000  # Python refuses to read longer integers from text
+
+
+def describe(column: Column) -> dict[str, Json]:
+    """The column's entry in the manifest; `kind` only where the type text does not tell all."""
+    text = type_text(column.kind)
+    entry: dict[str, Json] = {"field": column.field, "type": text, "dates": column.dates}
+    if kinds.from_type(text) != column.kind:
+        entry["kind"] = kinds.to_json(column.kind)
+    if column.field == OVERFLOW:
+        entry["overflow"] = True
+    return entry
+
+
+def columns_of(lane: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The columns that a lane's manifest entry describes, with their full names as keys."""
+    return tuple(_column(name, orjson.dumps(entry)) for name, entry in lane["columns"].items())
+
+
+def restore(row: Mapping[str, object], lane: Mapping[str, Any]) -> dict[str, Restored]:
+    """The served record of this row, which is as pyarrow's `to_pylist` or a DuckDB fetch gives it."""
+    record: dict[str, Restored] = {}
+    for name, entry in lane["columns"].items():
+        value = row.get(name)
+        if value is not None:
+            column = _column(name, orjson.dumps(entry))
+            served = _served(value, column.kind, column.dates or dates.RFC1123)
+            record |= _object(served) if column.field == OVERFLOW else {column.field: served}
+    rescued = row.get(RESCUED)
+    return _laid_over(record, rescue.parse(str(rescued))) if rescued is not None else record
+
+
+@lru_cache(maxsize=1 << 14)
+def _column(name: str, written: bytes) -> Column:
+    entry = orjson.loads(written)
+    kind = kinds.from_json(entry["kind"]) if "kind" in entry else kinds.from_type(entry["type"])
+    if kind is None:
+        raise ValueError(f"column {name!r} has a type that is not known: {entry['type']!r}")
+    field = OVERFLOW if entry.get("overflow") else entry["field"]
+    return Column(name, field, field, kind, entry.get("dates"))
+
+
+def _served(value: Any, kind: Kind, form: str) -> Restored:  # noqa: ANN401  # what a reader of Parquet gives
+    match kind:
+        case _ if value is None:
+            return None
+        case Many(item):
+            return [_served(element, item, form) for element in value]
+        case Group(members):
+            found = ((member, value.get(member.name)) for member in members)
+            return {member.key: _served(part, member.kind, form) for member, part in found if part is not None}
+        case Atom(name):
+            return _served_atom(value, name, form)
+
+
+def _served_atom(value: Any, name: str, form: str) -> Restored:  # noqa: ANN401  # the same
+    if name == "json":
+        return _plain(exact.read(value))
+    if isinstance(value, datetime):
+        return dates.write(dates.micros_of(value), form)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _plain(value: Value) -> Restored:
+    match value:
+        case Number(text):
+            return _number(text)
+        case list():
+            return list(map(_plain, value))
+        case dict():
+            return {key: _plain(member) for key, member in value.items()}
+        case _:
+            return value
+
+
+def _number(text: str) -> Restored:
+    if text.removeprefix("-").isdigit() and len(text) <= _INT_DIGITS and text != "-0":
+        return int(text)
+    number = exact_float(text)
+    if number is not None:
+        return number
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of 19 digits
+        return Number(text)
+
+
+def _laid_over(record: dict[str, Restored], rescued: Mapping[str, Value]) -> dict[str, Restored]:
+    for path, value in rescued.items():
+        field, steps = rescue.split_path(path)
+        place: Any = record
+        *way, last = field, *steps
+        for step in way:
+            place = place[step]
+        place[last] = _plain(value)
+    return record
+
+
+def _object(value: Restored) -> dict[str, Restored]:
+    if not isinstance(value, dict):
+        raise TypeError("an overflow column holds objects")
+    return value

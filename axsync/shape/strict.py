@@ -1,0 +1,209 @@
+"""What surely survives the fast path as it is: JSON texts that pyarrow takes for a kind and that come back the same.
+
+Decoding with a type that msgspec compiles does most of the test. Three things it does not tell are checked after it:
+dates in their form, numbers that float64 holds, and keys that were served twice (`keeps_all`).
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+import orjson
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from axsync.fields import Atom, Column, Group, Kind, Many
+from axsync.model import ID_FIELD
+from axsync.shape import dates
+from axsync.shape.borders import REFUSALS
+
+Check: TypeAlias = Callable[[Any], bool]
+
+INT64: Final = (-(2**63), 2**63 - 1)
+
+_SHORT = 32  # characters; longer numbers are too rare to remember
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_PLAIN_NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
+_GAPS = (b'" ', b'"\t', b'"\n', b'"\r')  # where a key might stand apart from its colon
+_ILLEGAL = re.compile('[\\\\"\x00-\x1f\ud800-\udfff]')  # in names of msgspec fields
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Strict:
+    """The test of one kind: `takes(raw)`."""
+
+    __slots__ = ("_check", "_decode", "_nested")
+
+    def __init__(self, kind: Kind, form: str) -> None:
+        self._decode = msgspec.json.Decoder(_model(kind)).decode
+        self._check = _check(kind, form)
+        self._nested = _has_group(kind)
+
+    def takes(self, raw: bytes | Raw) -> bool:
+        """Whether this JSON text may go to pyarrow as it is."""
+        try:
+            value = self._decode(raw)
+        except REFUSALS:
+            return False
+        if self._check and not self._check(value):
+            return False
+        return not self._nested or keeps_all(bytes(raw), value)
+
+
+class StrictRecord(Strict):
+    """The test of whole records."""
+
+    __slots__ = ()
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        listed = [(c.wire, c.kind, c.dates or dates.RFC1123, c.field == ID_FIELD) for c in columns]
+        kept = [entry for entry in listed if _sayable(entry[0])]
+        self._decode = msgspec.json.Decoder(_struct((w, k, needed) for w, k, _, needed in kept)).decode
+        self._check = _check_members([_check(kind, form) for _, kind, form, _ in kept])
+        self._nested = True
+
+
+def keeps_all(raw: bytes, value: object) -> bool:
+    """Whether decoding lost nothing, that is, whether no object in there has a key twice.
+
+    Writing the value again makes no part longer: numbers are kept as they were, and msgspec's escapes are the
+    shortest. So equal length is proof. Where escapes or spaces made it shorter, the keys are counted.
+    """
+    written = _encode(value)
+    return len(written) == len(raw) or _as_many_keys(raw, written)
+
+
+def says_each_key_once(raw: bytes) -> bool:
+    """Whether any value is surely good JSON with no key twice in an object, and not nested too deeply."""
+    try:
+        # orjson writes no more than 254 levels, which is what makes it the judge of depth.
+        return _as_many_keys(raw, orjson.dumps(orjson.loads(raw)))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return False
+
+
+def _as_many_keys(raw: bytes, written: bytes) -> bool:
+    if b'\\":' in raw or b'\\":' in written or any(gap in raw for gap in _GAPS):
+        return False
+    return raw.count(b'":') == written.count(b'":')
+
+
+def exact_float(text: str) -> float | None:
+    """The float64 that this JSON number means exactly, by its shortest text; None where there is none."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    try:
+        return value if repr(value) == text or Decimal(repr(value)) == Decimal(text) else None
+    except InvalidOperation:
+        return None
+
+
+def plain_number(raw: bytes) -> bool:
+    """Whether pyarrow reads these bytes as a number that float64 holds exactly."""
+    return _plain_short(raw) if len(raw) <= _SHORT else _plain(raw)
+
+
+def _plain(raw: bytes) -> bool:
+    return bool(_PLAIN_NUMBER.fullmatch(raw)) and exact_float(raw.decode()) is not None
+
+
+_plain_short = lru_cache(maxsize=1 << 14)(_plain)
+
+
+def _sayable(key: str) -> bool:
+    """Whether msgspec takes the key; a record with any other key is never taken as it is."""
+    return not _ILLEGAL.search(key)
+
+
+def _model(kind: Kind) -> Any:  # noqa: ANN401  # types are values here
+    match kind:
+        case Many(Atom("number")):
+            return list[Raw]
+        case Many(item):
+            return list[_model(item) | None]  # type: ignore[misc]  # made at run time
+        case Group(members):
+            return _struct((member.key, member.kind, False) for member in members if _sayable(member.key))
+        case Atom(name):
+            return _ATOMS[name]
+
+
+def _struct(members: Iterable[tuple[str, Kind, bool]]) -> Any:  # noqa: ANN401
+    """A struct type with these keys; those that are needed come first, which msgspec asks for."""
+    listed = sorted(enumerate(members), key=lambda entry: not entry[1][2])
+    fields: list[Any] = []
+    for place, (_, kind, needed) in listed:
+        name = f"f{place}"
+        fields.append((name, Annotated[str, Meta(min_length=1)]) if needed else (name, _model(kind) | UnsetType, UNSET))
+    names = {f"f{place}": key for place, (key, _, _) in listed}
+    return msgspec.defstruct("Served", fields, rename=names, forbid_unknown_fields=True, gc=False)
+
+
+# A json value has to be turned into a string first, so nothing is taken as it is.
+_NOTHING = Annotated[str, Meta(min_length=1, max_length=0)]
+
+_ATOMS: dict[str, Any] = {
+    "text": str,
+    "timestamp": str,
+    "date": dt.date,
+    "bool": bool,
+    "integer": Annotated[int, Meta(ge=INT64[0], le=INT64[1])],
+    "number": Raw,
+    "json": _NOTHING,
+    "unknown": str,
+}
+
+
+def _has_group(kind: Kind) -> bool:
+    match kind:
+        case Many(item):
+            return _has_group(item)
+        case Group():
+            return True
+        case Atom():
+            return False
+
+
+def _check(kind: Kind, form: str) -> Check | None:
+    match kind:
+        case Many(Atom("number")):
+            return _all_numbers
+        case Many(item):
+            return _check_items(_check(item, form))
+        case Group(members):
+            return _check_members([_check(m.kind, form) for m in members if _sayable(m.key)])
+        case Atom("timestamp"):
+            return lambda text: dates.parse(text, form) is not None
+        case Atom("number"):
+            return lambda raw: plain_number(bytes(raw))
+        case Atom():
+            return None
+
+
+def _all_numbers(items: list[Raw]) -> bool:
+    return all(plain_number(raw) or raw == b"null" for raw in map(bytes, items))
+
+
+def _check_items(check: Check | None) -> Check | None:
+    if check is None:
+        return None
+    return lambda items: all(item is None or check(item) for item in items)
+
+
+def _check_members(checks: Sequence[Check | None]) -> Check | None:
+    needed = [(f"f{place}", check) for place, check in enumerate(checks) if check]
+    if not needed:
+        return None
+
+    def check_all(value: object) -> bool:
+        for name, check in needed:
+            member = getattr(value, name)
+            if member is not UNSET and not check(member):
+                return False
+        return True
+
+    return check_all

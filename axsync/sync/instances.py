@@ -1,0 +1,55 @@
+"""Opening the instances of a run: credentials, pace, transport, probe. Instances on one host share its pace."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
+
+from axsync.credentials import Credential, resolve_credential
+from axsync.engine import together
+from axsync.errors import ServerError
+from axsync.events import Notice, Observer
+from axsync.pace import Pace
+from axsync.settings import InstanceSettings, Settings
+from axsync.source import Source, probe
+from axsync.transport import Transport
+
+
+@asynccontextmanager
+async def open_sources(
+    settings: Settings, observe: Observer, *, environ: Mapping[str, str] = os.environ
+) -> AsyncIterator[dict[str, Source | ServerError]]:
+    """Instance name → its source, or why it cannot be asked. All credentials are read before any request is sent.
+
+    Raises: ConfigError.
+    """
+    chosen = settings.chosen()
+    credentials = {i.name: resolve_credential(i.credential, environ=environ) for i in chosen}
+    for name, credential in credentials.items():
+        for text in credential.notices:
+            observe(Notice(None, f"instance {name}: {text}"))
+    paces: dict[str, Pace] = {}
+    async with AsyncExitStack() as stack:
+        transports = {i.name: _transport(i, credentials[i.name], paces, observe) for i in chosen}
+        for transport in transports.values():
+            await stack.enter_async_context(transport.open())
+        found = await together([_probed(i, transports[i.name]) for i in chosen])
+        yield dict(zip(transports, found, strict=True))
+
+
+def _transport(
+    instance: InstanceSettings, credential: Credential, paces: dict[str, Pace], observe: Observer
+) -> Transport:
+    host = urlsplit(instance.url).netloc
+    pace = paces.setdefault(
+        host, Pace(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight)
+    )
+    return Transport(instance, credential, pace, observe=observe)
+
+
+async def _probed(instance: InstanceSettings, transport: Transport) -> Source | ServerError:
+    try:
+        return await probe(instance, transport)
+    except ServerError as error:
+        error.add_note(f"instance {instance.name}")
+        return error

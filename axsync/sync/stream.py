@@ -1,0 +1,89 @@
+"""One entity type as a stream of record batches, without a lake."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from axsync.engine import Budget, LaneWalk, Stored, Workers, items_of
+from axsync.errors import ConfigError, ServerError
+from axsync.events import Event, Observer
+from axsync.model import Lane, Page
+from axsync.parquet import use_steady_memory
+from axsync.settings import Settings
+from axsync.sync.instances import open_sources
+from axsync.sync.reading import LaneReader, Shop
+
+Put = Callable[[pa.RecordBatch], Awaitable[None]]
+STREAM_ID = "stream"
+"""What `axsync_run_id` holds where there is no run."""
+
+
+async def stream(
+    settings: Settings, entity: str, *, instance: str | None = None, observers: Sequence[Observer] = ()
+) -> AsyncIterator[pa.RecordBatch]:
+    """The rows of one entity type, page by page in the order of arrival, all batches with the same schema.
+
+    `instance` may be left out where the settings hold only one. Use under `contextlib.aclosing` when you may stop
+    early. Records that cannot be read raise, as there are no dead letters here.
+
+    Raises: ConfigError, ServerError, LaneError.
+    """
+    chosen = _chosen(settings, instance)
+
+    def observe(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    async def produce(put: Put) -> None:
+        async with open_sources(settings, observe) as sources:
+            source = sources[chosen]
+            if isinstance(source, ServerError):
+                raise source
+            workers = Workers(settings.run.writers or os.cpu_count() or 1)
+            shop = Shop(STREAM_ID, settings.run, Budget(settings.lake.buffer_bytes // 4), workers, observe)
+            mine = next(i for i in settings.instances if i.name == chosen)
+            reader = LaneReader(Lane(chosen, entity), source, mine, settings.entity(entity), shop)
+            try:
+                await _read(reader, put)
+            finally:
+                workers.close()
+
+    use_steady_memory()
+    async with aclosing(items_of(produce)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+def _chosen(settings: Settings, instance: str | None) -> str:
+    names = [i.name for i in settings.chosen()]
+    if instance is None and len(names) == 1:
+        return names[0]
+    if instance is None or instance not in names:
+        raise ConfigError(f"name one instance to stream from: {', '.join(names)}")
+    return instance
+
+
+async def _read(reader: LaneReader, put: Put) -> None:
+    store = _Store(reader, put)
+    await reader.prepare()
+    await LaneWalk(reader.walk(), reader.fetch, store, reader.release, reader.instance.in_flight).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    reader: LaneReader
+    put: Put
+
+    async def __call__(self, page: Page) -> Stored:
+        converter = await self.reader.converter(page)
+        converted = await self.reader.shop.workers.run(self.reader.convert, converter, page)
+        self.reader.seconds(page)
+        if converted.dead:
+            first = converted.dead[0]
+            raise ConfigError(f"a record of {self.reader.lane} cannot be read: {first.reason}")
+        if converted.batch.num_rows:
+            await self.put(converted.batch)
+        return Stored(converted.served, converted.fingerprint)
