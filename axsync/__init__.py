@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from axsync.config import load_settings
     from axsync.errors import AxsyncError
+    from axsync.runs import Report, stream, sync
     from axsync.settings import (
         CredentialReference,
         EntitySettings,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         Settings,
     )
     from axsync.shape.restore import restore
-    from axsync.sync import Report, stream, sync
 
 __all__ = [
     "AxsyncError",
@@ -40,9 +40,9 @@ _HOMES = {
     "AxsyncError": "axsync.errors",
     "load_settings": "axsync.config",
     "restore": "axsync.shape.restore",
-    "Report": "axsync.sync",
-    "stream": "axsync.sync",
-    "sync": "axsync.sync",
+    "Report": "axsync.runs",
+    "stream": "axsync.runs",
+    "sync": "axsync.runs",
 }
 
 
@@ -50,7 +50,6 @@ def __getattr__(name: str) -> object:
     """Load a public name from where it lives (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'axsync' has no attribute {name!r}")
-    # Importing axsync.sync sets the package's attribute to the module; the function must win.
     value: object = getattr(import_module(_HOMES.get(name, "axsync.settings")), name)
     globals()[name] = value
     return value

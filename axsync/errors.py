@@ -13,14 +13,10 @@ AxsyncError
 │   └── BadAnswer            an answer that is not what the contract says, tries used up
 ├── LaneError                a guard stopped a walk: loop, endless listing
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
-├── GuardRefused             a guard refused to publish (exit 5)
-└── RunIncomplete            some lanes failed; an exception group of their errors (exit 3)
+└── GuardRefused             a guard refused to publish (exit 5)
 
 Errors carry facts as attributes and one plain sentence; advice is the console's business.
 """
-
-from collections.abc import Sequence
-from typing import Self
 
 
 class AxsyncError(Exception):
@@ -92,15 +88,3 @@ class StorageError(AxsyncError):
 
 class GuardRefused(AxsyncError):
     """A guard refused to publish; the previous snapshot stays."""
-
-
-class RunIncomplete(AxsyncError, ExceptionGroup[AxsyncError]):  # type: ignore[misc]  # both bases define __new__; ours wins
-    """Some lanes failed; the others were published. Members carry their lane as a note."""
-
-    def __new__(cls, message: str, errors: Sequence[AxsyncError]) -> Self:
-        """Build the group; `errors` must not be empty."""
-        return ExceptionGroup.__new__(cls, message, errors)
-
-    def derive(self, excs: Sequence[AxsyncError]) -> "RunIncomplete":  # type: ignore[override]  # narrower on purpose
-        """Keep the type when the group is split."""
-        return RunIncomplete(self.message, excs)

@@ -135,7 +135,10 @@ def contains(kind: Kind, *names: AtomName) -> bool:
 
 
 def plain_name(field: str) -> str:
-    """The column name a field would like: `specific_data.data.os.type` → `os_type`, `adapters_data.aws_adapter.region` → `aws__region`."""
+    """The column name a field would like.
+
+    `specific_data.data.os.type` → `os_type`, `adapters_data.aws_adapter.region` → `aws__region`.
+    """
     adapter, rest = "", field
     if field.startswith("specific_data.data."):
         rest = field.removeprefix("specific_data.data.")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Generation: TypeAlias = Literal["v1", "v2"]
 Verdict: TypeAlias = Literal["complete", "drifted", "partial", "skipped"]
 

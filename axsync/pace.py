@@ -52,9 +52,9 @@ class Pace:
 
     async def _take_turn(self) -> None:
         async with self._turn:
-            while (wait := self._wait()) > 0:
+            while (wait := self._wait()) > 0:  # noqa: ASYNC110  # quiet() may move the end while we sleep
                 await asyncio.sleep(wait)
-            await self._throttler.acquire()
+            await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no hints there
             self._grants.append(self._clock())
 
     def _wait(self) -> float:

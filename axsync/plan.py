@@ -31,18 +31,29 @@ class Selection:
 
 
 def choose_lanes(
-    wanted: Sequence[str], offered: Mapping[str, Collection[str]], *, known: Collection[str] = ()
+    wanted: Sequence[str],
+    offered: Mapping[str, Collection[str]],
+    *,
+    configured: Collection[str] = (),
+    heard_of: Collection[str] = (),
 ) -> tuple[Lane, ...]:
     """Lanes for the wanted entity types (all offered ones when none is named) on all instances.
 
-    `offered` is instance → entity types; `known` are names that may be asked for though no list has them.
+    `offered` is instance → entity types; `configured` are names that may be asked for though no list has them,
+    `heard_of` is where a mistyped name may find its nearest.
     Raises: UnknownEntity where no instance offers a wanted type.
     """
     for entity in wanted:
         everywhere = sorted({e for types in offered.values() for e in types})
-        if entity not in everywhere and entity not in known:
-            raise UnknownEntity(entity, instance=", ".join(offered), nearest=closest(entity, everywhere))
-    lanes = [Lane(name, e) for name, types in offered.items() for e in (wanted or types) if e in types or e in known]
+        if entity not in everywhere and entity not in configured:
+            near = closest(entity, [*everywhere, *heard_of])
+            raise UnknownEntity(entity, instance=", ".join(offered), nearest=near)
+    lanes = [
+        Lane(name, entity)
+        for name, types in offered.items()
+        for entity in (wanted or types)
+        if entity in types or entity in configured
+    ]
     return tuple(dict.fromkeys(lanes))
 
 

@@ -1,5 +1,6 @@
 """Whether to ask again and after how long. No clock and no dice of its own."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,13 +32,17 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     if value is None or not value.strip():
         return None
     text = value.strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = _until(text, now)
-    if seconds is None or seconds != seconds:  # noqa: PLR0124  # not a number
+    seconds = _seconds(text, now)
+    if seconds is None or math.isnan(seconds):
         return None
     return min(max(seconds, 0.0), RETRY_AFTER_CAP)
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return _until(text, now)
 
 
 def _until(text: str, now: datetime) -> float | None:
@@ -62,4 +67,4 @@ def after_status(status: int, header: str | None, *, attempt: int, now: datetime
     if asked is not None:
         # A little on top keeps all the waiting lanes, and other clients, from waking in the same instant.
         return Pause(asked + jitter(0.0, min(1.0, 0.1 + asked * 0.1)), whole_host=True)
-    return Pause(backoff(attempt, jitter), whole_host=status == 429)  # noqa: PLR2004  # HTTP: too many requests
+    return Pause(backoff(attempt, jitter), whole_host=status == 429)  # HTTP: too many requests

@@ -98,13 +98,13 @@ class Transport:
                 return await self._once(request, read, ask, timeouts)
             except (Unreachable, BadAnswer) as error:
                 timeouts += isinstance(error, _TimedOut)
-                pause = self._pause(error, attempt)
+                pause, reason = self._pause(error, attempt), str(error)
                 if pause is None:
                     raise
             if pause.whole_host:
                 self._pace.quiet(pause.seconds)
             ask.counters.retries += 1
-            self._observe(Retried(ask.lane, self.host, attempt, pause.seconds, str(error)))
+            self._observe(Retried(ask.lane, self.host, attempt, pause.seconds, reason))
             await asyncio.sleep(pause.seconds)
 
     def _pause(self, error: ServerError, attempt: int) -> Pause | None:

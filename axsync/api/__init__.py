@@ -1,6 +1,6 @@
 """The two generations of the API as modules of functions that satisfy one protocol. No I/O."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from axsync.api import v1, v2
 from axsync.api.question import Dialect, KeyStyle, Question, short_key
@@ -14,41 +14,40 @@ class Api(Protocol):
     """How a generation asks and answers; a module is an implementation."""
 
     GENERATION: Generation
-    ROWS_KEY: str
+    ROWS_KEY: Literal["assets", "data"]
 
-    def about_request(self) -> Request: ...  # noqa: D102
-    def read_about(self, reply: Reply, host: str) -> str | None: ...  # noqa: D102
-    def discovery_request(self) -> Request: ...  # noqa: D102
-    def read_discovery(self, reply: Reply, host: str) -> str | None: ...  # noqa: D102
-    def entities_request(self) -> Request | None: ...  # noqa: D102
-    def read_entities(self, reply: Reply, host: str) -> tuple[str, ...]: ...  # noqa: D102
-    def fields_request(self, entity: str) -> Request: ...  # noqa: D102
-    def read_fields(self, reply: Reply, host: str) -> tuple[Field, ...]: ...  # noqa: D102
-    def count_request(self, question: Question, dialect: Dialect, poll: str) -> Request: ...  # noqa: D102
-    def read_count(self, reply: Reply, host: str) -> int | None: ...  # noqa: D102
-    def page_request(self, question: Question, dialect: Dialect, window: Window) -> Request: ...  # noqa: D102
-    def read_page(self, window: Window, reply: Reply, host: str) -> Page: ...  # noqa: D102
-    def refused_key(self, words: str) -> str | None: ...  # noqa: D102
-    def listing_request(self, name: str) -> Request: ...  # noqa: D102
-    def read_listing(self, reply: Reply, name: str, host: str) -> list[dict[str, object]]: ...  # noqa: D102
+    def about_request(self) -> Request: ...
+    def read_about(self, reply: Reply, host: str) -> str | None: ...
+    def discovery_request(self) -> Request: ...
+    def read_discovery(self, reply: Reply, host: str) -> str | None: ...
+    def entities_request(self) -> Request | None: ...
+    def read_entities(self, reply: Reply, host: str) -> tuple[str, ...]: ...
+    def fields_request(self, entity: str) -> Request: ...
+    def read_fields(self, reply: Reply, host: str) -> tuple[Field, ...]: ...
+    def count_request(self, question: Question, dialect: Dialect, poll: str) -> Request: ...
+    def read_count(self, reply: Reply, host: str) -> int | None: ...
+    def page_request(self, question: Question, dialect: Dialect, window: Window) -> Request: ...
+    def read_page(self, window: Window, reply: Reply, host: str) -> Page: ...
+    def refused_key(self, words: str) -> str | None: ...
+    def listing_request(self, name: str) -> Request: ...
+    def read_listing(self, reply: Reply, name: str, host: str) -> list[dict[str, object]]: ...
 
 
 GENERATIONS: dict[Generation, Api] = {"v2": v2, "v1": v1}
 """In the order of probing (API reference 3.3)."""
 
-KNOWN_ENTITIES: tuple[str, ...] = tuple(
-    (
-    "devices users vulnerabilities vulnerability_instances vulnerabilities_repository software "
-    "compute_services databases containers serverless_functions compute_images configurations "
-    "groups security_roles organizational_units accounts certificates permissions latest_rules profiles job_titles "
-    "access_review_campaign_instances access_review_approval_items networks load_balancers network_services "
-    "network_devices firewalls nat_rules network_routes object_storages file_systems disks saas_applications "
-    "business_applications application_settings licenses expenses admin_managed_extensions "
-    "user_initiated_extensions application_addons admin_managed_extension_instances "
-    "user_initiated_extension_instances application_addon_instances application_keys application_resources "
-    "application_services audit_activities urls secrets alert_findings incidents tickets cases "
-    "discovered_saas_applications resources manual_software managed_users extensions user_extensions repositories "
-    "global_variables security_findings"
-).split()
-)
+KNOWN_ENTITIES: tuple[str, ...] = (
+    "devices", "users", "vulnerabilities", "vulnerability_instances", "vulnerabilities_repository", "software",
+    "compute_services", "databases", "containers", "serverless_functions", "compute_images", "configurations",
+    "groups", "security_roles", "organizational_units", "accounts", "certificates", "permissions", "latest_rules",
+    "profiles", "job_titles", "access_review_campaign_instances", "access_review_approval_items", "networks",
+    "load_balancers", "network_services", "network_devices", "firewalls", "nat_rules", "network_routes",
+    "object_storages", "file_systems", "disks", "saas_applications", "business_applications",
+    "application_settings", "licenses", "expenses", "admin_managed_extensions", "user_initiated_extensions",
+    "application_addons", "admin_managed_extension_instances", "user_initiated_extension_instances",
+    "application_addon_instances", "application_keys", "application_resources", "application_services",
+    "audit_activities", "urls", "secrets", "alert_findings", "incidents", "tickets", "cases",
+    "discovered_saas_applications", "resources", "manual_software", "managed_users", "extensions",
+    "user_extensions", "repositories", "global_variables", "security_findings",
+)  # fmt: skip
 """Slugs seen in public material (API reference 5); tried where a server cannot list its own."""

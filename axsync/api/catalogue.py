@@ -1,7 +1,6 @@
 """Catalogue entries of both generations → fields with kinds (API reference 8.1, 8.2)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-
 from typing import TypeAlias
 
 from axsync.fields import Atom, Field, Kind, Many, group

@@ -75,7 +75,7 @@ def read_envelope(reply: Reply, *, rows_key: str, host: str) -> tuple[Meta, int 
 
 
 def _large(body: bytes, host: str) -> Meta:
-    # About 1 µs where `meta` comes last; safe because only exactly one JSON object may be left before the closing brace.
+    # About 1 µs where `meta` comes last; safe because exactly one JSON object may be left before the closing brace.
     at = body.rfind(b'"meta":', -_TAIL)
     if at >= 0:
         try:

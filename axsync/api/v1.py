@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import orjson
 
@@ -14,7 +15,7 @@ from axsync.fields import Field
 from axsync.model import Generation, Page, Reply, Request, Window
 
 GENERATION: Generation = "v1"
-ROWS_KEY = "data"
+ROWS_KEY: Literal["assets", "data"] = "data"
 OPTIONAL = ("include_details", "get_metadata")
 _UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
 CURSOR_START = ""
@@ -159,7 +160,7 @@ def read_dates(reply: Reply, host: str) -> dict[str, dict[str, str]]:
 
 
 def listing_request(name: str, **params: str) -> Request:
-    """queries or adapters."""
+    """Queries or adapters."""
     return _get(f"v1.{name}", **params)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import orjson
 
@@ -14,7 +15,7 @@ from axsync.fields import Field
 from axsync.model import Generation, Page, Reply, Request, Window
 
 GENERATION: Generation = "v2"
-ROWS_KEY = "assets"
+ROWS_KEY: Literal["assets", "data"] = "assets"
 OPTIONAL = ("use_cache_entry", "include_details", "include_metadata", "fields_to_exclude")
 """Body keys that a server may refuse with 400; any of them can be left out."""
 
@@ -117,7 +118,7 @@ def count_request(question: Question, dialect: Dialect, poll: str) -> Request:
 
 def read_count(reply: Reply, host: str) -> int | None:
     """`{"value": n}`, `count` tolerated; None means: ask again later (OQ-15)."""
-    if reply.status == 202 or not reply.body:  # noqa: PLR2004  # HTTP: accepted
+    if reply.status == 202 or not reply.body:  # HTTP: accepted
         return None
     answer = _json(reply, host)
     value = answer.get("value", answer.get("count"))

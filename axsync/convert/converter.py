@@ -36,7 +36,7 @@ class Converted:
     @property
     def served(self) -> int:
         """Rows that the server sent: kept ones and dead letters."""
-        return self.batch.num_rows + len(self.dead)
+        return int(self.batch.num_rows) + len(self.dead)
 
 
 @dataclass(slots=True)
@@ -122,9 +122,7 @@ class Converter:
         cleaned = self._rules.clean(record.raw)
         record.text, record.rescued, record.cleaned = cleaned.json, cleaned.rescued, True
 
-    def _read_clean(
-        self, records: list[_Record], page: int
-    ) -> tuple[list[pa.Array], list[_Record], list[DeadLetter]]:
+    def _read_clean(self, records: list[_Record], page: int) -> tuple[list[pa.Array], list[_Record], list[DeadLetter]]:
         """Clean records through pyarrow; one that it still refuses, or would change, is cleaned or buried."""
         dead: list[DeadLetter] = []
         finished = self._try(records)

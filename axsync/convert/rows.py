@@ -10,7 +10,9 @@ from axsync.convert.instants import Bytes, Flags, Ints
 _TAIL = 1 << 16  # bytes
 _DIGITS = 17  # a double cannot hold more significant digits; fewer always come back
 _RUN = _DIGITS + 1  # they stand in a run of this many digits and points
-_QUOTE, _POINT = 34, 46
+_POINT = 46
+_MAY_PRECEDE = np.zeros(256, dtype=np.bool_)  # what stands before a number; not the quote, not a letter of an id
+_MAY_PRECEDE[list(b":,[-+ \t\r\n")] = True
 _UNDERFLOW = r"[0-9.][eE]-[0-9]{3}"
 
 _one_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -61,8 +63,7 @@ def _has_number_run(data: Bytes, places: Ints) -> bool:
     left = places
     for _ in range(3):
         left = left - ((left > 0) & _numeric(data[left - 1]))
-    before = data[left - 1]
-    left = left[(left == 0) | ((before != _QUOTE) & ~_numeric(before))]
+    left = left[_MAY_PRECEDE[data[left - 1]]]
     left = left[left + _RUN <= len(data)]
     for step in range(_RUN):
         left = left[_numeric(data[left + step])]
@@ -70,7 +71,8 @@ def _has_number_run(data: Bytes, places: Ints) -> bool:
 
 
 def _numeric(bytes_: Bytes) -> Flags:
-    return ((bytes_ >= 48) & (bytes_ <= 57)) | (bytes_ == _POINT)
+    numeric: Flags = ((bytes_ >= 48) & (bytes_ <= 57)) | (bytes_ == _POINT)
+    return numeric
 
 
 def has_tiny_number(body: bytes) -> bool:

@@ -1,11 +1,10 @@
 """A lake on a local disk: where things are, and the one order in which a run becomes visible."""
 
 import base64
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
@@ -109,7 +108,7 @@ class Lake:
 
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
         folder = self.root / self.partition(outcome.lane, run.logical_date)
-        kept = {os.path.basename(part.path) for part in outcome.parts}
+        kept = {PurePosixPath(part.path).name for part in outcome.parts}
         for path in folder.glob("part-*.parquet"):
             if path.name not in kept:
                 path.unlink()

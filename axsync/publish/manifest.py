@@ -18,7 +18,7 @@ def worst(verdicts: Sequence[str]) -> str:
 
 def lane_entry(outcome: Outcome, stand_in: Mapping[str, Any] | None) -> dict[str, Any]:
     """One lane as the manifest lists it. `stand_in` is the entry of an older snapshot whose files stay in place."""
-    entry = {
+    entry: dict[str, Any] = {
         "instance": outcome.lane.instance,
         "entity": outcome.lane.entity,
         "verdict": outcome.verdict,

@@ -115,6 +115,5 @@ class Source:
             return error
 
 
-
 def _unknown(found: int | ServerError | None) -> bool:
     return isinstance(found, NotOffered) and found.status == 404

@@ -1,9 +1,9 @@
 """The use cases: a run, and looks at instances. With `config` this is the public interface."""
 
-from axsync.sync.look import check, entities, fields
-from axsync.sync.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, Report
-from axsync.sync.run import sync
-from axsync.sync.stream import stream
+from axsync.runs.look import check, entities, fields
+from axsync.runs.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, Report
+from axsync.runs.run import sync
+from axsync.runs.stream import stream
 
 __all__ = [
     "CheckStep",

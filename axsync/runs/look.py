@@ -7,10 +7,10 @@ from axsync.errors import NotOffered, Refused, ServerError, UnknownEntity
 from axsync.events import Event
 from axsync.fields import make_columns, type_text
 from axsync.plan import closest, select_fields
+from axsync.runs.instances import open_sources
+from axsync.runs.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
 from axsync.settings import InstanceSettings, Settings
 from axsync.source import Source
-from axsync.sync.instances import open_sources
-from axsync.sync.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
 
 
 def _quiet(event: Event) -> None:
@@ -27,10 +27,10 @@ async def _check(instance: InstanceSettings, source: Source | ServerError) -> In
     if isinstance(source, ServerError):
         return InstanceCheck(instance.name, instance.url, _failed_steps(source))
     steps = (
-        CheckStep("reachable", True, source.transport.host),
-        CheckStep("credential", True, "accepted"),
-        CheckStep("API", True, f"{source.api.GENERATION}, product version {source.version or 'not told'}"),
-        CheckStep("discovery cycle", None, await source.discovery() or "not told"),
+        CheckStep("reachable", ok=True, text=source.transport.host),
+        CheckStep("credential", ok=True, text="accepted"),
+        CheckStep("API", ok=True, text=f"{source.api.GENERATION}, product version {source.version or 'not told'}"),
+        CheckStep("discovery cycle", ok=None, text=await source.discovery() or "not told"),
     )
     found = await source.offered()
     entities = tuple(_entity_check(name, count) for name, count in sorted(found.items()))
@@ -41,12 +41,14 @@ def _failed_steps(error: ServerError) -> tuple[CheckStep, ...]:
     text = f"{error}" + (f" ({error.detail})" if error.detail else "")
     if isinstance(error, Refused):
         advice = "check key and secret; from version 6.1.74 only service accounts may call the API"
-        return CheckStep("reachable", True, error.host), CheckStep("credential", False, text, advice)
+        return CheckStep("reachable", ok=True, text=error.host), CheckStep(
+            "credential", ok=False, text=text, advice=advice
+        )
     if isinstance(error, NotOffered):
         advice = "check that the URL is an Axonius instance and that API access is on for this account's role"
-        return CheckStep("reachable", True, error.host), CheckStep("API", False, text, advice)
+        return CheckStep("reachable", ok=True, text=error.host), CheckStep("API", ok=False, text=text, advice=advice)
     advice = "check URL, name resolution, firewall and certificate"
-    return (CheckStep("reachable", False, text, advice),)
+    return (CheckStep("reachable", ok=False, text=text, advice=advice),)
 
 
 def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:

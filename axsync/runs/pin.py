@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -43,7 +43,7 @@ def pin(api: Api, fields: Sequence[Field], first: Page, earlier: Mapping[str, An
     return Pinned(resolve(columns, sample, guess_dates=api.GENERATION == "v2", earlier=types), tuple(clashing))
 
 
-def _sample(body: bytes, rows_key: Any) -> list[bytes]:
+def _sample(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
     try:
         return split(body, rows_key)[:SAMPLE_ROWS]
     except NotWhole:

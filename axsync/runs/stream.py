@@ -1,7 +1,7 @@
 """One entity type as a stream of record batches, without a lake."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from axsync.errors import ConfigError, ServerError
 from axsync.events import Event, Observer
 from axsync.model import Lane, Page
 from axsync.parquet import use_steady_memory
+from axsync.runs.instances import open_sources
+from axsync.runs.reading import LaneReader, Shop
 from axsync.settings import Settings
-from axsync.sync.instances import open_sources
-from axsync.sync.reading import LaneReader, Shop
 
 Put = Callable[[pa.RecordBatch], Awaitable[None]]
 STREAM_ID = "stream"
@@ -23,7 +23,7 @@ STREAM_ID = "stream"
 
 async def stream(
     settings: Settings, entity: str, *, instance: str | None = None, observers: Sequence[Observer] = ()
-) -> AsyncIterator[pa.RecordBatch]:
+) -> AsyncGenerator[pa.RecordBatch, None]:
     """The rows of one entity type, page by page in the order of arrival, all batches with the same schema.
 
     `instance` may be left out where the settings hold only one. Use under `contextlib.aclosing` when you may stop

@@ -41,9 +41,7 @@ def _transport(
     instance: InstanceSettings, credential: Credential, paces: dict[str, Pace], observe: Observer
 ) -> Transport:
     host = urlsplit(instance.url).netloc
-    pace = paces.setdefault(
-        host, Pace(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight)
-    )
+    pace = paces.setdefault(host, Pace(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight))
     return Transport(instance, credential, pace, observe=observe)
 
 

@@ -11,8 +11,8 @@ from axsync.ledger import read_ledger
 from axsync.model import Lane, Outcome, Page, PageSpan, Part, Verdict
 from axsync.parquet import PartFolder, Shelf
 from axsync.publish import Lake
-from axsync.sync.reading import LaneReader, Shop
-from axsync.sync.verdict import Evidence, judge
+from axsync.runs.reading import LaneReader, Shop
+from axsync.runs.verdict import Evidence, judge
 
 
 @dataclass(frozen=True, slots=True)

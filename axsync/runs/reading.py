@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from axsync.api import Question, v1
 from axsync.convert import Converted, Converter
@@ -14,9 +14,9 @@ from axsync.events import Notice, Observer
 from axsync.fields import Field
 from axsync.model import ID_FIELD, Lane, Page, Window
 from axsync.plan import Selection, select_fields
+from axsync.runs.pin import Pinned, pin
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 from axsync.source import Source, history_mark
-from axsync.sync.pin import Pinned, pin
 from axsync.transport import Ask, Counters
 from axsync.walk import MarkWalk, OffsetWalk, Walk
 
@@ -43,11 +43,11 @@ class LaneReader:
     shop: Shop
     earlier: dict[str, Any] | None = None
     counters: Counters = field(default_factory=Counters)
-    question: Question = Question("")
+    question: Question = field(default_factory=lambda: Question(""))
     pinned: Pinned | None = None
     notices: list[str] = field(default_factory=list)
     size: int = 0  # bytes of all pages
-    _selection: Selection = Selection(())
+    _selection: Selection = field(default_factory=lambda: Selection(()))
     _converter: Converter | None = None
     _pin_once: asyncio.Lock = field(default_factory=asyncio.Lock)
     _received: dict[int, tuple[datetime, float]] = field(default_factory=dict)  # window number → when, seconds
@@ -125,8 +125,7 @@ class LaneReader:
         self.pinned = await self.shop.workers.run(pin, self.source.api, fields, first, earlier)
         for name in self.pinned.clashing:
             self.notice(f"{name} has the same short name as another field on this server and is left out")
-        rows_key: Literal["assets", "data"] = "data" if self.source.api is v1 else "assets"
-        return Converter(self.pinned.columns, rows_key=rows_key, run_id=self.shop.run_id)
+        return Converter(self.pinned.columns, rows_key=self.source.api.ROWS_KEY, run_id=self.shop.run_id)
 
     def convert(self, converter: Converter, page: Page) -> Converted:
         """The page as a batch; for a writer thread."""
