@@ -3,6 +3,7 @@
 import base64
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -41,6 +42,12 @@ class Lake:
     def partition(self, lane: Lane, logical_date: str) -> str:
         """The hive path of a lane, relative to the lake."""
         return f"entity={lane.entity}/instance={lane.instance}/dt={logical_date}"
+
+    def clear_staging(self, run_id: str) -> None:
+        """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
+        shutil.rmtree(self.staging(run_id), ignore_errors=True)
+        with suppress(OSError):
+            self.staging(run_id).parent.rmdir()
 
     def latest(self) -> dict[str, Any] | None:
         """The manifest of the newest snapshot. Raises: LakeError where it cannot be read."""
@@ -90,7 +97,6 @@ class Lake:
             for outcome in outcomes:
                 if outcome.verdict != "skipped" and outcome.columns:
                     self._remove_superseded(run, outcome)
-            shutil.rmtree(self.staging(run.run_id), ignore_errors=True)
         return f"{CONTROL}/{name}"
 
     def _entries(self, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

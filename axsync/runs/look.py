@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from axsync.api import KNOWN_ENTITIES
 from axsync.engine import together
 from axsync.errors import NotOffered, Refused, ServerError, UnknownEntity
 from axsync.events import Event
@@ -39,14 +40,13 @@ async def _check(instance: InstanceSettings, source: Source | ServerError) -> In
 
 def _failed_steps(error: ServerError) -> tuple[CheckStep, ...]:
     text = f"{error}" + (f" ({error.detail})" if error.detail else "")
+    reached = CheckStep("reachable", ok=True, text=error.host)
     if isinstance(error, Refused):
         advice = "check key and secret; from version 6.1.74 only service accounts may call the API"
-        return CheckStep("reachable", ok=True, text=error.host), CheckStep(
-            "credential", ok=False, text=text, advice=advice
-        )
+        return reached, CheckStep("credential", ok=False, text=text, advice=advice)
     if isinstance(error, NotOffered):
         advice = "check that the URL is an Axonius instance and that API access is on for this account's role"
-        return CheckStep("reachable", ok=True, text=error.host), CheckStep("API", ok=False, text=text, advice=advice)
+        return reached, CheckStep("API", ok=False, text=text, advice=advice)
     advice = "check URL, name resolution, firewall and certificate"
     return (CheckStep("reachable", ok=False, text=text, advice=advice),)
 
@@ -96,7 +96,7 @@ async def _fields(instance: str, source: Source, entity: str) -> list[FieldRow]:
     except NotOffered as error:
         if error.status != 404:
             raise
-        near = closest(entity, source.listed or tuple(await source.offered()))
+        near = closest(entity, source.listed or KNOWN_ENTITIES)
         raise UnknownEntity(entity, instance=instance, nearest=near) from error
     listed = select_fields(catalogue, "full").fields
     columns = make_columns(listed)

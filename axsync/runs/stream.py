@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from axsync.engine import Budget, LaneWalk, Stored, Workers, items_of
 from axsync.errors import ConfigError, ServerError
-from axsync.events import Event, Observer
+from axsync.events import Observer
 from axsync.model import Lane, Page
 from axsync.parquet import use_steady_memory
 from axsync.runs.instances import open_sources
 from axsync.runs.reading import LaneReader, Shop
+from axsync.runs.run import all_of
 from axsync.settings import Settings
 
 Put = Callable[[pa.RecordBatch], Awaitable[None]]
@@ -33,9 +34,7 @@ async def stream(
     """
     chosen = _chosen(settings, instance)
 
-    def observe(event: Event) -> None:
-        for observer in observers:
-            observer(event)
+    observe = all_of(observers)
 
     async def produce(put: Put) -> None:
         async with open_sources(settings, observe) as sources:

@@ -1,9 +1,11 @@
 """A generation of the API bound to a transport, with what was negotiated."""
 
 import asyncio
+import math
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, v1
@@ -13,6 +15,10 @@ from axsync.fields import Field
 from axsync.model import Page, Reply, Request, Window
 from axsync.transport import Ask, Transport
 
+CYCLE_SECONDS = 10.0
+"""How long a look at the discovery cycle serves all lanes."""
+WAIT_PAUSE = 15.0  # seconds between two looks while waiting for a cycle's end
+UNSTABLE = frozenset({"running", "starting", "stopping"})  # OQ-28
 POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job (API reference 4.4)
 _NOBODY = Ask()
 
@@ -33,17 +39,39 @@ class Source:
     dialect: Dialect
     version: str | None = None
     listed: tuple[str, ...] | None = None  # entity types that the server lists itself
+    _cycle: str | None = None
+    _cycle_at: float = -math.inf
+    _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def _ask(self, request: Request, read: Callable[[Reply, str], T], ask: Ask = _NOBODY) -> T:
         host = self.transport.host
         return await self.transport.ask(request, lambda reply: read(reply, host), ask)
 
     async def discovery(self) -> str | None:
-        """State of the discovery cycle; None where this account may not see it."""
+        """State of the discovery cycle, at most some seconds old; None where this account may not see it."""
+        async with self._cycle_once:
+            if time.monotonic() - self._cycle_at > CYCLE_SECONDS:
+                self._cycle, self._cycle_at = await self._read_cycle(), time.monotonic()
+        return self._cycle
+
+    async def _read_cycle(self) -> str | None:
         try:
             return await self._ask(self.api.discovery_request(), self.api.read_discovery)
         except (NotOffered, BadRequest, BadAnswer):
             return None
+
+    async def wait_stable(self, minutes: float, say: Callable[[str], None], *, pause: float = WAIT_PAUSE) -> None:
+        """Wait until no discovery cycle is running, at most so long; says so when it waits or gives up."""
+        waited = 0.0
+        while waited < minutes * 60 and (state := await self._read_cycle()) in UNSTABLE:
+            if not waited:
+                say(
+                    f"instance {self.name}: a discovery cycle is {state}; waiting up to {minutes:g} minutes for its end"
+                )
+            await asyncio.sleep(pause)
+            waited += pause
+        if waited and waited >= minutes * 60:
+            say(f"instance {self.name}: the discovery cycle did not end in {minutes:g} minutes; going on regardless")
 
     async def fields(self, entity: str, ask: Ask = _NOBODY) -> tuple[Field, ...]:
         """The field catalogue of an entity type."""
