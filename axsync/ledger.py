@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +11,38 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from axsync.model import PageSpan
+
 Hashes = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int64]
 _BATCH = 1 << 16  # rows
 _WIDTH = 32  # characters of an id as Axonius makes them (API reference 7.1)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """Hashes of all ids in the order of parts and rows."""
 
     hashes: Hashes
 
+    @cached_property
+    def known(self) -> Hashes:
+        """The different hashes, sorted."""
+        return np.unique(self.hashes)
+
     @property
     def distinct(self) -> int:
         """Different ids."""
-        return len(np.unique(self.hashes))
+        return len(self.known)
+
+    def lacks(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """For each of these hashes, whether no part holds it."""
+        if not len(self.known):
+            return np.ones(len(hashes), dtype=np.bool_)
+        at = np.minimum(np.searchsorted(self.known, hashes), len(self.known) - 1)
+        lacking: npt.NDArray[np.bool_] = self.known[at] != hashes
+        return lacking
 
     @property
     def rows(self) -> int:
@@ -37,6 +54,35 @@ def read_ledger(paths: Sequence[Path], column: str) -> Ledger:
     """Read the id column of these part files."""
     parts = [hash_ids(ids) for path in paths for ids in read_ids(path, column)]
     return Ledger(np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64))
+
+
+def earlier_twins(ledger: Ledger, spans: Sequence[PageSpan], paths: Sequence[Path], column: str) -> Places:
+    """Rows, numbered over all parts, whose id came again in a later answer.
+
+    Later means: of a page that was asked later, or further down in the same page.
+    """
+    order = np.argsort(ledger.hashes, kind="stable")
+    same = ledger.hashes[order][1:] == ledger.hashes[order][:-1]
+    rows = np.sort(order[np.concatenate((same, [False])) | np.concatenate(([False], same))])
+    pages = np.repeat([s.number for s in spans], [s.rows for s in spans])[rows]
+    newest: dict[str, tuple[int, int]] = {}
+    twins: list[int] = []
+    for place, page, name in zip(rows.tolist(), pages.tolist(), _names(paths, column, rows), strict=True):
+        other = newest.get(name)
+        if other is not None:
+            twins.append(min(other, (page, place))[1])
+        newest[name] = max(other or (page, place), (page, place))
+    return np.array(sorted(twins), dtype=np.int64)
+
+
+def _names(paths: Sequence[Path], column: str, rows: Places) -> Iterator[str]:
+    """The ids in these rows: equal hashes alone are no proof."""
+    start = 0
+    for path in paths:
+        for ids in read_ids(path, column):
+            mine = rows[(rows >= start) & (rows < start + len(ids))] - start
+            yield from ids.take(pa.array(mine)).to_pylist()
+            start += len(ids)
 
 
 def read_ids(path: Path, column: str) -> Iterator[pa.Array]:

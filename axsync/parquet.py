@@ -3,9 +3,12 @@
 import hashlib
 import os
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,6 +18,7 @@ from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
 _CHUNK = 1 << 20
+Places = npt.NDArray[np.int64]
 
 
 def use_steady_memory() -> None:
@@ -45,7 +49,7 @@ class PartWriter:
         )
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
-        self._pages: list[PageSpan] = []
+        self.pages: list[PageSpan] = []
         self._rows = 0
         self.buffered = 0  # bytes of Arrow data
         self._waiting_rows = 0
@@ -53,12 +57,25 @@ class PartWriter:
     def add(self, batch: pa.RecordBatch, span: PageSpan) -> None:
         """Keep a batch; whole row groups are written as soon as they are big enough."""
         self._waiting.append(batch)
-        self._pages.append(span)
+        self.pages.append(span)
         self.buffered += batch.nbytes
         self._waiting_rows += batch.num_rows
         settings = self._settings
         if self._waiting_rows >= settings.row_group_rows or self.buffered >= settings.row_group_bytes:
             self.flush()
+
+    def copy(self, file: Path, leave_out: Places) -> None:
+        """Take over another part's rows but these, row group by row group."""
+        start = 0
+        with pq.ParquetFile(file) as source:
+            for index in range(source.num_row_groups):
+                table = source.read_row_group(index)
+                keep = np.ones(table.num_rows, dtype=np.bool_)
+                keep[leave_out[(leave_out >= start) & (leave_out < start + len(keep))] - start] = False
+                start += len(keep)
+                kept = table.filter(pa.array(keep))
+                self._writer.write_table(kept, row_group_size=max(kept.num_rows, 1))
+                self._rows += kept.num_rows
 
     def flush(self) -> None:
         """Write what waits as one row group."""
@@ -85,12 +102,19 @@ class PartWriter:
             os.fsync(file.fileno())
         self._open.rename(self._staged)
         fsync_folder(self._staged.parent)
-        return Part(self._path, self._rows, size, digest.hexdigest(), tuple(self._pages))
+        return Part(self._path, self._rows, size, digest.hexdigest(), tuple(self.pages))
 
     def abandon(self) -> None:
         """Drop the unsealed file."""
         self._writer.close()
         self._open.unlink(missing_ok=True)
+
+
+def _thinned(pages: Sequence[PageSpan], rows: Places) -> list[PageSpan]:
+    """The spans after these rows are gone."""
+    ends = np.cumsum([span.rows for span in pages])
+    gone = np.bincount(np.searchsorted(ends, rows, side="right"), minlength=len(pages))
+    return [replace(span, rows=span.rows - int(lost)) for span, lost in zip(pages, gone, strict=True)]
 
 
 @dataclass(slots=True)
@@ -162,6 +186,21 @@ class PartFolder:
             while (writer := self.shelf.take(self)) is not None:
                 parts.append(writer.seal())
         return tuple(parts)
+
+    def without(self, part: Part, rows: Places) -> Part:
+        """The part anew, without these rows; the old file is gone afterwards."""
+        with storage_errors("write to the lake"):
+            writer = self._new()
+            old = self.staging / part.path
+            try:
+                writer.copy(old, rows)
+                writer.pages = _thinned(part.pages, rows)
+                fresh = writer.seal()
+            except BaseException:
+                writer.abandon()
+                raise
+            old.unlink()
+            return fresh
 
     def abandon(self) -> None:
         """Drop all unsealed parts of this lane."""

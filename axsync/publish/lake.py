@@ -89,13 +89,12 @@ class Lake:
         name = f"snapshots/{run.run_id}.json"
         with storage_errors("publish the snapshot"):
             replace_file(self.root / CONTROL / name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-            written = [o for o in outcomes if o.verdict != "skipped" and o.parts]
-            for outcome in written:
+            for outcome in outcomes:
                 self._move_in(run, outcome)
             pointer = orjson.dumps({"run_id": run.run_id, "manifest": name})
             replace_file(self.root / CONTROL / "latest.json", pointer)
             for outcome in outcomes:
-                if outcome.verdict != "skipped" and outcome.columns:
+                if outcome.columns:
                     self._remove_superseded(run, outcome)
         return f"{CONTROL}/{name}"
 
@@ -110,7 +109,8 @@ class Lake:
             target = self.root / part.path
             make_folder(target.parent)
             (staging / part.path).rename(target)
-        fsync_folder((self.root / outcome.parts[0].path).parent)
+        if outcome.parts:
+            fsync_folder((self.root / outcome.parts[0].path).parent)
 
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
         folder = self.root / self.partition(outcome.lane, run.logical_date)

@@ -108,6 +108,10 @@ class LaneReader:
         self.size += len(page.body)
         return page
 
+    def sibling(self, question: Question) -> "LaneReader":
+        """Another question to the same lane, read with the same columns and counted on the same bill."""
+        return replace(self, question=question, _received={})
+
     def release(self, page: Page) -> None:
         """Give back what the page took of the budget."""
         self.shop.budget.give(len(page.body))

@@ -21,9 +21,10 @@ from axsync.publish import Lake, RunFacts
 from axsync.publish.manifest import worst
 from axsync.runs.guard import hold_back
 from axsync.runs.instances import open_sources
-from axsync.runs.lane import LaneRun, Yard
+from axsync.runs.lane import LaneRun
 from axsync.runs.reading import LaneReader, Shop
 from axsync.runs.report import Report
+from axsync.runs.stock import Stock, Yard
 from axsync.settings import DEFAULT_ENTITY, Settings
 from axsync.source import Source
 
@@ -147,7 +148,7 @@ class _Run:
             instance, entity = instances[lane.instance], settings.entity(lane.entity)
             return LaneReader(lane, sources[lane.instance], instance, entity, shop, before.get(lane))
 
-        return [LaneRun(reader(lane), yard) for lane in lanes]
+        return [LaneRun(reader(lane), Stock(lane, self.facts.run_id, yard)) for lane in lanes]
 
     def _earlier(self) -> dict[Lane, dict[str, Any]]:
         latest = self.lake.latest()

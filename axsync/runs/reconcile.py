@@ -1,0 +1,134 @@
+"""Proof that a lane is whole: counts against ids, and where they differ a listing and repair (API reference 6.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from axsync.api import Question
+from axsync.api.catalogue import with_roots
+from axsync.convert import Converter
+from axsync.engine import LaneWalk, Stored, together
+from axsync.errors import BadRequest, NotOffered
+from axsync.fields import make_columns
+from axsync.ledger import Hashes, Ledger, hash_ids
+from axsync.model import ID_FIELD, MAX_LIMIT, Page, Window
+from axsync.runs.reading import LaneReader
+from axsync.runs.stock import Stock
+from axsync.runs.verdict import Evidence
+from axsync.walk import OffsetWalk
+
+ROUNDS = 2
+IDS_AT_ONCE = 100
+"""Ids in one repair question (API reference 12.2: 100 to 200)."""
+ROUND_SHIFT = 1_000_000
+"""Page numbers of a repair round start here, so that its answers count as later ones."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """Ids of an id-only walk: their hashes, and the names of those that no part holds."""
+
+    ledger: Ledger
+    hashes: list[Hashes] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def add(self, ids: pa.Array) -> None:
+        """Take in the ids of one page."""
+        hashes = hash_ids(ids)
+        self.hashes.append(hashes)
+        lacking = self.ledger.lacks(hashes)
+        if lacking.any():
+            self.missing += ids.filter(pa.array(lacking)).to_pylist()
+
+    @property
+    def known(self) -> Hashes:
+        """The different hashes, sorted."""
+        return np.unique(np.concatenate(self.hashes)) if self.hashes else np.empty(0, dtype=np.uint64)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Compares and repairs one lane after its walk."""
+
+    reader: LaneReader
+    stock: Stock
+    repaired: int = 0
+
+    async def evidence(self, before: int | None, total: int | None) -> Evidence:
+        """Count, and as long as counts and ids differ, list and repair, at most two rounds."""
+        ledger = await self.stock.settle(self.reader)
+        limit = self.reader.shop.run.limit
+        evidence = replace(self._now(before, await self.reader.count(), ledger), total=total, limit=limit)
+        for turn in range(1, ROUNDS + 1):
+            if limit is not None or evidence.settled or (evidence.listed is not None and not evidence.missing):
+                break
+            evidence = await self._round(turn, evidence, ledger)
+            ledger = await self.stock.settle(self.reader)
+        return evidence
+
+    def _now(self, before: int | None, after: int | None, ledger: Ledger) -> Evidence:
+        return Evidence(before, after, ledger.distinct, self.stock.letters)
+
+    async def _round(self, turn: int, evidence: Evidence, ledger: Ledger) -> Evidence:
+        listing = await self._list(ledger)
+        if listing.missing:
+            await self._fetch(listing.missing, turn)
+        now = await self.stock.settle(self.reader)
+        known = listing.known
+        missing = int(now.lacks(known).sum())
+        self.repaired += len(set(listing.missing)) - missing
+        vanished = int(Ledger(known).lacks(now.known).sum())
+        counted = self._now(evidence.before, await self.reader.count(), now)
+        return replace(counted, total=evidence.total, listed=len(known), missing=missing, vanished=vanished)
+
+    async def _list(self, ledger: Ledger) -> Listing:
+        """Walk all ids and nothing else."""
+        reader = self.reader.sibling(replace(self.reader.question, fields=(ID_FIELD,)))
+        converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
+        listing = Listing(ledger)
+
+        async def store(page: Page) -> Stored:
+            converted = await reader.shop.workers.run(reader.convert, converter, page)
+            reader.seconds(page)
+            listing.add(converted.batch.column(0))
+            return Stored(converted.served, converted.fingerprint)
+
+        walk = OffsetWalk(MAX_LIMIT)
+        await LaneWalk(walk, reader.fetch, store, reader.release, reader.instance.in_flight).run()
+        return listing
+
+    async def _fetch(self, missing: Sequence[str], turn: int) -> None:
+        """Read the missing ids by name, or everything again where the server has no `in` for ids (OQ-25)."""
+        names = list(dict.fromkeys(missing))
+        batches = [names[at : at + IDS_AT_ONCE] for at in range(0, len(names), IDS_AT_ONCE)]
+        shift = turn * ROUND_SHIFT
+        try:
+            await self._fetch_batch(0, batches[0], shift)
+            await together([self._fetch_batch(n, batch, shift) for n, batch in enumerate(batches) if n])
+        except (BadRequest, NotOffered):
+            await self._walk_again(shift)
+
+    async def _fetch_batch(self, number: int, names: Sequence[str], shift: int) -> None:
+        reader = self.reader.sibling(by_ids(self.reader.question, names))
+        page = await reader.fetch(Window(number, 0, len(names)))
+        try:
+            await self.stock.store(reader, page, shift=shift)
+        finally:
+            reader.release(page)
+
+    async def _walk_again(self, shift: int) -> None:
+        reader = self.reader
+
+        async def store(page: Page) -> Stored:
+            return await self.stock.store(reader, page, shift=shift)
+
+        await LaneWalk(reader.walk(), reader.fetch, store, reader.release, reader.instance.in_flight).run()
+
+
+def by_ids(question: Question, names: Sequence[str]) -> Question:
+    """The same fields of these rows; the ids come from a listing of the same selection, so they replace it."""
+    listed = orjson.dumps(list(names)).decode()
+    return replace(question, query=f'("{ID_FIELD}" in {listed})', saved_query="")
