@@ -1,0 +1,5 @@
+"""`python -m axsync.emulator`."""
+
+from axsync.emulator.command import emulate
+
+emulate()

@@ -1,0 +1,126 @@
+"""The field catalogue of an entity type, in the forms of both API generations (reference 3.4 and 8.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from axsync.emulator.columns import TEXT, WHOLE, Column, Family, Json, Kind
+from axsync.emulator.specimens import AGGREGATED
+
+_ADAPTERS = Kind("array", "discrete", Kind("string", "logo"))
+_LABELS = Kind("array", None, Kind("string", "tag"))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the catalogue."""
+
+    name: str
+    kind: Kind
+    source: str  # "generic" or an adapter
+    root: bool = True
+    columns: tuple[Column, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name a person would see."""
+        return self.name.rpartition(".")[2].replace("_", " ").strip().title()
+
+
+def entries(family: Family) -> tuple[Entry, ...]:
+    """All lines: generic ones first, then those of each adapter."""
+    return (*_roots(family), *_generic(family), *_specific(family))
+
+
+def _roots(family: Family) -> Iterator[Entry]:
+    yield Entry("internal_axon_id", TEXT, "generic")
+    yield Entry("adapters", _ADAPTERS, "generic")
+    if family.counted:
+        yield Entry("adapter_list_length", WHOLE, "generic")
+    yield Entry("labels", _LABELS, "generic")
+    for column in family.extra:
+        yield Entry(column.name, column.kind, "generic")
+
+
+def _generic(family: Family) -> Iterator[Entry]:
+    for column in family.columns:
+        yield from _lines(AGGREGATED, column, "generic")
+        if column.preferred:
+            yield Entry(f"{AGGREGATED}{column.name}_preferred", column.kind, "generic")
+
+
+def _specific(family: Family) -> Iterator[Entry]:
+    for adapter, columns in family.special.items():
+        for column in columns:
+            yield from _lines(f"adapters_data.{adapter}.", column, adapter)
+
+
+def _lines(prefix: str, column: Column, source: str) -> Iterator[Entry]:
+    # Sub-fields also appear as entries of their own, with the full dotted name (8.1).
+    name = prefix + column.name
+    yield Entry(name, column.kind, source, columns=column.columns)
+    for inner in column.columns:
+        yield Entry(f"{name}.{inner.name}", inner.kind, source, root=False)
+
+
+def catalogue_v2(family: Family, *, roots_only: bool, search: str, formats: bool) -> dict[str, list[Json]]:
+    """Category -> field objects; `format` and `items` only where the product version has them."""
+    listed: dict[str, list[Json]] = {}
+    for entry in entries(family):
+        if (entry.root or not roots_only) and search.lower() in f"{entry.name} {entry.title}".lower():
+            listed.setdefault(entry.source, []).append(_flat_line(entry, formats=formats))
+    return listed
+
+
+def _flat_line(entry: Entry, *, formats: bool) -> Json:
+    line = {
+        "name": entry.name,
+        "title": entry.title,
+        "type": entry.kind.type,
+        "adapter_name": entry.source,
+        "is_complex": bool(entry.columns),
+        "is_root": entry.root,
+    }
+    return {**line, **_shape(entry)} if formats else line
+
+
+def _shape(entry: Entry) -> dict[str, Json]:
+    shape = {key: value for key, value in _kind(entry.kind).items() if key != "type"}
+    if entry.columns:
+        shape["items"] = {"type": "array", "items": [_sub_line(column) for column in entry.columns]}
+    return shape
+
+
+def _kind(kind: Kind) -> dict[str, Json]:
+    described: dict[str, Json] = {"type": kind.type}
+    if kind.format:
+        described["format"] = kind.format
+    if kind.items:
+        described["items"] = _kind(kind.items)
+    return described
+
+
+def _sub_line(column: Column) -> Json:
+    return {"name": column.name, "title": column.name.replace("_", " ").title(), **_kind(column.kind)}
+
+
+def catalogue_v1(family: Family) -> Json:
+    """The `meta` of v1's answer: generic, specific and schema."""
+    generic = [_v1_line(entry) for entry in entries(family) if entry.source == "generic"]
+    specific: dict[str, list[Json]] = {adapter: [] for adapter in family.special}
+    for entry in entries(family):
+        if entry.source != "generic":
+            specific[entry.source].append(_v1_line(entry))
+    return {
+        "generic": generic,
+        "specific": specific,
+        "schema": {
+            "generic": {"items": generic, "required": [], "type": "array"},
+            "specific": dict.fromkeys(family.special),
+        },
+    }
+
+
+def _v1_line(entry: Entry) -> Json:
+    return {"name": entry.name, "title": entry.title, "type": entry.kind.type, **_shape(entry)}

@@ -1,0 +1,139 @@
+"""`axsync emulate`: the emulator as a program."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from axsync.emulator.mishaps.kinds import KINDS
+from axsync.emulator.mishaps.model import Mishap
+from axsync.emulator.mishaps.spec import from_spec
+from axsync.emulator.options import DEMO_KEY, DEMO_SECRET, Options
+from axsync.emulator.profiles import PROFILES
+from axsync.emulator.server import Emulator, serve
+
+
+def _sizes(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
+    found = {}
+    for text in given:
+        entity, _, rows = text.partition("=")
+        if not rows.isdecimal():
+            raise click.BadParameter(f"{text!r} is not ENTITY=N")
+        found[entity] = int(rows)
+    return found
+
+
+def _mishaps(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[Mishap, ...]:
+    try:
+        return tuple(from_spec(spec) for spec in given)
+    except (ValueError, TypeError) as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _types(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
+    return given or None
+
+
+def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's
+    if wanted:
+        click.echo("KIND[:ITEM,…]  items: a probability, an entity type, times=, after=, page=, on=, and:\n")
+        click.echo("503".ljust(18) + "any status; html=true, retry_after=1|date|past|negative|absurd|garbage")
+        for kind, (place, text) in KINDS.items():
+            click.echo(f"{kind.ljust(18)}{text} ({place})")
+        context.exit()
+
+
+@click.command()
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="p70", show_default=True, help="Product version.")
+@click.option("--host", type=click.Choice(["127.0.0.1", "::1"]), default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 picks a free one.")
+@click.option("--size", "sizes", multiple=True, metavar="ENTITY=N", callback=_sizes, help="Rows of a type; repeatable.")
+@click.option(
+    "--type", "types", multiple=True, metavar="ENTITY", callback=_types, help="Offer only this type; repeatable."
+)
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--latency", "latency_ms", type=click.FloatRange(0), default=0, metavar="MS", help="Delay of each page.")
+@click.option("--requests-per-second", type=click.FloatRange(0, min_open=True), help="More are answered with 429.")
+@click.option("--at-once", type=click.IntRange(1), help="More are answered with 429.")
+@click.option("--retry-after", type=click.Choice(["seconds", "date", "none"]), default="seconds", show_default=True)
+@click.option(
+    "--drift",
+    "drift_percent",
+    type=click.FloatRange(0, 100),
+    default=0,
+    metavar="PERCENT",
+    help="Share of records whose values do not fit their declared type.",
+)
+@click.option(
+    "--churn",
+    "churn_percent",
+    type=click.FloatRange(0, 100),
+    default=0,
+    metavar="PERCENT",
+    help="Share of rows that come and go while a type is paged.",
+)
+@click.option(
+    "--mishap",
+    "mishaps",
+    multiple=True,
+    metavar="SPEC",
+    callback=_mishaps,
+    help="Something that goes wrong, such as 429:0.05 or forbid:users; repeatable.",
+)
+@click.option(
+    "--list-mishaps",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_mishaps,
+    help="Explain every mishap and exit.",
+)
+@click.option("--gzip", is_flag=True, help="Compress answers for clients that accept it.")
+@click.option("--iso-dates", is_flag=True, help="ISO 8601 dates (profile p90).")
+@click.option("--token-seconds", type=click.FloatRange(0), help="Life of a next_page token.")
+@click.option("--other-generation", is_flag=True, help="Serve v1 beside v2.")
+@click.option("--odd-ids", is_flag=True, help="Some ids have letters beyond f.")
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Write requests as JSON lines.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def emulate(output: str, **settings: object) -> None:
+    """Run a small Axonius on loopback until interrupted."""
+    options = Options(
+        api_key=os.environ.get("EMULATOR_KEY", DEMO_KEY),
+        api_secret=os.environ.get("EMULATOR_SECRET", DEMO_SECRET),
+        **settings,  # type: ignore[arg-type]  # click has checked them
+    )
+    asyncio.run(_run(options, _announce(output)))
+
+
+def _announce(output: str) -> Callable[[Emulator], None]:
+    def announce(emulator: Emulator) -> None:
+        if output == "json":
+            click.echo(json.dumps({"url": emulator.url, "profile": emulator.options.profile}))
+        else:
+            click.echo(_welcome(emulator))
+
+    return announce
+
+
+def _welcome(emulator: Emulator) -> str:
+    return (
+        f"A small Axonius (profile {emulator.options.profile}) listens on {emulator.url}\n\n"
+        f"export AX_URL={emulator.url}\nexport AX_KEY={emulator.api_key}\nexport AX_SECRET={emulator.api_secret}\n\n"
+        "Stop it with Ctrl-C."
+    )
+
+
+async def _run(options: Options, announce: Callable[[Emulator], None]) -> None:
+    serving = asyncio.ensure_future(serve(options, on_ready=announce))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, serving.cancel)
+    await asyncio.wait([serving])
+    if not serving.cancelled():
+        await serving

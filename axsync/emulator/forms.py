@@ -1,0 +1,152 @@
+"""How a request wants its records: which keys, under which names, with which dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
+
+from axsync.emulator.columns import Json, Stamp
+from axsync.emulator.specimens import AGGREGATED, Specimen, tree
+
+_ADAPTER = "adapters_data."
+BARE = ("internal_axon_id", "adapters")
+ID_HOLE = "\ue000i"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The shape in which rows are printed."""
+
+    fields: tuple[str, ...] | None  # None: ids and adapters only
+    details: bool = False
+    short_keys: bool = False
+    nulls: bool = False  # v1 null_for_non_exist
+    raw_tree: bool = True  # the field `specific_data` exists
+    iso_dates: bool = False
+
+
+def moment(seconds: int, *, iso: bool) -> str:
+    """A date as the server writes it: RFC 1123, or ISO 8601."""
+    then = datetime.fromtimestamp(seconds, UTC)
+    return then.isoformat() if iso else format_datetime(then, usegmt=True)
+
+
+_OTHER_WEEKDAY = {"Mon": "Thu", "Tue": "Fri", "Wed": "Sat", "Thu": "Sun", "Fri": "Mon", "Sat": "Tue", "Sun": "Wed"}
+
+
+def written(stamp: Stamp, *, iso: bool) -> str:
+    """A date in the form that it drifted to, or in the form of the house."""
+    then = datetime.fromtimestamp(stamp.seconds, UTC)
+    rfc = format_datetime(then, usegmt=True)
+    match stamp.form:
+        case "other":
+            return moment(stamp.seconds, iso=not iso)
+        case "weekday":
+            return _OTHER_WEEKDAY[rfc[:3]] + rfc[3:]
+        case "naive":
+            return then.replace(tzinfo=None).isoformat()
+        case "offset":
+            return then.astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat()
+        case "tight":
+            return rfc.replace(", ", ",")
+    return moment(stamp.seconds, iso=iso)
+
+
+def project(specimen: Specimen, form: Form) -> dict[str, Json]:
+    """The record that *form* asks for, holes left open."""
+    record = _wanted(specimen, form)
+    if form.short_keys:
+        record = {short(key): value for key, value in record.items()}
+    return {key: _dated(value, iso=form.iso_dates) for key, value in record.items()}
+
+
+def short(key: str) -> str:
+    """The key of the 6.1.67 dialect (reference 7.1)."""
+    if key.startswith(AGGREGATED):
+        return key.removeprefix(AGGREGATED)
+    if key.startswith(_ADAPTER):
+        adapter, _, name = key.removeprefix(_ADAPTER).partition(".")
+        return f"{adapter.removesuffix('_adapter')}.{name}"
+    return key
+
+
+def _wanted(specimen: Specimen, form: Form) -> dict[str, Json]:
+    record: dict[str, Json] = {"internal_axon_id": ID_HOLE, "adapters": specimen.adapters}
+    if form.fields is None:
+        return record
+    if specimen.family.counted:
+        record["adapter_list_length"] = len(set(specimen.adapters))
+    labels = specimen.flat.get("labels", specimen.labels or None)
+    if labels is not None:
+        record["labels"] = labels
+    for name in dict.fromkeys((*specimen.family.echoed, *form.fields)):
+        if name not in record:
+            _add(record, name, specimen, form)
+    if form.details:
+        record |= _extras(specimen)
+    return record | specimen.stray
+
+
+def _add(record: dict[str, Json], name: str, specimen: Specimen, form: Form) -> None:
+    value = value_of(specimen, name, raw_tree=form.raw_tree)
+    if value is not None or name in specimen.flat:
+        record[name] = value
+        if form.details and name != "specific_data":
+            record[f"{name}_details"] = _details(specimen, name, value)
+    elif form.nulls:
+        record[name] = None
+
+
+def value_of(specimen: Specimen, name: str, *, raw_tree: bool = True) -> Json:
+    """The value of any requested field, sub-fields of complex ones included; None when missing."""
+    if name == "specific_data":
+        return tree(specimen) if raw_tree else None
+    if name in specimen.flat:
+        return specimen.flat[name]
+    root = _complex_root(specimen, name)
+    return None if root is None else (leaves(specimen.flat[root], name[len(root) + 1 :]) or None)
+
+
+def _complex_root(specimen: Specimen, name: str) -> str | None:
+    roots = (root for root in specimen.flat if name.startswith(root + "."))
+    return next((root for root in roots if isinstance(specimen.flat[root], list)), None)
+
+
+def leaves(rows: Iterable[Json], name: str) -> list[Json]:
+    """The values of one sub-field over a list of objects, lists joined."""
+    found: list[Json] = []
+    for row in rows:
+        if isinstance(row, dict) and name in row:
+            value = row[name]
+            found.extend(value) if isinstance(value, list) else found.append(value)
+    return found
+
+
+def _details(specimen: Specimen, name: str, value: Json) -> list[Json]:
+    # Aligned by index with adapters, null where that adapter has no value; not so for preferred ones (7.1).
+    if name.endswith("_preferred") or not isinstance(value, list):
+        return [value]
+    return [*value, *[None] * len(specimen.adapters)][: len(specimen.adapters)]
+
+
+def _extras(specimen: Specimen) -> dict[str, Json]:
+    count = len(specimen.adapters)
+    return {
+        "adapters_details": specimen.adapters,
+        "internal_axon_id_details": [ID_HOLE] * count,
+        "adapter_list_length_details": [count] * count,
+        "unique_adapter_names_details": [f"{adapter}_0" for adapter in specimen.adapters],
+        "meta_data.client_used": [f"66aa{position:020d}" for position in range(count)],
+    }
+
+
+def _dated(value: Json, *, iso: bool) -> Json:
+    if isinstance(value, Stamp):
+        return written(value, iso=iso)
+    if isinstance(value, list):
+        return [_dated(member, iso=iso) for member in value]
+    if isinstance(value, dict):
+        return {key: _dated(member, iso=iso) for key, member in value.items()}
+    return value

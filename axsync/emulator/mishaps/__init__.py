@@ -1,0 +1,1 @@
+"""Mishaps on demand: what goes wrong, where, how often."""

@@ -1,0 +1,122 @@
+"""The saved queries of the instance (invented), in every form that a product version writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from axsync.emulator.columns import Json
+
+SERVED_AT_MOST = 10  # rows per page whatever was asked: a short page is not the end (reference 3.4)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedQuery:
+    """A named AQL filter over one entity type."""
+
+    number: int
+    name: str
+    entity: str
+    aql: str
+    fields: tuple[str, ...] = ("specific_data.data.name", "specific_data.data.last_seen")
+    predefined: bool | None = False
+
+    @property
+    def id(self) -> str:
+        """24 hex digits, as Mongo-like stores make them."""
+        return f"{0x5F00AA11BB22CC33DD000000 + self.number:024x}"
+
+
+_EXISTS = '({"$exists":true,"$ne":""})'
+_BASE = (
+    ("All devices", "devices", ""),
+    ("Linux machines", "devices", '("specific_data.data.os.type" == "Linux")'),
+    ("Tier one", "devices", '("labels" == "tier1")'),
+    ("Seen by EDR", "devices", '("adapters" == "acme_edr_adapter")'),
+    (
+        "EDR but not in the directory",
+        "devices",
+        '("adapters" == "acme_edr_adapter") and not ("adapters" == "corp_ad_adapter")',
+    ),
+    ("Described devices", "devices", f'("specific_data.data.description" == {_EXISTS})'),
+    ("Nobody", "devices", '("internal_axon_id" in [])'),
+    ("Administrators", "users", '("specific_data.data.is_admin" == true)'),
+    ("Directory users", "users", '("adapters" == "corp_ad_adapter")'),
+    ("Critical weaknesses", "vulnerabilities", '("specific_data.data.cve_severity" == "CRITICAL")'),
+)
+_MORE = 15
+
+
+def saved_queries() -> tuple[SavedQuery, ...]:
+    """All of them: a few that mean something, and enough others to fill several pages."""
+    base = [SavedQuery(at, name, entity, aql) for at, (name, entity, aql) in enumerate(_BASE)]
+    more = [
+        SavedQuery(at, f"Site report {at}", "devices", f'("specific_data.data.os.major" == {at})', predefined=None)
+        for at in range(len(_BASE), len(_BASE) + _MORE)
+    ]
+    return (*base, *more)
+
+
+def nested(query: SavedQuery) -> Json:
+    """The row of 6.1.67 and 7.0."""
+    return {
+        "uuid": query.id,
+        "name": query.name,
+        "module": query.entity,
+        "view": {"query": {"filter": query.aql}, "fields": list(query.fields)},
+        "tags": [],
+        "predefined": query.predefined,
+        "timestamp": "2026-10-01 08:00:00.123456",
+        "last_updated": "2026-10-02T08:00:00+00:00",
+    }
+
+
+def flat(query: SavedQuery) -> Json:
+    """The row of newer versions."""
+    return {
+        "id": query.id,
+        "name": query.name,
+        "asset_type": query.entity,
+        "query": query.aql,
+        "fields": list(query.fields),
+        "tags": [],
+        "predefined": query.predefined,
+    }
+
+
+def envelope(query: SavedQuery) -> Json:
+    """The row of v1 (reference 4.5)."""
+    view = {
+        "query": {"filter": query.aql, "expressions": [], "onlyExpressionsFilter": query.aql},
+        "fields": list(query.fields),
+        "sort": {"field": "", "desc": True},
+        "colFilters": [],
+        "colExcludedAdapters": [],
+        "assetExcludeAdapters": [],
+        "assetConditionExpressions": [],
+    }
+    attributes: dict[str, Json] = {
+        "name": query.name,
+        "uuid": query.id,
+        "id": query.id,
+        "view": view,
+        "query_type": "saved",
+        "tags": [],
+        "predefined": query.predefined,
+        "private": False,
+        "asset_scope": False,
+        "always_cached": False,
+        "last_updated": "2026-10-02T08:00:00+00:00",
+        "timestamp": "2026-10-01 08:00:00.123456",
+        "updated_by": '{"is_first_login": false, "user_name": "ines.moreau", "first_name": "Ines"}',
+        "date_fetched": "2026-10-01 08:00:00.123456",
+        "user_id": "66bb0011223344556677889a",
+        "folder_id": "66cc0011223344556677889a",
+        "module": query.entity,
+        "access": {"mode": "Public", "config": {}},
+        "last_run_time": None,
+        "created_by": "ines.moreau",
+        "used_in": [],
+        "is_referenced": False,
+        "description": "",
+    }
+    return {"id": query.id, "type": "views_details_schema", "attributes": attributes}

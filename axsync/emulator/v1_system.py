@@ -1,0 +1,185 @@
+"""The v1 paths beside assets, as far as the official Python client needs them (reference 4.2 and 4.5)."""
+
+from __future__ import annotations
+
+import re
+
+from axsync.emulator.calls import Call, Refusal, Reply, Route, answered
+from axsync.emulator.columns import Json
+from axsync.emulator.instance import Instance
+from axsync.emulator.pages import total_pages
+from axsync.emulator.saved import SERVED_AT_MOST, SavedQuery, envelope
+from axsync.emulator.staff import adapter_names, operator_rows
+from axsync.emulator.v1_body import HISTORY_TIME
+
+_PHASES = (
+    "Fetch_Devices",
+    "Fetch_Scanners",
+    "Clean_Devices",
+    "Pre_Correlation",
+    "Run_Correlations",
+    "Post_Correlation",
+    "Run_Queries",
+    "Save_Historical",
+)
+_MODULE = re.compile(r"module in \[(?P<names>[^\]]*)\]")
+
+
+def _about(instance: Instance) -> dict[str, Json]:
+    return {
+        "Build Date": "Sun Sep 20 10:00:00 UTC 2026",
+        "Customer Id": "emulated",
+        "Installed Version": instance.profile.version,
+        "Contract Expiry Date": "2027-12-31",
+        "api_client_version": "5.0.22",
+    }
+
+
+async def about(instance: Instance, _call: Call) -> Reply:
+    """GET /api/settings/meta/about."""
+    return answered({"data": {"type": "about_schema", "id": "about", "attributes": _about(instance)}})
+
+
+async def metadata(instance: Instance, _call: Call) -> Reply:
+    """GET /api/settings/metadata: plain JSON."""
+    return answered(_about(instance))
+
+
+async def constants(instance: Instance, _call: Call) -> Reply:
+    """GET /api/get_constants: plain JSON, the official login check."""
+    return answered({"constants": {"systemInfo": {"version": instance.profile.version}}})
+
+
+async def login(_instance: Instance, _call: Call) -> Reply:
+    """GET /api/login: 404 for service accounts (reference 2.1)."""
+    raise Refusal(404, "Not Found", "No user is logged in")
+
+
+async def allowed_dates(instance: Instance, _call: Call) -> Reply:
+    """GET /api/dashboard/get_allowed_dates: timestamps per type; not all types have some."""
+    days = {day: day + HISTORY_TIME for day in instance.days()}
+    value = {entity: days for entity in instance.fleets if entity in ("devices", "users", "vulnerabilities")}
+    return answered({"data": {"type": "dict_value_schema", "attributes": {"value": value}}})
+
+
+async def lifecycle(instance: Instance, _call: Call) -> Reply:
+    """GET /api/dashboard/lifecycle."""
+    done = not instance.discovering()
+    attributes = {
+        "status": instance.discovery,
+        "last_start_time": "Mon, 02 Nov 2026 00:00:05 GMT",
+        "last_finished_time": "Mon, 02 Nov 2026 01:14:40 GMT",
+        "next_run_time": 38115.5,
+        "tunnel_status": "",
+        "sub_phases": [{"name": name, "status": int(done), "additional_data": {}} for name in _PHASES],
+    }
+    return answered({"data": {"type": "lifecycle_schema", "attributes": attributes}})
+
+
+async def saved(instance: Instance, call: Call) -> Reply:
+    """GET /api/queries/saved; serves fewer rows than asked."""
+    found = _chosen(instance, call)
+    offset = int(call.params.get("page[offset]", "0"))
+    limit = int(call.params.get("page[limit]", "2000"))
+    rows = found[offset : offset + min(limit, SERVED_AT_MOST)]
+    page = {
+        "number": offset // max(limit, 1) + 1,
+        "size": limit,
+        "totalPages": total_pages(len(found), limit),
+        "totalResources": len(found),
+    }
+    return answered({"data": [envelope(query) for query in rows], "meta": {"page": page}})
+
+
+async def saved_count(instance: Instance, call: Call) -> Reply:
+    """GET /api/queries/saved/count."""
+    return answered({"data": {"type": "int_value_schema", "attributes": {"value": len(_chosen(instance, call))}}})
+
+
+def _chosen(instance: Instance, call: Call) -> list[SavedQuery]:
+    match = _MODULE.search(call.params.get("filter", ""))
+    names = [name.strip(" \"'") for name in match["names"].split(",")] if match else list(instance.fleets)
+    return [query for query in instance.queries if query.entity in names]
+
+
+async def folders(_instance: Instance, _call: Call) -> Reply:
+    """GET /api/queries/folders."""
+    return answered({"data": {"type": "folders_response_schema", "id": "f", "attributes": {"folders": []}}})
+
+
+async def adapter_list(instance: Instance, _call: Call) -> Reply:
+    """GET /api/adapters/list: the payload is in meta."""
+    rows = [{"name": name, "title": name.replace("_", " ").title()} for name in adapter_names(instance.families)]
+    return answered({"data": None, "meta": {"adapter_list": rows}})
+
+
+async def adapters(instance: Instance, _call: Call) -> Reply:
+    """GET /api/adapters."""
+    return answered({"data": [_adapter(name) for name in adapter_names(instance.families)]})
+
+
+def _adapter(name: str) -> Json:
+    counts = {"error_count": 0, "inactive_count": 0, "success_count": 1, "total_count": 1, "warning_count": 0}
+    node = {
+        "node_id": "n1",
+        "node_name": "Primary",
+        "plugin_name": name,
+        "unique_plugin_name": f"{name}_0",
+        "status": "success",
+        "clients": [],
+        "clients_count": counts,
+        "is_master": True,
+        "supported_features": [],
+    }
+    return {"id": name, "type": "adapters_schema", "attributes": {"id": name, "adapters_data": [node]}}
+
+
+async def users(_instance: Instance, _call: Call) -> Reply:
+    """GET /api/settings/users."""
+    rows = [{"id": row["uuid"], "type": "users_details_schema", "attributes": row} for row in operator_rows()]
+    return answered({"data": rows, "meta": {"page": {"totalResources": len(rows)}}})
+
+
+async def instances(_instance: Instance, _call: Call) -> Reply:
+    """GET /api/instances."""
+    node = {"node_id": "n1", "node_name": "Primary", "is_master": True, "hostname": "emulated", "status": "Activated"}
+    return answered({"data": [{"id": "n1", "type": "instances_schema", "attributes": node}]})
+
+
+async def nothing(_instance: Instance, _call: Call) -> Reply:
+    """A listing without rows."""
+    return answered({"data": [], "meta": {"page": {"totalResources": 0}}})
+
+
+async def plain(_instance: Instance, _call: Call) -> Reply:
+    """An answer that is plain JSON and empty."""
+    return answered({})
+
+
+def _route(name: str, path: str, answer: object, method: str = "GET") -> Route:
+    return Route(name, method, re.compile(f"/api/{path}"), answer)  # type: ignore[arg-type]
+
+
+ROUTES = (
+    _route("about", "settings/meta/about", about),
+    _route("about", "settings/metadata", metadata),
+    _route("constants", "get_constants", constants),
+    _route("login", "login", login),
+    _route("dates", "dashboard/get_allowed_dates", allowed_dates),
+    _route("discovery", "dashboard/lifecycle", lifecycle),
+    _route("queries", "queries/saved", saved),
+    _route("queries", "queries/saved/count", saved_count),
+    _route("queries", "queries/folders", folders),
+    _route("adapters", "adapters", adapters),
+    _route("adapters", "adapters/list", adapter_list),
+    _route("fetches", "adapters/history", nothing, "POST"),
+    _route("users", "settings/users", users),
+    _route("instances", "instances", instances),
+    _route(
+        "listing",
+        "(?:queries/history|settings/audit|settings/roles|settings/data_scope|enforcements"
+        "|enforcements/tasks|dashboard|adapters/labels)",
+        nothing,
+    ),
+    _route("plain", "(?:settings/historical_sizes|labels|supported_versions|api|system/expired)", plain),
+)

@@ -1,0 +1,75 @@
+"""`axsync emulate` as a process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from axsync.emulator.command import emulate
+from axsync.emulator.mishaps.kinds import KINDS
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "axsync.emulator", "--size", "devices=30", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as server:
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def line(server: subprocess.Popen[str]) -> str:
+    assert server.stdout is not None
+    return server.stdout.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+    """Exit code 0; the log is on disk."""
+    log = tmp_path / "log.jsonl"
+    with running("--output", "json", "--log", str(log), EMULATOR_KEY="k", EMULATOR_SECRET="s") as server:
+        ready = json.loads(line(server))
+        request = urllib.request.Request(ready["url"] + "/api/v2/about", headers={"api-key": "k", "api-secret": "s"})  # noqa: S310
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            assert answer.status == 200
+        server.send_signal(number)
+
+        assert server.wait(10) == 0
+
+    assert ready["profile"] == "p70"
+    assert json.loads(log.read_text())["path"] == "/api/v2/about"
+
+
+def test_welcome_can_be_pasted() -> None:
+    """Three export lines."""
+    with running("--profile", "v1") as server:
+        text = [line(server) for _ in range(6)]
+
+    assert "profile v1" in text[0]
+    assert [row.partition("=")[0] for row in text[2:5]] == ["export AX_URL", "export AX_KEY", "export AX_SECRET"]
+
+
+def test_mishaps_are_explained() -> None:
+    """Every kind has its line."""
+    result = CliRunner().invoke(emulate, ["--list-mishaps"])
+
+    assert result.exit_code == 0
+    assert all(kind in result.output for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--mishap", "earthquake:0.5"], ["--size", "devices=many"], ["--profile", "p99"], ["--host", "0.0.0.0"]],  # noqa: S104
+)
+def test_wrong_options_are_usage_errors(arguments: list[str]) -> None:
+    """Exit code 2, before anything starts."""
+    assert CliRunner().invoke(emulate, arguments).exit_code == 2
