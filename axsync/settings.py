@@ -64,7 +64,7 @@ class LakeSettings:
     max_part_bytes: Bytes = 256 * MIB  # a part file is closed near this size
     row_group_rows: Annotated[int, Between(1, 100_000_000)] = 122_880
     row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
-    buffer_bytes: Bytes = 256 * MIB  # pages that wait for a writer, all lanes together
+    buffer_bytes: Bytes = 128 * MIB  # pages that wait for a writer, all lanes together
 
     def __post_init__(self) -> None:
         _check_bounds(self)

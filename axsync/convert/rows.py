@@ -11,9 +11,9 @@ _TAIL = 1 << 16  # bytes
 _DIGITS = 17  # a double cannot hold more significant digits; fewer always come back
 _RUN = _DIGITS + 1  # they stand in a run of this many digits and points
 _POINT = 46
+_SPACE = b" \t\r\n"
 _MAY_PRECEDE = np.zeros(256, dtype=np.bool_)  # what stands before a number; not the quote, not a letter of an id
 _MAY_PRECEDE[list(b":,[-+ \t\r\n")] = True
-_UNDERFLOW = r"[0-9.][eE]-[0-9]{3}"
 
 _one_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -34,13 +34,18 @@ def rows_only(body: bytes, key: str) -> bytes | None:
         _one_object(body[at + 7 :].rstrip()[:-1])
     except msgspec.DecodeError:
         return None
-    head = body[:at].rstrip()
-    return head[:-1] + b"}" if head.endswith(b",") else None
+    while body[at - 1] in _SPACE:
+        at -= 1
+    # One copy: the view is not one.
+    return b"".join((memoryview(body)[: at - 1], b"}")) if body[at - 1 : at] == b"," else None
 
 
 def has_explicit_null(body: bytes) -> bool:
     """Whether an object's member is null: pyarrow would make it the same as a missing one."""
-    return body.find(b":null") >= 0 or body.find(b": null") >= 0
+    # Arrow's regex engine lets go of the interpreter lock and is twice as fast as bytes.find.
+    offsets = pa.py_buffer(np.array([0, len(body)], dtype=np.int64))
+    one = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(body)])
+    return bool(pc.match_substring_regex(one, pattern=r":\s*null")[0].as_py())
 
 
 def has_long_number(body: bytes) -> bool:
@@ -76,7 +81,11 @@ def _numeric(bytes_: Bytes) -> Flags:
 
 
 def has_tiny_number(body: bytes) -> bool:
-    """Whether some number has an exponent that may have made it zero."""
-    offsets = pa.py_buffer(np.array([0, len(body)], dtype=np.int64))
-    one = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(body)])
-    return bool(pc.match_substring_regex(one, pattern=_UNDERFLOW)[0].as_py())
+    """Whether some number has an exponent that may have made it zero: three digits below nothing."""
+    data = np.frombuffer(body.ljust(64), dtype=np.uint8)
+    minus = np.flatnonzero(data[2:-3] == ord("-")) + 2
+    minus = minus[(data[minus - 1] | 0x20) == ord("e")]
+    minus = minus[_numeric(data[minus - 2])]
+    for step in (1, 2, 3):
+        minus = minus[_numeric(data[minus + step])]
+    return bool(len(minus))
