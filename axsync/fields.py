@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -152,9 +152,14 @@ def _legal(text: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", text.lower())
 
 
-def _suffixed(name: str, original: str) -> str:
-    digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{name[: MAX_NAME_BYTES - 9]}_{digest}"
+def _suffixed(name: str, original: str, taken: Collection[str]) -> str:
+    seed = original
+    while True:
+        digest = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        suffixed = f"{name[: MAX_NAME_BYTES - 9]}_{digest}"
+        if suffixed not in taken:
+            return suffixed
+        seed += "+"  # another field is called just like this
 
 
 def assign_names(
@@ -166,13 +171,14 @@ def assign_names(
     because another one appeared. Where two want the same name, generic fields come first, then the alphabet;
     the others get a suffix made of their own name, which is therefore stable.
     """
-    earlier, taken = earlier or {}, set(reserved)
-    names = {o: earlier[o] for o in originals if o in earlier}
-    taken |= set(names.values())
-    for original in sorted(set(originals) - set(names), key=lambda o: (o.startswith("adapters_data."), o)):
+    wanted, earlier = set(originals), earlier or {}
+    # Also of fields that are missing today: a name must not change its meaning while one of them is away.
+    taken = {*reserved, *earlier.values()}
+    names = {o: earlier[o] for o in wanted if o in earlier}
+    for original in sorted(wanted - set(names), key=lambda o: (o.startswith("adapters_data."), o)):
         wished = plain_name(original)
         legal = wished not in taken and len(wished) <= MAX_NAME_BYTES and not wished.startswith("axsync_")
-        names[original] = wished if legal else _suffixed(wished, original)
+        names[original] = wished if legal else _suffixed(wished, original, taken)
         taken.add(names[original])
     return names
 

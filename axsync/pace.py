@@ -1,6 +1,7 @@
 """How fast one host is asked: at once (the gate) and per second (the throttler)."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +22,8 @@ class Pace:
 
     A FIFO gate admits `in_flight` requests at once. Behind it a single waiter at a time stands at the throttler,
     because asyncio-throttle's waiters poll and are not served in order; it sleeps exactly until the oldest of the
-    last grants leaves the window, so the throttler itself never has to make anybody wait.
+    last grants leaves the window, so the throttler itself never has to make anybody wait. Bursts alone would let a
+    second begin and end with one (at 32 per second: eleven bursts of three), hence the second window, of a second.
     """
 
     def __init__(self, *, requests_per_second: float, in_flight: int, clock: Clock = time.monotonic) -> None:
@@ -30,7 +32,8 @@ class Pace:
         self._throttler = Throttler(rate_limit=self._burst, period=self._period)
         self._gate = asyncio.Semaphore(in_flight)
         self._turn = asyncio.Lock()
-        self._grants: deque[float] = deque(maxlen=self._burst)
+        self._per_second = math.ceil(requests_per_second)
+        self._grants: deque[float] = deque(maxlen=self._per_second)
         self._quiet_until = 0.0
         self._clock = clock
         self.in_flight = in_flight
@@ -58,9 +61,12 @@ class Pace:
             self._grants.append(self._clock())
 
     def _wait(self) -> float:
-        now = self._clock()
-        full = len(self._grants) == self._burst
-        return max(self._quiet_until - now, self._grants[0] + self._period - now if full else 0.0)
+        free = max(self._quiet_until, self._room(self._burst, self._period), self._room(self._per_second, MARGIN))
+        return free - self._clock()
+
+    def _room(self, most: int, period: float) -> float:
+        """When one more grant makes no more than `most` within the period."""
+        return self._grants[-most] + period if len(self._grants) >= most else 0.0
 
     def quiet(self, seconds: float) -> None:
         """Nobody asks this host for so long; a longer quiet that is already ordered stays."""

@@ -1,0 +1,33 @@
+"""The command line. A command's module is imported when it is asked for, so that help comes at once."""
+
+import click
+
+from axsync.cli.lazily import LazyGroup
+
+COMMANDS = {
+    "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
+    "check": ("axsync.cli.look:check", "Reachability, credential, version, and rights per entity type."),
+    "entities": ("axsync.cli.look:entities", "Entity types that the instance offers, with counts."),
+    "fields": ("axsync.cli.look:fields", "Fields of an entity type, with column names and types."),
+    "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),
+    "demo": ("axsync.cli.demo:demo", "Emulate, run, and a look at the lake; needs no account."),
+}
+"""Where each command is, and its line in the list."""
+
+EPILOG = """\b
+Examples:
+  axsync demo
+  AX_URL=https://acme.on.axonius.com AX_KEY=... AX_SECRET=... axsync run
+  axsync run devices users --lake s3://lake/axonius
+
+\b
+Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 partial or drifted,
+4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 signals."""
+
+
+@click.group(
+    cls=LazyGroup, commands_by_name=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="axsync", message="axsync %(version)s")
+def main() -> None:
+    """Copy everything an Axonius instance knows into a Parquet lake."""

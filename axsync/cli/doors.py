@@ -1,0 +1,20 @@
+"""What the commands set in motion. Tests hand in their own."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from axsync.config import load_settings
+from axsync.console.session import Sync
+from axsync.runs import EntityRow, FieldRow, InstanceCheck, check, entities, fields, sync
+from axsync.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The library as the command line uses it."""
+
+    load_settings: Callable[..., Settings] = load_settings
+    sync: Sync = sync
+    check: Callable[[Settings], Awaitable[tuple[InstanceCheck, ...]]] = check
+    entities: Callable[[Settings], Awaitable[tuple[EntityRow, ...]]] = entities
+    fields: Callable[[Settings, str], Awaitable[tuple[FieldRow, ...]]] = fields

@@ -1,0 +1,87 @@
+"""Options that several commands share, and what they come to.
+
+They are kept in `context.meta`, so that a command's parameters are only its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from axsync.cli.doors import Doors
+    from axsync.console.session import Manner
+    from axsync.settings import Settings
+
+VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
+CONFIG, INSTANCES = "axsync.config", "axsync.instances"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+_FORMS = click.Choice(["text", "json"])
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _kept(key: str, *names: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    """An option whose value goes to `context.meta[key]`."""
+
+    def keep(context: click.Context, _parameter: click.Parameter, given: object) -> None:
+        context.meta[key] = given
+
+    return click.option(*names, expose_value=False, callback=keep, **settings)
+
+
+def _verbosity(level: int, *names: str, **settings: Any) -> Callable[[Decorated], Decorated]:
+    def keep(context: click.Context, _parameter: click.Parameter, given: object) -> None:
+        if given and VERBOSITY in context.meta:
+            raise click.UsageError("-q and -v do not go together")
+        if given:
+            context.meta[VERBOSITY] = level
+
+    return click.option(*names, is_flag=True, expose_value=False, callback=keep, **settings)
+
+
+def source_options(function: Decorated) -> Decorated:
+    """`--config` and `--instance`."""
+    config = "Settings; ./axsync.toml when there is one."
+    for option in (
+        _kept(INSTANCES, "--instance", multiple=True, metavar="NAME", help="Only this one; repeatable."),
+        _kept(CONFIG, "--config", type=_FILE, metavar="FILE", help=config),
+    ):
+        function = option(function)
+    return function
+
+
+def speech_options(function: Decorated) -> Decorated:
+    """`--output`, `--log-format`, `-q` and `-v`."""
+    verbose, log = "Single pages as well; tracebacks of bugs.", "Form of log lines on stderr."
+    for option in (
+        _verbosity(1, "-v", "--verbose", help=verbose),
+        _verbosity(-1, "-q", "--quiet", help="Only warnings and the result."),
+        _kept(LOG_FORMAT, "--log-format", type=_FORMS, default="text", show_default=True, help=log),
+        _kept(OUTPUT, "--output", type=_FORMS, default="text", show_default=True, help="Form of the result on stdout."),
+    ):
+        function = option(function)
+    return function
+
+
+def doors(context: click.Context) -> Doors:
+    """What the command sets in motion: the real thing, or what a test handed in as `obj`."""
+    from axsync.cli.doors import Doors  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
+
+    return context.obj or Doors()
+
+
+def settings(context: click.Context, **overrides: object) -> Settings:
+    """The settings of file and environment, under what the command line says."""
+    named = {"instances": context.meta[INSTANCES], **overrides}
+    return doors(context).load_settings(context.meta[CONFIG], overrides=named)
+
+
+def manner(context: click.Context) -> Manner:
+    """How the command is to speak."""
+    from axsync.console.session import Manner  # noqa: PLC0415  as above
+
+    return Manner(context.meta[OUTPUT], context.meta[LOG_FORMAT], context.meta.get(VERBOSITY, 0))

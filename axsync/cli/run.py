@@ -1,0 +1,32 @@
+"""`axsync run`."""
+
+import click
+
+from axsync.cli.options import doors, manner, settings, source_options, speech_options
+
+EPILOG = """\b
+Examples:
+  axsync run                                everything the instance offers
+  axsync run devices users --limit 1000     a first look
+  axsync run --as-of 2026-11-01 --lake s3://lake/axonius"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("entities", nargs=-1, metavar="[ENTITY]...")
+@source_options
+@click.option("--lake", metavar="URI", help="A folder, or s3://, gs://, abfs://.")
+@click.option("--date", "logical_date", metavar="DAY", help="The dt partition; today (UTC) by default.")
+@click.option("--as-of", metavar="DAY|latest", help="A day of Axonius history instead of live data.")
+@click.option("--limit", type=int, metavar="N", help="At most so many rows per entity type.")
+@click.option("--dry-run", is_flag=True, default=None, help="Read and convert, but write nothing.")
+@click.option("--fresh/--resume", default=None, help="Begin anew, or where an unfinished run ended (default).")
+@click.option("--accept-drop", is_flag=True, default=None, help="Publish although far fewer assets came.")
+@click.option("--wait-stable", "wait_stable_minutes", type=float, metavar="MINUTES", help="Wait for discovery to end.")
+@speech_options
+@click.pass_context
+def run(context: click.Context, /, **overrides: object) -> None:
+    """Dump entity types into the lake: the named ones, or all that are offered."""
+    from axsync.console.session import dump  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
+
+    asked = settings(context, **overrides)
+    context.exit(dump(doors(context).sync, asked, manner(context)).exit_code)

@@ -1,0 +1,179 @@
+"""How a run ended: the closing table, where the lake is, a query to try; the same as JSON; the exit code."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from axsync.console.explain import FAILED, PARTIAL, explain, explain_all
+from axsync.console.lines import outcome_fields
+from axsync.console.table import Side, Table, show
+from axsync.console.words import clean, counted, megabytes, number
+from axsync.model import Outcome
+from axsync.runs import Report
+
+FEW_SKIPPED = 3
+"""More skipped entity types than these share one line."""
+
+_TITLES = ("instance", "entity type", "rows", "pages", "MB", "seconds", "rescued", "dead letters", "verdict", "")
+_SIDES: tuple[Side, ...] = ("left", "left", *(("right",) * 6), "left", "left")
+
+
+def exit_code(report: Report, *, dry_run: bool) -> int:
+    """What the process ends with; when every entity type failed for the same reason, that reason speaks."""
+    if report.errors and all(_failed(outcome, report) for outcome in report.outcomes if outcome.verdict != "skipped"):
+        codes = {explain(error).exit_code for error in report.errors}
+        return codes.pop() if len(codes) == 1 else FAILED
+    if report.errors or (report.manifest is None and not dry_run):
+        return PARTIAL
+    return 0 if report.verdict in ("complete", "skipped") else PARTIAL
+
+
+def _failed(outcome: Outcome, report: Report) -> bool:
+    notes = {note for error in report.errors for note in getattr(error, "__notes__", ())}
+    return outcome.verdict == "partial" and (outcome.rows == 0 or str(outcome.lane) in notes)
+
+
+def show_report(report: Report, console: Console, *, dry_run: bool) -> None:
+    """Print the closing table and what follows it."""
+    show(_counts(report.outcomes) if dry_run else closing_table(report.outcomes, report.seconds), console)
+    for line in [] if dry_run else _skipped_lines(report.outcomes):
+        console.print(Text(clean(line, most=2000)), soft_wrap=True)
+    for line in _where(report, dry_run=dry_run):
+        console.print(Text(clean(line, most=2000)), soft_wrap=True)
+
+
+def show_errors(report: Report, console: Console) -> None:
+    """Print why entity types failed, one paragraph per kind of failure."""
+    for explanation in explain_all(report.errors):
+        for line in explanation.lines():
+            console.print(Text(line), soft_wrap=True)
+
+
+def closing_table(outcomes: Sequence[Outcome], seconds: float) -> Table:
+    """One line per entity type, and a total. Columns that say nothing are left out."""
+    several = len({outcome.lane.instance for outcome in outcomes}) > 1
+    listed = [o for o in outcomes if o.verdict != "skipped" or not _many_skipped(outcomes)]
+    total = ("", "total", *_numbers(outcomes, seconds), "", "")
+    table = Table(_TITLES, _SIDES, tuple(_row(o, several=several) for o in listed), total)
+    return table.without_empty() if listed else Table(_TITLES[1:6], _SIDES[1:6], (), total[1:6])
+
+
+def _counts(outcomes: Sequence[Outcome]) -> Table:
+    """What a run would read; nobody has read it."""
+    several = len({outcome.lane.instance for outcome in outcomes}) > 1
+    rows = tuple((o.lane.instance if several else "", o.lane.entity, _count(o), _why(o)) for o in outcomes)
+    total = ("", "total", number(sum(o.count_before or 0 for o in outcomes)), "")
+    table = Table(("instance", "entity type", "count", ""), ("left", "left", "right", "left"), rows, total)
+    return table.without_empty() if rows else table
+
+
+def _count(outcome: Outcome) -> str:
+    return "" if outcome.count_before is None else number(outcome.count_before)
+
+
+def _why(outcome: Outcome) -> str:
+    return "" if outcome.reason in (None, "dry run") else str(outcome.reason)
+
+
+def _row(outcome: Outcome, *, several: bool) -> tuple[str, ...]:
+    place = (outcome.lane.instance if several else "", outcome.lane.entity)
+    numbers = ("",) * 6 if outcome.verdict == "skipped" else _numbers([outcome], outcome.seconds)
+    return (*place, *numbers, outcome.verdict, "; ".join(_remarks(outcome)))
+
+
+def _numbers(outcomes: Sequence[Outcome], seconds: float) -> tuple[str, ...]:
+    rescued, dead = sum(o.rescued_values for o in outcomes), sum(o.dead_letters for o in outcomes)
+    return (
+        number(sum(o.rows for o in outcomes)),
+        number(sum(o.pages for o in outcomes)),
+        megabytes(sum(o.bytes for o in outcomes)),
+        f"{seconds:,.1f}",
+        number(rescued) if rescued else "",
+        number(dead) if dead else "",
+    )
+
+
+def _remarks(outcome: Outcome) -> list[str]:
+    if outcome.verdict == "skipped":
+        return [outcome.reason or ""]
+    remarks = [outcome.reason] if outcome.reason else []
+    if outcome.missing:
+        remarks.append(f"{number(outcome.missing)} missing")
+    if outcome.from_run:
+        remarks.append(f"files of run {outcome.from_run}")
+    return list(dict.fromkeys([*remarks, *outcome.notices]))
+
+
+def _many_skipped(outcomes: Sequence[Outcome]) -> bool:
+    return sum(o.verdict == "skipped" for o in outcomes) > FEW_SKIPPED
+
+
+def _skipped_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    if not _many_skipped(outcomes):
+        return []
+    several = len({outcome.lane.instance for outcome in outcomes}) > 1
+    reasons: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.verdict == "skipped":
+            name = str(outcome.lane) if several else outcome.lane.entity
+            # What the server says further on differs from type to type.
+            reasons.setdefault((outcome.reason or "").partition(":")[0], []).append(name)
+    return [f"skipped{f' ({reason})' if reason else ''}: {', '.join(names)}" for reason, names in reasons.items()]
+
+
+def _where(report: Report, *, dry_run: bool) -> list[str]:
+    if dry_run:
+        return ["dry run: nothing was written"]
+    if report.manifest is None:
+        return [f"nothing was published; {report.lake} holds what it held before"]
+    lines = [f"{report.verdict}: {report.lake}, {counted(_files(report.outcomes), 'file')}, run {report.run_id}"]
+    return [*lines, f'try:  duckdb -c "{query}"'] if (query := try_query(report)) else lines
+
+
+def _files(outcomes: Sequence[Outcome]) -> int:
+    return sum(len(outcome.parts) for outcome in outcomes)
+
+
+def try_query(report: Report) -> str | None:
+    """A first query over the entity type with the most rows of this run, None where there are none."""
+    filled = [outcome for outcome in report.outcomes if outcome.rows and outcome.parts]
+    if not filled:
+        return None
+    lane = max(filled, key=lambda outcome: outcome.rows).lane
+    folder = f"{report.lake.rstrip('/')}/entity={lane.entity}/instance={lane.instance}/dt={report.logical_date}"
+    quoted = folder.replace("'", "''")
+    return f"SELECT * FROM '{quoted}/*.parquet' LIMIT 5"  # noqa: S608  quoted, and printed only
+
+
+def report_json(report: Report, *, dry_run: bool) -> str:
+    """The report as one JSON document, plain ASCII, so that a terminal obeys nothing in it."""
+    document: dict[str, Any] = {
+        "run_id": report.run_id,
+        "logical_date": report.logical_date,
+        "verdict": report.verdict,
+        "exit_code": exit_code(report, dry_run=dry_run),
+        "lake": report.lake,
+        "manifest": report.manifest,
+        "seconds": round(report.seconds, 3),
+        "lanes": [_lane_json(outcome) for outcome in report.outcomes],
+        "errors": [_error_json(error) for error in report.errors],
+    }
+    return json.dumps(document, indent=2, default=str)
+
+
+def _lane_json(outcome: Outcome) -> dict[str, Any]:
+    return {"instance": outcome.lane.instance, "entity": outcome.lane.entity} | outcome_fields(outcome)
+
+
+def _error_json(error: BaseException) -> dict[str, Any]:
+    explanation = explain(error)
+    return {
+        "type": type(error).__name__,
+        "where": list(explanation.places),
+        "message": explanation.headline,
+        "cause": explanation.cause,
+        "advice": explanation.advice,
+    }

@@ -1,0 +1,95 @@
+"""The only table from an error to what a person reads: what happened, where, what to try, the exit code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from axsync.console.words import clean, hush
+from axsync.errors import (
+    AxsyncError,
+    BadAnswer,
+    BadRequest,
+    ConfigError,
+    GuardRefused,
+    LakeError,
+    LaneError,
+    NotOffered,
+    Refused,
+    ServerError,
+    StorageError,
+    UnknownEntity,
+    Unreachable,
+    UsageError,
+)
+
+FAILED, USAGE, PARTIAL, REFUSED, GUARDED, LATER = 1, 2, 3, 4, 5, 75
+INTERRUPTED, TERMINATED = 130, 143
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a person reads about an error; `cause` and `advice` may be empty."""
+
+    headline: str
+    cause: str
+    advice: str
+    exit_code: int
+    places: tuple[str, ...] = ()  # the lanes it happened in, as `prod/devices`
+
+    def lines(self, *, most_places: int = 6) -> list[str]:
+        """The explanation as it is printed."""
+        shown = ", ".join(self.places[:most_places])
+        more = len(self.places) - most_places
+        where = shown + (f" and {more} more" if more > 0 else "")
+        told = [f"error: {where}: {self.headline}" if where else f"error: {self.headline}"]
+        return told + [f"  {title}: {text}" for title, text in (("cause", self.cause), ("try", self.advice)) if text]
+
+
+# The first type that fits speaks: the narrower ones stand above the wider ones.
+_TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
+    (UnknownEntity, USAGE, "`axsync entities` lists what is offered"),
+    (ConfigError, USAGE, ""),
+    (LakeError, USAGE, "another place with --lake, or the right to write there"),
+    (UsageError, USAGE, ""),
+    (Refused, REFUSED, "whether key and secret belong to this host and are still valid: `axsync check`"),
+    (NotOffered, FAILED, "a role that may read it, or leave it out; `axsync check` shows the rights per entity type"),
+    (BadRequest, FAILED, "the query and the list of fields in the configuration; `axsync fields` lists valid names"),
+    (Unreachable, LATER, "again later; `axsync check` shows how far a connection gets"),
+    (BadAnswer, FAILED, "whether the address is that of Axonius itself and not of a proxy or login page"),
+    (ServerError, FAILED, "`axsync check`"),
+    (LaneError, FAILED, "once more; if it stays, a smaller `page_size` or another `paging` in the configuration"),
+    (StorageError, FAILED, "room and rights where the lake is; the snapshot before this run is as it was"),
+    (GuardRefused, GUARDED, "--accept-drop, if there really are that many fewer assets now; nothing changed so far"),
+    (AxsyncError, FAILED, ""),
+)
+
+_BUG = "this is a bug; run again with -v and report what it prints"
+
+
+def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -> Explanation:
+    """What to tell about this error. What is not an `AxsyncError` is a bug, told without what may be a secret."""
+    if not isinstance(error, AxsyncError):
+        text = hush(str(error), environ or {})
+        headline = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return Explanation(clean(headline), "", _BUG, FAILED)
+    exit_code, advice = next((code, words) for kind, code, words in _TABLE if isinstance(error, kind))
+    notes = tuple(clean(note) for note in getattr(error, "__notes__", ()))
+    return Explanation(clean(str(error)), clean(_cause(error)), advice, exit_code, notes)
+
+
+def _cause(error: AxsyncError) -> str:
+    if isinstance(error, ServerError):
+        return error.detail if error.detail not in str(error) else ""
+    cause = error.__cause__
+    # Each floor may say the same again with its own words in front.
+    return "" if cause is None or isinstance(cause, AxsyncError) else f"{type(cause).__name__}: {cause}"
+
+
+def explain_all(errors: Sequence[BaseException]) -> list[Explanation]:
+    """One explanation per kind of failure: sixty entity types of a host that is down are one thing to read."""
+    told: dict[Explanation, tuple[str, ...]] = {}
+    for error in errors:
+        explanation = explain(error)
+        key = replace(explanation, places=())
+        # One error may have stopped many lanes, and then has a note of each.
+        told[key] = tuple(dict.fromkeys(told.get(key, ()) + explanation.places))
+    return [replace(key, places=places) for key, places in told.items()]

@@ -1,0 +1,216 @@
+"""A run as plain text lines and as JSON lines, for where no terminal is."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from axsync.console.tally import Standing, Tally
+from axsync.console.words import clean, clock, counted, number, volume
+from axsync.events import (
+    Drifted,
+    Event,
+    LaneClosed,
+    LaneOpened,
+    Notice,
+    PageRead,
+    PartSealed,
+    Retried,
+    RunStarted,
+    SnapshotPublished,
+)
+from axsync.model import Lane, Outcome, Part
+
+EVERY_SECONDS = 10.0
+QUIET, NORMAL, VERBOSE = -1, 0, 1
+
+
+def verbosity(event: Event) -> int:
+    """From which verbosity on an event is told: warnings always, single pages only when asked for."""
+    match event:
+        case Notice() | LaneClosed(Outcome(verdict="partial")):
+            return QUIET
+        case PageRead() | PartSealed() | Drifted():
+            return VERBOSE
+        case _:
+            return NORMAL
+
+
+def sentence(event: Event) -> str:  # noqa: PLR0911  one per event
+    """What happened, without where."""
+    match event:
+        case RunStarted(run_id, logical_date, lanes):
+            return f"run {run_id} for {logical_date}: {counted(len(lanes), 'entity type')}"
+        case LaneOpened(_, total):
+            return "started" if total is None else f"{counted(total, 'row')} to read"
+        case PageRead(_, page, rows, size, seconds):
+            return f"page {page}: {counted(rows, 'row')}, {volume(size)} in {seconds:.1f} s"
+        case Retried(_, host, attempt, seconds, reason):
+            return f"{host}: {reason}; try {attempt} in {seconds:.1f} s"
+        case Drifted(_, name, count, example):
+            return f"{counted(count, 'value')} of {name} rescued, such as {clean(example, most=60)}"
+        case PartSealed(_, part):
+            return f"file sealed: {counted(part.rows, 'row')}, {volume(part.size)}"
+        case Notice(_, text):
+            return text
+        case LaneClosed(outcome):
+            return _closing(outcome)
+        case SnapshotPublished(run_id, verdict, _):
+            return f"snapshot {run_id} published, {verdict}"
+
+
+def _closing(outcome: Outcome) -> str:
+    reason = f": {outcome.reason}" if outcome.reason else ""
+    if outcome.verdict == "skipped":
+        return f"skipped{reason}"
+    came = f"{counted(outcome.rows, 'row')}, {counted(outcome.pages, 'page')}, {volume(outcome.bytes)}"
+    return f"{outcome.verdict}{reason}; {came} in {outcome.seconds:.1f} s"
+
+
+def lane_of(event: Event) -> Lane | None:
+    return event.outcome.lane if isinstance(event, LaneClosed) else getattr(event, "lane", None)
+
+
+def summary(standing: Standing) -> list[str]:
+    """Where a run stands, in short phrases, the most wanted first."""
+    left = standing.seconds_left
+    phrases = [
+        f"{number(standing.closed)} of {counted(standing.lanes, 'entity type')}",
+        counted(standing.rows, "row"),
+        volume(standing.size),
+        f"{volume(standing.bytes_per_second)}/s",
+        f"{standing.rows_per_second:,.0f} rows/s",
+        counted(standing.pages, "page"),
+        f"{number(len(standing.active) + standing.waiting)} active",
+    ]
+    if standing.retries:
+        phrases.append("1 retry" if standing.retries == 1 else f"{number(standing.retries)} retries")
+    if standing.skipped:
+        phrases.append(f"{number(standing.skipped)} skipped")
+    return [*phrases, f"{clock(left)} left"] if left is not None else phrases
+
+
+@dataclass(slots=True)
+class Beat:
+    """Says once in ten seconds that it is time; any thread may ask."""
+
+    seconds: Callable[[], float]
+    _next: float = field(init=False)
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self._next = self.seconds() + EVERY_SECONDS
+
+    def due(self) -> bool:
+        with self._lock:
+            if (now := self.seconds()) < self._next:
+                return False
+            self._next = now + EVERY_SECONDS
+            return True
+
+
+@dataclass(slots=True)
+class LogLines:
+    """One line per thing worth telling, and where the run stands every ten seconds.
+
+    `tick` may be called from another thread, so that a silent run says so too.
+    """
+
+    write: Callable[[str], None]
+    tally: Tally
+    verbosity: int
+    beat: Beat | None  # None: never say where the run stands
+
+    def __call__(self, event: Event) -> None:
+        self.tally(event)
+        if verbosity(event) <= self.verbosity:
+            where = self.tally.label(lane_of(event))
+            self.write(clean(f"{where}: {sentence(event)}" if where else sentence(event)))
+        self.tick()
+
+    def tick(self) -> None:
+        """Say where the run stands, if that is due."""
+        if self.beat and self.verbosity >= NORMAL and self.beat.due():
+            self.write("progress: " + ", ".join(summary(self.tally.standing())))
+
+
+def stamped(write: Callable[[str], None], now: Callable[[], datetime]) -> Callable[[str], None]:
+    """Lines that begin with the time, in UTC."""
+    return lambda line: write(f"{_stamp(now())} {line}")
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(slots=True)
+class JsonLog:
+    """One JSON object per event: `ts`, `event` such as `axsync.lane_closed`, `run_id`, and the event's fields."""
+
+    write: Callable[[str], None]
+    tally: Tally
+    verbosity: int
+    beat: Beat
+    now: Callable[[], datetime]
+
+    def __call__(self, event: Event) -> None:
+        self.tally(event)
+        if verbosity(event) <= self.verbosity:
+            self._tell(_event_name(event), _flat(event))
+        self.tick()
+
+    def tick(self) -> None:
+        """Say where the run stands, if that is due."""
+        if self.verbosity >= NORMAL and self.beat.due():
+            self._tell("axsync.progress", standing_fields(self.tally.standing()))
+
+    def _tell(self, name: str, values: dict[str, Any]) -> None:
+        self.write(json_line(self.now(), name, {"run_id": self.tally.run_id} | values))
+
+
+def json_line(now: datetime, name: str, values: dict[str, Any]) -> str:
+    """One log line. Not orjson: beyond ASCII everything is escaped, so that no terminal obeys it."""
+    return json.dumps({"ts": _stamp(now), "event": name} | values, default=str)
+
+
+def _event_name(event: Event) -> str:
+    return "axsync." + re.sub(r"(?<!^)([A-Z])", r"_\1", type(event).__name__).lower()
+
+
+def _flat(event: Event) -> dict[str, Any]:
+    match event:
+        case RunStarted(run_id, logical_date, lanes):
+            return {"run_id": run_id, "logical_date": logical_date, "lanes": [str(lane) for lane in lanes]}
+        case LaneClosed(outcome):
+            return _place(outcome.lane) | outcome_fields(outcome)
+        case PartSealed(lane, part):
+            return _place(lane) | _part_fields(part)
+        case _:
+            own = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "lane"}
+            return _place(lane_of(event)) | own
+
+
+def _place(lane: Lane | None) -> dict[str, Any]:
+    return {"instance": lane.instance, "entity": lane.entity} if lane else {}
+
+
+def _part_fields(part: Part) -> dict[str, Any]:
+    return {"path": part.path, "rows": part.rows, "bytes": part.size, "sha256": part.sha256}
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """An outcome without its columns, which the manifest has, and with the number of its files."""
+    left_out = {"lane", "columns", "parts"}
+    plain = {f.name: getattr(outcome, f.name) for f in fields(outcome) if f.name not in left_out}
+    return plain | {"files": len(outcome.parts)}
+
+
+def standing_fields(standing: Standing) -> dict[str, Any]:
+    names = ("lanes", "closed", "skipped", "retries", "pages", "rows", "total")
+    rates = {"rows_per_second": standing.rows_per_second, "bytes_per_second": standing.bytes_per_second}
+    times = {"seconds": standing.seconds, "seconds_left": standing.seconds_left}
+    told = {name: value if value is None else round(value, 3) for name, value in (rates | times).items()}
+    return {name: getattr(standing, name) for name in names} | {"bytes": standing.size} | told

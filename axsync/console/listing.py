@@ -1,0 +1,68 @@
+"""What `check`, `entities` and `fields` found, as tables or JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from axsync.console.explain import FAILED, LATER, REFUSED
+from axsync.console.table import Side, Table, show
+from axsync.console.words import clean, counted, number
+from axsync.runs import CheckStep, EntityRow, FieldRow, InstanceCheck
+
+_MARKS = {True: "ok", False: "failed", None: "–"}
+_STEP_CODES = (("credential", REFUSED), ("reach", LATER), ("connect", LATER))
+"""Which exit code a failed step means, by a word in its name."""
+
+
+def as_json(found: Sequence[Any]) -> str:
+    """Frozen values as one JSON document, plain ASCII, so that a terminal obeys nothing in it."""
+    return json.dumps([asdict(one) for one in found], indent=2, default=str)
+
+
+def show_checks(checks: Sequence[InstanceCheck], console: Console) -> None:
+    for check in checks:
+        console.print(Text(clean(f"{check.name}  {check.url}"), style="bold"), soft_wrap=True)
+        steps = tuple((step.name, _MARKS[step.ok], step.text) for step in check.steps)
+        show(Table(("step", "result", ""), ("left", "left", "left"), steps), console)
+        for step in check.steps:
+            if step.advice and step.ok is False:
+                console.print(Text(clean(f"try: {step.advice}")), soft_wrap=True)
+        rights = tuple((e.entity, e.state, "" if e.count is None else number(e.count)) for e in check.entities)
+        if rights:
+            show(Table(("entity type", "right", "count"), ("left", "left", "right"), rights), console)
+
+
+def check_exit_code(checks: Sequence[InstanceCheck]) -> int:
+    """0 when every step of every instance went well, otherwise what the first failure means."""
+    failed = [step for check in checks for step in check.steps if step.ok is False]
+    return _step_code(failed[0]) if failed else 0
+
+
+def _step_code(step: CheckStep) -> int:
+    return next((code for word, code in _STEP_CODES if word in step.name.lower()), FAILED)
+
+
+def show_entities(rows: Sequence[EntityRow], console: Console) -> None:
+    several = len({row.instance for row in rows}) > 1
+    cells = tuple(
+        (row.instance if several else "", row.entity, "" if row.count is None else number(row.count), row.note or "")
+        for row in rows
+    )
+    known = sum(row.count or 0 for row in rows)
+    total = ("", counted(len(rows), "entity type"), number(known), "")
+    table = Table(("instance", "entity type", "count", ""), ("left", "left", "right", "left"), cells, total)
+    show(table.without_empty() if cells else table, console)
+
+
+def show_fields(rows: Sequence[FieldRow], console: Console) -> None:
+    several = len({row.instance for row in rows}) > 1
+    cells = tuple(
+        (row.instance if several else "", row.column, row.title, row.adapter or "", row.field, row.type) for row in rows
+    )
+    titles = ("instance", "column", "title", "adapter", "Axonius name", "type")
+    table = Table(titles, tuple[Side, ...](["left"] * len(titles)), cells)
+    show(table.without_empty() if cells else table, console)

@@ -1,0 +1,193 @@
+"""One run before a person's eyes: progress while it lasts, signals, the closing table, the exit code."""
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from io import TextIOWrapper
+from types import FrameType
+from typing import Literal, Protocol, TextIO, TypeVar
+
+from rich.console import Console
+
+from axsync.console.closing import exit_code, report_json, show_errors, show_report
+from axsync.console.explain import INTERRUPTED, TERMINATED, explain_all
+from axsync.console.lines import Beat, JsonLog, LogLines, json_line, stamped
+from axsync.console.progress import Progress
+from axsync.console.tally import Tally
+from axsync.events import Event, Observer, SnapshotPublished
+from axsync.runs import Report
+from axsync.settings import Settings
+
+T = TypeVar("T")
+TICK_SECONDS = 1.0  # how often a silent run is asked whether a progress line is due
+
+
+class Sync(Protocol):
+    """What `axsync.runs.sync` is to this module."""
+
+    def __call__(self, settings: Settings, *, observers: Sequence[Observer] = ()) -> Awaitable[Report]:
+        """Do the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a command speaks."""
+
+    output: Literal["text", "json"] = "text"
+    log_format: Literal["text", "json"] = "text"
+    verbosity: int = 0  # -1 quiet, 0, 1 verbose
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended; no report when it was stopped."""
+
+    exit_code: int
+    report: Report | None = None
+
+
+class Stopped(Exception):
+    """A signal ended the work, after everything was put away; `exit_code` says which."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("stopped")
+        self.exit_code = exit_code
+
+
+@dataclass(slots=True)
+class _Published:
+    """An observer that remembers whether there is a new snapshot."""
+
+    run_id: str | None = field(default=None)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, SnapshotPublished):
+            self.run_id = event.run_id
+
+
+def dump(sync: Sync, settings: Settings, manner: Manner) -> Ended:
+    """Run, show how it goes and how it ended. An `AxsyncError` that stops everything is left to the caller."""
+    published = _Published()
+    try:
+        with watching(sys.stderr, manner) as observer:
+            report = until_done(lambda: sync(settings, observers=(observer, published)))
+    except Stopped as stopped:
+        _say(_farewell(stopped.exit_code, published.run_id), manner)
+        return Ended(stopped.exit_code)
+    _conclude(report, manner, dry_run=settings.run.dry_run)
+    return Ended(exit_code(report, dry_run=settings.run.dry_run), report)
+
+
+def _conclude(report: Report, manner: Manner, *, dry_run: bool) -> None:
+    if manner.output == "json":
+        sys.stdout.write(report_json(report, dry_run=dry_run) + "\n")
+    else:
+        show_report(report, plain_console(sys.stdout), dry_run=dry_run)
+    sys.stdout.flush()
+    if manner.log_format == "json":
+        for explanation in explain_all(report.errors):
+            _say("; ".join(explanation.lines()), manner)
+    else:
+        show_errors(report, plain_console(sys.stderr))
+
+
+def _farewell(code: int, run_id: str | None) -> str:
+    what = "terminated" if code == TERMINATED else "interrupted"
+    return f"{what} after run {run_id} was published" if run_id else f"{what}: nothing was published"
+
+
+def _say(line: str, manner: Manner) -> None:
+    if manner.log_format == "json":
+        say_json(line)
+    else:
+        sys.stderr.write(line + "\n")
+
+
+def say_json(text: str) -> None:
+    """A sentence among the log lines, for logs that are JSON."""
+    sys.stderr.write(json_line(datetime.now(UTC), "axsync.message", {"text": text}) + "\n")
+
+
+def plain_console(stream: TextIO) -> Console:
+    """A console that prints texts as they are: no markup, no guessed colours, no emoji codes."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail
+    return Console(file=stream, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def watching(stream: TextIO, manner: Manner) -> Iterator[Observer]:
+    """The observer that suits the stream: a picture on a terminal, lines elsewhere."""
+    write = partial(_written, stream)
+    console, tally = plain_console(stream), Tally(time.monotonic)
+    log: LogLines | JsonLog
+    if manner.log_format == "json":
+        log = JsonLog(write, tally, manner.verbosity, Beat(time.monotonic), lambda: datetime.now(UTC))
+    elif console.is_terminal and not console.is_dumb_terminal and manner.verbosity >= 0:
+        with Progress(console, verbosity=manner.verbosity, seconds=time.monotonic) as progress:
+            yield progress
+        return
+    else:
+        lines = stamped(write, lambda: datetime.now(UTC))
+        log = LogLines(lines, tally, manner.verbosity, Beat(time.monotonic))
+    with _ticking(log.tick):
+        yield log
+
+
+def _written(stream: TextIO, line: str) -> None:
+    # An observer never raises: a log that nobody reads any more must not end the run.
+    with suppress(OSError):
+        print(line, file=stream, flush=True)
+
+
+@contextmanager
+def _ticking(tick: Callable[[], None]) -> Iterator[None]:
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(TICK_SECONDS):
+            tick()
+
+    thread = threading.Thread(target=ask, name="axsync-ticks", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def until_done(work: Callable[[], Awaitable[T]]) -> T:
+    """`asyncio.run`, where SIGTERM cancels the work just as SIGINT does.
+
+    Raises: Stopped, when the work has put everything away; a second SIGINT does not wait for that.
+    """
+    received: list[int] = []
+    try:
+        return asyncio.run(_cancellable(work, received))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise Stopped(TERMINATED if received else INTERRUPTED) from None
+
+
+async def _cancellable(work: Callable[[], Awaitable[T]], received: list[int]) -> T:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def on_terminate(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+
+    # Not loop.add_signal_handler: that would leave the default behaviour behind, and not what was there before.
+    before = signal.signal(signal.SIGTERM, on_terminate)
+    try:
+        return await work()
+    finally:
+        signal.signal(signal.SIGTERM, before)

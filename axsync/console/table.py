@@ -1,0 +1,84 @@
+"""Tables: drawn by rich on a terminal, aligned plain text elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from axsync.console.words import clean
+
+Side = Literal["left", "right"]
+COLOURS = {
+    "complete": "green",
+    "readable": "green",
+    "ok": "green",
+    "drifted": "yellow",
+    "partial": "red",
+    "failed": "red",
+    "forbidden": "red",
+    "skipped": "dim",
+    "empty": "dim",
+    "not offered": "dim",
+}
+"""How a verdict or a state looks, wherever it fills a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as texts. `sides` says per column to which side it is aligned; `total` is the last line, set apart."""
+
+    titles: tuple[str, ...]
+    sides: tuple[Side, ...]
+    rows: tuple[tuple[str, ...], ...]
+    total: tuple[str, ...] = ()
+
+    def without_empty(self) -> "Table":
+        """The table without columns in which no row says anything."""
+        kept = [i for i in range(len(self.titles)) if any(row[i] for row in self.rows)]
+
+        def pick(row: Sequence[str]) -> tuple[str, ...]:
+            return tuple(row[i] for i in kept) if row else ()
+
+        sides = tuple(self.sides[i] for i in kept)
+        return Table(pick(self.titles), sides, tuple(pick(row) for row in self.rows), pick(self.total))
+
+
+def show(table: Table, console: Console) -> None:
+    """Print the table in the form that suits the console."""
+    if console.is_terminal and not console.is_dumb_terminal:
+        console.print(_rich(table))
+        return
+    for line in plain_lines(table):
+        console.print(Text(line), soft_wrap=True)
+
+
+def plain_lines(table: Table) -> list[str]:
+    """The table as aligned text, two spaces between columns, a rule above the total."""
+    rows = [tuple(clean(cell) for cell in row) for row in (table.titles, *table.rows, table.total) if row]
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(table.titles))]
+    lines = ["  ".join(map(_padded, row, widths, table.sides)).rstrip() for row in rows]
+    if table.total:
+        lines.insert(-1, "-" * max(map(cell_len, lines)))
+    return lines
+
+
+def _padded(cell: str, width: int, side: Side) -> str:
+    blank = " " * (width - cell_len(cell))
+    return blank + cell if side == "right" else cell + blank
+
+
+def _rich(table: Table) -> RichTable:
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=bool(table.total), header_style="bold")
+    footers = table.total or ("",) * len(table.titles)
+    for title, side, footer in zip(table.titles, table.sides, footers, strict=True):
+        total = Text(clean(footer), style="bold")
+        # Numbers keep their line; words may fold.
+        drawn.add_column(title, total, justify=side, no_wrap=side == "right", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(clean(cell), style=COLOURS.get(cell, "")) for cell in row))
+    return drawn

@@ -1,0 +1,58 @@
+"""Texts and numbers as they are shown: free of control characters, with thousands separators, in a few units."""
+
+import re
+from collections.abc import Mapping
+
+MB = 1_000_000
+MAX_CHARACTERS = 400  # of one text from elsewhere
+
+# A whole sequence goes, or its visible rest would stay: CSI, OSC up to its end, and two-character ones.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[ -~]"
+)
+_LONG_WORD = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/=_~-]{16,}")
+_SECRET_NAME = re.compile(r"key|secret|token|password", re.IGNORECASE)
+
+
+def clean(text: str, *, most: int = MAX_CHARACTERS) -> str:
+    """The text on one line, without what a terminal would obey or a reader could not see."""
+    plain = _ESCAPES.sub("", text[: 4 * most])
+    shown = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in plain)
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def hush(text: str, environ: Mapping[str, str]) -> str:
+    """The text without anything that could be a key: values of variables named like one, long mixed words."""
+    for name, value in environ.items():
+        if _SECRET_NAME.search(name) and len(value) >= 4:
+            text = text.replace(value, "***")
+    return _LONG_WORD.sub("***", text)
+
+
+def number(count: int) -> str:
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """The number with its noun: `1 page`, `2,000 pages`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def megabytes(size: int) -> str:
+    """MB without the unit, for a column that has it as its title."""
+    return f"{size / MB:,.1f}"
+
+
+def volume(size: float) -> str:
+    """Bytes in the unit that suits them."""
+    for unit, text in ((10**12, "TB"), (10**9, "GB")):
+        if size >= unit:
+            return f"{size / unit:,.2f} {text}"
+    return f"{size / MB:,.1f} MB"
+
+
+def clock(seconds: float) -> str:
+    """A duration as `0:01:23`."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

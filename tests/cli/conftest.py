@@ -1,0 +1,81 @@
+"""The command line with the library behind it replaced by what a test says; settings are loaded for real."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from axsync.cli import main
+from axsync.cli.doors import Doors
+from axsync.events import LaneClosed, LaneOpened, Observer, PageRead, RunStarted, SnapshotPublished
+from axsync.model import Lane, Outcome
+from axsync.runs import EntityRow, FieldRow, InstanceCheck, Report
+from axsync.settings import Settings
+
+LANE = Lane("default", "devices")
+DONE = Outcome(LANE, "complete", rows=2000, pages=1, bytes=12_300_000, seconds=2.0)
+REPORT = Report("r1", "2026-11-23", "complete", (DONE,), "_axsync/snapshots/r1.json", "lake", 2.5)
+
+
+@dataclass
+class Fake:
+    """Takes the place of the library: remembers its settings, then answers or fails as told."""
+
+    error: BaseException | None = None
+    report: Report = REPORT
+    checks: tuple[InstanceCheck, ...] = ()
+    asked: list[Settings] = field(default_factory=list)
+    entity: str = ""
+
+    def _answer(self, settings: Settings) -> None:
+        self.asked.append(settings)
+        if self.error is not None:
+            raise self.error
+
+    async def sync(self, settings: Settings, *, observers: Sequence[Observer] = ()) -> Report:
+        self._answer(settings)
+        for event in (
+            RunStarted("r1", "2026-11-23", (LANE,)),
+            LaneOpened(LANE, 2000),
+            PageRead(LANE, 0, 2000, 12_300_000, 1.0),
+            LaneClosed(DONE),
+            SnapshotPublished("r1", "complete", "_axsync/snapshots/r1.json"),
+        ):
+            for observer in observers:
+                observer(event)
+        return self.report
+
+    async def check(self, settings: Settings) -> tuple[InstanceCheck, ...]:
+        self._answer(settings)
+        return self.checks
+
+    async def entities(self, settings: Settings) -> tuple[EntityRow, ...]:
+        self._answer(settings)
+        return (EntityRow("default", "devices", 2000, ""),)
+
+    async def fields(self, settings: Settings, entity: str) -> tuple[FieldRow, ...]:
+        self._answer(settings)
+        self.entity = entity
+        return (FieldRow("default", "specific_data.data.hostname", "hostname", "list<string>", "Host Name", None),)
+
+    def doors(self) -> Doors:
+        return Doors(sync=self.sync, check=self.check, entities=self.entities, fields=self.fields)
+
+
+@pytest.fixture
+def fake() -> Fake:
+    return Fake()
+
+
+@pytest.fixture
+def axsync(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command line in an empty folder, with the three variables set."""
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner(env={"AX_URL": "https://acme.example", "AX_KEY": "k", "AX_SECRET": "s"})
+
+    def invoke(*arguments: str) -> Result:
+        return runner.invoke(main, arguments, obj=fake.doors())
+
+    return invoke

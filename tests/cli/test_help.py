@@ -1,0 +1,56 @@
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from axsync.cli import COMMANDS, main
+
+LOADED = (
+    "import sys; print(' '.join(sorted({m.partition('.')[0] for m in sys.modules} & {'pyarrow', 'aiohttp', 'rich'})))"
+)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["demo", "--help"], ["rnu"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    """Neither Arrow nor aiohttp nor rich is imported to say what a command does."""
+    program = f"from axsync.cli import main\ntry:\n main({arguments!r})\nexcept SystemExit:\n pass\n{LOADED}"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert said.stdout.splitlines()[-1].strip() == ""
+
+
+def test_the_list_has_each_command_with_the_first_words_of_its_own_help() -> None:
+    """The lines of the list cannot drift away from the commands."""
+    context = click.Context(main)
+
+    assert main.list_commands(context) == list(COMMANDS)
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(limit=200)
+
+
+@pytest.mark.parametrize("name", ["run", "check", "entities", "fields", "demo"])
+def test_each_help_has_an_example(name: str) -> None:
+    """People would rather copy than read."""
+    result = CliRunner().invoke(main, [name, "--help"])
+
+    assert result.exit_code == 0
+    assert f"  axsync {name}" in result.stdout
+
+
+def test_a_mistyped_command_names_the_nearest() -> None:
+    """One sentence, exit code 2."""
+    result = CliRunner().invoke(main, ["rnu"])
+
+    assert result.exit_code == 2
+    assert "Did you mean 'run'?" in result.stderr
+
+
+def test_the_module_runs_as_a_program() -> None:
+    """`python -m axsync` is the same."""
+    said = subprocess.run([sys.executable, "-m", "axsync", "--version"], capture_output=True, text=True, check=True)
+
+    assert said.stdout.startswith("axsync ")

@@ -1,0 +1,44 @@
+import json
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from click.testing import Result
+
+from axsync.errors import UnknownEntity
+from axsync.runs import CheckStep, InstanceCheck
+
+Axsync: TypeAlias = Callable[..., Result]
+Fake: TypeAlias = Any  # of conftest.py, which cannot be imported: test folders are no packages
+
+
+def test_check_ends_with_what_the_first_failure_means(axsync: Axsync, fake: Fake) -> None:
+    """A refused credential is exit code 4."""
+    step = CheckStep("credential", ok=False, text="401", advice="check key and secret")
+    fake.checks = (InstanceCheck("default", "https://acme.example", (step,)),)
+    result = axsync("check")
+
+    assert result.exit_code == 4
+    assert "try: check key and secret" in result.stdout
+
+
+def test_entities_lists_what_is_offered(axsync: Axsync) -> None:
+    """As a table, or as JSON."""
+    assert "devices" in axsync("entities").stdout
+    assert json.loads(axsync("entities", "--output", "json").stdout)[0]["count"] == 2000
+
+
+def test_fields_asks_for_its_entity_type(axsync: Axsync, fake: Fake) -> None:
+    """Column names and types are shown."""
+    result = axsync("fields", "devices")
+
+    assert fake.entity == "devices"
+    assert "list<string>" in result.stdout
+
+
+def test_a_mistyped_entity_type_names_the_nearest(axsync: Axsync, fake: Fake) -> None:
+    """One sentence, with the name that was probably meant."""
+    fake.error = UnknownEntity("device", instance="default", nearest="devices")
+    result = axsync("fields", "device")
+
+    assert result.exit_code == 2
+    assert "did you mean 'devices'?" in result.stderr

@@ -1,0 +1,76 @@
+"""Signals, sent to a process of its own that does nothing but wait."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+WAITING = """
+import asyncio, sys
+from axsync.cli import main
+from axsync.cli.doors import Doors
+from axsync.events import SnapshotPublished
+
+async def wait(settings, *, observers=()):
+    if "published" in sys.argv:
+        for observer in observers:
+            observer(SnapshotPublished("r1", "complete", "m.json"))
+    print("ready", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("put away", flush=True)
+
+async def look(settings):
+    await wait(settings)
+
+main([sys.argv[1], "-q"], obj=Doors(sync=wait, entities=look))
+"""
+
+
+@contextmanager
+def waiting(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    keys = {"AX_URL": "https://acme.example", "AX_KEY": "k", "AX_SECRET": "s"}
+    command = [sys.executable, "-c", WAITING, *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, cwd=folder, env=os.environ | keys, **pipes) as process:  # type: ignore[call-overload]  # mypy cannot see through **
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_ends_a_run_cleanly_and_says_so(tmp_path: Path, number: signal.Signals, code: int, word: str) -> None:
+    """The work is cancelled and puts its things away; nothing was published."""
+    with waiting(tmp_path, "run") as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out, err) == (code, "put away\n", f"{word}: nothing was published\n")
+
+
+def test_a_signal_after_publishing_says_that(tmp_path: Path) -> None:
+    """A person must know which of the two it was."""
+    with waiting(tmp_path, "run", "published") as process:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+
+    assert err == "terminated after run r1 was published\n"
+
+
+def test_a_look_can_be_interrupted_too(tmp_path: Path) -> None:
+    """Ctrl-C ends every command with 130 and no traceback."""
+    with waiting(tmp_path, "entities") as process:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+
+    assert (process.returncode, err) == (130, "interrupted\n")

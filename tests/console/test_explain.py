@@ -1,0 +1,90 @@
+import pytest
+
+from axsync.console.explain import explain, explain_all
+from axsync.errors import (
+    AxsyncError,
+    BadAnswer,
+    BadRequest,
+    ConfigError,
+    GuardRefused,
+    LakeError,
+    LaneError,
+    NotOffered,
+    Refused,
+    StorageError,
+    UnknownEntity,
+    Unreachable,
+)
+
+HOST = "acme.example"
+
+
+def noted(error: AxsyncError, *notes: str) -> AxsyncError:
+    for note in notes:
+        error.add_note(note)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "word"),
+    [
+        (ConfigError("limit must be positive"), 2, ""),
+        (UnknownEntity("device", instance="prod", nearest="devices"), 2, "axsync entities"),
+        (LakeError("the lake is a file"), 2, "--lake"),
+        (Refused("no", host=HOST, status=401), 4, "axsync check"),
+        (NotOffered("no", host=HOST, status=403), 1, "role"),
+        (BadRequest("no", host=HOST, status=400), 1, "axsync fields"),
+        (Unreachable("no", host=HOST), 75, "later"),
+        (BadAnswer("no", host=HOST, status=200), 1, "proxy"),
+        (LaneError("the walk goes in circles"), 1, "page_size"),
+        (StorageError("the disk is full"), 1, "room"),
+        (GuardRefused("devices fell by 60 %"), 5, "--accept-drop"),
+        (AxsyncError("something else"), 1, ""),
+        (ValueError("oops"), 1, "-v"),
+    ],
+)
+def test_each_error_has_an_exit_code_and_advice(error: Exception, code: int, word: str) -> None:
+    """The table of product.md section 3, and words about what to try."""
+    explanation = explain(error)
+
+    assert explanation.exit_code == code
+    assert word in explanation.advice
+
+
+def test_an_explanation_says_where_what_why_and_what_to_try() -> None:
+    """The lane stands first; the server's words are cleaned."""
+    error = noted(BadRequest(f"{HOST} answered 400", host=HOST, status=400, detail="bad\x1b[31m AQL"), "prod/devices")
+
+    assert explain(error).lines() == [
+        "error: prod/devices: acme.example answered 400",
+        "  cause: bad AQL",
+        "  try: the query and the list of fields in the configuration; `axsync fields` lists valid names",
+    ]
+
+
+def test_the_same_failure_of_many_lanes_is_one_thing_to_read() -> None:
+    """Places are listed once each and cut; one error may carry the notes of several lanes."""
+    shared = noted(Refused("refused", host=HOST, status=401), *(f"prod/type{i}" for i in range(9)))
+    other = noted(LaneError("a loop"), "prod/users")
+
+    first, second = explain_all([shared, shared, other])
+
+    assert first.lines()[0] == (
+        "error: prod/type0, prod/type1, prod/type2, prod/type3, prod/type4, prod/type5 and 3 more: refused"
+    )
+    assert second.places == ("prod/users",)
+
+
+def test_a_bug_is_told_without_what_may_be_a_secret() -> None:
+    """Type and message are shown, keys are not."""
+    error = ValueError("bad header 'abcd1234abcd1234abcd'")
+
+    assert explain(error, environ={}).headline == "ValueError: bad header '***'"
+
+
+def test_a_cause_from_elsewhere_is_told() -> None:
+    """What the operating system said helps more than our own sentence."""
+    error = LakeError("the lake cannot be written")
+    error.__cause__ = PermissionError(13, "Permission denied")
+
+    assert explain(error).cause == "PermissionError: [Errno 13] Permission denied"

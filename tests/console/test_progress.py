@@ -1,0 +1,129 @@
+import io
+import time
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from axsync.console.progress import Piece, Progress, picture
+from axsync.console.tally import LaneStanding, Standing
+from axsync.events import LaneClosed, LaneOpened, Notice, PageRead, RunStarted
+from axsync.model import Lane, Outcome
+
+
+def standing(*, active: int, waiting: int = 0) -> Standing:
+    lanes = tuple(LaneStanding(f"entity_type_{i}", 3, 6000, 40_000_000, 9000) for i in range(active))
+    return Standing(
+        seconds=61.0,
+        lanes=60,
+        closed=60 - active - waiting,
+        skipped=2,
+        retries=1,
+        pages=3 * active,
+        rows=6000 * active,
+        size=40_000_000 * active,
+        total=9000 * active,
+        rows_per_second=1000.0,
+        bytes_per_second=6_000_000.0,
+        steady=True,
+        active=lanes,
+        waiting=waiting,
+    )
+
+
+def drawn(lines: list[list[Piece]]) -> list[str]:
+    return ["".join(text for text, _ in line) for line in lines]
+
+
+def terminal(stream: io.StringIO, width: int = 100) -> Console:
+    return Console(file=stream, force_terminal=True, width=width, height=40, markup=False, highlight=False)
+
+
+def test_the_picture_has_a_total_and_the_active_entity_types() -> None:
+    """Two lines tell of the whole run, one of each active entity type."""
+    lines = drawn(picture(standing(active=2), width=100, most_lanes=10, ascii_only=False))
+
+    assert len(lines) == 4
+    assert lines[0].startswith(" 66% ━")
+    assert lines[0].endswith("0:00:06 left · 0:01:01")
+    assert lines[1].startswith("  58 of 60 entity types · 12,000 rows · 80.0 MB · 6.0 MB/s · 1,000 rows/s")
+    assert lines[2].endswith("6,000 of 9,000 rows · 3 pages · 40.0 MB")
+
+
+def test_sixty_entity_types_stay_calm() -> None:
+    """At most ten are drawn; the others are summed up in one line."""
+    lines = drawn(picture(standing(active=40, waiting=15), width=100, most_lanes=10, ascii_only=False))
+
+    assert len(lines) == 13
+    assert lines[-1] == "  30 more active, 15 waiting"
+
+
+@pytest.mark.parametrize("width", [1, 8, 20, 33, 40, 60, 79, 120])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_no_line_is_wider_than_the_terminal(width: int, ascii_only: bool) -> None:
+    """Narrow terminals get less, never broken lines."""
+    lines = drawn(picture(standing(active=12, waiting=3), width=width, most_lanes=10, ascii_only=ascii_only))
+
+    assert max(map(cell_len, lines)) <= width
+    assert not ascii_only or all(line.isascii() for line in lines)
+
+
+def test_a_lane_without_a_known_size_has_an_empty_bar() -> None:
+    """Nobody knows how far it is, so no share is drawn."""
+    now = standing(active=0)
+    lane = LaneStanding("users", 1, 10, 10, None)
+    lines = drawn(picture(_with(now, lane), width=100, most_lanes=10, ascii_only=True))
+
+    assert lines[2] == "  users  ------------------------  10 rows, 1 page, 0.0 MB"
+
+
+def _with(now: Standing, lane: LaneStanding) -> Standing:
+    return Standing(
+        **{name: getattr(now, name) for name in Standing.__slots__ if name not in ("active", "total")},
+        active=(lane,),
+        total=None,
+    )
+
+
+def test_a_progress_shows_warnings_above_and_leaves_nothing_behind() -> None:
+    """The bars go away at the end; what a person must know stays, free of what a terminal would obey."""
+    stream, lane = io.StringIO(), Lane("prod", "devices")
+    with Progress(terminal(stream), verbosity=0, seconds=time.monotonic) as progress:
+        progress(RunStarted("r1", "2026-11-23", (lane,)))
+        progress(LaneOpened(lane, 10))
+        progress(PageRead(lane, 0, 10, 100, 0.1))
+        progress(Notice(lane, "bell\x07 and \x1b]0;title\x07this"))
+        progress(LaneClosed(Outcome(lane, "complete", rows=10)))
+
+    shown = stream.getvalue()
+    assert "devices: bell and this" in shown
+    assert "\x07" not in shown
+    assert "\x1b]" not in shown
+
+
+def test_no_color_leaves_only_movement() -> None:
+    """With NO_COLOR no colour is set."""
+    stream, lane = io.StringIO(), Lane("prod", "devices")
+    console = Console(file=stream, force_terminal=True, width=80, height=20, no_color=True)
+    with Progress(console, verbosity=0, seconds=time.monotonic) as progress:
+        progress(LaneOpened(lane, 10))
+        progress(PageRead(lane, 0, 10, 100, 0.1))
+
+    assert "\x1b[32m" not in stream.getvalue()
+
+
+@pytest.mark.slow
+def test_progress_costs_less_than_one_percent_of_a_core() -> None:
+    """Sixty lanes, fifty pages per second: the picture stays cheap."""
+    lanes = tuple(Lane("prod", f"entity_type_{i}") for i in range(60))
+    with Progress(terminal(io.StringIO()), verbosity=0, seconds=time.monotonic) as progress:
+        progress(RunStarted("r1", "2026-11-23", lanes))
+        for lane in lanes:
+            progress(LaneOpened(lane, 100_000))
+        spent, began = time.process_time(), time.monotonic()
+        for number in range(200):
+            progress(PageRead(lanes[number % 60], number, 2000, 10_000_000, 0.2))
+            time.sleep(0.02)
+        share = (time.process_time() - spent) / (time.monotonic() - began)
+
+    assert share < 0.02  # the sleeping itself included, and a busy machine

@@ -1,0 +1,93 @@
+from dataclasses import dataclass
+
+from axsync.console.tally import Tally
+from axsync.events import LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.model import Lane, Outcome
+
+DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
+
+
+@dataclass
+class Watch:
+    """A clock that a test turns."""
+
+    time: float = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def started(watch: Watch) -> Tally:
+    tally = Tally(watch)
+    tally(RunStarted("r1", "2026-11-23", (DEVICES, USERS)))
+    return tally
+
+
+def test_pages_are_summed_per_lane_and_in_total() -> None:
+    """A standing has the pages, rows and bytes of all events so far."""
+    tally = started(Watch())
+    tally(LaneOpened(DEVICES, 5000))
+    tally(PageRead(DEVICES, 0, 2000, 10_000_000, 0.5))
+    tally(PageRead(DEVICES, 1, 1000, 5_000_000, 0.5))
+
+    standing = tally.standing()
+
+    assert (standing.pages, standing.rows, standing.size) == (2, 3000, 15_000_000)
+    assert [(lane.label, lane.rows, lane.total) for lane in standing.active] == [("devices", 3000, 5000)]
+
+
+def test_time_left_is_known_once_every_lane_has_told_its_size() -> None:
+    """The forecast waits until all entity types are known and the rate is steady."""
+    watch = Watch()
+    tally = started(watch)
+    tally(LaneOpened(DEVICES, 3000))
+    watch.time += 4
+    tally(PageRead(DEVICES, 0, 1000, 1, 0.1))
+    before = tally.standing().seconds_left
+    tally(LaneOpened(USERS, 1000))
+
+    assert before is None
+    assert tally.standing().seconds_left == 12.0  # 3,000 rows at 250 per second
+    assert tally.standing().share == 0.25
+
+
+def test_a_lane_that_closes_leaves_the_active_ones_and_has_the_rows_of_its_outcome() -> None:
+    """The outcome has the last word on rows."""
+    tally = started(Watch())
+    tally(PageRead(DEVICES, 0, 10, 10, 0.1))
+    tally(LaneClosed(Outcome(DEVICES, "complete", rows=9, pages=1, bytes=10)))
+    tally(LaneClosed(Outcome(USERS, "skipped")))
+
+    standing = tally.standing()
+
+    assert (standing.active, standing.rows, standing.closed, standing.skipped) == ((), 9, 2, 1)
+    assert standing.share == 1.0
+
+
+def test_rates_follow_the_last_seconds() -> None:
+    """A rate forgets what happened longer ago than its window."""
+    watch = Watch()
+    tally = started(watch)
+    tally(LaneOpened(DEVICES, None))
+    for number in range(100):
+        watch.time += 1
+        tally(PageRead(DEVICES, number, 100 if number < 50 else 10, 1000, 0.1))
+
+    assert 9 < tally.standing().rows_per_second < 11
+
+
+def test_labels_name_the_instance_only_where_there_are_several() -> None:
+    """With one instance its name would say nothing."""
+    tally = Tally(Watch())
+    tally(RunStarted("r1", "2026-11-23", (DEVICES, Lane("test", "devices"))))
+
+    assert tally.label(DEVICES) == "prod/devices"
+    assert started(Watch()).label(DEVICES) == "devices"
+
+
+def test_retries_are_counted() -> None:
+    """Each retry counts, also where no lane is known."""
+    tally = started(Watch())
+    tally(Retried(None, "acme", 2, 1.0, "503"))
+
+    assert tally.standing().retries == 1
