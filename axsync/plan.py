@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from axsync.errors import UnknownEntity
@@ -19,10 +19,11 @@ PSEUDO = frozenset({"all", "raw_data", "specific_data"})
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The fields of a lane, and the wished names that match nothing in its catalogue."""
+    """The fields of a lane, the wished names that match nothing, and all names that the catalogue lists."""
 
     fields: tuple[Field, ...]
     unmatched: tuple[str, ...] = ()
+    listed: frozenset[str] = PSEUDO
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,13 +79,13 @@ def select_fields(catalogue: Sequence[Field], wish: Fields) -> Selection:
         return _with_id([f for f in listed if f.adapter is None], catalogue)
     chosen = [f for f in listed if any(_matches(f.name, pattern) for pattern in wish)]
     unmatched = tuple(p for p in wish if not any(_matches(f.name, p) for f in listed))
-    selection = _with_id(chosen, catalogue)
-    return Selection(selection.fields, unmatched)
+    return replace(_with_id(chosen, catalogue), unmatched=unmatched)
 
 
 def _with_id(fields: Sequence[Field], catalogue: Sequence[Field]) -> Selection:
     own = next((f for f in catalogue if f.name == ID_FIELD), Field(ID_FIELD, Atom("text")))
-    return Selection((own, *(f for f in dict.fromkeys(fields) if f.name != ID_FIELD)))
+    chosen = (own, *(f for f in dict.fromkeys(fields) if f.name != ID_FIELD))
+    return Selection(chosen, listed=PSEUDO | {f.name for f in catalogue})
 
 
 def _matches(name: str, pattern: str) -> bool:

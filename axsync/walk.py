@@ -16,7 +16,7 @@ So rows received decide where to go on, never the limit that was asked for, nor 
 of a token. What is on its way never exceeds the width that the caller allows, so the frontier stays small.
 
 A mark walk (v2 token, v1 cursor) is a chain. The next window leaves as soon as the mark is known, before the rows
-of its page are counted. Where the mark vanishes too early, the walk goes on by offset from the rows so far.
+of its page are counted. Where the chain ends too early, the walk goes on by offset from the rows so far.
 """
 
 from dataclasses import dataclass, field
@@ -201,7 +201,7 @@ class MarkWalk:
         self._next = Window(0, 0, self.limit, self.start)
 
     def due(self, room: int) -> list[Window]:
-        """The next window, or, where the mark vanished too early, what is left by offset."""
+        """The next window, or, where the chain ended too early, what is left by offset."""
         if self._rest is not None:
             return self._rest.due(room)
         if self._next is None or room < 1:
@@ -212,7 +212,7 @@ class MarkWalk:
         return [window]
 
     def answered(self, page: Page) -> None:
-        """Follow the mark; only an empty page, or no mark, ends the chain."""
+        """Follow the mark; an empty page, or no mark, ends the chain."""
         if self._rest is not None:
             self._rest.answered(page)
             self.total = self._rest.total
@@ -239,8 +239,12 @@ class MarkWalk:
         if self._first_total is not None and self._rows > 2 * self._first_total + SPARE_PAGES * self.limit:
             message = f"the server announced {self._first_total} rows, sent {self._rows}, and there is no end"
             raise LaneError(message)
-        if self._vanished and not self._open and self._rows < (self.total or 0):
+        if self._next is None and not self._open and self._cut_short():
             self._rest = OffsetWalk.after(self._rows, total=self.total, limit=self.limit, asked=self._asked)
+
+    def _cut_short(self) -> bool:
+        # Without a total only an empty page tells the end (API reference, section 1, rule 4).
+        return self._vanished if self.total is None else self._rows < self.total
 
     @property
     def done(self) -> bool:

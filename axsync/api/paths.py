@@ -31,6 +31,13 @@ READS: dict[str, tuple[str, str]] = {
 NEVER_ENTITIES = frozenset({"asset_types", "add_tags", "remove_tags"})
 """Path segments under /assets that are not entity types; they would turn a read into something else."""
 
+V1_PLACES = frozenset({
+    "adapters", "api", "compliance", "dashboard", "enforcements", "get_constants", "instances",
+    "labels", "login", "logout", "oauth2", "open_api_yaml", "queries", "settings", "signup", "supported_versions",
+    "system", "tags", "tasks", "v1", "v2",
+})  # fmt: skip
+"""What stands beside the entity types in v1; a POST there may write (API reference 4.2)."""
+
 
 def entity_slug(entity: str) -> str:
     """The entity type as a path segment.
@@ -44,6 +51,8 @@ def entity_slug(entity: str) -> str:
 
 
 def read(name: str, entity: str = "") -> tuple[str, str]:
-    """Method and path of an allow-listed read."""
+    """Method and path of an allow-listed read. Raises: UsageError for what is no entity type."""
     method, template = READS[name]
+    if name.startswith("v1.") and entity in V1_PLACES:
+        raise UsageError(f"{entity!r} is not an entity type of API v1")
     return method, template.format(entity=entity_slug(entity)) if "{entity}" in template else template

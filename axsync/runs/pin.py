@@ -1,28 +1,34 @@
 """The columns of a lane, settled by its catalogue and a look at its first page, and kept for the run."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
 
 from axsync.api import Api, KeyStyle, short_key
-from axsync.fields import Column, Field, make_columns
+from axsync.fields import Atom, Column, Field, make_columns
 from axsync.model import Page
+from axsync.plan import Selection
 from axsync.shape.borders import NotWhole, split
-from axsync.shape.restore import describe
+from axsync.shape.keys import OVERFLOW
+from axsync.shape.restore import columns_of, describe
 from axsync.shape.sample import resolve
+from axsync.shape.widen import widen
 
 SAMPLE_ROWS = 400
+OVERFLOW_COLUMN = Column("adapters_data", OVERFLOW, OVERFLOW, Atom("json"))
+"""Where fields beyond the cap go: one JSON object per row."""
+
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The columns, and fields that could not have one because this server gives two fields the same key."""
+    """The columns, and what people should be told about them."""
 
     columns: tuple[Column, ...]
-    clashing: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def manifest(self) -> dict[str, dict[str, Any]]:
@@ -30,17 +36,46 @@ class Pinned:
         return {c.name: describe(c) for c in self.columns}
 
 
-def pin(api: Api, fields: Sequence[Field], first: Page, earlier: Mapping[str, Any] | None) -> Pinned:
-    """Settle names, kinds and date forms. `earlier` is the lane's entry in the previous snapshot's `columns`."""
+def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, Any] | None, max_columns: int) -> Pinned:
+    """Settle names, kinds and date forms.
+
+    `earlier` is the lane's entry in the previous snapshot: its columns keep names and kinds, or widen; a field that
+    the catalogue lists no more keeps its column, without values.
+    """
     sample = _sample(first.body, api.ROWS_KEY)
-    kept, wire, clashing = fields, dict[str, str](), list[str]()
+    fields, capped = _capped(selection.fields, max_columns)
+    wire, clashing = dict[str, str](), list[str]()
     if key_style(sample, [f.name for f in fields]) == "short":
-        kept, wire, clashing = short_wire(fields)
-    names = {entry["field"]: name for name, entry in (earlier or {}).items()}
-    columns = make_columns(kept, wire=wire, earlier=names)
+        fields, wire, clashing = short_wire(fields)
+    before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
+    columns = make_columns(fields, wire=wire, earlier={c.field: c.name for c in before.values()})
     types = {entry["field"]: entry["type"] for entry in (earlier or {}).values()}
     # Formats are part of v1's catalogue; v2's names none, so dates show only in the data (OQ-16).
-    return Pinned(resolve(columns, sample, guess_dates=api.GENERATION == "v2", earlier=types), tuple(clashing))
+    settled = resolve(columns, sample, guess_dates=api.GENERATION == "v2", earlier=types)
+    kept = [_widened(column, before.get(column.field)) for column in settled]
+    gone = [c for name, c in before.items() if name not in selection.listed and name != OVERFLOW]
+    overflow = [OVERFLOW_COLUMN] if capped else []
+    return Pinned((*kept, *gone, *overflow), _notices(clashing, capped))
+
+
+def _capped(fields: Sequence[Field], most: int) -> tuple[Sequence[Field], int]:
+    """The fields that get a column of their own, and how many do not: the last of the adapters' own ones."""
+    if len(fields) <= most:
+        return fields, 0
+    generic = [f for f in fields if f.adapter is None]
+    specific = [f for f in fields if f.adapter is not None]
+    room = max(most - len(generic), 0)
+    return [*generic, *specific[:room]], len(specific) - room
+
+
+def _notices(clashing: Sequence[str], capped: int) -> tuple[str, ...]:
+    shared = [f"{name} has the same short name as another field on this server and is left out" for name in clashing]
+    beyond = [f"{capped} fields of adapters share the JSON column {OVERFLOW_COLUMN.name}: too many columns"]
+    return (*shared, *(beyond if capped else ()))
+
+
+def _widened(column: Column, before: Column | None) -> Column:
+    return column if before is None else replace(column, kind=widen(before.kind, column.kind))
 
 
 def _sample(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from axsync.api import Question, v1
@@ -125,10 +126,10 @@ class LaneReader:
 
     async def _pin(self, first: Page) -> Converter:
         earlier = (self.earlier or {}).get("columns")
-        fields = self._selection.fields
-        self.pinned = await self.shop.workers.run(pin, self.source.api, fields, first, earlier)
-        for name in self.pinned.clashing:
-            self.notice(f"{name} has the same short name as another field on this server and is left out")
+        work = partial(pin, earlier=earlier, max_columns=self.entity.max_columns)
+        self.pinned = await self.shop.workers.run(work, self.source.api, self._selection, first)
+        for text in self.pinned.notices:
+            self.notice(text)
         return Converter(self.pinned.columns, rows_key=self.source.api.ROWS_KEY, run_id=self.shop.run_id)
 
     def convert(self, converter: Converter, page: Page) -> Converted:
