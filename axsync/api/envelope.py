@@ -5,6 +5,7 @@ import orjson
 
 from axsync.errors import BadAnswer
 from axsync.model import Reply
+from axsync.shape.borders import NotWhole, member
 
 SMALL_PAGE = 1 << 16  # bytes; below this, counting rows costs less than not knowing
 _TAIL = 1 << 16  # bytes searched for a trailing `meta`
@@ -60,13 +61,13 @@ def read_envelope(reply: Reply, *, rows_key: str, host: str) -> tuple[Meta, int 
 
     Raises: BadAnswer for whatever is not a page: HTML, an error told with status 200, a cut body.
     """
-    body = reply.body
+    body = reply.body.removeprefix(b"\xef\xbb\xbf")
     if len(body) > SMALL_PAGE:
-        return _large(body, host), None
+        return _large(body, rows_key, host), None
     try:
         envelope = _decode_all(body)
-    except msgspec.DecodeError as error:
-        raise _not_a_page(body, host) from error
+    except (msgspec.DecodeError, RecursionError):
+        return _tolerant(body, rows_key, host), None
     rows = envelope.assets if rows_key == "assets" else envelope.data
     if rows is None:
         raise _not_a_page(body, host)
@@ -74,7 +75,7 @@ def read_envelope(reply: Reply, *, rows_key: str, host: str) -> tuple[Meta, int 
     return meta, len(rows)
 
 
-def _large(body: bytes, host: str) -> Meta:
+def _large(body: bytes, rows_key: str, host: str) -> Meta:
     # About 1 µs where `meta` comes last; safe because exactly one JSON object may be left before the closing brace.
     at = body.rfind(b'"meta":', -_TAIL)
     if at >= 0:
@@ -84,8 +85,19 @@ def _large(body: bytes, host: str) -> Meta:
             pass
     try:
         return _decode_meta(body).meta or Meta()
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError):
+        return _tolerant(body, rows_key, host)
+
+
+def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:
+    """A page that is whole though some record in it is no JSON (NaN, depth): one bad record never costs its page."""
+    try:
+        meta, rows = member(body, "meta"), member(body, rows_key)
+        if rows is not None and rows.startswith(b"["):
+            return _decode_tail(meta) if meta and meta != b"null" else Meta()
+    except (NotWhole, msgspec.DecodeError, RecursionError) as error:
         raise _not_a_page(body, host) from error
+    raise _not_a_page(body, host)
 
 
 def _not_a_page(body: bytes, host: str) -> BadAnswer:

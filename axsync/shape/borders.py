@@ -55,6 +55,16 @@ def is_whole(body: bytes) -> bool:
     return body.lstrip()[:1] == b"{"
 
 
+def member(body: bytes, key: str) -> bytes | None:
+    """One member of the outermost object, as served; the last one where it stands twice.
+
+    Raises: NotWhole where the body is cut or no object.
+    """
+    body = body.removeprefix(_BOM)
+    spans = [(start, end) for name, start, end in _members(body) if name == key]
+    return body[spans[-1][0] : spans[-1][1]] if spans else None
+
+
 def _closes(body: bytes) -> bool:
     try:
         return all(True for _ in _members(body))
