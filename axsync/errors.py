@@ -13,7 +13,8 @@ AxsyncError
 │   └── BadAnswer            an answer that is not what the contract says, tries used up
 ├── LaneError                a guard stopped a walk: loop, endless listing
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
-└── GuardRefused             a guard refused to publish (exit 5)
+├── GuardRefused             a guard refused to publish (exit 5)
+└── Busy                     another run holds the lake or the host (exit 75)
 
 Errors carry facts as attributes and one plain sentence; advice is the console's business.
 """
@@ -88,3 +89,11 @@ class StorageError(AxsyncError):
 
 class GuardRefused(AxsyncError):
     """A guard refused to publish; the previous snapshot stays."""
+
+
+class Busy(AxsyncError):
+    """Another run holds the lake or the host. Attribute: `holder`, who that is."""
+
+    def __init__(self, message: str, *, holder: str) -> None:
+        super().__init__(message)
+        self.holder = holder

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Generation: TypeAlias = Literal["v1", "v2"]
@@ -73,11 +73,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class PageSpan:
-    """Which rows of a part came from which window; `rows` in the order of the file."""
+    """Which rows of a part came from which window, in the order of the file.
+
+    `served` counts what the server sent, dead letters included; `mark` is what follows the page, where one was told.
+    """
 
     number: int
     offset: int
     rows: int
+    served: int = 0
+    mark: str | None = None
+    size: int = 0  # bytes of JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ class Part:
     size: int  # bytes
     sha256: str
     pages: tuple[PageSpan, ...] = ()
+    drift: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # field → rescued values, an example's type
+    letters: int = 0  # dead letters of its pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +133,8 @@ class Outcome:
     retries: int = 0
     bytes: int = 0
     seconds: float = 0.0
-    columns: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    drift: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    drift: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     from_run: str | None = None

@@ -47,12 +47,15 @@ class _Envelope(msgspec.Struct):
     data: list[msgspec.Raw] | None = None
 
 
-class _MetaOnly(msgspec.Struct):
+class _Outline(msgspec.Struct):
     meta: Meta | None = None
+    next_page: object = None
+    assets: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
 
 
 _decode_all = msgspec.json.Decoder(_Envelope).decode
-_decode_meta = msgspec.json.Decoder(_MetaOnly).decode
+_decode_outline = msgspec.json.Decoder(_Outline).decode
 _decode_tail = msgspec.json.Decoder(Meta).decode
 
 
@@ -84,9 +87,12 @@ def _large(body: bytes, rows_key: str, host: str) -> Meta:
         except msgspec.DecodeError:
             pass
     try:
-        return _decode_meta(body).meta or Meta()
+        outline = _decode_outline(body)
     except (msgspec.DecodeError, RecursionError):
         return _tolerant(body, rows_key, host)
+    if bytes(memoryview(getattr(outline, rows_key))[:1]) != b"[":
+        raise _not_a_page(body, host)
+    return outline.meta or Meta(next_page=outline.next_page)
 
 
 def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:

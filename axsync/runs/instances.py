@@ -1,6 +1,7 @@
 """Opening the instances of a run: credentials, pace, transport, probe. Instances on one host share its pace."""
 
 import os
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from axsync.engine import together
 from axsync.errors import ServerError
 from axsync.events import Notice, Observer
 from axsync.pace import Pace
+from axsync.retry import Jitter
 from axsync.settings import InstanceSettings, Settings
 from axsync.source import Source, probe
 from axsync.transport import Transport
@@ -17,7 +19,11 @@ from axsync.transport import Transport
 
 @asynccontextmanager
 async def open_sources(
-    settings: Settings, observe: Observer, *, environ: Mapping[str, str] = os.environ
+    settings: Settings,
+    observe: Observer,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    jitter: Jitter = random.uniform,
 ) -> AsyncIterator[dict[str, Source | ServerError]]:
     """Instance name → its source, or why it cannot be asked. All credentials are read before any request is sent.
 
@@ -30,7 +36,7 @@ async def open_sources(
             observe(Notice(None, f"instance {name}: {text}"))
     paces: dict[str, Pace] = {}
     async with AsyncExitStack() as stack:
-        transports = {i.name: _transport(i, credentials[i.name], paces, observe) for i in chosen}
+        transports = {i.name: _transport(i, credentials[i.name], paces, observe, jitter) for i in chosen}
         for transport in transports.values():
             await stack.enter_async_context(transport.open())
         found = await together([_probed(i, transports[i.name]) for i in chosen])
@@ -38,11 +44,11 @@ async def open_sources(
 
 
 def _transport(
-    instance: InstanceSettings, credential: Credential, paces: dict[str, Pace], observe: Observer
+    instance: InstanceSettings, credential: Credential, paces: dict[str, Pace], observe: Observer, jitter: Jitter
 ) -> Transport:
     host = urlsplit(instance.url).netloc
     pace = paces.setdefault(host, Pace(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight))
-    return Transport(instance, credential, pace, observe=observe)
+    return Transport(instance, credential, pace, observe=observe, jitter=jitter)
 
 
 async def _probed(instance: InstanceSettings, transport: Transport) -> Source | ServerError:

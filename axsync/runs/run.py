@@ -1,6 +1,7 @@
 """`axsync run`: every lane of every instance, then one snapshot."""
 
 import os
+import random
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from axsync.parquet import Shelf, use_steady_memory
 from axsync.plan import choose_lanes
 from axsync.publish import Lake, RunFacts
 from axsync.publish.manifest import worst
+from axsync.retry import Jitter
 from axsync.runs.guard import hold_back
 from axsync.runs.instances import open_sources
 from axsync.runs.lane import LaneRun
@@ -32,16 +34,17 @@ PAGES_SHARE = 4
 """A quarter of `buffer_bytes` is for pages that wait for a writer, the rest for rows that wait for a row group."""
 
 
-async def sync(settings: Settings, *, observers: Sequence[Observer] = ()) -> Report:
+async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter: Jitter = random.uniform) -> Report:
     """Copy what `settings` name into the lake and publish it as one snapshot.
 
-    A lane that fails does not stop the others; its error is in the report.
+    A lane that fails does not stop the others; its error is in the report. `jitter` picks the wait before a request
+    is asked again, a number between two bounds.
 
     Raises: UsageError before anything is written or sent; UnknownEntity, Refused, Unreachable before anything is
         written, when no instance can be asked; StorageError when the snapshot cannot be published.
     """
     run = _Run(settings, _local_lake(settings), _facts(settings), all_of(observers))
-    async with open_sources(settings, run.observe) as sources:
+    async with open_sources(settings, run.observe, jitter=jitter) as sources:
         await run.use(sources)
     return run.finish()
 

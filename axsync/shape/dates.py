@@ -34,7 +34,8 @@ _ISO = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?P<sep>[T ])(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<frac>\d{3}|\d{6}))?(?P<zone>Z|\+00:00)?",
     re.ASCII,
 )
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d)", re.ASCII)
+_MINUTES = {f"{m // 60:02}:{m % 60:02}:": m * 60_000_000 for m in range(24 * 60)}
+_SECONDS = {f"{s:02}": s * 1_000_000 for s in range(60)}
 _LOOSE_RFC = re.compile(
     r"(?:[A-Za-z]{3,9},? *)?(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{4}) (\d\d:\d\d:\d\d) *(GMT|UTC|UT|Z|[+-]\d{4})?", re.ASCII
 )
@@ -59,14 +60,16 @@ def exact_form(text: str) -> str | None:
 def parse(text: str, form: str) -> int | None:
     """The instant, iff writing it in `form` gives back this very text."""
     if form == RFC1123:
-        days, clock = (_rfc_days(text[:17]), text[17:-4]) if text.endswith(" GMT") else (None, "")
-        return _instant(days, clock, "")
+        return _instant(_rfc_days(text[:17]), text[17:25]) if text[25:] == " GMT" else None
     if form == DAY:
-        return _instant(_iso_days(text), "00:00:00", "")
-    match = _ISO.fullmatch(text)
-    if match is None or _shape_of(match) != form:
+        return _instant(_iso_days(text), "00:00:00")
+    separator, digits, zone = _layout(form)
+    point = 20 + digits if digits else 19
+    if len(text) != point + len(zone) or not text.endswith(zone) or text[10] != separator:
         return None
-    return _instant(_iso_days(match["day"]), match["time"], match["frac"] or "")
+    if digits and text[19] != ".":
+        return None
+    return _instant(_iso_days(text[:10]), text[11:19], text[20:point])
 
 
 def parse_any(text: str) -> int | None:
@@ -77,7 +80,7 @@ def parse_any(text: str) -> int | None:
         return _shifted(_instant(_iso_days(day), clock, fraction), zone)
     if match := _LOOSE_RFC.fullmatch(text):
         day, month, year, clock, zone = match.groups(default="")
-        return _shifted(_instant(_days(year, _MONTH.get(month.title(), 0), day), clock, ""), zone)
+        return _shifted(_instant(_days(year, _MONTH.get(month.title(), 0), day), clock), zone)
     return None
 
 
@@ -98,12 +101,8 @@ def micros_of(moment: datetime) -> int:
 
 
 def _write_iso(day: str, clock: str, fraction: str, form: str) -> str:
-    match = _FORM.fullmatch(form)
-    if match is None:
-        raise ValueError(f"{form!r} is not the name of a date form")
-    separator, digits, zone = match.groups()
-    point = "." + fraction[: int(digits)] if digits != "0" else ""
-    return f"{day}{'T' if separator == 'T' else ' '}{clock}{point}{'' if zone == 'none' else zone}"
+    separator, digits, zone = _layout(form)
+    return f"{day}{separator}{clock}{'.' if digits else ''}{fraction[:digits]}{zone}"
 
 
 def _shape(text: str) -> str | None:
@@ -120,13 +119,23 @@ def _shape_of(match: re.Match[str]) -> str:
     return f"iso:{separator}:{len(match['frac'] or '')}:{match['zone'] or 'none'}"
 
 
-def _instant(days: int | None, clock: str, fraction: str) -> int | None:
-    match = _CLOCK.fullmatch(clock)
-    if days is None or match is None:
+def _instant(days: int | None, clock: str, fraction: str = "") -> int | None:
+    minutes, seconds = _MINUTES.get(clock[:6]), _SECONDS.get(clock[6:])
+    if days is None or minutes is None or seconds is None:
         return None
-    hour, minute, second = map(int, match.groups())
-    seconds = (hour * 60 + minute) * 60 + second
-    return days * _DAY_MICROS + seconds * 1_000_000 + int(fraction[:6].ljust(6, "0"))
+    instant = days * _DAY_MICROS + minutes + seconds
+    if not fraction:
+        return instant
+    return instant + int(fraction[:6].ljust(6, "0")) if fraction.isascii() and fraction.isdigit() else None
+
+
+@lru_cache
+def _layout(form: str) -> tuple[str, int, str]:
+    """Separator, digits of the fraction, zone."""
+    match = _FORM.fullmatch(form)
+    if match is None:
+        raise ValueError(f"{form!r} is not the name of a date form")
+    return match[1].replace("S", " "), int(match[2]), match[3].replace("none", "")
 
 
 def _shifted(micros: int | None, zone: str) -> int | None:

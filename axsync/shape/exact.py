@@ -15,7 +15,10 @@ __all__ = ["DEPTH", "NotWhole", "Number", "Unreadable", "Value", "decode", "dump
 Value: TypeAlias = "bool | int | str | Number | list[Value] | dict[str, Value] | None"
 
 DEPTH: Final = 256
-"""Levels of nesting that are read. Interpreters and other readers of the lake give up near 1,000."""
+"""Levels of nesting that a value may have; its record, or the rescue column, is one more.
+
+Interpreters and other readers of the lake give up near 1,000.
+"""
 
 _INT_DIGITS = 18  # what surely fits 64 bits
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
@@ -48,7 +51,7 @@ def decode(raw: bytes) -> dict[str, Value]:
 
     Raises: Unreadable where it is no object or no JSON, is not UTF-8, says a key twice or nests too deeply.
     """
-    value = read(text_of(raw))
+    value = read(text_of(raw), levels=DEPTH + 1)
     if not isinstance(value, dict):
         raise Unreadable("not an object")
     return value
@@ -65,18 +68,17 @@ def text_of(raw: bytes) -> str:
         raise Unreadable(f"not UTF-8 at byte {error.start}") from error
 
 
-def read(text: str) -> Value:
-    """Any JSON value, exactly; NaN and the infinities pass as numbers.
+def read(text: str, *, levels: int = DEPTH) -> Value:
+    """Any JSON value of so many levels at most, exactly; NaN and the infinities pass as numbers.
 
     Raises: Unreadable as `decode`, but for a value of any type.
     """
-    # A place in a rescue column is one level deeper than it was in its record.
-    if depth(text) > DEPTH + 1:
-        raise Unreadable(f"nested deeper than {DEPTH} levels")
+    if depth(text) > levels:
+        raise Unreadable(f"nested deeper than {levels} levels")
     try:
         value: Value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise Unreadable(f"not JSON: {error.msg} at character {error.pos}") from error
+        raise Unreadable(f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos}") from error
     except RecursionError as error:
         raise Unreadable("nested too deeply") from error
     return value

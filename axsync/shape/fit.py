@@ -54,7 +54,8 @@ class Rules:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         typed = [column for column in columns if column.field != keys.OVERFLOW]
-        self._strict = StrictRecord(typed)
+        has_id = any(column.field == ID_FIELD and column.kind == Atom("text") for column in typed)
+        self._strict = StrictRecord(typed) if has_id else None
         self._owners = keys.owners(typed)
         self._slots = {column.field: _Slot(column) for column in typed}
         self._wires = {column.wire: self._slots[column.field] for column in typed}
@@ -62,7 +63,7 @@ class Rules:
 
     def accepts(self, raw: bytes) -> bool:
         """Whether the record surely survives the fast path exactly as it is."""
-        return self._strict.takes(raw)
+        return self._strict is not None and self._strict.takes(raw)
 
     def clean(self, raw: bytes) -> Cleaned:
         """The record in two halves that together are what was served.

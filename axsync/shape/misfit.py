@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from axsync.fields import Atom, Group, Kind, Many
 from axsync.shape import dates
@@ -15,7 +15,6 @@ Steps: TypeAlias = tuple[Step, ...]
 Fit: TypeAlias = "Callable[[Value, Steps, Misfits], str | None]"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_INT64_DIGITS: Final = 19
 
 
 class Misfits:
@@ -111,10 +110,9 @@ def _whole(text: str) -> str | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    if not number.is_finite() or number.adjusted() >= _INT64_DIGITS or number != number.to_integral_value():
+    if not number.is_finite() or not INT64[0] <= number <= INT64[1] or number != number.to_integral_value():
         return None
-    inside = INT64[0] <= number <= INT64[1] and not (number.is_zero() and number.is_signed() and text != "-0")
-    return str(int(number)) if inside else None
+    return None if number.is_zero() and number.is_signed() and text != "-0" else str(int(number))
 
 
 def _number(value: Value) -> str | None:

@@ -78,7 +78,7 @@ def _served(value: Any, kind: Kind, form: str) -> Restored:  # noqa: ANN401  # w
 
 def _served_atom(value: Any, name: str, form: str) -> Restored:  # noqa: ANN401  # the same
     if name == "json":
-        return _plain(exact.read(value))
+        return _plain(exact.read(value, levels=exact.DEPTH + 1))
     if isinstance(value, datetime):
         return dates.write(dates.micros_of(value), form)
     return value.isoformat() if isinstance(value, date) else value

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from axsync.fields import Atom, Column, Group, Kind, Many, Member, contains, group, with_dates
+from axsync.fields import Atom, Column, Group, Kind, Many, Member, group, with_dates
 from axsync.shape import dates, exact, keys, kinds
 from axsync.shape.exact import Number, Unreadable, Value
 
@@ -87,12 +87,14 @@ def _settled(kind: Kind, look: _Look) -> Kind:
         case Many(item):
             was = look.earlier.item if isinstance(look.earlier, Many) else None
             return Many(_settled(item, replace(look, values=list(_elements(look.values)), earlier=was)))
+        case Group(()):  # Parquet has no object without keys
+            return _JSON
         case Group(members):
             return Group(tuple(_settled_member(member, look) for member in members))
         case Atom("unknown"):
             return look.earlier or _guessed(look)
-        case Atom("text") if look.guess_dates and not contains(look.earlier or _TIMESTAMP, "text"):
-            return _TIMESTAMP if look.earlier == _TIMESTAMP or _is_date(look) else kind
+        case Atom("text") if look.guess_dates and look.earlier in (None, _TIMESTAMP):
+            return _TIMESTAMP if look.earlier or _is_date(look) else kind
         case Atom():
             return kind
 
@@ -130,10 +132,15 @@ def _scalar(look: _Look, sort: type) -> Kind:
 def _nested(look: _Look) -> Kind:
     if all(isinstance(value, list) for value in look.values):
         return Many(_guessed(replace(look, values=list(_elements(look.values)))))
-    names = dict.fromkeys(key for value in look.values if isinstance(value, dict) for key in value)
+    names = dict.fromkeys(key for value in look.values if isinstance(value, dict) for key in value if _sayable(key))
     if not 0 < len(names) <= _MAX_KEYS:
         return _JSON
     return group((key, _guessed(replace(look, name=key, values=list(_at(key, look.values))))) for key in names)
+
+
+def _sayable(key: str) -> bool:
+    """Whether a column can have this key: one with a lone surrogate is left to the rescue column."""
+    return not any("\ud800" <= character <= "\udfff" for character in key)
 
 
 def _sort(value: Value) -> type:

@@ -25,7 +25,6 @@ Check: TypeAlias = Callable[[Any], bool]
 INT64: Final = (-(2**63), 2**63 - 1)
 
 _SHORT = 32  # characters; longer numbers are too rare to remember
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _PLAIN_NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
 _GAPS = (b'" ', b'"\t', b'"\n', b'"\r')  # where a key might stand apart from its colon
 _ILLEGAL = re.compile('[\\\\"\x00-\x1f\ud800-\udfff]')  # in names of msgspec fields
@@ -94,8 +93,6 @@ def _as_many_keys(raw: bytes, written: bytes) -> bool:
 
 def exact_float(text: str) -> float | None:
     """The float64 that this JSON number means exactly, by its shortest text; None where there is none."""
-    if not _NUMBER.fullmatch(text):
-        return None
     value = float(text)
     try:
         return value if repr(value) == text or Decimal(repr(value)) == Decimal(text) else None
