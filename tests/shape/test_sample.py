@@ -1,0 +1,168 @@
+import json
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axsync.fields import Atom, Column, Group, Kind, Many, contains, group, type_text
+from axsync.model import ID_FIELD
+from axsync.shape import rescue
+from axsync.shape.fit import Rules, Unreadable
+from axsync.shape.restore import describe, restore
+from axsync.shape.sample import resolve
+from tests.shape.lake import oracle, same, table
+from tests.shape.served import VALUES, examples
+
+UNKNOWN, TEXT, TIMESTAMP = Atom("unknown"), Atom("text"), Atom("timestamp")
+RFC = "Mon, 02 Nov 2026 10:11:12 GMT"
+
+
+def settled(
+    kind: Kind, *values: object, field: str = "f", guess: bool = False, earlier: Mapping[str, str] | None = None
+) -> tuple[Kind, str | None]:
+    """Kind and form of dates of a column in whose field these values were served."""
+    records = [json.dumps({field: value}).encode() for value in values]
+    (column,) = resolve([Column("c", field, field, kind)], records, guess_dates=guess, earlier=earlier)
+    return column.kind, column.dates
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ((), "string"),
+        ((None, None), "string"),
+        (("a", ""), "string"),
+        ((1, 2), "int64"),
+        ((1, 2.5, 3), "double"),
+        ((2**64, 1), "double"),
+        ((True, False), "bool"),
+        ((RFC, RFC), "timestamp[us, tz=UTC]"),
+        ((RFC, "x"), "string"),
+        (("a", 1), "json"),
+        (("a", "b", 1), "string"),
+        (([], []), "list<string>"),
+        (([1], [None, 2], []), "list<int64>"),
+        (([[1]], []), "list<list<int64>>"),
+        (({"a": 1, "B": [True]}, {"a": 2, "c": {}}), "struct<a: int64, b: list<bool>, c: json>"),
+        (([{"a": "x"}], [{"a": RFC}]), "list<struct<a: string>>"),
+        (({}, {}), "json"),
+        (({f"k{n}": n for n in range(101)},), "json"),
+        (({"\ud800": 1, "a": 1},), "struct<a: int64>"),
+    ],
+)
+def test_unknown_kinds_are_what_is_served(values: tuple[object, ...], kind: str) -> None:
+    """Most values decide; where they do not agree, or keys look like data, it is JSON."""
+    assert type_text(settled(UNKNOWN, *values)[0]) == kind
+
+
+def test_deep_values_become_json() -> None:
+    """Types are not nested without end."""
+    value: object = 1
+    for _ in range(12):
+        value = {"a": value}
+
+    assert type_text(settled(UNKNOWN, value)[0]).count("struct") == 8
+
+
+def test_unknown_places_inside_known_kinds_are_settled() -> None:
+    """Elements and members are looked at where they are."""
+    kind = Many(group([("a", UNKNOWN), ("b", Many(UNKNOWN)), ("c", TEXT)]))
+
+    found, _ = settled(kind, [{"a": 1}, {"b": [True]}], [{"c": "x"}])
+
+    assert type_text(found) == "list<struct<a: int64, b: list<bool>, c: string>>"
+
+
+def test_an_object_without_keys_becomes_json() -> None:
+    """Parquet has no type for it."""
+    assert settled(Many(Group(())))[0] == Many(Atom("json"))
+
+
+def test_the_most_frequent_form_is_the_columns() -> None:
+    """In lists and objects too; without any date it is the form of the server's own."""
+    assert settled(TIMESTAMP, "2026-11-02", "2026-11-03", RFC) == (TIMESTAMP, "day")
+    assert settled(Many(TIMESTAMP), ["2026-11-02T10:11:12Z", None], []) == (Many(TIMESTAMP), "iso:T:0:Z")
+    assert settled(group([("a", TIMESTAMP)]), {"a": "2026-11-02 10:11:12"})[1] == "iso:S:0:none"
+    assert settled(TIMESTAMP) == (TIMESTAMP, "rfc1123")
+    assert settled(TEXT, RFC) == (TEXT, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "kind"),
+    [
+        ("specific_data.data.name", (RFC, "", None), TIMESTAMP),
+        ("specific_data.data.name", (RFC, "2026-11-02"), TEXT),
+        ("specific_data.data.last_seen", (), TIMESTAMP),
+        ("specific_data.data.last_seen", ("", None), TIMESTAMP),
+        ("specific_data.data.last_seen", ("never",), TEXT),
+        ("specific_data.data.last_seen", (5,), TEXT),
+        ("specific_data.data.name", (), TEXT),
+    ],
+)
+def test_dates_are_guessed_when_asked(field: str, values: tuple[object, ...], kind: Kind) -> None:
+    """By what is served, else by the name."""
+    assert settled(TEXT, *values, field=field, guess=True)[0] == kind
+    assert settled(TEXT, *values, field=field)[0] == TEXT
+
+
+def test_members_are_guessed_by_their_keys() -> None:
+    """The same inside objects."""
+    kind = group([("last_seen", TEXT), ("name", TEXT)])
+
+    assert type_text(settled(kind, guess=True)[0]) == "struct<last_seen: timestamp[us, tz=UTC], name: string>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "earlier", "expected"),
+    [
+        (UNKNOWN, (1,), "string", "string"),
+        (UNKNOWN, (1,), "list<bool>", "list<bool>"),
+        (UNKNOWN, (1,), "strange", "int64"),
+        (Many(UNKNOWN), ([1],), "list<double>", "list<double>"),
+        (Many(UNKNOWN), ([1],), "double", "list<int64>"),
+        (TEXT, (RFC,), "string", "string"),
+        (TEXT, ("x",), "timestamp[us, tz=UTC]", "timestamp[us, tz=UTC]"),
+        (TEXT, (RFC,), "int64", "string"),
+        (Many(group([("a", UNKNOWN)])), ([{"a": 1}],), "list<struct<a: string>>", "list<struct<a: string>>"),
+    ],
+)
+def test_an_earlier_type_wins_over_a_guess(kind: Kind, values: tuple[object, ...], earlier: str, expected: str) -> None:
+    """A column does not change its type because today's first page looks different."""
+    assert type_text(settled(kind, *values, guess=True, earlier={"f": earlier})[0]) == expected
+
+
+def test_other_spellings_and_bad_records_are_seen_through() -> None:
+    """Short keys count; what cannot be read does not."""
+    column = Column("c", "specific_data.data.f", "specific_data.data.f", Many(UNKNOWN))
+
+    (found,) = resolve([column], [b'{"f":[1]}', b"{", b'{"f":[1],"f":["x"]}'])
+
+    assert found.kind == Many(Atom("integer"))
+
+
+class TestAnySample:
+    """Whatever is served, nothing is left open and nothing is lost."""
+
+    @examples(200)
+    @given(st.lists(VALUES, max_size=4), VALUES, st.booleans())
+    def test_resolved_columns_hold_any_record(self, sampled: list[str], later: str, guess: bool) -> None:
+        """Records of the sample and later ones come back."""
+        columns = [
+            Column(ID_FIELD, ID_FIELD, ID_FIELD, TEXT),
+            Column("f", "f", "f", UNKNOWN),
+            Column("g", "g", "g", Many(UNKNOWN)),
+        ]
+        raws = [f'{{"internal_axon_id":"i","f":{v},"g":[{v}]}}'.encode() for v in (*sampled, later)]
+        resolved = resolve(columns, raws[:-1], guess_dates=guess)
+        lane = {"columns": {column.name: describe(column) for column in resolved}}
+        assert not any(contains(column.kind, "unknown") for column in resolved)
+
+        for raw in raws:
+            try:
+                clean = Rules(resolved).clean(raw)
+            except Unreadable as error:
+                assert error.reason.endswith("twice in one object")  # noqa: PT017  # most records do not raise
+                continue
+            (row,) = table(resolved, [clean.json], [rescue.text(clean.rescued)]).to_pylist()
+            assert same(restore(row, lane)) == same(oracle(raw, resolved))

@@ -1,0 +1,36 @@
+import pytest
+
+from axsync.fields import Atom, Group, Kind, Many, Member, group
+from axsync.shape.widen import widen
+
+TEXT, INTEGER, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "kept"),
+    [
+        (TEXT, TEXT, TEXT),
+        (INTEGER, NUMBER, NUMBER),
+        (NUMBER, INTEGER, NUMBER),
+        (TEXT, INTEGER, TEXT),
+        (TEXT, Many(TEXT), TEXT),
+        (JSON, TEXT, JSON),
+        (TEXT, JSON, JSON),
+        (Many(INTEGER), Many(NUMBER), Many(NUMBER)),
+        (
+            group([("a", INTEGER), ("b", TEXT)]),
+            group([("a", NUMBER), ("c", TEXT)]),
+            group([("a", NUMBER), ("b", TEXT), ("c", TEXT)]),
+        ),
+    ],
+)
+def test_a_kind_stays_or_holds_more(earlier: Kind, now: Kind, kept: Kind) -> None:
+    """Members are added, integers become numbers, anything becomes JSON; nothing else changes."""
+    assert widen(earlier, now) == kept
+
+
+def test_a_name_is_never_given_to_another_key() -> None:
+    """A new key whose name is taken has to be rescued."""
+    earlier, now = Group((Member("a", "a", TEXT),)), Group((Member("A", "a", TEXT),))
+
+    assert widen(earlier, now) == earlier
