@@ -61,12 +61,9 @@ def load_settings(
     Raises: ConfigError.
     """
     environ = os.environ if environ is None else environ
-    found = path or (Path(FILE_NAME) if Path(FILE_NAME).exists() else None)
-    document = _parsed(found) if found else {}
+    found, document = _found(path)
     with _place(f"{found}:"):
-        _refuse_unknown(document, ["lake", "instances", "entities", "run"])
-        with _place("[lake]"):
-            lake = LakeSettings(**_values(document, "lake", _hints(LakeSettings), environ))
+        lake = _lake(document, environ)
         with _place("[run]"):
             run = RunSettings(**_values(document, "run", _hints(RunSettings), environ))
         instances, entities = _instances(document, environ), _entities(document, environ)
@@ -75,6 +72,18 @@ def load_settings(
         instances = (_instance_of_environment(environ, where),)
     lake, run = _overridden(lake, run, environ, overrides or {})
     return Settings(lake, instances, entities, run)
+
+
+def load_lake(path: Path | None = None, *, environ: Environ | None = None, uri: str | None = None) -> LakeSettings:
+    """Where the lake is, from the same places as `load_settings`; no instance is asked for. `uri` is the strongest.
+
+    Raises: ConfigError.
+    """
+    environ = os.environ if environ is None else environ
+    found, document = _found(path)
+    with _place(f"{found}:"):
+        lake = _lake(document, environ)
+    return _overridden(lake, RunSettings(), environ, {"lake": uri})[0]
 
 
 def check_lake(uri: str) -> None:
@@ -90,6 +99,17 @@ def check_lake(uri: str) -> None:
         raise LakeError(f"the lake {str(lake)!r} cannot be made, because {str(existing)!r} is not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise LakeError(f"the lake {str(lake)!r} cannot be written: no right to write in {str(existing)!r}")
+
+
+def _found(path: Path | None) -> tuple[Path | None, Table]:
+    found = path or (Path(FILE_NAME) if Path(FILE_NAME).exists() else None)
+    return found, _parsed(found) if found else {}
+
+
+def _lake(document: Table, environ: Environ) -> LakeSettings:
+    _refuse_unknown(document, ["lake", "instances", "entities", "run"])
+    with _place("[lake]"):
+        return LakeSettings(**_values(document, "lake", _hints(LakeSettings), environ))
 
 
 @contextmanager

@@ -50,10 +50,11 @@ class Budget:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():
                 self.give(size)
-            else:
+            elif (size, turn) in self._queue:  # `give` may have thrown it out already
                 self._queue.remove((size, turn))
+                self.give(0)  # who stood behind may fit
             raise
 
     def give(self, size: int) -> None:

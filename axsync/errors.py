@@ -4,7 +4,10 @@ AxsyncError
 ├── UsageError               the caller asked for something that cannot be (exit 2)
 │   ├── ConfigError          a setting is missing, unknown or out of range
 │   ├── UnknownEntity        an entity type that the instance does not offer
-│   └── LakeError            the lake cannot be written
+│   ├── LakeError            the lake cannot be written
+│   ├── NoLake               there is no lake to read from
+│   ├── UnknownRun           no run, or more than one, has this id
+│   └── ManifestError        a manifest is damaged, or newer than this axsync
 ├── ServerError              the other side; carries `host` and, where one was received, `status`
 │   ├── Refused              401: the credential is not accepted; stops the instance (exit 4)
 │   ├── NotOffered           403 or 404 on a type's first page; the type is skipped with a notice
@@ -46,6 +49,22 @@ class UnknownEntity(UsageError):
 
 class LakeError(UsageError):
     """The lake is not a place that can be written."""
+
+
+class NoLake(UsageError):
+    """The place holds no lake that can be read."""
+
+
+class UnknownRun(UsageError):
+    """No run of the lake is meant by this id, or more than one. Attribute: `asked`, the id as it was given."""
+
+    def __init__(self, message: str, *, asked: str) -> None:
+        super().__init__(message)
+        self.asked = asked
+
+
+class ManifestError(UsageError):
+    """A manifest, or the pointer to the latest one, is damaged, unreadable, or newer than this axsync."""
 
 
 class ServerError(AxsyncError):

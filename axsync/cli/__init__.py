@@ -9,6 +9,8 @@ COMMANDS = {
     "check": ("axsync.cli.look:check", "Reachability, credential, version, and rights per entity type."),
     "entities": ("axsync.cli.look:entities", "Entity types that the instance offers, with counts."),
     "fields": ("axsync.cli.look:fields", "Fields of an entity type, with column names and types."),
+    "runs": ("axsync.cli.past:runs", "Past runs with their verdicts, newest first."),
+    "show": ("axsync.cli.past:show", "One run in full: counts, repairs, drift, dead letters, notices."),
     "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),
     "demo": ("axsync.cli.demo:demo", "Emulate, run, and a look at the lake; needs no account."),
 }

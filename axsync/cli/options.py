@@ -14,10 +14,11 @@ import click
 if TYPE_CHECKING:
     from axsync.cli.doors import Doors
     from axsync.console.session import Manner
+    from axsync.publish import Lake
     from axsync.settings import Settings
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
-CONFIG, INSTANCES = "axsync.config", "axsync.instances"
+CONFIG, INSTANCES, LAKE = "axsync.config", "axsync.instances", "axsync.lake"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _FORMS = click.Choice(["text", "json"])
@@ -45,13 +46,20 @@ def _verbosity(level: int, *names: str, **settings: Any) -> Callable[[Decorated]
 
 def source_options(function: Decorated) -> Decorated:
     """`--config` and `--instance`."""
-    config = "Settings; ./axsync.toml when there is one."
-    for option in (
-        _kept(INSTANCES, "--instance", multiple=True, metavar="NAME", help="Only this one; repeatable."),
-        _kept(CONFIG, "--config", type=_FILE, metavar="FILE", help=config),
-    ):
-        function = option(function)
-    return function
+    only = _kept(INSTANCES, "--instance", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+    return _config_option(only(function))
+
+
+def lake_options(function: Decorated) -> Decorated:
+    """`--config` and `--lake`, for commands that look at a lake and ask no instance."""
+    return _config_option(
+        _kept(LAKE, "--lake", metavar="URI", help="The lake; otherwise that of the settings.")(function)
+    )
+
+
+def _config_option(function: Decorated) -> Decorated:
+    told = "Settings; ./axsync.toml when there is one."
+    return _kept(CONFIG, "--config", type=_FILE, metavar="FILE", help=told)(function)
 
 
 def speech_options(function: Decorated) -> Decorated:
@@ -78,6 +86,18 @@ def settings(context: click.Context, **overrides: object) -> Settings:
     """The settings of file and environment, under what the command line says."""
     named = {"instances": context.meta[INSTANCES], **overrides}
     return doors(context).load_settings(context.meta[CONFIG], overrides=named)
+
+
+def lake(context: click.Context) -> Lake:
+    """The lake to look at. Raises: ConfigError."""
+    from axsync.config import load_lake  # noqa: PLC0415  --help must not wait for it
+    from axsync.errors import ConfigError  # noqa: PLC0415
+    from axsync.publish import Lake  # noqa: PLC0415  as above
+
+    root = load_lake(context.meta[CONFIG], uri=context.meta[LAKE]).path
+    if root is None:
+        raise ConfigError("this version reads local folders only; give lake.uri or --lake a folder")
+    return Lake(root)
 
 
 def manner(context: click.Context) -> Manner:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from axsync.console.explain import FAILED, PARTIAL, explain, explain_all
-from axsync.console.lines import outcome_fields
+from axsync.console.lines import dead_letters_of, outcome_fields
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, counted, megabytes, number
 from axsync.model import Outcome
@@ -16,6 +16,9 @@ from axsync.runs import Report
 
 FEW_SKIPPED = 3
 """More skipped entity types than these share one line."""
+
+MOST_BURIED = 3
+"""Where more entity types than these have dead letters, only their folder is named."""
 
 _TITLES = ("instance", "entity type", "rows", "pages", "MB", "seconds", "rescued", "dead letters", "verdict", "")
 _SIDES: tuple[Side, ...] = ("left", "left", *(("right",) * 6), "left", "left")
@@ -39,9 +42,8 @@ def _failed(outcome: Outcome, report: Report) -> bool:
 def show_report(report: Report, console: Console, *, dry_run: bool) -> None:
     """Print the closing table and what follows it."""
     show(_counts(report.outcomes) if dry_run else closing_table(report.outcomes, report.seconds), console)
-    for line in [] if dry_run else _skipped_lines(report.outcomes):
-        console.print(Text(clean(line, most=2000)), soft_wrap=True)
-    for line in _where(report, dry_run=dry_run):
+    remarks = [] if dry_run else [*_skipped_lines(report.outcomes), *_dead_letter_lines(report)]
+    for line in [*remarks, *_where(report, dry_run=dry_run)]:
         console.print(Text(clean(line, most=2000)), soft_wrap=True)
 
 
@@ -124,6 +126,15 @@ def _skipped_lines(outcomes: Sequence[Outcome]) -> list[str]:
     return [f"skipped{f' ({reason})' if reason else ''}: {', '.join(names)}" for reason, names in reasons.items()]
 
 
+def _dead_letter_lines(report: Report) -> list[str]:
+    buried = [(o, path) for o in report.outcomes if (path := dead_letters_of(o, report.run_id))]
+    lake = report.lake.rstrip("/")
+    if len(buried) > MOST_BURIED:
+        letters = counted(sum(outcome.dead_letters for outcome, _ in buried), "dead letter")
+        return [f"{letters} of {len(buried)} entity types: {lake}/{buried[0][1].rpartition('/')[0]}/"]
+    return [f"{counted(o.dead_letters, 'dead letter')} of {o.lane}: {lake}/{path}" for o, path in buried]
+
+
 def _where(report: Report, *, dry_run: bool) -> list[str]:
     if dry_run:
         return ["dry run: nothing was written"]
@@ -158,14 +169,14 @@ def report_json(report: Report, *, dry_run: bool) -> str:
         "lake": report.lake,
         "manifest": report.manifest,
         "seconds": round(report.seconds, 3),
-        "lanes": [_lane_json(outcome) for outcome in report.outcomes],
+        "lanes": [_lane_json(outcome, report.run_id) for outcome in report.outcomes],
         "errors": [_error_json(error) for error in report.errors],
     }
     return json.dumps(document, indent=2, default=str)
 
 
-def _lane_json(outcome: Outcome) -> dict[str, Any]:
-    return {"instance": outcome.lane.instance, "entity": outcome.lane.entity} | outcome_fields(outcome)
+def _lane_json(outcome: Outcome, run_id: str) -> dict[str, Any]:
+    return {"instance": outcome.lane.instance, "entity": outcome.lane.entity} | outcome_fields(outcome, run_id)
 
 
 def _error_json(error: BaseException) -> dict[str, Any]:

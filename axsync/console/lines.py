@@ -23,9 +23,11 @@ from axsync.events import (
     SnapshotPublished,
 )
 from axsync.model import Lane, Outcome, Part
+from axsync.publish.lake import dead_letters_path
 
 EVERY_SECONDS = 10.0
 QUIET, NORMAL, VERBOSE = -1, 0, 1
+MOST_REASON = 160  # characters of a reason in a line; the closing table has all of it
 
 
 def verbosity(event: Event) -> int:
@@ -39,8 +41,8 @@ def verbosity(event: Event) -> int:
             return NORMAL
 
 
-def sentence(event: Event) -> str:  # noqa: PLR0911  one per event
-    """What happened, without where."""
+def sentence(event: Event, run_id: str | None) -> str:  # noqa: PLR0911  one per event
+    """What happened, without where; `run_id` leads to the dead letters."""
     match event:
         case RunStarted(run_id, logical_date, lanes):
             return f"run {run_id} for {logical_date}: {counted(len(lanes), 'entity type')}"
@@ -57,17 +59,28 @@ def sentence(event: Event) -> str:  # noqa: PLR0911  one per event
         case Notice(_, text):
             return text
         case LaneClosed(outcome):
-            return _closing(outcome)
+            return _closing(outcome) + _buried(outcome, run_id)
         case SnapshotPublished(run_id, verdict, _):
             return f"snapshot {run_id} published, {verdict}"
 
 
 def _closing(outcome: Outcome) -> str:
-    reason = f": {outcome.reason}" if outcome.reason else ""
+    # A server that tells a long story must not push the numbers off the line.
+    reason = f": {clean(outcome.reason, most=MOST_REASON)}" if outcome.reason else ""
     if outcome.verdict == "skipped":
         return f"skipped{reason}"
     came = f"{counted(outcome.rows, 'row')}, {counted(outcome.pages, 'page')}, {volume(outcome.bytes)}"
     return f"{outcome.verdict}{reason}; {came} in {outcome.seconds:.1f} s"
+
+
+def _buried(outcome: Outcome, run_id: str | None) -> str:
+    path = dead_letters_of(outcome, run_id)
+    return f"; {counted(outcome.dead_letters, 'dead letter')} in {path}" if path else ""
+
+
+def dead_letters_of(outcome: Outcome, run_id: str | None) -> str | None:
+    """The file with the dead letters of a lane, relative to the lake; None where there are none."""
+    return dead_letters_path(run_id, outcome.lane) if run_id and outcome.dead_letters else None
 
 
 def lane_of(event: Event) -> Lane | None:
@@ -128,7 +141,8 @@ class LogLines:
         self.tally(event)
         if verbosity(event) <= self.verbosity:
             where = self.tally.label(lane_of(event))
-            self.write(clean(f"{where}: {sentence(event)}" if where else sentence(event)))
+            told = sentence(event, self.tally.run_id)
+            self.write(clean(f"{where}: {told}" if where else told))
         self.tick()
 
     def tick(self) -> None:
@@ -159,7 +173,7 @@ class JsonLog:
     def __call__(self, event: Event) -> None:
         self.tally(event)
         if verbosity(event) <= self.verbosity:
-            self._tell(_event_name(event), _flat(event))
+            self._tell(_event_name(event), _flat(event, self.tally.run_id))
         self.tick()
 
     def tick(self) -> None:
@@ -180,12 +194,12 @@ def _event_name(event: Event) -> str:
     return "axsync." + re.sub(r"(?<!^)([A-Z])", r"_\1", type(event).__name__).lower()
 
 
-def _flat(event: Event) -> dict[str, Any]:
+def _flat(event: Event, run_id: str | None) -> dict[str, Any]:
     match event:
         case RunStarted(run_id, logical_date, lanes):
             return {"run_id": run_id, "logical_date": logical_date, "lanes": [str(lane) for lane in lanes]}
         case LaneClosed(outcome):
-            return _place(outcome.lane) | outcome_fields(outcome)
+            return _place(outcome.lane) | outcome_fields(outcome, run_id)
         case PartSealed(lane, part):
             return _place(lane) | _part_fields(part)
         case _:
@@ -201,11 +215,11 @@ def _part_fields(part: Part) -> dict[str, Any]:
     return {"path": part.path, "rows": part.rows, "bytes": part.size, "sha256": part.sha256}
 
 
-def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An outcome without its columns, which the manifest has, and with the number of its files."""
+def outcome_fields(outcome: Outcome, run_id: str | None) -> dict[str, Any]:
+    """An outcome without its columns, which the manifest has; with the number of its files and its dead letters'."""
     left_out = {"lane", "columns", "parts"}
     plain = {f.name: getattr(outcome, f.name) for f in fields(outcome) if f.name not in left_out}
-    return plain | {"files": len(outcome.parts)}
+    return plain | {"files": len(outcome.parts), "dead_letters_path": dead_letters_of(outcome, run_id)}
 
 
 def standing_fields(standing: Standing) -> dict[str, Any]:

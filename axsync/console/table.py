@@ -47,6 +47,10 @@ class Table:
         sides = tuple(self.sides[i] for i in kept)
         return Table(pick(self.titles), sides, tuple(pick(row) for row in self.rows), pick(self.total))
 
+    def without_first(self) -> "Table":
+        """The table without its first column."""
+        return Table(self.titles[1:], self.sides[1:], tuple(row[1:] for row in self.rows), self.total[1:])
+
 
 def show(table: Table, console: Console) -> None:
     """Print the table in the form that suits the console."""

@@ -63,7 +63,7 @@ class Lake:
 
     def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> None:
         """Keep records that could not be read, with their raw bytes, where a person can look at them."""
-        path = self.root / CONTROL / "runs" / run_id / "dead_letters" / f"{lane.instance}.{lane.entity}.jsonl"
+        path = self.root / dead_letters_path(run_id, lane)
         lines = b"".join(orjson.dumps(_letter(lane, one)) + b"\n" for one in letters)
         with storage_errors("keep dead letters"):
             append(path, lines)
@@ -106,9 +106,10 @@ class Lake:
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
         staging = self.staging(run.run_id)
         for part in outcome.parts:
-            target = self.root / part.path
+            source, target = staging / part.path, self.root / part.path
             make_folder(target.parent)
-            (staging / part.path).rename(target)
+            if source.exists() or not target.exists():  # an interrupted publication may be repeated
+                source.rename(target)
         if outcome.parts:
             fsync_folder((self.root / outcome.parts[0].path).parent)
 
@@ -118,6 +119,11 @@ class Lake:
         for path in folder.glob("part-*.parquet"):
             if path.name not in kept:
                 path.unlink()
+
+
+def dead_letters_path(run_id: str, lane: Lane) -> str:
+    """The file with the records of a lane that could not be read, relative to the lake."""
+    return f"{CONTROL}/runs/{run_id}/dead_letters/{lane.instance}.{lane.entity}.jsonl"
 
 
 def _stand_in(outcome: Outcome, older: Mapping[tuple[str, str], dict[str, Any]]) -> dict[str, Any] | None:

@@ -53,7 +53,9 @@ def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, An
     # Formats are part of v1's catalogue; v2's names none, so dates show only in the data (OQ-16).
     settled = resolve(columns, sample, guess_dates=api.GENERATION == "v2", earlier=types)
     kept = [_widened(column, before.get(column.field)) for column in settled]
-    gone = [c for name, c in before.items() if name not in selection.listed and name != OVERFLOW]
+    # The id has a column whether the catalogue lists it or not.
+    away = before.keys() - selection.listed - {c.field for c in kept} - {OVERFLOW}
+    gone = [c for name, c in before.items() if name in away]
     overflow = [OVERFLOW_COLUMN] if capped else []
     return Pinned((*kept, *gone, *overflow), _notices(clashing, capped))
 

@@ -42,6 +42,8 @@ class Source:
     _cycle: str | None = None
     _cycle_at: float = -math.inf
     _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _agreed: bool = False  # a page was answered, so the dialect holds
+    _agree_once: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def _ask(self, request: Request, read: Callable[[Reply, str], T], ask: Ask = _NOBODY) -> T:
         host = self.transport.host
@@ -91,6 +93,17 @@ class Source:
 
     async def page(self, question: Question, window: Window, ask: Ask) -> Page:
         """One window of rows; a refused optional key is dropped once and for the run (API reference 11.1)."""
+        if self._agreed:
+            return await self._negotiated(question, window, ask)
+        # Until one page is answered they go one by one, or each lane would meet the same refusal.
+        async with self._agree_once:
+            if not self._agreed:
+                page = await self._negotiated(question, window, ask)
+                self._agreed = True
+                return page
+        return await self._negotiated(question, window, ask)
+
+    async def _negotiated(self, question: Question, window: Window, ask: Ask) -> Page:
         while True:
             dialect = self.dialect
             request = self.api.page_request(question, dialect, window)

@@ -179,7 +179,11 @@ def test_an_aggregated_field_is_a_list(name: str, entry: dict[str, object], kind
 
 def test_complex_fields_nest() -> None:
     """In v1's `items.items` and in v2's dotted names alike."""
-    inner = {"name": "subnets", "type": "array", "items": {"type": "array", "items": [{"name": "cidr", "type": "string"}]}}
+    inner = {
+        "name": "subnets",
+        "type": "array",
+        "items": {"type": "array", "items": [{"name": "cidr", "type": "string"}]},
+    }
     nested = Many(Group((Member("subnets", "subnets", Many(Group((Member("cidr", "cidr", TEXT),)))),)))
     dotted = [
         {"name": "a.nics", "type": "array", "is_complex": True},
@@ -265,8 +269,12 @@ def test_v1_without_meta_has_no_catalogue(answer: object) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["array", "string", "name", "a", "a.b", "a.b.c", ""]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["name", "type", "format", "items", "is_complex", "title"]), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "type", "format", "items", "is_complex", "title"]), inner, max_size=5
+        )
+    ),
     max_leaves=12,
 )
 

@@ -115,7 +115,9 @@ def test_the_lifecycle_tells_the_state_of_the_discovery() -> None:
     assert v1.read_discovery(reply({"data": data}), HOST) == "done"
 
 
-@pytest.mark.parametrize(("value", "count"), [(None, None), (0, 0), (41873, 41873), (-1, None), ("7", None), (True, None)])
+@pytest.mark.parametrize(
+    ("value", "count"), [(None, None), (0, 0), (41873, 41873), (-1, None), ("7", None), (True, None)]
+)
 def test_a_count_is_null_until_the_background_job_ends(value: object, count: int | None) -> None:
     """Section 4.4."""
     data = {"type": "int_value_schema", "id": "q-77", "attributes": {"value": value}}

@@ -90,7 +90,8 @@ def test_the_version_is_told_as_on_the_wire() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"), [({"status": "done"}, "done"), ({"status": "running", "is_running": True}, "running"), ({}, None)]
+    ("answer", "status"),
+    [({"status": "done"}, "done"), ({"status": "running", "is_running": True}, "running"), ({}, None)],
 )
 def test_of_the_discovery_only_its_status_counts(answer: object, status: str | None) -> None:
     """Other keys were modelled, not seen."""

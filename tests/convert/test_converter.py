@@ -12,7 +12,19 @@ from axsync.fields import RESCUED, Atom, Column, Group, Kind, Many, Member, arro
 from axsync.model import ID_FIELD, DeadLetter
 from axsync.shape.borders import NotWhole
 from axsync.shape.restore import describe, restore
-from tests.convert.pages import ID, NOW, AlwaysCleaned, Key, NeverCareful, NeverFast, columns_of, convert, page, record, rows
+from tests.convert.pages import (
+    ID,
+    NOW,
+    AlwaysCleaned,
+    Key,
+    NeverCareful,
+    NeverFast,
+    columns_of,
+    convert,
+    page,
+    record,
+    rows,
+)
 from tests.shape.lake import oracle, same
 from tests.shape.served import columns, examples, fitting, lanes, object_text, quoted
 
@@ -105,9 +117,7 @@ def clean_lanes(draw: st.DrawFn) -> tuple[tuple[Column, ...], list[bytes]]:
 
 @given(clean_lanes(), KEYS)
 @examples(100)
-def test_one_drifted_record_changes_no_other_row(
-    lane: tuple[tuple[Column, ...], list[bytes]], key: Key
-) -> None:
+def test_one_drifted_record_changes_no_other_row(lane: tuple[tuple[Column, ...], list[bytes]], key: Key) -> None:
     """A page with one record that needs care has the rows of the page without it."""
     of, records = lane
     of = tuple(c for c in of if c.field != "*")
@@ -287,9 +297,7 @@ def test_short_keys_are_known() -> None:
     """A server that changes its spelling from page to page is understood, by the careful way."""
     of = columns_of(("specific_data.data.hostname", Many(Atom("text"))))
 
-    converted = convert(
-        converter(of), page([record(**{"specific_data.data.hostname": ["a"]}), record(hostname=["b"])])
-    )
+    converted = convert(converter(of), page([record(**{"specific_data.data.hostname": ["a"]}), record(hostname=["b"])]))
 
     assert converted.batch.column("hostname").to_pylist() == [["a"], ["b"]]
     assert converted.drift == {}
@@ -319,13 +327,21 @@ def test_a_fingerprint_is_of_the_ids_in_their_order(one: list[str], other: list[
     made = converter(DEVICE)
 
     prints = [
-        convert(made, page([record(**{ID_FIELD: i}, count=n) for i in ids])).fingerprint for n, ids in enumerate((one, other))
+        convert(made, page([record(**{ID_FIELD: i}, count=n) for i in ids])).fingerprint
+        for n, ids in enumerate((one, other))
     ]
 
     assert (prints[0] == prints[1]) == same_print
 
 
-KINDS: list[Kind] = [Atom("text"), Many(Atom("timestamp")), Many(NIC), Atom("number"), Atom("date"), Many(Many(Atom("number")))]
+KINDS: list[Kind] = [
+    Atom("text"),
+    Many(Atom("timestamp")),
+    Many(NIC),
+    Atom("number"),
+    Atom("date"),
+    Many(Many(Atom("number"))),
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

@@ -47,7 +47,12 @@ def test_usual_numbers_are_not_long(number: float, whole: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["12345678901234567890123456789012", "0f3c9a5be1d24477a6c0b1e2d3f4a5b6", "Mon, 02 Nov 2026 10:11:12 GMT", "1.2.3.4"],
+    [
+        "12345678901234567890123456789012",
+        "0f3c9a5be1d24477a6c0b1e2d3f4a5b6",
+        "Mon, 02 Nov 2026 10:11:12 GMT",
+        "1.2.3.4",
+    ],
 )
 def test_texts_of_digits_are_not_long_numbers(text: str) -> None:
     """An id of digits alone stands behind its quote."""
@@ -83,7 +88,15 @@ def test_an_explicit_null_is_seen(members: bytes, found: bool) -> None:
 
 @pytest.mark.parametrize(
     ("number", "tiny"),
-    [("1e-400", True), ("1E-324", True), ("0.0e-999", True), ("1e-99", False), ("1e400", False), ("0", False), ("1e-1000", True)],
+    [
+        ("1e-400", True),
+        ("1E-324", True),
+        ("0.0e-999", True),
+        ("1e-99", False),
+        ("1e400", False),
+        ("0", False),
+        ("1e-1000", True),
+    ],
 )
 def test_a_number_that_may_have_become_zero_is_seen(number: str, tiny: bool) -> None:
     """An exponent of three digits below zero."""
@@ -92,7 +105,11 @@ def test_a_number_that_may_have_become_zero_is_seen(number: str, tiny: bool) -> 
 
 @pytest.mark.parametrize("key", ["assets", "data"])
 @pytest.mark.parametrize("gap", ["", " ", "\n  "])
-@given(st.lists(st.dictionaries(st.sampled_from(["a", "meta", "assets"]), st.sampled_from([1, "x", {"meta": {}}])), max_size=3))
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["a", "meta", "assets"]), st.sampled_from([1, "x", {"meta": {}}])), max_size=3
+    )
+)
 @settings(max_examples=30)
 def test_rows_only_keeps_the_rows_alone(key: Key, gap: str, records: list[object]) -> None:
     """Where it says anything, the rows are all there and nothing else is."""

@@ -26,12 +26,13 @@ RUNS = re.compile(
 LOADS = re.compile(r"^<!-- loads -->\n```toml\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 CUT = "…"  # stands in README for lines that are not shown
 
-# What differs from run to run: ids, days, ports, decimals of times and sizes, widths of columns.
+# What differs from run to run: ids, days, ports, times and sizes, numbers of files, widths of columns.
 CHANGING = (
     (re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\d"), "DAY"),
     (re.compile(r"127\.0\.0\.1:\d+"), "HOST"),
     (re.compile(r"[\d,]+\.\d\b"), "0.0"),
+    (re.compile(r"\d+ files?"), "FILES"),
     (re.compile(r"-{10,}"), "-"),
     (re.compile(r"[ \t]+"), " "),
 )

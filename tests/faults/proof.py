@@ -10,7 +10,6 @@ from typing import Any
 import axsync
 from axsync.console.closing import exit_code
 from axsync.emulator import Emulator, Options
-from axsync.emulator.asks import Ask
 from axsync.emulator.calls import Call, Reply
 from axsync.settings import EntitySettings
 from axsync.shape.exact import Number
@@ -24,6 +23,7 @@ NARROW = EntitySettings(fields=("name", "last_seen", "fetch_time", "labels", "ad
 
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],]', re.DOTALL)
 _DEPTH = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
+_START = re.compile(rb'(?:\xef\xbb\xbf)?\{"(assets|data)":\[')
 _ATTRIBUTES = b'"attributes":'
 
 
@@ -31,13 +31,12 @@ _ATTRIBUTES = b'"attributes":'
 class Sent:
     """One answered page."""
 
-    ask: Ask
+    entity: str
     body: bytes
 
-    @property
-    def records(self) -> list[bytes]:
+    def rows(self) -> list[bytes]:
         """The rows as served, cut apart by a scanner that shares nothing with axsync's; v1's without their envelope."""
-        start = re.match(rb'(?:\xef\xbb\xbf)?\{"(assets|data)":\[', self.body)
+        start = _START.match(self.body)
         if start is None:
             return []
         rows = _cut(self.body, start.end())
@@ -66,18 +65,21 @@ class Tapped(Emulator):
 
     async def _answer(self, call: Call) -> Reply:
         reply = await super()._answer(call)
-        ask = call.page
-        if ask is not None and reply.status == 200 and ask.limit > 1 and ask.form.fields != (ID,):
-            self.sent.append(Sent(ask, reply.body))
+        entity = call.path.rpartition("/")[2]
+        if reply.status == 200 and _asks_for_records(call.body or {}, entity):
+            self.sent.append(Sent(entity, reply.body))
         return reply
 
     def records(self, entity: str) -> list[bytes]:
         """Every record sent of this type, in the order of sending."""
-        return [record for sent in self.sent if sent.ask.entity == entity for record in sent.records]
+        return [record for sent in self.sent if sent.entity == entity for record in sent.rows()]
 
-    def whole_bodies(self, entity: str) -> int:
-        """How many pages of this type were sent."""
-        return sum(sent.ask.entity == entity for sent in self.sent)
+
+def _asks_for_records(body: Record, entity: str) -> bool:
+    asked = body.get("data", {}).get("attributes", body)
+    fields = asked.get("fields", [])
+    listed = fields.get(entity) if isinstance(fields, dict) else fields
+    return asked.get("page", {}).get("limit", 1) > 1 and listed != [ID]
 
 
 class TwiceError(Exception):

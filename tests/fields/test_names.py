@@ -18,12 +18,16 @@ from axsync.fields import (
 )
 
 LEGAL = re.compile(r"[a-z0-9_]{1,255}")
-PARTS = st.sampled_from(["os", "OS", "type", "Type", "a", "A", "b c", "b_c", "b:c", "ü", "İ", "ß", "", "_", "9", "x" * 300])
+PARTS = st.sampled_from(
+    ["os", "OS", "type", "Type", "a", "A", "b c", "b_c", "b:c", "ü", "İ", "ß", "", "_", "9", "x" * 300]
+)
 ADAPTERS = st.sampled_from(["aws", "aws_adapter", "AWS", "a__b", "gui"])
 ORIGINALS = st.one_of(
     st.builds("specific_data.data.{}.{}".format, PARTS, PARTS),
     st.builds("adapters_data.{}.{}".format, ADAPTERS, PARTS),
-    st.sampled_from(["entity", "instance", "dt", "axsync_rescued", "axsync_run_id", "axsync_new", "AxSync_X", "labels"]),
+    st.sampled_from(
+        ["entity", "instance", "dt", "axsync_rescued", "axsync_run_id", "axsync_new", "AxSync_X", "labels"]
+    ),
     st.sampled_from(["", ".", "specific_data", "specific_data.data.", "adapters_data.x", "specific_data.data.labels"]),
     st.text(st.characters(), max_size=12),
 )

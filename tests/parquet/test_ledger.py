@@ -101,7 +101,10 @@ def test_a_ledger_knows_what_it_lacks(held: list[str], asked: list[str]) -> None
 def answered_pages(draw: st.DrawFn) -> tuple[list[PageSpan], list[list[str]]]:
     """Pages in the order of the files, and their ids."""
     numbers = draw(st.permutations(range(draw(st.integers(1, 5)))))
-    pages = [draw(st.lists(st.sampled_from([f"{n:032x}" for n in range(6)] + ["odd"]), min_size=1, max_size=5)) for _ in numbers]
+    pages = [
+        draw(st.lists(st.sampled_from([f"{n:032x}" for n in range(6)] + ["odd"]), min_size=1, max_size=5))
+        for _ in numbers
+    ]
     return [PageSpan(n, 0, len(ids)) for n, ids in zip(numbers, pages, strict=True)], pages
 
 

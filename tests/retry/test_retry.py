@@ -51,7 +51,20 @@ def test_retry_after_is_understood_in_every_form(value: str, seconds: float) -> 
 
 @pytest.mark.parametrize(
     "value",
-    [None, "", "   ", "nan", "-nan", "soon", "1,5", "0x10", "Mon, 31 Feb 2026 02:00:00 GMT", "23 Nov", "12:00:00", "\0"],
+    [
+        None,
+        "",
+        "   ",
+        "nan",
+        "-nan",
+        "soon",
+        "1,5",
+        "0x10",
+        "Mon, 31 Feb 2026 02:00:00 GMT",
+        "23 Nov",
+        "12:00:00",
+        "\0",
+    ],
 )
 def test_a_retry_after_that_says_nothing_is_no_answer(value: str | None) -> None:
     """Garbage is the same as no header."""
@@ -123,7 +136,9 @@ def test_a_little_on_top_keeps_waiting_lanes_apart(status: int, seconds: int) ->
     assert seconds < pause.seconds <= seconds + min(1.0, 0.1 + seconds / 10)
 
 
-@pytest.mark.parametrize(("status", "whole_host"), [(429, True), (500, False), (502, False), (503, False), (504, False)])
+@pytest.mark.parametrize(
+    ("status", "whole_host"), [(429, True), (500, False), (502, False), (503, False), (504, False)]
+)
 def test_too_many_requests_quiets_the_whole_host_without_a_header(status: int, whole_host: bool) -> None:
     """429 means everybody; other statuses concern their request only."""
     pause = after_status(status, None, attempt=3, now=NOW, jitter=most)

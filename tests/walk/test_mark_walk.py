@@ -43,7 +43,9 @@ def test_a_cursor_that_is_named_once_is_used_to_the_end(size: int, limit: int, s
     """v1 may name its cursor in the first answer only; each further request carries it."""
     listing = Listing(size, lambda _: size, Random(seed))
 
-    journey = Traveller(Random(seed), 4).go(MarkWalk(limit, CURSOR), Chain(listing, cursor=True, named_once=True).answer)
+    journey = Traveller(Random(seed), 4).go(
+        MarkWalk(limit, CURSOR), Chain(listing, cursor=True, named_once=True).answer
+    )
 
     assert listing.served == set(range(size))
     assert [w.mark for w in journey.asked] == [CURSOR, *["the cursor"] * (len(journey.asked) - 1)]
@@ -62,9 +64,7 @@ def test_a_token_that_vanishes_too_early_is_replaced_by_offsets(
 
     assert listing.served == set(range(size))
     assert len(journey.asked) <= pages(size, limit) + 1
-    assert [w.offset for w in journey.asked[lost + 1 :]] == [
-        limit * n for n in range(lost + 1, len(journey.asked))
-    ]
+    assert [w.offset for w in journey.asked[lost + 1 :]] == [limit * n for n in range(lost + 1, len(journey.asked))]
 
 
 @given(st.integers(1, 100), LIMITS, SEEDS, st.integers(0, 12))

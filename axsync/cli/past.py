@@ -1,0 +1,51 @@
+"""`axsync runs` and `axsync show`: looks at what past runs left in the lake; no instance is asked, nothing written."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from axsync.cli.options import OUTPUT, lake, lake_options, speech_options
+
+
+@click.command(epilog="\b\nExamples:\n  axsync runs\n  axsync runs --lake /srv/lake --output json")
+@lake_options
+@speech_options
+@click.pass_context
+def runs(context: click.Context, /) -> None:
+    """Past runs with their verdicts, newest first."""
+    from axsync.console.history import history_json, show_history, unreadable  # noqa: PLC0415  --help must not wait
+    from axsync.console.session import plain_console  # noqa: PLC0415  as above
+    from axsync.publish.history import past_runs  # noqa: PLC0415  as above
+
+    looked_at = lake(context)
+    history = past_runs(looked_at)
+    if context.meta[OUTPUT] == "json":
+        click.echo(history_json(history))
+    else:
+        show_history(history, looked_at.root, plain_console(sys.stdout))
+    if history.errors:
+        raise unreadable(history.errors)
+
+
+@click.command(epilog="\b\nExamples:\n  axsync show latest\n  axsync show 20261123T02 --output json")
+@click.argument("run")
+@lake_options
+@speech_options
+@click.pass_context
+def show(context: click.Context, /, run: str) -> None:
+    """One run in full: counts, repairs, drift, dead letters, notices.
+
+    RUN is an id that `axsync runs` lists, the beginning of one, or `latest`.
+    """
+    from axsync.console.history import run_json, show_run  # noqa: PLC0415  --help must not wait for it
+    from axsync.console.session import plain_console  # noqa: PLC0415  as above
+    from axsync.publish.history import find_run  # noqa: PLC0415  as above
+
+    looked_at = lake(context)
+    found = find_run(looked_at, run)
+    if context.meta[OUTPUT] == "json":
+        click.echo(run_json(found))
+    else:
+        show_run(found, looked_at.root, plain_console(sys.stdout))

@@ -1,0 +1,189 @@
+"""Past runs: the list of them, and one in full, as tables or JSON."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from axsync.console.listing import as_json
+from axsync.console.table import Side, Table, show
+from axsync.console.words import clean, clock, counted, megabytes, number
+from axsync.errors import ManifestError
+from axsync.publish.history import FoundRun, History, LaneRecord, PastRun, Snapshot, iso, manifest_path
+from axsync.publish.lake import dead_letters_path
+
+Cells = tuple[str, ...]
+
+_PLACE: Cells = ("instance", "entity type")
+_CAME: Cells = ("rows", "distinct ids", "count before", "count after", "verdict", "reason")
+_MENDED: Cells = ("duplicates", "repaired", "missing", "rescued values", "dead letters")
+_READ: Cells = ("pages", "requests", "retries", "MB", "seconds", "files", "MB stored")
+_SERVER: Cells = ("api", "version", "discovery before", "discovery after")
+_WORDS = frozenset({*_PLACE, *_SERVER, "verdict", "reason", "field", "example", "notice"})
+"""Columns of words; those of numbers are aligned to the right."""
+
+
+def history_json(history: History) -> str:
+    """The list of runs as one JSON document, plain ASCII."""
+    return as_json(history.runs)
+
+
+def run_json(found: FoundRun) -> str:
+    """The manifest, plain ASCII, so that a terminal obeys nothing in it."""
+    return json.dumps(found.document, indent=2)
+
+
+def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
+    """One error for all that could not be read: the first one speaks, the others are counted."""
+    if len(errors) == 1:
+        return errors[0]
+    told = ManifestError(f"{errors[0]}, and {len(errors) - 1} more like it could not be read")
+    told.__cause__ = errors[0].__cause__
+    return told
+
+
+def show_history(history: History, lake: Path, console: Console) -> None:
+    """Print one line per run."""
+    if history.runs:
+        titles = ("run", "date", "as of", "verdict", "lanes", "rows", "duration", "")
+        sides: tuple[Side, ...] = ("left", "left", "left", "left", "right", "right", "right", "left")
+        show(Table(titles, sides, tuple(map(_run_cells, history.runs))).without_empty(), console)
+    elif not history.errors:
+        _say(f"no run has published a snapshot in {lake} yet", console)
+
+
+def _run_cells(run: PastRun) -> Cells:
+    numbers = (number(run.lanes), number(run.rows), clock(run.seconds))
+    latest = "latest" if run.latest else ""
+    return (run.run_id, run.logical_date, run.as_of or "", run.verdict, *numbers, latest)
+
+
+def show_run(found: FoundRun, lake: Path, console: Console) -> None:
+    """Print all that the manifest says about a run, but its columns and the single files."""
+    snapshot = found.snapshot
+    for title, text in _head(found, lake):
+        console.print(Text(f"{title:<14}{clean(text, most=2000)}"), soft_wrap=True)
+    section = partial(_section, console, several=_several(snapshot))
+    read = [lane for lane in snapshot.lanes if lane.verdict != "skipped"]
+    mended = [lane for lane in read if any(_mended_counts(lane))]
+    section("What came", _of_lanes(_CAME, snapshot.lanes, _came))
+    section("How it was read", _of_lanes(_READ, read, _read))
+    section("The server, and its discovery cycle", _table(_PLACE + _SERVER, _servers(read)))
+    section("What was mended, and what did not fit", _of_lanes(_MENDED, mended, _mended))
+    if len(mended) < len(read):
+        which = f"in the other {counted(len(read) - len(mended), 'lane')}: " if mended else ""
+        _say(f"\n{which}no duplicates, no repairs, nothing missing, nothing rescued, no dead letters", console)
+    section("Drift: values that did not fit their column", _drift(read))
+    for line in _dead_letters(snapshot):
+        _say(line, console)
+    section("Notices", _notices(snapshot.lanes))
+
+
+def _several(snapshot: Snapshot) -> bool:
+    return len({lane.instance for lane in snapshot.lanes}) > 1
+
+
+def _say(line: str, console: Console) -> None:
+    if line.startswith("\n"):
+        console.print()
+    console.print(Text(clean(line, most=2000)), soft_wrap=True)
+
+
+def _section(console: Console, title: str, table: Table, *, several: bool) -> None:
+    """Print a table with its title, if it has a line; the instances, which come first, only where there are several."""
+    if table.rows:
+        console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
+        show(table if several else table.without_first(), console)
+
+
+def _head(found: FoundRun, lake: Path) -> list[tuple[str, str]]:
+    run = found.snapshot
+    lines = [
+        ("run", f"{run.run_id} (latest)" if found.latest else run.run_id),
+        ("verdict", run.verdict),
+        ("instance", run.lanes[0].instance if run.lanes and not _several(run) else ""),
+        ("logical date", run.logical_date),
+        ("as of", run.as_of or ""),
+        ("started", iso(run.started_at)),
+        ("finished", f"{iso(run.finished_at)}, after {clock(run.seconds)}"),
+        ("came", f"{counted(run.rows, 'row')} in {counted(len(run.lanes), 'lane')}"),
+        ("axsync", run.axsync_version),
+        ("manifest", str(lake / manifest_path(run.run_id))),
+    ]
+    return [(title, text) for title, text in lines if text]
+
+
+def _table(titles: Cells, rows: Sequence[Cells]) -> Table:
+    sides = tuple[Side, ...]("left" if title in _WORDS else "right" for title in titles)
+    return Table(titles, sides, tuple(rows))
+
+
+def _of_lanes(titles: Cells, lanes: Sequence[LaneRecord], cells: Callable[[LaneRecord], Cells]) -> Table:
+    """One line per lane. The column of reasons is left out where there are none, all others stay: a 0 is evidence."""
+    table = _table(_PLACE + titles, [(lane.instance, lane.entity, *cells(lane)) for lane in lanes])
+    return table.without_empty() if "reason" in titles else table
+
+
+def _came(lane: LaneRecord) -> Cells:
+    counts = (lane.count_before, lane.count_after)
+    told = tuple("" if count is None else number(count) for count in counts)
+    came = ("", "") if lane.verdict == "skipped" else (number(lane.rows), number(lane.distinct_ids))
+    return (*came, *told, lane.verdict, lane.reason or "")
+
+
+def _mended_counts(lane: LaneRecord) -> tuple[int, ...]:
+    return (lane.duplicates, lane.repaired, lane.missing, lane.rescued_values, lane.dead_letters)
+
+
+def _mended(lane: LaneRecord) -> Cells:
+    return tuple(map(number, _mended_counts(lane)))
+
+
+def _read(lane: LaneRecord) -> Cells:
+    asked = tuple(map(number, (lane.pages, lane.requests, lane.retries)))
+    stored = megabytes(sum(file.bytes for file in lane.files))
+    return (*asked, megabytes(lane.bytes), f"{lane.seconds:,.1f}", number(len(lane.files)), stored)
+
+
+def _servers(lanes: Sequence[LaneRecord]) -> list[Cells]:
+    """What the server said of itself: one line where it said the same for all lanes of an instance."""
+    told: dict[str, set[Cells]] = {}
+    for lane in lanes:
+        told.setdefault(lane.instance, set()).add(_server(lane))
+    names = [(lane.instance, "all" if len(told[lane.instance]) == 1 else lane.entity) for lane in lanes]
+    return list(dict.fromkeys((*name, *_server(lane)) for name, lane in zip(names, lanes, strict=True)))
+
+
+def _server(lane: LaneRecord) -> Cells:
+    discovery = (lane.discovery.get("before"), lane.discovery.get("after"))
+    return tuple(text or "unknown" for text in (lane.api, lane.server_version, *discovery))
+
+
+def _drift(lanes: Sequence[LaneRecord]) -> Table:
+    rows = [
+        (lane.instance, lane.entity, name, number(drift.rescued), drift.example)
+        for lane in lanes
+        for name, drift in sorted(lane.drift.items(), key=lambda one: (-one[1].rescued, one[0]))
+    ]
+    return _table((*_PLACE, "field", "rescued", "example"), rows)
+
+
+def _dead_letters(snapshot: Snapshot) -> list[str]:
+    buried = [lane for lane in snapshot.lanes if lane.dead_letters]
+    lines = [
+        f"{counted(lane.dead_letters, 'dead letter')} of {lane.lane}: {dead_letters_path(snapshot.run_id, lane.lane)}"
+        for lane in buried
+    ]
+    return ["\nDead letters, in the lake", *lines] if lines else []
+
+
+def _notices(lanes: Sequence[LaneRecord]) -> Table:
+    rows = [
+        (lane.instance, lane.entity, text)
+        for lane in lanes
+        for text in [*([f"files of run {lane.from_run} stand in"] if lane.from_run else []), *lane.notices]
+    ]
+    return _table((*_PLACE, "notice"), rows)

@@ -1,0 +1,186 @@
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axsync.api import GENERATIONS
+from axsync.fields import Atom, Field, Kind, Many
+from axsync.model import ID_FIELD, Generation, Page, Window
+from axsync.plan import select_fields
+from axsync.runs.pin import Pinned, key_style, pin
+
+TEXT, UNKNOWN = Atom("text"), Atom("unknown")
+HOST = Field("specific_data.data.hostname", Many(TEXT))
+SEEN = Field("specific_data.data.last_seen", Many(TEXT))
+AWS = Field("adapters_data.aws_adapter.region", TEXT, "aws_adapter")
+LABELS = Field("labels", Many(TEXT))
+GENERIC_LABELS = Field("specific_data.data.labels", Many(TEXT))
+
+
+def settle(
+    fields: Sequence[Field],
+    *records: dict[str, object],
+    generation: Generation = "v2",
+    earlier: Pinned | None = None,
+    most: int = 2000,
+) -> Pinned:
+    """The columns for these fields after a first page of these records."""
+    rows: list[object] = [{ID_FIELD: "x", **record} for record in records]
+    rows = rows if generation == "v2" else [{"attributes": row} for row in rows]
+    api = GENERATIONS[generation]
+    body = json.dumps({api.ROWS_KEY: rows}).encode()
+    before: dict[str, Any] | None = json.loads(json.dumps(earlier.manifest)) if earlier else None
+    page = Page(Window(0, 0, 10), body, len(rows), None, None)
+    return pin(api, select_fields(fields, "full"), page, earlier=before, max_columns=most)
+
+
+def kinds(pinned: Pinned) -> dict[str, Kind]:
+    """Column → kind, without the id."""
+    return {c.name: c.kind for c in pinned.columns if c.field != ID_FIELD}
+
+
+def test_a_server_with_full_keys_is_read_by_full_keys() -> None:
+    """What it was asked for is what it answers with."""
+    pinned = settle([HOST, AWS], {HOST.name: ["a"], AWS.name: "eu"})
+
+    assert [(c.name, c.wire) for c in pinned.columns] == [
+        (ID_FIELD, ID_FIELD),
+        ("hostname", HOST.name),
+        ("aws__region", AWS.name),
+    ]
+
+
+def test_a_server_with_short_keys_is_read_by_short_keys() -> None:
+    """Version 6.1.67 leaves the prefixes out; names and fields are the same as elsewhere."""
+    pinned = settle([HOST, AWS], {"hostname": ["a"], "aws.region": "eu"})
+
+    assert {(c.name, c.field, c.wire) for c in pinned.columns} == {
+        (ID_FIELD, ID_FIELD, ID_FIELD),
+        ("hostname", HOST.name, "hostname"),
+        ("aws__region", AWS.name, "aws.region"),
+    }
+
+
+def test_of_two_fields_with_one_short_key_the_root_has_it() -> None:
+    """The other is named in a notice, since its values cannot be told apart."""
+    pinned = settle([LABELS, GENERIC_LABELS, HOST], {"labels": ["a"], "hostname": ["b"]})
+
+    assert [c.field for c in pinned.columns if c.wire == "labels"] == ["labels"]
+    assert any("specific_data.data.labels has the same short name" in notice for notice in pinned.notices)
+
+
+@pytest.mark.parametrize(
+    ("keys", "style"),
+    [
+        ([], "full"),
+        (["internal_axon_id", "adapters"], "full"),
+        (["specific_data.data.hostname"], "full"),
+        (["hostname"], "short"),
+        (["hostname", "specific_data.data.last_seen"], "full"),
+    ],
+)
+def test_the_keys_of_the_first_records_tell_the_style(keys: list[str], style: str) -> None:
+    """Full where nothing tells."""
+    record = json.dumps(dict.fromkeys(keys, 1)).encode()
+
+    assert key_style([b"not JSON", record], [HOST.name, SEEN.name]) == style
+
+
+def test_dates_are_found_in_the_data_where_the_catalogue_names_no_formats() -> None:
+    """v2 says `string` only; v1 says `date-time`, and is taken at its word."""
+    record: dict[str, object] = {SEEN.name: ["2026-11-02T10:11:12Z"], HOST.name: ["2026-11-02T10:11:12Z"]}
+
+    new = settle([SEEN], record)
+    old = settle([SEEN], record, generation="v1")
+
+    assert kinds(new) == {"last_seen": Many(Atom("timestamp"))}
+    assert new.columns[1].dates == "iso:T:0:Z"
+    assert kinds(old) == {"last_seen": Many(TEXT)}
+
+
+def test_what_the_catalogue_leaves_open_is_settled_by_the_data() -> None:
+    """No column is left without a kind."""
+    pinned = settle([Field("n", UNKNOWN), Field("never_seen", UNKNOWN)], {"n": 7}, {"n": 8})
+
+    assert kinds(pinned) == {"n": Atom("integer"), "never_seen": TEXT}
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"{}", b'{"assets": null}'])
+def test_a_first_page_that_cannot_be_split_settles_nothing(body: bytes) -> None:
+    """The catalogue alone decides; the conversion will say what is wrong."""
+    page = Page(Window(0, 0, 10), body, None, None, None)
+
+    pinned = pin(GENERATIONS["v2"], select_fields([HOST], "full"), page, earlier=None, max_columns=10)
+
+    assert [c.wire for c in pinned.columns] == [ID_FIELD, HOST.name]
+
+
+def test_the_manifest_describes_the_columns() -> None:
+    """With the keys of product.md section 5."""
+    assert settle([HOST]).manifest["hostname"] == {
+        "field": "specific_data.data.hostname",
+        "type": "list<string>",
+        "dates": None,
+    }
+
+
+def test_a_field_that_is_listed_no_more_keeps_its_column() -> None:
+    """Between runs columns only appear."""
+    first = settle([HOST, SEEN])
+
+    second = settle([HOST, AWS], earlier=first)
+
+    assert {c.name for c in second.columns} == {ID_FIELD, "hostname", "last_seen", "aws__region"}
+
+
+def test_a_column_widens_and_never_changes() -> None:
+    """Integers become numbers; a guess of today does not overrule one of before."""
+    first = settle([Field("n", UNKNOWN), Field("t", UNKNOWN)], {"n": 7, "t": "x"})
+
+    second = settle([Field("n", UNKNOWN), Field("t", UNKNOWN)], {"n": 7.5, "t": 8}, earlier=first)
+    third = settle([Field("n", Atom("number")), Field("t", Atom("integer"))], earlier=first)
+
+    assert kinds(second)["t"] == kinds(third)["t"] == TEXT
+    assert kinds(third)["n"] == Atom("number")
+
+
+def test_names_outlive_newcomers() -> None:
+    """A field that would win the name in a fresh lake does not take it from an older column."""
+    first = settle([Field("adapters_data.a.b", TEXT, "a")])
+
+    second = settle(
+        [Field("specific_data.data.a__b", Many(TEXT)), Field("adapters_data.a.b", TEXT, "a")], earlier=first
+    )
+
+    assert next(c.name for c in second.columns if c.field == "adapters_data.a.b") == "a__b"
+
+
+@given(
+    st.lists(st.sampled_from([HOST, SEEN, AWS, GENERIC_LABELS, Field("n", UNKNOWN)]), unique=True),
+    st.lists(st.sampled_from([HOST, SEEN, AWS, GENERIC_LABELS, Field("n", UNKNOWN)]), unique=True),
+    st.booleans(),
+)
+def test_a_schema_only_grows(before: list[Field], now: list[Field], short: bool) -> None:
+    """Whatever the catalogues list: unique names, and every earlier column under its name for its field."""
+    record: dict[str, object] = {"hostname": ["a"]} if short else {}
+    first = settle(before, record)
+
+    second = settle(now, record, earlier=first)
+
+    names = {c.name: c.field for c in second.columns}
+    assert len(names) == len(second.columns)
+    assert names.items() >= {c.name: c.field for c in first.columns}.items()
+
+
+def test_beyond_the_cap_adapters_share_one_column() -> None:
+    """Generic fields keep their own; people are told how many do not."""
+    many = [Field(f"adapters_data.a_adapter.f{n}", TEXT, "a_adapter") for n in range(10)]
+
+    pinned = settle([HOST, *many], most=5)
+
+    assert len(pinned.columns) == 5 + 1
+    assert pinned.columns[-1].kind == Atom("json")
+    assert any("7 fields of adapters share the JSON column" in notice for notice in pinned.notices)

@@ -1,0 +1,324 @@
+"""Answers that are late, wrong, cut, too big, refused or sent elsewhere."""
+
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+import axsync
+from axsync.emulator import Emulator, Mishap
+from axsync.errors import BadAnswer, NotOffered, Refused, Unreachable
+from axsync.events import Notice, Retried
+from tests.flow.harness import Lab, pages
+from tests.flow.relay import listener, relay
+
+Start = Callable[..., Awaitable[Emulator]]
+
+PASSING = {
+    **{f"{status} as JSON": Mishap(status) for status in ("429", "500", "502", "503", "504")},
+    **{f"{status} as HTML": Mishap(status, html=True) for status in ("429", "500", "502", "503", "504")},
+    "reset before the headers": Mishap("reset"),
+    "reset within the body": Mishap("reset-body"),
+    "length of what was cut": Mishap("truncate", length="right"),
+    "length of the whole": Mishap("truncate", length="wrong"),
+    "last chunk missing": Mishap("truncate", length="chunked"),
+    "cut by the end of the connection": Mishap("truncate", length="none"),
+    "cut within the meta": Mishap("truncate", length="right", share=0.999),
+    "login page": Mishap("login-page"),
+    "error told with 200": Mishap("error-200"),
+    "status told with 200": Mishap("error-200", shape="status"),
+    "empty body": Mishap("empty-body"),
+    "no content": Mishap("no-content"),
+    "null": Mishap("null-body"),
+    "a bare list": Mishap("other-body", body="[]"),
+    "an empty object": Mishap("other-body", body="{}"),
+    "gzip that is none": Mishap("gzip-lie"),
+}
+"""What goes by when it is asked again."""
+
+HARMLESS = {
+    "closed after the answer": Mishap("close-after", probability=0.5),
+    "byte order mark": Mishap("bom"),
+    "another content type": Mishap("content-type"),
+    "rows in another order": Mishap("shuffle"),
+}
+
+
+def copy_of(mishap: Mishap, **scope: object) -> Mishap:
+    return Mishap(mishap.kind, **{"probability": mishap.probability} | scope | mishap.details)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PASSING)
+async def test_what_passes_is_asked_again(lab: Lab, start: Start, name: str) -> None:
+    """Twice in a row, on a page in the middle: the run is complete and says how often it asked again."""
+    emulator = await start(mishaps=[copy_of(PASSING[name], entity="devices", page=3, times=2)])
+    ran = await lab.run(lab.settings(lab.instance(emulator)))
+
+    assert ran.report.verdict == "complete"
+    assert (ran.outcome("devices").retries, ran.outcome("devices").duplicates) == (2, 0)
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+@pytest.mark.parametrize("paging", ["token", "offset"])
+@pytest.mark.parametrize("on", ["about", "discovery", "types", "fields", "count", "page"])
+async def test_every_kind_of_request_is_asked_again(lab: Lab, start: Start, on: str, paging: str) -> None:
+    """A hiccup of the server costs a moment, wherever it happens."""
+    emulator = await start(mishaps=[Mishap("503", on=on, times=2)])
+    ran = await lab.run(lab.settings(lab.instance(emulator, paging=paging)))
+
+    assert ran.report.verdict == "complete"
+    assert len(ran.of(Retried)) == 2
+
+
+@pytest.mark.parametrize("profile", ["p6164", "p90", "v1"])
+async def test_a_server_that_often_fails_is_copied_whole(lab: Lab, start: Start, profile: str) -> None:
+    """One answer in ten is an error of some kind; every id arrives once."""
+    kinds = ("500", "502", "503", "504", "reset", "reset-body")
+    emulator = await start(
+        profile, {"devices": 400, "users": 200}, mishaps=[Mishap(kind, probability=0.02) for kind in kinds]
+    )
+    ran = await lab.run(lab.settings(lab.instance(emulator), entities=("devices", "users")))
+
+    assert ran.report.verdict == "complete"
+    assert len(ran.of(Retried)) > 0
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+async def test_what_does_not_matter_is_not_asked_again(lab: Lab, start: Start, name: str) -> None:
+    """Oddities that change nothing in the rows."""
+    emulator = await start(mishaps=[copy_of(HARMLESS[name], on="page")])
+    ran = await lab.run(lab.settings(lab.instance(emulator)))
+
+    assert (ran.report.verdict, ran.outcome("devices").retries) == ("complete", 0)
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+@pytest.mark.parametrize(
+    ("kind", "tries", "sent", "error"),
+    [("503", 4, 4, Unreachable), ("reset", 4, 4, Unreachable), ("login-page", 6, 3, BadAnswer)],
+)
+async def test_after_all_tries_a_lane_fails_alone(
+    lab: Lab, start: Start, kind: str, tries: int, sent: int, error: type[Exception]
+) -> None:
+    """The other types are published; the verdict is partial and the error names its lane."""
+    emulator = await start(mishaps=[Mishap(kind, entity="users", page=2)])
+    ran = await lab.run(lab.settings(lab.instance(emulator, tries=tries)))
+
+    second = [seen for seen in pages(emulator.log, "users") if "'offset': 20" in str(seen.body)]
+    assert (len(second), ran.report.verdict) == (sent, "partial")
+    assert [(type(e).__mro__.count(error), e.__notes__) for e in ran.report.errors] == [(1, ["prod/users"])]
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+    assert lab.ids("users") == []
+
+
+async def test_waits_grow_with_each_try(lab: Lab, start: Start) -> None:
+    """Full jitter: the bounds double from try to try."""
+    emulator = await start(mishaps=[Mishap("503", on="about", times=5)])
+    bounds: list[tuple[float, float]] = []
+
+    def shortest(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return low
+
+    await axsync.sync(lab.settings(lab.instance(emulator)), jitter=shortest)
+
+    assert bounds == [(0.0, 1.0), (0.0, 2.0), (0.0, 4.0), (0.0, 8.0), (0.0, 16.0)]
+
+
+async def test_both_headers_go_with_every_request_and_nothing_else_secret(lab: Lab, start: Start) -> None:
+    """Key and secret are in their two headers, once per request, and nowhere else on the wire."""
+    emulator = await start(api_key="the-canary-key", api_secret="the-canary-secret")
+    async with relay(emulator.url) as seen:
+        await lab.run(lab.settings(lab.instance(emulator, url=seen.url)))
+
+    heads, wire = seen.heads(), b"".join(seen.sent)
+    assert len(heads) == len(emulator.log)
+    assert {(head["api-key"], head["api-secret"]) for head in heads} == {("the-canary-key", "the-canary-secret")}
+    assert (wire.count(b"canary-key"), wire.count(b"canary-secret")) == (len(heads), len(heads))
+
+
+async def test_requests_say_what_they_are(lab: Lab, start: Start) -> None:
+    """JSON is sent and wanted, gzip is taken, the client gives its name, and no cookie is kept."""
+    emulator = await start()
+    async with relay(emulator.url) as seen:
+        await lab.run(lab.settings(lab.instance(emulator, url=seen.url)))
+
+    heads = seen.heads()
+    assert all(head["user-agent"].startswith("axsync/") for head in heads)
+    assert {(head["content-type"], head["accept"], head["accept-encoding"]) for head in heads} == {
+        ("application/json", "application/json", "gzip")
+    }
+    assert not any("cookie" in head or "authorization" in head for head in heads)
+
+
+async def test_nothing_is_ever_written_to_the_server(lab: Lab, start: Start) -> None:
+    """Only reads are asked, in every profile."""
+    for profile in ("p6164", "p70", "p90", "v1"):
+        emulator = await start(profile)
+        await lab.run(lab.settings(lab.instance(emulator)))
+
+        assert emulator.violations == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_refused(lab: Lab, start: Start, status: int) -> None:
+    """The other place is never called, the keys stay; the lane fails at once and names that place."""
+    async with listener() as other:
+        elsewhere = Mishap("redirect", entity="users", on="page", status=status, location=f"{other.url}/steal")
+        emulator = await start(mishaps=[elsewhere])
+        ran = await lab.run(lab.settings(lab.instance(emulator)))
+
+    assert (other.connections, len(pages(emulator.log, "users"))) == (0, 1)
+    assert other.url.removeprefix("http://") in str(ran.report.errors[0])
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+
+
+async def test_a_host_that_only_redirects_is_refused(lab: Lab, start: Start) -> None:
+    """A login portal in the way: an error before anything is written."""
+    async with listener() as other:
+        emulator = await start(mishaps=[Mishap("redirect", location=other.url)])
+        with pytest.raises((NotOffered, BadAnswer)):
+            await lab.run(lab.settings(lab.instance(emulator)))
+
+    assert (other.connections, lab.lake.exists()) == (0, False)
+
+
+async def test_401_stops_the_instance(lab: Lab, start: Start) -> None:
+    """A key that is taken away in the middle: nothing more is asked but what was on its way."""
+    emulator = await start(sizes={"devices": 400, "users": 400}, mishaps=[Mishap("401", on="page", after=6)])
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=4)))
+
+    first = next(place for place, seen in enumerate(emulator.log) if seen.status == 401)
+    assert len(emulator.log[first:]) <= 2 * 4
+    assert all(isinstance(error, Refused) for error in ran.report.errors)
+    assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "partial"}
+
+
+async def test_the_other_instance_goes_on_after_a_401(lab: Lab, start: Start) -> None:
+    """One refused credential is the end of one instance."""
+    broken, sound = await start(mishaps=[Mishap("401", on="page", after=3)]), await start(seed=3)
+    ran = await lab.run(lab.settings(lab.instance(broken, "broken"), lab.instance(sound, "sound")))
+
+    assert (ran.outcome("devices", "sound").verdict, ran.report.verdict) == ("complete", "partial")
+    assert lab.ids("devices", "sound") == sorted(sound.fleets["devices"].ids())
+
+
+async def test_a_wrong_key_is_told_after_one_request(lab: Lab, start: Start) -> None:
+    """No key is tried twice; nothing is written."""
+    emulator = await start()
+    wrong = lab.keys("wrong", "not-the-key", "not-the-secret")
+    with pytest.raises(Refused, match="does not accept the credential"):
+        await lab.run(lab.settings(lab.instance(emulator, credential=wrong)))
+
+    assert ([seen.status for seen in emulator.log], lab.lake.exists()) == ([401], False)
+
+
+@pytest.mark.parametrize("status", ["403", "404"])
+@pytest.mark.parametrize("on", [None, "page"])
+async def test_a_type_that_may_not_be_read_is_skipped(lab: Lab, start: Start, status: str, on: str | None) -> None:
+    """403 or 404 at the first page: a notice, the verdict skipped, the others published."""
+    emulator = await start(mishaps=[Mishap(status, entity="users", on=on)])
+    ran = await lab.run(lab.settings(lab.instance(emulator)))
+
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "skipped"}
+    assert [n.text for n in ran.of(Notice) if n.lane is not None and n.lane.entity == "users"][0].startswith("skipped")
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+    assert ran.report.errors == ()
+
+
+async def test_a_type_that_is_refused_in_the_middle_is_not_skipped(lab: Lab, start: Start) -> None:
+    """Rows were there: that is a failure and no matter of rights."""
+    emulator = await start(mishaps=[Mishap("403", entity="users", page=3)])
+    ran = await lab.run(lab.settings(lab.instance(emulator)))
+
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+
+
+async def test_a_page_of_too_many_bytes_stops_its_lane_only(lab: Lab, start: Start) -> None:
+    """Decoded bytes are counted while they come, so a small bomb does not become a large one; it is not asked twice."""
+    bomb = Mishap("zip-bomb", entity="users", on="page", size=50_000_000)
+    emulator = await start(mishaps=[bomb])
+    ran = await lab.run(lab.settings(lab.instance(emulator, max_page_bytes=1 << 20)))
+
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert "more than 1048576 bytes" in str(ran.report.errors[0])
+    assert bomb.fired == 1
+
+
+async def test_packed_answers_are_unpacked(lab: Lab, start: Start) -> None:
+    """The server compresses; the same rows arrive."""
+    emulator = await start(gzip=True)
+    async with relay(emulator.url) as seen:
+        ran = await lab.run(lab.settings(lab.instance(emulator, url=seen.url)))
+
+    assert ran.report.verdict == "complete"
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+DEADLINES = {"connect_seconds": 5.0, "read_seconds": 0.2, "page_seconds": 0.7, "tries": 2}
+
+
+@pytest.mark.parametrize(
+    "mishap",
+    [Mishap("hang"), Mishap("stall"), Mishap("slow-start", seconds=2.0), Mishap("drip", bytes=10, seconds=0.1)],
+    ids=["no answer", "silence within the body", "late headers", "one byte after the other"],
+)
+async def test_a_deadline_ends_a_page_that_does_not_come(lab: Lab, start: Start, mishap: Mishap) -> None:
+    """Neither silence nor a trickle holds a lane for ever; after the tries it fails alone."""
+    emulator = await start(mishaps=[copy_of(mishap, entity="users", on="page")])
+    ran = await lab.run(lab.settings(lab.instance(emulator, **DEADLINES)))
+
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert "did not answer in time" in str(ran.report.errors[0])
+    assert len(pages(emulator.log, "users")) == 2
+
+
+async def test_a_page_that_was_late_once_gets_more_time(lab: Lab, start: Start) -> None:
+    """The second try may take three times as long between two bytes."""
+    emulator = await start(mishaps=[Mishap("slow-start", entity="users", page=2, seconds=0.4)])
+    ran = await lab.run(lab.settings(lab.instance(emulator, **DEADLINES | {"page_seconds": 5.0})))
+
+    assert (ran.report.verdict, ran.outcome("users").retries) == ("complete", 1)
+
+
+async def test_a_host_that_is_down_is_unreachable(lab: Lab, start: Start) -> None:
+    """All tries, then one error; nothing is written."""
+    emulator = await start()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(Unreachable, match="no connection"):
+        await lab.run(lab.settings(lab.instance(emulator, url=f"http://127.0.0.1:{port}", tries=3)))
+
+    assert not lab.lake.exists()
+
+
+async def test_a_host_that_is_down_does_not_stop_the_others(lab: Lab, start: Start) -> None:
+    """Its types are listed as partial; the other instance is published."""
+    emulator = await start()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    down = lab.instance(emulator, "down", url=f"http://127.0.0.1:{port}", tries=2)
+    ran = await lab.run(lab.settings(down, lab.instance(emulator, "up")))
+
+    assert ran.verdicts() == {
+        "down/devices": "partial",
+        "down/users": "partial",
+        "up/devices": "complete",
+        "up/users": "complete",
+    }
+
+
+async def test_a_server_that_repeats_the_keys_does_not_spread_them(lab: Lab, start: Start) -> None:
+    """Neither errors nor events nor any file of the lake hold them."""
+    emulator = await start(
+        api_key="the-canary-key",
+        api_secret="the-canary-secret",
+        mishaps=[Mishap("echo-key", entity="users", status=500), Mishap("echo-key", on="fields", status=400)],
+    )
+    ran = await lab.run(lab.settings(lab.instance(emulator, tries=2)))
+
+    said = repr(ran) + repr([(e.args, vars(e)) for e in ran.report.errors])
+    assert ran.outcome("users").verdict == "partial"
+    assert "canary" not in said
+    assert not any(b"canary" in content for content in lab.everything().values())
