@@ -3,9 +3,10 @@
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.durable import fsync_folder, storage_errors
-from axsync.model import PageSpan, Part
+from axsync.model import DeadLetter, PageSpan, Part
 from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
@@ -27,6 +28,24 @@ def use_steady_memory() -> None:
         pa.set_memory_pool(pa.jemalloc_memory_pool())
     except NotImplementedError:  # not in every wheel
         return
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one page brings to a part: its rows, where they are from, what is told about them."""
+
+    batch: pa.RecordBatch
+    span: PageSpan
+    letters: tuple[DeadLetter, ...] = ()
+    drift: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A durable part, and the dead letters of its pages, which are not durable yet."""
+
+    part: Part
+    letters: tuple[DeadLetter, ...]
 
 
 class PartWriter:
@@ -50,22 +69,29 @@ class PartWriter:
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self.pages: list[PageSpan] = []
+        self._letters: list[DeadLetter] = []
+        self._drift: dict[str, tuple[int, str]] = {}
+        self._born = time.monotonic()
         self._rows = 0
         self.buffered = 0  # bytes of Arrow data
         self._waiting_rows = 0
 
-    def add(self, batch: pa.RecordBatch, span: PageSpan) -> None:
+    def add(self, load: Load) -> None:
         """Keep a batch; whole row groups are written as soon as they are big enough."""
+        batch = load.batch
         self._waiting.append(batch)
-        self.pages.append(span)
+        self.pages.append(load.span)
+        self._letters += load.letters
+        self._drift = add_drift(self._drift, load.drift)
         self.buffered += batch.nbytes
         self._waiting_rows += batch.num_rows
         settings = self._settings
         if self._waiting_rows >= settings.row_group_rows or self.buffered >= settings.row_group_bytes:
             self.flush()
 
-    def copy(self, file: Path, leave_out: Places) -> None:
+    def copy(self, file: Path, part: Part, leave_out: Places) -> None:
         """Take over another part's rows but these, row group by row group."""
+        self.pages, self._drift = _thinned(part.pages, leave_out), dict(part.drift)
         start = 0
         with pq.ParquetFile(file) as source:
             for index in range(source.num_row_groups):
@@ -90,7 +116,13 @@ class PartWriter:
         """Bytes in the file so far."""
         return self._open.stat().st_size
 
-    def seal(self) -> Part:
+    @property
+    def due(self) -> bool:
+        """Big enough, or old enough: what is not sealed would be lost with this process."""
+        settings = self._settings
+        return self.size >= settings.max_part_bytes or time.monotonic() - self._born >= settings.seal_seconds
+
+    def seal(self) -> Sealed:
         """Close the file, make it durable under its staged name, and say what it holds."""
         self.flush()
         self._writer.close()
@@ -102,12 +134,21 @@ class PartWriter:
             os.fsync(file.fileno())
         self._open.rename(self._staged)
         fsync_folder(self._staged.parent)
-        return Part(self._path, self._rows, size, digest.hexdigest(), tuple(self.pages))
+        letters = tuple(self._letters)
+        pages = tuple(self.pages)
+        part = Part(self._path, self._rows, size, digest.hexdigest(), pages, self._drift, len(letters))
+        return Sealed(part, letters)
 
     def abandon(self) -> None:
         """Drop the unsealed file."""
         self._writer.close()
         self._open.unlink(missing_ok=True)
+
+
+def add_drift(one: Mapping[str, tuple[int, str]], other: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+    """Rescued values of both, field by field, with the later example."""
+    more = {name: (one.get(name, (0, ""))[0] + count, example) for name, (count, example) in other.items()}
+    return {**one, **more}
 
 
 def _thinned(pages: Sequence[PageSpan], rows: Places) -> list[PageSpan]:
@@ -128,29 +169,37 @@ class Shelf:
     settings: LakeSettings
     most: int
     _idle: list[tuple["PartFolder", PartWriter]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _relieved: list["PartFolder"] = field(default_factory=list)  # lanes of which a writer is being flushed
+    _lock: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, folder: "PartFolder") -> PartWriter | None:
-        """An idle writer of this lane."""
+        """An idle writer of this lane; waits for one that is just being relieved."""
         with self._lock:
-            for index, (owner, writer) in enumerate(self._idle):
-                if owner is folder:
-                    del self._idle[index]
-                    return writer
-        return None
+            while True:
+                for index, (owner, writer) in enumerate(self._idle):
+                    if owner is folder:
+                        del self._idle[index]
+                        return writer
+                if folder not in self._relieved:
+                    return None
+                self._lock.wait()
 
     def put_back(self, folder: "PartFolder", writer: PartWriter) -> None:
         """The writer is idle again; relieve the fullest one where all together hold too much."""
         with self._lock:
             self._idle.append((folder, writer))
-            held = sum(w.buffered for _, w in self._idle)
-            if held <= self.most:
+            if sum(w.buffered for _, w in self._idle) <= self.most:
                 return
-            fullest = max(self._idle, key=lambda pair: pair[1].buffered)
-            self._idle.remove(fullest)
-        fullest[1].flush()
-        with self._lock:
-            self._idle.append(fullest)
+            owner, fullest = max(self._idle, key=lambda pair: pair[1].buffered)
+            self._idle.remove((owner, fullest))
+            self._relieved.append(owner)
+        try:
+            fullest.flush()
+        finally:
+            with self._lock:
+                self._relieved.remove(owner)
+                self._idle.append((owner, fullest))
+                self._lock.notify_all()
 
 
 @dataclass(slots=True)
@@ -165,42 +214,54 @@ class PartFolder:
     _count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, batch: pa.RecordBatch, span: PageSpan) -> tuple[Part, ...]:
-        """Write a batch into a part of this lane; a part that is big enough is sealed and returned."""
+    def add(self, load: Load) -> tuple[Sealed, ...]:
+        """Write a batch into a part of this lane; a part that is due is sealed and returned."""
         with storage_errors("write to the lake"):
             writer = self.shelf.take(self) or self._new()
             try:
-                writer.add(batch, span)
+                writer.add(load)
             except BaseException:
                 writer.abandon()
                 raise
-            if writer.size >= self.shelf.settings.max_part_bytes:
+            if writer.due:
                 return (writer.seal(),)
             self.shelf.put_back(self, writer)
             return ()
 
-    def seal(self) -> tuple[Part, ...]:
+    def seal(self) -> tuple[Sealed, ...]:
         """Seal all open parts of this lane."""
-        parts: list[Part] = []
+        parts: list[Sealed] = []
         with storage_errors("write to the lake"):
             while (writer := self.shelf.take(self)) is not None:
                 parts.append(writer.seal())
         return tuple(parts)
 
     def without(self, part: Part, rows: Places) -> Part:
-        """The part anew, without these rows; the old file is gone afterwards."""
+        """The part anew, without these rows; the old file stays until it is removed."""
         with storage_errors("write to the lake"):
             writer = self._new()
-            old = self.staging / part.path
             try:
-                writer.copy(old, rows)
-                writer.pages = _thinned(part.pages, rows)
-                fresh = writer.seal()
+                writer.copy(self.staging / part.path, part, rows)
+                return replace(writer.seal().part, letters=part.letters)
             except BaseException:
                 writer.abandon()
                 raise
-            old.unlink()
-            return fresh
+
+    def remove(self, parts: Iterable[Part]) -> None:
+        """Take sealed parts off the disk."""
+        with storage_errors("write to the lake"):
+            for part in parts:
+                (self.staging / part.path).unlink(missing_ok=True)
+
+    def sweep(self, known: Iterable[Part]) -> None:
+        """After a crash: remove files that are no known part, and go on numbering behind those that were there."""
+        folder = self.staging / self.partition
+        kept = {PurePosixPath(part.path).name for part in known}
+        with storage_errors("write to the lake"):
+            for path in folder.glob("part-*") if folder.is_dir() else ():
+                self._count = max(self._count, _number(path.name) + 1)
+                if path.name not in kept:
+                    path.unlink()
 
     def abandon(self) -> None:
         """Drop all unsealed parts of this lane."""
@@ -214,3 +275,8 @@ class PartFolder:
         folder = self.staging / self.partition
         folder.mkdir(parents=True, exist_ok=True)
         return PartWriter(folder / name, f"{self.partition}/{name}", self.schema, self.shelf.settings)
+
+
+def _number(name: str) -> int:
+    digits = name.removesuffix(".open").removesuffix(".parquet").rpartition("-")[2]
+    return int(digits) if digits.isdigit() else 0

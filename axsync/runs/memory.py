@@ -1,16 +1,16 @@
 """What a run's journal remembers: a fold over its records.
 
-    run_opened      facts of the run, the plan it belongs to
-    lanes_chosen    what it will walk
-    lane_pinned     a lane's question, columns and first count: never asked or guessed again
-    part_sealed     a part is durable; which pages it holds, what drifted in them
-    pages_buried    pages of which nothing but dead letters came
-    part_replaced   a part was written anew without rows that came again later
-    lane_restarted  what the lane had is void
-    lane_closed     its outcome
-    published       the snapshot is in place; lanes that failed may still be resumed
-    finished        nothing is left to do
-    abandoned       a fresh run was asked for, or the run is too old to go on
+run_opened      facts of the run, the plan it belongs to
+lanes_chosen    what it will walk; again, when an instance answers that did not at first
+lane_pinned     a lane's question, columns and first count: never asked or guessed again
+part_sealed     a part is durable; which pages it holds, what drifted in them
+pages_buried    pages of which nothing but dead letters came
+part_replaced   a part was written anew without rows that came again later
+lane_restarted  what the lane had is void
+lane_closed     its outcome
+published       the snapshot is in place; lanes that failed may still be resumed
+finished        nothing is left to do
+abandoned       a fresh run was asked for, or the run is too old to go on
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ def _opened(memory: RunMemory, record: Record) -> None:
 
 
 def _chosen(memory: RunMemory, record: Record) -> None:
-    memory.lanes = {msgspec.convert(lane, Lane): LaneMemory() for lane in record["lanes"]}
+    memory.lanes |= {msgspec.convert(lane, Lane): LaneMemory() for lane in record["lanes"]}
 
 
 def _published(memory: RunMemory, record: Record) -> None:
@@ -140,7 +140,7 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
 }
 
 
-def record(event: str, lane: Lane | None = None, **facts: Any) -> Record:  # noqa: ANN401  # any value of the model
+def record(event: str, lane: Lane | None = None, **facts: Any) -> Record:  # any value of the model
     """A journal record of plain JSON values."""
     named = {} if lane is None else {"lane": msgspec.to_builtins(lane)}
     return {"event": event, **named, **{key: msgspec.to_builtins(value) for key, value in facts.items()}}
