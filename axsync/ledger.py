@@ -93,16 +93,28 @@ def read_ids(path: Path, column: str) -> Iterator[pa.Array]:
 
 
 def hash_ids(ids: pa.Array) -> Hashes:
-    """Sixty-four bits per id. Ids of the usual width are hashed together, others one by one."""
-    ids = pa.concat_arrays([ids])
-    _, offset_bytes, data = ids.buffers()
-    if not len(ids) or data is None:
+    """Sixty-four bits per id. Ids of the usual width are hashed together, others one by one.
+
+    An id's hash depends on nothing but the id, whatever else is in the array.
+    """
+    if not len(ids):
         return np.empty(0, dtype=np.uint64)
-    offsets = np.frombuffer(offset_bytes, dtype=np.int32)[: len(ids) + 1]
-    if not (np.diff(offsets) == _WIDTH).all():
-        return np.array([_hash_one(i) for i in ids.to_pylist()], dtype=np.uint64)
-    raw = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]]
-    words = np.frombuffer(raw.tobytes(), dtype=np.uint64).reshape(len(ids), 4)
+    offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    usual = np.diff(offsets) == _WIDTH
+    if usual.all():
+        return _hash_usual(ids)
+    hashes = np.empty(len(ids), dtype=np.uint64)
+    hashes[usual] = _hash_usual(ids.filter(pa.array(usual)))
+    hashes[~usual] = [_hash_one(text) for text in ids.filter(pa.array(~usual)).to_pylist()]
+    return hashes
+
+
+def _hash_usual(ids: pa.Array) -> Hashes:
+    if not len(ids):
+        return np.empty(0, dtype=np.uint64)
+    _, offset_bytes, data = ids.buffers()
+    start = int(np.frombuffer(offset_bytes, dtype=np.int32)[ids.offset])
+    words = np.frombuffer(data.slice(start, _WIDTH * len(ids)), dtype=np.uint64).reshape(-1, 4)
     mixed = words * _MIX
     mixed ^= mixed >> np.uint64(29)
     total: Hashes = (mixed * _MIX[::-1]).sum(axis=1, dtype=np.uint64)

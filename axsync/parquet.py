@@ -75,6 +75,7 @@ class PartWriter:
         self._rows = 0
         self.buffered = 0  # bytes of Arrow data
         self._waiting_rows = 0
+        self._whole = True  # no write has failed
 
     def add(self, load: Load) -> None:
         """Keep a batch; whole row groups are written as soon as they are big enough."""
@@ -106,9 +107,11 @@ class PartWriter:
     def flush(self) -> None:
         """Write what waits as one row group."""
         if self._waiting_rows:
+            self._whole = False
             table = pa.Table.from_batches(self._waiting, schema=self._schema)
             self._writer.write_table(table, row_group_size=table.num_rows)
             self._rows += table.num_rows
+            self._whole = True
         self._waiting, self.buffered, self._waiting_rows = [], 0, 0
 
     @property
@@ -124,6 +127,8 @@ class PartWriter:
 
     def seal(self) -> Sealed:
         """Close the file, make it durable under its staged name, and say what it holds."""
+        if not self._whole:  # the thread of another lane may have had the error, see Shelf
+            raise OSError("an earlier write to this part failed")
         self.flush()
         self._writer.close()
         digest, size = hashlib.sha256(), 0
@@ -141,8 +146,10 @@ class PartWriter:
 
     def abandon(self) -> None:
         """Drop the unsealed file."""
-        self._writer.close()
-        self._open.unlink(missing_ok=True)
+        try:
+            self._writer.close()
+        finally:
+            self._open.unlink(missing_ok=True)
 
 
 def add_drift(one: Mapping[str, tuple[int, str]], other: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
@@ -163,43 +170,50 @@ class Shelf:
     """Open writers of all lanes that no thread is using, and how much they hold together.
 
     When they hold more than `most` bytes, the fullest one is flushed, so that memory depends on settings and
-    not on the number of lanes.
+    not on the number of lanes. The thread that flushes it may belong to another lane.
     """
 
     settings: LakeSettings
     most: int
     _idle: list[tuple["PartFolder", PartWriter]] = field(default_factory=list)
-    _relieved: list["PartFolder"] = field(default_factory=list)  # lanes of which a writer is being flushed
-    _lock: threading.Condition = field(default_factory=threading.Condition)
+    _relieved: list[int] = field(default_factory=list)  # ids of the folders whose writers are being flushed
+    _change: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, folder: "PartFolder") -> PartWriter | None:
-        """An idle writer of this lane; waits for one that is just being relieved."""
-        with self._lock:
-            while True:
-                for index, (owner, writer) in enumerate(self._idle):
-                    if owner is folder:
-                        del self._idle[index]
-                        return writer
-                if folder not in self._relieved:
-                    return None
-                self._lock.wait()
+        """An idle writer of this lane."""
+        with self._change:
+            return self._found(folder)
+
+    def take_last(self, folder: "PartFolder") -> PartWriter | None:
+        """The same at the end of a lane: one that is being flushed is waited for."""
+        with self._change:
+            while (writer := self._found(folder)) is None and id(folder) in self._relieved:
+                self._change.wait()
+            return writer
+
+    def _found(self, folder: "PartFolder") -> PartWriter | None:
+        for index, (owner, writer) in enumerate(self._idle):
+            if owner is folder:
+                del self._idle[index]
+                return writer
+        return None
 
     def put_back(self, folder: "PartFolder", writer: PartWriter) -> None:
         """The writer is idle again; relieve the fullest one where all together hold too much."""
-        with self._lock:
+        with self._change:
             self._idle.append((folder, writer))
             if sum(w.buffered for _, w in self._idle) <= self.most:
                 return
-            owner, fullest = max(self._idle, key=lambda pair: pair[1].buffered)
-            self._idle.remove((owner, fullest))
-            self._relieved.append(owner)
+            index = max(range(len(self._idle)), key=lambda i: self._idle[i][1].buffered)
+            fullest = self._idle.pop(index)
+            self._relieved.append(id(fullest[0]))
         try:
-            fullest.flush()
+            fullest[1].flush()
         finally:
-            with self._lock:
-                self._relieved.remove(owner)
-                self._idle.append((owner, fullest))
-                self._lock.notify_all()
+            with self._change:
+                self._idle.append(fullest)
+                self._relieved.remove(id(fullest[0]))
+                self._change.notify_all()
 
 
 @dataclass(slots=True)
@@ -232,7 +246,7 @@ class PartFolder:
         """Seal all open parts of this lane."""
         parts: list[Sealed] = []
         with storage_errors("write to the lake"):
-            while (writer := self.shelf.take(self)) is not None:
+            while (writer := self.shelf.take_last(self)) is not None:
                 parts.append(writer.seal())
         return tuple(parts)
 
@@ -265,7 +279,7 @@ class PartFolder:
 
     def abandon(self) -> None:
         """Drop all unsealed parts of this lane."""
-        while (writer := self.shelf.take(self)) is not None:
+        while (writer := self.shelf.take_last(self)) is not None:
             writer.abandon()
 
     def _new(self) -> PartWriter:

@@ -1,0 +1,145 @@
+"""How hard a host is asked: per second, at once, and after it said that it is too much."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+
+import pytest
+
+from axsync.emulator import Emulator, Mishap, Seen
+from axsync.events import Retried
+from tests.flow.harness import Lab, pages
+
+Start = Callable[..., Awaitable[Emulator]]
+
+STRICT = {"requests_per_second": 10.0, "at_once": 4}
+ALLOWED = {"requests_per_second": 10.0, "in_flight": 4}
+
+
+def refusals(log: Sequence[Seen]) -> int:
+    return sum(seen.status == 429 for seen in log)
+
+
+async def test_what_a_host_bears_is_never_exceeded(lab: Lab, start: Start) -> None:
+    """Several types at 10 per second and 4 at once: no 429, and no window of the log above either."""
+    emulator = await start(sizes={"devices": 75, "users": 30, "groups": 5}, latency_ms=450.0, **STRICT)
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=15, **ALLOWED)))
+
+    assert ran.report.verdict == "complete"
+    assert (refusals(emulator.log), emulator.peak_at_once()) == (0, 4)
+    assert 8 <= emulator.peak_in_window(1.0) <= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("profile", "paging"), [("p90", "token"), ("p6164", "offset"), ("v1", "cursor")])
+@pytest.mark.parametrize("latency_ms", [0.0, 300.0])
+async def test_instances_on_one_host_share_its_pace(
+    lab: Lab, start: Start, profile: str, paging: str, latency_ms: float
+) -> None:
+    """Two names for one host are one host: the sum of their requests keeps within the limits."""
+    sizes = {"devices": 200, "users": 100, "networks": 60, "software": 41}
+    emulator = await start(profile, sizes, latency_ms=latency_ms, count_nulls=1, **STRICT)
+    both = [lab.instance(emulator, name, paging=paging, **ALLOWED) for name in ("one", "two")]
+    ran = await lab.run(lab.settings(*both, entities=tuple(sizes)))
+
+    assert ran.report.verdict == "complete"
+    assert (refusals(emulator.log), emulator.peak_in_window(1.0) <= 10, emulator.peak_at_once() <= 4) == (0, True, True)
+
+
+@pytest.mark.slow
+async def test_a_hundred_requests_at_once_per_host_and_instance(lab: Lab, start: Start) -> None:
+    """Other hosts do not slow a host down, nor does the pace of one apply to the other."""
+    strict, free = await start(**STRICT), await start()
+    both = [lab.instance(strict, "strict", page_size=5, **ALLOWED), lab.instance(free, "free", page_size=5)]
+    await lab.run(lab.settings(*both))
+
+    assert (refusals(strict.log), free.peak_at_once() > 4) == (0, True)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_retry_after_quiets_the_whole_host(lab: Lab, start: Start, form: str) -> None:
+    """One lane is told to wait: no lane of that host asks until then, but for what was on its way."""
+    sizes = {"devices": 400, "users": 400, "groups": 400}
+    emulator = await start(sizes=sizes, mishaps=[Mishap("429", entity="users", page=4, times=1, retry_after=form)])
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=4)))
+
+    told = next(place for place, seen in enumerate(emulator.log) if seen.status == 429)
+    later = [seen.started for seen in emulator.log[told:]]
+    pauses = [place for place, (one, next_one) in enumerate(pairwise(later)) if next_one - one >= 0.9]
+    assert ran.report.verdict == "complete"
+    assert len(pauses) == 1
+    assert pauses[0] < 2 * 4
+
+
+async def test_another_host_is_not_quieted(lab: Lab, start: Start) -> None:
+    """A 429 speaks for its own host."""
+    busy = await start(mishaps=[Mishap("429", entity="users", on="page", times=1, retry_after=2)])
+    free = await start(sizes={"devices": 2000})
+    events: list[str] = []
+    both = [lab.instance(busy, "busy"), lab.instance(free, "free")]
+    ran = await lab.run(lab.settings(*both), lambda event: events.append(type(event).__name__))
+
+    waited = events.index("Retried")
+    assert ran.report.verdict == "complete"
+    assert "PageRead" in events[waited : events.index("LaneClosed", waited)]
+    assert {told.host for told in ran.of(Retried)} == {busy.url.removeprefix("http://")}
+
+
+def rounds(log: Sequence[Seen]) -> int:
+    """How many requests, at least, had to wait for one another in a row."""
+    longest: list[tuple[float, int]] = []
+    for seen in sorted(log, key=lambda seen: seen.started):
+        before = max((depth for finished, depth in longest if finished <= seen.started), default=0)
+        longest.append((seen.finished, before + 1))
+    return max(depth for _, depth in longest)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"devices": 995},
+        dict.fromkeys(
+            (
+                "devices",
+                "users",
+                "groups",
+                "networks",
+                "software",
+                "accounts",
+                "incidents",
+                "tickets",
+                "disks",
+                "databases",
+            ),
+            95,
+        ),
+    ],
+    ids=["one type", "ten types"],
+)
+async def test_pages_are_asked_side_by_side(lab: Lab, start: Start, sizes: dict[str, int]) -> None:
+    """A hundred pages at 8 at once: 12.5 rounds would be ideal, a quarter more is allowed; never nine at once."""
+    emulator = await start(sizes=sizes, latency_ms=100.0, at_once=8)
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=10, in_flight=8)))
+
+    asked = pages(emulator.log)
+    assert ran.report.verdict == "complete"
+    assert (len(asked), refusals(emulator.log), emulator.peak_at_once()) == (100, 0, 8)
+    assert rounds(asked) <= 1.25 * 100 / 8
+
+
+@pytest.mark.parametrize("paging", ["token"])
+async def test_a_token_walk_asks_on_while_it_writes(lab: Lab, start: Start, paging: str) -> None:
+    """The next page leaves as soon as the token is known: types side by side, one page after the other in each."""
+    emulator = await start(sizes={"devices": 100, "users": 100}, latency_ms=30.0)
+    await lab.run(lab.settings(lab.instance(emulator, page_size=10, paging=paging)))
+
+    asked = pages(emulator.log)
+    assert rounds(pages(asked, "devices")) == len(pages(asked, "devices"))
+    assert rounds(asked) <= len(asked) / 2 + 2
+
+
+async def test_waiting_lanes_leave_no_crowd(lab: Lab, start: Start) -> None:
+    """A frontier stays small: no more requests under way than allowed, however many pages are left."""
+    emulator = await start(sizes={"devices": 1000}, latency_ms=5.0)
+    await lab.run(lab.settings(lab.instance(emulator, page_size=10, in_flight=3)))
+
+    assert emulator.peak_at_once() == 3

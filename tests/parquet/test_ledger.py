@@ -1,0 +1,124 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axsync.ledger import Ledger, earlier_twins, hash_ids, read_ids, read_ledger
+from axsync.model import PageSpan
+
+USUAL = st.integers(0, 30).map("{:032x}".format)
+ODD = st.sampled_from(["", "a", "é", "é" * 16, "ü" * 32, "x" * 31, "x" * 33, "\0" * 32, "\0" * 31, "😀" * 8, "0" * 64])
+IDS = st.lists(USUAL | ODD | st.text(max_size=5), max_size=20)
+
+
+def ids_of(texts: list[str]) -> pa.Array:
+    """A column of ids."""
+    return pa.array(texts, pa.string())
+
+
+def write(tmp_path: Path, *parts: list[str]) -> list[Path]:
+    """Part files with these ids."""
+    paths = [tmp_path / f"{number}.parquet" for number in range(len(parts))]
+    for path, texts in zip(paths, parts, strict=True):
+        pq.write_table(pa.table({"note": pa.nulls(len(texts), pa.int64()), "id": ids_of(texts)}), path)
+    return paths
+
+
+@given(IDS)
+def test_ids_are_counted_whatever_they_are(texts: list[str]) -> None:
+    """Of the usual width, of any other, empty, beyond ASCII."""
+    ledger = Ledger(hash_ids(ids_of(texts)))
+
+    assert (ledger.rows, ledger.distinct) == (len(texts), len(set(texts)))
+
+
+@given(IDS, IDS)
+def test_an_ids_hash_does_not_depend_on_its_neighbours(some: list[str], others: list[str]) -> None:
+    """The same id in another page, among others of other widths, is the same id."""
+    alone = {text: int(hash_ids(ids_of([text]))[0]) for text in some}
+
+    together = hash_ids(ids_of(others + some))[len(others) :]
+
+    assert together.tolist() == [alone[text] for text in some]
+
+
+@given(IDS, st.integers(0, 20), st.integers(0, 20))
+def test_a_slice_is_hashed_where_it_stands(texts: list[str], start: int, length: int) -> None:
+    """An array that begins in the middle of its buffers."""
+    hashes = hash_ids(ids_of(texts).slice(start, length))
+
+    assert hashes.tolist() == hash_ids(ids_of(texts[start : start + length])).tolist()
+
+
+def test_ids_that_are_alike_have_different_hashes() -> None:
+    """Counted ids, swapped halves, single letters: a quarter of a million without a collision."""
+    halves = [f"{a:016x}{b:016x}" for a in range(500) for b in range(500)]
+
+    assert Ledger(hash_ids(ids_of(halves))).distinct == len(halves)
+
+
+def test_a_ledger_reads_its_part_files(tmp_path: Path) -> None:
+    """In the order of parts and rows; the hashes are those of the ids."""
+    parts = [["a" * 32, "b" * 32], [], ["a" * 32, "odd"]]
+
+    ledger = read_ledger(write(tmp_path, *parts), "id")
+
+    assert ledger.hashes.tolist() == hash_ids(ids_of([i for part in parts for i in part])).tolist()
+    assert (ledger.rows, ledger.distinct) == (4, 3)
+
+
+def test_a_lane_without_parts_has_an_empty_ledger() -> None:
+    """No file, no id."""
+    ledger = read_ledger([], "id")
+
+    assert (ledger.rows, ledger.distinct) == (0, 0)
+
+
+def test_large_parts_are_read_piece_by_piece(tmp_path: Path) -> None:
+    """Some ten thousand ids at a time, all of them in order."""
+    (path,) = write(tmp_path, [f"{n:032x}" for n in range(150_000)])
+
+    pieces = [len(piece) for piece in read_ids(path, "id")]
+
+    assert sum(pieces) == 150_000
+    assert max(pieces) <= 1 << 16
+
+
+@given(IDS, IDS)
+def test_a_ledger_knows_what_it_lacks(held: list[str], asked: list[str]) -> None:
+    """Hash by hash, also where it holds nothing."""
+    lacking = Ledger(hash_ids(ids_of(held))).lacks(hash_ids(ids_of(asked)))
+
+    assert lacking.tolist() == [text not in held for text in asked]
+
+
+@st.composite
+def answered_pages(draw: st.DrawFn) -> tuple[list[PageSpan], list[list[str]]]:
+    """Pages in the order of the files, and their ids."""
+    numbers = draw(st.permutations(range(draw(st.integers(1, 5)))))
+    pages = [draw(st.lists(st.sampled_from([f"{n:032x}" for n in range(6)] + ["odd"]), min_size=1, max_size=5)) for _ in numbers]
+    return [PageSpan(n, 0, len(ids)) for n, ids in zip(numbers, pages, strict=True)], pages
+
+
+@given(answered_pages(), st.integers(0, 5))
+def test_of_twins_the_later_answer_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, answered: tuple[list[PageSpan], list[list[str]]], cut: int
+) -> None:
+    """Of each id exactly one row is left: of the page that was asked last, the last one in it."""
+    spans, pages = answered
+    ids = [i for page in pages for i in page]
+    parts = [[i for page in pages[:cut] for i in page], [i for page in pages[cut:] for i in page]]
+    paths = write(tmp_path_factory.mktemp("parts"), *parts)
+
+    twins = earlier_twins(read_ledger(paths, "id"), spans, paths, "id")
+
+    when = [(span.number, place) for span, page in zip(spans, pages, strict=True) for place in range(len(page))]
+    newest = {i: max(w for w, other in zip(when, ids, strict=True) if other == i) for i in ids}
+    assert twins.tolist() == [place for place, i in enumerate(ids) if when[place] != newest[i]]
+    assert all(a < b for a, b in pairwise(twins.tolist()))
+    assert twins.dtype == np.int64
