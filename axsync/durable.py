@@ -46,10 +46,11 @@ def replace_file(path: Path, content: bytes) -> None:
     fsync_folder(path.parent)
 
 
-def append(path: Path, content: bytes) -> None:
-    """Add to a file and make it durable."""
+def append(path: Path, content: bytes) -> int:
+    """Add to a file and make it durable; returns its length in bytes."""
     make_folder(path.parent)
     with path.open("ab") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+        return file.tell()

@@ -27,9 +27,12 @@ REPEATS = 3
 
 
 async def together(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All answers in order; the first error ends the others."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(question) for question in questions]
+    """All answers in order; the first error ends the others, and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(question) for question in questions]
+    except BaseExceptionGroup as group_error:
+        raise _first(group_error) from None
     return [task.result() for task in tasks]
 
 

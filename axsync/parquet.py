@@ -3,9 +3,10 @@
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.durable import fsync_folder, storage_errors
-from axsync.model import PageSpan, Part
+from axsync.model import DeadLetter, PageSpan, Part
 from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
@@ -27,6 +28,24 @@ def use_steady_memory() -> None:
         pa.set_memory_pool(pa.jemalloc_memory_pool())
     except NotImplementedError:  # not in every wheel
         return
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one page brings to a part: its rows, where they are from, what is told about them."""
+
+    batch: pa.RecordBatch
+    span: PageSpan
+    letters: tuple[DeadLetter, ...] = ()
+    drift: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A durable part, and the dead letters of its pages, which are not durable yet."""
+
+    part: Part
+    letters: tuple[DeadLetter, ...]
 
 
 class PartWriter:
@@ -50,23 +69,30 @@ class PartWriter:
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self.pages: list[PageSpan] = []
+        self._letters: list[DeadLetter] = []
+        self._drift: dict[str, tuple[int, str]] = {}
+        self._born = time.monotonic()
         self._rows = 0
         self.buffered = 0  # bytes of Arrow data
         self._waiting_rows = 0
         self._whole = True  # no write has failed
 
-    def add(self, batch: pa.RecordBatch, span: PageSpan) -> None:
+    def add(self, load: Load) -> None:
         """Keep a batch; whole row groups are written as soon as they are big enough."""
+        batch = load.batch
         self._waiting.append(batch)
-        self.pages.append(span)
+        self.pages.append(load.span)
+        self._letters += load.letters
+        self._drift = add_drift(self._drift, load.drift)
         self.buffered += batch.nbytes
         self._waiting_rows += batch.num_rows
         settings = self._settings
         if self._waiting_rows >= settings.row_group_rows or self.buffered >= settings.row_group_bytes:
             self.flush()
 
-    def copy(self, file: Path, leave_out: Places) -> None:
+    def copy(self, file: Path, part: Part, leave_out: Places) -> None:
         """Take over another part's rows but these, row group by row group."""
+        self.pages, self._drift = _thinned(part.pages, leave_out), dict(part.drift)
         start = 0
         with pq.ParquetFile(file) as source:
             for index in range(source.num_row_groups):
@@ -93,7 +119,13 @@ class PartWriter:
         """Bytes in the file so far."""
         return self._open.stat().st_size
 
-    def seal(self) -> Part:
+    @property
+    def due(self) -> bool:
+        """Big enough, or old enough: what is not sealed would be lost with this process."""
+        settings = self._settings
+        return self.size >= settings.max_part_bytes or time.monotonic() - self._born >= settings.seal_seconds
+
+    def seal(self) -> Sealed:
         """Close the file, make it durable under its staged name, and say what it holds."""
         if not self._whole:  # the thread of another lane may have had the error, see Shelf
             raise OSError("an earlier write to this part failed")
@@ -107,7 +139,10 @@ class PartWriter:
             os.fsync(file.fileno())
         self._open.rename(self._staged)
         fsync_folder(self._staged.parent)
-        return Part(self._path, self._rows, size, digest.hexdigest(), tuple(self.pages))
+        letters = tuple(self._letters)
+        pages = tuple(self.pages)
+        part = Part(self._path, self._rows, size, digest.hexdigest(), pages, self._drift, len(letters))
+        return Sealed(part, letters)
 
     def abandon(self) -> None:
         """Drop the unsealed file."""
@@ -115,6 +150,12 @@ class PartWriter:
             self._writer.close()
         finally:
             self._open.unlink(missing_ok=True)
+
+
+def add_drift(one: Mapping[str, tuple[int, str]], other: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+    """Rescued values of both, field by field, with the later example."""
+    more = {name: (one.get(name, (0, ""))[0] + count, example) for name, (count, example) in other.items()}
+    return {**one, **more}
 
 
 def _thinned(pages: Sequence[PageSpan], rows: Places) -> list[PageSpan]:
@@ -161,8 +202,7 @@ class Shelf:
         """The writer is idle again; relieve the fullest one where all together hold too much."""
         with self._change:
             self._idle.append((folder, writer))
-            held = sum(w.buffered for _, w in self._idle)
-            if held <= self.most:
+            if sum(w.buffered for _, w in self._idle) <= self.most:
                 return
             index = max(range(len(self._idle)), key=lambda i: self._idle[i][1].buffered)
             fullest = self._idle.pop(index)
@@ -188,42 +228,54 @@ class PartFolder:
     _count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, batch: pa.RecordBatch, span: PageSpan) -> tuple[Part, ...]:
-        """Write a batch into a part of this lane; a part that is big enough is sealed and returned."""
+    def add(self, load: Load) -> tuple[Sealed, ...]:
+        """Write a batch into a part of this lane; a part that is due is sealed and returned."""
         with storage_errors("write to the lake"):
             writer = self.shelf.take(self) or self._new()
             try:
-                writer.add(batch, span)
+                writer.add(load)
             except BaseException:
                 writer.abandon()
                 raise
-            if writer.size >= self.shelf.settings.max_part_bytes:
+            if writer.due:
                 return (writer.seal(),)
             self.shelf.put_back(self, writer)
             return ()
 
-    def seal(self) -> tuple[Part, ...]:
+    def seal(self) -> tuple[Sealed, ...]:
         """Seal all open parts of this lane."""
-        parts: list[Part] = []
+        parts: list[Sealed] = []
         with storage_errors("write to the lake"):
             while (writer := self.shelf.take_last(self)) is not None:
                 parts.append(writer.seal())
         return tuple(parts)
 
     def without(self, part: Part, rows: Places) -> Part:
-        """The part anew, without these rows; the old file is gone afterwards."""
+        """The part anew, without these rows; the old file stays until it is removed."""
         with storage_errors("write to the lake"):
             writer = self._new()
-            old = self.staging / part.path
             try:
-                writer.copy(old, rows)
-                writer.pages = _thinned(part.pages, rows)
-                fresh = writer.seal()
+                writer.copy(self.staging / part.path, part, rows)
+                return replace(writer.seal().part, letters=part.letters)
             except BaseException:
                 writer.abandon()
                 raise
-            old.unlink()
-            return fresh
+
+    def remove(self, parts: Iterable[Part]) -> None:
+        """Take sealed parts off the disk."""
+        with storage_errors("write to the lake"):
+            for part in parts:
+                (self.staging / part.path).unlink(missing_ok=True)
+
+    def sweep(self, known: Iterable[Part]) -> None:
+        """After a crash: remove files that are no known part, and go on numbering behind those that were there."""
+        folder = self.staging / self.partition
+        kept = {PurePosixPath(part.path).name for part in known}
+        with storage_errors("write to the lake"):
+            for path in folder.glob("part-*") if folder.is_dir() else ():
+                self._count = max(self._count, _number(path.name) + 1)
+                if path.name not in kept:
+                    path.unlink()
 
     def abandon(self) -> None:
         """Drop all unsealed parts of this lane."""
@@ -237,3 +289,8 @@ class PartFolder:
         folder = self.staging / self.partition
         folder.mkdir(parents=True, exist_ok=True)
         return PartWriter(folder / name, f"{self.partition}/{name}", self.schema, self.shelf.settings)
+
+
+def _number(name: str) -> int:
+    digits = name.removesuffix(".open").removesuffix(".parquet").rpartition("-")[2]
+    return int(digits) if digits.isdigit() else 0

@@ -62,6 +62,7 @@ class LakeSettings:
     compression: Compression = "zstd"
     compression_level: Annotated[int, Between(1, 22)] = 1
     max_part_bytes: Bytes = 256 * MIB  # a part file is closed near this size
+    seal_seconds: Annotated[float, Between(1, 86_400)] = 300.0  # a part is closed at this age: what a crash can cost
     row_group_rows: Annotated[int, Between(1, 100_000_000)] = 122_880
     row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
     buffer_bytes: Bytes = 128 * MIB  # pages that wait for a writer, all lanes together

@@ -19,6 +19,7 @@ A mark walk (v2 token, v1 cursor) is a chain. The next window leaves as soon as 
 of its page are counted. Where the chain ends too early, the walk goes on by offset from the rows so far.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,6 +63,16 @@ class OffsetWalk:
     _covered: list[tuple[int, int]] = field(default_factory=list)  # disjoint [from, to), in order
     _empty: dict[int, int] = field(default_factory=dict)  # offset → how often it brought nothing
     _full_end: int | None = None  # end of a page that was exactly full and last
+
+    @classmethod
+    def resumed(
+        cls, limit: int, *, covered: Sequence[tuple[int, int]], total: int | None, most: int | None, asked: int
+    ) -> "OffsetWalk":
+        """A walk that was broken off: these ranges are here, what is between them and behind them is asked."""
+        ranges = _merged(list(covered))
+        walk = cls(limit, most, total, _first_total=total, _asked=asked, _covered=ranges)
+        walk._head = walk._end()
+        return walk
 
     @classmethod
     def after(cls, rows: int, *, total: int | None, limit: int, asked: int) -> "OffsetWalk":
@@ -199,6 +210,13 @@ class MarkWalk:
     def __post_init__(self) -> None:
         """The first window is due."""
         self._next = Window(0, 0, self.limit, self.start)
+
+    @classmethod
+    def resumed(cls, limit: int, *, number: int, mark: str, rows: int, total: int | None) -> "MarkWalk":
+        """A walk that was broken off before page `number`, which `mark` leads to."""
+        walk = cls(limit, total=total, _first_total=total, _asked=number, _rows=rows)
+        walk._next = Window(number, 0, limit, mark)
+        return walk
 
     def due(self, room: int) -> list[Window]:
         """The next window, or, where the chain ended too early, what is left by offset."""

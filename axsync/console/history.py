@@ -18,7 +18,7 @@ from axsync.publish.lake import dead_letters_path
 Cells = tuple[str, ...]
 
 _PLACE: Cells = ("instance", "entity type")
-_CAME: Cells = ("rows", "distinct ids", "count before", "count after", "verdict", "reason")
+_CAME: Cells = ("rows", "distinct ids", "before", "after", "verdict")
 _MENDED: Cells = ("duplicates", "repaired", "missing", "rescued values", "dead letters")
 _READ: Cells = ("pages", "requests", "retries", "MB", "seconds", "files", "MB stored")
 _SERVER: Cells = ("api", "version", "discovery before", "discovery after")
@@ -69,7 +69,8 @@ def show_run(found: FoundRun, lake: Path, console: Console) -> None:
     section = partial(_section, console, several=_several(snapshot))
     read = [lane for lane in snapshot.lanes if lane.verdict != "skipped"]
     mended = [lane for lane in read if any(_mended_counts(lane))]
-    section("What came", _of_lanes(_CAME, snapshot.lanes, _came))
+    section("What came, and what the server counted before and after", _of_lanes(_CAME, snapshot.lanes, _came))
+    section("Why not complete", _of_lanes(("reason",), [lane for lane in snapshot.lanes if lane.reason], _reason))
     section("How it was read", _of_lanes(_READ, read, _read))
     section("The server, and its discovery cycle", _table(_PLACE + _SERVER, _servers(read)))
     section("What was mended, and what did not fit", _of_lanes(_MENDED, mended, _mended))
@@ -122,16 +123,18 @@ def _table(titles: Cells, rows: Sequence[Cells]) -> Table:
 
 
 def _of_lanes(titles: Cells, lanes: Sequence[LaneRecord], cells: Callable[[LaneRecord], Cells]) -> Table:
-    """One line per lane. The column of reasons is left out where there are none, all others stay: a 0 is evidence."""
-    table = _table(_PLACE + titles, [(lane.instance, lane.entity, *cells(lane)) for lane in lanes])
-    return table.without_empty() if "reason" in titles else table
+    return _table(_PLACE + titles, [(lane.instance, lane.entity, *cells(lane)) for lane in lanes])
 
 
 def _came(lane: LaneRecord) -> Cells:
     counts = (lane.count_before, lane.count_after)
     told = tuple("" if count is None else number(count) for count in counts)
     came = ("", "") if lane.verdict == "skipped" else (number(lane.rows), number(lane.distinct_ids))
-    return (*came, *told, lane.verdict, lane.reason or "")
+    return (*came, *told, lane.verdict)
+
+
+def _reason(lane: LaneRecord) -> Cells:
+    return (lane.reason or "",)
 
 
 def _mended_counts(lane: LaneRecord) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """A lake on a local disk: where things are, and the one order in which a run becomes visible."""
 
 import base64
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -61,12 +62,41 @@ class Lake:
             raise LakeError(f"the newest snapshot of the lake {self.root} cannot be read") from error
         return manifest
 
-    def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> None:
-        """Keep records that could not be read, with their raw bytes, where a person can look at them."""
-        path = self.root / dead_letters_path(run_id, lane)
+    @property
+    def lock(self) -> Path:
+        """Who holds this file locked may write."""
+        return self.root / CONTROL / "lock"
+
+    def manifest_name(self, run_id: str) -> str:
+        """Where a run's manifest is, relative to the lake."""
+        return f"{CONTROL}/snapshots/{run_id}.json"
+
+    def journal(self, run_id: str) -> Path:
+        """The journal of a run."""
+        return self.root / CONTROL / "runs" / run_id / "journal"
+
+    def runs(self) -> list[str]:
+        """Runs that have a journal, newest first."""
+        return sorted((path.parent.name for path in (self.root / CONTROL / "runs").glob("*/journal")), reverse=True)
+
+    def _letters(self, run_id: str, lane: Lane) -> Path:
+        return self.root / dead_letters_path(run_id, lane)
+
+    def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
+        """Keep records that could not be read, with their raw bytes, where a person can look at them.
+
+        Returns how long the lane's file is now, in bytes.
+        """
         lines = b"".join(orjson.dumps(_letter(lane, one)) + b"\n" for one in letters)
         with storage_errors("keep dead letters"):
-            append(path, lines)
+            return append(self._letters(run_id, lane), lines)
+
+    def trim_letters(self, run_id: str, lane: Lane, size: int) -> None:
+        """Cut off dead letters of pages that will be asked again."""
+        path = self._letters(run_id, lane)
+        with storage_errors("keep dead letters"):
+            if path.exists() and path.stat().st_size > size:
+                os.truncate(path, size)
 
     def publish(self, run: RunFacts, outcomes: Sequence[Outcome], *, finished_at: str) -> str:
         """Make this run the newest snapshot; returns the manifest's path relative to the lake.

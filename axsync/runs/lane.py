@@ -1,16 +1,21 @@
 """One lane of a run, from its first count to its outcome."""
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 
 from axsync.engine import LaneWalk, Stored
-from axsync.errors import AxsyncError, LaneError, NotOffered
+from axsync.errors import AxsyncError, LaneError, NotOffered, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import Outcome, Page, Verdict
-from axsync.runs.reading import LaneReader
+from axsync.runs.reading import LaneReader, MarkExpired
 from axsync.runs.reconcile import Reconciler
 from axsync.runs.stock import Stock
 from axsync.runs.verdict import Evidence, judge
+from axsync.walk import Walk
+
+MAX_RESTARTS = 3
+"""How often a lane begins anew because its token or cursor expired."""
 
 
 @dataclass(slots=True)
@@ -22,31 +27,72 @@ class LaneRun:
     error: AxsyncError | None = None
 
     async def run(self) -> Outcome:
-        """Walk the lane; what goes wrong on the way becomes its outcome and `error`."""
+        """Walk the lane; what goes wrong on the way becomes its outcome and `error`.
+
+        Raises: StorageError, which ends the run; CancelledError, after all that was written is durable.
+        """
+        if self.stock.memory.outcome is not None:
+            return self.stock.memory.outcome
         started = time.monotonic()
         try:
             outcome = await self._walked()
         except NotOffered as error:
             outcome = self._failed(error) if self.stock.begun else self._skipped(error)
+        except StorageError:
+            raise
         except AxsyncError as error:
             outcome = self._failed(error)
+        except asyncio.CancelledError:
+            await self.stock.seal(self.reader)
+            raise
         finally:
             await self.stock.abandon(self.reader)
         outcome = replace(outcome, seconds=time.monotonic() - started)
+        if self.error is None:
+            self.stock.close(outcome)
         self.reader.shop.observe(LaneClosed(outcome))
         return outcome
 
     async def _walked(self) -> Outcome:
+        """The lane from where it is; begun anew where its mark has expired."""
+        for _ in range(MAX_RESTARTS):
+            try:
+                return await self._walked_once()
+            except MarkExpired as error:
+                await self._restart(str(error))
+        return await self._walked_once()
+
+    async def _restart(self, reason: str) -> None:
+        self.reader.notice(f"begun anew: {reason}")
+        self.reader.forget_columns()
+        await self.stock.restart(self.reader)
+
+    async def _walked_once(self) -> Outcome:
         reader = self.reader
         discovery = {"before": await reader.source.discovery()}
-        before = await reader.prepare()
-        reader.shop.observe(LaneOpened(reader.lane, _least(before, reader.shop.run.limit)))
-        walk = LaneWalk(reader.walk(), reader.fetch, self._store, reader.release, reader.instance.in_flight)
+        way = await self._way()
+        reader.shop.observe(LaneOpened(reader.lane, _least(reader.before, reader.shop.run.limit)))
+        walk = LaneWalk(way, reader.fetch, self._store, reader.release, reader.instance.in_flight)
         await walk.run()
         reconciler = Reconciler(reader, self.stock)
-        evidence = await reconciler.evidence(before, walk.walk.total)
+        evidence = await reconciler.evidence(reader.before, walk.walk.total)
         discovery["after"] = await reader.source.discovery()
         return self._outcome(evidence, discovery, reconciler.repaired)
+
+    async def _way(self) -> Walk:
+        """What is left of an earlier process's walk, or a new one."""
+        pinned = self.stock.memory.pinned
+        if pinned is None:
+            await self.reader.prepare()
+            return self.reader.walk()
+        if pinned["generation"] == self.reader.source.api.GENERATION:
+            self.reader.recall(pinned)
+            walk = self.reader.resumed_walk(self.stock.memory.spans)
+            if walk is not None:
+                self.reader.size = sum(span.size for span in self.stock.memory.spans)
+                return walk
+        await self._restart("its walk cannot be taken up again")
+        return await self._way()
 
     async def _store(self, page: Page) -> Stored:
         return await self.stock.store(self.reader, page)
@@ -64,16 +110,16 @@ class LaneRun:
             count_after=evidence.after,
             rows=evidence.distinct,
             distinct_ids=evidence.distinct,
-            duplicates=stock.duplicates,
+            duplicates=stock.memory.duplicates,
             repaired=repaired,
             missing=evidence.missing,
             rescued_values=sum(count for count, _ in stock.drift.values()),
-            dead_letters=stock.letters,
+            dead_letters=stock.memory.letters,
             pages=stock.pages,
             bytes=reader.size,
             columns=reader.pinned.manifest if reader.pinned else {},
             drift={name: {"rescued": n, "example": kind} for name, (n, kind) in sorted(stock.drift.items())},
-            parts=tuple(part for part in stock.parts if part.rows),
+            parts=tuple(part for part in stock.memory.parts if part.rows),
         )
 
     def _bare(self, verdict: Verdict, reason: str | None) -> Outcome:

@@ -2,24 +2,42 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from axsync.api import Question, v1
 from axsync.convert import Converted, Converter
 from axsync.engine import Budget, Workers
-from axsync.errors import BadAnswer, BadRequest, NotOffered
+from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered
 from axsync.events import Notice, Observer
 from axsync.fields import Field
-from axsync.model import ID_FIELD, Lane, Page, Window
+from axsync.journal import Record
+from axsync.model import ID_FIELD, Lane, Page, PageSpan, Window
 from axsync.plan import Selection, select_fields
+from axsync.runs.memory import merged_ranges, record
 from axsync.runs.pin import Pinned, pin
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
+from axsync.shape.restore import columns_of, describe
 from axsync.source import Source, history_mark
 from axsync.transport import Ask, Counters
 from axsync.walk import MarkWalk, OffsetWalk, Walk
+
+ROUND_SHIFT = 1_000_000
+"""Page numbers of a repair round start here, so that its answers count as later ones."""
+
+
+class MarkExpired(LaneError):
+    """A token or cursor that the server knows no more; the lane has to begin anew."""
+
+
+def forget(record: Record) -> None:
+    """Where there is no journal."""
+    del record
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,7 @@ class Shop:
     budget: Budget
     workers: Workers
     observe: Observer
+    remember: Callable[[Record], None] = forget
 
 
 @dataclass(slots=True)
@@ -44,6 +63,7 @@ class LaneReader:
     shop: Shop
     earlier: dict[str, Any] | None = None
     counters: Counters = field(default_factory=Counters)
+    before: int | None = None  # the server's count before the first page
     question: Question = field(default_factory=lambda: Question(""))
     pinned: Pinned | None = None
     notices: list[str] = field(default_factory=list)
@@ -57,8 +77,29 @@ class LaneReader:
     def _ask(self) -> Ask:
         return Ask(self.lane, counters=self.counters)
 
-    async def prepare(self) -> int | None:
-        """Settle the question and its fields; returns the server's count.
+    def recall(self, pinned: Record) -> None:
+        """Go on with what an earlier process settled: question, dialect, columns, first count."""
+        self.question = msgspec.convert(pinned["question"], Question)
+        self.before = pinned["before"]
+        source = self.source
+        source.dialect = replace(source.dialect, refused=source.dialect.refused | set(pinned["refused"]))
+        columns = columns_of({"columns": {name: entry for name, _, entry in pinned["columns"]}})
+        wires = {name: wire for name, wire, _ in pinned["columns"]}
+        self.pinned = Pinned(tuple(replace(c, wire=wires[c.name]) for c in columns))
+        self._converter = self._make_converter(self.pinned)
+
+    def _record(self, pinned: Pinned) -> Record:
+        facts = {
+            "generation": self.source.api.GENERATION,
+            "refused": sorted(self.source.dialect.refused),
+            "question": msgspec.to_builtins(self.question),
+            "before": self.before,
+            "columns": [[c.name, c.wire, describe(c)] for c in pinned.columns],
+        }
+        return record("lane_pinned", self.lane, pinned=facts)
+
+    async def prepare(self) -> None:
+        """Settle the question and its fields, and ask for the first count.
 
         Raises: NotOffered where the type cannot be read; other ServerErrors.
         """
@@ -66,9 +107,8 @@ class LaneReader:
         mark = await history_mark(self.source, self.lane.entity, self.shop.run.as_of)
         wished = Question(self.lane.entity, query=entity.query, saved_query=entity.saved_query, history=mark)
         self.question = await self.source.question(wished)
-        count = await self.count()
-        self._select(await self._catalogue(readable=count is not None))
-        return count
+        self.before = await self.count()
+        self._select(await self._catalogue(readable=self.before is not None))
 
     async def count(self) -> int | None:
         """The server's count; None where it has none to give. The first page decides whether the type is there."""
@@ -100,11 +140,38 @@ class LaneReader:
             return MarkWalk(limit, v1.CURSOR_START if self.source.api is v1 else None)
         return OffsetWalk(limit, most=most)
 
+    def resumed_walk(self, spans: Sequence[PageSpan]) -> Walk | None:
+        """The way over the rows that these pages do not cover; None where the way cannot be taken up again."""
+        limit = self.entity.page_size or self.instance.page_size
+        walk = self.walk()
+        own = [span for span in spans if span.number < ROUND_SHIFT]
+        if isinstance(walk, OffsetWalk):
+            asked = max((span.number for span in own), default=-1) + 1
+            return OffsetWalk.resumed(
+                limit, covered=merged_ranges(own), total=self.before, most=self.shop.run.limit, asked=asked
+            )
+        if self.source.api is v1 or not own:
+            return None  # a v1 cursor moves on by itself: what it gave out unsealed is gone
+        return self._resumed_marks(limit, {span.number: span for span in own})
+
+    def _resumed_marks(self, limit: int, spans: Mapping[int, PageSpan]) -> Walk | None:
+        number = next(n for n in range(len(spans) + 1) if n not in spans)
+        mark = spans[number - 1].mark if number else None
+        if mark is None:
+            return None
+        rows = sum(spans[n].served for n in range(number))
+        return MarkWalk.resumed(limit, number=number, mark=mark, rows=rows, total=self.before)
+
     async def fetch(self, window: Window) -> Page:
-        """One page, admitted into the budget."""
+        """One page, admitted into the budget. Raises: MarkExpired, and what the source raises."""
         started = time.monotonic()
         ask = Ask(self.lane, self.shop.budget.take, self.counters)
-        page = await self.source.page(self.question, window, ask)
+        try:
+            page = await self.source.page(self.question, window, ask)
+        except (BadRequest, NotOffered) as error:
+            if window.mark:
+                raise MarkExpired(f"the server no longer knows the mark of page {window.number}") from error
+            raise
         self._received[window.number] = datetime.now(UTC), time.monotonic() - started
         self.size += len(page.body)
         return page
@@ -130,7 +197,15 @@ class LaneReader:
         self.pinned = await self.shop.workers.run(work, self.source.api, self._selection, first)
         for text in self.pinned.notices:
             self.notice(text)
-        return Converter(self.pinned.columns, rows_key=self.source.api.ROWS_KEY, run_id=self.shop.run_id)
+        self.shop.remember(self._record(self.pinned))
+        return self._make_converter(self.pinned)
+
+    def _make_converter(self, pinned: Pinned) -> Converter:
+        return Converter(pinned.columns, rows_key=self.source.api.ROWS_KEY, run_id=self.shop.run_id)
+
+    def forget_columns(self) -> None:
+        """Settle the columns anew by the next page."""
+        self.pinned, self._converter = None, None
 
     def convert(self, converter: Converter, page: Page) -> Converted:
         """The page as a batch; for a writer thread."""

@@ -15,7 +15,7 @@ from axsync.errors import BadRequest, NotOffered
 from axsync.fields import make_columns
 from axsync.ledger import Hashes, Ledger, hash_ids
 from axsync.model import ID_FIELD, MAX_LIMIT, Page, Window
-from axsync.runs.reading import LaneReader
+from axsync.runs.reading import ROUND_SHIFT, LaneReader
 from axsync.runs.stock import Stock
 from axsync.runs.verdict import Evidence
 from axsync.walk import OffsetWalk
@@ -23,8 +23,6 @@ from axsync.walk import OffsetWalk
 ROUNDS = 2
 IDS_AT_ONCE = 100
 """Ids in one repair question (API reference 12.2: 100 to 200)."""
-ROUND_SHIFT = 1_000_000
-"""Page numbers of a repair round start here, so that its answers count as later ones."""
 
 
 @dataclass(slots=True)
@@ -70,7 +68,7 @@ class Reconciler:
         return evidence
 
     def _now(self, before: int | None, after: int | None, ledger: Ledger) -> Evidence:
-        return Evidence(before, after, ledger.distinct, self.stock.letters)
+        return Evidence(before, after, ledger.distinct, self.stock.memory.letters)
 
     async def _round(self, turn: int, evidence: Evidence, ledger: Ledger) -> Evidence:
         listing = await self._list(ledger)

@@ -4,7 +4,8 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +16,8 @@ from axsync.config import check_lake
 from axsync.engine import Budget, Workers, together
 from axsync.errors import AxsyncError, ConfigError, ServerError
 from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
+from axsync.journal import Journal
+from axsync.lock import hold
 from axsync.model import Lane, Outcome
 from axsync.parquet import Shelf, use_steady_memory
 from axsync.plan import choose_lanes
@@ -24,8 +27,10 @@ from axsync.retry import Jitter
 from axsync.runs.guard import hold_back
 from axsync.runs.instances import open_sources
 from axsync.runs.lane import LaneRun
+from axsync.runs.memory import LaneMemory, RunMemory, record
 from axsync.runs.reading import LaneReader, Shop
 from axsync.runs.report import Report
+from axsync.runs.resume import find, give_up, plan_of
 from axsync.runs.stock import Stock, Yard
 from axsync.settings import DEFAULT_ENTITY, Settings
 from axsync.source import Source
@@ -37,16 +42,31 @@ PAGES_SHARE = 4
 async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter: Jitter = random.uniform) -> Report:
     """Copy what `settings` name into the lake and publish it as one snapshot.
 
-    A lane that fails does not stop the others; its error is in the report. `jitter` picks the wait before a request
-    is asked again, a number between two bounds.
+    Goes on with the newest unfinished run of the same plan; a finished one of the same logical date is reported and
+    nothing is done; `run.fresh` does neither. A lane that fails does not stop the others; its error is in the report.
+    `jitter` picks the wait before a request is asked again, a number between two bounds.
 
     Raises: UsageError before anything is written or sent; UnknownEntity, Refused, Unreachable before anything is
-        written, when no instance can be asked; StorageError when the snapshot cannot be published.
+        written, when no instance can be asked; Busy when another run holds the lake; StorageError when the disk
+        fails, with the previous snapshot untouched and the run resumable.
     """
-    run = _Run(settings, _local_lake(settings), _facts(settings), all_of(observers))
-    async with open_sources(settings, run.observe, jitter=jitter) as sources:
-        await run.use(sources)
-    return run.finish()
+    lake, observe = _local_lake(settings), all_of(observers)
+    run = _Run(settings, lake, _facts(settings), observe)
+    run.look_back()
+    if run.memory.finished:
+        return run.already_done()
+    if run.all_closed:
+        with run.held():
+            return run.finish()
+    async with open_sources(settings, observe, jitter=jitter) as sources:
+        lanes = await run.choose(sources)
+        if settings.run.dry_run:
+            return await run.only_count(lanes, sources)
+        with run.held():
+            if run.memory.finished:
+                return run.already_done()
+            await run.walk(lanes, sources)
+            return run.finish()
 
 
 def _local_lake(settings: Settings) -> Lake:
@@ -85,22 +105,87 @@ class _Run:
     lake: Lake
     facts: RunFacts
     observe: Observer
+    memory: RunMemory = field(default_factory=RunMemory)
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
     errors: list[AxsyncError] = field(default_factory=list)
+    _journal: Journal | None = None
+    _fresh_facts: RunFacts | None = None
 
-    async def use(self, sources: Mapping[str, Source | ServerError]) -> None:
-        """Walk every lane of the instances that answer. Raises: the error of one, where none answers."""
-        alive = {name: s for name, s in sources.items() if isinstance(s, Source)}
-        down = {name: s for name, s in sources.items() if isinstance(s, ServerError)}
+    def look_back(self) -> None:
+        """Find the run to go on with, unless a fresh one is wanted. Reads only."""
+        self._fresh_facts = self._fresh_facts or self.facts
+        self.memory, self.facts = RunMemory(), self._fresh_facts
+        if self.settings.run.fresh or self.settings.run.dry_run:
+            return
+        past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
+        if past is not None and past.memory.facts is not None:
+            self.memory, self.facts = past.memory, past.memory.facts
+
+    @property
+    def resumes(self) -> bool:
+        """Whether an earlier process has begun this run."""
+        return self.memory.facts is not None
+
+    @property
+    def all_closed(self) -> bool:
+        """Whether every lane of every instance has come to its end, and only publishing is left."""
+        known = {lane.instance for lane in self.memory.lanes}
+        closed = all(lane.outcome is not None for lane in self.memory.lanes.values())
+        return closed and known >= {i.name for i in self.settings.chosen()}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Alone with the lake, the journal open. Raises: Busy, StorageError."""
+        with hold(self.lake.lock, what=f"the lake {self.settings.lake.uri}", run=self.facts.run_id):
+            self.look_back()
+            if self.memory.finished:
+                yield
+                return
+            self._open_journal()
+            try:
+                yield
+            finally:
+                self.journal.close()
+
+    @property
+    def journal(self) -> Journal:
+        """The open journal."""
+        if self._journal is None:
+            raise RuntimeError("the journal is not open")
+        return self._journal
+
+    def _open_journal(self) -> None:
+        plan = plan_of(self.settings)
+        if not self.resumes:
+            for run_id in give_up(self.lake, plan):
+                self._say(f"the unfinished run {run_id} is given up")
+        self._journal = Journal.open(self.lake.journal(self.facts.run_id))
+        if self.resumes:
+            done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
+            self._say(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
+        else:
+            self.journal.append(record("run_opened", facts=self.facts, plan=plan))
+
+    def already_done(self) -> Report:
+        """What a finished run came to; nothing is asked or written."""
+        run_id, day = self.facts.run_id, self.facts.logical_date
+        self._say(f"run {run_id} of {day} is finished; nothing to do (a fresh run replaces it)")
+        self.outcomes = [lane.outcome for lane in self.memory.lanes.values() if lane.outcome]
+        return self._report(worst([o.verdict for o in self.outcomes]), self.lake.manifest_name(run_id))
+
+    async def choose(self, sources: Mapping[str, Source | ServerError]) -> tuple[Lane, ...]:
+        """The lanes of the instances that answer: as chosen when the run began, or now.
+
+        Raises: UnknownEntity; the error of one instance, where none answers.
+        """
+        alive = _alive(sources)
         if not alive:
-            raise next(iter(down.values()))
-        lanes = await self._lanes(alive)
-        self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, lanes))
-        await (self._count(lanes, alive) if self.settings.run.dry_run else self._walk(lanes, alive))
-        for name, error in down.items():
-            self.errors.append(error)
-            self.outcomes += [Outcome(Lane(name, e), "partial", str(error)) for e in self._wanted(lanes)]
+            raise next(error for error in sources.values() if isinstance(error, ServerError))
+        known = {lane.instance for lane in self.memory.lanes}
+        fresh = {name: source for name, source in alive.items() if name not in known}
+        kept = [lane for lane in self.memory.lanes if lane.instance in alive]
+        return (*kept, *(await self._lanes(fresh) if fresh else ()))
 
     async def _lanes(self, sources: Mapping[str, Source]) -> tuple[Lane, ...]:
         offered = await together([self._offered(source) for source in sources.values()])
@@ -113,71 +198,94 @@ class _Run:
             return source.listed
         return tuple(await source.offered(self.settings.run.entities))
 
-    def _wanted(self, lanes: Sequence[Lane]) -> tuple[str, ...]:
-        return self.settings.run.entities or tuple(dict.fromkeys(lane.entity for lane in lanes))
-
-    async def _count(self, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
+    async def only_count(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> Report:
         """A dry run: what each lane would have to copy."""
-        found = {name: await source.offered([lane.entity for lane in lanes]) for name, source in sources.items()}
+        self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
+        named = [lane.entity for lane in lanes]
+        found = {name: await source.offered(named) for name, source in _alive(sources).items()}
         self.outcomes += [_counted(lane, found[lane.instance].get(lane.entity)) for lane in lanes]
+        self._note_down(lanes, sources)
+        return self._report(worst([o.verdict for o in self.outcomes]), None)
 
-    async def _walk(self, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
+    async def walk(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
+        """Walk every lane; what was written is durable when this ends, however it ends."""
         use_steady_memory()
+        self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
+        fresh = [lane for lane in lanes if lane not in self.memory.lanes]
+        if fresh:
+            self.journal.append(record("lanes_chosen", lanes=fresh))
         minutes = self.settings.run.wait_stable_minutes
-        await together([source.wait_stable(minutes, self._say) for source in sources.values()])
+        await together([source.wait_stable(minutes, self._say) for source in _alive(sources).values()])
         workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
-        lane_runs = self._lane_runs(lanes, sources, workers)
+        lane_runs = self._lane_runs(lanes, _alive(sources), workers)
         try:
             self.outcomes += await together([one.run() for one in lane_runs])
-        except BaseException:
-            self.lake.clear_staging(self.facts.run_id)
-            raise
         finally:
             workers.close()
         self.errors += [one.error for one in lane_runs if one.error]
+        self._note_down(lanes, sources)
+
+    def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
+        wanted = self.settings.run.entities or tuple(dict.fromkeys(lane.entity for lane in lanes))
+        for name, error in sources.items():
+            if isinstance(error, ServerError):
+                self.errors.append(error)
+                self.outcomes += [Outcome(Lane(name, entity), "partial", str(error)) for entity in wanted]
 
     def _say(self, text: str) -> None:
         self.observe(Notice(None, text))
 
     def _lane_runs(self, lanes: Sequence[Lane], sources: Mapping[str, Source], workers: Workers) -> list[LaneRun]:
-        settings = self.settings
+        settings, run_id = self.settings, self.facts.run_id
         waiting = settings.lake.buffer_bytes // PAGES_SHARE
-        shop = Shop(self.facts.run_id, settings.run, Budget(waiting), workers, self.observe)
-        yard = Yard(self.lake, self.facts.logical_date, Shelf(settings.lake, settings.lake.buffer_bytes - waiting))
+        shop = Shop(run_id, settings.run, Budget(waiting), workers, self.observe, self.journal.append)
+        shelf = Shelf(settings.lake, settings.lake.buffer_bytes - waiting)
+        yard = Yard(self.lake, self.facts.logical_date, shelf, self.journal)
         instances = {i.name: i for i in settings.instances}
         before = self._earlier()
 
-        def reader(lane: Lane) -> LaneReader:
+        def lane_run(lane: Lane) -> LaneRun:
             instance, entity = instances[lane.instance], settings.entity(lane.entity)
-            return LaneReader(lane, sources[lane.instance], instance, entity, shop, before.get(lane))
+            reader = LaneReader(lane, sources[lane.instance], instance, entity, shop, before.get(lane))
+            return LaneRun(reader, Stock(lane, run_id, yard, self.memory.lanes.get(lane, LaneMemory())))
 
-        return [LaneRun(reader(lane), Stock(lane, self.facts.run_id, yard)) for lane in lanes]
+        return [lane_run(lane) for lane in lanes]
 
     def _earlier(self) -> dict[Lane, dict[str, Any]]:
         latest = self.lake.latest()
         return {Lane(e["instance"], e["entity"]): e for e in latest["lanes"]} if latest else {}
 
     def finish(self) -> Report:
-        """Publish what is whole, and say what the run came to. Raises: StorageError."""
-        settings, manifest = self.settings, None
-        if not settings.run.dry_run and not settings.run.accept_drop:
+        """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
+        self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
+        if not self.settings.run.accept_drop:
             self.outcomes, held = hold_back(self.outcomes, self._earlier())
             self.errors += held
-        verdict = worst([o.verdict for o in self.outcomes])
+        verdict, manifest = worst([o.verdict for o in self.outcomes]), None
         if any(o.columns for o in self.outcomes):
             manifest = self.lake.publish(self.facts, self.outcomes, finished_at=_moment(datetime.now(UTC)))
+            self.journal.append(record("published"))
             self.observe(SnapshotPublished(self.facts.run_id, verdict, manifest))
-        self.lake.clear_staging(self.facts.run_id)
+        if not self.errors:
+            self.journal.append(record("finished"))
+            self.lake.clear_staging(self.facts.run_id)
+        return self._report(verdict, manifest)
+
+    def _report(self, verdict: str, manifest: str | None) -> Report:
         return Report(
             run_id=self.facts.run_id,
             logical_date=self.facts.logical_date,
             verdict=verdict,
             outcomes=tuple(sorted(self.outcomes, key=lambda o: o.lane)),
             manifest=manifest,
-            lake=settings.lake.uri,
+            lake=self.settings.lake.uri,
             seconds=time.monotonic() - self.started,
             errors=tuple(self.errors),
         )
+
+
+def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
+    return {name: s for name, s in sources.items() if isinstance(s, Source)}
 
 
 def _counted(lane: Lane, count: object) -> Outcome:

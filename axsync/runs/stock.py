@@ -1,5 +1,6 @@
 """What of a lane lies in the staging folder: parts, dead letters, drift."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import numpy as np
 from axsync.convert import Converted, Converter
 from axsync.engine import Stored
 from axsync.events import Drifted, PageRead, PartSealed
+from axsync.journal import Journal
 from axsync.ledger import Ledger, Places, earlier_twins, read_ledger
-from axsync.model import Lane, Page, PageSpan, Part
-from axsync.parquet import PartFolder, Shelf
+from axsync.model import Lane, Outcome, Page, PageSpan, Part
+from axsync.parquet import Load, PartFolder, Sealed, Shelf, add_drift
 from axsync.publish import Lake
+from axsync.runs.memory import LaneMemory, record
 from axsync.runs.reading import LaneReader
 
 
@@ -22,19 +25,17 @@ class Yard:
     lake: Lake
     logical_date: str
     shelf: Shelf
+    journal: Journal
 
 
 @dataclass(slots=True)
 class Stock:
-    """The rows of one lane; `duplicates` counts rows that a later answer replaced."""
+    """The rows of one lane; `memory` is what of them is durable and journaled."""
 
     lane: Lane
     run_id: str
     yard: Yard
-    parts: list[Part] = field(default_factory=list)
-    letters: int = 0
-    drift: dict[str, tuple[int, str]] = field(default_factory=dict)
-    duplicates: int = 0
+    memory: LaneMemory = field(default_factory=LaneMemory)
     pages: int = 0
     _folder: PartFolder | None = None
 
@@ -43,6 +44,14 @@ class Stock:
         """Whether a page has arrived."""
         return self._folder is not None
 
+    @property
+    def drift(self) -> dict[str, tuple[int, str]]:
+        """Field → rescued values and an example's type, over all parts."""
+        found: dict[str, tuple[int, str]] = {}
+        for part in self.memory.parts:
+            found = add_drift(found, part.drift)
+        return found
+
     async def store(self, reader: LaneReader, page: Page, *, shift: int = 0) -> Stored:
         """Convert and write a page; `shift` sets the page numbers of a later round apart from earlier ones."""
         converter = await reader.converter(page)
@@ -50,55 +59,76 @@ class Stock:
         number = page.window.number + shift
         converted, sealed = await reader.shop.workers.run(self._write, reader, folder, converter, page, number)
         self.pages += 1
+        if converted.dead and not converted.batch.num_rows:
+            self._bury(converted, _span(page, converted, number))
         self._tell(reader, page, converted)
-        self._add(reader, sealed)
+        self._remember(reader, sealed)
         return Stored(converted.served, converted.fingerprint)
 
     def _open(self, converter: Converter) -> PartFolder:
         if self._folder is None:
-            staging = self.yard.lake.staging(self.run_id)
-            partition = self.yard.lake.partition(self.lane, self.yard.logical_date)
+            lake = self.yard.lake
+            partition = lake.partition(self.lane, self.yard.logical_date)
+            staging = lake.staging(self.run_id)
             self._folder = PartFolder(staging, partition, self.run_id, converter.schema, self.yard.shelf)
+            self._folder.sweep(self.memory.parts)
+            lake.trim_letters(self.run_id, self.lane, self.memory.letters_size)
         return self._folder
 
     def _write(
         self, reader: LaneReader, folder: PartFolder, converter: Converter, page: Page, number: int
-    ) -> tuple[Converted, tuple[Part, ...]]:
+    ) -> tuple[Converted, tuple[Sealed, ...]]:
         """In a writer thread: bytes to batch to part."""
         converted = reader.convert(converter, page)
-        if converted.dead:
-            self.yard.lake.bury(self.run_id, self.lane, converted.dead)
         if not converted.batch.num_rows:
             return converted, ()
-        span = PageSpan(number, page.window.offset, converted.batch.num_rows)
-        return converted, folder.add(converted.batch, span)
+        span = _span(page, converted, number)
+        return converted, folder.add(Load(converted.batch, span, converted.dead, converted.drift))
+
+    def _bury(self, converted: Converted, span: PageSpan) -> None:
+        """Dead letters of a page that brought nothing else."""
+        memory = self.memory
+        memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, converted.dead)
+        memory.buried.append(span)
+        memory.letters += len(converted.dead)
+        facts = {"span": span, "letters": len(converted.dead), "letters_size": memory.letters_size}
+        self.yard.journal.append(record("pages_buried", self.lane, **facts))
 
     def _tell(self, reader: LaneReader, page: Page, converted: Converted) -> None:
         observe = reader.shop.observe
-        self.letters += len(converted.dead)
         for name, (count, example) in converted.drift.items():
-            self.drift[name] = self.drift.get(name, (0, ""))[0] + count, example
             observe(Drifted(self.lane, name, count, example))
         seconds = reader.seconds(page)
         observe(PageRead(self.lane, page.window.number, converted.served, len(page.body), seconds))
 
-    def _add(self, reader: LaneReader, sealed: tuple[Part, ...]) -> None:
-        self.parts += sealed
-        for part in sealed:
-            reader.shop.observe(PartSealed(self.lane, part))
+    def _remember(self, reader: LaneReader, sealed: Sequence[Sealed]) -> None:
+        """Journal what is durable; dead letters first, so that a part never speaks of letters that are not there."""
+        memory = self.memory
+        for one in sealed:
+            if one.letters:
+                memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, one.letters)
+            facts = {"part": one.part, "letters_size": memory.letters_size}
+            self.yard.journal.append(record("part_sealed", self.lane, **facts))
+            memory.parts.append(one.part)
+            memory.letters += len(one.letters)
+            reader.shop.observe(PartSealed(self.lane, one.part))
+
+    async def seal(self, reader: LaneReader) -> None:
+        """Make all that was written durable."""
+        if self._folder is not None:
+            self._remember(reader, await reader.shop.workers.run(self._folder.seal))
 
     async def settle(self, reader: LaneReader) -> Ledger:
         """Seal all parts, keep the later one of rows with the same id, and say which ids there are."""
+        await self.seal(reader)
         if self._folder is None:
             return Ledger(np.empty(0, dtype=np.uint64))
         run = reader.shop.workers.run
-        self._add(reader, await run(self._folder.seal))
         ledger = await run(self._read_ledger, reader.id_column)
         if ledger.distinct == ledger.rows:
             return ledger
         twins = await run(earlier_twins, ledger, self._spans(), self._staged(), reader.id_column)
-        self.duplicates += len(twins)
-        await run(self._drop, self._folder, twins)
+        await self._drop(reader, self._folder, twins)
         return await run(self._read_ledger, reader.id_column)
 
     def _read_ledger(self, id_column: str) -> Ledger:
@@ -106,21 +136,49 @@ class Stock:
 
     def _staged(self) -> list[Path]:
         staging = self.yard.lake.staging(self.run_id)
-        return [staging / part.path for part in self.parts]
+        return [staging / part.path for part in self.memory.parts]
 
     def _spans(self) -> list[PageSpan]:
-        return [span for part in self.parts for span in part.pages]
+        return [span for part in self.memory.parts for span in part.pages]
 
-    def _drop(self, folder: PartFolder, rows: Places) -> None:
+    async def _drop(self, reader: LaneReader, folder: PartFolder, rows: Places) -> None:
         """Write the parts that hold these rows (numbered over all parts) anew, without them."""
         start = 0
-        for index, part in enumerate(list(self.parts)):
+        for index, part in enumerate(list(self.memory.parts)):
             mine = rows[(rows >= start) & (rows < start + part.rows)] - start
             start += part.rows
             if len(mine):
-                self.parts[index] = folder.without(part, mine)
+                await self._replace(reader, folder, index, mine)
+
+    async def _replace(self, reader: LaneReader, folder: PartFolder, index: int, rows: Places) -> None:
+        old = self.memory.parts[index]
+        fresh: Part = await reader.shop.workers.run(folder.without, old, rows)
+        facts = {"old": old.path, "part": fresh, "duplicates": len(rows)}
+        self.yard.journal.append(record("part_replaced", self.lane, **facts))
+        self.memory.parts[index] = fresh
+        self.memory.duplicates += len(rows)
+        await reader.shop.workers.run(folder.remove, [old])
+
+    def close(self, outcome: Outcome) -> None:
+        """The lane has come to an end that no later process needs to look at."""
+        self.yard.journal.append(record("lane_closed", self.lane, outcome=outcome))
+        self.memory.outcome = outcome
+
+    async def restart(self, reader: LaneReader) -> None:
+        """Begin anew: what there is belongs to a walk that cannot be gone on with."""
+        await self.abandon(reader)
+        self.yard.journal.append(record("lane_restarted", self.lane))
+        old, self.memory = self.memory, LaneMemory()
+        if self._folder is not None:
+            await reader.shop.workers.run(self._folder.remove, old.parts)
+        self._folder = None
 
     async def abandon(self, reader: LaneReader) -> None:
         """Drop what is not sealed."""
         if self._folder is not None:
             await reader.shop.workers.run(self._folder.abandon)
+
+
+def _span(page: Page, converted: Converted, number: int) -> PageSpan:
+    rows = int(converted.batch.num_rows)
+    return PageSpan(number, page.window.offset, rows, converted.served, page.mark, len(page.body))

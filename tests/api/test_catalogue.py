@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.api import v1, v2
-from axsync.api.catalogue import ROOTS, fields_of
+from axsync.api.catalogue import ROOTS, Entry, fields_of
 from axsync.errors import BadAnswer
 from axsync.fields import Atom, Field, Group, Kind, Many, Member
 from tests.api.asked import HOST, reply
@@ -185,7 +185,7 @@ def test_complex_fields_nest() -> None:
         "items": {"type": "array", "items": [{"name": "cidr", "type": "string"}]},
     }
     nested = Many(Group((Member("subnets", "subnets", Many(Group((Member("cidr", "cidr", TEXT),)))),)))
-    dotted = [
+    dotted: list[Entry] = [
         {"name": "a.nics", "type": "array", "is_complex": True},
         {"name": "a.nics.subnets", "type": "array", "is_complex": True},
         {"name": "a.nics.subnets.cidr", "type": "string"},
@@ -198,7 +198,10 @@ def test_complex_fields_nest() -> None:
 
 def test_a_sub_field_of_a_sub_object_keeps_its_dotted_key() -> None:
     """Only complex fields are objects; what stands between is part of the key."""
-    entries = [{"name": "a.nics", "type": "array", "is_complex": True}, {"name": "a.nics.vlan.id", "type": "integer"}]
+    entries: list[Entry] = [
+        {"name": "a.nics", "type": "array", "is_complex": True},
+        {"name": "a.nics.vlan.id", "type": "integer"},
+    ]
 
     (field,) = fields_of(entries, None)
 
@@ -207,7 +210,7 @@ def test_a_sub_field_of_a_sub_object_keeps_its_dotted_key() -> None:
 
 def test_a_sub_field_is_listed_inline_and_on_its_own_but_read_once() -> None:
     """v1 lists it in both places; the inline entry says more."""
-    entries = [
+    entries: list[Entry] = [
         {"name": "a.n", "type": "array", "items": {"type": "array", "items": [{"name": "d", "type": "integer"}]}},
         {"name": "a.n.d", "type": "string"},
         {"name": "a.n.e", "type": "string"},

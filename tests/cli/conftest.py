@@ -1,6 +1,6 @@
 """The command line with the library behind it replaced by what a test says; settings are loaded for real."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def axsync(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     monkeypatch.chdir(tmp_path)
     runner = CliRunner(env={"AX_URL": "https://acme.example", "AX_KEY": "k", "AX_SECRET": "s"})
 
-    def invoke(*arguments: str) -> Result:
-        return runner.invoke(main, arguments, obj=fake.doors())
+    def invoke(*arguments: str, env: Mapping[str, str | None] | None = None) -> Result:
+        return runner.invoke(main, arguments, obj=fake.doors(), env=env)
 
     return invoke

@@ -58,6 +58,29 @@ def test_rescued_values_dead_letters_and_reasons_are_shown_where_there_are_any()
     assert table.rows[0][-4:] == ("12", "1", "drifted", "7 counted; 3 missing")
 
 
+def test_the_end_says_where_dead_letters_lie() -> None:
+    """Each entity type that has some has a line with its file, below the table."""
+    lines = shown(report(replace(outcome(), dead_letters=2), outcome("users"), verdict="partial"))
+
+    assert lines[-3] == "2 dead letters of prod/devices: lake/_axsync/runs/r1/dead_letters/prod.devices.jsonl"
+    assert sum("_axsync/runs" in line for line in lines) == 1
+
+
+def test_dead_letters_of_many_entity_types_share_a_line() -> None:
+    """Their folder is enough to find them."""
+    lines = shown(report(*(replace(outcome(f"type{i}"), dead_letters=1) for i in range(5)), verdict="partial"))
+
+    assert lines[-3] == "5 dead letters of 5 entity types: lake/_axsync/runs/r1/dead_letters/"
+
+
+def test_the_json_report_says_where_dead_letters_lie() -> None:
+    """The path is relative to the lake, as that of the manifest is, and null where there are none."""
+    ended = report(replace(outcome(), dead_letters=2), outcome("users"), verdict="partial")
+    lanes = json.loads(report_json(ended, dry_run=False))["lanes"]
+
+    assert [lane["dead_letters_path"] for lane in lanes] == ["_axsync/runs/r1/dead_letters/prod.devices.jsonl", None]
+
+
 def test_several_instances_are_named() -> None:
     """With two of them, the first column says which."""
     table = closing_table([outcome(), outcome(instance="test")], 3.0)

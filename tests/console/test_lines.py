@@ -138,6 +138,19 @@ def test_json_lines_have_time_name_run_and_fields() -> None:
     assert "columns" not in closed
 
 
+def test_a_closing_line_says_where_dead_letters_lie() -> None:
+    """However long the reason is, the path stays on the line; in a JSON line it is a field."""
+    told, logged = Recorded(), Recorded()
+    closed = LaneClosed(Outcome(DEVICES, "partial", "so it goes " * 100, dead_letters=2))
+    for log in (told.log(NORMAL), logged.json_log(NORMAL)):
+        log(STORY[0])
+        log(closed)
+
+    path = "_axsync/runs/r1/dead_letters/prod.devices.jsonl"
+    assert told.lines[-1].endswith(f"0.0 MB in 0.0 s; 2 dead letters in {path}")
+    assert logged.parsed()[-1]["dead_letters_path"] == path
+
+
 def test_json_lines_are_plain_ascii() -> None:
     """No byte that a terminal would obey is written, and nothing of the text is lost."""
     recorded = Recorded()

@@ -67,14 +67,14 @@ class Server:
 
 def others() -> set["asyncio.Task[object]"]:
     """Tasks that are alive beside this one."""
-    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]  # this is a task
+    return asyncio.all_tasks() - {asyncio.current_task()}
 
 
 @given(
     st.integers(0, 80), st.integers(1, 9), st.integers(1, 6), st.booleans(), st.booleans(), st.integers(0, 2**32 - 1)
 )
 @settings(max_examples=150)
-def test_every_row_is_stored_once(  # noqa: PLR0913, PLR0917  # each is a circumstance
+def test_every_row_is_stored_once(  # each is a circumstance
     size: int, limit: int, width: int, marked: bool, large: bool, seed: int
 ) -> None:
     """By offset or by mark, in any order of answers and of storing, with a budget that is tight."""

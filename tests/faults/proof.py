@@ -40,7 +40,12 @@ class Sent:
         if start is None:
             return []
         rows = _cut(self.body, start.end())
-        return rows if start[1] == b"assets" else [row[row.index(_ATTRIBUTES) + len(_ATTRIBUTES) : -1] for row in rows]
+        return rows if start[1] == b"assets" else [_attributes(row) for row in rows]
+
+
+def _attributes(row: bytes) -> bytes:
+    inner = row[row.index(_ATTRIBUTES) + len(_ATTRIBUTES) : -1]
+    return inner if inner.startswith(b"{") else row  # what is no object cannot be told from its envelope
 
 
 def _cut(body: bytes, start: int) -> list[bytes]:

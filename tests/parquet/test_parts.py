@@ -1,6 +1,7 @@
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from axsync.errors import StorageError
 from axsync.model import PageSpan, Part
-from axsync.parquet import PartFolder, PartWriter, Shelf
+from axsync.parquet import Load, PartFolder, PartWriter, Sealed, Shelf
 from axsync.settings import KIB, MIB, LakeSettings
 from tests.parquet.batches import SCHEMA, batch, lake
 
@@ -29,6 +30,11 @@ def span(number: int, rows: int) -> PageSpan:
     return PageSpan(number, number * rows, rows)
 
 
+def parts_of(sealed: Sequence[Sealed]) -> list[Part]:
+    """The parts alone."""
+    return [one.part for one in sealed]
+
+
 def files(path: Path) -> list[str]:
     """The names of all files below."""
     return sorted(p.name for p in path.rglob("*") if p.is_file())
@@ -37,9 +43,9 @@ def files(path: Path) -> list[str]:
 def test_a_part_is_named_for_its_run_and_number(tmp_path: Path) -> None:
     """Its path is the one under which it will be published."""
     lane = folder(tmp_path, lake())
-    lane.add(batch(3), span(0, 3))
+    lane.add(Load(batch(3), span(0, 3)))
 
-    (part,) = lane.seal()
+    (part,) = parts_of(lane.seal())
 
     assert part.path == f"{PARTITION}/part-{RUN}-00000.parquet"
     assert (tmp_path / part.path).is_file()
@@ -49,9 +55,9 @@ def test_a_part_tells_what_its_file_holds(tmp_path: Path) -> None:
     """Rows, bytes and SHA-256 are those of the file."""
     lane = folder(tmp_path, lake())
     for number in range(4):
-        lane.add(batch(10, first=10 * number), span(number, 10))
+        lane.add(Load(batch(10, first=10 * number), span(number, 10)))
 
-    (part,) = lane.seal()
+    (part,) = parts_of(lane.seal())
 
     content = (tmp_path / part.path).read_bytes()
     assert (part.rows, part.size, part.sha256) == (40, len(content), hashlib.sha256(content).hexdigest())
@@ -62,9 +68,9 @@ def test_a_part_tells_which_pages_it_holds(tmp_path: Path) -> None:
     """In the order of its rows."""
     lane = folder(tmp_path, lake())
     for number in (2, 0, 1):
-        lane.add(batch(10, first=10 * number), span(number, 10))
+        lane.add(Load(batch(10, first=10 * number), span(number, 10)))
 
-    (part,) = lane.seal()
+    (part,) = parts_of(lane.seal())
 
     assert part.pages == (span(2, 10), span(0, 10), span(1, 10))
     ids = pq.read_table(tmp_path / part.path).column("internal_axon_id").to_pylist()
@@ -78,9 +84,9 @@ def test_row_groups_are_at_least_as_large_as_asked(tmp_path: Path, group_rows: i
     """Whole batches, as soon as there are enough rows; the last group has the rest."""
     lane = folder(tmp_path, lake(row_group_rows=group_rows))
     for number in range(3):
-        lane.add(batch(10, first=10 * number), span(number, 10))
+        lane.add(Load(batch(10, first=10 * number), span(number, 10)))
 
-    (part,) = lane.seal()
+    (part,) = parts_of(lane.seal())
 
     with pq.ParquetFile(tmp_path / part.path) as file:
         assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == sizes
@@ -90,9 +96,9 @@ def test_a_row_group_ends_at_its_bytes_too(tmp_path: Path) -> None:
     """Wide rows make groups of fewer rows."""
     lane = folder(tmp_path, lake(row_group_bytes=8 * KIB))
     for number in range(4):
-        lane.add(batch(4, first=4 * number, width=1 * KIB), span(number, 4))
+        lane.add(Load(batch(4, first=4 * number, width=1 * KIB), span(number, 4)))
 
-    (part,) = lane.seal()
+    (part,) = parts_of(lane.seal())
 
     with pq.ParquetFile(tmp_path / part.path) as file:
         assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [8, 8]
@@ -101,9 +107,9 @@ def test_a_row_group_ends_at_its_bytes_too(tmp_path: Path) -> None:
 def test_parts_roll_at_the_asked_size(tmp_path: Path) -> None:
     """A part is sealed by the batch that makes it large enough, and the next batch opens another."""
     lane = folder(tmp_path, lake(max_part_bytes=16 * KIB, row_group_rows=10))
-    sealed = [part for n in range(20) for part in lane.add(batch(10, first=10 * n, width=512), span(n, 10))]
+    sealed = [one.part for n in range(20) for one in lane.add(Load(batch(10, first=10 * n, width=512), span(n, 10)))]
 
-    rest = lane.seal()
+    rest = parts_of(lane.seal())
 
     parts = [*sealed, *rest]
     assert len(sealed) > 3
@@ -115,7 +121,7 @@ def test_parts_roll_at_the_asked_size(tmp_path: Path) -> None:
 def test_a_sealed_part_is_not_sealed_again(tmp_path: Path) -> None:
     """What was returned once is done with."""
     lane = folder(tmp_path, lake())
-    lane.add(batch(3), span(0, 3))
+    lane.add(Load(batch(3), span(0, 3)))
     lane.seal()
 
     assert lane.seal() == ()
@@ -127,9 +133,9 @@ def test_every_codec_writes_what_can_be_read(tmp_path: Path, compression: str) -
     settings = lake(compression=compression)
     schema = SCHEMA.set(0, SCHEMA.field(0).with_metadata({b"axonius.field": b"internal_axon_id"}))
     lane = PartFolder(tmp_path, PARTITION, RUN, schema, Shelf(settings, PLENTY))
-    lane.add(batch(100).cast(schema), span(0, 100))
+    lane.add(Load(batch(100).cast(schema), span(0, 100)))
 
-    (part,) = lane.seal()
+    (part,) = parts_of(lane.seal())
 
     with pq.ParquetFile(tmp_path / part.path) as file:
         codec = file.metadata.row_group(0).column(1).compression
@@ -141,7 +147,7 @@ def test_every_codec_writes_what_can_be_read(tmp_path: Path, compression: str) -
 def test_an_open_part_is_no_parquet_file_yet(tmp_path: Path) -> None:
     """No glob for parts finds it."""
     lane = folder(tmp_path, lake())
-    lane.add(batch(3), span(0, 3))
+    lane.add(Load(batch(3), span(0, 3)))
 
     assert files(tmp_path) == [f"part-{RUN}-00000.parquet.open"]
     lane.seal()
@@ -152,12 +158,12 @@ def test_an_abandoned_lane_leaves_nothing_open(tmp_path: Path) -> None:
     """Sealed parts stay, unsealed ones are gone."""
     settings = lake(max_part_bytes=4 * KIB, row_group_rows=10)
     lane = folder(tmp_path, settings)
-    sealed = lane.add(batch(10, width=2 * KIB), span(0, 10))
-    lane.add(batch(1, first=10), span(1, 1))
+    sealed = lane.add(Load(batch(10, width=2 * KIB), span(0, 10)))
+    lane.add(Load(batch(1, first=10), span(1, 1)))
 
     lane.abandon()
 
-    assert files(tmp_path) == [Path(part.path).name for part in sealed]
+    assert files(tmp_path) == [Path(part.path).name for part in parts_of(sealed)]
     assert len(sealed) == 1
 
 
@@ -174,7 +180,7 @@ def test_a_batch_that_cannot_be_written_leaves_no_open_file(tmp_path: Path) -> N
     wrong = pa.RecordBatch.from_pydict({"x": [1]})
 
     with pytest.raises(pa.ArrowInvalid):
-        lane.add(wrong, span(0, 1))
+        lane.add(Load(wrong, span(0, 1)))
 
     assert files(tmp_path) == []
 
@@ -185,7 +191,7 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> N
     tmp_path.chmod(0o500)
 
     with pytest.raises(StorageError, match="cannot write to the lake: Permission denied"):
-        folder(tmp_path, lake()).add(batch(1), span(0, 1))
+        folder(tmp_path, lake()).add(Load(batch(1), span(0, 1)))
 
 
 def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
@@ -193,7 +199,7 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "entity=devices").write_text("in the way")
 
     with pytest.raises(StorageError, match="cannot write to the lake"):
-        folder(tmp_path, lake()).add(batch(1), span(0, 1))
+        folder(tmp_path, lake()).add(Load(batch(1), span(0, 1)))
 
 
 def test_all_lanes_together_stay_below_their_bound(tmp_path: Path) -> None:
@@ -203,10 +209,10 @@ def test_all_lanes_together_stay_below_their_bound(tmp_path: Path) -> None:
     most = 0
     for turn in range(10):
         for number, lane in enumerate(lanes):
-            lane.add(batch(20, first=turn * 20, width=64 * (number + 1)), span(turn, 20))
+            lane.add(Load(batch(20, first=turn * 20, width=64 * (number + 1)), span(turn, 20)))
             most = max(most, sum(writer.buffered for _, writer in shelf._idle))
 
-    parts = [part for lane in lanes for part in lane.seal()]
+    parts = [one.part for lane in lanes for one in lane.seal()]
 
     assert most <= 64 * KIB
     assert [part.rows for part in parts] == [200] * 20
@@ -216,7 +222,7 @@ def test_a_lane_takes_its_own_writer_back(tmp_path: Path) -> None:
     """Lanes never write into each other's files."""
     shelf = Shelf(lake(), PLENTY)
     one, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
-    one.add(batch(1), span(0, 1))
+    one.add(Load(batch(1), span(0, 1)))
 
     assert shelf.take(other) is None
     assert shelf.take(one) is not None
@@ -231,11 +237,13 @@ def test_threads_write_parts_of_their_own(tmp_path: Path) -> None:
 
     def work(thread: int) -> list[Part]:
         begin.wait()
-        return [p for n in range(25) for p in lane.add(batch(10, first=1000 * thread + 10 * n), span(n, 10))]
+        return [
+            one.part for n in range(25) for one in lane.add(Load(batch(10, first=1000 * thread + 10 * n), span(n, 10)))
+        ]
 
     with ThreadPoolExecutor(4) as pool:
         sealed = [part for parts in pool.map(work, range(4)) for part in parts]
-    parts = [*sealed, *lane.seal()]
+    parts = [*sealed, *parts_of(lane.seal())]
 
     assert len({part.path for part in parts}) == len(parts)
     ids = {i for p in parts for i in pq.read_table(tmp_path / p.path).column("internal_axon_id").to_pylist()}
@@ -263,18 +271,18 @@ def test_a_lane_that_ends_waits_for_a_part_that_another_thread_relieves(tmp_path
     shelf = Shelf(lake(), 1)
     ending, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
     writer = Held(tmp_path)
-    writer.add(batch(100), span(0, 100))
+    writer.add(Load(batch(100), span(0, 100)))
     shelf._idle.append((ending, writer))
 
     with ThreadPoolExecutor(2) as pool:
-        pool.submit(other.add, batch(1), span(0, 1))
+        pool.submit(other.add, Load(batch(1), span(0, 1)))
         writer.begun.wait(10)
         sealed = pool.submit(ending.seal)
         assert not wait([sealed], timeout=0.05).done
         writer.let_go.set()
         parts = sealed.result(10)
 
-    assert [part.rows for part in parts] == [100]
+    assert [one.part.rows for one in parts] == [100]
 
 
 def test_a_part_that_another_thread_could_not_write_fails_its_own_lane_too(tmp_path: Path) -> None:
@@ -283,11 +291,11 @@ def test_a_part_that_another_thread_could_not_write_fails_its_own_lane_too(tmp_p
     ending, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
     writer = Held(tmp_path, OSError(28, "No space left on device"))
     writer.let_go.set()
-    writer.add(batch(100), span(0, 100))
+    writer.add(Load(batch(100), span(0, 100)))
     shelf._idle.append((ending, writer))
 
     with pytest.raises(StorageError, match="No space left on device"):
-        other.add(batch(1), span(0, 1))
+        other.add(Load(batch(1), span(0, 1)))
     with pytest.raises(StorageError, match="an earlier write to this part failed"):
         ending.seal()
 
@@ -295,11 +303,11 @@ def test_a_part_that_another_thread_could_not_write_fails_its_own_lane_too(tmp_p
 def test_a_flush_without_rows_writes_no_group(tmp_path: Path) -> None:
     """A writer may be relieved twice."""
     writer = PartWriter(tmp_path / "x.parquet", "x.parquet", SCHEMA, lake())
-    writer.add(batch(2), span(0, 2))
+    writer.add(Load(batch(2), span(0, 2)))
     writer.flush()
     writer.flush()
 
-    part = writer.seal()
+    part = writer.seal().part
 
     with pq.ParquetFile(tmp_path / "x.parquet") as file:
         assert file.num_row_groups == 1

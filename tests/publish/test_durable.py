@@ -63,7 +63,7 @@ def test_a_disks_error_is_one_sentence() -> None:
 
 
 def test_an_error_without_a_number_keeps_its_words() -> None:
-    """pyarrow raises such."""
+    """Such errors come from pyarrow."""
     with pytest.raises(StorageError, match=r"^cannot write: weird$"), storage_errors("write"):
         raise OSError("weird")
 

@@ -95,9 +95,13 @@ def test_a_date_means_the_time_until_then(seconds: int) -> None:
 @pytest.mark.parametrize(("attempt", "highest"), [(1, 1), (2, 2), (3, 4), (4, 8), (6, 32), (7, CAP), (99, CAP)])
 def test_backoff_doubles_up_to_its_cap(attempt: int, highest: float) -> None:
     """The dice are thrown between nothing and 1, 2, 4 … 60 seconds: full jitter."""
-    bounds = []
+    bounds: list[tuple[float, float]] = []
 
-    backoff(attempt, lambda low, high: bounds.append((low, high)) or low)  # type: ignore[func-returns-value]  # append is None
+    def dice(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return low
+
+    backoff(attempt, dice)
 
     assert bounds == [(0.0, highest)]
 

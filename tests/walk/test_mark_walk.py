@@ -22,7 +22,7 @@ def pages(size: int, limit: int) -> int:
 
 @given(SIZES, LIMITS, SEEDS, st.booleans(), st.booleans(), st.sampled_from([0.0, 0.3]))
 @settings(max_examples=300)
-def test_a_chain_is_followed_to_its_empty_page(  # noqa: PLR0913, PLR0917
+def test_a_chain_is_followed_to_its_empty_page(
     size: int, limit: int, seed: int, cursor: bool, told: bool, short: float
 ) -> None:
     """With tokens or cursors, with a total or without: one request per page, one at a time, one for the end."""

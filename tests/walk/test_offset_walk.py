@@ -61,8 +61,7 @@ def test_a_bad_server_that_tells_the_right_total_is_read_whole(  # noqa: PLR0913
     size: int, limit: int, width: int, seed: int, short: float, longer: float, blank: float, clamp: int | None
 ) -> None:
     """Short, long, clamped pages and pages once empty cost one request per fault, and no row."""
-    vices = {"short": short, "longer": longer, "blank": blank}
-    listing = Listing(size, always(size), Random(seed), clamp, **vices)
+    listing = Listing(size, always(size), Random(seed), clamp, short, longer, blank)
 
     journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
 
@@ -84,8 +83,7 @@ def test_a_total_that_is_too_large_costs_no_more_than_two_frontiers(  # noqa: PL
     clamp: int | None,
 ) -> None:
     """Rows that do not exist are asked for twice and never again, however many are announced."""
-    vices = {"short": short, "longer": longer, "blank": blank}
-    listing = Listing(size, total(size), Random(seed), clamp, **vices)
+    listing = Listing(size, total(size), Random(seed), clamp, short, longer, blank)
 
     journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
 
@@ -95,7 +93,7 @@ def test_a_total_that_is_too_large_costs_no_more_than_two_frontiers(  # noqa: PL
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, st.floats(0, 1), CHANCES)
 @settings(max_examples=300)
-def test_a_total_that_is_too_small_ends_no_walk_while_pages_are_full(  # noqa: PLR0913, PLR0917
+def test_a_total_that_is_too_small_ends_no_walk_while_pages_are_full(
     size: int, limit: int, width: int, seed: int, share: float, longer: float
 ) -> None:
     """Rows beyond the total are read as long as pages are full, up to the bound of an endless listing."""
@@ -110,7 +108,7 @@ def test_a_total_that_is_too_small_ends_no_walk_while_pages_are_full(  # noqa: P
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, CHANCES, st.none() | st.integers(1, 12))
 @settings(max_examples=200)
-def test_a_server_without_totals_is_read_page_by_page_to_an_empty_one(  # noqa: PLR0913, PLR0917
+def test_a_server_without_totals_is_read_page_by_page_to_an_empty_one(
     size: int, limit: int, width: int, seed: int, short: float, clamp: int | None
 ) -> None:
     """Without a total the walk goes on from the rows so far, one window at a time, until nothing comes."""
@@ -137,7 +135,7 @@ def test_totals_that_jump_about_lose_no_row(size: int, limit: int, width: int, s
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, CHANCES, st.none() | large_totals())
 @settings(max_examples=200)
-def test_the_frontier_is_never_wider_than_allowed(  # noqa: PLR0913, PLR0917
+def test_the_frontier_is_never_wider_than_allowed(
     size: int, limit: int, width: int, seed: int, short: float, wrong: Callable[[int], Total] | None
 ) -> None:
     """No more windows are on their way than there is room for, and their numbers count up from 0."""
@@ -152,7 +150,7 @@ def test_the_frontier_is_never_wider_than_allowed(  # noqa: PLR0913, PLR0917
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, st.integers(1, 200), CHANCES)
 @settings(max_examples=300)
-def test_a_limited_walk_asks_for_exactly_so_many_rows(  # noqa: PLR0913, PLR0917
+def test_a_limited_walk_asks_for_exactly_so_many_rows(
     size: int, limit: int, width: int, seed: int, most: int, short: float
 ) -> None:
     """`most` cuts the set; nothing behind it is asked for, everything before it comes."""

@@ -1,0 +1,69 @@
+"""Which run an invocation goes on with: the newest unfinished one of the same plan, a finished one, or none."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import orjson
+
+from axsync.journal import Journal, read
+from axsync.publish import Lake
+from axsync.runs.memory import RunMemory, fold, record
+from axsync.settings import Settings
+
+FRESH_ENOUGH = timedelta(hours=24)
+"""An unpublished run that is older than this is given up: its pages would no longer fit the new ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A run that was found, and what its journal says."""
+
+    run_id: str
+    memory: RunMemory
+
+
+def plan_of(settings: Settings) -> str:
+    """A digest of what is asked: which instances, types, fields, rows, day. Pace and lake are not part of it."""
+    instances = [(i.name, i.url, i.api, i.paging) for i in settings.chosen()]
+    run = settings.run
+    asked = (sorted(run.entities), run.as_of, run.limit, run.logical_date)
+    entities = {name: msgspec.to_builtins(e) for name, e in settings.entities.items()}
+    text = orjson.dumps([instances, asked, entities], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None:
+    """The newest run of this plan that can be gone on with, or that makes a new one needless."""
+    for past in _of_plan(lake, plan):
+        same_day = past.memory.facts is not None and past.memory.facts.logical_date == logical_date
+        if past.memory.finished:
+            return past if same_day else None
+        if not past.memory.over and (same_day or (not past.memory.published and _young(past.memory, now))):
+            return past
+    return None
+
+
+def give_up(lake: Lake, plan: str) -> list[str]:
+    """Abandon all unfinished runs of this plan; returns their ids."""
+    left = [past.run_id for past in _of_plan(lake, plan) if not past.memory.over]
+    for run_id in left:
+        journal = Journal.open(lake.journal(run_id))
+        journal.append(record("abandoned"))
+        journal.close()
+        lake.clear_staging(run_id)
+    return left
+
+
+def _of_plan(lake: Lake, plan: str) -> Iterator[Past]:
+    for run_id in lake.runs():
+        memory = fold(read(lake.journal(run_id)))
+        if memory.plan == plan:
+            yield Past(run_id, memory)
+
+
+def _young(memory: RunMemory, now: datetime) -> bool:
+    started = datetime.fromisoformat(memory.facts.started_at) if memory.facts else now
+    return now - started.astimezone(UTC) < FRESH_ENOUGH

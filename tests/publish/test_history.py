@@ -1,0 +1,233 @@
+"""Past runs, read from lakes that were published for real and then, here and there, damaged."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from axsync.errors import ManifestError, NoLake, UnknownRun
+from axsync.model import DeadLetter, Lane, Outcome
+from axsync.publish import Lake, RunFacts
+from axsync.publish.history import LATEST, find_run, past_runs
+from axsync.publish.lake import dead_letters_path
+
+DEVICES = Lane("prod", "devices")
+FIRST, SECOND, THIRD = "20261121T020000Z-aaaa", "20261122T020000Z-bbbb", "20261122T030000Z-cccc"
+
+
+def publish(lake: Lake, run_id: str, **changes: Any) -> None:
+    started = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:00:00Z"
+    facts = RunFacts(run_id, started[:10], None, started, "0.1.0")
+    lane = Outcome(DEVICES, **{"verdict": "complete", "rows": 7, "columns": {"a": {}}} | changes)
+    lake.publish(
+        facts, [lane, Outcome(Lane("prod", "users"), "skipped", "forbidden")], finished_at=started[:14] + "41:10Z"
+    )
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Three runs on two days, published in this order."""
+    made = Lake(tmp_path / "lake")
+    for run_id in (FIRST, SECOND, THIRD):
+        publish(made, run_id)
+    return made
+
+
+def manifest(lake: Lake, run_id: str) -> Path:
+    return lake.root / "_axsync" / "snapshots" / f"{run_id}.json"
+
+
+def changed(lake: Lake, run_id: str, **values: object) -> None:
+    path = manifest(lake, run_id)
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def content(lake: Lake) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in lake.root.rglob("*") if path.is_file()}
+
+
+def test_runs_come_newest_first_and_one_is_the_latest(lake: Lake) -> None:
+    """Each has its rows, its lanes and how long it took."""
+    history = past_runs(lake)
+
+    assert [run.run_id for run in history.runs] == [THIRD, SECOND, FIRST]
+    assert [run.latest for run in history.runs] == [True, False, False]
+    newest = history.runs[0]
+    assert (newest.verdict, newest.lanes, newest.rows, newest.seconds) == ("complete", 2, 7, 2470.0)
+    assert (newest.logical_date, newest.started_at) == ("2026-11-22", "2026-11-22T03:00:00Z")
+
+
+def test_a_lake_without_a_snapshot_has_no_runs(tmp_path: Path) -> None:
+    """A first run that was stopped leaves only its folder."""
+    (tmp_path / "_axsync" / "runs" / FIRST).mkdir(parents=True)
+
+    assert past_runs(Lake(tmp_path)).runs == ()
+    with pytest.raises(UnknownRun, match="no run has published"):
+        find_run(Lake(tmp_path), LATEST)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"), [(FIRST, FIRST), ("20261121", FIRST), ("20261122T03", THIRD), (LATEST, THIRD)]
+)
+def test_a_run_is_found_by_its_id_the_beginning_of_it_or_as_the_latest(lake: Lake, asked: str, found: str) -> None:
+    """What is found is the whole manifest, and whether it is the latest."""
+    run = find_run(lake, asked)
+
+    assert (run.snapshot.run_id, run.document["run_id"], run.latest) == (found, found, found == THIRD)
+    assert run.document == json.loads(manifest(lake, found).read_text())
+
+
+def test_a_whole_id_is_meant_even_where_another_one_begins_with_it(lake: Lake) -> None:
+    """It could not be asked for otherwise."""
+    publish(lake, FIRST + "0")
+
+    assert find_run(lake, FIRST).snapshot.run_id == FIRST
+
+
+@pytest.mark.parametrize("asked", ["nope", "", "../latest", "../snapshots/" + FIRST, "latest~1", "\x00", "*"])
+def test_an_unknown_run_is_refused(lake: Lake, asked: str) -> None:
+    """Only ids that are in the folder are looked up, so that no name leads out of it."""
+    with pytest.raises(UnknownRun, match="has no run") as caught:
+        find_run(lake, asked)
+
+    assert caught.value.asked == asked
+
+
+def test_an_ambiguous_beginning_names_the_runs(lake: Lake) -> None:
+    """One of them can be copied; where they are many, some are named."""
+    for minute in range(10, 20):
+        publish(lake, f"20261122T0{minute}000Z-dddd")
+
+    with pytest.raises(UnknownRun) as caught:
+        find_run(lake, "20261122")
+    assert "is the beginning of 12 runs: 20261122T010000Z-dddd" in str(caught.value)
+    assert str(caught.value).endswith(" and 7 more")
+
+
+def test_what_is_no_lake_is_said(tmp_path: Path) -> None:
+    """A folder without control files, a file, and nothing at all each have their sentence; nothing is made."""
+    (tmp_path / "file").touch()
+    for name, words in ((".", "has no folder _axsync"), ("file", "is not a folder"), ("absent", "there is no lake")):
+        with pytest.raises(NoLake, match=words):
+            past_runs(Lake(tmp_path / name))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+DAMAGES = {
+    "empty": b"",
+    "cut off": b'{"format_version": 1, "run_id": "20261',
+    "no object": b"[1, 2]",
+    "null": b"null",
+    "not UTF-8": b'{"format_version": 1, "run_id": "\xff"}',
+    "binary": bytes(range(256)),
+    "too deep": b'{"format_version": 1, "a": ' + b"[" * 100_000,
+    "version is no number": b'{"format_version": "1"}',
+    "version of nobody": b'{"format_version": 0}',
+    "no lanes": b'{"format_version": 1, "run_id": "20261121T020000Z-aaaa"}',
+}
+
+
+@pytest.mark.parametrize("raw", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_manifest_is_said_and_hides_no_other_run(lake: Lake, raw: bytes) -> None:
+    """The others are listed and found; the lake stays as it is."""
+    manifest(lake, FIRST).write_bytes(raw)
+    before = content(lake)
+    history = past_runs(lake)
+
+    assert [run.run_id for run in history.runs] == [THIRD, SECOND]
+    assert [str(error) for error in history.errors] == [f"the manifest of run '{FIRST}' is damaged"]
+    with pytest.raises(ManifestError, match="is damaged"):
+        find_run(lake, FIRST)
+    assert find_run(lake, LATEST).snapshot.run_id == THIRD
+    assert content(lake) == before
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"run_id": SECOND},
+        {"lanes": [{"instance": "prod"}]},
+        {"lanes": {}},
+        {"started_at": "yesterday"},
+        {"started_at": "2026-11-21T02:00:00"},
+        {"verdict": None},
+    ],
+)
+def test_a_manifest_of_another_form_is_damaged(lake: Lake, values: dict[str, object]) -> None:
+    """What does not have the promised keys and types is refused before anything of it is shown."""
+    changed(lake, FIRST, **values)
+
+    with pytest.raises(ManifestError, match="is damaged"):
+        find_run(lake, FIRST)
+
+
+def test_more_keys_do_not_disturb(lake: Lake) -> None:
+    """A later axsync of the same format version may write them."""
+    changed(lake, FIRST, weather="fine")
+
+    assert find_run(lake, FIRST).document["weather"] == "fine"
+
+
+def test_a_newer_format_version_is_said_whatever_else_has_changed(lake: Lake) -> None:
+    """Of a manifest of tomorrow only the version is read."""
+    manifest(lake, FIRST).write_text('{"format_version": 2, "tables": []}')
+
+    with pytest.raises(ManifestError, match="has format version 2, and this axsync reads no newer one than 1"):
+        find_run(lake, FIRST)
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b'{"run_id": 7}', b'{"run_id": "gone"}', b'{"run_id": "../../x"}'])
+def test_a_damaged_pointer_hides_no_run(lake: Lake, raw: bytes) -> None:
+    """Runs are listed and found by their ids, none of them as the latest; asking for the latest is refused."""
+    (lake.root / "_axsync" / "latest.json").write_bytes(raw)
+    history = past_runs(lake)
+
+    assert [run.latest for run in history.runs] == [False, False, False]
+    assert "latest.json of the lake" in str(history.errors[0])
+    assert not find_run(lake, THIRD).latest
+    with pytest.raises(ManifestError, match=r"latest\.json of the lake"):
+        find_run(lake, LATEST)
+
+
+def test_drafts_and_other_files_are_no_runs(lake: Lake) -> None:
+    """What a killed run or a person left beside the manifests is passed over."""
+    for name in (".x.json", f".{FIRST}.json.draft", "notes.txt"):
+        (lake.root / "_axsync" / "snapshots" / name).write_text("{}")
+
+    assert len(past_runs(lake).runs) == 3
+    assert past_runs(lake).errors == ()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_manifest_that_may_not_be_read_is_said(lake: Lake) -> None:
+    """It is not called damaged."""
+    manifest(lake, FIRST).chmod(0)
+
+    with pytest.raises(ManifestError, match="cannot be read"):
+        find_run(lake, FIRST)
+
+
+def test_a_manifest_that_is_a_folder_cannot_be_read(lake: Lake) -> None:
+    """It is not called damaged."""
+    manifest(lake, FIRST).unlink()
+    manifest(lake, FIRST).mkdir()
+
+    with pytest.raises(ManifestError, match="cannot be read"):
+        find_run(lake, FIRST)
+
+
+def test_dead_letters_are_where_their_path_says(lake: Lake) -> None:
+    """The path that people are told is the one that is written."""
+    lake.bury(THIRD, DEVICES, [DeadLetter(0, 3, "no id", b"{}")])
+
+    assert (lake.root / dead_letters_path(THIRD, DEVICES)).read_text().count("\n") == 1
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_duration(lake: Lake) -> None:
+    """A run takes at least no time."""
+    changed(lake, FIRST, finished_at="2026-11-20T00:00:00Z")
+
+    assert find_run(lake, FIRST).snapshot.seconds == 0.0
