@@ -24,7 +24,7 @@ def runs(context: click.Context, /) -> None:
     if context.meta[OUTPUT] == "json":
         click.echo(history_json(history))
     else:
-        show_history(history, looked_at.root, plain_console(sys.stdout))
+        show_history(history, looked_at, plain_console(sys.stdout))
     if history.errors:
         raise unreadable(history.errors)
 
@@ -48,4 +48,4 @@ def show(context: click.Context, /, run: str) -> None:
     if context.meta[OUTPUT] == "json":
         click.echo(run_json(found))
     else:
-        show_run(found, looked_at.root, plain_console(sys.stdout))
+        show_run(found, looked_at, plain_console(sys.stdout))

@@ -8,6 +8,7 @@ from axsync.errors import (
     AxsyncError,
     BadAnswer,
     BadRequest,
+    Busy,
     ConfigError,
     GuardRefused,
     LakeError,
@@ -63,6 +64,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (LaneError, FAILED, "once more; if it stays, a smaller `page_size` or another `paging` in the configuration"),
     (StorageError, FAILED, "room and rights where the lake is; the snapshot before this run is as it was"),
     (GuardRefused, GUARDED, "--accept-drop, if there really are that many fewer assets now; nothing changed so far"),
+    (Busy, LATER, "again when it has ended; the lock goes with its process, however that ends"),
     (AxsyncError, FAILED, ""),
 )
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -12,8 +11,8 @@ from axsync.console.listing import as_json
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, clock, counted, megabytes, number
 from axsync.errors import ManifestError
-from axsync.publish.history import FoundRun, History, LaneRecord, PastRun, Snapshot, iso, manifest_path
-from axsync.publish.lake import dead_letters_path
+from axsync.publish.history import FoundRun, History, LaneRecord, PastRun, Snapshot, iso
+from axsync.publish.lake import Lake, dead_letters_path
 
 Cells = tuple[str, ...]
 
@@ -45,14 +44,14 @@ def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
     return told
 
 
-def show_history(history: History, lake: Path, console: Console) -> None:
+def show_history(history: History, lake: Lake, console: Console) -> None:
     """Print one line per run."""
     if history.runs:
         titles = ("run", "date", "as of", "verdict", "lanes", "rows", "duration", "")
         sides: tuple[Side, ...] = ("left", "left", "left", "left", "right", "right", "right", "left")
         show(Table(titles, sides, tuple(map(_run_cells, history.runs))).without_empty(), console)
     elif not history.errors:
-        _say(f"no run has published a snapshot in {lake} yet", console)
+        _say(f"no run has published a snapshot in {lake.root} yet", console)
 
 
 def _run_cells(run: PastRun) -> Cells:
@@ -61,7 +60,7 @@ def _run_cells(run: PastRun) -> Cells:
     return (run.run_id, run.logical_date, run.as_of or "", run.verdict, *numbers, latest)
 
 
-def show_run(found: FoundRun, lake: Path, console: Console) -> None:
+def show_run(found: FoundRun, lake: Lake, console: Console) -> None:
     """Print all that the manifest says about a run, but its columns and the single files."""
     snapshot = found.snapshot
     for title, text in _head(found, lake):
@@ -100,7 +99,7 @@ def _section(console: Console, title: str, table: Table, *, several: bool) -> No
         show(table if several else table.without_first(), console)
 
 
-def _head(found: FoundRun, lake: Path) -> list[tuple[str, str]]:
+def _head(found: FoundRun, lake: Lake) -> list[tuple[str, str]]:
     run = found.snapshot
     lines = [
         ("run", f"{run.run_id} (latest)" if found.latest else run.run_id),
@@ -112,7 +111,7 @@ def _head(found: FoundRun, lake: Path) -> list[tuple[str, str]]:
         ("finished", f"{iso(run.finished_at)}, after {clock(run.seconds)}"),
         ("came", f"{counted(run.rows, 'row')} in {counted(len(run.lanes), 'lane')}"),
         ("axsync", run.axsync_version),
-        ("manifest", str(lake / manifest_path(run.run_id))),
+        ("manifest", str(lake.root / lake.manifest_name(run.run_id))),
     ]
     return [(title, text) for title, text in lines if text]
 

@@ -1,6 +1,7 @@
 """One run before a person's eyes: progress while it lasts, signals, the closing table, the exit code."""
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -168,7 +169,7 @@ def _ticking(tick: Callable[[], None]) -> Iterator[None]:
 def until_done(work: Callable[[], Awaitable[T]]) -> T:
     """`asyncio.run`, where SIGTERM cancels the work just as SIGINT does.
 
-    Raises: Stopped, when the work has put everything away; a second SIGINT does not wait for that.
+    Raises: Stopped, when the work has put everything away; a second signal does not wait for that.
     """
     received: list[int] = []
     try:
@@ -182,6 +183,8 @@ async def _cancellable(work: Callable[[], Awaitable[T]], received: list[int]) ->
 
     def on_terminate(number: int, _frame: FrameType | None) -> None:
         received.append(number)
+        if len(received) > 1:
+            os._exit(TERMINATED)  # at once: what is journaled is durable, the rest is asked again
         if task is not None:
             loop.call_soon_threadsafe(task.cancel)
 

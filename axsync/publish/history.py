@@ -169,11 +169,6 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     return FoundRun(snapshot, document, asked == LATEST or _is_latest(lake, ids, run_id))
 
 
-def manifest_path(run_id: str) -> str:
-    """Where the manifest of a run is, relative to the lake."""
-    return f"{CONTROL}/snapshots/{run_id}.json"
-
-
 def _run_ids(lake: Lake) -> tuple[str, ...]:
     """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
     try:
@@ -246,7 +241,7 @@ def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
 
 def _manifest(lake: Lake, run_id: str) -> bytes:
     try:
-        return (lake.root / manifest_path(run_id)).read_bytes()
+        return (lake.root / lake.manifest_name(run_id)).read_bytes()
     except OSError as error:
         raise ManifestError(f"the manifest of run {run_id!r} cannot be read") from error
 

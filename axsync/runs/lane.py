@@ -114,9 +114,6 @@ class LaneRun:
             repaired=repaired,
             missing=evidence.missing,
             rescued_values=sum(count for count, _ in stock.drift.values()),
-            dead_letters=stock.memory.letters,
-            pages=stock.pages,
-            bytes=reader.size,
             columns=reader.pinned.manifest if reader.pinned else {},
             drift={name: {"rescued": n, "example": kind} for name, (n, kind) in sorted(stock.drift.items())},
             parts=tuple(part for part in stock.memory.parts if part.rows),
@@ -130,8 +127,11 @@ class LaneRun:
             reason,
             reader.source.api.GENERATION,
             reader.source.version,
+            dead_letters=self.stock.memory.letters,
+            pages=self.stock.pages,
             requests=reader.counters.requests,
             retries=reader.counters.retries,
+            bytes=reader.size,
             notices=tuple(reader.notices),
         )
 

@@ -36,7 +36,7 @@ def judge(evidence: Evidence) -> tuple[Verdict, str | None]:
     if evidence.limit is not None and _cut(evidence, evidence.limit):
         return "partial", f"limited to {evidence.limit} rows"
     if evidence.dead_letters:
-        return "partial", f"{evidence.dead_letters} records could not be read and are in the dead letters"
+        return "partial", f"{_records(evidence.dead_letters)} could not be read; see the dead letters"
     reason = _drift(evidence)
     return ("drifted", reason) if reason else ("complete", None)
 
@@ -51,6 +51,10 @@ def _drift(evidence: Evidence) -> str | None:
         return None
     counts = " and ".join(str(c) for c in dict.fromkeys((evidence.before, evidence.after)) if c is not None)
     return f"the server counted {counts or evidence.total}, {evidence.held} different ids came"
+
+
+def _records(count: int) -> str:
+    return "one record" if count == 1 else f"{count} records"
 
 
 def _cut(evidence: Evidence, limit: int) -> bool:

@@ -10,9 +10,9 @@ from typing import TypeAlias, TypeVar
 
 from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, v1
 from axsync.engine import together
-from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError
+from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable
 from axsync.fields import Field
-from axsync.model import Page, Reply, Request, Window
+from axsync.model import MAX_LIMIT, Page, Reply, Request, Window
 from axsync.transport import Ask, Transport
 
 CYCLE_SECONDS = 10.0
@@ -50,7 +50,7 @@ class Source:
         return await self.transport.ask(request, lambda reply: read(reply, host), ask)
 
     async def discovery(self) -> str | None:
-        """State of the discovery cycle, at most some seconds old; None where this account may not see it."""
+        """State of the discovery cycle, at most some seconds old; None where it cannot be seen."""
         async with self._cycle_once:
             if time.monotonic() - self._cycle_at > CYCLE_SECONDS:
                 self._cycle, self._cycle_at = await self._read_cycle(), time.monotonic()
@@ -59,7 +59,7 @@ class Source:
     async def _read_cycle(self) -> str | None:
         try:
             return await self._ask(self.api.discovery_request(), self.api.read_discovery)
-        except (NotOffered, BadRequest, BadAnswer):
+        except (NotOffered, BadRequest, BadAnswer, Unreachable):
             return None
 
     async def wait_stable(self, minutes: float, say: Callable[[str], None], *, pause: float = WAIT_PAUSE) -> None:
@@ -115,21 +115,26 @@ class Source:
                     raise
                 self.dialect = replace(self.dialect, refused=self.dialect.refused | {key})
 
-    async def listing(self, name: str) -> list[dict[str, object]]:
-        """Adapters, users, gateways or queries: small control-plane lists."""
-        return await self._ask(
-            self.api.listing_request(name), lambda reply, host: self.api.read_listing(reply, name, host)
-        )
-
     async def saved_query(self, name: str, entity: str) -> str:
         """The AQL of a saved query, for a generation that cannot be asked by its name. Raises: BadRequest."""
-        for row in await self.listing("queries"):
+        for row in await self._saved_queries():
             view = row.get("view")
             query = view.get("query") if isinstance(view, dict) else None
             if row.get("name") == name and row.get("module", entity) == entity and isinstance(query, dict):
                 return str(query.get("filter") or "")
         host = self.transport.host
         raise BadRequest(f"{host} has no saved query {name!r} for {entity}", host=host, status=None)
+
+    async def _saved_queries(self) -> list[dict[str, object]]:
+        """All of v1's: fewer may come than were asked for, so only an empty or repeated page is the end."""
+        rows: list[dict[str, object]] = []
+        while True:
+            place = {"page[offset]": str(len(rows)), "page[limit]": str(MAX_LIMIT)}
+            request = v1.listing_request("queries", **place)
+            more = await self._ask(request, lambda reply, host: v1.read_listing(reply, "queries", host))
+            if not more or more[0] in rows:
+                return rows
+            rows += more
 
     async def question(self, question: Question) -> Question:
         """The question in terms that this generation understands."""

@@ -1,7 +1,7 @@
 """Which generation an instance speaks and how, found out with a handful of cheap reads (API reference 3.3)."""
 
 from axsync.api import GENERATIONS, Api, Dialect, Question
-from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError
+from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable
 from axsync.model import Window
 from axsync.settings import InstanceSettings
 from axsync.source.instance import Source
@@ -64,5 +64,5 @@ async def _taste(source: Source) -> None:
     """Ask for one device with all optional keys, so that refused ones are known before lanes start."""
     try:
         await source.page(Question("devices", _PROBED), _FIRST, Ask())
-    except (NotOffered, BadRequest, BadAnswer):
-        return  # devices may be out of this account's reach; lanes will tell
+    except (NotOffered, BadRequest, BadAnswer, Unreachable):
+        return  # devices may be out of this account's reach, or ill; lanes will tell
