@@ -13,6 +13,9 @@ from axsync.settings import Fields
 RAW = Field("specific_data", Atom("json"))
 """The per-adapter tree as one JSON column (API reference 7.2)."""
 
+ALWAYS = frozenset({"adapters", "adapter_list_length", "labels"})
+"""Served whatever is asked for (API reference 7.1): without columns they would be rescued in every row."""
+
 PSEUDO = frozenset({"all", "raw_data", "specific_data"})
 """Names that stand for everything; only `raw` asks for them."""
 
@@ -47,7 +50,7 @@ def choose_lanes(
     for entity in wanted:
         everywhere = sorted({e for types in offered.values() for e in types})
         if entity not in everywhere and entity not in configured:
-            near = closest(entity, [*everywhere, *heard_of])
+            near = closest(entity, [e for e in (*everywhere, *heard_of) if e != entity])
             raise UnknownEntity(entity, instance=", ".join(offered), nearest=near)
     lanes = [
         Lane(name, entity)
@@ -84,7 +87,8 @@ def select_fields(catalogue: Sequence[Field], wish: Fields) -> Selection:
 
 def _with_id(fields: Sequence[Field], catalogue: Sequence[Field]) -> Selection:
     own = next((f for f in catalogue if f.name == ID_FIELD), Field(ID_FIELD, Atom("text")))
-    chosen = (own, *(f for f in dict.fromkeys(fields) if f.name != ID_FIELD))
+    always = [f for f in catalogue if f.name in ALWAYS and f.name != ID_FIELD]
+    chosen = (own, *(f for f in dict.fromkeys([*always, *fields]) if f.name != ID_FIELD))
     return Selection(chosen, listed=PSEUDO | {f.name for f in catalogue})
 
 

@@ -20,7 +20,7 @@ EPILOG = """\b
 Examples:
   axsync demo
   AX_URL=https://acme.on.axonius.com AX_KEY=... AX_SECRET=... axsync run
-  axsync run devices users --lake s3://lake/axonius
+  axsync run devices users --lake lake
 
 \b
 Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 partial or drifted,

@@ -8,17 +8,17 @@ EPILOG = """\b
 Examples:
   axsync run                                everything the instance offers
   axsync run devices users --limit 1000     a first look
-  axsync run --as-of 2026-11-01 --lake s3://lake/axonius"""
+  axsync run --as-of 2026-11-01 --lake history"""
 
 
 @click.command(epilog=EPILOG)
 @click.argument("entities", nargs=-1, metavar="[ENTITY]...")
 @source_options
-@click.option("--lake", metavar="URI", help="A folder, or s3://, gs://, abfs://.")
+@click.option("--lake", metavar="URI", help="A folder.")
 @click.option("--date", "logical_date", metavar="DAY", help="The dt partition; today (UTC) by default.")
 @click.option("--as-of", metavar="DAY|latest", help="A day of Axonius history instead of live data.")
 @click.option("--limit", type=int, metavar="N", help="At most so many rows per entity type.")
-@click.option("--dry-run", is_flag=True, default=None, help="Read and convert, but write nothing.")
+@click.option("--dry-run", is_flag=True, default=None, help="Count what would be copied; write nothing.")
 @click.option("--fresh/--resume", default=None, help="Begin anew, or where an unfinished run ended (default).")
 @click.option("--accept-drop", is_flag=True, default=None, help="Publish although far fewer assets came.")
 @click.option("--wait-stable", "wait_stable_minutes", type=float, metavar="MINUTES", help="Wait for discovery to end.")

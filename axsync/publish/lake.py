@@ -62,6 +62,11 @@ class Lake:
             raise LakeError(f"the newest snapshot of the lake {self.root} cannot be read") from error
         return manifest
 
+    def latest_run(self) -> str | None:
+        """The run that `latest.json` names. Raises: LakeError where it cannot be read."""
+        latest = self.latest()
+        return None if latest is None else str(latest["run_id"])
+
     @property
     def lock(self) -> Path:
         """Who holds this file locked may write."""
@@ -98,13 +103,15 @@ class Lake:
             if path.exists() and path.stat().st_size > size:
                 os.truncate(path, size)
 
-    def publish(self, run: RunFacts, outcomes: Sequence[Outcome], *, finished_at: str) -> str:
+    def publish(self, run: RunFacts, outcomes: Sequence[Outcome], *, finished_at: str, restricted: bool = False) -> str:
         """Make this run the newest snapshot; returns the manifest's path relative to the lake.
+
+        A run that was `restricted` to some entity types or instances leaves the others as they were.
 
         Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
         one, and a glob never sees a part that no manifest names. Raises: StorageError.
         """
-        entries = self._entries(outcomes)
+        entries = self._entries(outcomes, restricted=restricted)
         manifest = {
             "format_version": FORMAT_VERSION,
             "run_id": run.run_id,
@@ -128,10 +135,13 @@ class Lake:
                     self._remove_superseded(run, outcome)
         return f"{CONTROL}/{name}"
 
-    def _entries(self, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    def _entries(self, outcomes: Sequence[Outcome], *, restricted: bool) -> list[dict[str, Any]]:
         before = self.latest() or {"lanes": [], "run_id": None}
         older = {(e["instance"], e["entity"]): {"from_run": before["run_id"]} | e for e in before["lanes"]}
-        return [lane_entry(o, _stand_in(o, older)) for o in outcomes]
+        entries = [lane_entry(o, _stand_in(o, older)) for o in outcomes]
+        asked = {(o.lane.instance, o.lane.entity) for o in outcomes}
+        others = [entry for lane, entry in older.items() if lane not in asked and entry.get("files")]
+        return entries + [e | {"reason": "not part of this run"} for e in others] if restricted else entries
 
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
         staging = self.staging(run.run_id)

@@ -48,7 +48,7 @@ class LaneRun:
         finally:
             await self.stock.abandon(self.reader)
         outcome = replace(outcome, seconds=time.monotonic() - started)
-        if self.error is None:
+        if self.error is None and outcome.verdict != "skipped":
             self.stock.close(outcome)
         self.reader.shop.observe(LaneClosed(outcome))
         return outcome

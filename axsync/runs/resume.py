@@ -40,7 +40,8 @@ def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None
     for past in _of_plan(lake, plan):
         same_day = past.memory.facts is not None and past.memory.facts.logical_date == logical_date
         if past.memory.finished:
-            return past if same_day else None
+            # Another run may have replaced its snapshot since: then there is something to do.
+            return past if same_day and lake.latest_run() == past.run_id else None
         if not past.memory.over and (same_day or (not past.memory.published and _young(past.memory, now))):
             return past
     return None

@@ -263,12 +263,15 @@ class _Run:
             self.errors += held
         verdict, manifest = worst([o.verdict for o in self.outcomes]), None
         if any(o.columns for o in self.outcomes):
-            manifest = self.lake.publish(self.facts, self.outcomes, finished_at=_moment(datetime.now(UTC)))
+            restricted = bool(self.settings.run.entities or self.settings.run.instances)
+            finished_at = _moment(datetime.now(UTC))
+            manifest = self.lake.publish(self.facts, self.outcomes, finished_at=finished_at, restricted=restricted)
             self.journal.append(record("published"))
             self.observe(SnapshotPublished(self.facts.run_id, verdict, manifest))
         if not self.errors:
-            self.journal.append(record("finished"))
             self.lake.clear_staging(self.facts.run_id)
+            if not any(o.verdict == "skipped" for o in self.outcomes):
+                self.journal.append(record("finished"))
         return self._report(verdict, manifest)
 
     def _report(self, verdict: str, manifest: str | None) -> Report:

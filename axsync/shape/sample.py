@@ -12,6 +12,9 @@ from axsync.shape.exact import Number, Unreadable, Value
 MAX_RECORDS: Final = 500
 """Records that are looked at; more would not change what the most frequent form is."""
 
+MAJORITY: Final = 1.25
+"""Four fifths of the sampled texts in one form make a column of dates."""
+
 _MAX_KEYS = 100  # an object with more keys than this is a map with data for keys
 _MAX_LEVELS = 8  # what nests deeper is kept as JSON
 _DATE_NAMES = (
@@ -153,9 +156,10 @@ def _is_date(look: _Look) -> bool:
 
 
 def _one_form(values: Sequence[Value]) -> bool:
-    """Whether these are dates, all in one form."""
-    forms = {dates.exact_form(value) if isinstance(value, str) else None for value in values if value != ""}
-    return len(forms) == 1 and None not in forms
+    """Whether most of these are dates in one form; the others will be rescued."""
+    forms = Counter(dates.exact_form(value) if isinstance(value, str) else None for value in values if value != "")
+    most = max((count for form, count in forms.items() if form), default=0)
+    return most * MAJORITY > forms.total()
 
 
 def _elements(values: Iterable[Value]) -> Iterable[Value]:

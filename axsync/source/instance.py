@@ -157,7 +157,7 @@ class Source:
     async def _count_or_error(self, entity: str) -> int | ServerError | None:
         try:
             return await self.count(Question(entity))
-        except (NotOffered, BadRequest, BadAnswer) as error:
+        except (NotOffered, BadRequest, BadAnswer, Unreachable) as error:
             return error
 
 
