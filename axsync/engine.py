@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from axsync.errors import LaneError
 from axsync.model import Page, Window
-from axsync.walk import Walk
+from axsync.walk import Returned, Walk
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -95,7 +95,7 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a page: rows served, and a fingerprint of its ids."""
+    """What became of a page: rows served, and a fingerprint of its ids, empty where it brought none."""
 
     rows: int
     fingerprint: bytes
@@ -103,13 +103,17 @@ class Stored:
 
 @dataclass(slots=True)
 class LaneWalk:
-    """One lane under way; `release` gives back what a page took of the budget."""
+    """One lane under way; `release` gives back what a page took of the budget.
+
+    `fetch` may raise `Returned`: the window is then asked again in smaller ones, with what `limit` says by then.
+    """
 
     walk: Walk
     fetch: Callable[[Window], Awaitable[Page]]
     store: Callable[[Page], Awaitable[Stored]]
     release: Callable[[Page], None]
     width: int  # windows on their way at once
+    limit: Callable[[], int] | None = None  # rows per window; None: as the walk began
     pages: int = 0
     rows: int = 0
     _seen: set[bytes] = field(default_factory=set)
@@ -123,6 +127,7 @@ class LaneWalk:
             async with asyncio.TaskGroup() as group:
                 while not self.walk.done:
                     changed.clear()
+                    self._resize()
                     for window in self.walk.due(self.width - self._fetching):
                         self._fetching += 1
                         task = group.create_task(self._one(window, changed))
@@ -134,6 +139,10 @@ class LaneWalk:
     async def _one(self, window: Window, changed: asyncio.Event) -> None:
         try:
             page = await self.fetch(window)
+        except Returned:
+            self._resize()
+            self.walk.given_back(window)
+            return  # the end of this task wakes the walk
         finally:
             self._fetching -= 1
         try:
@@ -148,8 +157,12 @@ class LaneWalk:
         self._look_for_circles(stored)
         changed.set()
 
+    def _resize(self) -> None:
+        if self.limit is not None:
+            self.walk.resize(self.limit())
+
     def _look_for_circles(self, stored: Stored) -> None:
-        if not stored.rows:
+        if not stored.fingerprint:
             return
         self._repeats += stored.fingerprint in self._seen
         self._seen.add(stored.fingerprint)

@@ -13,8 +13,10 @@ AxsyncError
 │   ├── NotOffered           403 or 404 on a type's first page; the type is skipped with a notice
 │   ├── BadRequest           400 or 422: the server names what it does not understand
 │   ├── Unreachable          no usable answer after all tries (exit 75 when nothing else was reached)
+│   │   └── TooHeavy         5xx or timeouts for a page that could be asked for in smaller ones
 │   └── BadAnswer            an answer that is not what the contract says, tries used up
 ├── LaneError                a guard stopped a walk: loop, endless listing
+│   └── OutOfTime            the time that was given to the run is over
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
 ├── GuardRefused             a guard refused to publish (exit 5)
 └── Busy                     another run holds the lake or the host (exit 75)
@@ -94,12 +96,20 @@ class Unreachable(ServerError):
     """No usable answer after all tries: refused connections, timeouts, 429 or 5xx to the end."""
 
 
+class TooHeavy(Unreachable):
+    """5xx or timeouts, more than once, for a page that could be asked for in smaller ones."""
+
+
 class BadAnswer(ServerError):
     """A 200 whose body is not what the contract says."""
 
 
 class LaneError(AxsyncError):
     """A guard stopped a walk that would never have ended or told lies."""
+
+
+class OutOfTime(LaneError):
+    """The time that was given to the run is over; the lane is resumable."""
 
 
 class StorageError(AxsyncError):

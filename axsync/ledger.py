@@ -29,7 +29,7 @@ class Ledger:
     @cached_property
     def known(self) -> Hashes:
         """The different hashes, sorted."""
-        return np.unique(self.hashes)
+        return different(self.hashes)
 
     @property
     def distinct(self) -> int:
@@ -48,6 +48,14 @@ class Ledger:
     def rows(self) -> int:
         """All rows."""
         return len(self.hashes)
+
+
+def different(hashes: Hashes) -> Hashes:
+    """The different ones, sorted: in a fraction of the time and memory of numpy's own `unique`, which hashes them."""
+    ordered = np.sort(hashes)
+    first = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def read_ledger(paths: Sequence[Path], column: str) -> Ledger:

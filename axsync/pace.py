@@ -1,4 +1,4 @@
-"""How fast one host is asked: at once (the gate) and per second (the throttler)."""
+"""How fast one host is asked: so many at once, and so many per second, both as `steer` finds them."""
 
 import asyncio
 import math
@@ -10,64 +10,136 @@ from typing import TypeAlias
 
 from asyncio_throttle.throttler import Throttler
 
+from axsync.steer import Heard, Sent, Steer
+
 MARGIN = 1.05
 """Periods are stretched by this much: between a grant and its arrival at the server lie some milliseconds that
 differ from request to request, and a window that is full here must not be over-full there."""
+PROBES = 6
+"""So many looks at a host that is not there, and those who wait for it are told."""
 
 Clock: TypeAlias = Callable[[], float]
+
+
+class HostDead(Exception):
+    """Nobody has answered for so long that waiting is no use."""
+
+
+class Place:
+    """A place among those at once. `probe`: it is the one request that looks whether the host is there."""
+
+    def __init__(self, pace: "Pace", sent: Sent, kind: str) -> None:
+        self.probe = pace.broken
+        self._pace, self._sent, self._kind, self._heard = pace, sent, kind, False
+
+    def answered(self, heard: Heard) -> float:
+        """Tell what came, once; seconds since the request left."""
+        now = self._pace.clock()
+        if not self._heard:
+            self._heard = True
+            self._pace.learn(self._sent, heard, kind=self._kind, now=now, probe=self.probe)
+        return now - self._sent.at
 
 
 class Pace:
     """One host's meter, shared by all its lanes.
 
-    A FIFO gate admits `in_flight` requests at once. Behind it a single waiter at a time stands at the throttler,
-    because asyncio-throttle's waiters poll and are not served in order; it sleeps exactly until the oldest of the
-    last grants leaves the window, so the throttler itself never has to make anybody wait. Bursts alone would let a
-    second begin and end with one (at 32 per second: eleven bursts of three), hence the second window, of a second.
+    All wait in one line, first come first served; only its head looks at what `steer` allows by now, so that a limit
+    may change at any time and nobody who waits is ahead of it. The head waits for a place among those at once, then
+    stands at the throttler, alone, because asyncio-throttle's waiters poll and are not served in order; it sleeps
+    exactly until the oldest of the last grants leaves the window, so the throttler never makes anybody wait. Bursts
+    alone would let a second begin and end with one (at 32 per second: eleven bursts of three), hence the second
+    window, of a second. Where a host failed several times in a row, the head alone looks whether it is there again.
     """
 
     def __init__(self, *, requests_per_second: float, in_flight: int, clock: Clock = time.monotonic) -> None:
-        self._burst = max(1, int(requests_per_second / 10))
-        self._period = self._burst / requests_per_second * MARGIN
-        self._throttler = Throttler(rate_limit=self._burst, period=self._period)
-        self._gate = asyncio.Semaphore(in_flight)
+        self.steer = Steer(requests_per_second=requests_per_second, in_flight=in_flight, probes=PROBES)
+        self._throttler = Throttler(rate_limit=1, period=1.0)
         self._turn = asyncio.Lock()
-        self._per_second = math.ceil(requests_per_second)
-        self._grants: deque[float] = deque(maxlen=self._per_second)
+        self._inside = 0
+        self._looking = False  # one request looks whether the host is there
+        self._changed = asyncio.Event()  # a place may be free, or the look is over
+        self._grants: deque[float] = deque(maxlen=math.ceil(requests_per_second))
         self._quiet_until = 0.0
-        self._clock = clock
+        self.clock = clock
         self.in_flight = in_flight
         self.waiting = 0
+        self._tune()
+
+    @property
+    def broken(self) -> bool:
+        """Whether the host failed so often in a row that only one request at a time looks after it."""
+        return self.steer.breaker.broken
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row, over all lanes."""
+        return self.steer.breaker.failures
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """A place among those at once, entered when the host may be asked."""
+    async def slot(self, kind: str = "") -> AsyncIterator[Place]:
+        """A place among those at once, entered when the host may be asked; `kind` as in `Steer.answered`.
+
+        Left without `answered`, it counts as a good answer, or, by an error, as none. Raises: HostDead.
+        """
         self.waiting += 1
         try:
-            await self._gate.acquire()
+            place = Place(self, await self._take_turn(), kind)
         finally:
             self.waiting -= 1
+        self._inside += 1
+        self._looking = place.probe
         try:
-            await self._take_turn()
-            yield
+            yield place
+        except BaseException:
+            place.answered("nothing")
+            raise
+        else:
+            place.answered("good")
         finally:
-            self._gate.release()
+            self._inside -= 1
+            self._looking = self._looking and not place.probe
+            self._changed.set()
 
-    async def _take_turn(self) -> None:
+    async def _take_turn(self) -> Sent:
         async with self._turn:
-            while (wait := self._wait()) > 0:  # noqa: ASYNC110  # quiet() may move the end while we sleep
-                await asyncio.sleep(wait)
+            while True:
+                if self.steer.breaker.dead:
+                    raise HostDead
+                if self._looking or self._inside >= self.steer.limit:
+                    self._changed.clear()
+                    await self._changed.wait()
+                elif (wait := self._wait()) > 0:
+                    await asyncio.sleep(wait)
+                else:
+                    break
             await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no hints there
-            self._grants.append(self._clock())
+            self._grants.append(self.clock())
+            return self.steer.sent(self._grants[-1])
 
     def _wait(self) -> float:
-        free = max(self._quiet_until, self._room(self._burst, self._period), self._room(self._per_second, MARGIN))
-        return free - self._clock()
+        burst, period, per_second = self._tune()
+        now = self.clock()
+        free = max(self._quiet_until, self._room(burst, period), self._room(per_second, MARGIN))
+        return max(free, self.steer.ready_at(now)) - now
+
+    def _tune(self) -> tuple[int, float, int]:
+        rate = self.steer.rate(self.clock())
+        burst = max(1, int(rate / 10))
+        period = burst / rate * MARGIN
+        self._throttler.rate_limit, self._throttler.period = burst, period
+        return burst, period, math.ceil(rate)
 
     def _room(self, most: int, period: float) -> float:
         """When one more grant makes no more than `most` within the period."""
         return self._grants[-most] + period if len(self._grants) >= most else 0.0
 
+    def learn(self, sent: Sent, heard: Heard, *, kind: str, now: float, probe: bool) -> None:
+        """An answer has come; more or fewer may be allowed now."""
+        self.steer.answered(sent, heard, kind=kind, now=now, probe=probe)
+        self._changed.set()
+
     def quiet(self, seconds: float) -> None:
-        """Nobody asks this host for so long; a longer quiet that is already ordered stays."""
-        self._quiet_until = max(self._quiet_until, self._clock() + seconds)
+        """Nobody asks this host for so long; a longer quiet that is already ordered stays. Few begin afterwards."""
+        self._quiet_until = max(self._quiet_until, self.clock() + seconds)
+        self.steer.quieted(self._quiet_until)

@@ -37,6 +37,7 @@ class Between:
 Api = Literal["auto", "v1", "v2"]
 Paging = Literal["auto", "offset", "token", "cursor"]
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
+Proof = Literal["auto", "always"]
 Fields = Literal["generic", "full", "raw"] | tuple[str, ...]
 Bytes = Annotated[int, Between(4 * KIB, TIB)]
 Seconds = Annotated[float, Between(0.1, 86_400)]
@@ -114,6 +115,7 @@ class EntitySettings:
     saved_query: str = ""
     page_size: Annotated[int, Between(0, MAX_LIMIT)] = 0  # rows; 0: the instance's
     max_columns: Annotated[int, Between(1, 100_000)] = 2000
+    proof: Proof = "auto"  # when all ids are listed after the walk: where something moved, or always
 
     def __post_init__(self) -> None:
         _check_bounds(self)
@@ -136,6 +138,7 @@ class RunSettings:
     fresh: bool = False
     accept_drop: bool = False
     wait_stable_minutes: Annotated[float, Between(0, 1440)] = 0.0
+    deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: as long as it takes
     writers: Annotated[int, Between(0, 1024)] = 0  # threads; 0: one per core
 
     def __post_init__(self) -> None:

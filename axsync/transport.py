@@ -5,6 +5,7 @@ translated without being chained.
 """
 
 import asyncio
+import math
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -19,16 +20,22 @@ import aiohttp
 
 from axsync.api.envelope import error_words
 from axsync.credentials import Credential, redact
-from axsync.errors import BadAnswer, BadRequest, NotOffered, Refused, ServerError, Unreachable
+from axsync.errors import BadAnswer, BadRequest, NotOffered, Refused, ServerError, TooHeavy, Unreachable
 from axsync.events import Observer, Retried
 from axsync.model import Lane, Reply, Request
-from axsync.pace import Pace
+from axsync.pace import HostDead, Pace, Place
 from axsync.retry import Jitter, Pause, after_status, backoff
 from axsync.settings import InstanceSettings
+from axsync.steer import Heard
+from axsync.wire import plain, tls_words
 
 T = TypeVar("T")
 BAD_ANSWER_TRIES = 3
 """A 200 that is not what it should be is asked again twice (API reference 11.1)."""
+LOOK_SECONDS = 30.0
+"""A question that was answered before, asked to see whether a host is there, gets no longer than this …"""
+KNOWN_BYTES = 1 << 16
+"""… and had an answer smaller than this."""
 
 
 async def admit_at_once(size: int) -> None:
@@ -51,6 +58,9 @@ class Ask:
     lane: Lane | None = None
     admit: Callable[[int], Awaitable[None]] = admit_at_once
     counters: Counters = field(default_factory=Counters)
+    kind: str = ""  # what tells questions apart whose answers take different times
+    heard: Callable[[float, int], None] | None = None  # seconds on the wire and bytes of a good answer
+    patience: Callable[[], int] | None = None  # 5xx and timeouts after which a smaller page is the better question
 
 
 class Transport:
@@ -71,6 +81,8 @@ class Transport:
         self._settings, self._credential, self._pace = settings, credential, pace
         self._observe, self._jitter = observe, jitter
         self._refused: Refused | None = None
+        self._known: Request | None = None  # the question with the smallest answer so far
+        self._known_size = KNOWN_BYTES
         self._session: aiohttp.ClientSession | None = None
         self.host = urlsplit(settings.url).netloc
 
@@ -90,48 +102,93 @@ class Transport:
             yield self
 
     async def ask(self, request: Request, read: Callable[[Reply], T], ask: Ask) -> T:
-        """Send until `read` makes sense of an answer; it raises BadAnswer to be asked again."""
-        attempt, timeouts = 0, 0
+        """Send until `read` makes sense of an answer; it raises BadAnswer to be asked again.
+
+        Raises: TooHeavy, where `ask` has less patience than there are tries.
+        """
+        attempt, timeouts, heavy = 0, 0, 0
         while True:
             attempt += 1
             try:
                 return await self._once(request, read, ask, timeouts)
             except (Unreachable, BadAnswer) as error:
                 timeouts += isinstance(error, _TimedOut)
-                pause, reason = self._pause(error, attempt), str(error)
+                heavy += isinstance(error, _TimedOut) or (error.status or 0) >= 500
+                pause, failed = self._pause(error, attempt), error
                 if pause is None:
                     raise
-            if pause.whole_host:
-                self._pace.quiet(pause.seconds)
             ask.counters.retries += 1
-            self._observe(Retried(ask.lane, self.host, attempt, pause.seconds, reason))
+            self._observe(Retried(ask.lane, self.host, attempt, pause.seconds, str(failed)))
             await asyncio.sleep(pause.seconds)
+            if heavy and ask.patience is not None and heavy >= ask.patience():
+                raise TooHeavy(str(failed), host=self.host, status=failed.status, detail=failed.detail) from None
 
     def _pause(self, error: ServerError, attempt: int) -> Pause | None:
-        if attempt >= self._settings.tries or isinstance(error, _Hopeless):
+        """How long to wait, None where there is no use; the whole host waits where it is to."""
+        if isinstance(error, _Hopeless):
             return None
+        # A host that fails whoever asks is asked as rarely as one that fails the same request as often.
+        count = max(attempt, self._pace.failures if self._pace.broken else 0)
+        pause: Pause | None
         if isinstance(error, _Told):
-            return after_status(
-                error.status or 0, error.retry_after, attempt=attempt, now=datetime.now(UTC), jitter=self._jitter
-            )
-        if isinstance(error, BadAnswer) and attempt >= BAD_ANSWER_TRIES:
-            return None
-        return Pause(backoff(attempt, self._jitter))
+            now = datetime.now(UTC)
+            pause = after_status(error.status or 0, error.retry_after, attempt=count, now=now, jitter=self._jitter)
+        else:
+            pause = Pause(backoff(count, self._jitter))
+        if pause is not None and (pause.whole_host or self._pace.broken):
+            self._pace.quiet(pause.seconds)
+        tries = min(self._settings.tries, BAD_ANSWER_TRIES if isinstance(error, BadAnswer) else 100)
+        return None if attempt >= tries else pause
 
     async def _once(self, request: Request, read: Callable[[Reply], T], ask: Ask, timeouts: int) -> T:
+        while True:
+            self._check()
+            try:
+                async with self._pace.slot(ask.kind or request.path) as place:
+                    self._check()
+                    if place.probe and self._known is not None:
+                        await self._look(place, self._known)
+                        continue
+                    ask.counters.requests += 1
+                    return await self._answer(request, read, ask, place, timeouts)
+            except HostDead:
+                message = f"{self.host} gave no usable answer {self._pace.failures} times in a row"
+                raise _Hopeless(message, host=self.host) from None
+
+    def _check(self) -> None:
         if self._refused is not None:
             raise self._refused
-        async with self._pace.slot():
-            if self._refused is not None:
-                raise self._refused
-            ask.counters.requests += 1
-            reply = await self._send(request, timeouts)
-            self._judge(reply)
-            answer = read(reply)
-            await ask.admit(len(reply.body))
+
+    async def _answer(self, request: Request, read: Callable[[Reply], T], ask: Ask, place: Place, timeouts: int) -> T:
+        try:
+            reply = await self._send(request, self._timeout(timeouts))
+        except Unreachable:
+            place.answered("failed")
+            raise
+        seconds = place.answered(_heard(reply.status))
+        self._judge(reply)
+        answer = read(reply)
+        if len(reply.body) < self._known_size:
+            self._known, self._known_size = request, len(reply.body)
+        if ask.heard is not None:
+            ask.heard(seconds, len(reply.body))
+        await ask.admit(len(reply.body))
         return answer
 
-    async def _send(self, request: Request, timeouts: int) -> Reply:
+    async def _look(self, place: Place, known: Request) -> None:
+        """Ask what was answered before: whether the host is there again decides for all who wait."""
+        try:
+            reply = await self._send(known, self._timeout(0, most=LOOK_SECONDS))
+            place.answered(_heard(reply.status))
+        except Unreachable:
+            place.answered("failed")
+        if self._pace.broken:
+            failures = self._pace.failures
+            seconds = backoff(failures, self._jitter)
+            self._pace.quiet(seconds)
+            self._observe(Retried(None, self.host, failures, seconds, f"{self.host} is not there yet"))
+
+    async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:  # noqa: ASYNC109  aiohttp's
         if self._session is None:
             raise RuntimeError("the transport is not open")
         try:
@@ -141,22 +198,22 @@ class Transport:
                 data=request.body,
                 params=request.params,
                 allow_redirects=False,
-                timeout=self._timeout(timeouts),
+                timeout=timeout,
             ) as response:
                 headers = {k.lower(): v for k, v in response.headers.items()}
                 return Reply(response.status, headers, await self._body(response))
         except TimeoutError:
             raise _TimedOut(f"{self.host} did not answer in time", host=self.host) from None
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            raise _Hopeless(f"no safe connection to {self.host}", host=self.host, detail=_tls_words(error)) from None
+            raise _Hopeless(f"no safe connection to {self.host}", host=self.host, detail=tls_words(error)) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{self.host}: {_plain(error)}", host=self.host) from None
+            raise Unreachable(f"{self.host}: {plain(error)}", host=self.host) from None
 
-    def _timeout(self, timeouts: int) -> aiohttp.ClientTimeout:
+    def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:
         # A page that was too slow once gets longer the next time (API reference 11.3).
-        settings = self._settings
-        read = min(settings.read_seconds * (3 if timeouts else 1), settings.page_seconds)
-        return aiohttp.ClientTimeout(total=settings.page_seconds, sock_connect=settings.connect_seconds, sock_read=read)
+        settings, whole = self._settings, min(self._settings.page_seconds, most)
+        read = min(settings.read_seconds * (3 if timeouts else 1), whole)
+        return aiohttp.ClientTimeout(total=whole, sock_connect=settings.connect_seconds, sock_read=read)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         cap, length = self._settings.max_page_bytes, response.content_length
@@ -217,6 +274,10 @@ class _Redirected(BadAnswer, _Hopeless):
     """The server points elsewhere; the keys stay here."""
 
 
+def _heard(status: int) -> Heard:
+    return "busy" if status == 429 else "failed" if status >= 500 else "good"
+
+
 def _headers(credential: Credential) -> Mapping[str, str]:
     # Both generations take the same two headers; names as in API reference 2.1.
     return {
@@ -229,22 +290,6 @@ def _headers(credential: Credential) -> Mapping[str, str]:
     }
 
 
-def _trust(settings: InstanceSettings) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=settings.ca_file or None)
-
-
-def _plain(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the host name is not known"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return "the answer was cut off"
-    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
-        return "the connection was closed before an answer"
-    return f"the connection failed ({type(error).__name__})"
-
-
-def _tls_words(error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError) -> str:
-    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error.os_error
-    return getattr(cause, "verify_message", "") or type(cause).__name__
+def _trust(settings: InstanceSettings) -> ssl.SSLContext | bool:
+    # True is aiohttp's own verifying context with the system's authorities, loaded once and not per instance.
+    return ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else True

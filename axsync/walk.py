@@ -17,6 +17,9 @@ of a token. What is on its way never exceeds the width that the caller allows, s
 
 A mark walk (v2 token, v1 cursor) is a chain. The next window leaves as soon as the mark is known, before the rows
 of its page are counted. Where the chain ends too early, the walk goes on by offset from the rows so far.
+
+The limit may change between windows. A window that is given back leaves a gap, which is asked with the limit of then.
+A chain whose limit shrinks goes on by offset: an old mark with another limit is unproven (API reference 11.3).
 """
 
 from collections.abc import Sequence
@@ -25,9 +28,14 @@ from typing import Protocol
 
 from axsync.errors import LaneError
 from axsync.model import Page, Window
+from axsync.ranges import holes_between, merged
 
 SPARE_PAGES = 16
 """Pages beyond twice the first total before a walk is called endless."""
+
+
+class Returned(Exception):
+    """A window that is to be asked again in smaller ones."""
 
 
 class Walk(Protocol):
@@ -43,6 +51,12 @@ class Walk(Protocol):
 
     def counted(self, window: Window, rows: int) -> None:
         """The rows of an answered window are counted."""
+
+    def resize(self, limit: int) -> None:
+        """Ask for so many rows from now on."""
+
+    def given_back(self, window: Window) -> None:
+        """This window will not be answered; its rows are due again."""
 
     @property
     def done(self) -> bool:
@@ -63,13 +77,14 @@ class OffsetWalk:
     _covered: list[tuple[int, int]] = field(default_factory=list)  # disjoint [from, to), in order
     _empty: dict[int, int] = field(default_factory=dict)  # offset → how often it brought nothing
     _full_end: int | None = None  # end of a page that was exactly full and last
+    _widest: int = 0  # largest limit so far
 
     @classmethod
     def resumed(
         cls, limit: int, *, covered: Sequence[tuple[int, int]], total: int | None, most: int | None, asked: int
     ) -> "OffsetWalk":
         """A walk that was broken off: these ranges are here, what is between them and behind them is asked."""
-        ranges = _merged(list(covered))
+        ranges = merged(list(covered))
         walk = cls(limit, most, total, _first_total=total, _asked=asked, _covered=ranges)
         walk._head = walk._end()
         return walk
@@ -122,7 +137,7 @@ class OffsetWalk:
     def _gap(self) -> tuple[int, int] | None:
         busy = [(w.offset, w.offset + w.limit) for w in self._open.values()]
         upto = min(self._head, max(self._target(), self._end()))
-        holes = _holes(sorted(self._covered + busy), upto)
+        holes = holes_between(sorted(self._covered + busy), upto)
         return next(((low, min(high - low, self.limit)) for low, high in holes if self._empty.get(low, 0) <= 1), None)
 
     def _ahead(self) -> tuple[int, int] | None:
@@ -152,15 +167,21 @@ class OffsetWalk:
             self._empty[window.offset] = self._empty.get(window.offset, 0) + 1
             return
         end = window.offset + rows
-        self._covered = _merged([*self._covered, (window.offset, end)])
+        self._covered = merged([*self._covered, (window.offset, end)])
         if end == self._end() and rows >= window.limit:
             self._full_end = end
-        self._guard()
+        _guard(self._first_total, self._end(), max(self.limit, self._widest))
 
-    def _guard(self) -> None:
-        if self._first_total is not None and self._end() > 2 * self._first_total + SPARE_PAGES * self.limit:
-            message = f"the server announced {self._first_total} rows, sent {self._end()}, and there is no end"
-            raise LaneError(message)
+    def resize(self, limit: int) -> None:
+        """Ask for so many rows from now on; windows that are on their way stay as they are."""
+        self._widest, self.limit = max(self._widest, self.limit), limit
+
+    def given_back(self, window: Window) -> None:
+        """Leave its rows as a gap, or as the tail where it was to confirm the end."""
+        if self._open.pop(window.number, None) is None:
+            return
+        if self.total is not None and window.offset >= self._target():
+            self._full_end = window.offset
 
     @property
     def done(self) -> bool:
@@ -168,24 +189,9 @@ class OffsetWalk:
         return self._asked > 0 and not self._open and self._next() is None
 
 
-def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return merged
-
-
-def _holes(ranges: list[tuple[int, int]], upto: int) -> list[tuple[int, int]]:
-    holes, at = [], 0
-    for start, stop in ranges:
-        if start > at:
-            holes.append((at, min(start, upto)))
-        at = max(at, stop)
-    holes.append((at, upto))
-    return [h for h in holes if h[0] < h[1]]
+def _guard(first_total: int | None, rows: int, limit: int) -> None:
+    if first_total is not None and rows > 2 * first_total + SPARE_PAGES * limit:
+        raise LaneError(f"the server announced {first_total} rows, sent {rows}, and there is no end")
 
 
 @dataclass(slots=True)
@@ -205,6 +211,7 @@ class MarkWalk:
     _rows: int = 0
     _open: set[int] = field(default_factory=set)  # asked, rows not counted yet
     _vanished: bool = False  # no mark to follow although rows came
+    _left: bool = False  # the chain is given up where it is
     _rest: OffsetWalk | None = None
 
     def __post_init__(self) -> None:
@@ -237,10 +244,10 @@ class MarkWalk:
             return
         self.total = page.total if page.total is not None else self.total
         self._first_total = self._first_total if self._first_total is not None else self.total
-        sticky = page.window.mark if self.start is not None else None
-        mark = page.mark or sticky
+        mark = page.mark or (page.window.mark if self.start is not None else None)
         if page.rows != 0 and mark:
-            self._next = Window(self._asked, 0, self.limit, mark)
+            self._next = Window(self._asked, 0, page.window.limit, mark)
+            self._left = self.limit < page.window.limit
         self._vanished = page.rows != 0 and not mark
         if page.rows is not None:
             self.counted(page.window, page.rows)
@@ -254,11 +261,33 @@ class MarkWalk:
             return
         self._open.discard(window.number)
         self._rows += rows
-        if self._first_total is not None and self._rows > 2 * self._first_total + SPARE_PAGES * self.limit:
-            message = f"the server announced {self._first_total} rows, sent {self._rows}, and there is no end"
-            raise LaneError(message)
-        if self._next is None and not self._open and self._cut_short():
+        _guard(self._first_total, self._rows, max(self.limit, window.limit))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """By offset, where the chain ended too early or was left, and all that came is counted."""
+        self._next = None if self._left else self._next
+        if self._next is None and not self._open and (self._left or self._cut_short()):
             self._rest = OffsetWalk.after(self._rows, total=self.total, limit=self.limit, asked=self._asked)
+
+    def resize(self, limit: int) -> None:
+        """Smaller windows leave the chain; larger ones have to wait for its rest."""
+        if self._rest is not None:
+            self._rest.resize(limit)
+        elif limit < self.limit:
+            self.limit = limit
+            self._left = self._left or (self._next is not None and self._next.mark != self.start)
+            self._go_on()
+
+    def given_back(self, window: Window) -> None:
+        """The first window is asked anew; a later one ends the chain."""
+        if self._rest is not None:
+            self._rest.given_back(window)
+        elif window.number in self._open:
+            self._open.discard(window.number)
+            self._left = self._left or window.mark != self.start
+            self._next = Window(self._asked, 0, self.limit, self.start)
+            self._go_on()
 
     def _cut_short(self) -> bool:
         # Without a total only an empty page tells the end (API reference, section 1, rule 4).
@@ -267,6 +296,5 @@ class MarkWalk:
     @property
     def done(self) -> bool:
         """No window due, none on its way, all counted."""
-        if self._rest is not None:
-            return self._rest.done
-        return self._asked > 0 and self._next is None and not self._open
+        chain = self._asked > 0 and self._next is None and not self._open
+        return chain if self._rest is None else self._rest.done

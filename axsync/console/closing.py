@@ -7,10 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from axsync.console.explain import FAILED, PARTIAL, explain, explain_all
+from axsync.console.explain import FAILED, GUARDED, PARTIAL, explain, explain_all
 from axsync.console.lines import dead_letters_of, outcome_fields
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, counted, megabytes, number
+from axsync.errors import GuardRefused
 from axsync.model import Outcome
 from axsync.runs import Report
 
@@ -25,7 +26,9 @@ _SIDES: tuple[Side, ...] = ("left", "left", *(("right",) * 6), "left", "left")
 
 
 def exit_code(report: Report, *, dry_run: bool) -> int:
-    """What the process ends with; when every entity type failed for the same reason, that reason speaks."""
+    """What the process ends with; a guard's refusal speaks first, then a reason for which every entity type failed."""
+    if any(isinstance(error, GuardRefused) for error in report.errors):
+        return GUARDED
     if report.errors and all(_failed(outcome, report) for outcome in report.outcomes if outcome.verdict != "skipped"):
         codes = {explain(error).exit_code for error in report.errors}
         return codes.pop() if len(codes) == 1 else FAILED

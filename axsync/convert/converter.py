@@ -215,6 +215,8 @@ def _json_type(text: str) -> str:
 
 
 def _fingerprint(ids: pa.Array) -> bytes:
+    if not len(ids):
+        return b""
     digest = hashlib.blake2b(digest_size=8)
     for buffer in pa.concat_arrays([ids]).buffers()[1:]:
         digest.update(buffer or b"")

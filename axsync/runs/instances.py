@@ -1,20 +1,27 @@
 """Opening the instances of a run: credentials, pace, transport, probe. Instances on one host share its pace."""
 
+import asyncio
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 from axsync.credentials import Credential, resolve_credential
 from axsync.engine import together
-from axsync.errors import ServerError
+from axsync.errors import ServerError, Unreachable
 from axsync.events import Notice, Observer
 from axsync.pace import Pace
 from axsync.retry import Jitter
-from axsync.settings import InstanceSettings, Settings
+from axsync.settings import InstanceSettings, RunSettings, Settings
 from axsync.source import Source, probe
 from axsync.transport import Transport
+
+
+def end_of(run: RunSettings, started: float) -> float | None:
+    """When a run that began then, in seconds, has to end; None where it may take as long as it does."""
+    return started + run.deadline_minutes * 60 if run.deadline_minutes else None
 
 
 @asynccontextmanager
@@ -29,7 +36,7 @@ async def open_sources(
 
     Raises: ConfigError.
     """
-    chosen = settings.chosen()
+    chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
     credentials = {i.name: resolve_credential(i.credential, environ=environ) for i in chosen}
     for name, credential in credentials.items():
         for text in credential.notices:
@@ -39,7 +46,7 @@ async def open_sources(
         transports = {i.name: _transport(i, credentials[i.name], paces, observe, jitter) for i in chosen}
         for transport in transports.values():
             await stack.enter_async_context(transport.open())
-        found = await together([_probed(i, transports[i.name]) for i in chosen])
+        found = await together([_probed(i, transports[i.name], ends) for i in chosen])
         yield dict(zip(transports, found, strict=True))
 
 
@@ -51,9 +58,14 @@ def _transport(
     return Transport(instance, credential, pace, observe=observe, jitter=jitter)
 
 
-async def _probed(instance: InstanceSettings, transport: Transport) -> Source | ServerError:
+async def _probed(instance: InstanceSettings, transport: Transport, ends: float | None) -> Source | ServerError:
+    found: ServerError
     try:
-        return await probe(instance, transport)
+        async with asyncio.timeout_at(ends):
+            return await probe(instance, transport)
+    except TimeoutError:
+        found = Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
     except ServerError as error:
-        error.add_note(f"instance {instance.name}")
-        return error
+        found = error
+    found.add_note(f"instance {instance.name}")
+    return found

@@ -5,13 +5,14 @@ import time
 from dataclasses import dataclass, replace
 
 from axsync.engine import LaneWalk, Stored
-from axsync.errors import AxsyncError, LaneError, NotOffered, StorageError
+from axsync.errors import AxsyncError, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import Outcome, Page, Verdict
 from axsync.runs.reading import LaneReader, MarkExpired
 from axsync.runs.reconcile import Reconciler
 from axsync.runs.stock import Stock
 from axsync.runs.verdict import Evidence, judge
+from axsync.source.instance import UNSTABLE
 from axsync.walk import Walk
 
 MAX_RESTARTS = 3
@@ -35,7 +36,12 @@ class LaneRun:
             return self.stock.memory.outcome
         started = time.monotonic()
         try:
-            outcome = await self._walked()
+            async with asyncio.timeout_at(self.reader.shop.ends):
+                outcome = await self._walked()
+        except TimeoutError:
+            await self.stock.seal(self.reader)
+            minutes = self.reader.shop.run.deadline_minutes
+            outcome = self._failed(OutOfTime(f"the {minutes:g} minutes that this run may take are over"))
         except NotOffered as error:
             outcome = self._failed(error) if self.stock.begun else self._skipped(error)
         except StorageError:
@@ -71,12 +77,14 @@ class LaneRun:
         reader = self.reader
         discovery = {"before": await reader.source.discovery()}
         way = await self._way()
+        anew = not self.stock.memory.spans
         reader.shop.observe(LaneOpened(reader.lane, _least(reader.before, reader.shop.run.limit)))
-        walk = LaneWalk(way, reader.fetch, self._store, reader.release, reader.instance.in_flight)
+        walk = LaneWalk(way, reader.fetch, self._store, reader.release, reader.instance.in_flight, reader.limit)
         await walk.run()
-        reconciler = Reconciler(reader, self.stock)
+        cycling = not UNSTABLE.isdisjoint({discovery["before"], await reader.source.discovery()})
+        reconciler = Reconciler(reader, self.stock, one_answer=anew and walk.pages == 1, cycling=cycling)
         evidence = await reconciler.evidence(reader.before, walk.walk.total)
-        discovery["after"] = await reader.source.discovery()
+        discovery["after"] = await reader.source.discovery(seconds=0)
         return self._outcome(evidence, discovery, reconciler.repaired)
 
     async def _way(self) -> Walk:

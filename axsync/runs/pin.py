@@ -1,6 +1,6 @@
 """The columns of a lane, settled by its catalogue and a look at its first page, and kept for the run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -43,11 +43,11 @@ def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, An
     the catalogue lists no more keeps its column, without values.
     """
     sample = _sample(first.body, api.ROWS_KEY)
-    fields, capped = _capped(selection.fields, max_columns)
+    before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
+    fields, capped = _capped(selection.fields, max_columns, before)
     wire, clashing = dict[str, str](), list[str]()
     if key_style(sample, [f.name for f in fields]) == "short":
         fields, wire, clashing = short_wire(fields)
-    before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
     columns = make_columns(fields, wire=wire, earlier={c.field: c.name for c in before.values()})
     types = {entry["field"]: entry["type"] for entry in (earlier or {}).values()}
     # Formats are part of v1's catalogue; v2's names none, so dates show only in the data (OQ-16).
@@ -60,12 +60,15 @@ def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, An
     return Pinned((*kept, *gone, *overflow), _notices(clashing, capped))
 
 
-def _capped(fields: Sequence[Field], most: int) -> tuple[Sequence[Field], int]:
-    """The fields that get a column of their own, and how many do not: the last of the adapters' own ones."""
+def _capped(fields: Sequence[Field], most: int, before: Container[str]) -> tuple[Sequence[Field], int]:
+    """The fields that get a column of their own, and how many do not: the last of the adapters' own ones.
+
+    Those that had a column `before` keep it.
+    """
     if len(fields) <= most:
         return fields, 0
     generic = [f for f in fields if f.adapter is None]
-    specific = [f for f in fields if f.adapter is not None]
+    specific = sorted((f for f in fields if f.adapter is not None), key=lambda f: f.name not in before)
     room = max(most - len(generic), 0)
     return [*generic, *specific[:room]], len(specific) - room
 

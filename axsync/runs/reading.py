@@ -13,19 +13,20 @@ import msgspec
 from axsync.api import Question, v1
 from axsync.convert import Converted, Converter
 from axsync.engine import Budget, Workers
-from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered
+from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy
 from axsync.events import Notice, Observer
 from axsync.fields import Field
 from axsync.journal import Record
 from axsync.model import ID_FIELD, Lane, Page, PageSpan, Window
 from axsync.plan import Selection, select_fields
+from axsync.portion import Portion
 from axsync.runs.memory import merged_ranges, record
 from axsync.runs.pin import Pinned, pin
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 from axsync.shape.restore import columns_of, describe
 from axsync.source import Source, history_mark
 from axsync.transport import Ask, Counters
-from axsync.walk import MarkWalk, OffsetWalk, Walk
+from axsync.walk import MarkWalk, OffsetWalk, Returned, Walk
 
 ROUND_SHIFT = 1_000_000
 """Page numbers of a repair round start here, so that its answers count as later ones."""
@@ -50,6 +51,7 @@ class Shop:
     workers: Workers
     observe: Observer
     remember: Callable[[Record], None] = forget
+    ends: float | None = None  # on the loop's clock: when the time for the run is over
 
 
 @dataclass(slots=True)
@@ -68,10 +70,17 @@ class LaneReader:
     pinned: Pinned | None = None
     notices: list[str] = field(default_factory=list)
     size: int = 0  # bytes of all pages
+    totals: set[int] = field(default_factory=set)  # that the pages told
+    portion: Portion = field(default_factory=partial(Portion, 0))  # rows per page; as the settings say at first
     _selection: Selection = field(default_factory=lambda: Selection(()))
     _converter: Converter | None = None
     _pin_once: asyncio.Lock = field(default_factory=asyncio.Lock)
     _received: dict[int, tuple[datetime, float]] = field(default_factory=dict)  # window number → when, seconds
+
+    def __post_init__(self) -> None:
+        """Begin with pages as large as the settings allow."""
+        if not self.portion.most:
+            self.portion = Portion(self.entity.page_size or self.instance.page_size)
 
     @property
     def _ask(self) -> Ask:
@@ -134,16 +143,14 @@ class LaneReader:
 
     def walk(self) -> Walk:
         """The way over the rows: by offset, or by the server's own mark where that is wished."""
-        limit = self.entity.page_size or self.instance.page_size
-        most = self.shop.run.limit
+        limit, most = self.portion.limit, self.shop.run.limit
         if self.instance.paging in {"token", "cursor"} and most is None:
             return MarkWalk(limit, v1.CURSOR_START if self.source.api is v1 else None)
         return OffsetWalk(limit, most=most)
 
     def resumed_walk(self, spans: Sequence[PageSpan]) -> Walk | None:
         """The way over the rows that these pages do not cover; None where the way cannot be taken up again."""
-        limit = self.entity.page_size or self.instance.page_size
-        walk = self.walk()
+        limit, walk = self.portion.limit, self.walk()
         own = [span for span in spans if span.number < ROUND_SHIFT]
         if isinstance(walk, OffsetWalk):
             asked = max((span.number for span in own), default=-1) + 1
@@ -162,10 +169,32 @@ class LaneReader:
         rows = sum(spans[n].served for n in range(number))
         return MarkWalk.resumed(limit, number=number, mark=mark, rows=rows, total=self.before)
 
+    def limit(self) -> int:
+        """Rows that the next window is to ask for."""
+        return self.portion.limit
+
     async def fetch(self, window: Window) -> Page:
-        """One page, admitted into the budget. Raises: MarkExpired, and what the source raises."""
+        """One page, admitted into the budget.
+
+        Raises: Returned, where smaller ones are better; MarkExpired, and what the source raises.
+        """
+        try:
+            return await self.fetch_whole(window, patience=partial(self.portion.patience, window.limit))
+        except TooHeavy as error:
+            self.portion.failed(window.limit)
+            raise Returned from error
+
+    async def fetch_whole(self, window: Window, *, patience: Callable[[], int] | None = None) -> Page:
+        """One page that cannot be had in pieces. Raises: as `fetch`, but Returned."""
         started = time.monotonic()
-        ask = Ask(self.lane, self.shop.budget.take, self.counters)
+        ask = Ask(
+            self.lane,
+            self.shop.budget.take,
+            self.counters,
+            kind=f"{self.lane} {window.limit} {len(self.question.fields)}",
+            heard=partial(self.portion.served, window.limit),
+            patience=patience if window.limit > 1 else None,
+        )
         try:
             page = await self.source.page(self.question, window, ask)
         except (BadRequest, NotOffered) as error:
@@ -174,11 +203,13 @@ class LaneReader:
             raise
         self._received[window.number] = datetime.now(UTC), time.monotonic() - started
         self.size += len(page.body)
+        if page.total is not None:
+            self.totals.add(page.total)
         return page
 
-    def sibling(self, question: Question) -> "LaneReader":
+    def sibling(self, question: Question, *, most: int) -> "LaneReader":
         """Another question to the same lane, read with the same columns and counted on the same bill."""
-        return replace(self, question=question, _received={})
+        return replace(self, question=question, portion=Portion(most), totals=set(), _received={})
 
     def release(self, page: Page) -> None:
         """Give back what the page took of the budget."""

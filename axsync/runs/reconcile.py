@@ -13,14 +13,16 @@ from axsync.convert import Converter
 from axsync.engine import LaneWalk, Stored, together
 from axsync.errors import BadRequest, NotOffered
 from axsync.fields import make_columns
-from axsync.ledger import Hashes, Ledger, hash_ids
-from axsync.model import ID_FIELD, MAX_LIMIT, Page, Window
+from axsync.ledger import Hashes, Ledger, different, hash_ids
+from axsync.model import ID_FIELD, Page, Window
 from axsync.runs.reading import ROUND_SHIFT, LaneReader
 from axsync.runs.stock import Stock
 from axsync.runs.verdict import Evidence
 from axsync.walk import OffsetWalk
 
-ROUNDS = 2
+LIST_LIMITS = (1_693, 1_381)
+"""Rows per page of the two listings: primes, so that their pages end elsewhere than those of the walk. What slips
+through between two pages of one then does not slip through between two of the other."""
 IDS_AT_ONCE = 100
 """Ids in one repair question (API reference 12.2: 100 to 200)."""
 
@@ -44,47 +46,70 @@ class Listing:
     @property
     def known(self) -> Hashes:
         """The different hashes, sorted."""
-        return np.unique(np.concatenate(self.hashes)) if self.hashes else np.empty(0, dtype=np.uint64)
+        return different(np.concatenate(self.hashes)) if self.hashes else np.empty(0, dtype=np.uint64)
 
 
 @dataclass(slots=True)
 class Reconciler:
-    """Compares and repairs one lane after its walk."""
+    """Compares and repairs one lane after its walk.
+
+    `one_answer` says that the walk was of one moment, `cycling` that a discovery cycle ran meanwhile.
+    """
 
     reader: LaneReader
     stock: Stock
+    one_answer: bool = False
+    cycling: bool = False
     repaired: int = 0
 
     async def evidence(self, before: int | None, total: int | None) -> Evidence:
-        """Count, and as long as counts and ids differ, list and repair, at most two rounds."""
+        """Count, and until a listing shows just the ids that came, list and repair, at most two rounds."""
         ledger = await self.stock.settle(self.reader)
         limit = self.reader.shop.run.limit
         evidence = replace(self._now(before, await self.reader.count(), ledger), total=total, limit=limit)
-        for turn in range(1, ROUNDS + 1):
-            if limit is not None or evidence.settled or (evidence.listed is not None and not evidence.missing):
+        for turn in range(1, len(LIST_LIMITS) + 1):
+            if limit is not None or self._proven(evidence):
                 break
             evidence = await self._round(turn, evidence, ledger)
             ledger = await self.stock.settle(self.reader)
         return evidence
 
+    def _proven(self, evidence: Evidence) -> bool:
+        """Whether another listing can tell nothing new.
+
+        Counts that agree are no proof where rows move between two answers: one that came hides one that went. Signs
+        of movement are a total that differs from page to page, an id that came twice, a discovery cycle.
+        """
+        if evidence.listed is not None:
+            return not (evidence.missing or evidence.vanished or evidence.late)
+        if not evidence.settled or evidence.dead_letters:  # dead letters settle the verdict anyway
+            return evidence.settled
+        return self.one_answer or self.reader.question.history is not None or not self._doubtful()
+
+    def _doubtful(self) -> bool:
+        moved = len(self.reader.totals) > 1 or self.stock.memory.duplicates > 0 or self.cycling
+        return moved or self.reader.entity.proof == "always"
+
     def _now(self, before: int | None, after: int | None, ledger: Ledger) -> Evidence:
         return Evidence(before, after, ledger.distinct, self.stock.memory.letters)
 
     async def _round(self, turn: int, evidence: Evidence, ledger: Ledger) -> Evidence:
-        listing = await self._list(ledger)
+        listing = await self._list(ledger, LIST_LIMITS[turn - 1])
         if listing.missing:
             await self._fetch(listing.missing, turn)
         now = await self.stock.settle(self.reader)
         known = listing.known
         missing = int(now.lacks(known).sum())
-        self.repaired += len(set(listing.missing)) - missing
+        late = len(set(listing.missing)) - missing
+        self.repaired += late
         vanished = int(Ledger(known).lacks(now.known).sum())
         counted = self._now(evidence.before, await self.reader.count(), now)
-        return replace(counted, total=evidence.total, listed=len(known), missing=missing, vanished=vanished)
+        found = {"listed": len(known), "missing": missing, "vanished": vanished, "late": late}
+        return replace(counted, total=evidence.total, **found)
 
-    async def _list(self, ledger: Ledger) -> Listing:
+    async def _list(self, ledger: Ledger, limit: int) -> Listing:
         """Walk all ids and nothing else."""
-        reader = self.reader.sibling(replace(self.reader.question, fields=(ID_FIELD,)))
+        reader = self.reader.sibling(replace(self.reader.question, fields=(ID_FIELD,)), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
         listing = Listing(ledger)
 
@@ -94,8 +119,9 @@ class Reconciler:
             listing.add(converted.batch.column(0))
             return Stored(converted.served, converted.fingerprint)
 
-        walk = OffsetWalk(MAX_LIMIT)
-        await LaneWalk(walk, reader.fetch, store, reader.release, reader.instance.in_flight).run()
+        walk = OffsetWalk(limit)
+        width = reader.instance.in_flight
+        await LaneWalk(walk, reader.fetch, store, reader.release, width, reader.limit).run()
         return listing
 
     async def _fetch(self, missing: Sequence[str], turn: int) -> None:
@@ -110,8 +136,8 @@ class Reconciler:
             await self._walk_again(shift)
 
     async def _fetch_batch(self, number: int, names: Sequence[str], shift: int) -> None:
-        reader = self.reader.sibling(by_ids(self.reader.question, names))
-        page = await reader.fetch(Window(number, 0, len(names)))
+        reader = self.reader.sibling(by_ids(self.reader.question, names), most=len(names))
+        page = await reader.fetch_whole(Window(number, 0, len(names)))
         try:
             await self.stock.store(reader, page, shift=shift)
         finally:
@@ -123,7 +149,8 @@ class Reconciler:
         async def store(page: Page) -> Stored:
             return await self.stock.store(reader, page, shift=shift)
 
-        await LaneWalk(reader.walk(), reader.fetch, store, reader.release, reader.instance.in_flight).run()
+        width = reader.instance.in_flight
+        await LaneWalk(reader.walk(), reader.fetch, store, reader.release, width, reader.limit).run()
 
 
 def by_ids(question: Question, names: Sequence[str]) -> Question:

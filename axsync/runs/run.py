@@ -25,7 +25,7 @@ from axsync.publish import Lake, RunFacts
 from axsync.publish.manifest import worst
 from axsync.retry import Jitter
 from axsync.runs.guard import hold_back
-from axsync.runs.instances import open_sources
+from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun
 from axsync.runs.memory import LaneMemory, RunMemory, record
 from axsync.runs.reading import LaneReader, Shop
@@ -238,7 +238,8 @@ class _Run:
     def _lane_runs(self, lanes: Sequence[Lane], sources: Mapping[str, Source], workers: Workers) -> list[LaneRun]:
         settings, run_id = self.settings, self.facts.run_id
         waiting = settings.lake.buffer_bytes // PAGES_SHARE
-        shop = Shop(run_id, settings.run, Budget(waiting), workers, self.observe, self.journal.append)
+        ends, remember = end_of(settings.run, self.started), self.journal.append
+        shop = Shop(run_id, settings.run, Budget(waiting), workers, self.observe, remember, ends)
         shelf = Shelf(settings.lake, settings.lake.buffer_bytes - waiting)
         yard = Yard(self.lake, self.facts.logical_date, shelf, self.journal)
         instances = {i.name: i for i in settings.instances}

@@ -68,7 +68,8 @@ def _chosen(settings: Settings, instance: str | None) -> str:
 async def _read(reader: LaneReader, put: Put) -> None:
     store = _Store(reader, put)
     await reader.prepare()
-    await LaneWalk(reader.walk(), reader.fetch, store, reader.release, reader.instance.in_flight).run()
+    width = reader.instance.in_flight
+    await LaneWalk(reader.walk(), reader.fetch, store, reader.release, width, reader.limit).run()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Evidence:
     listed: int | None = None  # ids in a listing made after the walk
     missing: int = 0  # listed, and not to be had
     vanished: int = 0  # in the lake, and listed no more
+    late: int = 0  # read after the last listing, because it showed them
 
     @property
     def held(self) -> int:
@@ -46,6 +47,8 @@ def _drift(evidence: Evidence) -> str | None:
         return f"{evidence.missing} of {evidence.listed} listed ids could not be read"
     if evidence.vanished:
         return f"{evidence.vanished} ids were read and are listed no more"
+    if evidence.late:
+        return f"{evidence.late} ids came to light in the last listing, and none was made after it"
     # Where the data moved but the last listing is what the lake holds, the first count no longer matters.
     if evidence.settled or (evidence.listed is not None and evidence.after in {None, evidence.held}):
         return None

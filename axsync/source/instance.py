@@ -16,7 +16,7 @@ from axsync.model import MAX_LIMIT, Page, Reply, Request, Window
 from axsync.transport import Ask, Transport
 
 CYCLE_SECONDS = 10.0
-"""How long a look at the discovery cycle serves all lanes."""
+"""How long a look at the discovery cycle serves lanes that begin."""
 WAIT_PAUSE = 15.0  # seconds between two looks while waiting for a cycle's end
 UNSTABLE = frozenset({"running", "starting", "stopping"})  # OQ-28
 POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job (API reference 4.4)
@@ -49,11 +49,13 @@ class Source:
         host = self.transport.host
         return await self.transport.ask(request, lambda reply: read(reply, host), ask)
 
-    async def discovery(self) -> str | None:
-        """State of the discovery cycle, at most some seconds old; None where it cannot be seen."""
+    async def discovery(self, *, seconds: float = CYCLE_SECONDS) -> str | None:
+        """State of the discovery cycle, at most so many seconds old; None where it cannot be seen."""
+        asked = time.monotonic()
         async with self._cycle_once:
-            if time.monotonic() - self._cycle_at > CYCLE_SECONDS:
-                self._cycle, self._cycle_at = await self._read_cycle(), time.monotonic()
+            if self._cycle_at < asked - seconds:
+                looked = time.monotonic()
+                self._cycle, self._cycle_at = await self._read_cycle(), looked
         return self._cycle
 
     async def _read_cycle(self) -> str | None:
@@ -64,16 +66,16 @@ class Source:
 
     async def wait_stable(self, minutes: float, say: Callable[[str], None], *, pause: float = WAIT_PAUSE) -> None:
         """Wait until no discovery cycle is running, at most so long; says so when it waits or gives up."""
-        waited = 0.0
-        while waited < minutes * 60 and (state := await self._read_cycle()) in UNSTABLE:
+        waited, most, who = 0.0, minutes * 60, f"instance {self.name}"
+        while most and (state := await self.discovery(seconds=0)) in UNSTABLE:
+            if waited >= most:
+                say(f"{who}: the discovery cycle did not end in {minutes:g} minutes; going on regardless")
+                return
             if not waited:
-                say(
-                    f"instance {self.name}: a discovery cycle is {state}; waiting up to {minutes:g} minutes for its end"
-                )
-            await asyncio.sleep(pause)
-            waited += pause
-        if waited and waited >= minutes * 60:
-            say(f"instance {self.name}: the discovery cycle did not end in {minutes:g} minutes; going on regardless")
+                say(f"{who}: a discovery cycle is {state}; waiting up to {minutes:g} minutes for its end")
+            step = min(pause, most - waited)
+            await asyncio.sleep(step)
+            waited += step
 
     async def fields(self, entity: str, ask: Ask = _NOBODY) -> tuple[Field, ...]:
         """The field catalogue of an entity type."""

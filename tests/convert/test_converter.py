@@ -75,7 +75,7 @@ def restored(converted: Converted, of: tuple[Column, ...]) -> list[object]:
 
 
 @given(lanes(rows=4), KEYS, METAS, GAPS)
-@examples(200)
+@examples(120)
 def test_every_way_gives_the_same_batch(
     lane: tuple[tuple[Column, ...], list[bytes]], key: Key, meta: str, gap: str
 ) -> None:
@@ -89,7 +89,7 @@ def test_every_way_gives_the_same_batch(
 
 
 @given(lanes(rows=4), KEYS, METAS)
-@examples(150)
+@examples(100)
 def test_every_row_gives_back_the_served_record(
     lane: tuple[tuple[Column, ...], list[bytes]], key: Key, meta: str
 ) -> None:
@@ -116,7 +116,7 @@ def clean_lanes(draw: st.DrawFn) -> tuple[tuple[Column, ...], list[bytes]]:
 
 
 @given(clean_lanes(), KEYS)
-@examples(60)
+@examples(50)
 def test_one_drifted_record_changes_no_other_row(lane: tuple[tuple[Column, ...], list[bytes]], key: Key) -> None:
     """A page with one record that needs care has the rows of the page without it."""
     of, records = lane

@@ -1,4 +1,4 @@
-"""README is run: its marked blocks do what it says, in order, against an emulator."""
+"""README and the page about the emulator are run: their marked blocks do what they say, in order."""
 
 import re
 import shlex
@@ -17,14 +17,15 @@ from axsync.config import load_settings
 from axsync.demo import emulator
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README, EMULATOR = ROOT / "README.md", ROOT / "docs/emulator.md"
 
 # A block with this comment above it; what it printed stands in a block of text right below it.
 RUNS = re.compile(
     r"^<!-- runs -->\n```(python|shell)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE
 )
 LOADS = re.compile(r"^<!-- loads -->\n```toml\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
-CUT = "…"  # stands in README for lines that are not shown
+CUT = "…"  # stands for lines that are not shown
 
 # What differs from run to run: ids, days, ports, times and sizes, numbers of files, widths of columns.
 CHANGING = (
@@ -50,7 +51,7 @@ in_flight = 16
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of README that runs."""
+    """A piece of a document that runs."""
 
     language: str
     code: str
@@ -61,8 +62,8 @@ class Block:
         return run_commands(self.code) if self.language == "shell" else run_python(self.code, names)
 
 
-def blocks() -> list[Block]:
-    found = RUNS.finditer(README.read_text("utf-8"))
+def blocks(page: Path) -> list[Block]:
+    found = RUNS.finditer(page.read_text("utf-8"))
     return [Block(match[1], match[2], match[3] or "") for match in found]
 
 
@@ -76,7 +77,7 @@ def run_commands(code: str) -> str:
 def run_python(code: str, names: dict[str, Any]) -> str:
     printed = StringIO()
     with redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), names)  # noqa: S102  our own page
+        exec(compile(code, "a document", "exec"), names)  # noqa: S102  our own words
     return printed.getvalue()
 
 
@@ -88,13 +89,14 @@ def steady(text: str) -> list[str]:
 
 
 def not_printed(shown: str, printed: str) -> list[str]:
-    """Lines that README shows and the block did not print in that order."""
+    """Lines that the document shows and the block did not print in that order."""
     lines: Iterator[str] = iter(steady(printed))
     return [line for line in steady(shown) if line != CUT and line not in lines]
 
 
-def test_readme_shows_what_its_blocks_print(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the first dump to the last example, each in the folder and the session of the ones before."""
+@pytest.mark.parametrize("page", [README, EMULATOR], ids=["README", "emulator"])
+def test_blocks_print_what_is_shown(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first to the last, each in the folder and the session of the ones before."""
     names: dict[str, Any] = {}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "axsync.toml").write_text(QUICK, "utf-8")
@@ -102,7 +104,7 @@ def test_readme_shows_what_its_blocks_print(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("AX_SECRET", DEMO_SECRET)
     with emulator(["--drift", "2"]) as url:
         monkeypatch.setenv("AX_URL", url)
-        for block in blocks():
+        for block in blocks(page):
             printed = block.run(names)
 
             assert not_printed(block.shown, printed) == [], f"{block.code}\nprinted:\n{printed}"
@@ -112,8 +114,8 @@ def test_readme_has_blocks_that_run() -> None:
     """A marker with a slip of the pen would be passed over in silence."""
     text = README.read_text("utf-8")
 
-    assert len(blocks()) == text.count("<!-- runs -->") > 10
-    assert {block.language for block in blocks()} == {"shell", "python"}
+    assert len(blocks(README)) == text.count("<!-- runs -->") > 10
+    assert {block.language for block in blocks(README)} == {"shell", "python"}
     assert text.count("```text\n```") == 0
 
 

@@ -87,7 +87,7 @@ def test_every_row_is_stored_once(  # each is a circumstance
     async def story() -> tuple[Server, LaneWalk]:
         server = Server(size, large, budget=Budget(20), pause=some_time, store_pause=some_time)
         lane = server.lane(MarkWalk(limit) if marked else OffsetWalk(limit), width)
-        await lane.run()
+        await asyncio.wait_for(lane.run(), 3)
         assert not others()
         return server, lane
 

@@ -39,8 +39,8 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Tapped]]]:
 
         async def start_one(profile: str = "p90", sizes: dict[str, int] | None = None, **options: Any) -> Tapped:
             sizes = {"devices": 90, "users": 45} if sizes is None else sizes
-            options = {"types": tuple(sizes), "count_nulls": 0} | options
-            return await stack.enter_async_context(Tapped(Options(profile=profile, sizes=sizes, **options)))
+            chosen: dict[str, Any] = {"types": tuple(sizes), "count_nulls": 0} | options
+            return await stack.enter_async_context(Tapped(Options(profile=profile, sizes=sizes, **chosen)))
 
         yield start_one
 

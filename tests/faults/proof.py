@@ -18,9 +18,12 @@ from tests.shape.lake import same
 
 ID = "internal_axon_id"
 NAME = "specific_data.data.name"
-NARROW = EntitySettings(fields=("name", "last_seen", "fetch_time", "labels", "adapters", "adapter_list_length"))
+NARROW = EntitySettings(
+    fields=("name", "last_seen", "fetch_time", "labels", "adapters", "adapter_list_length"), proof="always"
+)
 """Few fields, one of each sort: pages are small, and a test is quick."""
 
+_TASTED = ["specific_data.data.hostname", "specific_data.data.last_seen"]  # what a probe asks one row for
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],]', re.DOTALL)
 _DEPTH = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _START = re.compile(rb'(?:\xef\xbb\xbf)?\{"(assets|data)":\[')
@@ -84,7 +87,7 @@ def _asks_for_records(body: Record, entity: str) -> bool:
     asked = body.get("data", {}).get("attributes", body)
     fields = asked.get("fields", [])
     listed = fields.get(entity) if isinstance(fields, dict) else fields
-    return asked.get("page", {}).get("limit", 1) > 1 and listed != [ID]
+    return "page" in asked and listed not in ([ID], _TASTED)
 
 
 class TwiceError(Exception):

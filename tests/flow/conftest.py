@@ -25,7 +25,7 @@ async def start() -> AsyncIterator[Start]:
 
         async def start_one(profile: str = "p90", sizes: dict[str, int] | None = None, **options: Any) -> Emulator:
             sizes = {"devices": 90, "users": 45} if sizes is None else sizes
-            options = {"types": tuple(sizes), "count_nulls": 0} | options
-            return await stack.enter_async_context(Emulator(Options(profile=profile, sizes=sizes, **options)))
+            told: dict[str, Any] = {"types": tuple(sizes), "count_nulls": 0} | options
+            return await stack.enter_async_context(Emulator(Options(profile=profile, sizes=sizes, **told)))
 
         yield start_one

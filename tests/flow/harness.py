@@ -41,6 +41,9 @@ WALKS = (
 )
 """Every profile with every way over its rows that it knows."""
 
+ONE_WALK_EACH = tuple(dict(WALKS).items())
+"""Every profile with one of its ways."""
+
 
 def at_once(low: float, _high: float) -> float:
     """The shortest wait that full jitter can choose."""
@@ -84,8 +87,8 @@ class Lab:
 
     def instance(self, emulator: Emulator, name: str = "prod", **settings: Any) -> InstanceSettings:
         keys = self.keys(name, emulator.api_key, emulator.api_secret)
-        settings = {"url": emulator.url, "requests_per_second": 5000.0, "in_flight": 8, "page_size": 20} | settings
-        return InstanceSettings(name, credential=settings.pop("credential", keys), **settings)
+        usual: dict[str, Any] = {"url": emulator.url, "credential": keys, "in_flight": 8, "page_size": 20}
+        return InstanceSettings(name, **{**usual, "requests_per_second": 5000.0, **settings})
 
     def settings(
         self,
@@ -140,13 +143,18 @@ class Lab:
 
 
 def pages(log: Sequence[Seen], entity: str | None = None) -> list[Seen]:
-    """The requests for pages of one type, or of all; tastes of one row, by which a server is probed, left out."""
+    """The requests for pages of one type, or of all.
+
+    Tastes of one row, by which a server is probed, and listings of ids, which prove a walk, are left out.
+    """
     return [seen for seen in log if is_page(seen) and (entity is None or seen.path.endswith(f"/{entity}"))]
 
 
 def is_page(seen: Seen) -> bool:
-    page = attributes(seen).get("page")
-    return isinstance(page, dict) and page.get("limit") != 1
+    asked = attributes(seen)
+    page, fields = asked.get("page"), asked.get("fields")
+    only_ids = ["internal_axon_id"] in (fields, *(fields.values() if isinstance(fields, dict) else ()))
+    return isinstance(page, dict) and page.get("limit") != 1 and not only_ids
 
 
 def attributes(seen: Seen) -> Record:
@@ -178,12 +186,8 @@ def exact(value: object) -> object:
     match value:
         case bool():
             return ("bool", value)
-        case Number():
-            return ("number", Decimal(value.text))
-        case int() | Decimal():
-            return ("number", Decimal(value))
-        case float():
-            return ("number", Decimal(repr(value)))
+        case int() | float() | Decimal() | Number():
+            return ("number", Decimal(value.text if isinstance(value, Number) else str(value)))
         case list():
             return [exact(item) for item in value]
         case dict():

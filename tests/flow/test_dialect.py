@@ -10,7 +10,7 @@ from tests.flow.harness import Lab, attributes
 Start = Callable[..., Awaitable[Emulator]]
 
 KEYS = {"v2": ("use_cache_entry", "include_details", "include_metadata"), "v1": ("include_details", "get_metadata")}
-SERVERS = [(p, key) for p in ("p6164", "p90", "v1") for key in KEYS["v1" if p == "v1" else "v2"]]
+SERVERS = [(p, key) for p in ("p90", "v1") for key in KEYS["v1" if p == "v1" else "v2"]]
 
 
 @pytest.mark.parametrize(("profile", "key"), SERVERS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,10 @@ from tests.flow.harness import Lab, pages
 
 Start = Callable[..., Awaitable[Emulator]]
 
-STRICT = {"requests_per_second": 10.0, "at_once": 4}
-ALLOWED = {"requests_per_second": 10.0, "in_flight": 4}
+STRICT: dict[str, Any] = {"requests_per_second": 10.0, "at_once": 4}
+ALLOWED: dict[str, Any] = {"requests_per_second": 10.0, "in_flight": 4}
 FEW = {"default": EntitySettings(fields=("name",))}
-"""Little to print and to convert: client and server share this process, and neither may keep the other from its clock."""
+"""Little to print and to convert: client and server share this process and must not keep each other from the clock."""
 
 
 def refusals(log: Sequence[Seen]) -> int:
@@ -60,7 +61,7 @@ async def test_each_host_has_a_pace_of_its_own(lab: Lab, start: Start) -> None:
 @pytest.mark.parametrize("form", ["seconds", "date"])
 async def test_retry_after_quiets_the_whole_host(lab: Lab, start: Start, form: str) -> None:
     """One lane is told to wait: no lane of that host asks until then, but for what was on its way."""
-    sizes = {"devices": 400, "users": 400, "groups": 400}
+    sizes = {"devices": 200, "users": 200, "groups": 200}
     emulator = await start(sizes=sizes, mishaps=[Mishap("429", entity="users", page=4, times=1, retry_after=form)])
     ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=4)))
 

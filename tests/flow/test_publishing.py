@@ -32,20 +32,26 @@ async def broken_off(settings: Settings, when: Callable[[Event], bool]) -> None:
     assert task.cancelled()
 
 
+def visible(lab: Lab) -> dict[str, bytes]:
+    """What readers of the lake look at: partitions, manifests, the pointer."""
+    seen = ("entity=", "_axsync/latest.json", "_axsync/snapshots/")
+    return {path: content for path, content in lab.everything().items() if path.startswith(seen)}
+
+
 @pytest.mark.parametrize("event", [PageRead, PartSealed, LaneClosed])
 @pytest.mark.parametrize("paging", ["offset", "token"])
 async def test_a_run_that_is_broken_off_changes_nothing(
     lab: Lab, start: Start, event: type[Event], paging: str
 ) -> None:
-    """Whenever it ends, each file is as it was before, and no other is there."""
+    """Whenever it ends, pointer, manifests and files are as they were before, and no other file can be found."""
     emulator = await start(latency_ms=5.0)
-    settings = lab.settings(lab.instance(emulator, paging=paging), logical_date=DAY)
+    settings = lab.settings(lab.instance(emulator, paging=paging), logical_date=DAY, fresh=True)
     await lab.run(settings)
-    before = lab.everything()
+    before = visible(lab)
 
     await broken_off(settings, lambda happened: isinstance(happened, event))
 
-    assert lab.everything() == before
+    assert visible(lab) == before
 
 
 async def test_a_first_run_that_is_broken_off_leaves_no_partition(lab: Lab, start: Start) -> None:
@@ -78,13 +84,14 @@ async def test_nothing_is_visible_before_the_end(lab: Lab, start: Start) -> None
 
 
 async def test_staging_is_gone_after_a_run(lab: Lab, start: Start) -> None:
-    """What is in the lake is named by the manifest, or is the manifest or the pointer."""
+    """Each Parquet file in the lake is one that the manifest names."""
     emulator = await start()
     await lab.run(lab.settings(lab.instance(emulator)))
 
     named = [file["path"] for lane in lab.manifest()["lanes"] for file in lane["files"]]
     control = ["_axsync/latest.json", f"_axsync/snapshots/{lab.manifest()['run_id']}.json"]
-    assert sorted(lab.everything()) == sorted(named + control)
+    assert sorted(visible(lab)) == sorted(named + control)
+    assert [path for path in lab.everything() if path.endswith((".parquet", ".open"))] == sorted(named)
 
 
 async def test_the_manifest_tells_the_truth_about_its_files(lab: Lab, start: Start) -> None:
@@ -114,13 +121,14 @@ async def test_parts_are_rolled_near_the_asked_size(lab: Lab, start: Start) -> N
 async def test_a_second_run_replaces_the_first(lab: Lab, start: Start) -> None:
     """The same logical date: the same rows, none twice, the old files gone."""
     emulator = await start()
-    settings = lab.settings(lab.instance(emulator), logical_date=DAY)
+    settings = lab.settings(lab.instance(emulator), fresh=True, logical_date=DAY)
     await lab.run(settings)
     first, rows = lab.published(), lab.ids("devices")
     await lab.run(settings)
 
     assert set(first).isdisjoint(lab.published())
-    assert (len(lab.published()), lab.ids("devices")) == (len(first), rows)
+    assert lab.ids("devices") == rows
+    assert lab.published() == sorted(file["path"] for lane in lab.manifest()["lanes"] for file in lane["files"])
 
 
 async def test_another_date_adds_a_partition(lab: Lab, start: Start) -> None:
@@ -131,15 +139,15 @@ async def test_another_date_adds_a_partition(lab: Lab, start: Start) -> None:
     await lab.run(lab.settings(lab.instance(emulator), logical_date=DAY))
 
     assert {path: content for path, content in lab.everything().items() if path in before} == before
-    assert len(lab.published()) == 2 * len(before)
-    assert lab.manifest()["logical_date"] == DAY
+    assert {path.split("/")[2] for path in lab.published()} == {"dt=2026-11-19", f"dt={DAY}"}
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
 
 
 @pytest.mark.parametrize("status", ["503", "403"])
 async def test_a_failing_type_keeps_its_earlier_files(lab: Lab, start: Start, status: str) -> None:
     """They stay in place and in the manifest, which names the run that they are from."""
     emulator = await start()
-    settings = lab.settings(lab.instance(emulator, tries=2), logical_date=DAY)
+    settings = lab.settings(lab.instance(emulator, tries=2), fresh=True, logical_date=DAY)
     first = (await lab.run(settings)).report.run_id
     before = lab.ids("users")
     emulator.mishaps.append(Mishap(status, entity="users", on="page"))
@@ -154,7 +162,7 @@ async def test_a_failing_type_keeps_its_earlier_files(lab: Lab, start: Start, st
 async def test_a_type_that_fails_twice_still_has_its_earlier_files(lab: Lab, start: Start) -> None:
     """`from_run` is the run that wrote them, not the one that passed them on."""
     emulator = await start()
-    settings = lab.settings(lab.instance(emulator, tries=1), logical_date=DAY)
+    settings = lab.settings(lab.instance(emulator, tries=1), fresh=True, logical_date=DAY)
     first = (await lab.run(settings)).report.run_id
     emulator.mishaps.append(Mishap("503", entity="users", on="page"))
     await lab.run(settings)
@@ -164,20 +172,35 @@ async def test_a_type_that_fails_twice_still_has_its_earlier_files(lab: Lab, sta
     assert lab.ids("users") == sorted(emulator.fleets["users"].ids())
 
 
-async def test_a_run_of_one_type_leaves_the_others_readable(lab: Lab, start: Start) -> None:
-    """Who follows the pointer still finds the types that this run was not asked for."""
+async def test_a_finished_run_is_not_repeated(lab: Lab, start: Start) -> None:
+    """The same settings for the same date again: no request, no change, the same report."""
     emulator = await start()
-    await lab.run(lab.settings(lab.instance(emulator), logical_date=DAY))
-    await lab.run(lab.settings(lab.instance(emulator), logical_date=DAY, entities=("users",)))
+    settings = lab.settings(lab.instance(emulator), logical_date=DAY)
+    first = await lab.run(settings)
+    before, asked = lab.everything(), len(emulator.log)
+    again = await lab.run(settings)
 
-    assert lab.ids("users") == sorted(emulator.fleets["users"].ids())
+    assert (again.report.run_id, again.verdicts()) == (first.report.run_id, first.verdicts())
+    assert (lab.everything(), len(emulator.log)) == (before, asked)
+
+
+@pytest.mark.parametrize("event", [PageRead, PartSealed, LaneClosed])
+async def test_a_run_that_was_broken_off_is_gone_on_with(lab: Lab, start: Start, event: type[Event]) -> None:
+    """The result is that of a run that nobody disturbed."""
+    emulator = await start(sizes={"devices": 300, "users": 100}, latency_ms=5.0)
+    settings = lab.settings(lab.instance(emulator), logical_date=DAY)
+    await broken_off(settings, lambda happened: isinstance(happened, event))
+    ran = await lab.run(settings)
+
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "complete"}
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+    assert lab.published() == sorted(file["path"] for lane in lab.manifest()["lanes"] for file in lane["files"])
 
 
 async def test_a_type_that_became_empty_loses_its_files(lab: Lab, start: Start) -> None:
     """Accepted as a drop, the partition holds nothing of the day's earlier run."""
     emulator = await start()
-    settings = lab.settings(lab.instance(emulator), logical_date=DAY, accept_drop=True)
+    settings = lab.settings(lab.instance(emulator), fresh=True, logical_date=DAY, accept_drop=True)
     await lab.run(settings)
     while len(emulator.fleets["users"]):
         emulator.fleets["users"].delete(0)
@@ -189,7 +212,7 @@ async def test_a_type_that_became_empty_loses_its_files(lab: Lab, start: Start) 
 async def test_a_fallen_type_is_not_published_unasked(lab: Lab, start: Start) -> None:
     """More than half gone: the earlier files stay, and an error says what happened."""
     emulator = await start()
-    settings = lab.settings(lab.instance(emulator), logical_date=DAY)
+    settings = lab.settings(lab.instance(emulator), fresh=True, logical_date=DAY)
     await lab.run(settings)
     before = lab.ids("users")
     for _ in range(30):
@@ -203,14 +226,14 @@ async def test_a_fallen_type_is_not_published_unasked(lab: Lab, start: Start) ->
 async def test_a_run_where_every_type_fails_publishes_nothing(lab: Lab, start: Start) -> None:
     """The pointer still names the earlier snapshot, and its files are there."""
     emulator = await start()
-    settings = lab.settings(lab.instance(emulator, tries=1), logical_date=DAY)
+    settings = lab.settings(lab.instance(emulator, tries=1), fresh=True, logical_date=DAY)
     await lab.run(settings)
-    before = lab.everything()
+    before = visible(lab)
     emulator.mishaps.append(Mishap("503", on="page"))
     ran = await lab.run(settings)
 
     assert (ran.report.manifest, ran.report.verdict) == (None, "partial")
-    assert lab.everything() == before
+    assert visible(lab) == before
 
 
 async def test_a_dry_run_writes_nothing(lab: Lab, start: Start) -> None:

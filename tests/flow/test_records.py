@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from axsync.emulator import Emulator
+from axsync.emulator.options import DEFAULT_SIZES
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, Ran, fields_asked, restored, served
 
@@ -42,14 +43,27 @@ def differing(lab: Lab, emulator: Emulator) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_a_row_gives_back_its_record(lab: Lab, start: Start, profile: str, drift: float) -> None:
     """Exact JSON equality, whether or not the values fit the types that were announced."""
-    emulator = await start(profile, dict.fromkeys(TYPES, 250), drift_percent=drift)
+    emulator = await start(profile, dict.fromkeys(TYPES, 70) | {"devices": 200}, drift_percent=drift)
     ran = await copied(lab, emulator, EntitySettings(fields="full"))
 
     assert ran.report.verdict == "complete"
     assert differing(lab, emulator) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("drift", [0.0, 10.0, 100.0])
 @pytest.mark.parametrize("profile", PROFILES)
+async def test_hundreds_of_rows_of_every_type_give_back_their_records(
+    lab: Lab, start: Start, profile: str, drift: float
+) -> None:
+    """The same for all types and more rows than there are sample records."""
+    emulator = await start(profile, dict.fromkeys(DEFAULT_SIZES, 400), drift_percent=drift)
+    await copied(lab, emulator, EntitySettings(fields="full"))
+
+    assert differing(lab, emulator) == []
+
+
+@pytest.mark.parametrize("profile", ["p6167", "v1"])
 async def test_drifting_values_are_counted(lab: Lab, start: Start, profile: str) -> None:
     """With drift some values are in the rescue column, and the manifest says how many."""
     emulator = await start(profile, {"devices": 250}, drift_percent=10.0)
@@ -59,20 +73,20 @@ async def test_drifting_values_are_counted(lab: Lab, start: Start, profile: str)
     assert any(row["axsync_rescued"] for row in lab.rows("devices"))
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", ["p6167", "p90", "v1"])
 async def test_calm_values_are_all_typed(lab: Lab, start: Start, profile: str) -> None:
     """Without drift nothing is rescued."""
-    emulator = await start(profile, dict.fromkeys(TYPES, 100))
+    emulator = await start(profile, dict.fromkeys(TYPES, 70))
     await copied(lab, emulator, EntitySettings(fields="full"))
 
     assert {entity: lab.lane(entity)["rescued_values"] for entity in TYPES} == dict.fromkeys(TYPES, 0)
 
 
-@pytest.mark.parametrize("drift", [0.0, 10.0])
+@pytest.mark.parametrize("drift", [pytest.param(0.0, marks=pytest.mark.slow), 10.0])
 @pytest.mark.parametrize("profile", ["p70", "p90", "v1"])
 async def test_the_raw_tree_comes_back(lab: Lab, start: Start, profile: str, drift: float) -> None:
     """The per-adapter tree is kept as it is."""
-    emulator = await start(profile, {"devices": 120, "users": 60}, drift_percent=drift)
+    emulator = await start(profile, {"devices": 80, "users": 40}, drift_percent=drift)
     await copied(lab, emulator, EntitySettings(fields="raw"))
 
     assert differing(lab, emulator) == []

@@ -13,7 +13,7 @@ import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import AxsyncError, ConfigError, NotOffered, ServerError
 from axsync.settings import EntitySettings, Settings
-from tests.flow.harness import WALKS, Lab
+from tests.flow.harness import ONE_WALK_EACH, Lab
 
 Start = Callable[..., Awaitable[Emulator]]
 OWN = {"axsync_run_id", "axsync_fetched_at"}
@@ -30,7 +30,7 @@ def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kept, key=lambda row: str(row["internal_axon_id"]))
 
 
-@pytest.mark.parametrize(("profile", "paging"), WALKS)
+@pytest.mark.parametrize(("profile", "paging"), ONE_WALK_EACH)
 async def test_a_stream_has_the_rows_of_the_lake(lab: Lab, start: Start, profile: str, paging: str) -> None:
     """The same columns, the same values, drift and all."""
     emulator = await start(profile, {"devices": 150}, drift_percent=10.0)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from axsync.model import Lane, Outcome, PageSpan, Part, Verdict
-from axsync.parquet import PartFolder, Shelf
+from axsync.parquet import Load, PartFolder, Shelf
 from axsync.publish import Lake, RunFacts
 from tests.parquet.batches import SCHEMA, batch, lake
 
@@ -32,8 +32,8 @@ def stage(where: Lake, run: RunFacts, lane: Lane, *sizes: int) -> tuple[Part, ..
     )
     parts: list[Part] = []
     for number, rows in enumerate(sizes):
-        folder.add(batch(rows, first=number * 1000), PageSpan(number, 0, rows))
-        parts += folder.seal()
+        folder.add(Load(batch(rows, first=number * 1000), PageSpan(number, 0, rows)))
+        parts += [one.part for one in folder.seal()]
     return tuple(parts)
 
 

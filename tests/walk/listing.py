@@ -99,7 +99,7 @@ class Traveller:
     chance: Random
     width: int
     late: float = 0.3
-    patience: int = 5_000  # requests
+    patience: int = 600  # requests
     _flying: list[Window] = field(default_factory=list)
     _uncounted: list[tuple[Window, int]] = field(default_factory=list)
 

@@ -1,0 +1,146 @@
+"""The columns of a type over many runs: they appear, they widen, they stay."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import duckdb
+import pytest
+
+from axsync.emulator import Mishap
+from axsync.emulator.columns import DATE, FLAG, REAL, TEXT, WHOLE, Column, Kind, real, text, whole
+from axsync.settings import EntitySettings
+from tests.faults.proof import Tapped, assert_nothing_lost, told
+from tests.flow.harness import Lab, Ran, Record
+
+Start = Callable[..., Awaitable[Tapped]]
+
+FULL = {"default": EntitySettings(fields="full")}
+FIELD = "specific_data.data.fresh"
+
+
+async def day(lab: Lab, emulator: Tapped, number: int) -> Ran:
+    """The run of one day; nothing is lost on it."""
+    emulator.sent.clear()
+    settings = lab.settings(
+        lab.instance(emulator), types=FULL, entities=("devices",), logical_date=f"2026-11-{number:02}"
+    )
+    ran = await lab.run(settings)
+    assert told(ran) == ("complete", 0)
+    assert_nothing_lost(lab, emulator, "devices")
+    return ran
+
+
+def columns(lab: Lab) -> Record:
+    found: Record = lab.lane("devices")["columns"]
+    return found
+
+
+def offer(emulator: Tapped, *fresh: Column) -> None:
+    """The instance lists these fields beside its usual ones, instead of those of a day before."""
+    families = emulator.instance.families
+    usual = tuple(column for column in families["devices"].columns if not column.name.startswith("fresh"))
+    families["devices"] = replace(families["devices"], columns=(*usual, *fresh))
+
+
+def serve(emulator: Tapped, value: str) -> None:
+    """Every row has this value in the fresh field."""
+    emulator.mishaps[:] = [Mishap("raw", field=FIELD, value=value, share=1.0)]
+
+
+@pytest.mark.parametrize("profile", ["p90", "p70", "v1"])
+async def test_fault_34_a_field_that_appears_is_a_new_column(lab: Lab, start: Start, profile: str) -> None:
+    """The old columns keep names, types and order of appearance."""
+    emulator = await start(profile, {"devices": 40})
+    await day(lab, emulator, 1)
+    before = columns(lab)
+    offer(emulator, text("fresh", "x"))
+    serve(emulator, '["new"]')
+    await day(lab, emulator, 2)
+
+    after = columns(lab)
+    assert after.keys() - before.keys() == {"fresh"}
+    assert {name: after[name] for name in before} == before
+    assert {tuple(row["fresh"]) for row in lab.rows("devices")} == {("new",)}
+
+
+@pytest.mark.parametrize("profile", ["p90", "p70", "v1"])
+async def test_fault_34_a_field_that_vanishes_keeps_its_column(lab: Lab, start: Start, profile: str) -> None:
+    """Without values, and under the same name when it comes back."""
+    emulator = await start(profile, {"devices": 40})
+    offer(emulator, text("fresh", "x"))
+    serve(emulator, '["here"]')
+    await day(lab, emulator, 1)
+    first = columns(lab)["fresh"]
+    offer(emulator)
+    emulator.mishaps.clear()
+    await day(lab, emulator, 2)
+    gone, rows = columns(lab)["fresh"], lab.rows("devices")
+    offer(emulator, text("fresh", "x"))
+    serve(emulator, '["back"]')
+    await day(lab, emulator, 3)
+
+    assert (gone, columns(lab)["fresh"]) == (first, first)
+    assert {row["fresh"] for row in rows} == {None}
+    assert {tuple(row["fresh"]) for row in lab.rows("devices")} == {("back",)}
+
+
+@pytest.mark.parametrize("profile", ["p90", "p70", "v1"])
+async def test_fault_34_an_integer_that_becomes_a_number_widens(lab: Lab, start: Start, profile: str) -> None:
+    """And never narrows again."""
+    emulator = await start(profile, {"devices": 40})
+    types = []
+    for number, (column, value) in enumerate(
+        [(whole("fresh", 1, 9), "[7]"), (real("fresh", 1, 9), "[7.5]"), (whole("fresh", 1, 9), "[9007199254740993]")]
+    ):
+        offer(emulator, column)
+        serve(emulator, value)
+        await day(lab, emulator, number + 1)
+        types.append(columns(lab)["fresh"]["type"])
+
+    assert types == ["list<int64>", "list<double>", "list<double>"]
+
+
+KINDS: dict[str, tuple[Kind, str]] = {
+    "text": (TEXT, '["a"]'),
+    "integer": (WHOLE, "[7]"),
+    "number": (REAL, "[7.5]"),
+    "bool": (FLAG, "[true]"),
+    "date": (DATE, '["Mon, 02 Nov 2026 10:11:12 GMT"]'),
+    "list": (Kind("array", None, TEXT), '["a","b"]'),
+}
+
+
+@pytest.mark.parametrize("later", KINDS)
+@pytest.mark.parametrize("earlier", KINDS)
+async def test_fault_34_a_type_that_the_catalogue_changes_is_kept_or_widened(
+    lab: Lab, start: Start, earlier: str, later: str
+) -> None:
+    """Whatever it was and becomes, the column of the first day stays, and the values of both days come back."""
+    emulator = await start("p90", {"devices": 20})
+    types = []
+    for number, name in enumerate((earlier, later)):
+        kind, value = KINDS[name]
+        offer(emulator, Column("fresh", kind, lambda dice: None))
+        serve(emulator, value)
+        await day(lab, emulator, number + 1)
+        types.append(columns(lab)["fresh"]["type"])
+
+    assert types[0] == types[1] or (types == ["list<int64>", "list<double>"])
+
+
+@pytest.mark.slow
+async def test_fault_34_thirty_days_of_drift_are_one_table(lab: Lab, start: Start) -> None:
+    """Fields come, go and change for thirty days; DuckDB reads all days by name as one table."""
+    emulator = await start("p90", {"devices": 60}, drift_percent=20.0)
+    names = list(KINDS)
+    for number in range(30):
+        kind, value = KINDS[names[number * 5 % len(names)]]
+        offer(emulator, *(() if number % 7 == 3 else (Column("fresh", kind, lambda dice: None),)))
+        serve(emulator, value) if number % 7 != 3 else emulator.mishaps.clear()
+        await day(lab, emulator, number + 1)
+
+    glob = str(lab.lake / "entity=devices" / "**" / "*.parquet")
+    with duckdb.connect() as connection:
+        found = connection.read_parquet(glob, hive_partitioning=True, union_by_name=True)
+        counted = found.aggregate("count(*) AS rows, count(DISTINCT dt) AS days, count(DISTINCT internal_axon_id)")
+        assert counted.fetchall() == [(1800, 30, 60)]
