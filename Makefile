@@ -13,7 +13,7 @@ LOCKER := .venv-lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-official lint format types floors fuzz bench build lock check clean
+.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build lock check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,7 +54,10 @@ floors: $(READY) ## import-linter: who may import whom
 	@$(BIN)/lint-imports --no-logo
 
 fuzz: $(READY) ## The property tests, with many fresh examples
-	@$(BIN)/python -m pytest -q tests/property --hypothesis-profile=fuzz $(ARGS)
+	@$(BIN)/python -m pytest -q tests/property tests/shape --hypothesis-profile=fuzz $(ARGS)
+
+torture: $(READY) ## Kill a run, and fail its disk, at every durable operation; takes about half an hour
+	@AXSYNC_TORTURE=1 $(BIN)/python -m pytest -q tests/torture $(ARGS)
 
 bench: $(READY) ## What a page and a run cost on this machine
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
