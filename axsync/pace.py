@@ -10,13 +10,15 @@ from typing import TypeAlias
 
 from asyncio_throttle.throttler import Throttler
 
-from axsync.steer import Heard, Sent, Steer
+from axsync.limits import Sent
+from axsync.signs import Heard
+from axsync.steer import Steer
 
 MARGIN = 1.05
 """Periods are stretched by this much: between a grant and its arrival at the server lie some milliseconds that
 differ from request to request, and a window that is full here must not be over-full there."""
-PROBES = 6
-"""So many looks at a host that is not there, and those who wait for it are told."""
+PROBES = 10
+"""So many looks at a host that is not there, ten minutes at most, and those who wait for it are told."""
 
 Clock: TypeAlias = Callable[[], float]
 
@@ -141,5 +143,6 @@ class Pace:
 
     def quiet(self, seconds: float) -> None:
         """Nobody asks this host for so long; a longer quiet that is already ordered stays. Few begin afterwards."""
-        self._quiet_until = max(self._quiet_until, self.clock() + seconds)
-        self.steer.quieted(self._quiet_until)
+        now = self.clock()
+        self._quiet_until = max(self._quiet_until, now + seconds)
+        self.steer.quieted(now, self._quiet_until)

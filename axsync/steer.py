@@ -20,229 +20,13 @@ after the other, not faster than an answer can come back, so a refusal is learne
 """
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import replace
 
-START = 2.0  # requests at once, at first and after a quiet
-KEEP, KEEP_SLOW = 0.7, 0.85  # what a cut leaves, after refusals and failures, and after slower answers
-SECOND = 1.05  # over which the requests of one second are counted; arrivals jitter
-HOLD, SHORT_HOLD, LONG_HOLD = 30.0, 3.0, 240.0  # seconds before a refused number is tried again
-HOLD_ANSWERS, SHORT_ANSWERS = 50, 10  # and so many good answers
-DIP = 0.1  # how far below its ceiling the rate goes
-CLIMB_SECONDS, CLIMB_ANSWERS = 15.0, 40  # until it is there again: the longer of the two
-LOWEST_RATE = 0.05  # per second
-STEP, STEP_MOST = 3.0, 0.05  # on new ground: so many times the quickest answer, at most so many seconds
-SLOWER, MORE, NOTICEABLE = 1.5, 1.1, 0.25  # answers this much slower, and not more; quicker ones (seconds) are no load
-CREEP = 1.02  # a base latency is forgotten by this much per answer
-FAILURES = 5
-"""So many failures in a row, and nobody asks but one request that looks whether the host is there (reference 11.3)."""
+from axsync.limits import KEEP, SECOND, AtOnce, PerSecond, Sent
+from axsync.signs import Breaker, Heard, Queueing
 
-Heard: TypeAlias = Literal["good", "busy", "failed", "nothing"]
-"""An answer; 429; 5xx, timeout or a broken connection; given up by ourselves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A request under way, and the company it left in, itself included."""
-
-    at: float  # seconds
-    at_once: int
-    in_second: int  # sent within the second before and not refused
-
-
-@dataclass(slots=True)
-class AtOnce:
-    """How many requests may be under way."""
-
-    most: int
-    level: float = START
-    goal: float = 0.0  # up to here it grows fast; set below
-    ceiling: int = 0  # above this was refused; `most` where nothing is known
-    proved: int = 0  # so many were admitted
-    cut_at: float = -1.0
-    _careful: bool = False  # there was bad news
-    _hold: float = HOLD
-    _again_at: float = 0.0
-    _answers: int = 0  # since the ceiling is known
-    _answers_wanted: int = 0
-
-    def __post_init__(self) -> None:
-        """Nothing is known."""
-        self.goal, self.ceiling, self.level = float(self.most), self.most, min(START, self.most)
-
-    @property
-    def limit(self) -> int:
-        """Requests at once that are allowed now."""
-        return max(1, min(int(self.level), self.ceiling, self.most))
-
-    def grow(self, sent: Sent, flying: int, now: float) -> None:
-        """A good answer; `flying` counts it."""
-        self.proved = max(self.proved, sent.at_once)
-        self._answers += 1
-        used = max(flying, sent.at_once) >= self.limit
-        if self.level < self.goal:
-            self.level += 1.0
-        elif used:
-            self.level += 1.0 / self.level
-        if used and self.limit >= self.ceiling and now >= self._again_at and self._answers >= self._answers_wanted:
-            self.ceiling = self.most
-        self.level = min(self.level, float(self.ceiling))
-
-    def refuse(self, sent: Sent, now: float, *, sure: bool) -> None:
-        """So many at once were too many; `sure` where it cannot have been anything else."""
-        below = max(1, sent.at_once - 1)
-        if below < self.ceiling:
-            self._hold = min(self._hold * 2, LONG_HOLD) if sure and self._answers_wanted == HOLD_ANSWERS else HOLD
-        self.ceiling, self.proved = min(self.ceiling, below), min(self.proved, below)
-        self._answers, self._answers_wanted = 0, HOLD_ANSWERS if sure else SHORT_ANSWERS
-        self._again_at = now + (self._hold if sure else SHORT_HOLD)
-        self.cut(sent, now, KEEP)
-        self.goal, self.level = min(self.goal, float(below)), min(self.level, float(below))
-
-    def settle(self, now: float, *, guilty: bool) -> None:
-        """The ceiling that was in doubt is one, or is none."""
-        if guilty:
-            self._again_at, self._answers_wanted = now + self._hold, HOLD_ANSWERS
-        else:
-            self.ceiling = self.most
-
-    def cut(self, sent: Sent, now: float, keep: float) -> None:
-        """Take a share away, once per round trip."""
-        if sent.at <= self.cut_at:
-            return
-        self.cut_at = now
-        # Where it is still climbing back, its goal is what it was about to use.
-        self.goal = max(1.0, keep * (max(self.level, self.goal) if self._careful else self.level))
-        self.level, self._careful = max(1.0, min(self.level, self.goal)), True
-
-    def restart(self) -> None:
-        """Begin low after a quiet, and come back fast to what was in use."""
-        self.goal = max(self.goal, self.level)
-        self.level = min(START, self.level)
-
-
-@dataclass(slots=True)
-class PerSecond:
-    """How many requests may leave in a second."""
-
-    most: float
-    proved: int = 0  # so many were admitted within a second
-    cut_at: float = -1.0
-    _ceiling: float | None = None  # what the host took when it refused more
-    _since: float = 0.0
-    _heard_at: float = 0.0
-    _answers: int = 0  # since the last cut
-    _before: tuple[float | None, float] | None = None  # ceiling and its moment, while another one is assumed
-
-    @property
-    def known(self) -> bool:
-        """Whether the host has refused for this reason."""
-        return self._ceiling is not None
-
-    def rate(self, now: float) -> float:
-        """Requests per second that are allowed now."""
-        if self._ceiling is None:
-            return self.most
-        climb = max(CLIMB_SECONDS, CLIMB_ANSWERS / self._ceiling)
-        grown = self._ceiling * (1 + DIP * ((max(now - self._since, 0.0) - climb) / climb) ** 3)
-        return min(max(grown, LOWEST_RATE), self.most)
-
-    def grow(self, sent: Sent, now: float) -> None:
-        """A good answer; the rate does not climb above its ceiling while it is not used."""
-        self.proved = max(self.proved, sent.in_second)
-        self._answers += 1
-        rate = self.rate(now)
-        if self._ceiling is not None and rate > self._ceiling and sent.in_second < 0.6 * rate:
-            self._since += max(now - max(self._heard_at, self._since), 0.0)
-        self._heard_at = now
-
-    def refuse(self, sent: Sent, now: float) -> None:
-        """So many within a second were too many."""
-        had = max(sent.in_second - 1, self.proved // 2, 1)
-        self.proved = min(self.proved, had)
-        if sent.at <= self.cut_at:
-            return
-        level = self.rate(now)
-        keep = 0.95 if self._answers >= CLIMB_ANSWERS // 4 else 0.75
-        self._ceiling = min(had, self.most) if self._ceiling is None else min(max(had, level / 2), level * keep)
-        self._ceiling = max(self._ceiling, LOWEST_RATE)
-        self.cut_at = self._since = self._heard_at = now
-        self._answers = 0
-
-    def assume(self, had: int, now: float) -> None:
-        """For an experiment: as if the host took no more than so many within a second."""
-        if self._before is None and self.rate(now) > had:
-            self._before = self._ceiling, self._since
-            self._ceiling, self._since, self._heard_at = float(max(had, 1)), now, now
-
-    def settle(self, *, guilty: bool) -> None:
-        """What was assumed holds, or does not."""
-        if self._before is not None and not guilty:
-            self._ceiling, self._since = self._before
-        self._before = None
-
-    def wait_until(self, moment: float) -> None:
-        """A quiet is no time to climb in."""
-        self._since = max(self._since, moment)
-
-
-@dataclass(slots=True)
-class Queueing:
-    """Whether answers get slower without getting more. Work is measured in seconds of an idle server."""
-
-    _quickest: dict[str, float] = field(default_factory=dict)  # kind of question → seconds, slowly forgotten
-    _work: float = 0.0
-    _spent: float = 0.0
-    _count: int = 0
-    _began: float | None = None
-    _best: float = 0.0  # work per second
-    _calm: float = 1.0  # seconds spent per second of work, then
-
-    def heard(self, kind: str, seconds: float, limit: int, now: float) -> bool:
-        """Take in one answer; true where a round of them shows a queue."""
-        base = self._quickest[kind] = min(seconds, self._quickest.get(kind, seconds) * CREEP)
-        self._began = now - seconds if self._began is None else self._began
-        self._work, self._spent, self._count = self._work + base, self._spent + seconds, self._count + 1
-        return self._count >= max(4, limit) and self._round(now)
-
-    def _round(self, now: float) -> bool:
-        stretch = self._spent / max(self._work, 1e-9)
-        through = self._work / max(now - (self._began or 0.0), 1e-9)
-        noticeable = self._spent / self._count > NOTICEABLE
-        self._work, self._spent, self._count, self._began = 0.0, 0.0, 0, now
-        if through >= MORE * self._best:
-            self._best, self._calm = through, stretch
-            return False
-        self._best /= CREEP
-        return noticeable and stretch > SLOWER * self._calm
-
-
-@dataclass(slots=True)
-class Breaker:
-    """Whether the host is there at all. `probes` is how many looks may fail before it counts as dead."""
-
-    probes: int
-    failures: int = 0  # in a row
-
-    @property
-    def broken(self) -> bool:
-        """Nobody asks but one."""
-        return self.failures >= FAILURES
-
-    @property
-    def dead(self) -> bool:
-        """Nobody asks any more."""
-        return self._looked >= self.probes
-
-    _looked: int = 0  # failed looks
-
-    def heard(self, heard: Heard, *, probe: bool) -> None:
-        """Any answer, a refusal too, shows that somebody is there."""
-        if heard == "failed":
-            self.failures += 1
-            self._looked += probe
-        elif heard != "nothing":
-            self.failures = self._looked = 0
+KEEP_SLOW = 0.7  # what a cut leaves where answers get slower
+STEP, STEP_MOST = 3.0, 0.02  # on new ground: so many times the quickest answer, at most so many seconds
 
 
 class Steer:
@@ -253,6 +37,7 @@ class Steer:
         self.breaker = Breaker(probes)
         self.flying = 0
         self._doubt: Sent | None = None  # refused, and nobody knows for which reason
+        self._refused_at = -1.0  # when the last refusal was heard
         self._queueing = Queueing()
         self._moments: deque[float] = deque()  # of the requests of the last second that were not refused
         self._stepped_at = -1.0  # when new ground was entered last
@@ -295,57 +80,64 @@ class Steer:
             case "good":
                 self._good(sent, kind, flying, now)
             case "busy":
-                self._refused(sent, now)
+                if sent.at > self._refused_at:  # others left before that was known, and tell nothing new
+                    # Requests that left together may arrive in another order: the company is that of all of them.
+                    at_once, in_second = max(sent.at_once, flying), max(sent.in_second, self._in_second(now))
+                    self._refused(replace(sent, at_once=at_once, in_second=in_second), now)
+                    self._refused_at = now
+                self._forget(sent.at)
             case "failed":
                 self.at_once.cut(sent, now, KEEP)
+
+    def _forget(self, moment: float) -> None:
+        if moment in self._moments:
+            self._moments.remove(moment)
 
     def _good(self, sent: Sent, kind: str, flying: int, now: float) -> None:
         seconds = now - sent.at
         self._quickest = min(self._quickest or seconds, seconds)
-        if self._doubt is not None:
-            self._experiment(sent, self._doubt, now)
+        if sent.at > self._refused_at:  # among those that were refused, who was admitted proves nothing
+            self._admitted(sent, now)
         self.at_once.grow(sent, flying, now)
         self.per_second.grow(sent, now)
+        if self._doubt is not None and self.at_once.limit >= self._doubt.at_once:
+            self.per_second.assume(self._doubt.in_second - 1, now)
         if self._queueing.heard(kind, seconds, self.limit, now):
             self.at_once.cut(sent, now, KEEP_SLOW)
 
+    def _admitted(self, sent: Sent, now: float) -> None:
+        """What went beyond the refused request is innocent, so the other is not."""
+        self.at_once.admitted(sent)
+        self.per_second.admitted(sent)
+        if self._doubt is not None and sent.at_once >= self._doubt.at_once:
+            self._settle(now, at_once=False)
+        elif self._doubt is not None and sent.in_second >= self._doubt.in_second:
+            self._settle(now, at_once=True)
+
     def _refused(self, sent: Sent, now: float) -> None:
-        if sent.at in self._moments:
-            self._moments.remove(sent.at)
-        if self._doubt is not None and sent.at > self._doubt.at:
-            self._judge(sent, self._doubt, now)
+        if self._doubt is not None:
+            self._refused_again(sent, self._doubt, now)
             return
-        beyond, faster = self._beyond(sent), sent.in_second > self.per_second.proved
+        beyond, faster = self.at_once.beyond(sent), self.per_second.beyond(sent)
+        if beyond and faster and self.at_once.precedent(sent) != self.per_second.precedent(sent):
+            beyond, faster = self.at_once.precedent(sent), self.per_second.precedent(sent)
         if beyond:
-            self._doubt = sent if faster else self._doubt
+            self._doubt = sent if faster else None
             self.at_once.refuse(sent, now, sure=not faster)
             return
         self.per_second.refuse(sent, now)
         if not faster:
             self.at_once.cut(sent, now, KEEP)
 
-    def _beyond(self, sent: Sent) -> bool:
-        # A request that is on its way there counts here and not yet there, so the largest number may be one too many.
-        proved = self.at_once.proved
-        return sent.at_once > proved or (sent.at_once == proved > 1 and not self.per_second.known)
-
-    def _experiment(self, sent: Sent, doubt: Sent, now: float) -> None:
-        """Admitted: what was beyond the refused request is innocent, so the other is not."""
-        if sent.at_once >= doubt.at_once and sent.at > doubt.at:
-            self._settle(now, at_once=False)
-        elif sent.in_second >= doubt.in_second and sent.at > doubt.at:
-            self._settle(now, at_once=True)
-        elif self.at_once.limit >= doubt.at_once:
-            self.per_second.assume(doubt.in_second - 1, now)
-
-    def _judge(self, sent: Sent, doubt: Sent, now: float) -> None:
-        """Refused again: what was below the refused request is innocent."""
-        if sent.at_once < doubt.at_once:
+    def _refused_again(self, sent: Sent, doubt: Sent, now: float) -> None:
+        """While in doubt: what stayed below the first refused request is innocent."""
+        if sent.at_once < doubt.at_once and self.per_second.beyond(sent):
             self._settle(now, at_once=False)
             self.per_second.refuse(sent, now)
         else:
-            self.at_once.refuse(sent, now, sure=sent.in_second < doubt.in_second)
-            if sent.in_second < doubt.in_second:
+            sure = sent.in_second < doubt.in_second
+            self.at_once.refuse(sent, now, sure=sure)
+            if sure:
                 self._settle(now, at_once=True)
 
     def _settle(self, now: float, *, at_once: bool) -> None:
@@ -353,7 +145,8 @@ class Steer:
         self.per_second.settle(guilty=not at_once)
         self._doubt = None
 
-    def quieted(self, until: float) -> None:
-        """Nobody asks until then; afterwards places open one by one."""
-        self.at_once.restart()
+    def quieted(self, now: float, until: float) -> None:
+        """Nobody asks until then; afterwards places open one by one, or at the rate that is known to be bearable."""
+        if not self.per_second.known:
+            self.at_once.restart(now)
         self.per_second.wait_until(until)

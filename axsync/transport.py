@@ -26,7 +26,7 @@ from axsync.model import Lane, Reply, Request
 from axsync.pace import HostDead, Pace, Place
 from axsync.retry import Jitter, Pause, after_status, backoff
 from axsync.settings import InstanceSettings
-from axsync.steer import Heard
+from axsync.signs import Heard
 from axsync.wire import plain, tls_words
 
 T = TypeVar("T")

@@ -43,7 +43,7 @@ class LaneRun:
             minutes = self.reader.shop.run.deadline_minutes
             outcome = self._failed(OutOfTime(f"the {minutes:g} minutes that this run may take are over"))
         except NotOffered as error:
-            outcome = self._failed(error) if self.stock.begun else self._skipped(error)
+            outcome = self._failed(error) if self.stock.begun or self.reader.size else self._skipped(error)
         except StorageError:
             raise
         except AxsyncError as error:

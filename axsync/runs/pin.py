@@ -55,7 +55,7 @@ def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, An
     kept = [_widened(column, before.get(column.field)) for column in settled]
     # The id has a column whether the catalogue lists it or not.
     away = before.keys() - selection.listed - {c.field for c in kept} - {OVERFLOW}
-    gone = [c for name, c in before.items() if name in away]
+    gone = _apart([c for name, c in before.items() if name in away], {c.wire for c in kept})
     overflow = [OVERFLOW_COLUMN] if capped else []
     return Pinned((*kept, *gone, *overflow), _notices(clashing, capped))
 
@@ -81,6 +81,11 @@ def _notices(clashing: Sequence[str], capped: int) -> tuple[str, ...]:
 
 def _widened(column: Column, before: Column | None) -> Column:
     return column if before is None else replace(column, kind=widen(before.kind, column.kind))
+
+
+def _apart(gone: Sequence[Column], taken: Container[str]) -> list[Column]:
+    """Columns without values: their name may be the short key of another field today, and is then not theirs."""
+    return [replace(c, wire=f"*{c.name}") if c.wire in taken else c for c in gone]
 
 
 def _sample(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:

@@ -13,7 +13,7 @@ from axsync.convert import Converter
 from axsync.engine import LaneWalk, Stored, together
 from axsync.errors import BadRequest, NotOffered
 from axsync.fields import make_columns
-from axsync.ledger import Hashes, Ledger, different, hash_ids
+from axsync.ledger import Hashes, Ledger, different, hash_ids, lacking
 from axsync.model import ID_FIELD, Page, Window
 from axsync.runs.reading import ROUND_SHIFT, LaneReader
 from axsync.runs.stock import Stock
@@ -39,14 +39,14 @@ class Listing:
         """Take in the ids of one page."""
         hashes = hash_ids(ids)
         self.hashes.append(hashes)
-        lacking = self.ledger.lacks(hashes)
-        if lacking.any():
-            self.missing += ids.filter(pa.array(lacking)).to_pylist()
+        absent = self.ledger.lacks(hashes)
+        if absent.any():
+            self.missing += ids.filter(pa.array(absent)).to_pylist()
 
-    @property
     def known(self) -> Hashes:
-        """The different hashes, sorted."""
-        return different(np.concatenate(self.hashes)) if self.hashes else np.empty(0, dtype=np.uint64)
+        """The different hashes, sorted; the listing itself forgets them."""
+        taken, self.hashes = self.hashes, []
+        return different(np.concatenate(taken)) if taken else np.empty(0, dtype=np.uint64)
 
 
 @dataclass(slots=True)
@@ -98,11 +98,11 @@ class Reconciler:
         if listing.missing:
             await self._fetch(listing.missing, turn)
         now = await self.stock.settle(self.reader)
-        known = listing.known
+        known = listing.known()
         missing = int(now.lacks(known).sum())
         late = len(set(listing.missing)) - missing
         self.repaired += late
-        vanished = int(Ledger(known).lacks(now.known).sum())
+        vanished = int(lacking(known, now.known).sum())
         counted = self._now(evidence.before, await self.reader.count(), now)
         found = {"listed": len(known), "missing": missing, "vanished": vanished, "late": late}
         return replace(counted, total=evidence.total, **found)

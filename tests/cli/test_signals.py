@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 WAITING = """
-import asyncio, sys
+import asyncio, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from axsync.cli import main
 from axsync.cli.doors import Doors
 from axsync.events import SnapshotPublished

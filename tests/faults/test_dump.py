@@ -31,10 +31,9 @@ def duck_rows(lab: Lab) -> list[Record]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", ["p70", "v1"])
-async def test_twenty_thousand_devices_with_drift_are_restored(lab: Lab, start: Start, profile: str) -> None:
+async def test_twenty_thousand_devices_with_drift_are_restored(lab: Lab, start: Start) -> None:
     """Two in a hundred records drift; every single one of 20,000 equals what was served."""
-    emulator = await start(profile, {"devices": 20_000}, drift_percent=2.0)
+    emulator = await start("p70", {"devices": 20_000}, drift_percent=2.0)
     await dump(lab, emulator)
 
     assert lab.lane("devices")["rows"] == 20_000
@@ -44,19 +43,19 @@ async def test_twenty_thousand_devices_with_drift_are_restored(lab: Lab, start: 
 
 @pytest.mark.parametrize("profile", ["p70", "v1"])
 async def test_a_smaller_dump_is_restored_from_both_readers(lab: Lab, start: Start, profile: str) -> None:
-    """600 devices, a fifth of them drifted: pyarrow and DuckDB give back the same records, those that were served."""
-    emulator = await start(profile, {"devices": 600}, drift_percent=20.0)
-    await dump(lab, emulator, page_size=200)
+    """250 devices, a fifth of them drifted: pyarrow and DuckDB give back the same records, those that were served."""
+    emulator = await start(profile, {"devices": 250}, drift_percent=20.0)
+    await dump(lab, emulator, page_size=100)
 
-    assert lab.lane("devices")["rescued_values"] > 100
+    assert lab.lane("devices")["rescued_values"] > 50
     assert_nothing_lost(lab, emulator, "devices")
     assert_nothing_lost(lab, emulator, "devices", duck_rows(lab))
 
 
 async def test_a_dump_in_many_files_is_restored(lab: Lab, start: Start) -> None:
     """Small parts and small row groups: their borders lose nothing."""
-    emulator = await start("p90", {"devices": 400}, drift_percent=20.0)
-    small = {"max_part_bytes": 64 << 10, "row_group_rows": 30}
+    emulator = await start("p90", {"devices": 200}, drift_percent=20.0)
+    small = {"max_part_bytes": 16 << 10, "row_group_rows": 30}
     await dump(lab, emulator, page_size=25, lake=small)
 
     assert len(lab.lane("devices")["files"]) > 3

@@ -110,7 +110,7 @@ KINDS: dict[str, tuple[Kind, str]] = {
 }
 
 
-@pytest.mark.parametrize("later", KINDS)
+@pytest.mark.parametrize("later", ["text", "number", "list"])
 @pytest.mark.parametrize("earlier", KINDS)
 async def test_fault_34_a_type_that_the_catalogue_changes_is_kept_or_widened(
     lab: Lab, start: Start, earlier: str, later: str

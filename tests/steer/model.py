@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
-from axsync.steer import Heard
+from axsync.signs import Heard
 from tests.pace.virtual import make_pace
 
 NETWORK = 0.01  # seconds until a refusal is back
@@ -20,6 +20,7 @@ class Server:
     at_once: int = 1 << 30
     latency: float = 0.3
     workers: int = 1 << 30
+    relief: float = math.inf  # seconds after which it refuses nobody
     active: int = 0
     log: list[tuple[float, int, int]] = field(default_factory=list)  # when, status, at once
     _admitted: deque[float] = field(default_factory=deque)
@@ -29,7 +30,8 @@ class Server:
         now = asyncio.get_running_loop().time()
         while self._admitted and self._admitted[0] <= now - 1:
             self._admitted.popleft()
-        if len(self._admitted) >= max(self.per_second, 1) or self.active >= self.at_once:
+        free = bool(self.log) and now - self.log[0][0] > self.relief
+        if not free and (len(self._admitted) >= max(self.per_second, 1) or self.active >= self.at_once):
             self.log.append((now, 429, self.active + 1))
             await asyncio.sleep(NETWORK)
             return "busy", max(1, math.ceil(self._admitted[0] + 1 - now) if self._admitted else 1)

@@ -1,0 +1,78 @@
+"""`--deadline`: what is whole by then is published, the rest is for the next run."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from axsync.console.closing import exit_code
+from axsync.emulator import Emulator, Mishap
+from axsync.errors import OutOfTime, Unreachable
+from axsync.settings import EntitySettings
+from tests.flow.harness import Lab, pages
+
+Start = Callable[..., Awaitable[Emulator]]
+FEW = {"default": EntitySettings(fields=("name",))}
+SOON = 1.2 / 60  # minutes
+
+
+async def test_what_is_whole_is_published(lab: Lab, start: Start) -> None:
+    """The small type is there, the giant is not; the exit code says that something is missing."""
+    emulator = await start(sizes={"devices": 900, "users": 20}, latency_ms=100.0)
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=2), types=FEW, deadline_minutes=SOON))
+
+    assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "complete"}
+    assert [(type(error), error.__notes__) for error in ran.report.errors] == [(OutOfTime, ["prod/devices"])]
+    assert "0.02 minutes" in str(ran.report.errors[0])
+    assert lab.ids("users") == sorted(emulator.fleets["users"].ids())
+    assert exit_code(ran.report, dry_run=False) == 3
+    assert ran.report.seconds < 3
+
+
+async def test_nothing_is_asked_afterwards(lab: Lab, start: Start) -> None:
+    """Neither pages nor counts."""
+    emulator = await start(sizes={"devices": 900}, latency_ms=100.0)
+    await lab.run(lab.settings(lab.instance(emulator, in_flight=2), types=FEW, deadline_minutes=SOON))
+
+    assert emulator.log[-1].started - emulator.log[0].started < 1.3
+
+
+async def test_the_same_command_goes_on(lab: Lab, start: Start) -> None:
+    """With what was sealed when the time was over; no page of it is asked again."""
+    emulator = await start(sizes={"devices": 900, "users": 20}, latency_ms=60.0)
+    settings = lab.settings(lab.instance(emulator, in_flight=2), types=FEW, deadline_minutes=SOON)
+    first = await lab.run(settings)
+    before = len(pages(emulator.log, "devices"))
+    second = await lab.run(lab.settings(lab.instance(emulator), types=FEW))
+
+    assert second.report.run_id == first.report.run_id
+    assert second.report.verdict == "complete"
+    assert len(pages(emulator.log, "devices")) - before <= 45 - before + 2 + 2  # those under way, those that list ids
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+async def test_a_pause_does_not_outlast_it(lab: Lab, start: Start) -> None:
+    """A server that says: in five minutes."""
+    emulator = await start(mishaps=[Mishap("429", entity="users", on="page", retry_after=300)])
+    ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW, deadline_minutes=SOON))
+
+    assert ran.report.seconds < 3
+    assert isinstance(ran.report.errors[0], OutOfTime)
+
+
+async def test_a_host_that_is_silent_from_the_start_does_not_outlast_it(lab: Lab, start: Start) -> None:
+    """The other one is published."""
+    silent, sound = await start(mishaps=[Mishap("hang")]), await start(seed=3)
+    both = [lab.instance(silent, "silent"), lab.instance(sound, "sound")]
+    ran = await lab.run(lab.settings(*both, types=FEW, deadline_minutes=3 / 60))
+
+    assert ran.outcome("devices", "silent").verdict == "partial"
+    assert any(isinstance(error, Unreachable) for error in ran.report.errors)
+
+
+@pytest.mark.parametrize("minutes", [0.0, 10.0])
+async def test_who_is_in_time_notices_nothing(lab: Lab, start: Start, minutes: float) -> None:
+    """No deadline, or one that is far away."""
+    emulator = await start()
+    ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW, deadline_minutes=minutes))
+
+    assert (ran.report.verdict, ran.report.errors) == ("complete", ())

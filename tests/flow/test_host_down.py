@@ -1,0 +1,132 @@
+"""A host that fails in the middle of a run: nobody storms it, it is looked after, and it costs its own lanes only."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import pairwise
+
+import pytest
+
+import axsync
+from axsync.emulator import Emulator, Mishap
+from axsync.events import Event, LaneClosed, PageRead, Retried
+from axsync.settings import EntitySettings
+from tests.flow.harness import Lab, pages
+
+Start = Callable[..., Awaitable[Emulator]]
+FEW = {"default": EntitySettings(fields=("name",))}
+SIZES = {"devices": 400, "users": 400, "groups": 400}
+
+
+async def test_a_host_that_is_away_for_a_moment_is_waited_for(lab: Lab, start: Start) -> None:
+    """Ten answers in a row are 503: somebody looks, and all goes on where it was."""
+    emulator = await start(sizes=SIZES, latency_ms=20.0, mishaps=[Mishap("503", after=30, times=10)])
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=2), types=FEW))
+
+    looks = [event for event in ran.of(Retried) if event.lane is None]
+    assert ran.report.verdict == "complete"
+    assert 1 <= len(looks) <= 5
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+async def test_a_host_that_dies_fails_its_own_lanes(lab: Lab, start: Start) -> None:
+    """The other is published whole, the dead one is given up after some looks, whatever waited for it."""
+    dying, sound = await start(sizes=SIZES, mishaps=[Mishap("reset", after=25)]), await start(seed=3)
+    ran = await lab.run(
+        lab.settings(lab.instance(dying, "dying"), lab.instance(sound, "sound"), types=FEW, entities=tuple(SIZES)[:2])
+    )
+
+    failed = sum(seen.finished >= 0 for seen in dying.log[25:])
+    assert {v for lane, v in ran.verdicts().items() if lane.startswith("sound")} == {"complete"}
+    assert {v for lane, v in ran.verdicts().items() if lane.startswith("dying")} == {"partial"}
+    assert failed <= 8 + 2 * 6 + 10
+
+
+async def test_pauses_of_a_dead_host_grow(lab: Lab, start: Start) -> None:
+    """Up to 16, 32, 60 seconds, drawn by the dice that everybody uses; a few minutes in all."""
+    emulator = await start(sizes=SIZES, mishaps=[Mishap("reset", after=25)])
+    bounds: list[float] = []
+
+    def shortest(low: float, high: float) -> float:
+        bounds.append(high)
+        return low
+
+    await axsync.sync(lab.settings(lab.instance(emulator), types=FEW), jitter=shortest)
+
+    assert max(bounds) == 60
+    assert sum(high for high in bounds if high >= 16) <= 1200
+
+
+@pytest.mark.parametrize("form", ["past", "negative", "garbage", "0", "1", "seconds", "date"])
+async def test_a_retry_after_in_any_form_passes(lab: Lab, start: Start, form: str) -> None:
+    """Every lane goes on after it, and nobody asks before."""
+    sizes = dict.fromkeys(SIZES, 100)
+    emulator = await start(sizes=sizes, mishaps=[Mishap("429", entity="users", page=3, times=2, retry_after=form)])
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=4), types=FEW))
+
+    waits = [event.seconds for event in ran.of(Retried)]
+    longest = {"1": 1.0, "seconds": 1.0, "date": 2.0}.get(form, 0.0)
+    told = next(place for place, seen in enumerate(emulator.log) if seen.status == 429)
+    gaps = [later.started - one.started for one, later in pairwise(emulator.log[told:])]
+    assert ran.report.verdict == "complete"
+    assert all(longest - 1 <= wait <= longest for wait in waits)
+    assert max(gaps) >= min(waits) * 0.9
+
+
+async def test_an_absurd_retry_after_is_capped(lab: Lab, start: Start) -> None:
+    """Thirty years become five minutes, in which nobody asks."""
+    emulator = await start(sizes=SIZES, mishaps=[Mishap("429", entity="users", page=3, retry_after="absurd")])
+    told: asyncio.Future[Retried] = asyncio.get_running_loop().create_future()
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Retried) and not told.done():
+            told.set_result(event)
+
+    task = asyncio.create_task(axsync.sync(lab.settings(lab.instance(emulator), types=FEW), observers=[observe]))
+    waited = (await told).seconds
+    await asyncio.sleep(0.5)
+    asked = len(emulator.log)
+    await asyncio.sleep(0.5)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+    assert 300 <= waited <= 301
+    assert len(emulator.log) == asked
+
+
+async def test_small_types_do_not_wait_for_a_giant(lab: Lab, start: Start) -> None:
+    """One type of 200 pages and nine of three: the nine are whole before half of the giant is."""
+    names = ("users", "groups", "networks", "software", "accounts", "incidents", "tickets", "disks", "databases")
+    sizes = {"devices": 2000} | dict.fromkeys(names, 25)
+    emulator = await start(sizes=sizes, latency_ms=30.0)
+    closed: list[str] = []
+    giant = 0
+
+    def observe(event: Event) -> None:
+        nonlocal giant
+        giant += isinstance(event, PageRead) and event.lane.entity == "devices" and len(closed) < len(names)
+        if isinstance(event, LaneClosed):
+            closed.append(event.outcome.lane.entity)
+
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=10), types=FEW), observe)
+
+    assert ran.report.verdict == "complete"
+    assert set(closed[:-1]) == set(names)
+    assert giant <= 100
+
+
+async def test_a_slow_host_does_not_hold_the_others(lab: Lab, start: Start) -> None:
+    """The quick one is whole while the slow one has hardly begun."""
+    slow, quick = await start(latency_ms=300.0), await start(sizes={"devices": 400, "users": 100}, seed=3)
+    order: list[str] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, LaneClosed):
+            order.append(event.outcome.lane.instance)
+
+    both = [lab.instance(slow, "slow"), lab.instance(quick, "quick")]
+    await lab.run(lab.settings(*both, types=FEW), observe)
+
+    assert order == ["quick", "quick", "slow", "slow"]
+    assert len(pages(slow.log)) > 0

@@ -1,0 +1,105 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axsync.portion import GOOD_PAGES, LARGE_BYTES, SLOW_SECONDS, Portion
+
+
+def good(portion: Portion, pages: int) -> None:
+    """So many pages that came quickly."""
+    for _ in range(pages):
+        portion.served(portion.limit, 1.0, 1000)
+
+
+def test_it_begins_with_what_the_settings_say() -> None:
+    """And good pages do not raise it above."""
+    portion = Portion(2000)
+    good(portion, 100)
+
+    assert portion.limit == 2000
+
+
+def test_failures_halve_it_down_to_one() -> None:
+    """2000, 1000, 500 … 1, and then it stays."""
+    portion, limits = Portion(2000), []
+    for _ in range(12):
+        portion.failed(portion.limit)
+        limits.append(portion.limit)
+
+    assert limits == [1000, 500, 250, 125, 62, 31, 15, 7, 3, 1, 1, 1]
+
+
+def test_pages_that_were_asked_together_halve_it_once() -> None:
+    """Four pages of 2000 fail: the answer is 1000, not 125."""
+    portion = Portion(2000)
+    for _ in range(4):
+        portion.failed(2000)
+
+    assert portion.limit == 1000
+
+
+def test_a_page_that_is_too_large_by_now_is_given_back_sooner() -> None:
+    """Two failures for the first, one for those that were asked beside it."""
+    portion = Portion(2000)
+    assert portion.patience(2000) == 2
+
+    portion.failed(2000)
+    assert (portion.patience(2000), portion.patience(1000)) == (1, 2)
+
+
+def test_slow_and_large_pages_halve_it() -> None:
+    """Although they came."""
+    slow, large, bearable = Portion(2000), Portion(2000), Portion(2000)
+    slow.served(2000, SLOW_SECONDS + 1, 10)
+    large.served(2000, 1.0, LARGE_BYTES + 1)
+    bearable.served(2000, SLOW_SECONDS - 1, LARGE_BYTES)
+
+    assert (slow.limit, large.limit, bearable.limit) == (1000, 1000, 2000)
+
+
+def test_good_pages_double_it() -> None:
+    """After eight of them, up to where it began."""
+    portion = Portion(1500)
+    portion.failed(1500)
+    good(portion, GOOD_PAGES - 1)
+    assert portion.limit == 750
+
+    good(portion, 1)
+    assert portion.limit == 1500
+
+
+def test_pages_near_to_too_much_do_not_double_it() -> None:
+    """Twice as large they would be too slow."""
+    portion = Portion(2000)
+    portion.failed(2000)
+    for _ in range(50):
+        portion.served(1000, 0.6 * SLOW_SECONDS, 10)
+
+    assert portion.limit == 1000
+
+
+def test_a_size_that_failed_again_is_tried_less_often() -> None:
+    """After eight good pages, then sixteen, then thirty-two."""
+    portion, waits = Portion(2000), []
+    portion.failed(2000)
+    for _ in range(3):
+        pages = 0
+        while portion.limit == 1000:
+            good(portion, 1)
+            pages += 1
+        waits.append(pages)
+        portion.failed(2000)
+
+    assert waits == [8, 16, 32]
+
+
+@given(st.integers(1, 2000), st.lists(st.tuples(st.booleans(), st.integers(1, 2000), st.floats(0, 900))))
+def test_it_stays_between_one_and_the_settings(most: int, told: list[tuple[bool, int, float]]) -> None:
+    """Whatever comes."""
+    portion = Portion(most)
+    for failed, asked, seconds in told:
+        if failed:
+            portion.failed(min(asked, most))
+        else:
+            portion.served(min(asked, most), seconds, 1 << 20)
+
+        assert 1 <= portion.limit <= most
