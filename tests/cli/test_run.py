@@ -17,12 +17,13 @@ def test_options_reach_the_settings(axsync: Axsync, fake: Fake) -> None:
     result = axsync(
         *("run", "devices", "users", "--lake", "there", "--instance", "default", "--date", "2026-11-01"),
         *("--as-of", "latest", "--limit", "10", "--dry-run", "--fresh", "--accept-drop", "--wait-stable", "5"),
+        *("--deadline", "90"),
     )
 
     assert result.exit_code == 0, result.output
     run = fake.asked[0].run
     assert (run.entities, run.instances, run.logical_date) == (("devices", "users"), ("default",), "2026-11-01")
-    assert (run.as_of, run.limit, run.wait_stable_minutes) == ("latest", 10, 5.0)
+    assert (run.as_of, run.limit, run.wait_stable_minutes, run.deadline_minutes) == ("latest", 10, 5.0, 90.0)
     assert (run.dry_run, run.fresh, run.accept_drop) == (True, True, True)
     assert fake.asked[0].lake.uri == "there"
 
