@@ -89,6 +89,7 @@ class Transport:
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Transport"]:
         """Hold the session; the connections end with it."""
+        _unpack_quickly()
         connector = aiohttp.TCPConnector(limit=0, ssl=_trust(self._settings))
         async with aiohttp.ClientSession(
             self._settings.url,
@@ -276,6 +277,15 @@ class _Redirected(BadAnswer, _Hopeless):
 
 def _heard(status: int) -> Heard:
     return "busy" if status == 429 else "failed" if status >= 500 else "good"
+
+
+def _unpack_quickly() -> None:
+    """Unpack gzip answers with the extra `isal` where it is installed: half the CPU (performance study, 3)."""
+    try:
+        from isal import isal_zlib  # an extra
+    except ImportError:
+        return
+    aiohttp.set_zlib_backend(isal_zlib)
 
 
 def _headers(credential: Credential) -> Mapping[str, str]:

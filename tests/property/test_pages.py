@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from axsync.api import v1, v2
 from axsync.convert import Converted, Converter
-from axsync.fields import Atom, Column, Field, Group, Kind, Many, group
+from axsync.fields import Atom, Column, Field, Group, Kind, Many, group, make_columns
 from axsync.model import ID_FIELD, Page, PageSpan, Window
 from axsync.parquet import Load, PartWriter
 from axsync.plan import Selection
@@ -32,6 +32,7 @@ from tests.shape.test_lossless import rightly
 Row: TypeAlias = dict[str, Any]
 RowsKey: TypeAlias = Literal["assets", "data"]
 
+PREFIX = "specific_data.data."
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 APIS = {"assets": v2, "data": v1}
 META = b'{"page":{"number":1,"size":20,"totalPages":1,"totalResources":%d},"next_page":""}'
@@ -106,7 +107,7 @@ Dress: TypeAlias = tuple[RowsKey, bytes, bool]
 class TestNothingIsLost:
     """restore(write(record)) == record in exact JSON semantics, through real Parquet files, read by two readers."""
 
-    @examples(1_600)
+    @examples(1_700)
     @given(lanes(rows=2), PAGES)
     def test_pages_with_settled_columns_come_back(self, shop: Shop, lane: Lane, dress: Dress) -> None:
         """Any columns, any drift, any spelling of the keys; the fast way and the careful one."""
@@ -118,7 +119,7 @@ class TestNothingIsLost:
 
         assert_all_come_back(shop, columns, raws, converted)
 
-    @examples(400)
+    @examples(300)
     @given(lanes(rows=3), lanes(rows=3), PAGES, st.booleans(), st.sampled_from([1, 3, 2000]))
     def test_pages_of_a_changing_catalogue_come_back(
         self, shop: Shop, today: Lane, tomorrow: Lane, dress: Dress, open_all: bool, most: int
@@ -142,6 +143,22 @@ class TestNothingIsLost:
             named = {entry["field"]: name for name, entry in pinned.manifest.items()}
             kept = {entry["field"]: name for name, entry in before.items() if entry["field"] in named}
             assert kept.items() <= named.items()
+
+
+def test_a_field_that_is_gone_gives_its_name_to_a_short_key(shop: Shop) -> None:
+    """Yesterday `labels` was a field; today it is the short key of another one, which keeps its own column."""
+    text = Atom("text")
+    before = make_columns([Field(name, text) for name in (ID_FIELD, "labels", f"{PREFIX}labels", f"{PREFIX}hostname")])
+    earlier = {column.name: describe(column) for column in before}
+    raws = [b'{"internal_axon_id":"a","labels":"short"}']
+    body = page(raws, "assets", gap=b"", meta_first=False)
+    selection = Selection((Field(ID_FIELD, text), Field(f"{PREFIX}labels", text)))
+
+    pinned = pin(v2, selection, Page(Window(0, 0, 20), body, 1, 1, None), earlier=earlier, max_columns=9)
+    converted = Converter(pinned.columns, rows_key="assets", run_id="r").convert(body, page=0, fetched_at=NOW)
+
+    assert_all_come_back(shop, pinned.columns, raws, converted)
+    assert [row["labels"] for row in converted.batch.to_pylist()] == [None]
 
 
 def catalogue(columns: Sequence[Column], *, open_all: bool) -> tuple[Field, ...]:
