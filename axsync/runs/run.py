@@ -30,7 +30,7 @@ from axsync.runs.lane import LaneRun
 from axsync.runs.memory import LaneMemory, RunMemory, record
 from axsync.runs.reading import LaneReader, Shop
 from axsync.runs.report import Report
-from axsync.runs.resume import find, give_up, plan_of
+from axsync.runs.resume import find, give_up, name_run, plan_of
 from axsync.runs.stock import Stock, Yard
 from axsync.settings import DEFAULT_ENTITY, Settings
 from axsync.source import Source
@@ -51,7 +51,7 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
         fails, with the previous snapshot untouched and the run resumable.
     """
     lake, observe = _local_lake(settings), all_of(observers)
-    run = _Run(settings, lake, _facts(settings), observe)
+    run = _Run(settings, lake, _facts(settings, lake), observe)
     run.look_back()
     if run.memory.finished:
         return run.already_done()
@@ -76,9 +76,9 @@ def _local_lake(settings: Settings) -> Lake:
     return Lake(settings.lake.path)
 
 
-def _facts(settings: Settings) -> RunFacts:
+def _facts(settings: Settings, lake: Lake) -> RunFacts:
     now = datetime.now(UTC)
-    run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    run_id = name_run(now, secrets.randbelow(1 << 16), lake.runs())
     day = settings.run.logical_date or now.date().isoformat()
     return RunFacts(run_id, day, settings.run.as_of, _moment(now), version("axsync"))
 
