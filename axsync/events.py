@@ -36,6 +36,23 @@ class PageRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A request is over after `seconds`; `status` is None where no answer came.
+
+    `in_flight` requests were under way at the host, this one included; `limit` at once and `rate` per second are what
+    the pace allows now.
+    """
+
+    lane: Lane | None
+    host: str
+    status: int | None
+    seconds: float
+    in_flight: int
+    limit: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class Retried:
     """A request is asked again after `seconds`; `reason` is one short phrase."""
 
@@ -89,6 +106,15 @@ class SnapshotPublished:
 
 
 Event: TypeAlias = (
-    RunStarted | LaneOpened | PageRead | Retried | Drifted | PartSealed | Notice | LaneClosed | SnapshotPublished
+    RunStarted
+    | LaneOpened
+    | PageRead
+    | Answered
+    | Retried
+    | Drifted
+    | PartSealed
+    | Notice
+    | LaneClosed
+    | SnapshotPublished
 )
 Observer: TypeAlias = Callable[[Event], None]

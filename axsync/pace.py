@@ -58,7 +58,7 @@ class Pace:
         self.steer = Steer(requests_per_second=requests_per_second, in_flight=in_flight, probes=PROBES)
         self._throttler = Throttler(rate_limit=1, period=1.0)
         self._turn = asyncio.Lock()
-        self._inside = 0
+        self.inside = 0  # requests under way
         self._looking = False  # one request looks whether the host is there
         self._changed = asyncio.Event()  # a place may be free, or the look is over
         self._grants: deque[float] = deque(maxlen=math.ceil(requests_per_second))
@@ -72,6 +72,16 @@ class Pace:
     def broken(self) -> bool:
         """Whether the host failed so often in a row that only one request at a time looks after it."""
         return self.steer.breaker.broken
+
+    @property
+    def limit(self) -> int:
+        """Requests at once that are allowed now."""
+        return self.steer.limit
+
+    @property
+    def rate(self) -> float:
+        """Requests per second that are allowed now."""
+        return self.steer.rate(self.clock())
 
     @property
     def failures(self) -> int:
@@ -89,7 +99,7 @@ class Pace:
             place = Place(self, await self._take_turn(), kind)
         finally:
             self.waiting -= 1
-        self._inside += 1
+        self.inside += 1
         self._looking = place.probe
         try:
             yield place
@@ -99,7 +109,7 @@ class Pace:
         else:
             place.answered("good")
         finally:
-            self._inside -= 1
+            self.inside -= 1
             self._looking = self._looking and not place.probe
             self._changed.set()
 
@@ -108,7 +118,7 @@ class Pace:
             while True:
                 if self.steer.breaker.dead:
                     raise HostDead
-                if self._looking or self._inside >= self.steer.limit:
+                if self._looking or self.inside >= self.steer.limit:
                     self._changed.clear()
                     await self._changed.wait()
                 elif (wait := self._wait()) > 0:

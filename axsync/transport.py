@@ -21,7 +21,7 @@ import aiohttp
 from axsync.api.envelope import error_words
 from axsync.credentials import Credential, redact
 from axsync.errors import BadAnswer, BadRequest, NotOffered, Refused, ServerError, TooHeavy, Unreachable
-from axsync.events import Observer, Retried
+from axsync.events import Answered, Observer, Retried
 from axsync.model import Lane, Reply, Request
 from axsync.pace import HostDead, Pace, Place
 from axsync.retry import Jitter, Pause, after_status, backoff
@@ -164,9 +164,10 @@ class Transport:
         try:
             reply = await self._send(request, self._timeout(timeouts))
         except Unreachable:
-            place.answered("failed")
+            self._tell(ask.lane, None, place.answered("failed"))
             raise
         seconds = place.answered(_heard(reply.status))
+        self._tell(ask.lane, reply.status, seconds)
         self._judge(reply)
         answer = read(reply)
         if len(reply.body) < self._known_size:
@@ -180,14 +181,18 @@ class Transport:
         """Ask what was answered before: whether the host is there again decides for all who wait."""
         try:
             reply = await self._send(known, self._timeout(0, most=LOOK_SECONDS))
-            place.answered(_heard(reply.status))
+            self._tell(None, reply.status, place.answered(_heard(reply.status)))
         except Unreachable:
-            place.answered("failed")
+            self._tell(None, None, place.answered("failed"))
         if self._pace.broken:
             failures = self._pace.failures
             seconds = backoff(failures, self._jitter)
             self._pace.quiet(seconds)
             self._observe(Retried(None, self.host, failures, seconds, f"{self.host} is not there yet"))
+
+    def _tell(self, lane: Lane | None, status: int | None, seconds: float) -> None:
+        pace = self._pace
+        self._observe(Answered(lane, self.host, status, seconds, pace.inside, pace.limit, pace.rate))
 
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:  # noqa: ASYNC109  aiohttp's
         if self._session is None:

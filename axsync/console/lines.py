@@ -11,6 +11,7 @@ from typing import Any
 from axsync.console.tally import Standing, Tally
 from axsync.console.words import clean, clock, counted, number, volume
 from axsync.events import (
+    Answered,
     Drifted,
     Event,
     LaneClosed,
@@ -26,13 +27,15 @@ from axsync.model import Lane, Outcome, Part
 from axsync.publish.lake import dead_letters_path
 
 EVERY_SECONDS = 10.0
-QUIET, NORMAL, VERBOSE = -1, 0, 1
+QUIET, NORMAL, VERBOSE, NEVER = -1, 0, 1, 99
 MOST_REASON = 160  # characters of a reason in a line; the closing table has all of it
 
 
 def verbosity(event: Event) -> int:
-    """From which verbosity on an event is told: warnings always, single pages only when asked for."""
+    """From which verbosity on an event is told: warnings always, pages only when asked for, single requests never."""
     match event:
+        case Answered():
+            return NEVER
         case Notice() | LaneClosed(Outcome(verdict="partial")):
             return QUIET
         case PageRead() | PartSealed() | Drifted():
@@ -41,7 +44,7 @@ def verbosity(event: Event) -> int:
             return NORMAL
 
 
-def sentence(event: Event, run_id: str | None) -> str:  # noqa: PLR0911  one per event
+def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  one per event
     """What happened, without where; `run_id` leads to the dead letters."""
     match event:
         case RunStarted(run_id, logical_date, lanes):
@@ -50,6 +53,8 @@ def sentence(event: Event, run_id: str | None) -> str:  # noqa: PLR0911  one per
             return "started" if total is None else f"{counted(total, 'row')} to read"
         case PageRead(_, page, rows, size, seconds):
             return f"page {page}: {counted(rows, 'row')}, {volume(size)} in {seconds:.1f} s"
+        case Answered(_, host, status, seconds):
+            return f"{host}: {status or 'no answer'} after {seconds:.1f} s"
         case Retried(_, host, attempt, seconds, reason):
             return f"{host}: {reason}; try {attempt} in {seconds:.1f} s"
         case Drifted(_, name, count, example):

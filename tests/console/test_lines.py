@@ -8,6 +8,7 @@ import pytest
 from axsync.console.lines import NORMAL, QUIET, VERBOSE, Beat, JsonLog, LogLines, stamped
 from axsync.console.tally import Tally
 from axsync.events import (
+    Answered,
     Drifted,
     Event,
     LaneClosed,
@@ -26,6 +27,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STORY: tuple[Event, ...] = (
     RunStarted("r1", "2026-11-23", (DEVICES,)),
     LaneOpened(DEVICES, 2000),
+    Answered(DEVICES, "acme.example", 503, 0.5, 4, 4, 10.0),
     Retried(DEVICES, "acme.example", 2, 1.5, "503"),
     PageRead(DEVICES, 0, 2000, 12_000_000, 0.5),
     Drifted(DEVICES, "cvss", 3, "string"),
@@ -77,7 +79,7 @@ def test_a_line_is_written_for_each_thing_worth_telling() -> None:
 
 @pytest.mark.parametrize(("verbosity", "count"), [(QUIET, 2), (NORMAL, 7), (VERBOSE, 10)])
 def test_verbosity_decides_how_much_is_told(verbosity: int, count: int) -> None:
-    """Quiet leaves warnings only, verbose leaves nothing out; for people and machines alike."""
+    """Quiet leaves warnings only, verbose leaves out single requests only; for people and machines alike."""
     told, logged = Recorded(), Recorded()
     log, json_log = told.log(verbosity), logged.json_log(verbosity)
     for event in STORY:

@@ -9,7 +9,7 @@ import pytest
 import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import BadAnswer, NotOffered, Refused, Unreachable
-from axsync.events import Notice, Retried
+from axsync.events import Answered, Notice, Retried
 from tests.flow.harness import Lab, pages
 from tests.flow.relay import listener, relay
 
@@ -70,6 +70,19 @@ async def test_every_kind_of_request_is_asked_again(lab: Lab, start: Start, on: 
 
     assert ran.report.verdict == "complete"
     assert len(ran.of(Retried)) == 2
+
+
+async def test_each_request_is_told_with_the_pace_it_had(lab: Lab, start: Start) -> None:
+    """Every answer, a 429 and one that did not come among them; never more at once than is allowed."""
+    mishaps = [Mishap("429", on="page", page=2, times=1), Mishap("reset", on="page", page=3, times=1)]
+    emulator = await start(mishaps=mishaps)
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=3)))
+    told = ran.of(Answered)
+
+    assert len(told) == len(emulator.log)
+    assert {event.status for event in told} == {200, 429, None}
+    assert {str(event.lane) for event in told} == {"None", "prod/devices", "prod/users"}
+    assert all(1 <= event.in_flight <= 3 and 1 <= event.limit <= 3 and event.rate > 0 for event in told)
 
 
 @pytest.mark.parametrize("profile", ["p6164", "p90", "v1"])
