@@ -1,4 +1,4 @@
-"""What the values of axsync/settings.py accept and refuse."""
+"""What the values of axsync/settings accept and refuse."""
 
 from dataclasses import replace
 from pathlib import Path

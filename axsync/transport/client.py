@@ -1,4 +1,4 @@
-"""The only module that opens a socket: one instance, its pace, its retries, its two headers.
+"""One instance, its pace, its retries, its two headers.
 
 No aiohttp exception leaves it. Some of them print the request's headers, and with them the secret, so they are
 translated without being chained.
@@ -7,27 +7,26 @@ translated without being chained.
 import asyncio
 import math
 import random
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from axsync.api.envelope import error_words
-from axsync.credentials import Credential, redact
-from axsync.errors import BadAnswer, BadRequest, NotOffered, Refused, ServerError, TooHeavy, Unreachable
+from axsync.credentials import Credential
+from axsync.errors import BadAnswer, Refused, ServerError, TooHeavy, Unreachable
 from axsync.events import Answered, Observer, Retried
 from axsync.model import Lane, Reply, Request
 from axsync.pace import HostDead, Pace, Place
 from axsync.retry import Jitter, Pause, after_status, backoff
 from axsync.settings import InstanceSettings
 from axsync.signs import Heard
-from axsync.wire import plain, tls_words
+from axsync.transport.answers import Hopeless, TimedOut, Told, TooLarge, judge
+from axsync.transport.ask import Ask
+from axsync.transport.way import signed_headers, trust, unpack_quickly
+from axsync.transport.words import plain, tls_words
 
 T = TypeVar("T")
 BAD_ANSWER_TRIES = 3
@@ -36,31 +35,6 @@ LOOK_SECONDS = 30.0
 """A question that was answered before, asked to see whether a host is there, gets no longer than this …"""
 KNOWN_BYTES = 1 << 16
 """… and had an answer smaller than this."""
-
-
-async def admit_at_once(size: int) -> None:
-    """Admission without back-pressure, for small control answers."""
-    del size
-
-
-@dataclass(slots=True)
-class Counters:
-    """What one lane cost: requests sent and retries among them."""
-
-    requests: int = 0
-    retries: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Who asks, and what must agree before the place at the gate is given up (back-pressure by bytes)."""
-
-    lane: Lane | None = None
-    admit: Callable[[int], Awaitable[None]] = admit_at_once
-    counters: Counters = field(default_factory=Counters)
-    kind: str = ""  # what tells questions apart whose answers take different times
-    heard: Callable[[float, int], None] | None = None  # seconds on the wire and bytes of a good answer
-    patience: Callable[[], int] | None = None  # 5xx and timeouts after which a smaller page is the better question
 
 
 class Transport:
@@ -89,12 +63,12 @@ class Transport:
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Transport"]:
         """Hold the session; the connections end with it."""
-        _unpack_quickly()
-        connector = aiohttp.TCPConnector(limit=0, ssl=_trust(self._settings))
+        unpack_quickly()
+        connector = aiohttp.TCPConnector(limit=0, ssl=trust(self._settings))
         async with aiohttp.ClientSession(
             self._settings.url,
             connector=connector,
-            headers=_headers(self._credential),
+            headers=signed_headers(self._credential),
             skip_auto_headers=("User-Agent",),
             cookie_jar=aiohttp.DummyCookieJar(),
             raise_for_status=False,
@@ -113,8 +87,8 @@ class Transport:
             try:
                 return await self._once(request, read, ask, timeouts)
             except (Unreachable, BadAnswer) as error:
-                timeouts += isinstance(error, _TimedOut)
-                heavy += isinstance(error, _TimedOut) or (error.status or 0) >= 500
+                timeouts += isinstance(error, TimedOut)
+                heavy += isinstance(error, TimedOut) or (error.status or 0) >= 500
                 pause, failed = self._pause(error, attempt), error
                 if pause is None:
                     raise
@@ -126,12 +100,12 @@ class Transport:
 
     def _pause(self, error: ServerError, attempt: int) -> Pause | None:
         """How long to wait, None where there is no use; the whole host waits where it is to."""
-        if isinstance(error, _Hopeless):
+        if isinstance(error, Hopeless):
             return None
         # A host that fails whoever asks is asked as rarely as one that fails the same request as often.
         count = max(attempt, self._pace.failures if self._pace.broken else 0)
         pause: Pause | None
-        if isinstance(error, _Told):
+        if isinstance(error, Told):
             now = datetime.now(UTC)
             pause = after_status(error.status or 0, error.retry_after, attempt=count, now=now, jitter=self._jitter)
         else:
@@ -154,7 +128,7 @@ class Transport:
                     return await self._answer(request, read, ask, place, timeouts)
             except HostDead:
                 message = f"{self.host} gave no usable answer {self._pace.failures} times in a row"
-                raise _Hopeless(message, host=self.host) from None
+                raise Hopeless(message, host=self.host) from None
 
     def _check(self) -> None:
         if self._refused is not None:
@@ -168,7 +142,11 @@ class Transport:
             raise
         seconds = place.answered(_heard(reply.status))
         self._tell(ask.lane, reply.status, seconds)
-        self._judge(reply)
+        try:
+            judge(reply, self.host, self._credential)
+        except Refused as error:
+            self._refused = error
+            raise
         answer = read(reply)
         if len(reply.body) < self._known_size:
             self._known, self._known_size = request, len(reply.body)
@@ -209,9 +187,9 @@ class Transport:
                 headers = {k.lower(): v for k, v in response.headers.items()}
                 return Reply(response.status, headers, await self._body(response))
         except TimeoutError:
-            raise _TimedOut(f"{self.host} did not answer in time", host=self.host) from None
+            raise TimedOut(f"{self.host} did not answer in time", host=self.host) from None
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            raise _Hopeless(f"no safe connection to {self.host}", host=self.host, detail=tls_words(error)) from None
+            raise Hopeless(f"no safe connection to {self.host}", host=self.host, detail=tls_words(error)) from None
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{self.host}: {plain(error)}", host=self.host) from None
 
@@ -233,78 +211,10 @@ class Transport:
             if size > cap:
                 response.close()
                 message = f"{self.host} sent more than {cap} bytes for one page"
-                raise _TooLarge(message, host=self.host, status=response.status)
+                raise TooLarge(message, host=self.host, status=response.status)
             chunks.append(chunk)
         return b"".join(chunks)
-
-    def _judge(self, reply: Reply) -> None:
-        if 200 <= reply.status < 300:
-            return
-        words = redact(error_words(reply.body), self._credential)
-        status, host = reply.status, self.host
-        if status == 401:
-            self._refused = Refused(f"{host} does not accept the credential", host=host, status=status, detail=words)
-            raise self._refused
-        if status in {403, 404}:
-            raise NotOffered(f"{host} answered {status}", host=host, status=status, detail=words)
-        if 300 <= status < 400:
-            target = urlsplit(reply.headers.get("location", "")).netloc or "another place"
-            message = f"{host} redirects to {target}; redirects are refused"
-            raise _Redirected(message, host=host, status=status, detail=target)
-        if status < 500 and status != 429:
-            raise BadRequest(f"{host} answered {status}", host=host, status=status, detail=words)
-        told = _Told(f"{host} answered {status}", host=host, status=status, detail=words)
-        told.retry_after = reply.headers.get("retry-after")
-        raise told
-
-
-class _Told(Unreachable):
-    """A status that says: not now."""
-
-    retry_after: str | None = None
-
-
-class _TimedOut(Unreachable):
-    """No answer in time."""
-
-
-class _Hopeless(Unreachable):
-    """Asking again cannot help."""
-
-
-class _TooLarge(BadAnswer, _Hopeless):
-    """More bytes than one page may have."""
-
-
-class _Redirected(BadAnswer, _Hopeless):
-    """The server points elsewhere; the keys stay here."""
 
 
 def _heard(status: int) -> Heard:
     return "busy" if status == 429 else "failed" if status >= 500 else "good"
-
-
-def _unpack_quickly() -> None:
-    """Unpack gzip answers with the extra `isal` where it is installed: half the CPU (performance study, 3)."""
-    try:
-        from isal import isal_zlib  # an extra
-    except ImportError:
-        return
-    aiohttp.set_zlib_backend(isal_zlib)
-
-
-def _headers(credential: Credential) -> Mapping[str, str]:
-    # Both generations take the same two headers; names as in API reference 2.1.
-    return {
-        "api-key": credential.key.reveal(),
-        "api-secret": credential.secret.reveal(),
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip",
-        "Content-Type": "application/json",
-        "User-Agent": f"axsync/{version('axsync')}",
-    }
-
-
-def _trust(settings: InstanceSettings) -> ssl.SSLContext | bool:
-    # True is aiohttp's own verifying context with the system's authorities, loaded once and not per instance.
-    return ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else True

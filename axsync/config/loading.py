@@ -6,16 +6,13 @@ The sentences name keys and numbers; they repeat no text of the file but days, a
 import os
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
-import msgspec
-
+from axsync.config.expansion import Environ, expanded, place
+from axsync.config.fitting import fitting, shown
 from axsync.errors import ConfigError, LakeError
 from axsync.settings import (
     DEFAULT_ENTITY,
@@ -38,12 +35,6 @@ REFERENCES = ("credential", "api_key", "api_secret")
 
 Table = dict[str, Any]  # what TOML calls a table
 Hints = Mapping[str, Any]  # keys and the types of their values
-Environ = Mapping[str, str]
-
-_EXPANSION = re.compile(
-    r"\$\$\{|\$\{(?:file:(?P<file>[^}]+)|(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?)\}|\$\{", re.ASCII
-)
-_SIZE = re.compile(r"([0-9]{1,15}) ?(?:([KMGT])(I?))?B", re.IGNORECASE)
 
 
 def load_settings(
@@ -62,9 +53,9 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     found, document = _found(path)
-    with _place(f"{found}:"):
+    with place(f"{found}:"):
         lake = _lake(document, environ)
-        with _place("[run]"):
+        with place("[run]"):
             run = RunSettings(**_values(document, "run", _hints(RunSettings), environ))
         instances, entities = _instances(document, environ), _entities(document, environ)
     if not instances:
@@ -81,7 +72,7 @@ def load_lake(path: Path | None = None, *, environ: Environ | None = None, uri: 
     """
     environ = os.environ if environ is None else environ
     found, document = _found(path)
-    with _place(f"{found}:"):
+    with place(f"{found}:"):
         lake = _lake(document, environ)
     return _overridden(lake, RunSettings(), environ, {"lake": uri})[0]
 
@@ -108,16 +99,8 @@ def _found(path: Path | None) -> tuple[Path | None, Table]:
 
 def _lake(document: Table, environ: Environ) -> LakeSettings:
     _refuse_unknown(document, ["lake", "instances", "entities", "run"])
-    with _place("[lake]"):
+    with place("[lake]"):
         return LakeSettings(**_values(document, "lake", _hints(LakeSettings), environ))
-
-
-@contextmanager
-def _place(words: str) -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(f"{words} {error}") from error
 
 
 def _parsed(path: Path) -> Table:
@@ -139,9 +122,9 @@ def _values(container: Table, name: str, hints: Hints, environ: Environ) -> Tabl
     """The typed values of one table; an absent one is empty."""
     table = container.get(name, {})
     if not isinstance(table, dict):
-        raise ConfigError(f"must be a table, not {_shown(table)}")
+        raise ConfigError(f"must be a table, not {shown(table)}")
     _refuse_unknown(table, hints)
-    return {key: _fitting(key, _expanded(key, value, environ), hints[key]) for key, value in table.items()}
+    return {key: fitting(key, expanded(key, value, environ), hints[key]) for key, value in table.items()}
 
 
 def _instances(document: Table, environ: Environ) -> tuple[InstanceSettings, ...]:
@@ -151,7 +134,7 @@ def _instances(document: Table, environ: Environ) -> tuple[InstanceSettings, ...
 def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
     hints = _hints(InstanceSettings) | dict.fromkeys(REFERENCES, str)
     del hints["name"]  # it is the name of the table
-    with _place(f"[instances.{name}]"):
+    with place(f"[instances.{name}]"):
         values: Table = {"url": ""} | _values(tables, name, hints, environ)
         references: dict[str, str] = {key: values.pop(key) for key in REFERENCES if key in values}
         instance = InstanceSettings(name, credential=_credential(references), **values)
@@ -189,7 +172,7 @@ def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
     default: Table = {}
     settings = {}
     for name in sorted(tables, key=lambda name: name != DEFAULT_ENTITY):
-        with _place(f"[entities.{name}]"):
+        with place(f"[entities.{name}]"):
             own = _values(tables, name, _hints(EntitySettings), environ)
             settings[name] = EntitySettings(**_inherited(default, own))
         default = own if name == DEFAULT_ENTITY else default
@@ -207,12 +190,12 @@ def _overridden(
 ) -> tuple[LakeSettings, RunSettings]:
     hints = _hints(RunSettings) | {"lake": str}
     _refuse_unknown(overrides, hints)
-    given = {k: _fitting(k, v, hints[k]) for k, v in overrides.items() if v is not None and v not in ((), [])}
+    given = {k: fitting(k, v, hints[k]) for k, v in overrides.items() if v is not None and v not in ((), [])}
     if LAKE_VARIABLE in environ and "lake" not in given:
-        with _place(f"{LAKE_VARIABLE}:"):
+        with place(f"{LAKE_VARIABLE}:"):
             lake = replace(lake, uri=environ[LAKE_VARIABLE])
     if "lake" in given:
-        with _place("lake:"):
+        with place("lake:"):
             lake = replace(lake, uri=given.pop("lake"))
     return lake, replace(run, **given)
 
@@ -232,82 +215,3 @@ def _refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
 
 def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
-
-
-def _fitting(key: str, given: object, hint: Any) -> Any:  # noqa: ANN401  typing has no type for hints
-    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    if isinstance(given, str) and key.endswith("_bytes"):
-        return _size(key, given)
-    if type(given) is date:
-        given = given.isoformat()
-    try:
-        return msgspec.convert(given, base)
-    except msgspec.ValidationError:  # whose text repeats what was given
-        told = "" if isinstance(given, str) and base is not str and get_origin(base) is Literal else _shown(given)
-        raise ConfigError(f"{key} must be {_words(base)}{told and ', not '}{told}") from None
-
-
-def _size(key: str, text: str) -> int:
-    if not (matched := _SIZE.fullmatch(text.strip())):
-        raise ConfigError(f"{key} must be a number of bytes or a size such as 256MiB or 64MB")
-    power = " KMGT".index((matched[2] or " ").upper())
-    return int(matched[1]) * int((1024 if matched[3] else 1000) ** power)
-
-
-_WORDS = {
-    str: "a text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    tuple[str, ...]: "a list of texts",
-}
-
-
-def _words(hint: Any) -> str:  # noqa: ANN401  typing has no type for hints
-    if hint in _WORDS:
-        return _WORDS[hint]
-    if get_origin(hint) is Literal:
-        return f"one of {', '.join(get_args(hint))}"
-    return " or ".join(_words(one) for one in get_args(hint) if one is not NoneType)
-
-
-def _shown(given: object) -> str:
-    if isinstance(given, bool):
-        return str(given).lower()
-    if isinstance(given, int) and abs(given) >= 10**15:
-        return "so big a number"
-    names = {str: "a text", int: "a whole number", float: "a fraction", dict: "a table", list: "this list"}
-    return names.get(type(given), "a date or time")
-
-
-def _expanded(key: str, value: object, environ: Environ) -> object:
-    """The value with its ${…} replaced, in a text or in the texts of a list."""
-    if isinstance(value, list):
-        return [_expanded(key, item, environ) if isinstance(item, str) else item for item in value]
-    if not isinstance(value, str):
-        return value
-    with _place(key):
-        return _EXPANSION.sub(lambda found: _replacement(found, environ), value)
-
-
-def _replacement(found: re.Match[str], environ: Environ) -> str:
-    name, default, file = found["name"], found["default"], found["file"]
-    if found[0] == "$${":
-        return "${"
-    if file:
-        return _content(Path(file))
-    if not name:
-        raise ConfigError("has a '${' that is none of ${VAR}, ${VAR:-default}, ${file:PATH}; write '$${' for itself")
-    value = environ.get(name, default) if default is None else environ.get(name) or default
-    if value is None:
-        raise ConfigError(f"needs the environment variable {name}, which is not set")
-    return value
-
-
-def _content(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise ConfigError(f"needs the file {str(path)!r}, which cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise ConfigError(f"needs the file {str(path)!r}, which is not UTF-8 text") from error

@@ -1,0 +1,5 @@
+"""TOML and environment to `Settings`."""
+
+from axsync.config.loading import FILE_NAME, check_lake, load_lake, load_settings
+
+__all__ = ["FILE_NAME", "check_lake", "load_lake", "load_settings"]

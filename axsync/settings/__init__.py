@@ -1,0 +1,39 @@
+"""What axsync can be told, as frozen values that hold no secret and cannot be out of range.
+
+A value checks itself when it is made, from TOML or from Python alike, and raises `ConfigError` with one sentence
+that begins with the name of the field. What it is given has the right type; that is for `config` or mypy to see.
+"""
+
+from axsync.settings.address import normal_url
+from axsync.settings.bounds import GIB, KIB, MIB, TIB, Between, Bytes, Seconds
+from axsync.settings.instance import Api, CredentialReference, InstanceSettings, Paging
+from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
+from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
+from axsync.settings.words import REFERENCE_KINDS, check_reference, nearest
+
+__all__ = [
+    "DEFAULT_ENTITY",
+    "GIB",
+    "KIB",
+    "MIB",
+    "OBJECT_STORES",
+    "REFERENCE_KINDS",
+    "TIB",
+    "Api",
+    "Between",
+    "Bytes",
+    "Compression",
+    "CredentialReference",
+    "EntitySettings",
+    "Fields",
+    "InstanceSettings",
+    "LakeSettings",
+    "Paging",
+    "Proof",
+    "RunSettings",
+    "Seconds",
+    "Settings",
+    "check_reference",
+    "nearest",
+    "normal_url",
+]

@@ -1,0 +1,56 @@
+"""What is said of the lake."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import unquote
+
+from axsync.errors import ConfigError
+from axsync.settings.bounds import MIB, Between, Bytes, check_bounds
+
+OBJECT_STORES = ("s3", "gs", "abfs", "abfss")
+
+Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
+
+_LAKE_SECRET = re.compile(r"://[^/@]*:[^/@]*@|[?&](sig|[a-z_]*(secret|token|password|key)[a-z_]*)=", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeSettings:
+    """Where the Parquet goes, and in which form. `uri` is a folder, or begins with s3://, gs:// or abfs://."""
+
+    uri: str = "lake"
+    compression: Compression = "zstd"
+    compression_level: Annotated[int, Between(1, 22)] = 1
+    max_part_bytes: Bytes = 256 * MIB  # a part file is closed near this size
+    seal_seconds: Annotated[float, Between(1, 86_400)] = 300.0  # a part is closed at this age: what a crash can cost
+    row_group_rows: Annotated[int, Between(1, 100_000_000)] = 122_880
+    row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
+    buffer_bytes: Bytes = 128 * MIB  # pages that wait for a writer, all lanes together
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        object.__setattr__(self, "uri", _normal_lake(self.uri))
+        if self.compression == "gzip" and self.compression_level > 9:
+            raise ConfigError(f"compression_level must be between 1 and 9 for gzip, not {self.compression_level}")
+
+    @property
+    def path(self) -> Path | None:
+        """The local folder, or None when the lake is in an object store."""
+        return None if "://" in self.uri else Path(self.uri)
+
+
+def _normal_lake(uri: str) -> str:
+    if not uri.strip() or not uri.isprintable():
+        raise ConfigError("uri must be a folder or an s3://, gs:// or abfs:// address, without invisible characters")
+    if _LAKE_SECRET.search(uri):
+        raise ConfigError("uri must not hold a password, key or token")
+    scheme, colon, rest = uri.partition(":")
+    if not colon or not (rest.startswith("//") or scheme in ("file", *OBJECT_STORES)):
+        return str(Path(uri).expanduser()) if uri.startswith("~") else uri
+    if scheme == "file" and rest.startswith("///"):
+        return unquote(rest[2:])
+    if scheme in OBJECT_STORES and re.match(r"//[^/?#]", rest):
+        return uri
+    raise ConfigError("uri must be a folder or begin with s3://bucket, gs://bucket, abfs://container or file:///")

@@ -1,0 +1,89 @@
+"""What is said of entity types and of one run; and all settings together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from axsync.errors import ConfigError
+from axsync.model import MAX_LIMIT
+from axsync.settings.bounds import Between, check_bounds
+from axsync.settings.instance import InstanceSettings
+from axsync.settings.lake import LakeSettings
+from axsync.settings.words import check_day, check_names, nearest
+
+DEFAULT_ENTITY = "default"
+
+Proof = Literal["auto", "always"]
+Fields = Literal["generic", "full", "raw"] | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntitySettings:
+    """What is asked of one entity type. `query` is AQL; `saved_query` is the name of one."""
+
+    fields: Fields = "generic"
+    query: str = ""
+    saved_query: str = ""
+    page_size: Annotated[int, Between(0, MAX_LIMIT)] = 0  # rows; 0: the instance's
+    max_columns: Annotated[int, Between(1, 100_000)] = 2000
+    proof: Proof = "auto"  # when all ids are listed after the walk: where something moved, or always
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        if not self.fields or not all(name.strip() for name in self.fields):
+            raise ConfigError("fields must be generic, full, raw or a list of names and globs, none of them empty")
+        if self.query and self.saved_query:
+            raise ConfigError("query and saved_query cannot both be set")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What one run does. Empty `entities` or `instances` mean all of them; days are YYYY-MM-DD."""
+
+    entities: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    logical_date: str | None = None  # None: the UTC day on which the run starts
+    as_of: str | None = None  # a day of history, or "latest"; None: live data
+    limit: Annotated[int | None, Between(1, 10**12)] = None  # rows per entity type
+    dry_run: bool = False
+    fresh: bool = False
+    accept_drop: bool = False
+    wait_stable_minutes: Annotated[float, Between(0, 1440)] = 0.0
+    deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: as long as it takes
+    writers: Annotated[int, Between(0, 1024)] = 0  # threads; 0: one per core
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        check_names("entities", self.entities)
+        if self.logical_date is not None:
+            check_day("logical_date", self.logical_date)
+        if self.as_of not in (None, "latest"):
+            check_day("as_of", self.as_of, also=" or latest")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that a run needs to know, except the secrets."""
+
+    lake: LakeSettings
+    instances: tuple[InstanceSettings, ...]
+    entities: Mapping[str, EntitySettings] = field(default_factory=dict)
+    run: RunSettings = field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        known = [instance.name for instance in self.instances]
+        # Names become folders, and folders on some systems do not tell Prod from prod.
+        if len({name.lower() for name in known}) < len(known):
+            raise ConfigError("two instances have the same name, upper and lower case aside")
+        check_names("entities", self.entities)
+        for name in self.run.instances:
+            if name not in known:
+                raise ConfigError(f"there is no instance {name!r}{nearest(name, known)}")
+
+    def entity(self, name: str) -> EntitySettings:
+        """What is asked of this entity type; `default` speaks for those not named."""
+        return self.entities.get(name) or self.entities.get(DEFAULT_ENTITY) or EntitySettings()
+
+    def chosen(self) -> tuple[InstanceSettings, ...]:
+        """The instances of this run, in the order of the configuration."""
+        return tuple(i for i in self.instances if not self.run.instances or i.name in self.run.instances)

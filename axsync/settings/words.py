@@ -1,0 +1,48 @@
+"""Words that settings are made of: names, days, references to secrets."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from datetime import date
+
+from axsync.errors import ConfigError
+
+REFERENCE_KINDS = ("env", "file", "keyring", "command")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_reference(reference: str, *, called: str) -> None:
+    """Refuse what is not a reference; the sentence does not repeat it, since it may be the secret itself."""
+    kind, _, rest = reference.partition(":")
+    if not reference.strip():
+        raise ConfigError(f"{called} is empty; write a reference such as env:AX_KEY")
+    if not reference.isprintable():
+        raise ConfigError(f"{called} has an invisible character in it")
+    if kind not in REFERENCE_KINDS:
+        kinds = "env:NAME, file:PATH, keyring:NAME or command:ARGV"
+        raise ConfigError(f"{called} must be a reference ({kinds}), never the secret itself")
+    if not rest.strip():
+        raise ConfigError(f"{called} has nothing after '{kind}:'")
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """The end of a sentence about an unknown word: the known one it resembles, or else all that are known."""
+    folded = {name.lower(): name for name in known}
+    if close := difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5):
+        return f"; did you mean {folded[close[0]]!r}?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+def check_names(called: str, names: Iterable[str]) -> None:
+    if not all(_NAME.fullmatch(name) for name in names):
+        rule = "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit"
+        raise ConfigError(f"{called} must be written with {rule}")
+
+
+def check_day(called: str, day: str, *, also: str = "") -> None:
+    try:
+        # fromisoformat alone would take 20261123 and 2026-W48-1.
+        date.fromisoformat(day if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day) else "")
+    except ValueError as error:
+        raise ConfigError(f"{called} must be a day such as 2026-11-23{also}, not {day!r}") from error
