@@ -94,7 +94,7 @@ def lane_of(event: Event) -> Lane | None:
 
 def summary(standing: Standing) -> list[str]:
     """Where a run stands, in short phrases, the most wanted first."""
-    left = standing.seconds_left
+    left, again = standing.seconds_left, standing.next_try
     phrases = [
         f"{number(standing.closed)} of {counted(standing.lanes, 'entity type')}",
         counted(standing.rows, "row"),
@@ -104,11 +104,20 @@ def summary(standing: Standing) -> list[str]:
         counted(standing.pages, "page"),
         f"{number(len(standing.active) + standing.waiting)} active",
     ]
+    if standing.limit:
+        phrases.append(f"{standing.in_flight} of {standing.limit} in flight")
+        phrases.append(f"pace {standing.requests_per_second:,.3g}/s")
     if standing.retries:
-        phrases.append("1 retry" if standing.retries == 1 else f"{number(standing.retries)} retries")
+        phrases.append(retried(standing.retries))
+    if again is not None:
+        phrases.append(f"next try in {clock(again)}")
     if standing.skipped:
         phrases.append(f"{number(standing.skipped)} skipped")
     return [*phrases, f"{clock(left)} left"] if left is not None else phrases
+
+
+def retried(times: int) -> str:
+    return "1 retry" if times == 1 else f"{number(times)} retries"
 
 
 @dataclass(slots=True)
@@ -228,8 +237,9 @@ def outcome_fields(outcome: Outcome, run_id: str | None) -> dict[str, Any]:
 
 
 def standing_fields(standing: Standing) -> dict[str, Any]:
-    names = ("lanes", "closed", "skipped", "retries", "pages", "rows", "total")
+    names = ("lanes", "closed", "skipped", "retries", "pages", "rows", "total", "in_flight", "limit")
     rates = {"rows_per_second": standing.rows_per_second, "bytes_per_second": standing.bytes_per_second}
+    rates["requests_per_second"] = standing.requests_per_second
     times = {"seconds": standing.seconds, "seconds_left": standing.seconds_left}
     told = {name: value if value is None else round(value, 3) for name, value in (rates | times).items()}
     return {name: getattr(standing, name) for name in names} | {"bytes": standing.size} | told

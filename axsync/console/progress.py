@@ -1,5 +1,6 @@
-"""A live picture of a run on a terminal: two lines for all of it, one for each active entity type."""
+"""A live picture of a run on a terminal: a few lines for all of it, one for each active entity type."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -11,13 +12,17 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from axsync.console.lines import NORMAL, QUIET, LogLines, summary
+from axsync.console.lines import NORMAL, QUIET, LogLines, retried, summary
 from axsync.console.tally import LaneStanding, Standing, Tally
+from axsync.console.tick import Ticks
 from axsync.console.words import clean, clock, counted, number, volume
 from axsync.events import Event
 
-HZ = 8  # pictures per second
+HZ = 8  # pictures per second, at most
+SLOWEST_SECONDS = 1.0  # between two pictures, however little the run itself does
+SHARE = 0.01  # of the CPU that the run takes is for pictures
 MOST_LANES = 10
+MOST_SUMS = 5  # lines of sums, where the terminal is narrow
 MOST_COLUMNS = 120  # wider lines are harder to read
 BAR_COLUMNS = 24
 
@@ -36,18 +41,29 @@ class Progress:
         self._live = Live(
             get_renderable=self._picture,
             console=console,
-            refresh_per_second=HZ,
+            auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             vertical_overflow="crop",
         )
 
+        self._thrift = Thrift(share=SHARE, slowest_seconds=SLOWEST_SECONDS)
+        self._ticks = Ticks(self._draw, 1 / HZ, name="axsync-progress")
+
     def __enter__(self) -> Self:
         self._live.start()
+        self._ticks.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ticks.stop()
         self._live.stop()
+
+    def _draw(self) -> None:
+        if self._thrift.may(time.monotonic(), time.process_time()):
+            began = time.thread_time()
+            self._live.refresh()
+            self._thrift.spend(time.thread_time() - began)
 
     def __call__(self, event: Event) -> None:
         self._lines(event)
@@ -59,6 +75,27 @@ class Progress:
         return Picture(self._tally.standing())
 
 
+@dataclass(slots=True)
+class Thrift:
+    """Says whether a picture may be drawn: all of them together take a small share of the CPU, in seconds."""
+
+    share: float
+    slowest_seconds: float
+    _spent: float = 0.0
+    _last: float = -1.0
+
+    def may(self, now: float, cpu: float) -> bool:
+        """Whether it is time; `cpu` is what the whole process has taken so far."""
+        if self._spent > self.share * cpu and now - self._last < self.slowest_seconds:
+            return False
+        self._last = now
+        return True
+
+    def spend(self, seconds: float) -> None:
+        """A picture has cost so much."""
+        self._spent += seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A standing, drawn. Lines are made of segments at once: rich's tables would cost ten times as much."""
@@ -68,7 +105,7 @@ class Picture:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # Room for the ^C that a terminal echoes: if it wrapped, a line of the picture would stay behind.
         width = min(max(options.max_width - 3, 1), MOST_COLUMNS)
-        rows = max(1, min(MOST_LANES, (options.max_height or 24) - 4))
+        rows = max(1, min(MOST_LANES, (options.max_height or 24) - 3 - MOST_SUMS))
         for line in picture(self.standing, width=width, most_lanes=rows, ascii_only=options.ascii_only):
             yield from (Segment(text, style) for text, style in line)
             yield Segment.line()
@@ -78,7 +115,7 @@ def picture(standing: Standing, *, width: int, most_lanes: int, ascii_only: bool
     """The lines of a picture, none wider than `width`."""
     shown, rest = standing.active[:most_lanes], standing.active[most_lanes:]
     label_columns = min(max((cell_len(clean(lane.label)) for lane in shown), default=0), max(width // 3, 8))
-    lines = [_head(standing, width, ascii_only=ascii_only), _sums(standing, width, ascii_only=ascii_only)]
+    lines = [_head(standing, width, ascii_only=ascii_only), *_sums(standing, width, ascii_only=ascii_only)]
     lines += [_lane(lane, label_columns, width, ascii_only=ascii_only) for lane in shown]
     if others := _others(len(rest), standing.waiting):
         lines.append([(_cut("  " + others, width), _DIM)])
@@ -96,9 +133,15 @@ def _head(standing: Standing, width: int, *, ascii_only: bool) -> list[Piece]:
     return [(f"{percent} ", _BOLD), *_bar(share, bar, ascii_only=ascii_only), (f"  {right}", None)]
 
 
-def _sums(standing: Standing, width: int, *, ascii_only: bool) -> list[Piece]:
+def _sums(standing: Standing, width: int, *, ascii_only: bool) -> list[list[Piece]]:
     phrases = [phrase for phrase in summary(standing) if not phrase.endswith(" left")]
-    return [(_cut("  " + _joined(phrases, width - 2, ascii_only=ascii_only), width), None)]
+    lines: list[list[Piece]] = []
+    while phrases and len(lines) < MOST_SUMS:
+        fitting = _fitting(phrases, width - 2, ascii_only=ascii_only)
+        line = _joined(phrases[:fitting], width - 2, ascii_only=ascii_only)
+        lines.append([(_cut("  " + line, width), None)])
+        phrases = phrases[fitting:]
+    return lines
 
 
 def _lane(lane: LaneStanding, label_columns: int, width: int, *, ascii_only: bool) -> list[Piece]:
@@ -106,7 +149,7 @@ def _lane(lane: LaneStanding, label_columns: int, width: int, *, ascii_only: boo
     rows = number(lane.rows) if lane.total is None else f"{number(lane.rows)} of {number(lane.total)}"
     room = width - label_columns - 4
     bar = min(BAR_COLUMNS, room - 24)
-    told = [f"{rows} rows", counted(lane.pages, "page"), volume(lane.size)]
+    told = [f"{rows} rows", counted(lane.pages, "page"), volume(lane.size), *_pace(lane)]
     label: Piece = (f"  {set_cell_size(clean(lane.label), label_columns)}  ", None)
     if room < 8:
         return [(_cut(label[0], width), None)]
@@ -114,6 +157,12 @@ def _lane(lane: LaneStanding, label_columns: int, width: int, *, ascii_only: boo
         return [label, (_cut(_joined(told, room, ascii_only=ascii_only), room), _DIM)]
     numbers = _cut(_joined(told, room - bar - 2, ascii_only=ascii_only), room - bar - 2)
     return [label, *_bar(share, bar, ascii_only=ascii_only), (f"  {numbers}", _DIM)]
+
+
+def _pace(lane: LaneStanding) -> list[str]:
+    told = [f"{lane.rows_per_second:,.0f} rows/s"] if lane.rows_per_second else []
+    told += [f"{clock(lane.seconds_left)} left"] if lane.seconds_left is not None else []
+    return [*told, retried(lane.retries)] if lane.retries else told
 
 
 def _others(active: int, waiting: int) -> str:
@@ -129,14 +178,21 @@ def _bar(share: float | None, columns: int, *, ascii_only: bool) -> list[Piece]:
 
 def _joined(phrases: Sequence[str], columns: int, *, ascii_only: bool) -> str:
     """As many of the phrases as fit, the first ones first."""
-    dot = ", " if ascii_only else " · "
-    line = ""
-    for phrase in phrases:
-        longer = f"{line}{dot}{phrase}" if line else phrase
-        if line and cell_len(longer) > columns:
-            break
-        line = longer
-    return line
+    return _dot(ascii_only=ascii_only).join(phrases[: _fitting(phrases, columns, ascii_only=ascii_only)])
+
+
+def _fitting(phrases: Sequence[str], columns: int, *, ascii_only: bool) -> int:
+    """How many of the phrases fit into one line; one in any case."""
+    taken, dot = 0, len(_dot(ascii_only=ascii_only))
+    for count, phrase in enumerate(phrases):
+        taken += cell_len(phrase) + (dot if count else 0)
+        if count and taken > columns:
+            return count
+    return len(phrases)
+
+
+def _dot(*, ascii_only: bool) -> str:
+    return ", " if ascii_only else " · "
 
 
 def _cut(text: str, columns: int) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from axsync.console.explain import INTERRUPTED, TERMINATED, explain_all
 from axsync.console.lines import Beat, JsonLog, LogLines, json_line, stamped
 from axsync.console.progress import Progress
 from axsync.console.tally import Tally
+from axsync.console.tick import Ticks
 from axsync.events import Event, Observer, SnapshotPublished
 from axsync.runs import Report
 from axsync.settings import Settings
@@ -139,31 +139,18 @@ def watching(stream: TextIO, manner: Manner) -> Iterator[Observer]:
     else:
         lines = stamped(write, lambda: datetime.now(UTC))
         log = LogLines(lines, tally, manner.verbosity, Beat(time.monotonic))
-    with _ticking(log.tick):
+    ticks = Ticks(log.tick, TICK_SECONDS, name="axsync-ticks")
+    ticks.start()
+    try:
         yield log
+    finally:
+        ticks.stop()
 
 
 def _written(stream: TextIO, line: str) -> None:
     # An observer never raises: a log that nobody reads any more must not end the run.
     with suppress(OSError):
         print(line, file=stream, flush=True)
-
-
-@contextmanager
-def _ticking(tick: Callable[[], None]) -> Iterator[None]:
-    over = threading.Event()
-
-    def ask() -> None:
-        while not over.wait(TICK_SECONDS):
-            tick()
-
-    thread = threading.Thread(target=ask, name="axsync-ticks", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def until_done(work: Callable[[], Awaitable[T]]) -> T:

@@ -1,16 +1,12 @@
 """Where a run stands: a fold over its events, cheap per event, looked at a few times per second."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from axsync.events import Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.console.meter import Meter
+from axsync.events import Answered, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
 from axsync.model import Lane, Outcome
-
-WINDOW_SECONDS = 20.0  # over which rates are averaged
-SAMPLE_SECONDS = 0.5
-STEADY_SECONDS = 3.0  # a rate is worth a forecast after so long
 
 
 @dataclass(slots=True)
@@ -20,8 +16,10 @@ class _Track:
     pages: int = 0
     rows: int = 0
     size: int = 0  # bytes
+    retries: int = 0
     opened: bool = False
     outcome: Outcome | None = None
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,9 @@ class LaneStanding:
     rows: int
     size: int
     total: int | None
+    rows_per_second: float = 0.0
+    seconds_left: float | None = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,13 @@ class Standing:
     total: int | None  # rows; None while a lane has not said
     rows_per_second: float
     bytes_per_second: float
-    steady: bool  # the rates are old enough for a forecast
+    seconds_left: float | None  # at the present rate; None while nobody knows
     active: tuple[LaneStanding, ...]
     waiting: int  # opened, no page yet
+    in_flight: int = 0  # requests on their way when the last answer came, all hosts together …
+    limit: int = 0  # … of so many that may be
+    requests_per_second: float = 0.0  # the pace that is allowed now
+    next_try: float | None = None  # seconds until a request is asked again, where nothing was answered since
 
     @property
     def share(self) -> float | None:
@@ -60,13 +65,6 @@ class Standing:
         if self.lanes and self.closed == self.lanes:
             return 1.0
         return None if not self.total else min(self.rows / self.total, 1.0)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the present rate; None while nobody knows."""
-        if self.total is None or not self.steady or self.rows_per_second <= 0:
-            return None
-        return max(self.total - self.rows, 0) / self.rows_per_second
 
 
 @dataclass(slots=True)
@@ -77,7 +75,9 @@ class Tally:
     run_id: str | None = None
     _tracks: dict[Lane, _Track] = field(default_factory=dict)
     _active: dict[Lane, _Track] = field(default_factory=dict)
-    _samples: deque[tuple[float, int, int]] = field(default_factory=deque)
+    _hosts: dict[str, Answered] = field(default_factory=dict)
+    _meter: Meter = field(default_factory=Meter)
+    _again_at: float = 0.0
     _began: float = field(init=False)
     _retries: int = 0
     _rows: int = 0
@@ -101,11 +101,13 @@ class Tally:
             case LaneOpened(lane, total):
                 track = self._track(lane)
                 track.opened, track.total = True, total
-                self._sample()
+                self._sample(track)
             case PageRead(lane, _, rows, size, _):
                 self._page(lane, rows, size)
-            case Retried():
-                self._retries += 1
+            case Retried(retried, _, _, seconds):
+                self._retry(retried, seconds)
+            case Answered():
+                self._hosts[event.host], self._again_at = event, 0.0
             case LaneClosed(outcome):
                 self._close(outcome)
             case _:
@@ -126,15 +128,18 @@ class Tally:
         if track.outcome is None:
             self._active[lane] = track
         self._rows, self._size = self._rows + rows, self._size + size
-        self._sample()
+        self._sample(track)
 
-    def _sample(self) -> None:
+    def _sample(self, track: _Track) -> None:
         now = self.now()
-        if self._samples and now - self._samples[-1][0] < SAMPLE_SECONDS:
-            return
-        self._samples.append((now, self._rows, self._size))
-        while len(self._samples) > 2 and now - self._samples[1][0] > WINDOW_SECONDS:
-            self._samples.popleft()
+        track.meter.note(now, track.rows, track.size)
+        self._meter.note(now, self._rows, self._size)
+
+    def _retry(self, lane: Lane | None, seconds: float) -> None:
+        self._retries += 1
+        self._again_at = self.now() + seconds
+        if lane is not None:
+            self._track(lane).retries += 1
 
     def _close(self, outcome: Outcome) -> None:
         track = self._track(outcome.lane)
@@ -147,9 +152,9 @@ class Tally:
 
     def _standing(self) -> Standing:
         tracks = self._tracks.values()
-        now = self.now()
-        then, rows, size = self._samples[0] if self._samples else (now, 0, 0)
-        passed = max(now - then, SAMPLE_SECONDS)
+        now, total = self.now(), self._total()
+        rate = self._meter.rate(now, self._rows, self._size)
+        rows = sum(t.rows for t in tracks)
         return Standing(
             seconds=now - self._began,
             lanes=len(tracks),
@@ -157,14 +162,18 @@ class Tally:
             skipped=sum(t.outcome is not None and t.outcome.verdict == "skipped" for t in tracks),
             retries=self._retries,
             pages=sum(t.pages for t in tracks),
-            rows=sum(t.rows for t in tracks),
+            rows=rows,
             size=sum(t.size for t in tracks),
-            total=self._total(),
-            rows_per_second=(self._rows - rows) / passed,
-            bytes_per_second=(self._size - size) / passed,
-            steady=now - then >= STEADY_SECONDS,
-            active=tuple(LaneStanding(t.label, t.pages, t.rows, t.size, t.total) for t in self._active.values()),
+            total=total,
+            rows_per_second=rate.rows,
+            bytes_per_second=rate.size,
+            seconds_left=rate.seconds_left(total, rows),
+            active=tuple(_lane_standing(track, now) for track in self._active.values()),
             waiting=sum(t.opened and t.outcome is None and not t.pages for t in tracks),
+            in_flight=sum(host.in_flight for host in self._hosts.values()),
+            limit=sum(host.limit for host in self._hosts.values()),
+            requests_per_second=sum(host.rate for host in self._hosts.values()),
+            next_try=self._again_at - now if self._again_at > now else None,
         )
 
     def _total(self) -> int | None:
@@ -177,3 +186,9 @@ class Tally:
             else:
                 total += max(track.total, track.rows)
         return total if self._tracks else None
+
+
+def _lane_standing(track: _Track, now: float) -> LaneStanding:
+    rate = track.meter.rate(now, track.rows, track.size)
+    left = rate.seconds_left(track.total, track.rows)
+    return LaneStanding(track.label, track.pages, track.rows, track.size, track.total, rate.rows, left, track.retries)

@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from axsync.console.progress import Piece, Progress, picture
+from axsync.console.progress import Piece, Progress, Thrift, picture
 from axsync.console.tally import LaneStanding, Standing
 from axsync.events import LaneClosed, LaneOpened, Notice, PageRead, RunStarted
 from axsync.model import Lane, Outcome
@@ -25,9 +25,12 @@ def standing(*, active: int, waiting: int = 0) -> Standing:
         total=9000 * active,
         rows_per_second=1000.0,
         bytes_per_second=6_000_000.0,
-        steady=True,
+        seconds_left=3.0 * active,
         active=lanes,
         waiting=waiting,
+        in_flight=3,
+        limit=4,
+        requests_per_second=9.5,
     )
 
 
@@ -40,22 +43,46 @@ def terminal(stream: io.StringIO, width: int = 100) -> Console:
 
 
 def test_the_picture_has_a_total_and_the_active_entity_types() -> None:
-    """Two lines tell of the whole run, one of each active entity type."""
+    """A bar and two lines tell of the whole run, one line of each active entity type."""
     lines = drawn(picture(standing(active=2), width=100, most_lanes=10, ascii_only=False))
 
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert lines[0].startswith(" 66% ━")
     assert lines[0].endswith("0:00:06 left · 0:01:01")
-    assert lines[1].startswith("  58 of 60 entity types · 12,000 rows · 80.0 MB · 6.0 MB/s · 1,000 rows/s")
-    assert lines[2].endswith("6,000 of 9,000 rows · 3 pages · 40.0 MB")
+    assert lines[1].startswith(
+        "  58 of 60 entity types · 12,000 rows · 80.0 MB · 6.0 MB/s · 1,000 rows/s · 6 pages · 2 active"
+    )
+    assert lines[2] == "  3 of 4 in flight · pace 9.5/s · 1 retry · 2 skipped"
+    assert lines[3].endswith("6,000 of 9,000 rows · 3 pages · 40.0 MB")
 
 
 def test_sixty_entity_types_stay_calm() -> None:
     """At most ten are drawn; the others are summed up in one line."""
     lines = drawn(picture(standing(active=40, waiting=15), width=100, most_lanes=10, ascii_only=False))
 
-    assert len(lines) == 13
+    assert len(lines) == 14
     assert lines[-1] == "  30 more active, 15 waiting"
+
+
+def test_forty_columns_still_tell_what_matters() -> None:
+    """On a narrow terminal the sums take more lines, and no phrase is cut in the middle."""
+    lines = drawn(picture(standing(active=2), width=37, most_lanes=10, ascii_only=False))
+
+    assert lines[1:6] == [
+        "  58 of 60 entity types · 12,000 rows",
+        "  80.0 MB · 6.0 MB/s · 1,000 rows/s",
+        "  6 pages · 2 active",
+        "  3 of 4 in flight · pace 9.5/s",
+        "  1 retry · 2 skipped",
+    ]
+
+
+def test_a_lane_tells_its_rate_its_time_left_and_its_retries() -> None:
+    """Where there is room for them."""
+    lane = LaneStanding("users", 1, 1000, 1_000_000, 5000, 250.0, 16.0, 2)
+    lines = drawn(picture(_with(standing(active=0), lane), width=120, most_lanes=10, ascii_only=True))
+
+    assert lines[3].endswith("1,000 of 5,000 rows, 1 page, 1.0 MB, 250 rows/s, 0:00:16 left, 2 retries")
 
 
 @pytest.mark.parametrize("width", [1, 8, 20, 33, 40, 60, 79, 120])
@@ -74,7 +101,7 @@ def test_a_lane_without_a_known_size_has_an_empty_bar() -> None:
     lane = LaneStanding("users", 1, 10, 10, None)
     lines = drawn(picture(_with(now, lane), width=100, most_lanes=10, ascii_only=True))
 
-    assert lines[2] == "  users  ------------------------  10 rows, 1 page, 0.0 MB"
+    assert lines[3] == "  users  ------------------------  10 rows, 1 page, 0.0 MB"
 
 
 def _with(now: Standing, lane: LaneStanding) -> Standing:
@@ -110,6 +137,18 @@ def test_no_color_leaves_only_movement() -> None:
         progress(PageRead(lane, 0, 10, 100, 0.1))
 
     assert "\x1b[32m" not in stream.getvalue()
+
+
+def test_pictures_stay_below_their_share_of_the_cpu() -> None:
+    """Eight looks per second: as long as pictures cost little all are drawn, then only one per second."""
+    thrift = Thrift(share=0.01, slowest_seconds=1.0)
+    thrift.may(0.0, cpu=10.0)
+    thrift.spend(0.09)
+    cheap = [thrift.may(1 + n / 8, cpu=10.0) for n in range(8)]
+    thrift.spend(0.02)
+    dear = [thrift.may(2 + n / 8, cpu=10.0) for n in range(16)]
+
+    assert (sum(cheap), sum(dear)) == (8, 2)
 
 
 @pytest.mark.slow

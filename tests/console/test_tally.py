@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from axsync.console.tally import Tally
-from axsync.events import LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.events import Answered, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
 from axsync.model import Lane, Outcome
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
@@ -91,3 +91,42 @@ def test_retries_are_counted() -> None:
     tally(Retried(None, "acme", 2, 1.0, "503"))
 
     assert tally.standing().retries == 1
+
+
+def test_each_lane_has_its_own_rate_time_left_and_retries() -> None:
+    """What one entity type does says nothing about another."""
+    watch = Watch()
+    tally = started(watch)
+    tally(LaneOpened(DEVICES, 3000))
+    tally(LaneOpened(USERS, 100))
+    watch.time += 4
+    tally(PageRead(DEVICES, 0, 1000, 1, 0.1))
+    tally(PageRead(USERS, 0, 20, 1, 0.1))
+    tally(Retried(USERS, "acme", 2, 1.0, "503"))
+
+    found = {lane.label: (lane.rows_per_second, lane.seconds_left, lane.retries) for lane in tally.standing().active}
+    assert found == {"devices": (250.0, 8.0, 0), "users": (5.0, 16.0, 1)}
+
+
+def test_the_pace_is_summed_over_hosts_and_the_last_word_of_each_counts() -> None:
+    """Two hosts are asked independently of each other."""
+    tally = started(Watch())
+    for host, in_flight, limit, rate in (("a", 1, 2, 5.0), ("a", 3, 4, 10.0), ("b", 1, 1, 0.5)):
+        tally(Answered(None, host, 200, 0.1, in_flight, limit, rate))
+
+    standing = tally.standing()
+    assert (standing.in_flight, standing.limit, standing.requests_per_second) == (4, 5, 10.5)
+
+
+def test_the_next_try_is_told_only_while_nothing_is_answered() -> None:
+    """A run that waits says for how long; one that goes on need not."""
+    watch = Watch()
+    tally = started(watch)
+    tally(Retried(None, "acme", 2, 30.0, "429"))
+    waiting = tally.standing().next_try
+    watch.time += 31
+    waited = tally.standing().next_try
+    tally(Retried(None, "acme", 3, 30.0, "429"))
+    tally(Answered(None, "acme", 200, 0.1, 1, 4, 10.0))
+
+    assert (waiting, waited, tally.standing().next_try) == (30.0, None, None)
