@@ -1,7 +1,8 @@
 """How much may be asked of a host, as one pair of rules each: at once, and per second. Pure: no clock, no dice."""
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 START = 2.0  # requests at once, at first and after a quiet
 KEEP = 0.7  # what a cut leaves
@@ -9,8 +10,12 @@ HOLD, SHORT_HOLD, LONG_HOLD = 30.0, 3.0, 240.0  # seconds before a refused numbe
 HOLD_ANSWERS, SHORT_ANSWERS = 50, 10  # and so many good answers
 DIP = 0.1  # how far below its ceiling the rate goes
 CLIMB_SECONDS, CLIMB_ANSWERS = 15.0, 40  # until it is there again: the longer of the two
+MOST_HURRY = 8.0
 LOWEST_RATE = 0.05  # per second
 SECOND = 1.05  # over which the requests of one second are counted; arrivals jitter
+LATELY = 20.0  # seconds for which what was admitted is held against a refusal
+WITNESSES = 10  # so many admissions beyond a refused request, and its load was not the reason
+FEW_ANSWERS, MANY_ANSWERS = 2.0, 20.0  # between two refusals: under a limit that is known there are many
 NEAR = 0.95  # of the most that was admitted: counts of one second are never exact
 
 
@@ -21,6 +26,35 @@ class Sent:
     at: float  # seconds
     at_once: int
     in_second: int  # sent within the second before and not refused
+
+
+@dataclass(slots=True)
+class Witnesses:
+    """What was admitted lately. Some servers refuse now and then whatever is asked: asking less is no help there."""
+
+    _seen: deque[Sent] = field(default_factory=lambda: deque(maxlen=2000))
+    _answers: int = 0  # since the last refusal
+    _gap: float = 0.0  # good answers between two refusals, smoothed
+
+    def admitted(self, sent: Sent) -> None:
+        """This load was borne."""
+        self._answers += 1
+        self._seen.append(sent)
+
+    def innocent(self, sent: Sent) -> bool:
+        """Whether a refused request was refused for no reason of ours: as much was admitted again and again."""
+        self._gap += 0.3 * (self._answers - self._gap)
+        self._answers = 0
+        since = sent.at - LATELY
+        if len(self._seen) >= 2 * WITNESSES:  # where few are asked, lately is longer ago
+            since = min(since, self._seen[-2 * WITNESSES].at)
+        heavier = sum(s.at > since and s.at_once >= sent.at_once and s.in_second >= sent.in_second for s in self._seen)
+        return self._gap >= FEW_ANSWERS and heavier >= WITNESSES
+
+    @property
+    def often(self) -> bool:
+        """Whether refusals come so often that what was learned from them so far cannot be the reason."""
+        return self._gap < MANY_ANSWERS
 
 
 @dataclass(slots=True)
@@ -126,6 +160,7 @@ class PerSecond:
     _since: float = 0.0
     _heard_at: float = 0.0
     _answers: int = 0  # since the last cut
+    _hurry: float = 1.0  # the climb takes so many times less: refusals came, but not for this reason
     _before: tuple[float | None, float] | None = None  # ceiling and its moment, while another one is assumed
 
     @property
@@ -137,7 +172,7 @@ class PerSecond:
         """Requests per second that are allowed now."""
         if self._ceiling is None:
             return self.most
-        climb = max(CLIMB_SECONDS, CLIMB_ANSWERS / self._ceiling)
+        climb = max(CLIMB_SECONDS, CLIMB_ANSWERS / self._ceiling) / self._hurry
         grown = self._ceiling * (1 + DIP * ((max(now - self._since, 0.0) - climb) / climb) ** 3)
         return min(max(grown, LOWEST_RATE), self.most)
 
@@ -172,7 +207,11 @@ class PerSecond:
         self._ceiling = min(had, self.most) if self._ceiling is None else min(max(had, level / 2), level * keep)
         self._ceiling = max(self._ceiling, LOWEST_RATE)
         self.cut_at = self._since = self._heard_at = now
-        self._answers = 0
+        self._answers, self._hurry = 0, 1.0
+
+    def spare(self) -> None:
+        """A refusal was not for this reason, so perhaps the one that set the ceiling was not, either."""
+        self._hurry = min(2 * self._hurry, MOST_HURRY)
 
     def assume(self, had: int, now: float) -> None:
         """For an experiment: as if the host took no more than so many within a second."""
@@ -186,6 +225,6 @@ class PerSecond:
             self._ceiling, self._since = self._before
         self._before = None
 
-    def wait_until(self, moment: float) -> None:
-        """A quiet is no time to climb in."""
-        self._since = max(self._since, moment)
+    def wait_until(self, moment: float, now: float) -> None:
+        """A quiet is no time to climb in: after a refusal the climb begins behind it, otherwise it goes on there."""
+        self._since = max(self._since, moment) if self._hurry == 1.0 else self._since + max(moment - now, 0.0)

@@ -22,7 +22,7 @@ after the other, not faster than an answer can come back, so a refusal is learne
 from collections import deque
 from dataclasses import replace
 
-from axsync.limits import KEEP, SECOND, AtOnce, PerSecond, Sent
+from axsync.limits import KEEP, SECOND, AtOnce, PerSecond, Sent, Witnesses
 from axsync.signs import Breaker, Heard, Queueing
 
 KEEP_SLOW = 0.7  # what a cut leaves where answers get slower
@@ -36,6 +36,7 @@ class Steer:
         self.at_once, self.per_second = AtOnce(in_flight), PerSecond(requests_per_second)
         self.breaker = Breaker(probes)
         self.flying = 0
+        self._witnesses = Witnesses()
         self._doubt: Sent | None = None  # refused, and nobody knows for which reason
         self._refused_at = -1.0  # when the last refusal was heard
         self._queueing = Queueing()
@@ -83,7 +84,7 @@ class Steer:
                 if sent.at > self._refused_at:  # others left before that was known, and tell nothing new
                     # Requests that left together may arrive in another order: the company is that of all of them.
                     at_once, in_second = max(sent.at_once, flying), max(sent.in_second, self._in_second(now))
-                    self._refused(replace(sent, at_once=at_once, in_second=in_second), now)
+                    self._blame(replace(sent, at_once=at_once, in_second=in_second), now)
                     self._refused_at = now
                 self._forget(sent.at)
             case "failed":
@@ -98,6 +99,7 @@ class Steer:
         self._quickest = min(self._quickest or seconds, seconds)
         if sent.at > self._refused_at:  # among those that were refused, who was admitted proves nothing
             self._admitted(sent, now)
+            self._witnesses.admitted(sent)
         self.at_once.grow(sent, flying, now)
         self.per_second.grow(sent, now)
         if self._doubt is not None and self.at_once.limit >= self._doubt.at_once:
@@ -113,6 +115,13 @@ class Steer:
             self._settle(now, at_once=False)
         elif self._doubt is not None and sent.in_second >= self._doubt.in_second:
             self._settle(now, at_once=True)
+
+    def _blame(self, sent: Sent, now: float) -> None:
+        """Learn from a refusal, unless as much was admitted just before."""
+        if self._doubt is not None or not self._witnesses.innocent(sent):
+            self._refused(sent, now)
+        elif self._witnesses.often:
+            self.per_second.spare()
 
     def _refused(self, sent: Sent, now: float) -> None:
         if self._doubt is not None:
@@ -149,4 +158,4 @@ class Steer:
         """Nobody asks until then; afterwards places open one by one, or at the rate that is known to be bearable."""
         if not self.per_second.known:
             self.at_once.restart(now)
-        self.per_second.wait_until(until)
+        self.per_second.wait_until(until, now)

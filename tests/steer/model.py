@@ -21,7 +21,9 @@ class Server:
     latency: float = 0.3
     workers: int = 1 << 30
     relief: float = math.inf  # seconds after which it refuses nobody
+    moody: float = 0.0  # share of the requests that it refuses for no reason
     active: int = 0
+    dice: Random = field(default_factory=lambda: Random(2))
     log: list[tuple[float, int, int]] = field(default_factory=list)  # when, status, at once
     _admitted: deque[float] = field(default_factory=deque)
 
@@ -31,7 +33,8 @@ class Server:
         while self._admitted and self._admitted[0] <= now - 1:
             self._admitted.popleft()
         free = bool(self.log) and now - self.log[0][0] > self.relief
-        if not free and (len(self._admitted) >= max(self.per_second, 1) or self.active >= self.at_once):
+        moody = self.dice.random() < self.moody
+        if moody or (not free and (len(self._admitted) >= max(self.per_second, 1) or self.active >= self.at_once)):
             self.log.append((now, 429, self.active + 1))
             await asyncio.sleep(NETWORK)
             return "busy", max(1, math.ceil(self._admitted[0] + 1 - now) if self._admitted else 1)

@@ -64,6 +64,15 @@ def test_a_server_that_allows_more_later_is_used(rate: int, places: int) -> None
     assert run(relieved()) > 3 * run(story())
 
 
+@pytest.mark.parametrize(("share", "seconds"), [(0.04, 200), (0.1, 600), (0.2, 3000)])
+def test_refusals_for_no_reason_do_not_stop_it(share: float, seconds: float) -> None:
+    """A share is refused whatever is asked, each with a second's quiet: asking less is no help, so it goes on."""
+    server = Server(latency=0.1, moody=share)
+    run(crowd(server, requests=1000))
+
+    assert server.log[-1][0] - server.log[0][0] <= seconds
+
+
 def test_after_a_quiet_there_is_no_herd() -> None:
     """Twenty-four waited; the first that leave are few, and come one by one."""
     server = Server(10, 16, 0.3)
