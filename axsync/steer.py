@@ -17,6 +17,9 @@ A 429 is blamed on the measure that went beyond what was ever admitted, and on b
 is in doubt, and settled by experiment: first with fewer at once and a free rate, a moment later with as many at once
 and a lower rate. Whichever is then admitted beyond the refused request is innocent. New ground is entered one request
 after the other, not faster than an answer can come back, so a refusal is learned from before many more are sent.
+
+Some servers refuse now and then whatever is asked. A refusal teaches nothing where as much was admitted again and
+again just before; where such refusals come often, the limit that the first ones seemed to show is tried sooner.
 """
 
 from collections import deque
