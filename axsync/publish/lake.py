@@ -80,6 +80,14 @@ class Lake:
         """The journal of a run."""
         return self.root / CONTROL / "runs" / run_id / "journal"
 
+    def timeline(self, run_id: str) -> Path:
+        """What happened when during a run, beside its journal."""
+        return self.journal(run_id).with_name("timeline.json")
+
+    def report(self, run_id: str) -> Path:
+        """The report of a run, beside its journal."""
+        return self.journal(run_id).with_name("report.html")
+
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
         return sorted((path.parent.name for path in (self.root / CONTROL / "runs").glob("*/journal")), reverse=True)

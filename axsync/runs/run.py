@@ -32,6 +32,7 @@ from axsync.runs.reading import LaneReader, Shop
 from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, name_run, plan_of
 from axsync.runs.stock import Stock, Yard
+from axsync.runs.watch import Watch
 from axsync.settings import DEFAULT_ENTITY, Settings
 from axsync.source import Source
 
@@ -50,8 +51,10 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
         written, when no instance can be asked; Busy when another run holds the lake; StorageError when the disk
         fails, with the previous snapshot untouched and the run resumable.
     """
-    lake, observe = _local_lake(settings), all_of(observers)
-    run = _Run(settings, lake, _facts(settings, lake), observe)
+    lake = _local_lake(settings)
+    watch = Watch.begin(lake, time.monotonic)
+    observe = all_of((watch.sampler, *observers))
+    run = _Run(settings, lake, _facts(settings, lake), observe, watch)
     run.look_back()
     if run.memory.finished:
         return run.already_done()
@@ -105,6 +108,7 @@ class _Run:
     lake: Lake
     facts: RunFacts
     observe: Observer
+    watch: Watch
     memory: RunMemory = field(default_factory=RunMemory)
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -147,6 +151,7 @@ class _Run:
                 yield
             finally:
                 self.journal.close()
+                self.watch.keep(self.facts.run_id, self.observe, resumes=self.resumes)
 
     @property
     def journal(self) -> Journal:

@@ -1,0 +1,39 @@
+"""The run over time, kept beside its journal. That it cannot be kept is no reason for a run to fail."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from axsync.durable import replace_file
+from axsync.events import Notice, Observer
+from axsync.publish import Lake
+from axsync.timeline import Sampler, Timeline, decode, encode, joined
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What one process sees of a run."""
+
+    lake: Lake
+    sampler: Sampler
+
+    @classmethod
+    def begin(cls, lake: Lake, now: Callable[[], float]) -> "Watch":
+        return cls(lake, Sampler(now))
+
+    def keep(self, run_id: str, observe: Observer, *, resumes: bool) -> None:
+        """Write it down, behind what earlier processes of the run saw."""
+        path = self.lake.timeline(run_id)
+        timeline = self.sampler.timeline()
+        earlier = read_timeline(self.lake, run_id) if resumes else None
+        try:
+            replace_file(path, encode(joined(earlier, timeline) if earlier else timeline))
+        except OSError as error:
+            observe(Notice(None, f"the timeline of the run cannot be kept: {error.strerror or error}"))
+
+
+def read_timeline(lake: Lake, run_id: str) -> Timeline | None:
+    """The run over time; None where nothing is known, or nothing that can be read."""
+    try:
+        return decode(lake.timeline(run_id).read_bytes())
+    except (OSError, ValueError):
+        return None
