@@ -30,8 +30,12 @@ def fsync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Make a folder and those above it; that they are there is durable."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    fsync_folder(folder.parent)
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -19,6 +19,7 @@ AxsyncError
 │   └── OutOfTime            the time that was given to the run is over
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
 ├── GuardRefused             a guard refused to publish (exit 5)
+│   └── NotWhole             all or nothing was asked for, and something is missing
 └── Busy                     another run holds the lake or the host (exit 75)
 
 Errors carry facts as attributes and one plain sentence; advice is the console's business.
@@ -118,6 +119,10 @@ class StorageError(AxsyncError):
 
 class GuardRefused(AxsyncError):
     """A guard refused to publish; the previous snapshot stays."""
+
+
+class NotWhole(GuardRefused):
+    """All or nothing was asked for, and an entity type did not come whole."""
 
 
 class Busy(AxsyncError):

@@ -20,7 +20,7 @@ def hold(path: Path, *, what: str, run: str) -> Iterator[None]:
     The system lets go of the lock when its process ends, however it ends, so a lock is never stale; the text in
     the file only tells who it is. Raises: Busy, StorageError.
     """
-    with storage_errors("lock the lake"):
+    with storage_errors(f"lock {what}"):
         make_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -29,7 +29,7 @@ def hold(path: Path, *, what: str, run: str) -> Iterator[None]:
         except BlockingIOError:
             holder = _holder(path)
             raise Busy(f"another run is using {what}: {holder}", holder=holder) from None
-        with storage_errors("lock the lake"):
+        with storage_errors(f"lock {what}"):
             os.ftruncate(handle, 0)
             os.write(handle, orjson.dumps({"pid": os.getpid(), "host": socket.gethostname(), "run": run}))
         yield

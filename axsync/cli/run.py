@@ -21,6 +21,11 @@ Examples:
 @click.option("--dry-run", is_flag=True, default=None, help="Count what would be copied; write nothing.")
 @click.option("--fresh/--resume", default=None, help="Begin anew, or where an unfinished run ended (default).")
 @click.option("--accept-drop", is_flag=True, default=None, help="Publish although far fewer assets came.")
+@click.option(
+    "--publish",
+    type=click.Choice(["what-is-whole", "all-or-nothing"]),
+    help="Where a type failed: the others, or none.",
+)
 @click.option("--deadline", "deadline_minutes", type=float, metavar="MINUTES", help="Publish what is whole by then.")
 @click.option("--wait-stable", "wait_stable_minutes", type=float, metavar="MINUTES", help="Wait for discovery to end.")
 @speech_options

@@ -152,14 +152,22 @@ class Lake:
         return entries + [e | {"reason": "not part of this run"} for e in others] if restricted else entries
 
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
-        staging = self.staging(run.run_id)
-        for part in outcome.parts:
-            source, target = staging / part.path, self.root / part.path
-            make_folder(target.parent)
-            if source.exists() or not target.exists():  # an interrupted publication may be repeated
-                source.rename(target)
-        if outcome.parts:
-            fsync_folder((self.root / outcome.parts[0].path).parent)
+        """Parts to their place. A partition that is new appears whole, since its folder is moved."""
+        if not outcome.parts:
+            return
+        partition = self.partition(outcome.lane, run.logical_date)
+        staged, place = self.staging(run.run_id) / partition, self.root / partition
+        make_folder(place.parent)
+        names = {PurePosixPath(part.path).name for part in outcome.parts}
+        if not place.exists() and {path.name for path in staged.iterdir()} == names:
+            staged.rename(place)
+            fsync_folder(place.parent)
+            return
+        make_folder(place)
+        for name in sorted(names):
+            if (staged / name).exists() or not (place / name).exists():  # an interrupted publication may be repeated
+                (staged / name).rename(place / name)
+        fsync_folder(place)
 
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
         folder = self.root / self.partition(outcome.lane, run.logical_date)

@@ -1,10 +1,10 @@
-"""The drop guard: a type that lost more than half of its rows is not published unasked."""
+"""Guards before publishing: a type that lost more than half of its rows; a run that is not whole."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from axsync.errors import GuardRefused
+from axsync.errors import GuardRefused, NotWhole
 from axsync.model import Lane, Outcome
 
 
@@ -25,6 +25,17 @@ def hold_back(
         refused.append(error)
         kept.append(replace(outcome, verdict="partial", reason=reason, columns={}, parts=(), rows=0))
     return kept, refused
+
+
+def hold_all(outcomes: Sequence[Outcome]) -> list[NotWhole]:
+    """Why a run that is to be published all or nothing is not published; nothing where every type came whole."""
+    short = [o.lane for o in outcomes if o.verdict not in ("complete", "skipped")]
+    if not short:
+        return []
+    error = NotWhole(f"{len(short)} of {len(outcomes)} entity types did not come whole, so nothing is published")
+    for lane in short:
+        error.add_note(str(lane))
+    return [error]
 
 
 def _rows(entry: Mapping[str, Any] | None) -> int:

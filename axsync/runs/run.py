@@ -2,35 +2,32 @@
 
 import os
 import random
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 from axsync.api import KNOWN_ENTITIES
-from axsync.config import check_lake
 from axsync.engine import Budget, Workers, together
-from axsync.errors import AxsyncError, ConfigError, ServerError
-from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
+from axsync.errors import AxsyncError, NotWhole, ServerError
+from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.journal import Journal
-from axsync.lock import hold
 from axsync.model import Lane, Outcome
 from axsync.parquet import Shelf, use_steady_memory
 from axsync.plan import choose_lanes
 from axsync.publish import Lake, RunFacts
 from axsync.publish.manifest import worst
 from axsync.retry import Jitter
-from axsync.runs.guard import hold_back
+from axsync.runs.begin import all_of, alone, facts_of, local_lake, moment
+from axsync.runs.guard import hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun
 from axsync.runs.memory import LaneMemory, RunMemory, record
 from axsync.runs.reading import LaneReader, Shop
 from axsync.runs.report import Report
-from axsync.runs.resume import find, give_up, name_run, plan_of
+from axsync.runs.resume import find, give_up, plan_of
 from axsync.runs.stock import Stock, Yard
 from axsync.runs.watch import Watch
 from axsync.settings import DEFAULT_ENTITY, Settings
@@ -51,10 +48,10 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
         written, when no instance can be asked; Busy when another run holds the lake; StorageError when the disk
         fails, with the previous snapshot untouched and the run resumable.
     """
-    lake = _local_lake(settings)
+    lake = local_lake(settings)
     watch = Watch.begin(lake, time.monotonic)
     observe = all_of((watch.sampler, *observers))
-    run = _Run(settings, lake, _facts(settings, lake), observe, watch)
+    run = _Run(settings, lake, facts_of(settings, lake), observe, watch)
     run.look_back()
     if run.memory.finished:
         return run.already_done()
@@ -70,34 +67,6 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
                 return run.already_done()
             await run.walk(lanes, sources)
             return run.finish()
-
-
-def _local_lake(settings: Settings) -> Lake:
-    check_lake(settings.lake.uri)
-    if settings.lake.path is None:
-        raise ConfigError("this version writes to local folders only; give lake.uri or --lake a folder")
-    return Lake(settings.lake.path)
-
-
-def _facts(settings: Settings, lake: Lake) -> RunFacts:
-    now = datetime.now(UTC)
-    run_id = name_run(now, secrets.randbelow(1 << 16), lake.runs())
-    day = settings.run.logical_date or now.date().isoformat()
-    return RunFacts(run_id, day, settings.run.as_of, _moment(now), version("axsync"))
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def all_of(observers: Sequence[Observer]) -> Observer:
-    """One observer that tells all of these."""
-
-    def observe(event: Event) -> None:
-        for observer in observers:
-            observer(event)
-
-    return observe
 
 
 @dataclass(slots=True)
@@ -140,8 +109,8 @@ class _Run:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Alone with the lake, the journal open. Raises: Busy, StorageError."""
-        with hold(self.lake.lock, what=f"the lake {self.settings.lake.uri}", run=self.facts.run_id):
+        """Alone with the lake and the hosts, the journal open. Raises: Busy, StorageError."""
+        with alone(self.settings, self.lake, self.facts.run_id):
             self.look_back()
             if self.memory.finished:
                 yield
@@ -267,10 +236,12 @@ class _Run:
         if not self.settings.run.accept_drop:
             self.outcomes, held = hold_back(self.outcomes, self._earlier())
             self.errors += held
+        if self.settings.run.publish == "all-or-nothing":
+            self.errors += hold_all(self.outcomes)
         verdict, manifest = worst([o.verdict for o in self.outcomes]), None
-        if any(o.columns for o in self.outcomes):
+        if any(o.columns for o in self.outcomes) and not any(isinstance(e, NotWhole) for e in self.errors):
             restricted = bool(self.settings.run.entities or self.settings.run.instances)
-            finished_at = _moment(datetime.now(UTC))
+            finished_at = moment(datetime.now(UTC))
             manifest = self.lake.publish(self.facts, self.outcomes, finished_at=finished_at, restricted=restricted)
             self.journal.append(record("published"))
             self.observe(SnapshotPublished(self.facts.run_id, verdict, manifest))

@@ -12,9 +12,9 @@ from axsync.errors import ConfigError, ServerError
 from axsync.events import Observer
 from axsync.model import Lane, Page
 from axsync.parquet import use_steady_memory
+from axsync.runs.begin import all_of
 from axsync.runs.instances import open_sources
 from axsync.runs.reading import LaneReader, Shop
-from axsync.runs.run import all_of
 from axsync.settings import Settings
 
 Put = Callable[[pa.RecordBatch], Awaitable[None]]

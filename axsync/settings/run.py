@@ -14,6 +14,7 @@ from axsync.settings.words import check_day, check_names, nearest
 DEFAULT_ENTITY = "default"
 
 Proof = Literal["auto", "always"]
+Publish = Literal["what-is-whole", "all-or-nothing"]
 Fields = Literal["generic", "full", "raw"] | tuple[str, ...]
 
 
@@ -48,13 +49,17 @@ class RunSettings:
     dry_run: bool = False
     fresh: bool = False
     accept_drop: bool = False
+    publish: Publish = "what-is-whole"  # where an entity type failed: the others, or nothing
     wait_stable_minutes: Annotated[float, Between(0, 1440)] = 0.0
     deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: as long as it takes
     writers: Annotated[int, Between(0, 1024)] = 0  # threads; 0: one per core
+    state_folder: str = ""  # shared by runs into several lakes: one run at a time per host; empty: they do not know
 
     def __post_init__(self) -> None:
         check_bounds(self)
         check_names("entities", self.entities)
+        if self.limit is not None and self.publish == "all-or-nothing":
+            raise ConfigError("publish = all-or-nothing and limit do not go together: what is cut is never whole")
         if self.logical_date is not None:
             check_day("logical_date", self.logical_date)
         if self.as_of not in (None, "latest"):
