@@ -7,7 +7,9 @@ AxsyncError
 │   ├── LakeError            the lake cannot be written
 │   ├── NoLake               there is no lake to read from
 │   ├── UnknownRun           no run, or more than one, has this id
-│   └── ManifestError        a manifest is damaged, or newer than this axsync
+│   ├── ManifestError        a manifest is damaged, or newer than this axsync
+│   ├── SnapshotGone         files of a snapshot are no longer there
+│   └── NothingCommon        two snapshots that have no entity type in common
 ├── ServerError              the other side; carries `host` and, where one was received, `status`
 │   ├── Refused              401: the credential is not accepted; stops the instance (exit 4)
 │   ├── NotOffered           403 or 404 on a type's first page; the type is skipped with a notice
@@ -68,6 +70,14 @@ class UnknownRun(UsageError):
 
 class ManifestError(UsageError):
     """A manifest, or the pointer to the latest one, is damaged, unreadable, or newer than this axsync."""
+
+
+class SnapshotGone(UsageError):
+    """Files that a manifest names are no longer in the lake, or are no Parquet."""
+
+
+class NothingCommon(UsageError):
+    """Two snapshots have no entity type in common that could be compared."""
 
 
 class ServerError(AxsyncError):

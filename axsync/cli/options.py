@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from axsync.cli.doors import Doors
     from axsync.console.session import Manner
     from axsync.publish import Lake
-    from axsync.settings import Settings
+    from axsync.settings import LakeSettings, Settings
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
 CONFIG, INSTANCES, LAKE = "axsync.config", "axsync.instances", "axsync.lake"
@@ -88,13 +88,19 @@ def settings(context: click.Context, **overrides: object) -> Settings:
     return doors(context).load_settings(context.meta[CONFIG], overrides=named)
 
 
+def lake_settings(context: click.Context) -> LakeSettings:
+    """What the settings say of the lake to look at. Raises: ConfigError."""
+    from axsync.config import load_lake  # noqa: PLC0415  --help must not wait for it
+
+    return load_lake(context.meta[CONFIG], uri=context.meta[LAKE])
+
+
 def lake(context: click.Context) -> Lake:
     """The lake to look at. Raises: ConfigError."""
-    from axsync.config import load_lake  # noqa: PLC0415  --help must not wait for it
-    from axsync.errors import ConfigError  # noqa: PLC0415
+    from axsync.errors import ConfigError  # noqa: PLC0415  as above
     from axsync.publish import Lake  # noqa: PLC0415  as above
 
-    root = load_lake(context.meta[CONFIG], uri=context.meta[LAKE]).path
+    root = lake_settings(context).path
     if root is None:
         raise ConfigError("this version reads local folders only; give lake.uri or --lake a folder")
     return Lake(root)

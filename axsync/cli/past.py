@@ -29,15 +29,19 @@ def runs(context: click.Context, /) -> None:
         raise unreadable(history.errors)
 
 
-@click.command(epilog="\b\nExamples:\n  axsync show latest\n  axsync show 20261123T02 --output json")
+@click.command(
+    epilog="\b\nExamples:\n  axsync show latest\n  axsync show 2026-11-22 --files\n  axsync show latest~1 --output json"
+)
 @click.argument("run")
+@click.option("--files", is_flag=True, help="Each single file as well.")
 @lake_options
 @speech_options
 @click.pass_context
-def show(context: click.Context, /, run: str) -> None:
-    """One run in full: counts, repairs, drift, dead letters, notices.
+def show(context: click.Context, /, run: str, *, files: bool) -> None:
+    """One run in full: counts, retries, repairs, drift, dead letters, files.
 
-    RUN is an id that `axsync runs` lists, the beginning of one, or `latest`.
+    RUN is an id that `axsync runs` lists, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`,
+    the snapshot of the day before it.
     """
     from axsync.console.history import run_json, show_run  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
@@ -48,4 +52,4 @@ def show(context: click.Context, /, run: str) -> None:
     if context.meta[OUTPUT] == "json":
         click.echo(run_json(found))
     else:
-        show_run(found, looked_at, plain_console(sys.stdout))
+        show_run(found, looked_at, plain_console(sys.stdout), files=files)

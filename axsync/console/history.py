@@ -21,7 +21,7 @@ _CAME: Cells = ("rows", "distinct ids", "before", "after", "verdict")
 _MENDED: Cells = ("duplicates", "repaired", "missing", "rescued values", "dead letters")
 _READ: Cells = ("pages", "requests", "retries", "MB", "seconds", "files", "MB stored")
 _SERVER: Cells = ("api", "version", "discovery before", "discovery after")
-_WORDS = frozenset({*_PLACE, *_SERVER, "verdict", "reason", "field", "example", "notice"})
+_WORDS = frozenset({*_PLACE, *_SERVER, "verdict", "reason", "field", "example", "notice", "SHA-256", "file"})
 """Columns of words; those of numbers are aligned to the right."""
 
 
@@ -60,8 +60,8 @@ def _run_cells(run: PastRun) -> Cells:
     return (run.run_id, run.logical_date, run.as_of or "", run.verdict, *numbers, latest)
 
 
-def show_run(found: FoundRun, lake: Lake, console: Console) -> None:
-    """Print all that the manifest says about a run, but its columns and the single files."""
+def show_run(found: FoundRun, lake: Lake, console: Console, *, files: bool = False) -> None:
+    """Print all that the manifest says about a run but its columns; single files where they are wished."""
     snapshot = found.snapshot
     for title, text in _head(found, lake):
         console.print(Text(f"{title:<14}{clean(text, most=2000)}"), soft_wrap=True)
@@ -80,6 +80,8 @@ def show_run(found: FoundRun, lake: Lake, console: Console) -> None:
     for line in _dead_letters(snapshot):
         _say(line, console)
     section("Notices", _notices(snapshot.lanes))
+    if files:
+        section("Files, in the lake", _files(snapshot.lanes))
 
 
 def _several(snapshot: Snapshot) -> bool:
@@ -171,6 +173,15 @@ def _drift(lanes: Sequence[LaneRecord]) -> Table:
         for name, drift in sorted(lane.drift.items(), key=lambda one: (-one[1].rescued, one[0]))
     ]
     return _table((*_PLACE, "field", "rescued", "example"), rows)
+
+
+def _files(lanes: Sequence[LaneRecord]) -> Table:
+    rows = [
+        (lane.instance, lane.entity, number(file.rows), megabytes(file.bytes), file.sha256[:12], file.path)
+        for lane in lanes
+        for file in lane.files
+    ]
+    return _table((*_PLACE, "rows", "MB", "SHA-256", "file"), rows)
 
 
 def _dead_letters(snapshot: Snapshot) -> list[str]:

@@ -1,108 +1,42 @@
-"""What past runs left in a lake: their snapshots, read and checked. Nothing is written.
+"""What past runs left in a lake, and which of them a person means. Nothing is written."""
 
-A manifest may be as old as the lake and may have been touched since, so that nothing in it is taken on trust: what
-does not have the promised form is refused with one sentence, here and nowhere later.
-"""
-
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-import msgspec
 import orjson
 
 from axsync.errors import ManifestError, NoLake, UnknownRun
-from axsync.model import Lane
 from axsync.publish.lake import CONTROL, Lake
-from axsync.publish.manifest import FORMAT_VERSION
+from axsync.publish.snapshot import DriftRecord, FileRecord, LaneRecord, Snapshot, damaged, decoded, iso, read_snapshot
+
+__all__ = [
+    "LATEST",
+    "DriftRecord",
+    "FileRecord",
+    "FoundRun",
+    "History",
+    "LaneRecord",
+    "PastRun",
+    "Snapshot",
+    "find_run",
+    "iso",
+    "latest_run",
+    "newest_first",
+    "past_runs",
+    "readable",
+]
 
 LATEST = "latest"
-"""What a person calls the run that `latest.json` names."""
+"""What a person calls the run that `latest.json` names; `latest~1` is the snapshot of the day before it."""
+
+_BACK = re.compile(rf"{LATEST}~([1-9][0-9]{{0,5}})")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 MOST_NAMED = 5
 """So many runs are named where an abbreviation fits several."""
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Form = TypeVar("Form")
-
-
-@dataclass(frozen=True, slots=True)
-class DriftRecord:
-    """How many values of a field were rescued, and the type of one of them."""
-
-    rescued: int
-    example: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """One file of a lane; `path` is relative to the lake."""
-
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneRecord:
-    """One lane as a manifest has it, without its columns."""
-
-    instance: str
-    entity: str
-    verdict: str
-    reason: str | None
-    api: str | None
-    server_version: str | None
-    discovery: Mapping[str, str | None]
-    count_before: int | None
-    count_after: int | None
-    rows: int
-    distinct_ids: int
-    duplicates: int
-    repaired: int
-    missing: int = 0
-    rescued_values: int
-    dead_letters: int
-    pages: int
-    requests: int
-    retries: int
-    bytes: int
-    seconds: float = 0.0
-    drift: Mapping[str, DriftRecord]
-    notices: tuple[str, ...] = ()
-    files: tuple[FileRecord, ...]
-    from_run: str | None = None
-
-    @property
-    def lane(self) -> Lane:
-        return Lane(self.instance, self.entity)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One published run as its manifest has it."""
-
-    run_id: str
-    logical_date: str
-    as_of: str | None
-    started_at: Moment
-    finished_at: Moment
-    axsync_version: str
-    verdict: str
-    lanes: tuple[LaneRecord, ...]
-
-    @property
-    def rows(self) -> int:
-        """Rows that the run brought; those of an older run that stand in for a lane do not count."""
-        return sum(lane.rows for lane in self.lanes)
-
-    @property
-    def seconds(self) -> float:
-        """How long the run took; a clock that was set back makes it 0."""
-        return max((self.finished_at - self.started_at).total_seconds(), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,26 +81,54 @@ def past_runs(lake: Lake) -> History:
         latest = _latest(lake, ids)
     except ManifestError as error:
         errors.append(error)
-    for run_id in ids:
-        try:
-            found.append(_snapshot(_manifest(lake, run_id), run_id))
-        except ManifestError as error:
-            errors.append(error)
+    for one in _each(lake, ids):
+        if isinstance(one, ManifestError):
+            errors.append(one)
+        else:
+            found.append(one)
     found.sort(key=lambda snapshot: (snapshot.started_at, snapshot.run_id), reverse=True)
     return History(tuple(_listed(snapshot, latest) for snapshot in found), tuple(errors))
 
 
 def find_run(lake: Lake, asked: str) -> FoundRun:
-    """The run of this id, of the one id that begins so, or the latest. Raises: NoLake, UnknownRun, ManifestError."""
+    """The run that a person means: an id, the beginning of one, a day, `latest`, or `latest~N`.
+
+    A day is that of the snapshot, and means its newest run. `latest~N` counts days that have a snapshot, since a
+    second run of a day replaces the first. Raises: NoLake, UnknownRun, ManifestError.
+    """
     ids = _run_ids(lake)
-    run_id = _latest_of(lake, ids) if asked == LATEST else _named(lake, ids, asked)
+    run_id = _meant(lake, ids, asked)
     raw = _manifest(lake, run_id)
-    snapshot = _snapshot(raw, run_id)
+    snapshot = read_snapshot(raw, run_id)
     try:
         document = orjson.loads(raw)
     except ValueError as error:
-        raise _damaged(run_id) from error
+        raise damaged(run_id) from error
     return FoundRun(snapshot, document, asked == LATEST or _is_latest(lake, ids, run_id))
+
+
+def newest_first(lake: Lake) -> Iterator[Snapshot]:
+    """All snapshots. Raises: NoLake; ManifestError for the first one that cannot be read."""
+    return _back_from(lake, _run_ids(lake))
+
+
+def readable(lake: Lake) -> Iterator[Snapshot]:
+    """All snapshots that can be read, newest first. Raises: NoLake."""
+    return (one for one in _each(lake, sorted(_run_ids(lake), reverse=True)) if isinstance(one, Snapshot))
+
+
+def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
+    for run_id in ids:
+        try:
+            yield read_snapshot(_manifest(lake, run_id), run_id)
+        except ManifestError as error:
+            yield error
+
+
+def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
+    # A later run has a later id, whatever the clock says (`runs.resume.name_run`).
+    for run_id in sorted(ids, reverse=True):
+        yield read_snapshot(_manifest(lake, run_id), run_id)
 
 
 def _run_ids(lake: Lake) -> tuple[str, ...]:
@@ -195,15 +157,10 @@ class _Pointer:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
-    format_version: int
-
-
 def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
     words = f"latest.json of the lake {str(lake.root)!r}"
     try:
-        named = _decoded((lake.root / CONTROL / "latest.json").read_bytes(), _Pointer).run_id
+        named = decoded((lake.root / CONTROL / "latest.json").read_bytes(), _Pointer).run_id
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -213,6 +170,11 @@ def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
     if named not in ids:
         raise ManifestError(f"{words} names run {named!r}, which has no manifest")
     return named
+
+
+def latest_run(lake: Lake) -> str | None:
+    """The run that `latest.json` names, None where there is no such file. Raises: NoLake, ManifestError."""
+    return _latest(lake, _run_ids(lake))
 
 
 def _latest_of(lake: Lake, ids: Sequence[str]) -> str:
@@ -226,6 +188,34 @@ def _is_latest(lake: Lake, ids: Sequence[str], run_id: str) -> bool:
         return _latest(lake, ids) == run_id
     except ManifestError:
         return False  # a pointer that is damaged does not hide a run that was asked for by its id
+
+
+def _meant(lake: Lake, ids: Sequence[str], asked: str) -> str:
+    if asked == LATEST:
+        return _latest_of(lake, ids)
+    if matched := _BACK.fullmatch(asked):
+        return _days_back(lake, ids, int(matched[1]), asked)
+    return _of_day(lake, ids, asked) if _DAY.fullmatch(asked) else _named(lake, ids, asked)
+
+
+def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
+    latest, days = _latest_of(lake, ids), dict[str, str]()
+    for snapshot in _back_from(lake, [run_id for run_id in ids if run_id <= latest]):
+        days.setdefault(snapshot.logical_date, snapshot.run_id)
+        if len(days) > back:
+            return snapshot.run_id
+    raise UnknownRun(f"the lake {str(lake.root)!r} holds {_days(len(days))}, too few for {asked!r}", asked=asked)
+
+
+def _days(count: int) -> str:
+    return "the snapshot of one day" if count == 1 else f"snapshots of {count} days"
+
+
+def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
+    for snapshot in _back_from(lake, ids):
+        if snapshot.logical_date == day:
+            return snapshot.run_id
+    raise UnknownRun(f"the lake {str(lake.root)!r} has no snapshot of {day}", asked=day)
 
 
 def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
@@ -246,33 +236,6 @@ def _manifest(lake: Lake, run_id: str) -> bytes:
         raise ManifestError(f"the manifest of run {run_id!r} cannot be read") from error
 
 
-def _snapshot(raw: bytes, run_id: str) -> Snapshot:
-    try:
-        # First and alone: of a newer version nothing else is known.
-        version = _decoded(raw, _Version).format_version
-        snapshot = _decoded(raw, Snapshot) if version == FORMAT_VERSION else None
-    except ValueError as error:
-        raise _damaged(run_id) from error
-    if version > FORMAT_VERSION:
-        told = f"format version {version}, and this axsync reads no newer one than {FORMAT_VERSION}"
-        raise ManifestError(f"the manifest of run {run_id!r} has {told}")
-    if snapshot is None or snapshot.run_id != run_id:
-        raise _damaged(run_id)
-    return snapshot
-
-
-def _damaged(run_id: str) -> ManifestError:
-    return ManifestError(f"the manifest of run {run_id!r} is damaged")
-
-
-def _decoded(raw: bytes, form: type[Form]) -> Form:
-    """Raises: ValueError, whatever is wrong with the bytes."""
-    try:
-        return msgspec.json.decode(raw, type=form)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-
-
 def _listed(snapshot: Snapshot, latest: str | None) -> PastRun:
     return PastRun(
         run_id=snapshot.run_id,
@@ -286,8 +249,3 @@ def _listed(snapshot: Snapshot, latest: str | None) -> PastRun:
         seconds=snapshot.seconds,
         latest=snapshot.run_id == latest,
     )
-
-
-def iso(moment: datetime) -> str:
-    """The moment as manifests write it."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

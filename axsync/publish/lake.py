@@ -17,6 +17,8 @@ from axsync.model import DeadLetter, Lane, Outcome
 from axsync.publish.manifest import FORMAT_VERSION, lane_entry, worst
 
 CONTROL = "_axsync"  # names that begin with an underscore are hidden from Hive, Spark, Athena and Trino
+PARTS = "part-*.parquet"
+"""What axsync calls its files in a partition; whatever else is there is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Lake:
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
         folder = self.root / self.partition(outcome.lane, run.logical_date)
         kept = {PurePosixPath(part.path).name for part in outcome.parts}
-        for path in folder.glob("part-*.parquet"):
+        for path in folder.glob(PARTS):
             if path.name not in kept:
                 path.unlink()
 

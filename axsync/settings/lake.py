@@ -28,6 +28,8 @@ class LakeSettings:
     row_group_rows: Annotated[int, Between(1, 100_000_000)] = 122_880
     row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
     buffer_bytes: Bytes = 128 * MIB  # pages that wait for a writer, all lanes together
+    keep_snapshots: Annotated[int, Between(1, 100_000)] = 14  # `axsync gc` leaves so many whole ones, and …
+    keep_days: Annotated[int, Between(0, 100_000)] = 90  # … all that are younger than this
 
     def __post_init__(self) -> None:
         check_bounds(self)

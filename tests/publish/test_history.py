@@ -68,7 +68,16 @@ def test_a_lake_without_a_snapshot_has_no_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"), [(FIRST, FIRST), ("20261121", FIRST), ("20261122T03", THIRD), (LATEST, THIRD)]
+    ("asked", "found"),
+    [
+        (FIRST, FIRST),
+        ("20261121", FIRST),
+        ("20261122T03", THIRD),
+        (LATEST, THIRD),
+        ("2026-11-22", THIRD),
+        ("2026-11-21", FIRST),
+        ("latest~1", FIRST),
+    ],
 )
 def test_a_run_is_found_by_its_id_the_beginning_of_it_or_as_the_latest(lake: Lake, asked: str, found: str) -> None:
     """What is found is the whole manifest, and whether it is the latest."""
@@ -78,6 +87,36 @@ def test_a_run_is_found_by_its_id_the_beginning_of_it_or_as_the_latest(lake: Lak
     assert run.document == json.loads(manifest(lake, found).read_text())
 
 
+def test_a_day_counts_once_however_many_runs_it_had(lake: Lake) -> None:
+    """What a second run of the day replaced can no longer be read, so that `latest~1` is of another day."""
+    for asked, words in (
+        ("latest~2", "holds snapshots of 2 days, too few for 'latest~2'"),
+        ("2026-11-23", "has no sna"),
+    ):
+        with pytest.raises(UnknownRun, match=words):
+            find_run(lake, asked)
+
+
+def test_only_the_manifests_on_the_way_back_are_read(lake: Lake) -> None:
+    """A damaged one that is older hides nothing; one that may be what is meant is told of."""
+    manifest(lake, FIRST).write_text("{")
+
+    assert find_run(lake, "2026-11-22").snapshot.run_id == THIRD
+    with pytest.raises(ManifestError, match="is damaged"):
+        find_run(lake, "latest~1")
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../elsewhere.parquet", "entity=a/../../b.parquet", ""])
+def test_a_manifest_that_names_a_file_outside_the_lake_is_damaged(lake: Lake, path: str) -> None:
+    """Files are read, and removed, by what manifests name."""
+    document = json.loads(manifest(lake, FIRST).read_text())
+    document["lanes"][0]["files"] = [{"path": path, "rows": 1, "bytes": 1, "sha256": ""}]
+    manifest(lake, FIRST).write_text(json.dumps(document))
+
+    with pytest.raises(ManifestError, match="is damaged"):
+        find_run(lake, FIRST)
+
+
 def test_a_whole_id_is_meant_even_where_another_one_begins_with_it(lake: Lake) -> None:
     """It could not be asked for otherwise."""
     publish(lake, FIRST + "0")
@@ -85,7 +124,9 @@ def test_a_whole_id_is_meant_even_where_another_one_begins_with_it(lake: Lake) -
     assert find_run(lake, FIRST).snapshot.run_id == FIRST
 
 
-@pytest.mark.parametrize("asked", ["nope", "", "../latest", "../snapshots/" + FIRST, "latest~1", "\x00", "*"])
+@pytest.mark.parametrize(
+    "asked", ["nope", "", "../latest", "../snapshots/" + FIRST, "latest~0", "latest~", "\x00", "*"]
+)
 def test_an_unknown_run_is_refused(lake: Lake, asked: str) -> None:
     """Only ids that are in the folder are looked up, so that no name leads out of it."""
     with pytest.raises(UnknownRun, match="has no run") as caught:

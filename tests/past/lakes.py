@@ -1,0 +1,92 @@
+"""Lakes made of rows that a test writes down: published for real, with the schema and manifest of a run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from axsync.fields import FETCHED_AT, RUN_ID, Atom, AtomName, Column, Kind, arrow_schema
+from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
+from axsync.parquet import Load, PartFolder, Shelf
+from axsync.publish import Lake, RunFacts
+from axsync.settings import LakeSettings
+from axsync.shape.restore import describe
+
+Row: TypeAlias = Mapping[str, Any]
+DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
+
+
+def column(name: str, kind: Kind | AtomName = "text", dates: str | None = None, served: str = "") -> Column:
+    """A column whose Axonius name is that of a generic field."""
+    served = served or (ID_FIELD if name == ID_FIELD else f"specific_data.data.{name}")
+    return Column(name, served, served, Atom(kind) if isinstance(kind, str) else kind, dates)
+
+
+KEY = column(ID_FIELD)
+PLAIN = (KEY, column("hostname"), column("cores", "integer"))
+
+
+@dataclass(frozen=True)
+class Type:
+    """What a snapshot holds of one lane."""
+
+    lane: Lane = DEVICES
+    columns: tuple[Column, ...] = PLAIN
+    rows: Sequence[Row] = ()
+    files: int = 1
+    facts: Mapping[str, Any] = field(default_factory=dict)  # of the outcome
+
+
+def devices(count: int, *, first: int = 0, host: str = "host", cores: int = 4) -> list[Row]:
+    """So many rows of `PLAIN`."""
+    return [{ID_FIELD: f"{n:032x}", "hostname": f"{host}-{n}", "cores": cores} for n in range(first, first + count)]
+
+
+def facts(day: str, name: str = "aaaa") -> RunFacts:
+    """The run of a day; names of a later one sort behind."""
+    return RunFacts(f"{day.replace('-', '')}T020000Z-{name}", day, None, f"{day}T02:00:00Z", "0.1.0")
+
+
+def publish(lake: Lake, run: RunFacts, *types: Type | Outcome, restricted: bool = False) -> str:
+    """Make this run the newest snapshot; returns its id."""
+    outcomes = [one if isinstance(one, Outcome) else outcome(lake, run, one) for one in types]
+    lake.publish(run, outcomes, finished_at=f"{run.logical_date}T02:10:00Z", restricted=restricted)
+    lake.clear_staging(run.run_id)
+    return run.run_id
+
+
+def outcome(lake: Lake, run: RunFacts, what: Type) -> Outcome:
+    """A lane that was read, its parts staged."""
+    parts = stage(lake, run, what)
+    rows, columns = len(what.rows), {c.name: describe(c) for c in what.columns}
+    usual: dict[str, Any] = {"rows": rows, "distinct_ids": rows, "columns": columns, "parts": parts, "pages": 1}
+    return Outcome(what.lane, "complete", **{**usual, **what.facts})
+
+
+def stage(lake: Lake, run: RunFacts, what: Type) -> tuple[Part, ...]:
+    """The rows as so many part files in the staging folder."""
+    partition = lake.partition(what.lane, run.logical_date)
+    schema = arrow_schema(what.columns)
+    shelf = Shelf(LakeSettings(), 1 << 40)
+    folder = PartFolder(lake.staging(run.run_id), partition, run.run_id, schema, shelf)
+    step = -(-len(what.rows) // what.files) or 1
+    parts: list[Part] = []
+    for number, start in enumerate(range(0, len(what.rows), step)):
+        rows = what.rows[start : start + step]
+        folder.add(Load(batch(schema, rows, run), PageSpan(number, start, len(rows))))
+        parts += [sealed.part for sealed in folder.seal()]
+    return tuple(parts)
+
+
+def batch(schema: pa.Schema, rows: Sequence[Row], run: RunFacts) -> pa.RecordBatch:
+    """These rows with what a run adds to each."""
+    own = {RUN_ID: run.run_id, FETCHED_AT: datetime.fromisoformat(run.started_at).astimezone(UTC)}
+    return pa.RecordBatch.from_pylist([{**own, **row} for row in rows], schema=schema)
+
+
+def content(root: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
