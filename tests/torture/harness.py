@@ -1,24 +1,29 @@
-"""`axsync` with a fault at its n-th durable operation.
+"""`axsync` with a fault at its n-th durable operation, as often as is asked, each time in a process of its own.
 
-    python harness.py N FAULT COUNT_FILE ARGUMENTS…
+Reads one JSON object per line: `at`, `fault`, `count`, `out`, `err`, `arguments`. Answers with two lines: the number of
+the process, and when it has ended, how. The modules are imported once and the processes forked, since importing would
+be half of the time.
 
-A durable operation is a write, fsync, rename, unlink, truncation or folder change, wherever it is made. FAULT is
+A durable operation is a write, fsync, rename, unlink, truncation or folder change, wherever it is made. `fault` is
 `kill` (the process is gone at once, before the operation) or the name of an errno, which the operation then raises.
-N = 0 lets everything pass. How many operations there were is left in COUNT_FILE.
+`at` = 0 lets everything pass. How many operations there were is left in the file `count`.
 """
 
 import errno
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow.parquet as pq
 
 from axsync.cli import main
 
+MODULES = ("axsync.cli.run", "axsync.cli.doors", "axsync.console.session", "rich.table")
 OPERATIONS = ("write", "fsync", "rename", "replace", "unlink", "truncate", "ftruncate", "mkdir", "rmdir")
 
 
@@ -51,19 +56,42 @@ class Count:
         self._file.write_text(str(self.seen))
 
 
-def run() -> None:
-    """Patch, then hand over to axsync."""
-    at, fault, file = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    count = Count(at, fault, file)
+def run(wish: dict[str, Any]) -> NoReturn:
+    """Patch, then hand over to axsync; the process ends here."""
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(wish[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    count = Count(wish["at"], wish["fault"], Path(wish["count"]))
     for name in OPERATIONS:
         setattr(os, name, count.wrap(getattr(os, name)))
     pq.ParquetWriter.write_table = count.wrap(pq.ParquetWriter.write_table)
+    code = 1
     try:
-        sys.argv = ["axsync", *sys.argv[4:]]
-        main()
+        main(wish["arguments"])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         count.keep()
+        os._exit(code)
+
+
+def _answer(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+def serve() -> None:
+    """Until nobody asks any more."""
+    for module in MODULES:
+        import_module(module)
+    for line in sys.stdin:
+        process = os.fork()
+        if not process:
+            run(json.loads(line))
+        _answer(process)
+        _answer(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 
 
 if __name__ == "__main__":
-    run()
+    serve()

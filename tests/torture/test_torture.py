@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -56,28 +58,65 @@ def _emulator(seed: int) -> tuple["subprocess.Popen[str]", str]:
     return process, json.loads(process.stdout.readline())["url"]
 
 
+class Harness:
+    """Starts processes of axsync, one after the other."""
+
+    def __init__(self) -> None:
+        # Threads of a library that are there before a fork are not there after it.
+        environ = os.environ | KEYS | {"OPENBLAS_NUM_THREADS": "1"}
+        self._server = subprocess.Popen(
+            [sys.executable, str(HARNESS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
+        )
+
+    def start(self, wish: dict[str, object]) -> int:
+        """The number of the process."""
+        assert self._server.stdin is not None
+        self._server.stdin.write(json.dumps(wish) + "\n")
+        self._server.stdin.flush()
+        return self.ended()
+
+    def ended(self) -> int:
+        """How it ended, once it has."""
+        assert self._server.stdout is not None
+        return int(self._server.stdout.readline())
+
+    def close(self) -> None:
+        """No more."""
+        self._server.communicate()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended, and what it said."""
+
+    returncode: int
+    stderr: str
+
+
 class Place:
     """A lake and the command that fills it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, harness: Harness) -> None:
+        folder.mkdir(exist_ok=True)
         self.lake = folder / "lake"
-        self._folder = folder
+        self._folder, self._harness = folder, harness
 
-    def run(self, url: str, *, at: int = 0, fault: str = "kill") -> "subprocess.CompletedProcess[str]":
+    def run(self, url: str, *, at: int = 0, fault: str = "kill") -> Ended:
         """`axsync run` with a fault at the n-th durable operation."""
-        process = self.start(url, at=at, fault=fault)
-        out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        self.start(url, at=at, fault=fault)
+        return self.ended()
 
-    def start(self, url: str, *, at: int = 0, fault: str = "kill") -> "subprocess.Popen[str]":
-        """The same, not waited for."""
+    def start(self, url: str, *, at: int = 0, fault: str = "kill") -> int:
+        """The same, not waited for; the number of the process."""
         config = self._folder / "axsync.toml"
         config.write_text(CONFIG.format(lake=self.lake, url=url))
-        command = [sys.executable, str(HARNESS), str(at), fault, str(self._folder / "count"), "run"]
-        command += ["--config", str(config), "--date", "2026-11-23"]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | KEYS
-        )
+        arguments = ["run", "--config", str(config), "--date", "2026-11-23"]
+        files = {name: str(self._folder / name) for name in ("count", "out", "err")}
+        return self._harness.start({"at": at, "fault": fault, "arguments": arguments, **files})
+
+    def ended(self) -> Ended:
+        """Wait for it."""
+        return Ended(self._harness.ended(), (self._folder / "err").read_text())
 
     @property
     def operations(self) -> int:
@@ -86,11 +125,21 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(urls: dict[int, str], tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Rows, int]]:
+def harness() -> Iterator[Harness]:
+    """One for all tests."""
+    one = Harness()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    urls: dict[int, str], harness: Harness, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, tuple[Rows, int]]:
     """Per server: the rows of a run that nothing disturbs, and its durable operations."""
     found = {}
     for seed, url in urls.items():
-        place = Place(tmp_path_factory.mktemp(f"calm{seed}"))
+        place = Place(tmp_path_factory.mktemp(f"calm{seed}"), harness)
         ended = place.run(url)
         assert ended.returncode == 0, ended.stderr
         found[seed] = rows_of(place.lake), place.operations
@@ -102,13 +151,12 @@ def _instants(operations: int) -> range:
 
 
 def test_a_run_killed_at_any_operation_ends_as_if_undisturbed(
-    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], tmp_path: Path
+    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
 ) -> None:
     """Whatever was done before the kill, the same command brings the same lake, and nothing else lies in it."""
     rows, operations = undisturbed[7]
     for at in _instants(operations):
-        place = Place(tmp_path / str(at))
-        (tmp_path / str(at)).mkdir()
+        place = Place(tmp_path / str(at), harness)
         killed = place.run(urls[7], at=at)
         assert killed.returncode in (-signal.SIGKILL, 0)
         readable(place.lake)
@@ -122,13 +170,12 @@ def test_a_run_killed_at_any_operation_ends_as_if_undisturbed(
 
 
 def test_a_replacing_run_killed_at_any_operation_shows_the_old_or_the_new_snapshot(
-    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], tmp_path: Path
+    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
 ) -> None:
     """After the kill the pointer leads to a whole snapshot; after the same command again, to the new one."""
     old, new = undisturbed[7][0], undisturbed[8][0]
     for at in _instants(undisturbed[8][1] + 6):
-        place = Place(tmp_path / str(at))
-        (tmp_path / str(at)).mkdir()
+        place = Place(tmp_path / str(at), harness)
         assert place.run(urls[7]).returncode == 0
         place.run(urls[8], at=at)
         assert readable(place.lake) is not None
@@ -143,13 +190,12 @@ def test_a_replacing_run_killed_at_any_operation_shows_the_old_or_the_new_snapsh
 
 @pytest.mark.parametrize("fault", ["ENOSPC", "EIO", "EACCES"])
 def test_a_failing_disk_costs_nothing_but_the_run(
-    fault: str, urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], tmp_path: Path
+    fault: str, urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
 ) -> None:
     """One clear sentence, the previous snapshot intact, and the same command goes on when the fault is gone."""
     old, new = undisturbed[7][0], undisturbed[8][0]
     for at in _instants(undisturbed[8][1]):
-        place = Place(tmp_path / str(at))
-        (tmp_path / str(at)).mkdir()
+        place = Place(tmp_path / str(at), harness)
         assert place.run(urls[7]).returncode == 0
         failed = place.run(urls[8], at=at, fault=fault)
         assert "Traceback" not in failed.stderr, (at, failed.stderr)
@@ -166,20 +212,19 @@ def test_a_failing_disk_costs_nothing_but_the_run(
 
 
 def test_kills_at_random_instants_lose_nothing(
-    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], tmp_path: Path
+    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
 ) -> None:
     """However often it is killed on its way, the run arrives."""
     chance, kills, number = random.Random(4), 0, 0
     while kills < RANDOM_KILLS:
         number += 1
-        place = Place(tmp_path / str(number))
-        (tmp_path / str(number)).mkdir()
+        place = Place(tmp_path / str(number), harness)
         for _ in range(3):
             process = place.start(urls[7])
-            time.sleep(chance.uniform(0.3, 1.6))
-            process.kill()
-            process.communicate()
-            kills += process.returncode == -signal.SIGKILL
+            time.sleep(chance.uniform(0.02, 0.8))
+            with suppress(ProcessLookupError):  # it may have ended
+                os.kill(process, signal.SIGKILL)
+            kills += place.ended().returncode == -signal.SIGKILL
             readable(place.lake)
         ended = place.run(urls[7])
         assert ended.returncode == 0, ended.stderr
