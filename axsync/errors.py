@@ -12,9 +12,11 @@ AxsyncError
 │   └── NothingCommon        two snapshots that have no entity type in common
 ├── ServerError              the other side; carries `host` and, where one was received, `status`
 │   ├── Refused              401: the credential is not accepted; stops the instance (exit 4)
+│   │   └── ProxyRefused     407: the proxy does not accept its user and password (exit 4)
 │   ├── NotOffered           403 or 404 on a type's first page; the type is skipped with a notice
 │   ├── BadRequest           400 or 422: the server names what it does not understand
 │   ├── Unreachable          no usable answer after all tries (exit 75 when nothing else was reached)
+│   │   ├── Untrusted        no safe connection: a certificate that proves nothing, or one that is missing (exit 1)
 │   │   └── TooHeavy         5xx or timeouts for a page that could be asked for in smaller ones
 │   └── BadAnswer            an answer that is not what the contract says, tries used up
 ├── LaneError                a guard stopped a walk: loop, endless listing
@@ -95,6 +97,10 @@ class Refused(ServerError):
     """401: the host does not accept the credential."""
 
 
+class ProxyRefused(Refused):
+    """407: the proxy does not accept its user and password, or was shown none."""
+
+
 class NotOffered(ServerError):
     """403 or 404 on the first page of a type."""
 
@@ -105,6 +111,10 @@ class BadRequest(ServerError):
 
 class Unreachable(ServerError):
     """No usable answer after all tries: refused connections, timeouts, 429 or 5xx to the end."""
+
+
+class Untrusted(Unreachable):
+    """There is no safe connection; `detail` says why the certificate, ours or theirs, is not taken."""
 
 
 class TooHeavy(Unreachable):

@@ -31,6 +31,7 @@ FILE_NAME = "axsync.toml"
 
 VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
 LAKE_VARIABLE = "AXSYNC_LAKE"
+FILES = ("ca_file", "client_cert", "client_key")
 REFERENCES = ("credential", "api_key", "api_secret")
 
 Table = dict[str, Any]  # what TOML calls a table
@@ -138,8 +139,9 @@ def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
         values: Table = {"url": ""} | _values(tables, name, hints, environ)
         references: dict[str, str] = {key: values.pop(key) for key in REFERENCES if key in values}
         instance = InstanceSettings(name, credential=_credential(references), **values)
-        if instance.ca_file and not Path(instance.ca_file).is_file():
-            raise ConfigError("ca_file names no file that exists")
+        for key in FILES:
+            if (named := getattr(instance, key)) and not Path(named).is_file():
+                raise ConfigError(f"{key} names no file that exists")
     return instance
 
 

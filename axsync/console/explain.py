@@ -18,6 +18,7 @@ from axsync.errors import (
     NotOffered,
     NotWhole,
     OutOfTime,
+    ProxyRefused,
     Refused,
     ServerError,
     SnapshotGone,
@@ -25,6 +26,7 @@ from axsync.errors import (
     UnknownEntity,
     UnknownRun,
     Unreachable,
+    Untrusted,
     UsageError,
 )
 
@@ -61,9 +63,11 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (SnapshotGone, USAGE, "`axsync verify` with that run says what of it is there; `axsync runs` lists the others"),
     (NothingCommon, USAGE, "`axsync show` says what a snapshot holds"),
     (UsageError, USAGE, ""),
+    (ProxyRefused, REFUSED, "the user and password of the proxy: `proxy_user` and `proxy_password`, or its variable"),
     (Refused, REFUSED, "whether key and secret belong to this host and are still valid: `axsync check`"),
     (NotOffered, FAILED, "a role that may read it, or leave it out; `axsync check` shows the rights per entity type"),
     (BadRequest, FAILED, "the query and the list of fields in the configuration; `axsync fields` lists valid names"),
+    (Untrusted, FAILED, "`axsync check` shows the certificate; `ca_file` and `client_cert` name those of your own"),
     (Unreachable, LATER, "again later; `axsync check` shows how far a connection gets"),
     (BadAnswer, FAILED, "whether the address is that of Axonius itself and not of a proxy or login page"),
     (ServerError, FAILED, "`axsync check`"),

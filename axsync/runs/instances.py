@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import urlsplit
 
 from axsync.credentials import Credential, resolve_credential
 from axsync.engine import together
@@ -16,7 +15,7 @@ from axsync.pace import Pace
 from axsync.retry import Jitter
 from axsync.settings import InstanceSettings, RunSettings, Settings
 from axsync.source import Source, probe
-from axsync.transport import Transport
+from axsync.transport import Transport, Way, find_way
 
 
 def end_of(run: RunSettings, started: float) -> float | None:
@@ -38,12 +37,13 @@ async def open_sources(
     """
     chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
     credentials = {i.name: resolve_credential(i.credential, environ=environ) for i in chosen}
+    ways = {i.name: find_way(i, environ) for i in chosen}
     for name, credential in credentials.items():
-        for text in credential.notices:
+        for text in (*ways[name].notices, *credential.notices):
             observe(Notice(None, f"instance {name}: {text}"))
     paces: dict[str, Pace] = {}
     async with AsyncExitStack() as stack:
-        transports = {i.name: _transport(i, credentials[i.name], paces, observe, jitter) for i in chosen}
+        transports = {i.name: _transport(ways[i.name], credentials[i.name], paces, observe, jitter) for i in chosen}
         for transport in transports.values():
             await stack.enter_async_context(transport.open())
         found = await together([_probed(i, transports[i.name], ends) for i in chosen])
@@ -51,11 +51,13 @@ async def open_sources(
 
 
 def _transport(
-    instance: InstanceSettings, credential: Credential, paces: dict[str, Pace], observe: Observer, jitter: Jitter
+    way: Way, credential: Credential, paces: dict[str, Pace], observe: Observer, jitter: Jitter
 ) -> Transport:
-    host = urlsplit(instance.url).netloc
-    pace = paces.setdefault(host, Pace(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight))
-    return Transport(instance, credential, pace, observe=observe, jitter=jitter)
+    instance = way.settings
+    pace = paces.setdefault(
+        way.host, Pace(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight)
+    )
+    return Transport(way, credential, pace, observe=observe, jitter=jitter)
 
 
 async def _probed(instance: InstanceSettings, transport: Transport, ends: float | None) -> Source | ServerError:

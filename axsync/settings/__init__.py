@@ -4,9 +4,9 @@ A value checks itself when it is made, from TOML or from Python alike, and raise
 that begins with the name of the field. What it is given has the right type; that is for `config` or mypy to see.
 """
 
-from axsync.settings.address import normal_url
+from axsync.settings.address import as_address, is_loopback, normal_proxy, normal_url
 from axsync.settings.bounds import GIB, KIB, MIB, TIB, Between, Bytes, Seconds
-from axsync.settings.instance import Api, CredentialReference, InstanceSettings, Paging
+from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging
 from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
 from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
 from axsync.settings.words import REFERENCE_KINDS, check_reference, nearest
@@ -16,6 +16,7 @@ __all__ = [
     "GIB",
     "KIB",
     "MIB",
+    "NO_PROXY",
     "OBJECT_STORES",
     "REFERENCE_KINDS",
     "TIB",
@@ -33,7 +34,10 @@ __all__ = [
     "RunSettings",
     "Seconds",
     "Settings",
+    "as_address",
     "check_reference",
+    "is_loopback",
     "nearest",
+    "normal_proxy",
     "normal_url",
 ]

@@ -1,4 +1,4 @@
-"""Addresses: the URL of an instance, as it is written and as it is meant."""
+"""Addresses: the URLs of instances and proxies, as they are written and as they are meant."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -15,6 +15,24 @@ def normal_url(url: str, *, allow_plain_http: bool = False, called: str = "url")
         raise ConfigError(f"{called} is empty; write it as https://host")
     if any(c.isspace() or not c.isprintable() for c in url):
         raise ConfigError(f"{called} has a space or an invisible character in it; write it as https://host")
+    plain, host = _plain(url, called)
+    if plain.startswith("http:") and not (allow_plain_http or is_loopback(host)):
+        raise ConfigError(f"{called} would send the keys unencrypted to {host}; use https or allow_plain_http = true")
+    return plain
+
+
+def normal_proxy(url: str, *, called: str = "proxy") -> str:
+    """The URL of a proxy as scheme://host[:port], without who may use it.
+
+    Raises: ConfigError, with `called` as its first word.
+    """
+    if re.match("socks", url, re.IGNORECASE):
+        raise ConfigError(f"{called} is a SOCKS proxy; only http:// and https:// proxies can be used")
+    return _plain(url.removesuffix("/"), called)[0]
+
+
+def _plain(url: str, called: str) -> tuple[str, str]:
+    """scheme://host[:port], and the host."""
     scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
     if scheme not in ("https", "http") or not rest:
@@ -27,14 +45,12 @@ def normal_url(url: str, *, allow_plain_http: bool = False, called: str = "url")
     if extra := rest[len(authority) :]:
         what = "trailing slash" if extra == "/" else {"/": "path", "?": "query", "#": "fragment"}[extra[0]]
         raise ConfigError(f"{called} has a {what} after the host; write it as {plain}")
-    if plain.startswith("http:") and not (allow_plain_http or is_loopback(host)):
-        raise ConfigError(f"{called} would send the keys unencrypted to {host}; use https or allow_plain_http = true")
-    return plain
+    return plain, host
 
 
 def _host_and_port(authority: str, scheme: str, called: str) -> tuple[str, str]:
     matched = re.fullmatch(r"(\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\]|\w[\w-]*(?:\.\w[\w-]*)*\.?)(:.*)?", authority)
-    if not matched or (authority[0] == "[" and not _address(matched[1])):
+    if not matched or (authority[0] == "[" and not as_address(matched[1])):
         raise ConfigError(f"{called} has no valid host name; write it as https://host")
     host, port = matched[1].lower(), matched[2] or ""
     if port and not (re.fullmatch(r":[0-9]{1,5}", port) and 0 < int(port[1:]) < 65536):
@@ -42,7 +58,8 @@ def _host_and_port(authority: str, scheme: str, called: str) -> tuple[str, str]:
     return host, "" if port == {"https": ":443", "http": ":80"}[scheme] else port
 
 
-def _address(host: str) -> IPv4Address | IPv6Address | None:
+def as_address(host: str) -> IPv4Address | IPv6Address | None:
+    """The host as an IP address, None where it is a name."""
     try:
         return ip_address(host.strip("[]"))
     except ValueError:
@@ -50,5 +67,6 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    address = _address(host)
+    """Whether what is sent to this host stays on this machine."""
+    address = as_address(host)
     return address.is_loopback if address else host == "localhost"

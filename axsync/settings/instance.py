@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
+from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
-from axsync.settings.address import normal_url
+from axsync.settings.address import is_loopback, normal_proxy, normal_url
 from axsync.settings.bounds import GIB, Between, Bytes, Seconds, check_bounds
 from axsync.settings.words import check_names, check_reference
 
 Api = Literal["auto", "v1", "v2"]
 Paging = Literal["auto", "offset", "token", "cursor"]
+
+NO_PROXY = "none"
+"""What `proxy` says to go there directly, whatever the environment says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,46 @@ class InstanceSettings:
     tries: Annotated[int, Between(1, 100)] = 6
     allow_plain_http: bool = False
     ca_file: str = ""  # PEM; empty: the system's
+    client_cert: str = ""  # PEM; what the server is shown
+    client_key: str = ""  # PEM; empty: it is in `client_cert`
+    client_key_password: str = ""  # a reference
+    insecure_tls: bool = False
+    proxy: str = ""  # scheme://host[:port], or none; empty: what the environment says
+    proxy_user: str = ""
+    proxy_password: str = ""  # a reference
 
     def __post_init__(self) -> None:
         check_bounds(self)
         check_names("name", [self.name])
         object.__setattr__(self, "url", normal_url(self.url, allow_plain_http=self.allow_plain_http))
+        self._check_certificates()
+        self._check_proxy()
+
+    def _check_certificates(self) -> None:
+        if self.insecure_tls and self.ca_file:
+            raise ConfigError("insecure_tls and ca_file cannot both be set: nothing is compared with ca_file then")
+        for name in ("client_key", "client_key_password"):
+            if getattr(self, name) and not self.client_cert:
+                raise ConfigError(f"{name} is of no use without client_cert")
+        if self.client_key_password:
+            check_reference(self.client_key_password, called="client_key_password")
+
+    def _check_proxy(self) -> None:
+        if self.proxy and self.proxy != NO_PROXY:
+            object.__setattr__(self, "proxy", normal_proxy(self.proxy))
+        elif self.proxy_user or self.proxy_password:
+            raise ConfigError("proxy_user and proxy_password are of no use without proxy")
+        if bool(self.proxy_user) != bool(self.proxy_password):
+            raise ConfigError("proxy_user and proxy_password need each other")
+        if ":" in self.proxy_user or not self.proxy_user.isprintable():
+            raise ConfigError("proxy_user has a colon or an invisible character in it")
+        if self.proxy_password:
+            check_reference(self.proxy_password, called="proxy_password")
+        if self._leaves_in_clear_text():
+            raise ConfigError("proxy would get the keys unencrypted; use https or allow_plain_http = true")
+
+    def _leaves_in_clear_text(self) -> bool:
+        # Plain http to this machine is harmless until a proxy elsewhere carries it.
+        if self.allow_plain_http or not self.url.startswith("http:") or self.proxy in ("", NO_PROXY):
+            return False
+        return not is_loopback(urlsplit(self.proxy).hostname or "")

@@ -2,5 +2,6 @@
 
 from axsync.transport.ask import Ask, Counters
 from axsync.transport.client import Transport
+from axsync.transport.way import Way, find_way
 
-__all__ = ["Ask", "Counters", "Transport"]
+__all__ = ["Ask", "Counters", "Transport", "Way", "find_way"]

@@ -3,7 +3,6 @@
 from urllib.parse import urlsplit
 
 from axsync.api.envelope import error_words
-from axsync.credentials import Credential, redact
 from axsync.errors import BadAnswer, BadRequest, NotOffered, Refused, Unreachable
 from axsync.model import Reply
 
@@ -30,11 +29,11 @@ class Redirected(BadAnswer, Hopeless):
     """The server points elsewhere; the keys stay here."""
 
 
-def judge(reply: Reply, host: str, credential: Credential) -> None:
+def judge(reply: Reply, host: str) -> None:
     """Let a good answer pass. Raises: what its status means."""
     if 200 <= reply.status < 300:
         return
-    words = redact(error_words(reply.body), credential)
+    words = error_words(reply.body)
     status = reply.status
     if status == 401:
         raise Refused(f"{host} does not accept the credential", host=host, status=status, detail=words)

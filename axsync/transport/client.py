@@ -1,8 +1,4 @@
-"""One instance, its pace, its retries, its two headers.
-
-No aiohttp exception leaves it. Some of them print the request's headers, and with them the secret, so they are
-translated without being chained.
-"""
+"""One instance, its pace, its retries."""
 
 import asyncio
 import math
@@ -11,22 +7,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import aiohttp
 
-from axsync.credentials import Credential
-from axsync.errors import BadAnswer, Refused, ServerError, TooHeavy, Unreachable
+from axsync.credentials import Credential, redact
+from axsync.errors import BadAnswer, ProxyRefused, Refused, ServerError, TooHeavy, Unreachable, Untrusted
 from axsync.events import Answered, Observer, Retried
 from axsync.model import Lane, Reply, Request
 from axsync.pace import HostDead, Pace, Place
 from axsync.retry import Jitter, Pause, after_status, backoff
-from axsync.settings import InstanceSettings
 from axsync.signs import Heard
-from axsync.transport.answers import Hopeless, TimedOut, Told, TooLarge, judge
+from axsync.transport.answers import Hopeless, TimedOut, Told, judge
 from axsync.transport.ask import Ask
-from axsync.transport.way import signed_headers, trust, unpack_quickly
-from axsync.transport.words import plain, tls_words
+from axsync.transport.way import Way
+from axsync.transport.wire import Wire, open_wire
 
 T = TypeVar("T")
 BAD_ANSWER_TRIES = 3
@@ -45,36 +39,33 @@ class Transport:
 
     def __init__(
         self,
-        settings: InstanceSettings,
+        way: Way,
         credential: Credential,
         pace: Pace,
         *,
         observe: Observer,
         jitter: Jitter = random.uniform,
     ) -> None:
-        self._settings, self._credential, self._pace = settings, credential, pace
+        self.way, self._credential, self._pace = way, credential, pace
+        self._settings = way.settings
         self._observe, self._jitter = observe, jitter
         self._refused: Refused | None = None
         self._known: Request | None = None  # the question with the smallest answer so far
         self._known_size = KNOWN_BYTES
-        self._session: aiohttp.ClientSession | None = None
-        self.host = urlsplit(settings.url).netloc
+        self._wire: Wire | None = None
+        self.host = way.host
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Transport"]:
-        """Hold the session; the connections end with it."""
-        unpack_quickly()
-        connector = aiohttp.TCPConnector(limit=0, ssl=trust(self._settings))
-        async with aiohttp.ClientSession(
-            self._settings.url,
-            connector=connector,
-            headers=signed_headers(self._credential),
-            skip_auto_headers=("User-Agent",),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            raise_for_status=False,
-        ) as session:
-            self._session = session
+        """Hold the connections; they end with it."""
+        async with open_wire(self.way, self._credential) as wire:
+            self._wire = wire
             yield self
+
+    @property
+    def skew(self) -> float | None:
+        """Seconds by which the server's clock is ahead of this machine's; None before it said so."""
+        return self._wire.skew if self._wire else None
 
     async def ask(self, request: Request, read: Callable[[Reply], T], ask: Ask) -> T:
         """Send until `read` makes sense of an answer; it raises BadAnswer to be asked again.
@@ -100,7 +91,7 @@ class Transport:
 
     def _pause(self, error: ServerError, attempt: int) -> Pause | None:
         """How long to wait, None where there is no use; the whole host waits where it is to."""
-        if isinstance(error, Hopeless):
+        if isinstance(error, Hopeless | Untrusted):
             return None
         # A host that fails whoever asks is asked as rarely as one that fails the same request as often.
         count = max(attempt, self._pace.failures if self._pace.broken else 0)
@@ -126,9 +117,23 @@ class Transport:
                         continue
                     ask.counters.requests += 1
                     return await self._answer(request, read, ask, place, timeouts)
+            except ServerError as error:
+                self._refused = error if isinstance(error, Refused) else self._refused
+                raise self._hushed(error) from None
             except HostDead:
                 message = f"{self.host} gave no usable answer {self._pace.failures} times in a row"
                 raise Hopeless(message, host=self.host) from None
+
+    def _hushed(self, error: ServerError) -> ServerError:
+        """The error without what is secret, should the server have repeated it; what it was made of is forgotten."""
+
+        def hush(text: str) -> str:
+            text = redact(text, self._credential)
+            return self.way.proxy.hush(text) if self.way.proxy else text
+
+        error.detail = hush(error.detail)
+        error.args = tuple(hush(arg) if isinstance(arg, str) else arg for arg in error.args)
+        return error
 
     def _check(self) -> None:
         if self._refused is not None:
@@ -137,16 +142,12 @@ class Transport:
     async def _answer(self, request: Request, read: Callable[[Reply], T], ask: Ask, place: Place, timeouts: int) -> T:
         try:
             reply = await self._send(request, self._timeout(timeouts))
-        except Unreachable:
+        except (Unreachable, ProxyRefused):
             self._tell(ask.lane, None, place.answered("failed"))
             raise
         seconds = place.answered(_heard(reply.status))
         self._tell(ask.lane, reply.status, seconds)
-        try:
-            judge(reply, self.host, self._credential)
-        except Refused as error:
-            self._refused = error
-            raise
+        judge(reply, self.host)
         answer = read(reply)
         if len(reply.body) < self._known_size:
             self._known, self._known_size = request, len(reply.body)
@@ -173,47 +174,15 @@ class Transport:
         self._observe(Answered(lane, self.host, status, seconds, pace.inside, pace.limit, pace.rate))
 
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:  # noqa: ASYNC109  aiohttp's
-        if self._session is None:
+        if self._wire is None:
             raise RuntimeError("the transport is not open")
-        try:
-            async with self._session.request(
-                request.method,
-                request.path,
-                data=request.body,
-                params=request.params,
-                allow_redirects=False,
-                timeout=timeout,
-            ) as response:
-                headers = {k.lower(): v for k, v in response.headers.items()}
-                return Reply(response.status, headers, await self._body(response))
-        except TimeoutError:
-            raise TimedOut(f"{self.host} did not answer in time", host=self.host) from None
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            raise Hopeless(f"no safe connection to {self.host}", host=self.host, detail=tls_words(error)) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{self.host}: {plain(error)}", host=self.host) from None
+        return await self._wire.send(request, timeout)
 
     def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:
         # A page that was too slow once gets longer the next time (API reference 11.3).
         settings, whole = self._settings, min(self._settings.page_seconds, most)
         read = min(settings.read_seconds * (3 if timeouts else 1), whole)
         return aiohttp.ClientTimeout(total=whole, sock_connect=settings.connect_seconds, sock_read=read)
-
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        cap, length = self._settings.max_page_bytes, response.content_length
-        plain = "Content-Encoding" not in response.headers
-        if plain and length is not None and length <= cap:
-            return await response.read()
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > cap:
-                response.close()
-                message = f"{self.host} sent more than {cap} bytes for one page"
-                raise TooLarge(message, host=self.host, status=response.status)
-            chunks.append(chunk)
-        return b"".join(chunks)
 
 
 def _heard(status: int) -> Heard:

@@ -1,13 +1,94 @@
-"""How an instance is reached: the headers of every request, and whose certificates are trusted."""
+"""How an instance is reached: its address, whom to trust, which proxy; and the headers of every request."""
 
+import os
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from axsync.credentials import Credential
-from axsync.settings import InstanceSettings
+from axsync.errors import ConfigError
+from axsync.settings import InstanceSettings, is_loopback
+from axsync.transport.proxy import PORTS, Proxy, find_proxy
+from axsync.transport.tls import client_context
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """All that is known of the way to an instance before anything is sent. `tls` is None for plain http."""
+
+    settings: InstanceSettings
+    tls: ssl.SSLContext | None
+    proxy: Proxy | None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        there = urlsplit(self.settings.url)
+        return there.hostname or "", there.port or PORTS[there.scheme]
+
+    @property
+    def host(self) -> str:
+        """Host, and port where it is not the scheme's own, as errors name it."""
+        return urlsplit(self.settings.url).netloc
+
+
+def find_way(settings: InstanceSettings, environ: Mapping[str, str]) -> Way:
+    """The way to this instance; files are read, nothing is sent.
+
+    Raises: ConfigError.
+    """
+    try:
+        proxy = find_proxy(settings, environ)
+        tls = client_context(settings, environ) if settings.url.startswith("https:") else None
+    except ConfigError as error:
+        raise ConfigError(f"instance {settings.name}: {error}") from error
+    return Way(settings, tls, proxy, tuple(_notices(settings)))
+
+
+def _notices(settings: InstanceSettings) -> list[str]:
+    host = urlsplit(settings.url).hostname or ""
+    told = []
+    if settings.insecure_tls and settings.url.startswith("https:"):
+        told.append(
+            f"WARNING: insecure_tls = true: whoever answers as {host} gets the keys; nothing proves who that is"
+        )
+    if settings.url.startswith("http:") and not is_loopback(host):
+        told.append(
+            f"WARNING: allow_plain_http = true: the keys travel to {host} unencrypted, for all on the way to read"
+        )
+    key = settings.client_key or settings.client_cert
+    if key and os.name == "posix" and Path(key).stat().st_mode & 0o077:
+        told.append(f"the file {key!r} can be read by others; chmod 600 keeps it to you")
+    return told
+
+
+def signed_headers(credential: Credential) -> dict[str, str]:
+    """The headers of every request. Both generations take the same two; names as in API reference 2.1."""
+    return {
+        "api-key": credential.key.reveal(),
+        "api-secret": credential.secret.reveal(),
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "Content-Type": "application/json",
+        "User-Agent": user_agent(),
+    }
+
+
+def proxy_headers(proxy: Proxy | None) -> dict[str, str]:
+    """What the proxy is told, and nobody else."""
+    authorization = proxy.authorization() if proxy else None
+    return {"Proxy-Authorization": authorization} if authorization else {}
+
+
+def user_agent() -> str:
+    """Who is asking."""
+    return f"axsync/{version('axsync')}"
 
 
 def unpack_quickly() -> None:
@@ -17,20 +98,3 @@ def unpack_quickly() -> None:
     except ImportError:
         return
     aiohttp.set_zlib_backend(isal_zlib)
-
-
-def signed_headers(credential: Credential) -> Mapping[str, str]:
-    # Both generations take the same two headers; names as in API reference 2.1.
-    return {
-        "api-key": credential.key.reveal(),
-        "api-secret": credential.secret.reveal(),
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip",
-        "Content-Type": "application/json",
-        "User-Agent": f"axsync/{version('axsync')}",
-    }
-
-
-def trust(settings: InstanceSettings) -> ssl.SSLContext | bool:
-    # True is aiohttp's own verifying context with the system's authorities, loaded once and not per instance.
-    return ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else True

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -256,3 +257,36 @@ def test_chosen_instances_keep_the_order_of_the_configuration() -> None:
 
     assert settings.chosen() == (PROD, lab)
     assert replace(settings, run=RunSettings(instances=("lab",))).chosen() == (lab,)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"insecure_tls": True, "ca_file": "ca.pem"}, "insecure_tls and ca_file cannot both be set"),
+        ({"client_key": "key.pem"}, "client_key is of no use without client_cert"),
+        ({"client_key_password": "env:P"}, "client_key_password is of no use without client_cert"),
+        ({"client_cert": "c", "client_key_password": "5ecr3t"}, "client_key_password must be a reference"),
+        ({"proxy": "proxy.example"}, "proxy must begin with https:// (or http://)"),
+        ({"proxy": "http://u:5ecr3t@proxy"}, "proxy has a user name or password in it"),
+        ({"proxy": "socks5://proxy"}, "proxy is a SOCKS proxy; only http:// and https:// proxies can be used"),
+        ({"proxy_user": "u", "proxy_password": "env:P"}, "proxy_user and proxy_password are of no use without proxy"),
+        ({"proxy": "none", "proxy_password": "env:P"}, "proxy_user and proxy_password are of no use without proxy"),
+        ({"proxy": "http://p", "proxy_user": "u"}, "proxy_user and proxy_password need each other"),
+        ({"proxy": "http://p", "proxy_user": "u", "proxy_password": "5ecr3t"}, "proxy_password must be a reference"),
+        ({"proxy": "http://p", "proxy_user": "u:v", "proxy_password": "env:P"}, "proxy_user has a colon"),
+        ({"url": "http://127.0.0.1", "proxy": "http://p"}, "proxy would get the keys unencrypted"),
+    ],
+)
+def test_a_way_that_makes_no_sense_is_refused(options: dict[str, Any], sentence: str) -> None:
+    """Certificates and proxies are checked together, and no secret is repeated."""
+    with pytest.raises(ConfigError) as caught:
+        replace(PROD, **options)
+
+    assert str(caught.value).startswith(sentence)
+    assert "5ecr3t" not in str(caught.value)
+
+
+def test_a_proxy_is_normalised() -> None:
+    """As a URL is; a slash at its end is common and harmless."""
+    assert replace(PROD, proxy="HTTP://Proxy.example:3128/").proxy == "http://proxy.example:3128"
+    assert replace(PROD, url="http://[::1]:1", proxy="http://localhost:3128").proxy == "http://localhost:3128"

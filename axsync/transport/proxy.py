@@ -1,0 +1,107 @@
+"""Through which proxy an instance is reached, and who may use it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from urllib.parse import unquote, urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # not in the stubs, on all systems
+
+from aiohttp import encode_basic_auth
+
+from axsync.credentials import MASK, Secret, resolve
+from axsync.settings import NO_PROXY, InstanceSettings, as_address, is_loopback, normal_proxy
+
+PORTS = {"https": 443, "http": 80}
+Environ = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proxy:
+    """A proxy; `named_by` is the option or the variable that names it."""
+
+    url: str  # scheme://host[:port]
+    named_by: str
+    user: str = ""
+    password: Secret | None = None
+
+    @property
+    def host(self) -> str:
+        """Host, and port where it is not the scheme's own."""
+        return urlsplit(self.url).netloc
+
+    def __str__(self) -> str:
+        """As errors name it, with the place that names it."""
+        return f"{self.host} ({self.named_by})"
+
+    def authorization(self) -> str | None:
+        """What the header `Proxy-Authorization` says."""
+        return None if self.password is None else encode_basic_auth(self.user, self.password.reveal())
+
+    def hush(self, text: str) -> str:
+        """The text without the password, plain or as the header has it."""
+        if self.password is not None and self.password.reveal():
+            for form in (self.password.reveal(), str(self.authorization()).removeprefix("Basic ")):
+                text = text.replace(form, MASK)
+        return text
+
+
+def find_proxy(settings: InstanceSettings, environ: Environ) -> Proxy | None:
+    """The proxy of the settings or else of the environment; None where there is none to use.
+
+    Raises: ConfigError, which never repeats a password.
+    """
+    if settings.proxy == NO_PROXY:
+        return None
+    if not settings.proxy:
+        return _of_environment(settings.url, environ)
+    password = resolve(settings.proxy_password, environ=environ) if settings.proxy_password else None
+    return Proxy(settings.proxy, "proxy", settings.proxy_user, password)
+
+
+def _of_environment(url: str, environ: Environ) -> Proxy | None:
+    there = urlsplit(url)
+    host, port = there.hostname or "", there.port or PORTS[there.scheme]
+    named = _named(there.scheme, environ)
+    # A variable that is meant for the world outside must not carry plain http to this machine elsewhere.
+    if named is None or is_loopback(host) or spared(host, port, environ):
+        return None
+    value = environ[named].strip()
+    scheme, mark, rest = value.rpartition("://")
+    user, at, place = rest.rpartition("@")
+    name, _, password = user.partition(":")
+    plain = normal_proxy(f"{scheme or 'http'}{mark or '://'}{place}", called=named)
+    return Proxy(plain, named, unquote(name), Secret(unquote(password)) if at else None)
+
+
+def _named(scheme: str, environ: Environ) -> str | None:
+    """The variable that names a proxy: lower case first, as curl has it, and an empty one means none."""
+    names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY"]
+    if scheme == "http" and "REQUEST_METHOD" in environ:  # within CGI, HTTP_PROXY is a header of the caller's
+        names.pop()
+    name = next((name for name in names if name in environ), None)
+    return name if name and environ[name].strip() else None
+
+
+def spared(host: str, port: int, environ: Environ) -> bool:
+    """Whether NO_PROXY names the host: `*`, a name, a suffix, an address, a network; each with a port or without."""
+    listed = environ.get("no_proxy", environ.get("NO_PROXY", ""))
+    entries = [entry.strip() for entry in listed.split(",")]
+    if "*" in entries:
+        return True
+    if as_address(host):
+        return any(_covers(entry, host, port) for entry in entries)
+    return bool(proxy_bypass_environment(f"{host}:{port}", {"no": listed}))
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    place, colon, digits = entry.rpartition(":")
+    if colon and digits.isdigit() and (place.endswith("]") or ":" not in place):
+        if int(digits) != port:
+            return False
+        entry = place
+    try:
+        network = ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        return False
+    address = as_address(host)
+    return address is not None and address.version == network.version and address in network
