@@ -46,6 +46,7 @@ async def _cost(lab: Lab, start: Start, devices: int, page_size: int, mishaps: l
     return len(emulator.log)
 
 
+@pytest.mark.fault(11, 12, 13, 17, 18)
 @pytest.mark.parametrize(("devices", "page_size"), [(3_000, 50), pytest.param(50_000, 500, marks=pytest.mark.slow)])
 async def test_a_server_that_fails_one_request_in_five_is_read_whole(
     lab: Lab, start: Start, devices: int, page_size: int

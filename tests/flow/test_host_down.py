@@ -18,6 +18,7 @@ FEW = {"default": EntitySettings(fields=("name",))}
 SIZES = {"devices": 400, "users": 400, "groups": 400}
 
 
+@pytest.mark.fault(10)
 async def test_a_host_that_is_away_for_a_moment_is_waited_for(lab: Lab, start: Start) -> None:
     """Ten answers in a row are 503: somebody looks, and all goes on where it was."""
     emulator = await start(sizes=SIZES, latency_ms=20.0, mishaps=[Mishap("503", after=30, times=10)])
@@ -29,6 +30,7 @@ async def test_a_host_that_is_away_for_a_moment_is_waited_for(lab: Lab, start: S
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
 
 
+@pytest.mark.fault(10)
 async def test_a_host_that_dies_fails_its_own_lanes(lab: Lab, start: Start) -> None:
     """The other is published whole, the dead one is given up after some looks, whatever waited for it."""
     dying, sound = await start(sizes=SIZES, mishaps=[Mishap("reset", after=25)]), await start(seed=3)
@@ -57,6 +59,7 @@ async def test_pauses_of_a_dead_host_grow(lab: Lab, start: Start) -> None:
     assert sum(high for high in bounds if high >= 16) <= 1200
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("form", ["past", "negative", "garbage", "0", "1", "seconds", "date"])
 async def test_a_retry_after_in_any_form_passes(lab: Lab, start: Start, form: str) -> None:
     """Every lane goes on after it, and nobody asks before."""
@@ -73,6 +76,7 @@ async def test_a_retry_after_in_any_form_passes(lab: Lab, start: Start, form: st
     assert max(gaps) >= min(waits) * 0.9
 
 
+@pytest.mark.fault(17)
 async def test_an_absurd_retry_after_is_capped(lab: Lab, start: Start) -> None:
     """Thirty years become five minutes, in which nobody asks."""
     emulator = await start(sizes=SIZES, mishaps=[Mishap("429", entity="users", page=3, retry_after="absurd")])

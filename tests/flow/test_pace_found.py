@@ -16,6 +16,7 @@ def refused(log: list[Seen]) -> int:
     return sum(seen.status == 429 for seen in log)
 
 
+@pytest.mark.fault(17)
 @pytest.mark.slow
 @pytest.mark.parametrize(("rate", "places"), [(20, 2), (50, 4), (10, 16), (50, 1), (2, 4)])
 async def test_an_unknown_pace_is_found(lab: Lab, start: Start, rate: int, places: int) -> None:

@@ -25,6 +25,7 @@ def limit(asked: Record) -> int:
     return number
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize(("profile", "paging"), WALKS)
 @pytest.mark.parametrize("status", ["500", "504"])
 async def test_a_page_that_is_too_large_is_asked_in_halves(

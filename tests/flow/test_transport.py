@@ -51,6 +51,7 @@ def copy_of(mishap: Mishap, **scope: object) -> Mishap:
     return Mishap(mishap.kind, **{"probability": mishap.probability} | scope | mishap.details)  # type: ignore[arg-type]
 
 
+@pytest.mark.fault(11, 13, 15, 18, 21)
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in TWINS else ()) for n in PASSING])
 async def test_what_passes_is_asked_again(lab: Lab, start: Start, name: str) -> None:
     """Twice in a row, on a page in the middle: the run is complete and says how often it asked again."""
@@ -85,6 +86,7 @@ async def test_each_request_is_told_with_the_pace_it_had(lab: Lab, start: Start)
     assert all(1 <= event.in_flight <= 3 and 1 <= event.limit <= 3 and event.rate > 0 for event in told)
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize("profile", ["p6164", "p90", "v1"])
 async def test_a_server_that_often_fails_is_copied_whole(lab: Lab, start: Start, profile: str) -> None:
     """One answer in ten is an error of some kind; every id arrives once."""
@@ -109,6 +111,7 @@ async def test_what_does_not_matter_is_not_asked_again(lab: Lab, start: Start, n
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
 
 
+@pytest.mark.fault(14)
 async def test_a_connection_that_closes_between_two_requests_costs_nothing(lab: Lab, start: Start) -> None:
     """A server may close what it kept open, at the very moment when it is asked again."""
     emulator = await start(mishaps=[Mishap("close-after", probability=0.5)])
@@ -118,6 +121,7 @@ async def test_a_connection_that_closes_between_two_requests_costs_nothing(lab: 
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize(
     ("kind", "tries", "sent", "error"),
     [("429", 4, 4, Unreachable), ("reset", 4, 4, Unreachable), ("login-page", 6, 3, BadAnswer)],
@@ -185,6 +189,7 @@ async def test_nothing_is_ever_written_to_the_server(lab: Lab, start: Start) -> 
         assert emulator.violations == []
 
 
+@pytest.mark.fault(20)
 @pytest.mark.parametrize("status", [302, 307, *(pytest.param(n, marks=pytest.mark.slow) for n in (301, 303, 308))])
 async def test_a_redirect_is_refused(lab: Lab, start: Start, status: int) -> None:
     """The other place is never called, the keys stay; the lane fails at once and names that place."""
@@ -198,6 +203,7 @@ async def test_a_redirect_is_refused(lab: Lab, start: Start, status: int) -> Non
     assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
 
 
+@pytest.mark.fault(20)
 async def test_a_host_that_only_redirects_is_refused(lab: Lab, start: Start) -> None:
     """A login portal in the way: an error before anything is written."""
     async with listener() as other:
@@ -208,6 +214,7 @@ async def test_a_host_that_only_redirects_is_refused(lab: Lab, start: Start) -> 
     assert (other.connections, lab.lake.exists()) == (0, False)
 
 
+@pytest.mark.fault(19)
 async def test_401_stops_the_instance(lab: Lab, start: Start) -> None:
     """A key that is taken away in the middle: nothing more is asked but what was on its way."""
     emulator = await start(sizes={"devices": 400, "users": 400}, mishaps=[Mishap("401", on="page", after=6)])
@@ -219,6 +226,7 @@ async def test_401_stops_the_instance(lab: Lab, start: Start) -> None:
     assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "partial"}
 
 
+@pytest.mark.fault(19)
 async def test_the_other_instance_goes_on_after_a_401(lab: Lab, start: Start) -> None:
     """One refused credential is the end of one instance."""
     broken, sound = await start(mishaps=[Mishap("401", on="page", after=3)]), await start(seed=3)
@@ -228,6 +236,7 @@ async def test_the_other_instance_goes_on_after_a_401(lab: Lab, start: Start) ->
     assert lab.ids("devices", "sound") == sorted(sound.fleets["devices"].ids())
 
 
+@pytest.mark.fault(19)
 async def test_a_wrong_key_is_told_after_one_request(lab: Lab, start: Start) -> None:
     """No key is tried twice; nothing is written."""
     emulator = await start()
@@ -238,6 +247,7 @@ async def test_a_wrong_key_is_told_after_one_request(lab: Lab, start: Start) -> 
     assert ([seen.status for seen in emulator.log], lab.lake.exists()) == ([401], False)
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize("status", ["403", "404"])
 @pytest.mark.parametrize("on", [None, "page"])
 async def test_a_type_that_may_not_be_read_is_skipped(lab: Lab, start: Start, status: str, on: str | None) -> None:
@@ -259,6 +269,7 @@ async def test_a_type_that_is_refused_in_the_middle_is_not_skipped(lab: Lab, sta
     assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
 
 
+@pytest.mark.fault(16)
 async def test_a_page_of_too_many_bytes_stops_its_lane_only(lab: Lab, start: Start) -> None:
     """Decoded bytes are counted while they come, so a small bomb does not become a large one; it is not asked twice."""
     bomb = Mishap("zip-bomb", entity="users", on="page", size=50_000_000)
@@ -283,6 +294,7 @@ async def test_packed_answers_are_unpacked(lab: Lab, start: Start) -> None:
 DEADLINES: dict[str, Any] = {"connect_seconds": 5.0, "read_seconds": 0.2, "page_seconds": 0.7, "tries": 2}
 
 
+@pytest.mark.fault(12)
 @pytest.mark.parametrize(
     "mishap",
     [Mishap("hang"), Mishap("stall"), Mishap("slow-start", seconds=2.0), Mishap("drip", bytes=10, seconds=0.1)],
@@ -306,6 +318,7 @@ async def test_a_page_that_was_late_once_gets_more_time(lab: Lab, start: Start) 
     assert (ran.report.verdict, ran.outcome("users").retries) == ("complete", 1)
 
 
+@pytest.mark.fault(10)
 async def test_a_host_that_is_down_is_unreachable(lab: Lab, start: Start) -> None:
     """All tries, then one error; nothing is written."""
     emulator = await start()
@@ -317,6 +330,7 @@ async def test_a_host_that_is_down_is_unreachable(lab: Lab, start: Start) -> Non
     assert not lab.lake.exists()
 
 
+@pytest.mark.fault(10)
 async def test_a_host_that_is_down_does_not_stop_the_others(lab: Lab, start: Start) -> None:
     """Its types are listed as partial; the other instance is published."""
     emulator = await start()

@@ -150,6 +150,7 @@ def _instants(operations: int) -> range:
     return range(1, operations + 1, STRIDE)
 
 
+@pytest.mark.fault(1)
 def test_a_run_killed_at_any_operation_ends_as_if_undisturbed(
     urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
 ) -> None:
@@ -169,6 +170,7 @@ def test_a_run_killed_at_any_operation_ends_as_if_undisturbed(
         assert strays(place.lake) == set(), at
 
 
+@pytest.mark.fault(1)
 def test_a_replacing_run_killed_at_any_operation_shows_the_old_or_the_new_snapshot(
     urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
 ) -> None:
@@ -188,6 +190,46 @@ def test_a_replacing_run_killed_at_any_operation_shows_the_old_or_the_new_snapsh
         assert strays(place.lake) == set(), at
 
 
+@pytest.mark.fault(4)
+def test_a_power_cut_at_any_operation_loses_no_published_row(
+    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
+) -> None:
+    """What was not fsynced is gone, a torn journal among it: the pointer still leads to a whole snapshot."""
+    old, new = undisturbed[7][0], undisturbed[8][0]
+    for at in _instants(undisturbed[8][1]):
+        place = Place(tmp_path / str(at), harness)
+        assert place.run(urls[7]).returncode == 0
+        place.run(urls[8], at=at, fault="power")
+        assert readable(place.lake) is not None
+        assert rows_of(place.lake) in (old, new), at
+
+        again = place.run(urls[8])
+
+        assert again.returncode == 0, (at, again.stderr)
+        assert rows_of(place.lake) == new, at
+
+
+@pytest.mark.fault(2)
+@pytest.mark.parametrize("fault", ["SIGTERM", "SIGINT"])
+def test_a_signal_at_any_operation_ends_well(
+    fault: str, urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
+) -> None:
+    """While it reads or while it publishes: 143 or 130, or done; the same command brings the rest."""
+    rows, operations = undisturbed[7]
+    for at in _instants(operations):
+        place = Place(tmp_path / str(at), harness)
+        ended = place.run(urls[7], at=at, fault=fault)
+        assert ended.returncode in (0, {"SIGTERM": 143, "SIGINT": 130}[fault]), (at, ended.stderr)
+        assert "Traceback" not in ended.stderr, at
+
+        again = place.run(urls[7])
+
+        assert again.returncode == 0, (at, again.stderr)
+        assert rows_of(place.lake) == rows, at
+        assert strays(place.lake) == set(), at
+
+
+@pytest.mark.fault(3)
 @pytest.mark.parametrize("fault", ["ENOSPC", "EIO", "EACCES"])
 def test_a_failing_disk_costs_nothing_but_the_run(
     fault: str, urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
@@ -211,6 +253,7 @@ def test_a_failing_disk_costs_nothing_but_the_run(
         assert rows_of(place.lake) == new, at
 
 
+@pytest.mark.fault(1)
 def test_kills_at_random_instants_lose_nothing(
     urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
 ) -> None:
