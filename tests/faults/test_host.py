@@ -227,12 +227,7 @@ async def test_fault_9_a_bare_environment_is_enough(tmp_path: Path, start: Start
     )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", code_text, str(lab.folder)),
-        env={
-            "PATH": "/usr/bin:/bin",
-            "LC_ALL": "C",
-            "FAULT_KEY": emulator.api_key,
-            "FAULT_SECRET": emulator.api_secret,
-        },
+        env=keys | {"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
