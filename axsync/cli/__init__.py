@@ -11,6 +11,7 @@ COMMANDS = {
     "fields": ("axsync.cli.look:fields", "Fields of an entity type, with column names and types."),
     "runs": ("axsync.cli.past:runs", "Past runs with their verdicts, newest first."),
     "show": ("axsync.cli.past:show", "One run in full: counts, retries, repairs, drift, dead letters, files."),
+    "report": ("axsync.cli.report:report", "One HTML page about a run."),
     "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot again, and compare it with its manifest."),
     "gc": ("axsync.cli.keep:gc", "Show what of the lake nobody needs any more, or remove it."),
     "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),

@@ -42,11 +42,12 @@ def _failed(outcome: Outcome, report: Report) -> bool:
     return outcome.verdict == "partial" and (outcome.rows == 0 or str(outcome.lane) in notes)
 
 
-def show_report(report: Report, console: Console, *, dry_run: bool) -> None:
-    """Print the closing table and what follows it."""
+def show_report(report: Report, console: Console, *, dry_run: bool, page: str | None = None) -> None:
+    """Print the closing table and what follows it; `page` is where the HTML report lies."""
     show(_counts(report.outcomes) if dry_run else closing_table(report.outcomes, report.seconds), console)
     remarks = [] if dry_run else [*_skipped_lines(report.outcomes), *_dead_letter_lines(report)]
-    for line in [*remarks, *_where(report, dry_run=dry_run)]:
+    shown = [f"report: {page}"] if page else []
+    for line in [*remarks, *_where(report, dry_run=dry_run), *shown]:
         console.print(Text(clean(line, most=2000)), soft_wrap=True)
 
 
@@ -162,7 +163,7 @@ def try_query(report: Report) -> str | None:
     return f"SELECT * FROM '{quoted}/*.parquet' LIMIT 5"  # noqa: S608  quoted, and printed only
 
 
-def report_json(report: Report, *, dry_run: bool) -> str:
+def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> str:
     """The report as one JSON document, plain ASCII, so that a terminal obeys nothing in it."""
     document: dict[str, Any] = {
         "run_id": report.run_id,
@@ -171,6 +172,7 @@ def report_json(report: Report, *, dry_run: bool) -> str:
         "exit_code": exit_code(report, dry_run=dry_run),
         "lake": report.lake,
         "manifest": report.manifest,
+        "report": page,
         "seconds": round(report.seconds, 3),
         "lanes": [_lane_json(outcome, report.run_id) for outcome in report.outcomes],
         "errors": [_error_json(error) for error in report.errors],

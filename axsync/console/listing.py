@@ -23,6 +23,11 @@ def as_json(found: Sequence[Any]) -> str:
     return json.dumps([asdict(one) for one in found], indent=2, default=str)
 
 
+def as_json_object(document: dict[str, Any]) -> str:
+    """One JSON object, plain ASCII, for the same reason."""
+    return json.dumps(document, indent=2, default=str)
+
+
 def show_checks(checks: Sequence[InstanceCheck], console: Console) -> None:
     for check in checks:
         console.print(Text(clean(f"{check.name}  {check.url}"), style="bold"), soft_wrap=True)

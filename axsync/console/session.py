@@ -17,12 +17,14 @@ from typing import Literal, Protocol, TextIO, TypeVar
 from rich.console import Console
 
 from axsync.console.closing import exit_code, report_json, show_errors, show_report
-from axsync.console.explain import INTERRUPTED, TERMINATED, explain_all
+from axsync.console.explain import INTERRUPTED, TERMINATED, explain, explain_all
 from axsync.console.lines import Beat, JsonLog, LogLines, json_line, stamped
 from axsync.console.progress import Progress
+from axsync.console.report import keep
 from axsync.console.tally import Tally
 from axsync.console.tick import Ticks
-from axsync.events import Event, Observer, SnapshotPublished
+from axsync.events import Event, Observer, RunStarted, SnapshotPublished
+from axsync.publish import Lake
 from axsync.runs import Report
 from axsync.settings import Settings
 
@@ -64,34 +66,50 @@ class Stopped(Exception):
 
 
 @dataclass(slots=True)
-class _Published:
-    """An observer that remembers whether there is a new snapshot."""
+class _Seen:
+    """An observer that remembers whether anything was done, and whether there is a new snapshot."""
 
+    begun: bool = False
     run_id: str | None = field(default=None)
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted | SnapshotPublished):
+            self.begun = True
         if isinstance(event, SnapshotPublished):
             self.run_id = event.run_id
 
 
 def dump(sync: Sync, settings: Settings, manner: Manner) -> Ended:
     """Run, show how it goes and how it ended. An `AxsyncError` that stops everything is left to the caller."""
-    published = _Published()
+    seen = _Seen()
     try:
         with watching(sys.stderr, manner) as observer:
-            report = until_done(lambda: sync(settings, observers=(observer, published)))
+            report = until_done(lambda: sync(settings, observers=(observer, seen)))
     except Stopped as stopped:
-        _say(_farewell(stopped.exit_code, published.run_id), manner)
+        _say(_farewell(stopped.exit_code, seen.run_id), manner)
         return Ended(stopped.exit_code)
-    _conclude(report, manner, dry_run=settings.run.dry_run)
+    page = _page(report, settings, manner) if seen.begun and not settings.run.dry_run else None
+    _conclude(report, manner, dry_run=settings.run.dry_run, page=page)
     return Ended(exit_code(report, dry_run=settings.run.dry_run), report)
 
 
-def _conclude(report: Report, manner: Manner, *, dry_run: bool) -> None:
+def _page(report: Report, settings: Settings, manner: Manner) -> str | None:
+    """Write the HTML report beside the journal of the run; where it is, None where there is no journal."""
+    lake = Lake(settings.lake.path) if settings.lake.path else None
+    if lake is None or not lake.journal(report.run_id).exists():
+        return None
+    try:
+        return str(keep(lake, report).path)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with a page about it, the run is what it is
+        _say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", manner)
+        return None
+
+
+def _conclude(report: Report, manner: Manner, *, dry_run: bool, page: str | None) -> None:
     if manner.output == "json":
-        sys.stdout.write(report_json(report, dry_run=dry_run) + "\n")
+        sys.stdout.write(report_json(report, dry_run=dry_run, page=page) + "\n")
     else:
-        show_report(report, plain_console(sys.stdout), dry_run=dry_run)
+        show_report(report, plain_console(sys.stdout), dry_run=dry_run, page=page)
     sys.stdout.flush()
     if manner.log_format == "json":
         for explanation in explain_all(report.errors):

@@ -56,3 +56,9 @@ def clock(seconds: float) -> str:
     """A duration as `0:01:23`."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def visible(text: str, *, most: int = MAX_CHARACTERS) -> str:
+    r"""The text with everything written out that could not be seen or would be obeyed, such as `\x1b` and `\u202e`."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
+    return shown if len(text) <= most else f"{shown}…"

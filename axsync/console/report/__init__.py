@@ -1,0 +1,9 @@
+"""The report of a run: one HTML file that needs nothing else, opened from a disk or a mail.
+
+It names entity types, fields and files and counts them; no value of an asset is in it.
+"""
+
+from axsync.console.report.keep import Page, keep, rewrite
+from axsync.console.report.page import render
+
+__all__ = ["Page", "keep", "render", "rewrite"]

@@ -1,0 +1,199 @@
+"""From numbers over time to lines and bars: where they are drawn, in a box of 1000 by 100."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from axsync.console.words import clock, counted, megabytes, number
+from axsync.timeline import Bucket, Timeline, coarser
+
+WIDTH, HEIGHT = 1000.0, 100.0
+MOST_POINTS = 90
+TICKS = 4
+STEPS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A rectangle, and what is told when it is pointed at."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    title: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One picture over the time of the run; its texts stand beside it, so that they keep their size on a phone."""
+
+    title: str
+    note: str
+    labels: tuple[str, ...]  # of the scale, top first
+    area: str = ""
+    line: str = ""
+    bars: tuple[Bar, ...] = ()
+    spots: tuple[Bar, ...] = ()  # invisible, for pointing at
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """All pictures of a run, and the scale of time that they share."""
+
+    charts: tuple[Chart, ...]
+    ticks: tuple[str, ...]
+    resumed: tuple[float, ...]  # left edges
+
+
+def charts_of(timeline: Timeline) -> Charts | None:
+    """The pictures; None where nothing happened."""
+    width, buckets = timeline.width, timeline.buckets
+    while len(buckets) > MOST_POINTS:
+        width, buckets = width * 2, coarser(buckets)
+    if not any(bucket.answers or bucket.pages for bucket in buckets):
+        return None
+    drawing = _Drawing(buckets, width, timeline.seconds)
+    charts = (drawing.throughput(), drawing.in_flight(), drawing.pace(), drawing.trouble())
+    ticks = tuple(span_text(timeline.seconds * n / TICKS, timeline.seconds) for n in range(TICKS + 1))
+    return Charts(charts, ticks, tuple(drawing.left(at) for at in timeline.resumed_at))
+
+
+def span_text(seconds: float, whole: float) -> str:
+    """A moment of a run that took so long altogether."""
+    if whole < 20:
+        return f"{seconds:.1f} s"
+    return clock(seconds) if whole >= 3600 else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def ceiling(most: float) -> float:
+    """A round number that is not below."""
+    if most <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(most))
+    return next(step * power for step in (*STEPS, 20.0) if step * power >= most)
+
+
+def _label(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    buckets: Sequence[Bucket]
+    width: float  # seconds per bucket
+    seconds: float
+
+    def left(self, at: float) -> float:
+        """Where a moment is."""
+        return round(min(at / max(self.seconds, self.width), 1.0) * WIDTH, 2)
+
+    def throughput(self) -> Chart:
+        rates = [bucket.rows / self.width for bucket in self.buckets]
+        rows, size = (sum(getattr(bucket, name) for bucket in self.buckets) for name in ("rows", "bytes"))
+        seconds = max(self.seconds, 1e-9)
+        note = f"{rows / seconds:,.0f} rows and {size / seconds / 1e6:,.1f} MB per second on average"
+        top = ceiling(max(rates))
+
+        def told(bucket: Bucket) -> str:
+            return f"{bucket.rows / self.width:,.0f} rows/s, {megabytes(int(bucket.bytes / self.width))} MB/s"
+
+        return Chart("Rows per second", note, _scale(top), self._area(rates, top), spots=self._spots(told))
+
+    def in_flight(self) -> Chart:
+        busy = [bucket.busy / self.width for bucket in self.buckets]
+        peaks = [float(bucket.peak) for bucket in self.buckets]
+        top = ceiling(max(*busy, *peaks))
+        average = sum(bucket.busy for bucket in self.buckets) / max(self.seconds, 1e-9)
+        note = f"{average:.1f} on average, {max(peaks):.0f} at most"
+
+        def told(bucket: Bucket) -> str:
+            return f"{bucket.busy / self.width:.1f} on average, {bucket.peak} at most"
+
+        spots = self._spots(told)
+        return Chart(
+            "Requests in flight", note, _scale(top), self._area(busy, top), self._line(peaks, top), spots=spots
+        )
+
+    def pace(self) -> Chart:
+        rates = [bucket.answers / self.width for bucket in self.buckets]
+        allowed = self._allowed()
+        # A pace that nobody came near would press the requests against the floor.
+        top = ceiling(max(*rates, min(max(allowed), max(rates) * 2)))
+        answers = sum(bucket.answers for bucket in self.buckets)
+        note = f"{number(answers)} requests; the line is the pace that was allowed"
+
+        def told(bucket: Bucket) -> str:
+            return f"{bucket.answers / self.width:,.1f} requests/s, {bucket.rate:,.1f} allowed"
+
+        spots = self._spots(told)
+        line = self._line([min(rate, top * 1.05) for rate in allowed], top)
+        return Chart("Requests per second", note, _scale(top), self._area(rates, top), line, spots=spots)
+
+    def _allowed(self) -> list[float]:
+        """The pace, which holds on where nothing was heard."""
+        paces: list[float] = []
+        first = next((bucket.rate for bucket in self.buckets if bucket.rate), 0.0)
+        for bucket in self.buckets:
+            paces.append(bucket.rate or (paces[-1] if paces else first))
+        return paces
+
+    def trouble(self) -> Chart:
+        refused, failed = (sum(getattr(bucket, name) for bucket in self.buckets) for name in ("refused", "failed"))
+        note = f"{counted(refused, 'time')} 429, {counted(failed, 'time')} 5xx or no answer"
+        top = ceiling(max(bucket.refused + bucket.failed for bucket in self.buckets))
+        bars = [bar for place, bucket in enumerate(self.buckets) for bar in self._stack(place, bucket, top)]
+        return Chart("Refused and failed", note, _scale(top), bars=tuple(bars))
+
+    def _stack(self, place: int, bucket: Bucket, top: float) -> list[Bar]:
+        bars, floor = [], HEIGHT
+        left, width = self.left(place * self.width), self.left(self.width)
+        title = (
+            f"{self._when(place)}: {counted(bucket.refused, 'time')} 429, {counted(bucket.failed, 'time')} 5xx or none"
+        )
+        for kind, count in (("refused", bucket.refused), ("failed", bucket.failed)):
+            if count:
+                height = round(count / top * HEIGHT, 2)
+                floor -= height
+                bars.append(Bar(left, round(floor, 2), max(width * 0.8, 3.0), height, title, kind))
+        return bars
+
+    def _when(self, place: int) -> str:
+        return span_text(place * self.width, self.seconds)
+
+    def _points(self, values: Sequence[float], top: float) -> list[tuple[float, float]]:
+        middle = [self.left((place + 0.5) * self.width) for place in range(len(values))]
+        heights = [round(HEIGHT - value / top * HEIGHT, 2) for value in values]
+        points = list(zip(middle, heights, strict=True))
+        return [(0.0, heights[0]), *points, (WIDTH, heights[-1])]
+
+    def _line(self, values: Sequence[float], top: float) -> str:
+        return "M" + "L".join(f"{x:g} {y:g}" for x, y in self._points(values, top))
+
+    def _area(self, values: Sequence[float], top: float) -> str:
+        return f"{self._line(values, top)}V{HEIGHT:g}H0Z"
+
+    def _spots(self, told: Callable[[Bucket], str]) -> tuple[Bar, ...]:
+        width = self.left(self.width)
+        return tuple(
+            Bar(self.left(place * self.width), 0.0, width, HEIGHT, f"{self._when(place)}: {told(bucket)}")
+            for place, bucket in enumerate(self.buckets)
+        )
+
+
+def _scale(top: float) -> tuple[str, ...]:
+    return (_label(top), _label(top / 2) if top > 1 else "", "0")
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A small line from the oldest value to the newest, in a box of 100 by 24; empty for fewer than two."""
+    if len(values) < 2:
+        return ""
+    least, most = min(values), max(values)
+    reach = (most - least) or 1.0
+    step = 96.0 / (len(values) - 1)
+    places = [(2 + n * step, 21.0 - (value - least) / reach * 18.0) for n, value in enumerate(values)]
+    if most == least:
+        places = [(x, 12.0) for x, _ in places]
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)

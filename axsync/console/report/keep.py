@@ -1,0 +1,57 @@
+"""Where reports lie: beside the journal of their run, or where a person wants them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from axsync.console.report.facts import facts_of_run, facts_of_snapshot
+from axsync.console.report.page import render
+from axsync.durable import replace_file
+from axsync.errors import UnknownRun, UsageError
+from axsync.publish.history import find_run
+from axsync.publish.lake import Lake
+from axsync.runs import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A report that was written."""
+
+    run_id: str
+    path: Path
+
+
+def keep(lake: Lake, report: Report) -> Page:
+    """Write the report of a run that has just ended. Raises: OSError; UsageError, where its manifest is damaged."""
+    published = report.manifest is not None
+    facts = facts_of_snapshot(lake, find_run(lake, report.run_id)) if published else facts_of_run(lake, report)
+    path = lake.report(report.run_id)
+    replace_file(path, render(facts).encode())
+    return Page(report.run_id, path)
+
+
+def rewrite(lake: Lake, asked: str, into: Path | None) -> Page:
+    """Write the report of a past run anew; one that published nothing has only what was written when it ended.
+
+    Raises: NoLake, UnknownRun, ManifestError; UsageError, where it cannot be written.
+    """
+    try:
+        found = find_run(lake, asked)
+    except UnknownRun:
+        if asked not in lake.runs() or not lake.report(asked).exists():
+            raise
+        return _copied(lake.report(asked), Page(asked, into or lake.report(asked)))
+    content = render(facts_of_snapshot(lake, found)).encode()
+    run_id = found.snapshot.run_id
+    return _written(content, Page(run_id, into or lake.report(run_id)))
+
+
+def _copied(source: Path, page: Page) -> Page:
+    return page if page.path == source else _written(source.read_bytes(), page)
+
+
+def _written(content: bytes, page: Page) -> Page:
+    try:
+        replace_file(page.path, content)
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {str(page.path)!r}: {error.strerror or error}") from None
+    return page

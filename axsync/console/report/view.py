@@ -1,0 +1,249 @@
+"""From facts to what is shown: texts, in the order of the page. No HTML here, and nothing is escaped here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from axsync.console.report.charts import Charts, charts_of
+from axsync.console.report.facts import Facts, Letter
+from axsync.console.report.lanes import TONES, LaneRow, Naming, held, lane_rows
+from axsync.console.words import clock, counted, megabytes, number, volume
+from axsync.publish.history import Snapshot, iso
+from axsync.publish.lake import dead_letters_path
+from axsync.timeline import SlowPage, Timeline
+
+MOST_DRIFT = 200
+MOST_FILES = 300
+MEANING = {
+    "complete": "All that was asked for is here: counts and ids agree.",
+    "drifted": "Rows came and went while they were read; what differs is said below.",
+    "partial": "Not everything is here; what is missing, and why, is said below.",
+    "skipped": "None of the entity types could be read with this role.",
+}
+UNPUBLISHED = "Nothing was published; the lake holds what it held before."
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One number that matters; `tone` says whether it is a reason to look."""
+
+    title: str
+    value: str
+    note: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A line of a table with a bar; `cells` stand beside the name."""
+
+    name: str
+    cells: tuple[str, ...]
+    share: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """The dead letters of one entity type: how many, where, and a few reasons."""
+
+    name: str
+    count: str
+    path: str
+    letters: tuple[Letter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The page."""
+
+    run_id: str
+    verdict: str
+    tone: str
+    meaning: str
+    headline: str
+    facts: tuple[tuple[str, str], ...]
+    attention: tuple[LaneRow, ...]
+    tiles: tuple[Tile, ...]
+    charts: Charts | None
+    lanes: tuple[LaneRow, ...]
+    compared: str
+    slowest: tuple[Measured, ...]
+    drift: tuple[Measured, ...]
+    more_drift: int
+    buried: tuple[Buried, ...]
+    answers: tuple[Measured, ...]
+    retries: tuple[Measured, ...]
+    stores: tuple[Measured, ...]
+    files: tuple[Measured, ...]
+    more_files: int
+    servers: tuple[tuple[str, str], ...]
+    notices: tuple[tuple[str, str], ...]
+
+
+def view_of(facts: Facts) -> View:
+    snapshot, timeline = facts.snapshot, facts.timeline
+    naming = Naming(len({lane.instance for lane in snapshot.lanes}) > 1)
+    lanes = tuple(lane_rows(facts, naming))
+    drift, files = _drift(snapshot, naming), _files(snapshot)
+    return View(
+        run_id=snapshot.run_id,
+        verdict=snapshot.verdict,
+        tone=TONES.get(snapshot.verdict, "bad"),
+        meaning=MEANING.get(snapshot.verdict, "") if facts.published else UNPUBLISHED,
+        headline=_headline(snapshot),
+        facts=tuple(_head(facts)),
+        attention=tuple(row for row in lanes if row.verdict != "complete"),
+        tiles=tuple(_tiles(snapshot, timeline)),
+        charts=charts_of(timeline) if timeline else None,
+        lanes=lanes,
+        compared=_compared(facts.earlier),
+        slowest=_slowest(timeline.slowest if timeline else (), naming),
+        drift=drift[:MOST_DRIFT],
+        more_drift=max(len(drift) - MOST_DRIFT, 0),
+        buried=tuple(_buried(facts, naming)),
+        answers=_counts({_status(name): count for name, count in timeline.statuses.items()}) if timeline else (),
+        retries=_counts(timeline.retries) if timeline else (),
+        stores=_stores(snapshot, naming),
+        files=files[:MOST_FILES],
+        more_files=max(len(files) - MOST_FILES, 0),
+        servers=tuple(_servers(snapshot)),
+        notices=tuple(_notices(facts, naming)),
+    )
+
+
+def _headline(snapshot: Snapshot) -> str:
+    read = [lane for lane in snapshot.lanes if lane.verdict != "skipped" and lane.from_run is None]
+    return f"{counted(snapshot.rows, 'row')} of {counted(len(read), 'entity type')}"
+
+
+def _head(facts: Facts) -> Iterable[tuple[str, str]]:
+    run = facts.snapshot
+    instances = sorted({lane.instance for lane in run.lanes})
+    yield "Run", f"{run.run_id} (latest)" if facts.latest else run.run_id
+    yield "Logical date", f"{run.logical_date}, as of {run.as_of}" if run.as_of else run.logical_date
+    yield "Started", iso(run.started_at).replace("T", " ").replace("Z", " UTC")
+    yield "Took", clock(run.seconds)
+    yield ("Instance" if len(instances) == 1 else "Instances"), ", ".join(instances)
+
+
+def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
+    lanes = snapshot.lanes
+    rescued, dead = sum(lane.rescued_values for lane in lanes), sum(lane.dead_letters for lane in lanes)
+    mended = sum(lane.repaired for lane in lanes)
+    missing = sum(lane.missing for lane in lanes)
+    retries = sum(lane.retries for lane in lanes)
+    stored = sum(file.bytes for lane in lanes if lane.from_run is None for file in lane.files)
+    read = sum(lane.bytes for lane in lanes)
+    yield Tile("Rows", number(snapshot.rows), f"{counted(sum(lane.pages for lane in lanes), 'page')}")
+    yield Tile("Read", volume(read), _speed(read, snapshot.seconds))
+    yield Tile("Stored", volume(stored), f"{counted(sum(len(lane.files) for lane in lanes), 'file')}")
+    refused = sum(bucket.refused for bucket in timeline.buckets) if timeline else None
+    yield Tile(
+        "Retries", number(retries), "" if refused is None else f"{counted(refused, 'time')} 429", _warned(retries)
+    )
+    yield Tile("Rescued", number(rescued), "values kept beside their column; no loss")
+    yield Tile("Mended", number(mended), "ids that were fetched afterwards")
+    yield Tile("Missing", number(missing), "ids that could not be had", "bad" if missing else "")
+    yield Tile("Dead letters", number(dead), "records that could not be read", "bad" if dead else "")
+
+
+def _warned(count: int) -> str:
+    return "warn" if count else ""
+
+
+def _speed(size: int, seconds: float) -> str:
+    return f"{volume(size / seconds)} per second" if seconds >= 1 else ""
+
+
+def _compared(earlier: Sequence[Snapshot]) -> str:
+    if not earlier:
+        return "There is no earlier snapshot to compare with."
+    newest = earlier[0]
+    return f"Compared with run {newest.run_id} of {newest.logical_date}; lines go over {len(earlier) + 1} snapshots."
+
+
+def _slowest(pages: Sequence[SlowPage], naming: Naming) -> tuple[Measured, ...]:
+    most = max((page.seconds for page in pages), default=0.0) or 1.0
+    return tuple(
+        Measured(
+            naming.of(page.instance, page.entity),
+            (f"{page.number:,}", number(page.rows), megabytes(page.bytes), f"{page.seconds:.2f}"),
+            page.seconds / most * 1000,
+        )
+        for page in pages
+    )
+
+
+def _drift(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
+    found = [
+        (drift.rescued, naming.lane(lane), name, drift.example)
+        for lane in snapshot.lanes
+        for name, drift in lane.drift.items()
+    ]
+    found.sort(key=lambda one: (-one[0], one[1:]))
+    most = found[0][0] if found else 1
+    return tuple(Measured(name, (lane, example, number(n)), n / (most or 1) * 1000) for n, lane, name, example in found)
+
+
+def _buried(facts: Facts, naming: Naming) -> Iterable[Buried]:
+    for lane in facts.snapshot.lanes:
+        if lane.dead_letters:
+            path = dead_letters_path(facts.snapshot.run_id, lane.lane)
+            letters = facts.letters.get(lane.lane, ())
+            yield Buried(naming.lane(lane), counted(lane.dead_letters, "record"), path, letters)
+
+
+def _status(name: str) -> str:
+    return "no answer" if name == "none" else name
+
+
+def _counts(counts: Mapping[str, int]) -> tuple[Measured, ...]:
+    most = max(counts.values(), default=1)
+    listed = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    return tuple(Measured(name, (number(count),), count / most * 1000) for name, count in listed)
+
+
+def _stores(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
+    lanes = [(sum(file.bytes for file in lane.files), lane) for lane in snapshot.lanes if lane.files]
+    lanes.sort(key=lambda one: (-one[0], one[1].lane))
+    most = lanes[0][0] if lanes else 1
+    return tuple(
+        Measured(
+            naming.lane(lane),
+            (
+                number(len(lane.files)),
+                number(held(lane)),
+                "" if lane.from_run else megabytes(lane.bytes),
+                megabytes(size),
+            ),
+            size / (most or 1) * 1000,
+        )
+        for size, lane in lanes
+    )
+
+
+def _files(snapshot: Snapshot) -> tuple[Measured, ...]:
+    files = [file for lane in snapshot.lanes for file in lane.files]
+    return tuple(
+        Measured(file.path, (number(file.rows), megabytes(file.bytes)), note=file.sha256)
+        for file in sorted(files, key=lambda file: file.path)
+    )
+
+
+def _servers(snapshot: Snapshot) -> Iterable[tuple[str, str]]:
+    """What each instance said of itself, as often as it said something else."""
+    told: dict[tuple[str, str], None] = {}
+    for lane in snapshot.lanes:
+        if lane.api:
+            discovery = " → ".join(lane.discovery.get(when) or "unknown" for when in ("before", "after"))
+            version = lane.server_version or "not told"
+            told[lane.instance, f"API {lane.api}, version {version}, discovery {discovery}"] = None
+    return told
+
+
+def _notices(facts: Facts, naming: Naming) -> Iterable[tuple[str, str]]:
+    for text in facts.timeline.notices if facts.timeline else ():
+        yield "", text
+    for lane in facts.snapshot.lanes:
+        for text in lane.notices:
+            yield naming.lane(lane), text

@@ -1,0 +1,86 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from click.testing import Result
+
+from axsync.model import Lane, Outcome
+from axsync.publish import Lake, RunFacts
+
+Axsync: TypeAlias = Callable[..., Result]
+RUN = "20261122T020000Z-aaaa"
+
+
+@pytest.fixture
+def lake(axsync: Axsync) -> Lake:
+    """One published run and one that published nothing, in the folder `lake` of the working directory."""
+    made = Lake(Path("lake"))
+    facts = RunFacts(RUN, "2026-11-22", None, "2026-11-22T02:00:00Z", "0.1.0")
+    made.publish(
+        facts,
+        [Outcome(Lane("prod", "devices"), "complete", rows=7, columns={"a": {}})],
+        finished_at="2026-11-22T02:00:09Z",
+    )
+    failed = made.report("20261123T020000Z-bbbb")
+    failed.parent.mkdir(parents=True)
+    failed.write_text("what was written when it ended")
+    (failed.parent / "journal").touch()
+    return made
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("asked", ["latest", RUN, "20261122"])
+def test_report_writes_the_page_and_says_where(axsync: Axsync, lake: Lake, asked: str) -> None:
+    """Beside the journal of the run, whichever way it is asked for."""
+    result = axsync("report", asked)
+
+    assert (result.exit_code, result.stdout) == (0, f"lake/_axsync/runs/{RUN}/report.html\n")
+    assert "7 rows of 1 entity type" in Path(result.stdout.strip()).read_text("utf-8")
+
+
+def test_report_into_another_file(axsync: Axsync, lake: Lake) -> None:
+    """The lake stays as it is."""
+    before = content(lake.root)
+    result = axsync("report", "latest", "--into", "pages/today.html", "--output", "json")
+
+    assert json.loads(result.stdout) == {"run_id": RUN, "report": "pages/today.html"}
+    assert Path("pages/today.html").read_text("utf-8").startswith("<!doctype html>")
+    assert content(lake.root) == before
+
+
+def test_a_run_that_published_nothing_has_the_page_of_its_end(axsync: Axsync, lake: Lake) -> None:
+    """It is shown as it lies there, and copied where that is wished."""
+    plain, copied = axsync("report", "20261123T020000Z-bbbb"), axsync("report", "20261123T020000Z-bbbb", "--into", "a")
+
+    assert plain.stdout == "lake/_axsync/runs/20261123T020000Z-bbbb/report.html\n"
+    assert (copied.stdout, Path("a").read_text()) == ("a\n", "what was written when it ended")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("report", "nope"), "has no run 'nope'"),
+        (("report", "../../etc"), "has no run '../../etc'"),
+        (("report", "latest", "--lake", "absent"), "there is no lake 'absent'"),
+        (("report", "latest", "--into", "lake"), "is a directory"),
+        (("report", "latest", "--into", "file/x.html"), "the report cannot be written to 'file/x.html'"),
+        (("report",), "Missing argument 'RUN'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(
+    axsync: Axsync, lake: Lake, arguments: tuple[str, ...], words: str
+) -> None:
+    """Nothing has changed."""
+    Path("file").touch()
+    before = content(Path())
+    result = axsync(*arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert content(Path()) == before

@@ -1,0 +1,80 @@
+"""The page about a run, written when it ends."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from axsync.console.session import Manner, dump
+from axsync.demo import demo_settings, emulator
+from axsync.events import Observer
+from axsync.runs import Report, sync
+from axsync.settings import RunSettings, Settings
+
+QUIETLY = Manner(output="json", verbosity=-1)
+SMALL = ("--type", "devices", "--type", "users", "--size", "devices=30", "--size", "users=10")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with emulator(SMALL) as found:
+        yield found
+
+
+def settings(url: str, folder: Path) -> Settings:
+    made = demo_settings(url, str(folder / "lake"))
+    instance = replace(made.instances[0], requests_per_second=1000, tries=1)
+    return replace(made, instances=(instance,), run=RunSettings())
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def test_a_run_ends_with_its_page(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows and timeline are on it, and the result says where it is; a run with nothing to do writes none."""
+    asked = settings(url, tmp_path)
+    first = dump(sync, asked, QUIETLY).exit_code
+    ended = told(capsys)
+    page = Path(ended["report"])
+
+    assert (first, page.parent.name, page.name) == (0, ended["run_id"], "report.html")
+    assert "Requests in flight" in page.read_text("utf-8")
+    assert "40 rows of 2 entity types" in page.read_text("utf-8")
+
+    page.unlink()
+    again = dump(sync, asked, QUIETLY).exit_code
+
+    assert (again, told(capsys)["report"], page.exists()) == (0, None, False)
+
+
+def test_a_page_that_cannot_be_written_fails_no_run(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence on stderr; verdict and exit code are those of the run."""
+
+    async def leaving_a_folder(settings: Settings, *, observers: Sequence[Observer] = ()) -> Report:
+        report = await sync(settings, observers=observers)
+        (tmp_path / "lake/_axsync/runs" / report.run_id / "report.html").mkdir()
+        return report
+
+    code = dump(leaving_a_folder, settings(url, tmp_path), QUIETLY).exit_code
+    printed = capsys.readouterr()
+
+    assert (code, json.loads(printed.out)["report"]) == (0, None)
+    assert printed.err.startswith("the report cannot be written: IsADirectoryError")
+    assert printed.err.count("\n") == 1
+
+
+def test_a_run_that_publishes_nothing_has_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That is when people want to know most."""
+    with emulator([*SMALL, "--mishap", "500:on=page"]) as url:
+        dump(sync, settings(url, tmp_path), QUIETLY)
+    ended = told(capsys)
+
+    assert ended["manifest"] is None
+    assert "Nothing was published; the lake holds what it held before." in Path(ended["report"]).read_text("utf-8")
