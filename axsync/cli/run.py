@@ -2,13 +2,14 @@
 
 import click
 
-from axsync.cli.options import doors, manner, settings, source_options, speech_options
+from axsync.cli.options import source_options, speech_options
 
 EPILOG = """\b
 Examples:
   axsync run                                everything the instance offers
   axsync run devices users --limit 1000     a first look
-  axsync run --as-of 2026-11-01 --lake history"""
+  axsync run --as-of 2026-11-01 --lake history
+  axsync run -q --log-format json --on-finish 'notify --channel lake'"""
 
 
 @click.command(epilog=EPILOG)
@@ -28,11 +29,14 @@ Examples:
 )
 @click.option("--deadline", "deadline_minutes", type=float, metavar="MINUTES", help="Publish what is whole by then.")
 @click.option("--wait-stable", "wait_stable_minutes", type=float, metavar="MINUTES", help="Wait for discovery to end.")
+@click.option("--metrics-file", metavar="PATH", help="Prometheus text file about the run.")
+@click.option("--lineage-file", metavar="PATH", help="OpenLineage events, appended as JSON lines.")
+@click.option("--otel", is_flag=True, default=None, help="Traces and metrics to the collector of the OTEL_* variables.")
+@click.option("--on-finish", metavar="COMMAND", help="Gets the summary as JSON on standard input, however it ended.")
 @speech_options
 @click.pass_context
 def run(context: click.Context, /, **overrides: object) -> None:
     """Dump entity types into the lake: the named ones, or all that are offered."""
-    from axsync.console.session import dump  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
+    from axsync.cli.watch import watched_run  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
 
-    asked = settings(context, **overrides)
-    context.exit(dump(doors(context).sync, asked, manner(context)).exit_code)
+    context.exit(watched_run(context, overrides))

@@ -165,7 +165,12 @@ def try_query(report: Report) -> str | None:
 
 def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> str:
     """The report as one JSON document, plain ASCII, so that a terminal obeys nothing in it."""
-    document: dict[str, Any] = {
+    return json.dumps(report_fields(report, dry_run=dry_run), indent=2, default=str)
+
+
+def report_fields(report: Report, *, dry_run: bool) -> dict[str, Any]:
+    """What the document holds."""
+    return {
         "run_id": report.run_id,
         "logical_date": report.logical_date,
         "verdict": report.verdict,
@@ -175,16 +180,16 @@ def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> st
         "report": page,
         "seconds": round(report.seconds, 3),
         "lanes": [_lane_json(outcome, report.run_id) for outcome in report.outcomes],
-        "errors": [_error_json(error) for error in report.errors],
+        "errors": [error_fields(error) for error in report.errors],
     }
-    return json.dumps(document, indent=2, default=str)
 
 
 def _lane_json(outcome: Outcome, run_id: str) -> dict[str, Any]:
     return {"instance": outcome.lane.instance, "entity": outcome.lane.entity} | outcome_fields(outcome, run_id)
 
 
-def _error_json(error: BaseException) -> dict[str, Any]:
+def error_fields(error: BaseException) -> dict[str, Any]:
+    """An error as JSON values: its type, where it happened, and what a person reads about it."""
     explanation = explain(error)
     return {
         "type": type(error).__name__,

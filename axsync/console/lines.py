@@ -176,7 +176,7 @@ def _stamp(moment: datetime) -> str:
 
 @dataclass(slots=True)
 class JsonLog:
-    """One JSON object per event: `ts`, `event` such as `axsync.lane_closed`, `run_id`, and the event's fields."""
+    """One JSON object per event: `ts`, `event` such as `axsync.lane_closed`, `level`, `run_id`, and its fields."""
 
     write: Callable[[str], None]
     tally: Tally
@@ -187,21 +187,25 @@ class JsonLog:
     def __call__(self, event: Event) -> None:
         self.tally(event)
         if verbosity(event) <= self.verbosity:
-            self._tell(_event_name(event), _flat(event, self.tally.run_id))
+            self._tell(_event_name(event), _level(event), _flat(event, self.tally.run_id))
         self.tick()
 
     def tick(self) -> None:
         """Say where the run stands, if that is due."""
         if self.verbosity >= NORMAL and self.beat.due():
-            self._tell("axsync.progress", standing_fields(self.tally.standing()))
+            self._tell("axsync.progress", "info", standing_fields(self.tally.standing()))
 
-    def _tell(self, name: str, values: dict[str, Any]) -> None:
-        self.write(json_line(self.now(), name, {"run_id": self.tally.run_id} | values))
+    def _tell(self, name: str, level: str, values: dict[str, Any]) -> None:
+        self.write(json_line(self.now(), name, {"level": level, "run_id": self.tally.run_id} | values))
 
 
 def json_line(now: datetime, name: str, values: dict[str, Any]) -> str:
     """One log line. Not orjson: beyond ASCII everything is escaped, so that no terminal obeys it."""
     return json.dumps({"ts": _stamp(now), "event": name} | values, default=str)
+
+
+def _level(event: Event) -> str:
+    return {QUIET: "warning", NORMAL: "info"}.get(verbosity(event), "debug")
 
 
 def _event_name(event: Event) -> str:

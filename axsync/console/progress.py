@@ -24,7 +24,7 @@ SHARE = 0.01  # of the CPU that the run takes is for pictures
 MOST_LANES = 10
 MOST_SUMS = 5  # lines of sums, where the terminal is narrow
 MOST_COLUMNS = 120  # wider lines are harder to read
-BAR_COLUMNS = 24
+BAR_COLUMNS = 12
 
 _DONE, _REST, _DIM, _BOLD = Style(color="green"), Style(color="bright_black"), Style(dim=True), Style(bold=True)
 Piece = tuple[str, Style | None]
@@ -113,8 +113,11 @@ class Picture:
 
 def picture(standing: Standing, *, width: int, most_lanes: int, ascii_only: bool) -> list[list[Piece]]:
     """The lines of a picture, none wider than `width`."""
-    shown, rest = standing.active[:most_lanes], standing.active[most_lanes:]
-    label_columns = min(max((cell_len(clean(lane.label)) for lane in shown), default=0), max(width // 3, 8))
+    # Those whose rows are all there are only compared with the server's counts; the others are worth the lines.
+    active = sorted(standing.active, key=LaneStanding.is_whole)
+    shown, rest = active[:most_lanes], active[most_lanes:]
+    longest = max((cell_len(clean(lane.label)) for lane in shown), default=0)
+    label_columns = min(longest, max(width // 3, min(width - 22, 20), 8))
     lines = [_head(standing, width, ascii_only=ascii_only), *_sums(standing, width, ascii_only=ascii_only)]
     lines += [_lane(lane, label_columns, width, ascii_only=ascii_only) for lane in shown]
     if others := _others(len(rest), standing.waiting):
@@ -150,10 +153,11 @@ def _lane(lane: LaneStanding, label_columns: int, width: int, *, ascii_only: boo
     room = width - label_columns - 4
     bar = min(BAR_COLUMNS, room - 24)
     told = [f"{rows} rows", counted(lane.pages, "page"), volume(lane.size), *_pace(lane)]
-    label: Piece = (f"  {set_cell_size(clean(lane.label), label_columns)}  ", None)
+    label: Piece = (f"  {_name(clean(lane.label), label_columns, ascii_only=ascii_only)}  ", None)
     if room < 8:
         return [(_cut(label[0], width), None)]
     if bar < 4:
+        told = [f"{number(lane.rows)} rows", *([] if share is None else [f"{int(share * 100)}%"]), *told[1:]]
         return [label, (_cut(_joined(told, room, ascii_only=ascii_only), room), _DIM)]
     numbers = _cut(_joined(told, room - bar - 2, ascii_only=ascii_only), room - bar - 2)
     return [label, *_bar(share, bar, ascii_only=ascii_only), (f"  {numbers}", _DIM)]
@@ -193,6 +197,12 @@ def _fitting(phrases: Sequence[str], columns: int, *, ascii_only: bool) -> int:
 
 def _dot(*, ascii_only: bool) -> str:
     return ", " if ascii_only else " · "
+
+
+def _name(name: str, columns: int, *, ascii_only: bool) -> str:
+    """The name in just so many columns; one that is cut says so, or two would look the same."""
+    mark = "~" if ascii_only else "…"
+    return set_cell_size(name, columns) if cell_len(name) <= columns else set_cell_size(name, columns - 1) + mark
 
 
 def _cut(text: str, columns: int) -> str:

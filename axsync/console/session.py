@@ -79,14 +79,17 @@ class _Seen:
             self.run_id = event.run_id
 
 
-def dump(sync: Sync, settings: Settings, manner: Manner) -> Ended:
-    """Run, show how it goes and how it ended. An `AxsyncError` that stops everything is left to the caller."""
+def dump(sync: Sync, settings: Settings, manner: Manner, observers: Sequence[Observer] = ()) -> Ended:
+    """Run, show how it goes and how it ended. An `AxsyncError` that stops everything is left to the caller.
+
+    `observers` are told after those that show what happens.
+    """
     seen = _Seen()
     try:
         with watching(sys.stderr, manner) as observer:
-            report = until_done(lambda: sync(settings, observers=(observer, seen)))
+            report = until_done(lambda: sync(settings, observers=(observer, seen, *observers)))
     except Stopped as stopped:
-        _say(_farewell(stopped.exit_code, seen.run_id), manner)
+        say(_farewell(stopped.exit_code, seen.run_id), manner)
         return Ended(stopped.exit_code)
     page = _page(report, settings, manner) if seen.begun and not settings.run.dry_run else None
     _conclude(report, manner, dry_run=settings.run.dry_run, page=page)
@@ -101,7 +104,7 @@ def _page(report: Report, settings: Settings, manner: Manner) -> str | None:
     try:
         return str(keep(lake, report).path)
     except Exception as error:  # noqa: BLE001  whatever is wrong with a page about it, the run is what it is
-        _say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", manner)
+        say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", manner)
         return None
 
 
@@ -113,7 +116,7 @@ def _conclude(report: Report, manner: Manner, *, dry_run: bool, page: str | None
     sys.stdout.flush()
     if manner.log_format == "json":
         for explanation in explain_all(report.errors):
-            _say("; ".join(explanation.lines()), manner)
+            say("; ".join(explanation.lines()), manner)
     else:
         show_errors(report, plain_console(sys.stderr))
 
@@ -123,7 +126,8 @@ def _farewell(code: int, run_id: str | None) -> str:
     return f"{what} after run {run_id} was published" if run_id else f"{what}: nothing was published"
 
 
-def _say(line: str, manner: Manner) -> None:
+def say(line: str, manner: Manner) -> None:
+    """One line for a person on stderr, a JSON object where logs are that."""
     if manner.log_format == "json":
         say_json(line)
     else:
@@ -132,7 +136,7 @@ def _say(line: str, manner: Manner) -> None:
 
 def say_json(text: str) -> None:
     """A sentence among the log lines, for logs that are JSON."""
-    sys.stderr.write(json_line(datetime.now(UTC), "axsync.message", {"text": text}) + "\n")
+    sys.stderr.write(json_line(datetime.now(UTC), "axsync.message", {"level": "warning", "text": text}) + "\n")
 
 
 def plain_console(stream: TextIO) -> Console:

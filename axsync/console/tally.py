@@ -35,6 +35,10 @@ class LaneStanding:
     seconds_left: float | None = None
     retries: int = 0
 
+    def is_whole(self) -> bool:
+        """Whether as many rows have come as were counted."""
+        return self.total is not None and self.rows >= self.total
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -9,7 +9,7 @@ from axsync.model import MAX_LIMIT
 from axsync.settings.bounds import Between, check_bounds
 from axsync.settings.instance import InstanceSettings
 from axsync.settings.lake import LakeSettings
-from axsync.settings.words import check_day, check_names, nearest
+from axsync.settings.words import check_command, check_day, check_names, nearest
 
 DEFAULT_ENTITY = "default"
 
@@ -54,6 +54,11 @@ class RunSettings:
     deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: as long as it takes
     writers: Annotated[int, Between(0, 1024)] = 0  # threads; 0: one per core
     state_folder: str = ""  # shared by runs into several lakes: one run at a time per host; empty: they do not know
+    metrics_file: str = ""  # Prometheus text; empty: none
+    lineage_file: str = ""  # OpenLineage events; empty: none
+    otel: bool = False  # traces and metrics, to where the OTEL_* variables say
+    on_finish: str = ""  # a command that gets the summary as JSON; empty: none
+    on_finish_seconds: Annotated[float, Between(1, 3600)] = 60.0
 
     def __post_init__(self) -> None:
         check_bounds(self)
@@ -64,6 +69,7 @@ class RunSettings:
             check_day("logical_date", self.logical_date)
         if self.as_of not in (None, "latest"):
             check_day("as_of", self.as_of, also=" or latest")
+        check_command("on_finish", self.on_finish)
 
 
 @dataclass(frozen=True, slots=True)

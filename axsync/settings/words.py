@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Collection, Iterable
 from datetime import date
 
@@ -46,3 +47,13 @@ def check_day(called: str, day: str, *, also: str = "") -> None:
         date.fromisoformat(day if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day) else "")
     except ValueError as error:
         raise ConfigError(f"{called} must be a day such as 2026-11-23{also}, not {day!r}") from error
+
+
+def check_command(called: str, command: str) -> None:
+    """Refuse what cannot be split into words by the quoting rules of a shell; empty is none."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ConfigError(f"{called} has a quote or a backslash that leads nowhere") from error
+    if command and not (words and words[0]):
+        raise ConfigError(f"{called} names no program")

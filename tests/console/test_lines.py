@@ -131,6 +131,7 @@ def test_json_lines_have_time_name_run_and_fields() -> None:
     assert opened == {
         "ts": "2026-11-23T12:00:00.000Z",
         "event": "axsync.lane_opened",
+        "level": "info",
         "run_id": "r1",
         "instance": "prod",
         "entity": "devices",

@@ -75,6 +75,24 @@ def test_forty_columns_still_tell_what_matters() -> None:
         "  3 of 4 in flight · pace 9.5/s",
         "  1 retry · 2 skipped",
     ]
+    assert lines[6] == "  entity_type_0  6,000 rows · 66%"
+
+
+def test_a_name_that_is_cut_says_so() -> None:
+    """Two entity types that begin alike do not look the same."""
+    lane = LaneStanding("vulnerabilities_repository", 1, 10, 10, None)
+    lines = drawn(picture(_with(standing(active=0), lane), width=37, most_lanes=1, ascii_only=False))
+
+    assert lines[-1].startswith("  vulnerabilitie…  10 rows")
+
+
+def test_lanes_whose_rows_are_all_there_stand_last() -> None:
+    """What still moves is worth the lines; apart from that nothing changes places."""
+    done, moving = LaneStanding("done", 1, 5, 10, 5), LaneStanding("moving", 1, 5, 10, 6)
+    lines = drawn(picture(_with(standing(active=0), done, moving), width=100, most_lanes=1, ascii_only=True))
+
+    assert lines[3].startswith("  moving")
+    assert lines[4] == "  1 more active"
 
 
 def test_a_lane_tells_its_rate_its_time_left_and_its_retries() -> None:
@@ -101,13 +119,13 @@ def test_a_lane_without_a_known_size_has_an_empty_bar() -> None:
     lane = LaneStanding("users", 1, 10, 10, None)
     lines = drawn(picture(_with(now, lane), width=100, most_lanes=10, ascii_only=True))
 
-    assert lines[3] == "  users  ------------------------  10 rows, 1 page, 0.0 MB"
+    assert lines[3] == "  users  ------------  10 rows, 1 page, 0.0 MB"
 
 
-def _with(now: Standing, lane: LaneStanding) -> Standing:
+def _with(now: Standing, *lanes: LaneStanding) -> Standing:
     return Standing(
         **{name: getattr(now, name) for name in Standing.__slots__ if name not in ("active", "total")},
-        active=(lane,),
+        active=lanes,
         total=None,
     )
 

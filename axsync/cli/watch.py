@@ -1,0 +1,63 @@
+"""A run with all that reports on it: metrics file, traces, lineage, the command at its end."""
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+
+import click
+
+from axsync.cli.options import doors, manner, settings
+from axsync.console.session import dump, say
+from axsync.console.summary import Story, summary_of, summary_of_failure
+from axsync.console.words import clean, hush
+from axsync.errors import UsageError
+from axsync.settings import RunSettings, Settings
+from axsync.telemetry import Fenced, Warn, Watch, watch_over
+
+
+def watched_run(context: click.Context, overrides: Mapping[str, object]) -> int:
+    """Run, and tell every reporter how it ended, also where it failed before it began; its exit code."""
+    began, warn = time.monotonic(), _warner(context)
+    try:
+        asked = settings(context, **overrides)
+        # A dry run leaves no trace, and must not replace what is said of the night's.
+        run = RunSettings() if asked.run.dry_run else asked.run
+        watch = watch_over(run, warn, lake=asked.lake.uri, instances=asked.chosen())
+    except UsageError as error:
+        failed = summary_of_failure(error, Story(str(overrides.get("lake") or "")), seconds=time.monotonic() - began)
+        _watch_of_flags(overrides, warn).close(failed)
+        raise
+    return _run(context, asked, watch, began)
+
+
+def _run(context: click.Context, asked: Settings, watch: Watch, began: float) -> int:
+    story = Story(asked.lake.uri)
+    try:
+        ended = dump(doors(context).sync, asked, manner(context), (story, *watch.observers))
+    except Exception as error:
+        watch.close(summary_of_failure(error, story, seconds=time.monotonic() - began))
+        raise
+    watch.close(summary_of(ended, story, seconds=time.monotonic() - began, dry_run=asked.run.dry_run))
+    return ended.exit_code
+
+
+def _watch_of_flags(overrides: Mapping[str, object], warn: Warn) -> Watch:
+    """The reporters of the command line alone, one by one: settings that cannot be read must not go unnoticed."""
+    reporters: list[Fenced] = []
+    for name in ("metrics_file", "on_finish"):
+        given = {name: overrides.get(name), "on_finish_seconds": overrides.get("on_finish_seconds")}
+        with suppress(UsageError):
+            reporters += watch_over(_run_settings(given), warn).reporters
+    return Watch(reporters)
+
+
+def _run_settings(given: Mapping[str, object]) -> RunSettings:
+    known = {field.name for field in fields(RunSettings)}
+    return RunSettings(**{k: v for k, v in given.items() if k in known and v is not None})  # type: ignore[arg-type]
+
+
+def _warner(context: click.Context) -> Warn:
+    how = manner(context)
+    return lambda text: say(f"warning: {clean(hush(text, os.environ))}", how)

@@ -1,0 +1,83 @@
+"""`on_finish`: a command that gets the run's summary as JSON on its standard input."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from typing import IO
+
+from axsync.errors import ConfigError
+from axsync.events import Event
+from axsync.settings import InstanceSettings
+from axsync.telemetry.reporter import Failed, Summary
+
+KEPT_BYTES = 4096  # of what a command says; its last line is told when it fails
+
+
+def argv_of(command: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The command's words, by the quoting rules of a shell; none is started. Raises: ConfigError."""
+    words = tuple(shlex.split(command))
+    if not shutil.which(words[0], path=environ.get("PATH")):
+        raise ConfigError(f"on_finish names the program {words[0]!r}, which is not there or cannot be run")
+    return words
+
+
+def without_secrets(environ: Mapping[str, str], instances: Sequence[InstanceSettings]) -> dict[str, str]:
+    """The environment without the variables that hold keys of Axonius: the command needs none of them."""
+    hidden = {"AX_KEY", "AX_SECRET"}
+    for instance in instances:
+        told = [getattr(value, f.name) for value in (instance, instance.credential) for f in fields(value)]
+        hidden |= {text.removeprefix("env:") for text in told if isinstance(text, str) and text.startswith("env:")}
+    return {name: value for name, value in environ.items() if name not in hidden}
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Starts the command when the run is over."""
+
+    argv: tuple[str, ...]
+    seconds: float  # until it is killed
+    environ: Mapping[str, str]
+
+    def __call__(self, event: Event) -> None:
+        """Nothing: only the end counts."""
+
+    def close(self, summary: Summary) -> None:
+        """Run the command to its end. Raises: Failed, OSError."""
+        # Files, not pipes: a command that reads nothing, or leaves something running, blocks nobody.
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(json.dumps(summary, default=str).encode() + b"\n")
+            given.seek(0)
+            code = self._run(given, said)
+            if code:
+                raise Failed(f"{self.argv[0]} {_ended(code)}{_last_line(said)}")
+
+    def _run(self, given: IO[bytes], said: IO[bytes]) -> int:
+        child = subprocess.Popen(  # noqa: S603  the operator's own command, and no shell
+            self.argv, stdin=given, stdout=said, stderr=said, env=dict(self.environ), start_new_session=True
+        )
+        try:
+            return child.wait(self.seconds)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{self.argv[0]} did not end in {self.seconds:g} s and was killed") from None
+        finally:
+            if child.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+
+
+def _ended(code: int) -> str:
+    return f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
+
+
+def _last_line(said: IO[bytes]) -> str:
+    said.seek(max(0, said.seek(0, os.SEEK_END) - KEPT_BYTES))
+    lines = said.read().decode(errors="replace").strip().splitlines()
+    return f": {lines[-1]}" if lines else ""

@@ -1,0 +1,131 @@
+"""A run as OpenLineage events in a file, one JSON object per line: start, then complete, fail or abort.
+
+This module is an extra; only `telemetry.watch` imports it, where it is asked for.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.facet_v2 import (
+    error_message_run,
+    job_type_job,
+    output_statistics_output_dataset,
+    schema_dataset,
+)
+from openlineage.client.transport.file import FileConfig, FileTransport
+
+from axsync.events import Event, LaneClosed, RunStarted
+from axsync.model import Lane, Outcome
+from axsync.telemetry.reporter import Summary
+
+PRODUCER = f"urn:axsync:{version('axsync')}"
+_STOPPED = frozenset({130, 143})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Lineage:
+    """Inputs are the entity types of the instances, outputs their folders in the lake."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lake: str,
+        urls: Mapping[str, str],
+        namespace: str,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._transport = FileTransport(FileConfig(log_file_path=str(path), append=True))
+        self._lake, self._urls, self._now = lake.rstrip("/"), urls, now
+        kind = job_type_job.JobTypeJobFacet(processingType="BATCH", integration="AXSYNC", jobType="JOB")
+        self._job = Job(namespace, f"axsync.{Path(self._lake).name or 'lake'}", facets={"jobType": kind})
+        self._run = Run(str(uuid.uuid4()))
+        self._outcomes: dict[Lane, Outcome] = {}
+        self._started = False
+
+    def __call__(self, event: Event) -> None:
+        """Tell of the start; remember what came. Raises: OSError."""
+        match event:
+            case RunStarted(run_id, _, lanes):
+                self._started = True
+                # The same for the same run: one that is gone on with is one run to the reader, too.
+                self._run = Run(str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:axsync:run:{run_id}")))
+                self._outcomes = {lane: Outcome(lane, "skipped") for lane in lanes}
+                self._emit(RunState.START, self._inputs(), [])
+            case LaneClosed(outcome):
+                self._outcomes[outcome.lane] = outcome
+            case _:
+                pass
+
+    def close(self, summary: Summary) -> None:
+        """Tell of the end, unless there was nothing to do. Raises: OSError."""
+        published = bool(summary["manifest"])
+        if not self._started and published:
+            return  # an earlier call has told of this run
+        if not published and summary["errors"]:
+            text = "; ".join(str(error["message"]) for error in summary["errors"])
+            facet = error_message_run.ErrorMessageRunFacet(message=text, programmingLanguage="python")
+            self._run = Run(self._run.runId, facets={"errorMessage": facet})
+        state = RunState.COMPLETE if published or not summary["exit_code"] else RunState.FAIL
+        if summary["exit_code"] in _STOPPED and not published:
+            state = RunState.ABORT
+        self._emit(state, self._inputs(), self._outputs(summary) if published else [])
+
+    def _emit(self, state: RunState, inputs: list[InputDataset], outputs: list[OutputDataset]) -> None:
+        event = RunEvent(
+            eventType=state,
+            eventTime=self._now().isoformat(timespec="milliseconds"),
+            run=self._run,
+            job=self._job,
+            producer=PRODUCER,
+            inputs=inputs,
+            outputs=outputs,
+        )
+        self._transport.emit(event)
+
+    def _inputs(self) -> list[InputDataset]:
+        return [
+            InputDataset(self._urls.get(lane.instance, lane.instance), lane.entity, facets=_schema(outcome, "field"))
+            for lane, outcome in sorted(self._outcomes.items())
+        ]
+
+    def _outputs(self, summary: Summary) -> list[OutputDataset]:
+        # The summary has the last word: a type that fell too far is not published though it was read.
+        told = {Lane(one["instance"], one["entity"]): one for one in summary["lanes"]}
+        return [
+            self._output(lane, outcome)
+            for lane, outcome in sorted(self._outcomes.items())
+            if outcome.parts and not told.get(lane, {}).get("from_run")
+        ]
+
+    def _output(self, lane: Lane, outcome: Outcome) -> OutputDataset:
+        statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+            rowCount=outcome.rows,
+            size=sum(part.size for part in outcome.parts),
+            fileCount=len(outcome.parts),
+        )
+        folder = f"{Path(self._lake).absolute()}/entity={lane.entity}/instance={lane.instance}"
+        return OutputDataset(
+            "file", folder, outputFacets={"outputStatistics": statistics}, facets=_schema(outcome, "column")
+        )
+
+
+def _schema(outcome: Outcome, named: str) -> dict[str, Any]:
+    """The columns of the lake, or the fields of Axonius that they come from."""
+    if not outcome.columns:
+        return {}
+    fields = [
+        schema_dataset.SchemaDatasetFacetFields(
+            name=column if named == "column" else str(told.get("field") or column), type=str(told.get("type") or "")
+        )
+        for column, told in outcome.columns.items()
+    ]
+    return {"schema": schema_dataset.SchemaDatasetFacet(fields=fields)}
