@@ -165,10 +165,10 @@ def try_query(report: Report) -> str | None:
 
 def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> str:
     """The report as one JSON document, plain ASCII, so that a terminal obeys nothing in it."""
-    return json.dumps(report_fields(report, dry_run=dry_run), indent=2, default=str)
+    return json.dumps(report_fields(report, dry_run=dry_run, page=page), indent=2, default=str)
 
 
-def report_fields(report: Report, *, dry_run: bool) -> dict[str, Any]:
+def report_fields(report: Report, *, dry_run: bool, page: str | None) -> dict[str, Any]:
     """What the document holds."""
     return {
         "run_id": report.run_id,

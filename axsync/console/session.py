@@ -55,6 +55,7 @@ class Ended:
 
     exit_code: int
     report: Report | None = None
+    page: str | None = None  # the HTML report
 
 
 class Stopped(Exception):
@@ -93,7 +94,7 @@ def dump(sync: Sync, settings: Settings, manner: Manner, observers: Sequence[Obs
         return Ended(stopped.exit_code)
     page = _page(report, settings, manner) if seen.begun and not settings.run.dry_run else None
     _conclude(report, manner, dry_run=settings.run.dry_run, page=page)
-    return Ended(exit_code(report, dry_run=settings.run.dry_run), report)
+    return Ended(exit_code(report, dry_run=settings.run.dry_run), report, page)
 
 
 def _page(report: Report, settings: Settings, manner: Manner) -> str | None:

@@ -38,7 +38,7 @@ class Story:
 def summary_of(ended: Ended, story: Story, *, seconds: float, dry_run: bool) -> dict[str, Any]:
     """The summary of a run that ended by itself or by a signal."""
     if ended.report is not None:
-        return _with_text(report_fields(ended.report, dry_run=dry_run))
+        return _with_text(report_fields(ended.report, dry_run=dry_run, page=ended.page))
     stopped = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}.get(ended.exit_code, "stopped")
     return _with_text(_without_report(story, verdict=stopped, exit_code=ended.exit_code, seconds=seconds))
 
@@ -62,6 +62,7 @@ def _without_report(story: Story, *, verdict: str, exit_code: int, seconds: floa
         "exit_code": exit_code,
         "lake": story.lake,
         "manifest": story.manifest,
+        "report": None,
         "seconds": round(seconds, 3),
         "lanes": lanes,
         "errors": [],

@@ -108,7 +108,7 @@ def test_the_keys_of_the_summary_are_explained() -> None:
     text = section("The summary, and `--on-finish`")
 
     assert set(summary) == named(text)
-    assert set(summary) - {"text"} == set(report_fields(report, dry_run=False))
+    assert set(summary) - {"text"} == set(report_fields(report, dry_run=False, page=None))
     assert {key for key in summary["errors"][0] if f"`{key}`" not in text} == set()
 
 
