@@ -12,6 +12,7 @@ COMMANDS = {
     "runs": ("axsync.cli.past:runs", "Past runs with their verdicts, newest first."),
     "show": ("axsync.cli.past:show", "One run in full: counts, retries, repairs, drift, dead letters, files."),
     "report": ("axsync.cli.report:report", "One HTML page about a run."),
+    "diff": ("axsync.cli.diff:diff", "Assets added, removed, changed between two snapshots, field by field."),
     "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot again, and compare it with its manifest."),
     "gc": ("axsync.cli.keep:gc", "Show what of the lake nobody needs any more, or remove it."),
     "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),

@@ -64,12 +64,17 @@ def _config_option(function: Decorated) -> Decorated:
 
 def speech_options(function: Decorated) -> Decorated:
     """`--output`, `--log-format`, `-q` and `-v`."""
+    return speech_options_with(_FORMS, function)
+
+
+def speech_options_with(forms: click.Choice[str], function: Decorated) -> Decorated:
+    """The same, for a command whose result has other forms."""
     verbose, log = "Single pages as well; tracebacks of bugs.", "Form of log lines on stderr."
     for option in (
         _verbosity(1, "-v", "--verbose", help=verbose),
         _verbosity(-1, "-q", "--quiet", help="Only warnings and the result."),
         _kept(LOG_FORMAT, "--log-format", type=_FORMS, default="text", show_default=True, help=log),
-        _kept(OUTPUT, "--output", type=_FORMS, default="text", show_default=True, help="Form of the result on stdout."),
+        _kept(OUTPUT, "--output", type=forms, default="text", show_default=True, help="Form of the result on stdout."),
     ):
         function = option(function)
     return function

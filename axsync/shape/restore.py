@@ -47,10 +47,15 @@ def restore(row: Mapping[str, object], lane: Mapping[str, Any]) -> dict[str, Res
         value = row.get(name)
         if value is not None:
             column = _column(name, orjson.dumps(entry))
-            served = _served(value, column.kind, column.dates or dates.RFC1123)
-            record |= _object(served) if column.field == OVERFLOW else {column.field: served}
+            back = served(value, column)
+            record |= _object(back) if column.field == OVERFLOW else {column.field: back}
     rescued = row.get(RESCUED)
     return _laid_over(record, rescue.parse(str(rescued))) if rescued is not None else record
+
+
+def served(value: object, column: Column) -> Restored:
+    """What was served for this value of a column, as far as the column alone can tell."""
+    return _served(value, column.kind, column.dates or dates.RFC1123)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -1,0 +1,100 @@
+"""`axsync diff`: what came, went and changed between two snapshots."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from axsync.cli.options import OUTPUT, lake, lake_options, speech_options_with
+
+if TYPE_CHECKING:
+    from axsync.past.changes import Change
+    from axsync.past.diff import Keep, Wish
+
+EPILOG = """\b
+Examples:
+  axsync diff latest~1 latest                        yesterday and today, all entity types
+  axsync diff 2026-11-22 2026-11-23 devices --show 10
+  axsync diff latest~7 latest devices --id 0f3c9a5be1d24477a6c0b1e2d3f4a5b6
+  axsync diff latest~1 latest --output jsonl | jq -c 'select(.change == "added")'
+  axsync diff latest~1 latest devices --into changes.parquet
+  axsync diff latest~1 latest --ignore '*.uptime' --ignore adapter_list_length
+  axsync diff latest~1 latest --compare '*.last_seen' (which is left out otherwise)
+
+\b
+Forms of the result:
+  text     counts, the fields that changed most, a few assets field by field
+  json     the same as one document
+  jsonl    a line for each asset that differs, with every field that does
+  --into   a Parquet file with a row for each field of each asset that differs
+
+\b
+Exit codes: 0 done, whatever differs; 1 the disk failed; 2 no such run, its files are no longer there, or the two
+have no entity type in common."""
+
+
+def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has decorated
+    for option in (
+        click.option("--id", "ids", multiple=True, metavar="ID", help="Only this asset; repeatable."),
+        click.option("--ignore", multiple=True, metavar="GLOB", help="Also leave out these fields; repeatable."),
+        click.option("--compare", multiple=True, metavar="GLOB", help="Compare these although they move; repeatable."),
+        click.option("--records", is_flag=True, help="Of assets that came or went the whole record."),
+        click.option("--show", type=click.IntRange(0, 1000), default=3, show_default=True, help="Assets of each kind."),
+        click.option("--into", type=click.Path(path_type=Path), metavar="FILE", help="A Parquet file of all changes."),
+        click.option("--memory", default="1GB", show_default=True, metavar="SIZE", help="Beyond it, files are used."),
+        click.option("--temporary", type=click.Path(path_type=Path), metavar="FOLDER", help="For these files."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.command(epilog=EPILOG)
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@click.argument("entity", required=False)
+@_options
+@lake_options
+@partial(speech_options_with, click.Choice(["text", "json", "jsonl"]))
+@click.pass_context
+def diff(context: click.Context, /, before: str, after: str, entity: str | None, **wished: Any) -> None:
+    """Assets added, removed, changed from snapshot A to snapshot B, field by field.
+
+    A and B are runs: an id, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`. Without ENTITY
+    all types that both hold are compared. Fields that tell of the fetch and not of the asset (fetch_time, last_seen
+    and the like) are left out; the result lists them.
+    """
+    from axsync.console.differences import Examples, diff_json, json_lines, show_diff  # noqa: PLC0415  as below
+    from axsync.console.session import plain_console  # noqa: PLC0415  --help must not wait for it
+    from axsync.past.changes_file import changes_file  # noqa: PLC0415  as above
+    from axsync.past.diff import diff as compare  # noqa: PLC0415  as above
+    from axsync.publish.history import find_run  # noqa: PLC0415  as above
+
+    looked_at, output, examples = lake(context), context.meta[OUTPUT], Examples(wished["show"])
+    runs = find_run(looked_at, before), find_run(looked_at, after)
+    keepers: list[Keep] = [json_lines(sys.stdout)] if output == "jsonl" else [examples]
+    with ExitStack() as open_files:
+        if wished["into"]:
+            keepers.append(open_files.enter_context(changes_file(wished["into"])))
+        found = compare(looked_at, runs, _wish(entity, wished), partial(_each, keepers))
+    if output == "json":
+        click.echo(diff_json(found, examples))
+    elif output == "text":
+        show_diff(found, examples, plain_console(sys.stdout))
+
+
+def _each(keepers: list[Keep], change: Change) -> None:
+    for keep in keepers:
+        keep(change)
+
+
+def _wish(entity: str | None, wished: dict[str, Any]) -> Wish:
+    from axsync.past.diff import Wish  # noqa: PLC0415  as above
+    from axsync.past.pairs import Ignoring  # noqa: PLC0415  as above
+
+    ignoring = Ignoring(wished["ignore"], wished["compare"])
+    return Wish(entity, wished["ids"], ignoring, wished["records"], wished["memory"], wished["temporary"])

@@ -1,0 +1,187 @@
+"""What `axsync diff` found: a summary for people, JSON lines for programs."""
+
+import heapq
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from axsync.console.table import Side, Table, show
+from axsync.console.words import clean, counted, number
+from axsync.model import Lane
+from axsync.past.changes import Change, json_text
+from axsync.past.diff import Diff, LaneDiff
+from axsync.past.pairs import MOVING, OWN
+from axsync.publish.history import FoundRun
+
+FIELDS_SHOWN, ASSET_FIELDS_SHOWN, WIDTH = 10, 12, 70
+
+
+@dataclass(slots=True)
+class Examples:
+    """The few assets of each kind and lane that have the smallest ids: always the same ones, in whatever order."""
+
+    most: int
+    _kept: dict[tuple[Lane, str], list[tuple[str, int, Change]]] = field(default_factory=dict)
+    _count: int = 0
+
+    def __call__(self, change: Change) -> None:
+        kept = self._kept.setdefault((change.lane, change.kind), [])
+        self._count += 1
+        entry = (change.id, self._count, change)
+        kept.append(entry)
+        if len(kept) > 2 * self.most:
+            kept[:] = heapq.nsmallest(self.most, kept)
+
+    def of(self, lane: Lane, kind: str) -> list[Change]:
+        """In the order of ids."""
+        return [change for *_, change in heapq.nsmallest(self.most, self._kept.get((lane, kind), []))]
+
+
+def json_lines(stream: TextIO) -> Callable[[Change], None]:
+    """Writes a line per asset, plain ASCII."""
+
+    def keep(change: Change) -> None:
+        stream.write(change_text(change) + "\n")
+
+    return keep
+
+
+def change_text(change: Change) -> str:
+    """The change as one line of JSON; a side of a field is missing where the field was not served."""
+    head = {"instance": change.lane.instance, "entity": change.lane.entity, "id": change.id, "change": change.kind}
+    fields = ", ".join(f"{json.dumps(name)}: {_both(change, name)}" for name in change.fields)
+    return f"{json.dumps(head)[:-1]}, {json.dumps('fields')}: {{{fields}}}}}"
+
+
+def _both(change: Change, name: str) -> str:
+    sides = (("before", change.before), ("after", change.after))
+    return "{" + ", ".join(f"{json.dumps(w)}: {json_text(side[name])}" for w, side in sides if name in side) + "}"
+
+
+def diff_json(found: Diff, examples: Examples) -> str:
+    """The summary as one JSON document, plain ASCII."""
+    lanes = [_lane_json(lane, examples) for lane in found.lanes]
+    only = {"only_before": list(map(str, found.only_before)), "only_after": list(map(str, found.only_after))}
+    runs = {"before": _run_json(found.before), "after": _run_json(found.after)}
+    return json.dumps({**runs, "lanes": lanes, **only}, indent=2)
+
+
+def _run_json(run: FoundRun) -> dict[str, str]:
+    return {"run_id": run.snapshot.run_id, "logical_date": run.snapshot.logical_date}
+
+
+def _lane_json(lane: LaneDiff, examples: Examples) -> dict[str, Any]:
+    counts = {name: getattr(lane, name) for name in ("rows_before", "rows_after", "added", "removed", "changed")}
+    shown = [
+        json.loads(change_text(change))
+        for kind in ("added", "removed", "changed")
+        for change in examples.of(Lane(lane.instance, lane.entity), kind)
+    ]
+    columns = {
+        "ignored": lane.ignored,
+        "appeared": lane.appeared,
+        "gone": lane.gone,
+        "retyped": {name: {"before": old, "after": new} for name, (old, new) in lane.retyped.items()},
+    }
+    head = {"instance": lane.instance, "entity": lane.entity}
+    return {**head, **counts, "fields": dict(lane.fields.most_common()), **columns, "examples": shown}
+
+
+def show_diff(found: Diff, examples: Examples, console: Console) -> None:
+    """Print what came, went and changed; the fields that changed most; a few assets field by field."""
+    for title, run in (("from", found.before), ("to", found.after)):
+        _say(f"{title:<6}{run.snapshot.run_id}  {run.snapshot.logical_date}", console)
+    several = len({lane.instance for lane in found.lanes}) > 1
+    _show(_counts(found.lanes), console, several=several)
+    fields = _fields(found.lanes)
+    if fields.rows:
+        console.print(Text("\nFields that changed in most assets", style="bold"), soft_wrap=True)
+        _show(fields, console, several=several)
+    for lane in found.lanes:
+        _show_lane(lane, examples, console, several=several)
+    for line in _remarks(found):
+        _say(line, console)
+
+
+def _counts(lanes: Sequence[LaneDiff]) -> Table:
+    rows = [(lane.instance, lane.entity, *map(number, _numbers(lane))) for lane in lanes]
+    total = ("total", "", *map(number, map(sum, zip(*map(_numbers, lanes), strict=True))))
+    titles = ("instance", "entity type", "rows before", "rows after", "added", "removed", "changed")
+    return Table(titles, _sides(titles), tuple(rows), total if len(rows) > 1 else ())
+
+
+def _numbers(lane: LaneDiff) -> tuple[int, ...]:
+    return lane.rows_before, lane.rows_after, lane.added, lane.removed, lane.changed
+
+
+def _fields(lanes: Sequence[LaneDiff]) -> Table:
+    rows = [
+        (lane.instance, lane.entity, name, number(count))
+        for lane in lanes
+        for name, count in sorted(lane.fields.items(), key=lambda one: (-one[1], one[0]))[:FIELDS_SHOWN]
+    ]
+    titles = ("instance", "entity type", "field", "assets")
+    return Table(titles, ("left", "left", "left", "right"), tuple(rows))
+
+
+def _sides(titles: Sequence[str]) -> tuple[Side, ...]:
+    return tuple[Side, ...]("left" if title in {"instance", "entity type"} else "right" for title in titles)
+
+
+def _show(table: Table, console: Console, *, several: bool) -> None:
+    if several:
+        show(table, console)
+        return
+    total = ("total", *table.total[2:]) if table.total else ()
+    show(Table(table.titles[1:], table.sides[1:], tuple(row[1:] for row in table.rows), total), console)
+
+
+def _show_lane(lane: LaneDiff, examples: Examples, console: Console, *, several: bool) -> None:
+    place = Lane(lane.instance, lane.entity)
+    name = str(place) if several else lane.entity
+    for kind, count in (("added", lane.added), ("removed", lane.removed)):
+        if shown := examples.of(place, kind):
+            more = f" and {count - len(shown):,} more" if count > len(shown) else ""
+            _say(f"\n{name}, {kind}: {', '.join(change.id for change in shown)}{more}", console)
+    for change in examples.of(place, "changed"):
+        _say(f"\n{name} {change.id}", console)
+        _show_asset(change, console)
+
+
+def _show_asset(change: Change, console: Console) -> None:
+    names = change.fields[:ASSET_FIELDS_SHOWN]
+    rows = tuple((name, _shown(change.before, name), _shown(change.after, name)) for name in names)
+    show(Table(("field", "before", "after"), ("left", "left", "left"), rows), console)
+    if more := len(change.fields) - len(names):
+        _say(f"and {counted(more, 'more field')}", console)
+
+
+def _shown(side: Any, name: str) -> str:  # noqa: ANN401  a mapping of JSON values
+    return clean(json_text(side[name]), most=WIDTH) if name in side else "–"
+
+
+def _remarks(found: Diff) -> Iterable[str]:
+    yield ""
+    for lane in found.lanes:
+        for what, names in (("appeared", lane.appeared), ("gone", lane.gone)):
+            if names:
+                yield f"{lane.entity}: columns {what}: {', '.join(names)}"
+        for name, (old, new) in lane.retyped.items():
+            yield f"{lane.entity}: {name} was {old} and is {new}"
+    for run, lanes in ((found.before, found.only_before), (found.after, found.only_after)):
+        if lanes:
+            yield f"only in {run.snapshot.run_id}: {', '.join(map(str, lanes))}"
+    left_out = sorted({name for lane in found.lanes for name in lane.ignored} - set(OWN))
+    yield f"not compared: {', '.join((*OWN, *left_out))}"
+    yield f"(always left out, where not told otherwise: fields that end in {', '.join(MOVING)})"
+
+
+def _say(line: str, console: Console) -> None:
+    if line.startswith("\n") or not line:
+        console.print()
+    if line:
+        console.print(Text(clean(line, most=4000)), soft_wrap=True)
