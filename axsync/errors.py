@@ -3,6 +3,9 @@
 AxsyncError
 ├── UsageError               the caller asked for something that cannot be (exit 2)
 │   ├── ConfigError          a setting is missing, unknown or out of range
+│   ├── StoreError           the credential store is damaged, open to others, locked, or cannot be written
+│   ├── UnknownCredential    no store knows a credential of this name
+│   ├── WrongHost            a credential belongs to another host than the one to be asked
 │   ├── UnknownEntity        an entity type that the instance does not offer
 │   ├── LakeError            the lake cannot be written
 │   ├── NoLake               there is no lake to read from
@@ -40,6 +43,26 @@ class UsageError(AxsyncError):
 
 class ConfigError(UsageError):
     """A setting is missing, unknown or out of range."""
+
+
+class StoreError(UsageError):
+    """The credential store is damaged, open to others, locked, or cannot be written."""
+
+
+class UnknownCredential(UsageError):
+    """No store knows a credential of this name. Attribute: `name`."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class WrongHost(UsageError):
+    """A credential belongs to another host than the one to be asked. Attributes: `name`, `bound`, `asked` (URLs)."""
+
+    def __init__(self, *, name: str, bound: str, asked: str) -> None:
+        super().__init__(f"credential {name!r} belongs to {bound}, and is not sent to {asked}")
+        self.name, self.bound, self.asked = name, bound, asked
 
 
 class UnknownEntity(UsageError):

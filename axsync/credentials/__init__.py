@@ -1,0 +1,27 @@
+"""API keys and client secrets: how they are named, where they are kept, which host they belong to."""
+
+from axsync.credentials.opening import PERSON, good_passphrase
+from axsync.credentials.records import Record, shown_reference
+from axsync.credentials.redaction import basic, redact
+from axsync.credentials.references import resolve, resolve_credential, secret_word
+from axsync.credentials.store import CredentialStore, Listed
+from axsync.credentials.values import Credential, Kind, Secret
+from axsync.credentials.vaults import keyring_at_hand
+
+__all__ = [
+    "PERSON",
+    "Credential",
+    "CredentialStore",
+    "Kind",
+    "Listed",
+    "Record",
+    "Secret",
+    "basic",
+    "good_passphrase",
+    "keyring_at_hand",
+    "redact",
+    "resolve",
+    "resolve_credential",
+    "secret_word",
+    "shown_reference",
+]

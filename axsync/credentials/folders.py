@@ -1,0 +1,63 @@
+"""Credentials that a platform lays into a folder: a mounted Kubernetes secret, or what systemd loads for a unit.
+
+`NAME.key`, `NAME.secret` and `NAME.url` make a credential; `NAME.kind` (api-key, oauth) and `NAME.description` may
+stand beside them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from axsync.credentials.places import FOLDER_VARIABLE
+from axsync.credentials.records import Record
+from axsync.credentials.references import SYSTEMD_VARIABLE, read_word
+from axsync.credentials.values import Credential, Kind
+from axsync.errors import ConfigError, StoreError
+
+VARIABLES = (SYSTEMD_VARIABLE, FOLDER_VARIABLE)
+
+
+def folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The folders that this process was given, systemd's first."""
+    return tuple(Path(environ[name]) for name in VARIABLES if environ.get(name))
+
+
+def records_in(folder: Path) -> tuple[Record, ...]:
+    """The credentials of a folder. Raises: StoreError where one is not whole."""
+    try:
+        names = sorted(path.name.removesuffix(".key") for path in folder.glob("*.key"))
+    except OSError as error:
+        raise StoreError(f"the folder {str(folder)!r} cannot be read ({error.strerror})") from error
+    return tuple(found for name in names if (found := record_in(folder, name)) is not None)
+
+
+def record_in(folder: Path, name: str) -> Record | None:
+    """The credential of this name, None where the folder has no key for it. Raises: StoreError."""
+    if not (folder / f"{name}.key").is_file():
+        return None
+    if (url := _text(folder, name, "url")) is None:
+        raise StoreError(f"{str(folder / name)}.key has no {name}.url beside it that says which host it belongs to")
+    kind = _text(folder, name, "kind") or "api-key"
+    if kind not in ("api-key", "oauth"):
+        raise StoreError(f"{str(folder / name)}.kind must be api-key or oauth")
+    description = _text(folder, name, "description") or ""
+    try:
+        return Record(name, url, "folder", cast("Kind", kind), description, folder=str(folder))
+    except ConfigError as error:
+        raise StoreError(f"{str(folder / name)}.*: {error}") from error
+
+
+def open_in(record: Record) -> Credential:
+    """Key and secret of a credential of a folder. Raises: ConfigError."""
+    place = Path(record.folder)
+    key, secret = (read_word(place / f"{record.name}.{part}") for part in ("key", "secret"))
+    return Credential(key, secret, record.kind)
+
+
+def _text(folder: Path, name: str, part: str) -> str | None:
+    try:
+        return (folder / f"{name}.{part}").read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{str(folder / name)}.{part} cannot be read ({type(error).__name__})") from error

@@ -1,0 +1,72 @@
+"""What opens the encrypted file: a key file, a passphrase in a file, or a person who is asked."""
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TypeAlias
+
+from axsync.credentials.places import KEY_VARIABLE, PASSPHRASE_VARIABLE
+from axsync.credentials.sealing import Kdf, Opener
+from axsync.credentials.values import Secret
+from axsync.errors import StoreError
+
+MIN_KEY_BYTES, MAX_KEY_BYTES = 32, 64 * 1024
+MIN_PASSPHRASE = 8  # characters
+Person: TypeAlias = Callable[[bool], Secret]
+"""Asks a person for the passphrase; with True for a new one."""
+
+PERSON: ContextVar[Person | None] = ContextVar("PERSON", default=None)
+"""Who may be asked. Nobody, unless the command line says so: a library must not wait for a keyboard."""
+
+
+def find_opener(environ: Mapping[str, str], kdf: Kdf | None) -> Opener:
+    """What opens a file that wants this; for a new file (None) a key file if there is one, else a passphrase.
+
+    Raises: StoreError.
+    """
+    key_file = environ.get(KEY_VARIABLE, "")
+    if kdf == "hkdf-sha256" or (kdf is None and key_file):
+        if not key_file:
+            raise StoreError(f"it is locked with a key file, and {KEY_VARIABLE} names none")
+        return Opener("hkdf-sha256", _key(Path(key_file)))
+    return Opener("scrypt", _passphrase(environ, new=kdf is None))
+
+
+def asks_a_person(environ: Mapping[str, str], kdf: Kdf | None) -> bool:
+    """Whether a passphrase is wanted that no file holds."""
+    return kdf == "scrypt" and not environ.get(PASSPHRASE_VARIABLE)
+
+
+def _key(path: Path) -> Secret:
+    content = _read(path, KEY_VARIABLE)
+    if not MIN_KEY_BYTES <= len(content) <= MAX_KEY_BYTES:
+        raise StoreError(f"{KEY_VARIABLE} names a file that does not hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes")
+    return Secret(content.hex())
+
+
+def _passphrase(environ: Mapping[str, str], *, new: bool) -> Secret:
+    if path := environ.get(PASSPHRASE_VARIABLE):
+        return good_passphrase(_read(Path(path), PASSPHRASE_VARIABLE), f"the file of {PASSPHRASE_VARIABLE}")
+    person = PERSON.get()
+    if person is None:
+        raise StoreError(f"it needs a passphrase; {PASSPHRASE_VARIABLE} names no file, and nobody can be asked here")
+    return person(new)
+
+
+def good_passphrase(content: bytes, place: str) -> Secret:
+    """A passphrase without the end of its line. Raises: StoreError, which does not repeat it."""
+    try:
+        text = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise StoreError(f"{place} does not hold UTF-8 text") from None
+    if len(text) < MIN_PASSPHRASE:
+        raise StoreError(f"{place} holds fewer than {MIN_PASSPHRASE} characters")
+    return Secret(text)
+
+
+def _read(path: Path, variable: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_KEY_BYTES + 1)
+    except OSError as error:
+        raise StoreError(f"{variable} names a file that cannot be read ({error.strerror})") from error

@@ -1,0 +1,111 @@
+"""Files that nobody else may read: mode 0600 in folders of mode 0700, whatever the umask; links are not followed."""
+
+import fcntl
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from axsync.errors import StoreError
+
+OTHERS = 0o077
+OTHERS_WRITE = 0o022
+MAX_BYTES = 16 << 20
+
+
+def read_private(path: Path) -> bytes | None:
+    """The content, None where there is no such file.
+
+    Raises: StoreError where it is a link, no file, another user's, readable by others, or in a folder that others
+        may write.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        what = "is a symbolic link" if path.is_symlink() else f"cannot be read ({error.strerror})"
+        raise StoreError(f"the credential store {str(path)!r} {what}") from error
+    with os.fdopen(handle, "rb") as file:
+        _check_file(path, os.fstat(file.fileno()))
+        _check_folder(path.parent)
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise StoreError(f"the credential store {str(path)!r} is far too large to be one")
+    return content
+
+
+def _check_file(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(f"the credential store {str(path)!r} is not a file")
+    if found.st_uid not in (os.geteuid(), 0):
+        raise StoreError(f"the credential store {str(path)!r} belongs to another user")
+    if mode := stat.S_IMODE(found.st_mode) & OTHERS:
+        whole = stat.S_IMODE(found.st_mode)
+        who = "read" if mode & 0o044 else "changed"
+        raise StoreError(f"the credential store {str(path)!r} has mode {whole:04o} and can be {who} by others")
+
+
+def _check_folder(folder: Path) -> None:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    # The sticky bit does not help: in such a folder anybody could have put the file there.
+    if mode & OTHERS_WRITE:
+        raise StoreError(f"the folder {str(folder)!r} has mode {mode:04o} and can be changed by others")
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder of mode 0700, and those above it as usual; one that is there stays as it is."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        folder.chmod(0o700)  # an odd umask takes even the owner's bits
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put a file in place whole, durable, with mode 0600. Raises: StoreError."""
+    with _telling(path):
+        make_private_folder(path.parent)
+        _check_folder(path.parent)
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, 0o600)
+                file.write(content)
+                file.flush()
+                os.fsync(handle)
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        _fsync_folder(path.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until nobody else changes what this lock stands for; it goes with its process. Raises: StoreError."""
+    with _telling(path):
+        make_private_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"the credential store {str(path)!r} cannot be written ({error.strerror})") from error

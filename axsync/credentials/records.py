@@ -1,0 +1,102 @@
+"""What is known of a credential without its secrets, and the list of all that a folder keeps."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from axsync.credentials.values import Kind
+from axsync.errors import AxsyncError, ConfigError, StoreError
+from axsync.settings import check_names, check_reference, normal_url
+
+Kept = Literal["keyring", "file", "references", "folder"]
+"""Where a secret is: the system's keyring, the encrypted file, elsewhere by reference, a folder of the platform."""
+
+MAX_DESCRIPTION = 200
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A credential without its secrets. Moments are UTC, as 2026-11-23T02:00:00Z."""
+
+    name: str
+    url: str  # scheme://host[:port]; it is sent nowhere else
+    kept: Kept
+    kind: Kind = "api-key"
+    description: str = ""
+    key_reference: str = ""  # where `kept` is references
+    secret_reference: str = ""
+    folder: str = ""  # where `kept` is folder
+    ca_file: str = ""  # how the host is reached where no configuration says it
+    allow_plain_http: bool = False
+    created_at: str = ""
+    updated_at: str = ""
+
+    def __post_init__(self) -> None:
+        check_names("the name of a credential", [self.name])
+        called = f"the url of credential {self.name!r}"
+        object.__setattr__(self, "url", normal_url(self.url, allow_plain_http=self.allow_plain_http, called=called))
+        if len(self.description) > MAX_DESCRIPTION or not self.description.isprintable():
+            raise ConfigError(f"a description is one line of at most {MAX_DESCRIPTION} characters")
+        if self.kept == "references":
+            check_reference(self.key_reference, called="the reference to the key")
+            check_reference(self.secret_reference, called="the reference to the secret")
+
+    @property
+    def bound(self) -> dict[str, object]:
+        """What is sealed together with the secret, so that a changed list cannot send it elsewhere."""
+        plain = self.allow_plain_http
+        return {"url": self.url, "kind": self.kind, "ca_file": self.ca_file, "allow_plain_http": plain}
+
+    @property
+    def place(self) -> str:
+        """Where the secret is, in words."""
+        if self.kept == "references":
+            return f"{shown_reference(self.key_reference)}, {shown_reference(self.secret_reference)}"
+        return {"keyring": "system keyring", "file": "encrypted file", "folder": f"folder {self.folder}"}[self.kept]
+
+
+def shown_reference(reference: str) -> str:
+    """A reference as it may be shown: of a command only the program, as its arguments may be secret."""
+    kind, _, rest = reference.partition(":")
+    return f"command:{rest.split()[0]} …" if kind == "command" and len(rest.split()) > 1 else reference
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """All records of one store, in the order of their names."""
+
+    format: int = FORMAT
+    credentials: tuple[Record, ...] = field(default=())
+
+    def find(self, name: str) -> Record | None:
+        """The record of this name."""
+        return next((one for one in self.credentials if one.name == name), None)
+
+    def without(self, name: str) -> "Index":
+        """The others."""
+        return Index(FORMAT, tuple(one for one in self.credentials if one.name != name))
+
+    def with_record(self, record: Record) -> "Index":
+        """These and the record, in place of one of the same name."""
+        return Index(FORMAT, tuple(sorted((*self.without(record.name).credentials, record), key=lambda one: one.name)))
+
+    def text(self) -> bytes:
+        """The file, for people's eyes too."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+def read_index(content: bytes | None) -> Index:
+    """The records of a file, none where there is no file. Raises: StoreError, which does not say where."""
+    if content is None:
+        return Index()
+    try:
+        told = msgspec.json.decode(content, type=dict[str, object]).get("format")
+        if isinstance(told, int) and told > FORMAT:
+            raise StoreError(f"it was written by a newer axsync (format {told})")
+        return msgspec.json.decode(content, type=Index)
+    except StoreError:
+        raise
+    except (msgspec.MsgspecError, UnicodeDecodeError, AxsyncError) as error:
+        raise StoreError("it is damaged") from error
