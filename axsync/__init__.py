@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         LakeSettings,
         RunSettings,
         Settings,
+        StoredCredential,
     )
     from axsync.shape.restore import restore
 
@@ -30,6 +31,7 @@ __all__ = [
     "Report",
     "RunSettings",
     "Settings",
+    "StoredCredential",
     "load_settings",
     "restore",
     "stream",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from axsync.config.credentials import REFERENCES, chosen_by_credential, credential_of, stored_values
 from axsync.config.expansion import Environ, expanded, place
 from axsync.config.fitting import fitting, shown
 from axsync.errors import ConfigError, LakeError
@@ -32,7 +33,7 @@ FILE_NAME = "axsync.toml"
 VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
 LAKE_VARIABLE = "AXSYNC_LAKE"
 FILES = ("ca_file", "client_cert", "client_key")
-REFERENCES = ("credential", "api_key", "api_secret")
+CREDENTIALS = "credentials"
 
 Table = dict[str, Any]  # what TOML calls a table
 Hints = Mapping[str, Any]  # keys and the types of their values
@@ -47,10 +48,11 @@ def load_settings(
     """What a run needs to know, from a file, the environment and the command line, the later the stronger.
 
     Without `path`, `axsync.toml` in the working directory is read when there is one. Where no file names an
-    instance, AX_URL, AX_KEY and AX_SECRET make one called `default`. `overrides` knows `lake` and the fields of
-    `RunSettings`; None and empty lists count as not given. Nothing is written, no credential is read.
+    instance, AX_URL, AX_KEY and AX_SECRET make one called `default`. `overrides` knows `lake`, the fields of
+    `RunSettings`, and `credentials`, names of the store that choose the instances which use them; None and empty
+    lists count as not given. Nothing is written, no secret is read.
 
-    Raises: ConfigError.
+    Raises: ConfigError; UnknownCredential and StoreError where the credential store has to say a URL.
     """
     environ = os.environ if environ is None else environ
     found, document = _found(path)
@@ -59,11 +61,24 @@ def load_settings(
         with place("[run]"):
             run = RunSettings(**_values(document, "run", _hints(RunSettings), environ))
         instances, entities = _instances(document, environ), _entities(document, environ)
+    given = dict(overrides or {})
+    if names := given.pop(CREDENTIALS, None):
+        run, instances = _by_credential(run, instances, names, environ, given)
     if not instances:
         where = f"{found} names no instance" if found else f"there is no {FILE_NAME} here"
         instances = (_instance_of_environment(environ, where),)
-    lake, run = _overridden(lake, run, environ, overrides or {})
+    lake, run = _overridden(lake, run, environ, given)
     return Settings(lake, instances, entities, run)
+
+
+def _by_credential(
+    run: RunSettings, instances: tuple[InstanceSettings, ...], names: object, environ: Environ, given: Table
+) -> tuple[RunSettings, tuple[InstanceSettings, ...]]:
+    """Only the instances of these credentials, whatever the file says about which to ask."""
+    if given.get("instances"):
+        raise ConfigError("instances and credentials cannot both be chosen")
+    wanted = fitting(CREDENTIALS, names, tuple[str, ...])
+    return replace(run, instances=()), chosen_by_credential(instances, wanted, environ)
 
 
 def load_lake(path: Path | None = None, *, environ: Environ | None = None, uri: str | None = None) -> LakeSettings:
@@ -136,24 +151,15 @@ def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
     hints = _hints(InstanceSettings) | dict.fromkeys(REFERENCES, str)
     del hints["name"]  # it is the name of the table
     with place(f"[instances.{name}]"):
-        values: Table = {"url": ""} | _values(tables, name, hints, environ)
+        values = _values(tables, name, hints, environ)
         references: dict[str, str] = {key: values.pop(key) for key in REFERENCES if key in values}
-        instance = InstanceSettings(name, credential=_credential(references), **values)
+        credential = credential_of(references)
+        values = ({"url": ""} if "url" in values else {"url": ""} | stored_values(credential, environ)) | values
+        instance = InstanceSettings(name, credential=credential, **values)
         for key in FILES:
             if (named := getattr(instance, key)) and not Path(named).is_file():
                 raise ConfigError(f"{key} names no file that exists")
     return instance
-
-
-def _credential(references: Mapping[str, str]) -> CredentialReference:
-    if name := references.get("credential", "").strip():
-        if len(references) > 1:
-            raise ConfigError("needs either credential or api_key and api_secret, not both")
-        return CredentialReference(f"keyring:axsync/{name}/key", f"keyring:axsync/{name}/secret")
-    missing = [key for key in ("api_key", "api_secret") if key not in references]
-    if missing:
-        raise ConfigError(f"has no {' and no '.join(missing)}; write a reference such as env:AX_KEY")
-    return CredentialReference(references["api_key"], references["api_secret"])
 
 
 def _instance_of_environment(environ: Environ, where: str) -> InstanceSettings:

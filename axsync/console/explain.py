@@ -23,11 +23,14 @@ from axsync.errors import (
     ServerError,
     SnapshotGone,
     StorageError,
+    StoreError,
+    UnknownCredential,
     UnknownEntity,
     UnknownRun,
     Unreachable,
     Untrusted,
     UsageError,
+    WrongHost,
 )
 
 FAILED, USAGE, PARTIAL, REFUSED, GUARDED, LATER = 1, 2, 3, 4, 5, 75
@@ -57,6 +60,9 @@ class Explanation:
 _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (UnknownEntity, USAGE, "`axsync entities` lists what is offered"),
     (ConfigError, USAGE, ""),
+    (StoreError, USAGE, "docs/credentials.md says how the store is opened, whose it must be, and how it is begun anew"),
+    (UnknownCredential, USAGE, "`axsync credential list` shows the known ones, `axsync credential add` adds one"),
+    (WrongHost, USAGE, "the url of the instance, or, where the host has really moved, `axsync credential update --url`"),
     (LakeError, USAGE, "another place with --lake, or the right to write there"),
     (NoLake, USAGE, "another place with --lake"),
     (UnknownRun, USAGE, "`axsync runs` lists the runs of a lake"),

@@ -1,5 +1,6 @@
 """API keys and client secrets: how they are named, where they are kept, which host they belong to."""
 
+from axsync.credentials.instances import credential_for, stored
 from axsync.credentials.opening import PERSON, good_passphrase
 from axsync.credentials.records import Record, shown_reference
 from axsync.credentials.redaction import basic, redact
@@ -17,6 +18,7 @@ __all__ = [
     "Record",
     "Secret",
     "basic",
+    "credential_for",
     "good_passphrase",
     "keyring_at_hand",
     "redact",
@@ -24,4 +26,5 @@ __all__ = [
     "resolve_credential",
     "secret_word",
     "shown_reference",
+    "stored",
 ]

@@ -36,15 +36,15 @@ def record_in(folder: Path, name: str) -> Record | None:
     if not (folder / f"{name}.key").is_file():
         return None
     if (url := _text(folder, name, "url")) is None:
-        raise StoreError(f"{str(folder / name)}.key has no {name}.url beside it that says which host it belongs to")
+        raise StoreError(f"{folder / name!s}.key has no {name}.url beside it that says which host it belongs to")
     kind = _text(folder, name, "kind") or "api-key"
     if kind not in ("api-key", "oauth"):
-        raise StoreError(f"{str(folder / name)}.kind must be api-key or oauth")
+        raise StoreError(f"{folder / name!s}.kind must be api-key or oauth")
     description = _text(folder, name, "description") or ""
     try:
         return Record(name, url, "folder", cast("Kind", kind), description, folder=str(folder))
     except ConfigError as error:
-        raise StoreError(f"{str(folder / name)}.*: {error}") from error
+        raise StoreError(f"{folder / name!s}.*: {error}") from error
 
 
 def open_in(record: Record) -> Credential:
@@ -60,4 +60,4 @@ def _text(folder: Path, name: str, part: str) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StoreError(f"{str(folder / name)}.{part} cannot be read ({type(error).__name__})") from error
+        raise StoreError(f"{folder / name!s}.{part} cannot be read ({type(error).__name__})") from error

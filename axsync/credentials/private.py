@@ -28,13 +28,20 @@ def read_private(path: Path) -> bytes | None:
     except OSError as error:
         what = "is a symbolic link" if path.is_symlink() else f"cannot be read ({error.strerror})"
         raise StoreError(f"the credential store {str(path)!r} {what}") from error
-    with os.fdopen(handle, "rb") as file:
-        _check_file(path, os.fstat(file.fileno()))
+    try:
+        _check_file(path, os.fstat(handle))
         _check_folder(path.parent)
-        content = file.read(MAX_BYTES + 1)
+        content = _whole(handle)
+    finally:
+        os.close(handle)
     if len(content) > MAX_BYTES:
         raise StoreError(f"the credential store {str(path)!r} is far too large to be one")
     return content
+
+
+def _whole(handle: int) -> bytes:
+    with os.fdopen(handle, "rb", closefd=False) as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def _check_file(path: Path, found: os.stat_result) -> None:

@@ -92,11 +92,9 @@ def read_index(content: bytes | None) -> Index:
     if content is None:
         return Index()
     try:
-        told = msgspec.json.decode(content, type=dict[str, object]).get("format")
-        if isinstance(told, int) and told > FORMAT:
-            raise StoreError(f"it was written by a newer axsync (format {told})")
-        return msgspec.json.decode(content, type=Index)
-    except StoreError:
-        raise
+        found = msgspec.json.decode(content, type=dict[str, object]).get("format")
+        if not (isinstance(found, int) and found > FORMAT):
+            return msgspec.json.decode(content, type=Index)
     except (msgspec.MsgspecError, UnicodeDecodeError, AxsyncError) as error:
         raise StoreError("it is damaged") from error
+    raise StoreError(f"it was written by a newer axsync (format {found})")

@@ -1,7 +1,7 @@
 """What an encrypted store looks like: a readable header, a sealed box, a checksum. Pure but for chance.
 
-    axsync credential vault\\n
-    {"version": 1, "kdf": "scrypt", "n": …, "r": …, "p": …, "salt": …, "nonce": …}\\n
+    axsync credential vault
+    {"version": 1, "kdf": "scrypt", "n": …, "r": …, "p": …, "salt": …, "nonce": …}
     <box: AES-256-GCM over the content; the two lines above are its associated data>
     <SHA-256 of all of that, 32 bytes>
 

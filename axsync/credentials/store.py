@@ -23,7 +23,7 @@ from axsync.credentials.references import resolve_credential
 from axsync.credentials.sealing import Cost
 from axsync.credentials.values import Credential, Secret
 from axsync.credentials.vaults import FileVault, KeyringVault, Vault
-from axsync.errors import ConfigError, StoreError, UnknownCredential
+from axsync.errors import StoreError, UnknownCredential
 from axsync.settings import CredentialReference, nearest
 
 
@@ -171,12 +171,10 @@ def _packed(record: Record, credential: Credential) -> str:
 def _unpacked(text: str, record: Record) -> Credential:
     try:
         kept: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-        key, secret = kept.pop("key"), kept.pop("secret")
+        key, secret = str(kept.pop("key")), str(kept.pop("secret"))
     except (msgspec.MsgspecError, KeyError) as error:
         raise StoreError(f"what the {record.place} holds for credential {record.name!r} is damaged") from error
     if kept != {"name": record.name, **record.bound}:
-        told = f"the list says {record.url}, its secret was sealed for {kept.get('url')}"
-        raise StoreError(f"credential {record.name!r} does not match what it was sealed with: {told}")
+        told = f"its secret was sealed for {kept.get('url')}, the list says {record.url}"
+        raise StoreError(f"credential {record.name!r} was changed outside of axsync: {told}")
     return Credential(Secret(key), Secret(secret), record.kind)
-
-

@@ -4,10 +4,11 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 
-from axsync.credentials import Credential, resolve_credential
+from axsync.credentials import Credential, CredentialStore, credential_for, stored
 from axsync.engine import together
 from axsync.errors import ServerError, Unreachable
 from axsync.events import Notice, Observer
@@ -30,13 +31,15 @@ async def open_sources(
     *,
     environ: Mapping[str, str] = os.environ,
     jitter: Jitter = random.uniform,
+    given: Credential | None = None,
 ) -> AsyncIterator[dict[str, Source | ServerError]]:
     """Instance name → its source, or why it cannot be asked. All credentials are read before any request is sent.
 
-    Raises: ConfigError.
+    `given` is tried in place of what the settings name. Raises: ConfigError, StoreError, UnknownCredential, WrongHost.
     """
     chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
-    credentials = {i.name: resolve_credential(i.credential, environ=environ) for i in chosen}
+    store = CredentialStore(environ)
+    credentials = {i.name: given or credential_for(i, store, environ=environ) for i in chosen}
     ways = {i.name: find_way(i, environ) for i in chosen}
     for name, credential in credentials.items():
         for text in (*ways[name].notices, *credential.notices):
@@ -47,7 +50,19 @@ async def open_sources(
         for transport in transports.values():
             await stack.enter_async_context(transport.open())
         found = await together([_probed(i, transports[i.name], ends) for i in chosen])
+        if given is None:
+            _remember(chosen, found, store)
         yield dict(zip(transports, found, strict=True))
+
+
+def _remember(
+    chosen: Sequence[InstanceSettings], found: Sequence[Source | ServerError], store: CredentialStore
+) -> None:
+    """A credential that opened its instance was used well."""
+    moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    for instance, source in zip(chosen, found, strict=True):
+        if (name := stored(instance)) and isinstance(source, Source):
+            store.used(name, moment)
 
 
 def _transport(

@@ -6,10 +6,10 @@ that begins with the name of the field. What it is given has the right type; tha
 
 from axsync.settings.address import as_address, is_loopback, normal_proxy, normal_url
 from axsync.settings.bounds import GIB, KIB, MIB, TIB, Between, Bytes, Seconds
-from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging
+from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
 from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
 from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
-from axsync.settings.words import REFERENCE_KINDS, check_reference, nearest
+from axsync.settings.words import REFERENCE_KINDS, check_names, check_reference, nearest
 
 __all__ = [
     "DEFAULT_ENTITY",
@@ -34,7 +34,9 @@ __all__ = [
     "RunSettings",
     "Seconds",
     "Settings",
+    "StoredCredential",
     "as_address",
+    "check_names",
     "check_reference",
     "is_loopback",
     "nearest",

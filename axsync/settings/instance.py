@@ -19,7 +19,7 @@ NO_PROXY = "none"
 
 @dataclass(frozen=True, slots=True)
 class CredentialReference:
-    """Where key and secret are kept: `env:NAME`, `file:PATH`, `keyring:NAME` or `command:ARGV` each."""
+    """Where key and secret are kept: `env:NAME`, `file:PATH`, `keyring:NAME`, `systemd:NAME` or `command:ARGV` each."""
 
     api_key: str
     api_secret: str
@@ -30,12 +30,22 @@ class CredentialReference:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredCredential:
+    """A credential of the store, by its name; it is sent to the host it belongs to and to no other."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        check_names("credential", [self.name])
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceSettings:
     """One Axonius deployment: how it is reached, and how hard it may be asked."""
 
     name: str
     url: str  # scheme://host[:port]
-    credential: CredentialReference
+    credential: CredentialReference | StoredCredential
     api: Api = "auto"
     requests_per_second: Annotated[float, Between(0.01, 10_000)] = 10.0
     in_flight: Annotated[int, Between(1, 256)] = 4  # requests at once

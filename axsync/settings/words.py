@@ -8,7 +8,7 @@ from datetime import date
 
 from axsync.errors import ConfigError
 
-REFERENCE_KINDS = ("env", "file", "keyring", "command")
+REFERENCE_KINDS = ("env", "file", "keyring", "systemd", "command")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -21,7 +21,7 @@ def check_reference(reference: str, *, called: str) -> None:
     if not reference.isprintable():
         raise ConfigError(f"{called} has an invisible character in it")
     if kind not in REFERENCE_KINDS:
-        kinds = "env:NAME, file:PATH, keyring:NAME or command:ARGV"
+        kinds = "env:NAME, file:PATH, keyring:NAME, systemd:NAME or command:ARGV"
         raise ConfigError(f"{called} must be a reference ({kinds}), never the secret itself")
     if not rest.strip():
         raise ConfigError(f"{called} has nothing after '{kind}:'")

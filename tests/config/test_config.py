@@ -22,6 +22,7 @@ from axsync.settings import (
     LakeSettings,
     RunSettings,
     Settings,
+    StoredCredential,
 )
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -245,11 +246,11 @@ def test_a_date_may_be_written_without_quotes() -> None:
     assert loaded(INSTANCE + "[run]\nlogical_date = 2026-11-23\n").run.logical_date == "2026-11-23"
 
 
-def test_a_named_credential_is_looked_up_in_the_keyring() -> None:
-    """`credential` stands for two keyring references."""
+def test_a_named_credential_is_one_of_the_store() -> None:
+    """It is not looked up where the file says the host."""
     instance = loaded('[instances.a]\nurl = "https://acme"\ncredential = "prod"\n').instances[0]
 
-    assert instance.credential == CredentialReference("keyring:axsync/prod/key", "keyring:axsync/prod/secret")
+    assert instance.credential == StoredCredential("prod")
 
 
 def test_entity_types_inherit_from_the_default() -> None:

@@ -1,0 +1,50 @@
+"""Which credential an instance has, and what the store says where the file says nothing. No secret is read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from axsync.config.expansion import Environ
+from axsync.credentials import CredentialStore
+from axsync.errors import ConfigError
+from axsync.settings import CredentialReference, InstanceSettings, StoredCredential
+
+REFERENCES = ("credential", "api_key", "api_secret")
+FROM_STORE = ("url", "ca_file", "allow_plain_http")
+
+
+def credential_of(references: Mapping[str, str]) -> CredentialReference | StoredCredential:
+    """What a table says, by the keys of `REFERENCES`. Raises: ConfigError."""
+    if name := references.get("credential", "").strip():
+        if len(references) > 1:
+            raise ConfigError("needs either credential or api_key and api_secret, not both")
+        return StoredCredential(name)
+    missing = [key for key in ("api_key", "api_secret") if key not in references]
+    if missing:
+        raise ConfigError(f"has no {' and no '.join(missing)}; write a reference such as env:AX_KEY")
+    return CredentialReference(references["api_key"], references["api_secret"])
+
+
+def stored_values(credential: CredentialReference | StoredCredential, environ: Environ) -> dict[str, Any]:
+    """How the host of a stored credential is reached. Raises: UnknownCredential, StoreError."""
+    if isinstance(credential, CredentialReference):
+        return {}
+    record = CredentialStore(environ).find(credential.name)
+    return {name: getattr(record, name) for name in FROM_STORE}
+
+
+def chosen_by_credential(
+    configured: Sequence[InstanceSettings], names: Sequence[str], environ: Environ
+) -> tuple[InstanceSettings, ...]:
+    """The configured instances that use these credentials; one is made for a credential that none uses.
+
+    Raises: UnknownCredential, StoreError, ConfigError where an instance has its name and another credential.
+    """
+    return tuple(instance for name in dict.fromkeys(names) for instance in _with(configured, name, environ))
+
+
+def _with(configured: Sequence[InstanceSettings], name: str, environ: Environ) -> Iterator[InstanceSettings]:
+    wanted = StoredCredential(name)
+    found = [instance for instance in configured if instance.credential == wanted]
+    if not found and name.lower() in {instance.name.lower() for instance in configured}:
+        raise ConfigError(f"instance {name!r} of the configuration has another credential; use --instance {name}")
+    yield from found or [InstanceSettings(name, credential=wanted, **stored_values(wanted, environ))]

@@ -1,0 +1,382 @@
+"""Names, hosts, places: what the store keeps, gives back, and refuses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import PasswordDeleteError
+
+from axsync.credentials import PERSON, Credential, CredentialStore, Record, Secret, credential_for, keyring_at_hand
+from axsync.credentials.records import read_index
+from axsync.credentials.sealing import Cost
+from axsync.errors import ConfigError, StoreError, UnknownCredential, WrongHost
+from axsync.settings import CredentialReference, InstanceSettings, StoredCredential
+
+URL = "https://acme.example"
+KEYS = Credential(Secret("k3y"), Secret("5ecr3t"))
+
+
+class Memory(KeyringBackend):
+    """A keyring for the time of a test."""
+
+    priority: float = 5
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        if self.kept.pop((service, username), None) is None:
+            raise PasswordDeleteError
+
+
+@pytest.fixture
+def system_keyring() -> Iterator[Memory]:
+    before, memory = keyring.get_keyring(), Memory()
+    keyring.set_keyring(memory)
+    yield memory
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A store of its own, opened with a passphrase in a file."""
+    (tmp_path / "passphrase").write_text("correct horse\n")
+    return {"AXSYNC_HOME": str(tmp_path / "home"), "AXSYNC_PASSPHRASE_FILE": str(tmp_path / "passphrase")}
+
+
+def store(environ: dict[str, str]) -> CredentialStore:
+    return CredentialStore(environ, cost=Cost(n=2))
+
+
+def record(**settings: Any) -> Record:
+    return Record(**({"name": "prod", "url": URL, "kept": "file"} | settings))
+
+
+def words(credential: Credential) -> tuple[str, str]:
+    return credential.key.reveal(), credential.secret.reveal()
+
+
+def opened(environ: dict[str, str], name: str = "prod") -> tuple[str, str]:
+    """Key and secret, as a process that knows nothing yet reads them."""
+    fresh = store(environ)
+    return words(fresh.open(fresh.find(name)))
+
+
+@pytest.mark.parametrize("kept", ["file", "keyring"])
+def test_a_credential_lives_through_its_verbs(kept: str, environ: dict[str, str], system_keyring: Memory) -> None:
+    """Added, rotated, moved to another host, renamed, removed; each is seen by the next process."""
+    one = record(kept=kept, description="nightly")
+    store(environ).keep(one, KEYS)
+    store(environ).keep(record(name="lab", kept=kept), KEYS)
+    assert opened(environ) == ("k3y", "5ecr3t")
+
+    store(environ).keep(one, Credential(Secret("k2"), Secret("s2")))
+    assert opened(environ) == ("k2", "s2")
+
+    moved = replace(one, url="https://other.example")
+    store(environ).keep(moved, store(environ).open(one))
+    assert opened(environ) == ("k2", "s2")
+
+    store(environ).rename(moved, "main")
+    assert opened(environ, "main") == ("k2", "s2")
+    with pytest.raises(UnknownCredential, match=r"^there is no credential 'prod'"):
+        store(environ).find("prod")
+
+    store(environ).remove(store(environ).find("main"))
+    assert [row.record.name for row in store(environ).listed()] == ["lab"]
+    assert len(system_keyring.kept) == (kept == "keyring")
+
+
+def test_no_secret_lies_open(environ: dict[str, str]) -> None:
+    """Neither in the list nor in the encrypted file, and both are for their owner only."""
+    store(environ).keep(record(), KEYS)
+    files = {path.name: path for path in Path(environ["AXSYNC_HOME"]).iterdir()}
+
+    assert {"credentials.json", "credentials.vault"} <= set(files)
+    for path in files.values():
+        assert path.stat().st_mode & 0o077 == 0
+        assert b"5ecr3t" not in path.read_bytes()
+        assert b"k3y" not in path.read_bytes()
+
+
+def test_a_credential_may_move_to_another_keeper(environ: dict[str, str], system_keyring: Memory) -> None:
+    """From the file to the keyring; the file forgets it."""
+    store(environ).keep(record(), KEYS)
+    store(environ).keep(record(kept="keyring"), KEYS)
+    store(environ).keep(record(name="other"), KEYS)
+
+    assert opened(environ) == ("k3y", "5ecr3t")
+    with pytest.raises(StoreError, match=r"holds nothing for credential 'prod'$"):
+        store(environ).open(record())
+
+
+def test_references_are_read_where_they_point(environ: dict[str, str]) -> None:
+    """The store knows the place and not the secret; there is no encrypted file, and no passphrase."""
+    del environ["AXSYNC_PASSPHRASE_FILE"]
+    one = record(kept="references", key_reference="env:AX_KEY", secret_reference="env:AX_SECRET", kind="oauth")
+    store(environ).keep(one, None)
+    environ |= {"AX_KEY": "id", "AX_SECRET": "s3"}
+
+    assert opened(environ) == ("id", "s3")
+    assert store(environ).open(one).kind == "oauth"
+    assert one.place == "env:AX_KEY, env:AX_SECRET"
+
+
+def test_arguments_of_a_command_are_not_listed() -> None:
+    """They may be secret themselves."""
+    one = record(kept="references", key_reference="command:pass show 5ecr3t", secret_reference="command:pass")
+
+    assert one.place == "command:pass …, command:pass"
+
+
+@pytest.mark.parametrize("variable", ["CREDENTIALS_DIRECTORY", "AXSYNC_CREDENTIALS_DIRECTORY"])
+def test_a_folder_of_the_platform_wins(variable: str, environ: dict[str, str], tmp_path: Path) -> None:
+    """As systemd and Kubernetes lay it there; the list says which one is hidden, and by what."""
+    folder = tmp_path / "given"
+    folder.mkdir()
+    for part, text in {"key": "fk\n", "secret": "fs\n", "url": f"{URL}\n", "kind": "oauth\n"}.items():
+        (folder / f"prod.{part}").write_text(text)
+    store(environ).keep(record(), KEYS)
+    environ[variable] = str(folder)
+
+    assert opened(environ) == ("fk", "fs")
+    assert store(environ).open(store(environ).find("prod")).kind == "oauth"
+    rows = store(environ).listed()
+    assert [(row.record.kept, row.hidden_by) for row in rows] == [("folder", ""), ("file", f"folder {folder}")]
+    with pytest.raises(StoreError, match=r"is changed there$"):
+        store(environ).own("prod")
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "sentence"),
+    [
+        ("url", None, r"has no prod\.url beside it"),
+        ("url", "acme", "must begin with https"),
+        ("kind", "saml", r"prod\.kind must be api-key or oauth$"),
+        ("url", "http://acme.example", "would send the keys unencrypted"),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_told(
+    part: str, text: str | None, sentence: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A key without a host could go anywhere."""
+    parts = {"key": "fk", "secret": "fs", "url": URL} | {part: text}
+    for name, content in parts.items():
+        if content is not None:
+            (tmp_path / f"prod.{name}").write_text(content)
+    environ["AXSYNC_CREDENTIALS_DIRECTORY"] = str(tmp_path)
+
+    with pytest.raises(StoreError, match=sentence):
+        store(environ).find("prod")
+
+
+def instance(url: str = URL, name: str = "prod") -> InstanceSettings:
+    return InstanceSettings("i", url, StoredCredential(name), allow_plain_http=True)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://acme.example:8443", "http://acme.example", "https://acme.example.evil.example"]
+)
+@pytest.mark.parametrize("kept", ["file", "folder", "references"])
+def test_a_credential_goes_to_its_own_host_only(kept: str, url: str, environ: dict[str, str], tmp_path: Path) -> None:
+    """Not to another host, port or scheme, whatever the configuration says."""
+    if kept == "folder":
+        for part, text in {"key": "fk", "secret": "fs", "url": URL}.items():
+            (tmp_path / f"prod.{part}").write_text(text)
+        environ["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    else:
+        store(environ).keep(record(kept=kept, key_reference="env:A", secret_reference="env:A"), KEYS)
+    environ["A"] = "a"
+
+    credential_for(instance(), store(environ), environ=environ)
+    with pytest.raises(WrongHost, match=f"^credential 'prod' belongs to {URL}, and is not sent to {url}$") as caught:
+        credential_for(instance(url), store(environ), environ=environ)
+    assert (caught.value.name, caught.value.bound, caught.value.asked) == ("prod", URL, url)
+
+
+@pytest.mark.parametrize("kept", ["file", "keyring"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(URL, "https://evil.example"), ('"ca_file": ""', '"ca_file": "/tmp/ca"'), ("api-key", "oauth")],
+)
+def test_a_changed_list_sends_a_secret_nowhere(
+    kept: str, before: str, after: str, environ: dict[str, str], system_keyring: Memory
+) -> None:
+    """The list can be read and written without the passphrase; what it says of the host is sealed with the secret."""
+    store(environ).keep(record(kept=kept), KEYS)
+    index = Path(environ["AXSYNC_HOME"]) / "credentials.json"
+    index.write_text(index.read_text().replace(before, after))
+    fresh = store(environ)
+
+    with pytest.raises(StoreError, match=r"was changed outside of axsync"):
+        fresh.open(fresh.find("prod"))
+
+
+def test_a_wrong_passphrase_opens_nothing(environ: dict[str, str]) -> None:
+    """And changes nothing."""
+    store(environ).keep(record(), KEYS)
+    Path(environ["AXSYNC_PASSPHRASE_FILE"]).write_text("wrong horse")
+
+    with pytest.raises(StoreError, match=r"credentials.vault' cannot be opened: the passphrase does not open it$"):
+        opened(environ)
+    with pytest.raises(StoreError, match=r"the passphrase does not open it$"):
+        store(environ).keep(record(name="lab"), KEYS)
+    Path(environ["AXSYNC_PASSPHRASE_FILE"]).write_text("correct horse")
+    assert opened(environ) == ("k3y", "5ecr3t")
+    assert len(store(environ).listed()) == 1
+
+
+def test_a_key_file_opens_without_a_passphrase(environ: dict[str, str], tmp_path: Path) -> None:
+    """For machines; once locked with it, the store asks for it."""
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    locked = {"AXSYNC_HOME": environ["AXSYNC_HOME"], "AXSYNC_STORE_KEY_FILE": str(tmp_path / "key")}
+    store(locked).keep(record(), KEYS)
+
+    assert opened(locked) == ("k3y", "5ecr3t")
+    with pytest.raises(StoreError, match=r"it is locked with a key file, and AXSYNC_STORE_KEY_FILE names none$"):
+        opened(environ)
+    (tmp_path / "key").write_bytes(b"short")
+    with pytest.raises(StoreError, match=r"does not hold 32 to 65536 bytes$"):
+        opened(locked)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"short\n", "holds fewer than 8 characters$"), (b"\xff" * 12, "does not hold UTF-8 text$")],
+)
+def test_a_bad_passphrase_is_not_repeated(content: bytes, sentence: str, environ: dict[str, str]) -> None:
+    """The sentence names the variable of the file."""
+    Path(environ["AXSYNC_PASSPHRASE_FILE"]).write_bytes(content)
+
+    with pytest.raises(StoreError, match=f"^the file of AXSYNC_PASSPHRASE_FILE {sentence}"):
+        store(environ).keep(record(), KEYS)
+
+
+def test_nobody_is_asked_unless_somebody_says_so(environ: dict[str, str]) -> None:
+    """A library does not wait for a keyboard; the command line may let a person be asked, once for a new store too."""
+    del environ["AXSYNC_PASSPHRASE_FILE"]
+    with pytest.raises(StoreError, match=r"nobody can be asked here$"):
+        store(environ).keep(record(), KEYS)
+
+    asked: list[bool] = []
+    with _person(asked):
+        store(environ).keep(record(), KEYS)
+        assert store(environ).wants_passphrase("prod")
+        assert opened(environ) == ("k3y", "5ecr3t")
+    assert asked == [True, False]
+
+
+@contextmanager
+def _person(asked: list[bool]) -> Iterator[None]:
+    def answer(new: bool) -> Secret:
+        asked.append(new)
+        return Secret("correct horse")
+
+    token = PERSON.set(answer)
+    yield
+    PERSON.reset(token)
+
+
+@pytest.mark.parametrize("name", ["credentials.json", "credentials.vault"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"format": 1, "credentials": [{}]}', b"[]", b"null"])
+def test_a_damaged_store_is_one_sentence(name: str, content: bytes, environ: dict[str, str]) -> None:
+    """It names the file; nothing is overwritten."""
+    store(environ).keep(record(), KEYS)
+    path = Path(environ["AXSYNC_HOME"]) / name
+    path.write_bytes(content)
+
+    with pytest.raises(StoreError, match=rf"{name}' cannot be (read|opened): it is damaged$"):
+        opened(environ)
+    with pytest.raises(StoreError, match=r"it is damaged$"):
+        store(environ).keep(record(name="lab"), KEYS)
+    assert path.read_bytes() == content
+
+
+def test_a_list_of_the_future_is_not_touched() -> None:
+    """A newer axsync knows more than this one would write back."""
+    with pytest.raises(StoreError, match=r"^it was written by a newer axsync \(format 9\)$"):
+        read_index(b'{"format": 9, "credentials": {}}')
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "ä", "a" * 65, "--all", "a\nb"])
+def test_a_name_that_could_be_a_path_is_refused(name: str) -> None:
+    """It becomes the name of an instance, and so of a folder."""
+    with pytest.raises(ConfigError, match=r"^the name of a credential must be written with 1 to 64 letters"):
+        record(name=name)
+
+
+@pytest.mark.parametrize("description", ["two\nlines", "a" * 201, "\x1b[31mred"])
+def test_a_description_is_one_plain_line(description: str) -> None:
+    """So that lists stay lists."""
+    with pytest.raises(ConfigError, match=r"^a description is one line of at most 200 characters$"):
+        record(description=description)
+
+
+def test_names_are_taken_once(environ: dict[str, str]) -> None:
+    """Renaming overwrites nothing."""
+    store(environ).keep(record(), KEYS)
+    store(environ).keep(record(name="lab"), KEYS)
+
+    with pytest.raises(StoreError, match=r"^there is a credential 'lab' already$"):
+        store(environ).rename(record(), "lab")
+    with pytest.raises(UnknownCredential, match=r"^there is no credential 'prdo'; did you mean 'prod'"):
+        store(environ).find("prdo")
+
+
+def test_the_last_use_is_remembered_where_it_can_be(environ: dict[str, str]) -> None:
+    """A folder that cannot be written costs the memory and nothing else."""
+    store(environ).keep(record(), KEYS)
+    store(environ).used("prod", "2026-11-23T02:00:00Z")
+    assert store(environ).listed()[0].last_used == "2026-11-23T02:00:00Z"
+
+    Path(environ["AXSYNC_HOME"], "last-used.json").write_text("[]")
+    assert store(environ).listed()[0].last_used == ""
+    store({**environ, "AXSYNC_HOME": "/dev/null/no"}).used("prod", "2026-11-23T02:00:00Z")
+
+
+def test_the_store_is_where_the_desktop_rules_say(tmp_path: Path) -> None:
+    """AXSYNC_HOME, else XDG_CONFIG_HOME, else ~/.config; relative XDG paths do not count."""
+    home = {"HOME": str(tmp_path)}
+
+    assert CredentialStore(home).folder == tmp_path / ".config/axsync"
+    assert CredentialStore(home | {"XDG_CONFIG_HOME": "/etc/x"}).folder == Path("/etc/x/axsync")
+    assert CredentialStore(home | {"XDG_CONFIG_HOME": "x"}).folder == tmp_path / ".config/axsync"
+    assert CredentialStore(home | {"AXSYNC_HOME": "/srv/a"}).folder == Path("/srv/a")
+
+
+def test_the_old_names_of_the_keyring_still_work(environ: dict[str, str], system_keyring: Memory) -> None:
+    """With a notice, as they belong to no host."""
+    system_keyring.kept |= {("axsync/prod", "key"): "k3y", ("axsync/prod", "secret"): "5ecr3t"}
+    found = credential_for(instance(), store(environ), environ=environ)
+
+    assert words(found) == ("k3y", "5ecr3t")
+    assert "belongs to no host yet" in found.notices[0]
+    with pytest.raises(UnknownCredential, match=r"^there is no credential 'lab'; the store is empty$"):
+        credential_for(instance(name="lab"), store(environ), environ=environ)
+
+
+def test_only_a_recommended_keyring_is_at_hand(system_keyring: Memory) -> None:
+    """One that keeps plain text says so by its priority."""
+    assert keyring_at_hand()
+    system_keyring.priority = 0.5
+    assert not keyring_at_hand()
+
+
+def test_inline_references_are_bound_by_their_table(environ: dict[str, str]) -> None:
+    """Key, secret and host stand in the same place there."""
+    environ |= {"AX_KEY": "k", "AX_SECRET": "s"}
+    inline = InstanceSettings("i", URL, CredentialReference("env:AX_KEY", "env:AX_SECRET"))
+
+    assert words(credential_for(inline, store(environ), environ=environ)) == ("k", "s")
