@@ -3,7 +3,10 @@
 AxsyncError
 ├── UsageError               the caller asked for something that cannot be (exit 2)
 │   ├── ConfigError          a setting is missing, unknown or out of range
-│   ├── StoreError           the credential store is damaged, open to others, locked, or cannot be written
+│   ├── StoreError           the credential store cannot be used or written
+│   │   ├── StoreExposed     others can read or change it
+│   │   ├── StoreLocked      what should open it is missing or wrong
+│   │   └── StoreDamaged     it is not what axsync wrote
 │   ├── UnknownCredential    no store knows a credential of this name
 │   ├── WrongHost            a credential belongs to another host than the one to be asked
 │   ├── UnknownEntity        an entity type that the instance does not offer
@@ -46,7 +49,19 @@ class ConfigError(UsageError):
 
 
 class StoreError(UsageError):
-    """The credential store is damaged, open to others, locked, or cannot be written."""
+    """The credential store cannot be used or written."""
+
+
+class StoreExposed(StoreError):
+    """Others can read or change the credential store, or a link leads to it."""
+
+
+class StoreLocked(StoreError):
+    """The passphrase or key file of the credential store is missing or wrong."""
+
+
+class StoreDamaged(StoreError):
+    """The credential store, or an entry of it, is not what axsync wrote."""
 
 
 class UnknownCredential(UsageError):

@@ -15,6 +15,8 @@ COMMANDS = {
     "diff": ("axsync.cli.diff:diff", "Assets added, removed, changed between two snapshots, field by field."),
     "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot again, and compare it with its manifest."),
     "gc": ("axsync.cli.keep:gc", "Show what of the lake nobody needs any more, or remove it."),
+    "show": ("axsync.cli.past:show", "One run in full: counts, repairs, drift, dead letters, notices."),
+    "credential": ("axsync.cli.credential:credential", "Named credentials, kept safely and bound to their hosts."),
     "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),
     "demo": ("axsync.cli.demo:demo", "Emulate, run, and a look at the lake; needs no account."),
 }
@@ -24,7 +26,8 @@ EPILOG = """\b
 Examples:
   axsync demo
   AX_URL=https://acme.on.axonius.com AX_KEY=... AX_SECRET=... axsync run
-  axsync run devices users --lake lake
+  axsync credential add prod
+  axsync run devices users --credential prod --lake lake
 
 \b
 Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 partial or drifted,

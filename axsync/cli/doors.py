@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from axsync.config import load_settings
 from axsync.console.session import Sync
+from axsync.credentials import Credential
 from axsync.runs import EntityRow, FieldRow, InstanceCheck, check, entities, fields, sync
-from axsync.settings import Settings
+from axsync.runs.trial import Accepted, try_credential
+from axsync.settings import InstanceSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +20,4 @@ class Doors:
     check: Callable[[Settings], Awaitable[tuple[InstanceCheck, ...]]] = check
     entities: Callable[[Settings], Awaitable[tuple[EntityRow, ...]]] = entities
     fields: Callable[[Settings, str], Awaitable[tuple[FieldRow, ...]]] = fields
+    try_credential: Callable[[InstanceSettings, Credential | None], Awaitable[Accepted]] = try_credential

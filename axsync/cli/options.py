@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
 CONFIG, INSTANCES, LAKE = "axsync.config", "axsync.instances", "axsync.lake"
+CREDENTIALS = "axsync.credentials"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _FORMS = click.Choice(["text", "json"])
@@ -44,20 +45,32 @@ def _verbosity(level: int, *names: str, **settings: Any) -> Callable[[Decorated]
     return click.option(*names, is_flag=True, expose_value=False, callback=keep, **settings)
 
 
+def output_option(function: Decorated) -> Decorated:
+    """`--output`."""
+    told = "Form of the result on stdout."
+    return _kept(OUTPUT, "--output", type=_FORMS, default="text", show_default=True, help=told)(function)
+
+
 def source_options(function: Decorated) -> Decorated:
-    """`--config` and `--instance`."""
+    """`--config`, `--instance` and `--credential`."""
     only = _kept(INSTANCES, "--instance", multiple=True, metavar="NAME", help="Only this one; repeatable.")
-    return _config_option(only(function))
+    return config_option(only(_credential_option(function)))
+
+
+def _credential_option(function: Decorated) -> Decorated:
+    told = "Instances with this stored credential; repeatable."
+    return _kept(CREDENTIALS, "--credential", multiple=True, metavar="NAME", help=told)(function)
 
 
 def lake_options(function: Decorated) -> Decorated:
     """`--config` and `--lake`, for commands that look at a lake and ask no instance."""
-    return _config_option(
+    return config_option(
         _kept(LAKE, "--lake", metavar="URI", help="The lake; otherwise that of the settings.")(function)
     )
 
 
-def _config_option(function: Decorated) -> Decorated:
+def config_option(function: Decorated) -> Decorated:
+    """`--config`."""
     told = "Settings; ./axsync.toml when there is one."
     return _kept(CONFIG, "--config", type=_FILE, metavar="FILE", help=told)(function)
 
@@ -89,8 +102,22 @@ def doors(context: click.Context) -> Doors:
 
 def settings(context: click.Context, **overrides: object) -> Settings:
     """The settings of file and environment, under what the command line says."""
-    named = {"instances": context.meta[INSTANCES], **overrides}
-    return doors(context).load_settings(context.meta[CONFIG], overrides=named)
+    named = {"instances": context.meta[INSTANCES], "credentials": context.meta[CREDENTIALS], **overrides}
+    found = doors(context).load_settings(context.meta[CONFIG], overrides=named)
+    unlock(found)
+    return found
+
+
+def unlock(settings: Settings) -> None:
+    """Ask for the passphrase of the store where a chosen instance needs it, before a picture fills the terminal."""
+    from axsync.console.asking import allow_asking  # noqa: PLC0415  --help must not wait for it
+    from axsync.credentials import PERSON, CredentialStore, stored  # noqa: PLC0415  as above
+
+    names = [name for instance in settings.chosen() if (name := stored(instance)) is not None]
+    allow_asking()
+    person = PERSON.get()
+    if person is not None and any(CredentialStore().wants_passphrase(name) for name in names):
+        person(False)  # noqa: FBT003  it is not a new one
 
 
 def lake_settings(context: click.Context) -> LakeSettings:

@@ -1,6 +1,6 @@
 """Which credential an instance has, and what the store says where the file says nothing. No secret is read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from axsync.config.expansion import Environ
@@ -24,12 +24,19 @@ def credential_of(references: Mapping[str, str]) -> CredentialReference | Stored
     return CredentialReference(references["api_key"], references["api_secret"])
 
 
-def stored_values(credential: CredentialReference | StoredCredential, environ: Environ) -> dict[str, Any]:
-    """How the host of a stored credential is reached. Raises: UnknownCredential, StoreError."""
+def stored_values(
+    credential: CredentialReference | StoredCredential, environ: Environ, said: Collection[str] = ()
+) -> dict[str, Any]:
+    """How the host of a stored credential is reached, where the file (`said`) does not say it.
+
+    Raises: UnknownCredential, StoreError.
+    """
     if isinstance(credential, CredentialReference):
         return {}
     record = CredentialStore(environ).find(credential.name)
-    return {name: getattr(record, name) for name in FROM_STORE}
+    # Who trusts everybody has no use for a list of those to trust.
+    unwanted = {*said, "ca_file"} if "insecure_tls" in said else said
+    return {name: getattr(record, name) for name in FROM_STORE if name not in unwanted}
 
 
 def chosen_by_credential(

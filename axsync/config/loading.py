@@ -154,7 +154,8 @@ def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
         values = _values(tables, name, hints, environ)
         references: dict[str, str] = {key: values.pop(key) for key in REFERENCES if key in values}
         credential = credential_of(references)
-        values = ({"url": ""} if "url" in values else {"url": ""} | stored_values(credential, environ)) | values
+        if "url" not in values:
+            values |= {"url": ""} | stored_values(credential, environ, values)
         instance = InstanceSettings(name, credential=credential, **values)
         for key in FILES:
             if (named := getattr(instance, key)) and not Path(named).is_file():

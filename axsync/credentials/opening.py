@@ -8,7 +8,7 @@ from typing import TypeAlias
 from axsync.credentials.places import KEY_VARIABLE, PASSPHRASE_VARIABLE
 from axsync.credentials.sealing import Kdf, Opener
 from axsync.credentials.values import Secret
-from axsync.errors import StoreError
+from axsync.errors import StoreLocked
 
 MIN_KEY_BYTES, MAX_KEY_BYTES = 32, 64 * 1024
 MIN_PASSPHRASE = 8  # characters
@@ -22,12 +22,12 @@ PERSON: ContextVar[Person | None] = ContextVar("PERSON", default=None)
 def find_opener(environ: Mapping[str, str], kdf: Kdf | None) -> Opener:
     """What opens a file that wants this; for a new file (None) a key file if there is one, else a passphrase.
 
-    Raises: StoreError.
+    Raises: StoreLocked.
     """
     key_file = environ.get(KEY_VARIABLE, "")
     if kdf == "hkdf-sha256" or (kdf is None and key_file):
         if not key_file:
-            raise StoreError(f"it is locked with a key file, and {KEY_VARIABLE} names none")
+            raise StoreLocked(f"it is locked with a key file, and {KEY_VARIABLE} names none")
         return Opener("hkdf-sha256", _key(Path(key_file)))
     return Opener("scrypt", _passphrase(environ, new=kdf is None))
 
@@ -40,7 +40,7 @@ def asks_a_person(environ: Mapping[str, str], kdf: Kdf | None) -> bool:
 def _key(path: Path) -> Secret:
     content = _read(path, KEY_VARIABLE)
     if not MIN_KEY_BYTES <= len(content) <= MAX_KEY_BYTES:
-        raise StoreError(f"{KEY_VARIABLE} names a file that does not hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes")
+        raise StoreLocked(f"{KEY_VARIABLE} names a file that does not hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes")
     return Secret(content.hex())
 
 
@@ -49,18 +49,18 @@ def _passphrase(environ: Mapping[str, str], *, new: bool) -> Secret:
         return good_passphrase(_read(Path(path), PASSPHRASE_VARIABLE), f"the file of {PASSPHRASE_VARIABLE}")
     person = PERSON.get()
     if person is None:
-        raise StoreError(f"it needs a passphrase; {PASSPHRASE_VARIABLE} names no file, and nobody can be asked here")
+        raise StoreLocked(f"it needs a passphrase; {PASSPHRASE_VARIABLE} names no file, and nobody can be asked here")
     return person(new)
 
 
 def good_passphrase(content: bytes, place: str) -> Secret:
-    """A passphrase without the end of its line. Raises: StoreError, which does not repeat it."""
+    """A passphrase without the end of its line. Raises: StoreLocked, which does not repeat it."""
     try:
         text = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise StoreError(f"{place} does not hold UTF-8 text") from None
+        raise StoreLocked(f"{place} does not hold UTF-8 text") from None
     if len(text) < MIN_PASSPHRASE:
-        raise StoreError(f"{place} holds fewer than {MIN_PASSPHRASE} characters")
+        raise StoreLocked(f"{place} holds fewer than {MIN_PASSPHRASE} characters")
     return Secret(text)
 
 
@@ -69,4 +69,4 @@ def _read(path: Path, variable: str) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_KEY_BYTES + 1)
     except OSError as error:
-        raise StoreError(f"{variable} names a file that cannot be read ({error.strerror})") from error
+        raise StoreLocked(f"{variable} names a file that cannot be read ({error.strerror})") from error

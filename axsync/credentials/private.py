@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from axsync.errors import StoreError
+from axsync.errors import StoreError, StoreExposed
 
 OTHERS = 0o077
 OTHERS_WRITE = 0o022
@@ -26,8 +26,9 @@ def read_private(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        what = "is a symbolic link" if path.is_symlink() else f"cannot be read ({error.strerror})"
-        raise StoreError(f"the credential store {str(path)!r} {what}") from error
+        if path.is_symlink():
+            raise StoreExposed(f"the credential store {str(path)!r} is a symbolic link") from error
+        raise StoreError(f"the credential store {str(path)!r} cannot be read ({error.strerror})") from error
     try:
         _check_file(path, os.fstat(handle))
         _check_folder(path.parent)
@@ -46,20 +47,20 @@ def _whole(handle: int) -> bytes:
 
 def _check_file(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise StoreError(f"the credential store {str(path)!r} is not a file")
+        raise StoreExposed(f"the credential store {str(path)!r} is not a file")
     if found.st_uid not in (os.geteuid(), 0):
-        raise StoreError(f"the credential store {str(path)!r} belongs to another user")
+        raise StoreExposed(f"the credential store {str(path)!r} belongs to another user")
     if mode := stat.S_IMODE(found.st_mode) & OTHERS:
         whole = stat.S_IMODE(found.st_mode)
         who = "read" if mode & 0o044 else "changed"
-        raise StoreError(f"the credential store {str(path)!r} has mode {whole:04o} and can be {who} by others")
+        raise StoreExposed(f"the credential store {str(path)!r} has mode {whole:04o} and can be {who} by others")
 
 
 def _check_folder(folder: Path) -> None:
     mode = stat.S_IMODE(folder.stat().st_mode)
     # The sticky bit does not help: in such a folder anybody could have put the file there.
     if mode & OTHERS_WRITE:
-        raise StoreError(f"the folder {str(folder)!r} has mode {mode:04o} and can be changed by others")
+        raise StoreExposed(f"the folder {str(folder)!r} has mode {mode:04o} and can be changed by others")
 
 
 def make_private_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from axsync.credentials.values import MASK, Secret
-from axsync.errors import StoreError
+from axsync.errors import StoreDamaged, StoreError, StoreLocked
 
 MAGIC = b"axsync credential vault\n"
 VERSION = 1
@@ -79,9 +79,9 @@ def header_of(blob: bytes) -> Header:
         header = msgspec.json.decode(told[len(MAGIC) :], type=Header)
         lengths = (len(bytes.fromhex(header.salt)), len(bytes.fromhex(header.nonce)))
         if lengths != (SALT_BYTES, NONCE_BYTES) or header.n & (header.n - 1):
-            raise StoreError("it is damaged")
+            raise StoreDamaged("it is damaged")
     except ValueError as error:  # msgspec's own are ValueErrors
-        raise StoreError("it is damaged") from error
+        raise StoreDamaged("it is damaged") from error
     return header
 
 
@@ -96,14 +96,14 @@ def unseal(blob: bytes, opener: Opener) -> bytes:
         return AESGCM(_key(opener, header)).decrypt(bytes.fromhex(header.nonce), box, told)
     except InvalidTag:
         what = "passphrase" if header.kdf == "scrypt" else "key file"
-        raise StoreError(f"the {what} does not open it") from None
+        raise StoreLocked(f"the {what} does not open it") from None
 
 
 def _split(blob: bytes) -> tuple[bytes, bytes]:
     whole, checksum = blob[:-CHECKSUM_BYTES], blob[-CHECKSUM_BYTES:]
     end = whole.find(b"\n", len(MAGIC)) + 1
     if not whole.startswith(MAGIC) or not end or hashlib.sha256(whole).digest() != checksum:
-        raise StoreError("it is damaged")
+        raise StoreDamaged("it is damaged")
     return whole[:end], whole[end:]
 
 

@@ -23,7 +23,7 @@ from axsync.credentials.references import resolve_credential
 from axsync.credentials.sealing import Cost
 from axsync.credentials.values import Credential, Secret
 from axsync.credentials.vaults import FileVault, KeyringVault, Vault
-from axsync.errors import StoreError, UnknownCredential
+from axsync.errors import StoreDamaged, StoreError, UnknownCredential
 from axsync.settings import CredentialReference, nearest
 
 
@@ -90,7 +90,7 @@ class CredentialStore:
             return replace(resolve_credential(reference, environ=self._environ), kind=record.kind)
         text = self._vault(record.kept).fetch(record.name)
         if text is None:
-            raise StoreError(f"the {record.place} holds nothing for credential {record.name!r}")
+            raise StoreDamaged(f"the {record.place} holds nothing for credential {record.name!r}")
         return _unpacked(text, record)
 
     def keep(self, record: Record, credential: Credential | None) -> None:
@@ -145,7 +145,7 @@ class CredentialStore:
         try:
             return read_index(content)
         except StoreError as error:
-            raise StoreError(f"the list of credentials {str(path)!r} cannot be read: {error}") from error
+            raise type(error)(f"the list of credentials {str(path)!r} cannot be read: {error}") from error
 
     def _write(self, index: Index) -> None:
         write_private(self.folder / INDEX, index.text())
@@ -173,8 +173,8 @@ def _unpacked(text: str, record: Record) -> Credential:
         kept: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
         key, secret = str(kept.pop("key")), str(kept.pop("secret"))
     except (msgspec.MsgspecError, KeyError) as error:
-        raise StoreError(f"what the {record.place} holds for credential {record.name!r} is damaged") from error
+        raise StoreDamaged(f"what the {record.place} holds for credential {record.name!r} is damaged") from error
     if kept != {"name": record.name, **record.bound}:
         told = f"its secret was sealed for {kept.get('url')}, the list says {record.url}"
-        raise StoreError(f"credential {record.name!r} was changed outside of axsync: {told}")
+        raise StoreDamaged(f"credential {record.name!r} was changed outside of axsync: {told}")
     return Credential(Secret(key), Secret(secret), record.kind)

@@ -8,7 +8,7 @@ import msgspec
 
 from axsync.credentials.private import read_private, write_private
 from axsync.credentials.sealing import Cost, Kdf, Opener, header_of, seal, unseal
-from axsync.errors import StoreError
+from axsync.errors import StoreDamaged, StoreError
 
 RECOMMENDED = 1
 """keyring's own measure: backends below it are no safe place, or none at all."""
@@ -84,13 +84,13 @@ class FileVault:
         try:
             return msgspec.json.decode(content, type=dict[str, str])
         except msgspec.MsgspecError as error:
-            raise StoreError("it is damaged") from error
+            raise StoreDamaged("it is damaged") from error
 
     def _told(self, read: Callable[[], Any]) -> Any:  # noqa: ANN401  what `read` gives
         try:
             return read()
         except StoreError as error:
-            raise StoreError(f"the credential store {str(self.path)!r} cannot be opened: {error}") from error
+            raise type(error)(f"the credential store {str(self.path)!r} cannot be opened: {error}") from error
 
     def _write(self, kept: dict[str, str]) -> None:
         content = msgspec.json.encode(dict(sorted(kept.items())))

@@ -1,0 +1,214 @@
+"""`axsync credential add`, `update`, `rename`, `remove`: the commands that change the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from axsync.cli.credential_work import now, opened_store, prove_before_saving, read_pair
+
+if TYPE_CHECKING:
+    from axsync.credentials import Credential, Record
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options that `add` and `update` share; None and empty mean: not given."""
+
+    description: str | None = None
+    url: str | None = None
+    key_file: Path | None = None
+    secret_file: Path | None = None
+    stdin: bool = False
+    key_reference: str = ""
+    secret_reference: str = ""
+    keep: str | None = None
+    ca_file: Path | None = None
+    allow_plain_http: bool | None = None
+    no_test: bool = False
+
+    @property
+    def brings_secrets(self) -> bool:
+        """Whether key and secret come with files, standard input or references."""
+        return bool(self.key_file or self.secret_file or self.stdin or self.references)
+
+    @property
+    def references(self) -> bool:
+        """Whether the secret stays where a reference says."""
+        return bool(self.key_reference or self.secret_reference)
+
+    def facts(self) -> dict[str, Any]:
+        """What is said of the record itself."""
+        facts = {"description": self.description, "url": self.url, "allow_plain_http": self.allow_plain_http}
+        if self.ca_file is not None:
+            facts["ca_file"] = str(self.ca_file.absolute())
+        if self.references:
+            facts |= {"kept": "references", "key_reference": self.key_reference}
+            facts |= {"secret_reference": self.secret_reference}
+        return {name: value for name, value in facts.items() if value is not None}
+
+
+def _options(function: Decorated) -> Decorated:
+    for option in (
+        click.option("--no-test", is_flag=True, help="Save without asking the host."),
+        click.option("--allow-plain-http/--no-plain-http", default=None, help="Send the keys unencrypted."),
+        click.option("--ca-file", type=_FILE, metavar="FILE", help="Certificates (PEM) to trust for this host."),
+        click.option("--keep", type=click.Choice(["auto", "keyring", "file"]), help="Where; auto: the keyring if any."),
+        click.option("--secret-reference", default="", metavar="REF", help="The secret stays there: env:NAME …"),
+        click.option("--key-reference", default="", metavar="REF", help="The key stays there: env:NAME …"),
+        click.option("--stdin", is_flag=True, help="Two lines of standard input: key, secret."),
+        click.option("--secret-file", type=_FILE, metavar="FILE", help="The secret is in this file."),
+        click.option("--key-file", type=_FILE, metavar="FILE", help="The key is in this file."),
+        click.option("--url", metavar="URL", help="The host it belongs to, as https://host."),
+        click.option("--description", metavar="TEXT", help="One line for people."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.command(
+    epilog="\b\nExamples:\n  axsync credential add prod\n"
+    "  axsync credential add prod --url https://acme.on.axonius.com --key-file key --secret-file secret"
+)
+@click.argument("name")
+@click.option("--kind", type=click.Choice(["api-key", "oauth"]), default="api-key", show_default=True)
+@_options
+@click.pass_context
+def add(context: click.Context, /, name: str, kind: Any, **given: Any) -> None:  # noqa: ANN401  click has checked them
+    """Ask for key and secret, try them, save them.
+
+    Where nobody can be asked, --url and --key-file with --secret-file, or --stdin, or references say all. Nothing is
+    saved that the host does not accept, unless --no-test says so.
+    """
+    from axsync.console.asking import explain_keys  # noqa: PLC0415  --help must not wait for it
+    from axsync.credentials import Record  # noqa: PLC0415  as above
+    from axsync.errors import StoreError  # noqa: PLC0415  as above
+
+    asked, store = _asked(given), opened_store()
+    if store.known(name) is not None:
+        raise StoreError(f"there is a credential {name!r} already; axsync credential update {name} changes it")
+    Record(name, "https://host", "file")  # a bad name is told before anything is asked
+    if not asked.brings_secrets:
+        explain_keys(kind)
+    moment = now()
+    asked = _completed(asked)
+    facts = {"kept": _keeper(asked.keep), **asked.facts(), "kind": kind, "created_at": moment, "updated_at": moment}
+    record = Record(name=name, **facts)
+    _save(context, record, _pair(record, asked), asked)
+
+
+@click.command(
+    epilog="\b\nExamples:\n  axsync credential update prod                        new key and secret\n"
+    "  axsync credential update prod --url https://new.host     the host has moved"
+)
+@click.argument("name")
+@_options
+@click.pass_context
+def update(context: click.Context, /, name: str, **given: Any) -> None:
+    """New key and secret; or only another host or description.
+
+    Without options, or with --key-file, --stdin or references, key and secret are replaced. With --url, --description
+    or --keep alone they stay. A new key or host is tried before it is saved.
+    """
+    from axsync.console.asking import explain_keys  # noqa: PLC0415  as above
+
+    asked, store = _asked(given), opened_store()
+    before = store.own(name)
+    fresh = asked.brings_secrets or not (asked.facts() or asked.keep)
+    moved = asked.keep or (fresh and before.kept == "references")
+    kept = {"kept": _keeper(asked.keep)} if moved else {}
+    record = replace(before, **{**kept, **asked.facts(), "updated_at": now()})
+    if fresh and not asked.brings_secrets:
+        explain_keys(record.kind)
+    if not fresh and (record.bound, record.kept) == (before.bound, before.kept):
+        store.keep(record, None)  # a description needs no secret
+        click.echo(f"credential {name!r} is changed")
+        return
+    _save(context, record, _pair(record, asked) if fresh else store.open(before), asked)
+
+
+@click.command(epilog="\b\nExample:\n  axsync credential rename prod main")
+@click.argument("old")
+@click.argument("new")
+def rename(old: str, new: str) -> None:
+    """Another name for a credential.
+
+    Configurations that use the old one have to follow.
+    """
+    store = opened_store()
+    store.rename(store.own(old), new)
+    click.echo(f"credential {old!r} is now called {new!r}")
+
+
+@click.command(epilog="\b\nExample:\n  axsync credential remove prod --yes")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def remove(context: click.Context, /, name: str, *, yes: bool) -> None:
+    """Forget a credential and its secret.
+
+    In Axonius it stays valid until it is revoked there.
+    """
+    from axsync.console.asking import confirmed  # noqa: PLC0415  as above
+
+    store = opened_store()
+    record = store.own(name)
+    if not yes and not confirmed(f"Forget credential {name!r} for {record.url}, and its secret?"):
+        click.echo("nothing was removed", err=True)
+        context.exit(1)
+    store.remove(record)
+    click.echo(f"credential {name!r} is removed; in Axonius it stays valid until it is revoked there")
+
+
+def _asked(given: dict[str, Any]) -> Asked:
+    """The options. Raises: ConfigError for those that do not go together."""
+    from axsync.errors import ConfigError  # noqa: PLC0415  as above
+
+    asked = Asked(**given)
+    if asked.references and (asked.key_file or asked.secret_file or asked.stdin or asked.keep):
+        raise ConfigError("a secret that stays where a reference says is neither read from a file nor kept elsewhere")
+    return asked
+
+
+def _completed(asked: Asked) -> Asked:
+    """With host and description, from whoever sits at the terminal. Raises: ConfigError where there is nobody."""
+    from axsync.console.asking import ask_text, at_terminal  # noqa: PLC0415  as above
+    from axsync.errors import ConfigError  # noqa: PLC0415  as above
+    from axsync.settings import normal_url  # noqa: PLC0415  as above
+
+    if not at_terminal():
+        if asked.url is None:
+            raise ConfigError("the host is missing; give --url https://host")
+        return asked
+    allowed = bool(asked.allow_plain_http)
+    url = asked.url or ask_text("URL of the instance (https://host)", partial(normal_url, allow_plain_http=allowed))
+    if asked.description is None and not asked.brings_secrets:
+        return replace(asked, url=url, description=ask_text("Description (may stay empty)", str, default=""))
+    return replace(asked, url=url)
+
+
+def _keeper(keep: str | None) -> str:
+    from axsync.credentials import keyring_at_hand  # noqa: PLC0415  as above
+
+    return keep if keep in ("keyring", "file") else "keyring" if keyring_at_hand() else "file"
+
+
+def _pair(record: Record, asked: Asked) -> Credential:
+    if record.kept == "references":
+        return opened_store().open(record)
+    return read_pair(record.kind, asked.key_file, asked.secret_file, stdin=asked.stdin)
+
+
+def _save(context: click.Context, record: Record, credential: Credential, asked: Asked) -> None:
+    if not asked.no_test:
+        prove_before_saving(context, record, credential)
+    opened_store().keep(record, credential)
+    click.echo(f"credential {record.name!r} for {record.url} is kept: {record.place}")

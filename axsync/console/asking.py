@@ -1,0 +1,88 @@
+"""What a person at a terminal is asked: passphrases, keys and secrets unseen; hosts and descriptions in the open."""
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from axsync.console.session import plain_console
+from axsync.credentials import PERSON, Kind, Secret, good_passphrase, secret_word
+from axsync.errors import AxsyncError, ConfigError
+
+HOW_TO_OBTAIN = """\
+How to obtain a key: from version 6.1.74 on, only service accounts may call the API. In Axonius, make one under
+Settings > Service Accounts, with a role that has "API access enabled" and may view assets; Viewer is enough. Up to
+6.1.73 the key of a user works too: Settings > API. Key and secret are shown once. What the role or its data scope
+hides is missing from every copy, without an error.
+"""
+HOW_TO_OBTAIN_OAUTH = """\
+An OAuth client has an id and a secret, made in Axonius for a service account whose role has "API access enabled" and
+may view assets. They buy a token that lasts about an hour; axsync renews it, and keeps it in memory only.
+"""
+NAMES: dict[Kind, tuple[str, str]] = {
+    "api-key": ("API key", "API secret"),
+    "oauth": ("OAuth client id", "OAuth client secret"),
+}
+
+
+def at_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
+class Person:
+    """Asks for the passphrase of the store, once."""
+
+    def __init__(self) -> None:
+        self._known: Secret | None = None
+
+    def __call__(self, new: bool) -> Secret:  # noqa: FBT001  the form that `PERSON` has
+        """The passphrase. Raises: StoreError for one that is too short."""
+        if self._known is None:
+            told = "New passphrase for the credential store" if new else "Passphrase of the credential store"
+            text: str = click.prompt(told, hide_input=True, confirmation_prompt=new, err=True)
+            self._known = good_passphrase(text.encode(), "the passphrase")
+        return self._known
+
+
+def allow_asking() -> None:
+    """Let the store ask whoever sits at the terminal, if there is one."""
+    if PERSON.get() is None and (sys.stdin.isatty() or sys.stderr.isatty()):
+        PERSON.set(Person())
+
+
+def ask_pair(kind: Kind) -> tuple[Secret, Secret]:
+    """Key and secret, typed or pasted unseen. Raises: ConfigError."""
+    first, second = NAMES[kind]
+    return _hidden(first), _hidden(second)
+
+
+def _hidden(name: str) -> Secret:
+    return secret_word(click.prompt(f"{name} (not shown)", hide_input=True, err=True), f"the {name}")
+
+
+def ask_text(question: str, check: Callable[[str], str], *, default: str | None = None) -> str:
+    """A text that `check` agrees to; what it refuses is asked for again."""
+
+    def checked(text: str) -> str:
+        try:
+            return check(text)
+        except AxsyncError as error:
+            raise click.BadParameter(str(error)) from error
+
+    shown = bool(default)
+    answer: str = click.prompt(question, default=default, show_default=shown, value_proc=checked, err=True)
+    return answer
+
+
+def explain_keys(kind: Kind) -> None:
+    """How a key is obtained, on stderr."""
+    text = HOW_TO_OBTAIN if kind == "api-key" else HOW_TO_OBTAIN_OAUTH
+    plain_console(sys.stderr).print(text, soft_wrap=True)
+
+
+def confirmed(question: str) -> bool:
+    """Whether the person agrees. Raises: ConfigError where there is nobody."""
+    if not at_terminal():
+        raise ConfigError("nobody can be asked here; --yes agrees in advance")
+    return click.confirm(question, err=True)

@@ -1,0 +1,392 @@
+"""The credential commands against an emulator: at a terminal, and with nobody there."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from axsync.cli import main
+from axsync.demo import emulator
+from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
+
+SECONDS = 120.0  # a machine may be busy; nothing here takes a tenth of that
+QUICK = ("--profile", "p90", "--type", "devices", "--size", "devices=20")  # it lists its types: few questions
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Home:
+    """A store, and files that open it and fill it."""
+
+    folder: Path
+    url: str
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def file(self, name: str, text: str) -> str:
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(0o600)
+        return str(path)
+
+    def run(self, *arguments: str, stdin: str = "", **environ: str) -> Ran:
+        """With nobody at the keyboard."""
+        result = CliRunner(env=self.environ | environ).invoke(main, arguments, input=stdin)
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    def start(self, *arguments: str, stdin: str = "") -> Ran:
+        """The same as a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "axsync", *arguments],
+            cwd=self.folder,
+            env=os.environ | self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def add(self, name: str = "prod", *options: str) -> Ran:
+        key, secret = self.file("key", DEMO_KEY), self.file("secret", DEMO_SECRET + "\n")
+        files = ("--key-file", key, "--secret-file", secret)
+        return self.run("credential", "add", name, "--url", self.url, "--keep", "file", *files, *options)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with emulator(QUICK) as url:
+        yield url
+
+
+@pytest.fixture
+def home(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Opened with a key file, which takes no time; no keyring."""
+    monkeypatch.chdir(tmp_path)
+    home = Home(tmp_path, url)
+    home.environ = {
+        "AXSYNC_HOME": str(tmp_path / "home"),
+        "AXSYNC_STORE_KEY_FILE": home.file("opener", "0" * 32),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+    }
+    return home
+
+
+@pytest.fixture
+def locked(home: Home) -> Home:
+    """Opened with a passphrase in a file."""
+    del home.environ["AXSYNC_STORE_KEY_FILE"]
+    home.environ["AXSYNC_PASSPHRASE_FILE"] = home.file("passphrase", "correct horse")
+    return home
+
+
+class Terminal:
+    """A program on a pseudo-terminal: what it prints is read, what it asks is answered."""
+
+    def __init__(self, descriptor: int, process: "subprocess.Popen[bytes]") -> None:
+        self._descriptor, self._process = descriptor, process
+        self.shown = ""
+        self._seen = 0
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait until it asks this, then type."""
+        self._until(lambda: question in self.shown[self._seen :])
+        self._seen = len(self.shown)
+        os.write(self._descriptor, text.encode() + b"\n")
+
+    def end(self) -> int:
+        """Its exit code."""
+        self._until(lambda: False)
+        return self._process.wait(SECONDS)
+
+    def _until(self, enough: Callable[[], bool]) -> None:
+        ends = time.monotonic() + SECONDS
+        while not enough():
+            assert time.monotonic() < ends, f"nothing of the kind was asked: {self.shown!r}"
+            if not select.select([self._descriptor], [], [], 1.0)[0]:
+                continue
+            try:
+                read = os.read(self._descriptor, 65536)
+            except OSError:  # how Linux says that the other end is closed
+                return
+            if not read:
+                return
+            self.shown += read.decode(errors="replace")
+
+
+@contextmanager
+def on_terminal(home: Home, *arguments: str) -> Iterator[Terminal]:
+    ours, theirs = pty.openpty()
+    with ExitStack() as stack:
+        stack.callback(os.close, ours)
+        # A session of its own with the terminal in control, so that passphrases are read from it and not from ours.
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CONTROLLED, *arguments],
+            cwd=home.folder,
+            env=os.environ | home.environ | {"TERM": "xterm", "COLUMNS": "100"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        yield Terminal(ours, process)
+
+
+_CONTROLLED = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from axsync.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_a_life_at_the_terminal(home: Home) -> None:
+    """Added, tested, run, rotated, run again; no key, secret or passphrase is ever shown."""
+    del home.environ["AXSYNC_STORE_KEY_FILE"]
+    with on_terminal(home, "credential", "add", "prod") as terminal:
+        terminal.answer("URL of the instance", home.url + "/api")
+        terminal.answer("write it as", home.url)
+        terminal.answer("Description", "nightly copy")
+        terminal.answer("API key (not shown)", DEMO_KEY)
+        terminal.answer("API secret (not shown)", DEMO_SECRET)
+        terminal.answer("New passphrase for the credential store", "correct horse")
+        terminal.answer("Repeat for confirmation", "correct horse")
+        assert terminal.end() == 0
+        assert "only service accounts may call the API" in terminal.shown
+        assert "accepts the credential; API v2, product version 9_0_4" in terminal.shown
+        shown = terminal.shown
+    for command in (("credential", "test", "prod"), ("run", "devices", "--credential", "prod", "--lake", "lake")):
+        with on_terminal(home, *command) as terminal:
+            terminal.answer("Passphrase of the credential store", "correct horse")
+            assert terminal.end() == 0
+            shown += terminal.shown
+    with on_terminal(home, "credential", "update", "prod") as terminal:
+        terminal.answer("API key (not shown)", DEMO_KEY)
+        terminal.answer("API secret (not shown)", DEMO_SECRET)
+        terminal.answer("Passphrase of the credential store", "correct horse")
+        assert terminal.end() == 0
+        shown += terminal.shown
+    with on_terminal(home, "run", "--credential", "prod", "--lake", "lake", "--fresh") as terminal:
+        terminal.answer("Passphrase of the credential store", "correct horse")
+        assert terminal.end() == 0
+        shown += terminal.shown
+    with on_terminal(home, "credential", "remove", "prod") as terminal:
+        terminal.answer("Forget credential 'prod'", "n")
+        assert terminal.end() == 1
+
+    assert not [mark for mark in (DEMO_KEY, DEMO_SECRET, "correct horse") if mark in shown]
+    assert "nightly copy" in home.run("credential", "list").out
+
+
+def test_a_wrong_passphrase_at_the_terminal(locked: Home) -> None:
+    """One sentence, exit code 2, and what was typed is not shown."""
+    home = locked
+    assert home.add("prod", "--no-test").code == 0
+    del home.environ["AXSYNC_PASSPHRASE_FILE"]
+    with on_terminal(home, "check", "--credential", "prod") as terminal:
+        terminal.answer("Passphrase of the credential store", "wrong horse")
+        assert terminal.end() == 2
+
+    assert "the passphrase does not open it" in terminal.shown
+    assert "wrong horse" not in terminal.shown
+
+
+@pytest.mark.slow
+def test_a_life_without_anybody(locked: Home) -> None:
+    """In processes of their own: added from files, tested, run, rotated through standard input, run again."""
+    key, secret = locked.file("key", DEMO_KEY), locked.file("secret", DEMO_SECRET + "\n")
+    files = ("--url", locked.url, "--keep", "file", "--key-file", key, "--secret-file", secret)
+    pair = f"{DEMO_KEY}\n{DEMO_SECRET}\n"
+    ran = [
+        locked.start("credential", "add", "prod", *files),
+        locked.start("credential", "test", "prod"),
+        locked.start("run", "--credential", "prod", "--lake", "lake", "-q"),
+        locked.start("credential", "update", "prod", "--stdin", stdin=pair),
+        locked.start("run", "--credential", "prod", "--lake", "lake", "-q", "--fresh"),
+    ]
+
+    assert [(one.code, one.err) for one in ran] == [(0, "")] * 5
+    assert not [mark for mark in (DEMO_KEY, DEMO_SECRET, "correct horse") for one in ran if mark in one.out]
+
+
+def test_what_is_kept_is_used_and_listed(home: Home) -> None:
+    """By a run without a file, by a file without a URL, under a new name, and no more once it is removed."""
+    added = home.add("prod", "--description", "nightly copy")
+    assert (added.code, added.err) == (0, "")
+    assert re.search("^credential 'prod' for http.* is kept: encrypted file$", added.out, re.MULTILINE)
+    assert re.search(
+        "nightly copy .* api-key  encrypted file  never$", home.run("credential", "list").out, re.MULTILINE
+    )
+
+    assert home.run("credential", "test", "prod").code == 0
+    assert home.run("run", "--credential", "prod", "--lake", "lake", "-q").code == 0
+    rotated = home.run("credential", "update", "prod", "--stdin", stdin=f"{DEMO_KEY}\n{DEMO_SECRET}\n")
+    assert rotated.code == 0
+    home.file("axsync.toml", '[lake]\nuri = "lake"\n[instances.main]\ncredential = "prod"\n')
+    again = home.run("run", "-q")
+    assert (again.code, again.err) == (0, "")
+    assert "instance=main" in "".join(str(path) for path in (home.folder / "lake").glob("entity=devices/*"))
+
+    assert '"last_used": "20' in home.run("credential", "show", "prod", "--output", "json").out
+    assert home.run("credential", "rename", "prod", "main").code == 0
+    assert home.run("credential", "remove", "main", "--yes").code == 0
+    assert home.run("credential", "list").out.startswith("no credentials")
+
+
+def test_what_the_host_refuses_is_not_saved(home: Home) -> None:
+    """Exit code 4 for a refused key, 75 for a host that is not there; --no-test saves all the same."""
+    wrong = ("--stdin", "--keep", "file")
+    refused = home.run("credential", "add", "prod", "--url", home.url, *wrong, stdin="wr0ng-k3y\nwr0ng-s3cret\n")
+    gone = home.run(
+        "credential", "add", "prod", "--url", "http://127.0.0.1:9", *wrong, stdin="wr0ng-k3y\nwr0ng-s3cret\n"
+    )
+
+    assert (refused.code, gone.code) == (4, 75)
+    assert "does not accept the credential" in refused.err
+    assert "nothing was saved" in refused.err
+    assert "wr0ng" not in refused.err + refused.out + gone.err + gone.out
+    assert home.run("credential", "list").out.startswith("no credentials")
+
+    saved = home.run(
+        "credential", "add", "prod", "--url", home.url, *wrong, "--no-test", stdin="wr0ng-k3y\nwr0ng-s3cret\n"
+    )
+    assert saved.code == 0
+    assert home.run("run", "--credential", "prod", "--lake", "lake").code == 4
+    assert not (home.folder / "lake").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda home: home.file("opener", "1" * 32), "the key file does not open it"),
+        (lambda home: (home.folder / "home/credentials.vault").chmod(0o644), "has mode 0644 and can be read by others"),
+        (lambda home: (home.folder / "home/credentials.json").chmod(0o644), "has mode 0644 and can be read by others"),
+        (lambda home: home.file("home/credentials.vault", "x" * 100), "cannot be opened: it is damaged"),
+        (lambda home: home.file("home/credentials.json", "{"), "cannot be read: it is damaged"),
+        (lambda home: home.environ.pop("AXSYNC_STORE_KEY_FILE"), "it is locked with a key file"),
+        (
+            lambda home: home.file(
+                "axsync.toml", '[instances.a]\nurl = "https://other.example"\ncredential = "prod"\n'
+            ),
+            "and is not sent to https://other.example",
+        ),
+        (lambda home: home.file("axsync.toml", '[instances.a]\ncredential = "prdo"\n'), "did you mean 'prod'?"),
+    ],
+)
+def test_a_spoilt_store_is_one_sentence(home: Home, spoil: Callable[[Home], object], sentence: str) -> None:
+    """Exit code 2, before anything is sent or written."""
+    assert home.add("prod", "--no-test").code == 0
+    home.file("axsync.toml", '[instances.a]\ncredential = "prod"\n')
+    spoil(home)
+    ran = home.run("run", "--lake", "lake")
+
+    assert ran.code == 2
+    assert sentence in ran.err
+    assert "  try: " in ran.err
+    assert len(ran.err.splitlines()) == 2
+    assert not (home.folder / "lake").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("add", "a/b", "--url", "https://a.example", "--stdin"), "the name of a credential must be written with"),
+        (("add", "new", "--stdin"), "the host is missing; give --url https://host"),
+        (("add", "new", "--url", "https://a.test"), "key and secret are missing; give --key-file and"),
+        (("add", "new", "--url", "https://a.test", "--stdin"), "--stdin wants two lines, key and secret, not 0"),
+        (("add", "new", "--url", "https://a.example/x", "--stdin"), "has a path after the host"),
+        (
+            ("add", "new", "--url", "https://a.test", "--key-reference", "env:A"),
+            "the reference to the secret is empty",
+        ),
+        (
+            ("add", "new", "--url", "https://a.test", "--key-reference", "k3y", "--stdin"),
+            "is neither read from a file",
+        ),
+        (("add", "prod", "--url", "https://a.example", "--stdin"), "there is a credential 'prod' already"),
+        (("update", "no"), "there is no credential 'no'; known: prod"),
+        (("show", "no"), "there is no credential 'no'"),
+        (("test", "no"), "there is no credential 'no'"),
+        (("remove", "prod"), "nobody can be asked here; --yes agrees in advance"),
+        (("rename", "prod", "a/b"), "the name of a credential must be written with"),
+        (("export",), "--without-secrets"),
+    ],
+)
+def test_what_cannot_be_is_said(home: Home, arguments: tuple[str, ...], sentence: str) -> None:
+    """Exit code 2; the store stays as it was."""
+    references = ("--key-reference", "env:A", "--secret-reference", "env:B", "--no-test")
+    assert home.run("credential", "add", "prod", "--url", home.url, *references, A="a", B="b").code == 0
+    before = (home.folder / "home/credentials.json").read_bytes()
+    ran = home.run("credential", *arguments)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert sentence in ran.err
+    assert (home.folder / "home/credentials.json").read_bytes() == before
+
+
+def test_an_update_keeps_what_it_is_not_told(home: Home) -> None:
+    """A description needs no passphrase; another host needs an explicit word, and then the key goes there only."""
+    assert home.add().code == 0
+    described = home.run("credential", "update", "prod", "--description", "new words", AXSYNC_STORE_KEY_FILE="")
+    assert described.code == 0
+    assert "new words" in home.run("credential", "list").out
+
+    with emulator(QUICK) as other:
+        home.file("axsync.toml", f'[instances.a]\nurl = "{other}"\ncredential = "prod"\n')
+        assert home.run("check").code == 2
+        assert home.run("credential", "update", "prod", "--url", other).code == 0
+        assert home.run("check").code == 0
+
+
+def test_an_export_makes_a_configuration(home: Home) -> None:
+    """As tables to paste, or as JSON; nothing of a secret in either."""
+    assert home.add("prod", "--no-test", "--description", "nightly").code == 0
+    text = home.run("credential", "export", "--without-secrets").out
+    told = home.run("credential", "export", "prod", "--without-secrets", "--output", "json").out
+
+    assert text == f'# nightly\n[instances.prod]\nurl = "{home.url}"\ncredential = "prod"\n'
+    assert '"kept": "file"' in told
+    assert DEMO_SECRET not in told
+    home.file("axsync.toml", text)
+    assert home.run("check").code == 0
+
+
+def test_references_and_folders_need_no_store(home: Home) -> None:
+    """A secret that the platform holds is read there, at each run anew."""
+    given = home.folder / "given"
+    given.mkdir()
+    for part, text in {"key": DEMO_KEY, "secret": DEMO_SECRET, "url": home.url}.items():
+        home.file(f"given/pod.{part}", text)
+    keys = {"AX_KEY": DEMO_KEY, "AX_SECRET": DEMO_SECRET}
+    references = ("--key-reference", "env:AX_KEY", "--secret-reference", "env:AX_SECRET")
+    environ = {"AXSYNC_CREDENTIALS_DIRECTORY": str(given), "AXSYNC_STORE_KEY_FILE": "", **keys}
+    added = home.run("credential", "add", "vars", "--url", home.url, *references, **environ)
+
+    assert added.code == 0
+    assert not (home.folder / "home/credentials.vault").exists()
+    ran = home.run("run", "--credential", "pod", "--credential", "vars", "--lake", "lake", "-q", **environ)
+    assert (ran.code, ran.err) == (0, "")
+    listed = home.run("credential", "list", **environ).out
+    assert f"folder {given}" in listed
+    assert "env:AX_KEY, env:AX_SECRET" in listed
+    assert "never" not in listed
