@@ -15,7 +15,6 @@ COMMANDS = {
     "diff": ("axsync.cli.diff:diff", "Assets added, removed, changed between two snapshots, field by field."),
     "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot again, and compare it with its manifest."),
     "gc": ("axsync.cli.keep:gc", "Show what of the lake nobody needs any more, or remove it."),
-    "show": ("axsync.cli.past:show", "One run in full: counts, repairs, drift, dead letters, notices."),
     "credential": ("axsync.cli.credential:credential", "Named credentials, kept safely and bound to their hosts."),
     "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),
     "demo": ("axsync.cli.demo:demo", "Emulate, run, and a look at the lake; needs no account."),

@@ -6,10 +6,11 @@ from axsync.credentials.records import Record, shown_reference
 from axsync.credentials.redaction import basic, redact
 from axsync.credentials.references import resolve, resolve_credential, secret_word
 from axsync.credentials.store import CredentialStore, Listed
-from axsync.credentials.values import Credential, Kind, Secret
+from axsync.credentials.values import MASK, Credential, Kind, Secret
 from axsync.credentials.vaults import keyring_at_hand
 
 __all__ = [
+    "MASK",
     "PERSON",
     "Credential",
     "CredentialStore",

@@ -105,8 +105,8 @@ class Terminal:
         self._seen = 0
 
     def answer(self, question: str, text: str) -> None:
-        """Wait until it asks this, then type."""
-        self._until(lambda: question in self.shown[self._seen :])
+        """Wait until it asks this, then type; the blank at the end comes when typing is no longer shown."""
+        self._until(lambda: question in self.shown[self._seen :] and self.shown.endswith(": "))
         self._seen = len(self.shown)
         os.write(self._descriptor, text.encode() + b"\n")
 
