@@ -6,6 +6,7 @@ from axsync.cli.lazily import LazyGroup
 
 COMMANDS = {
     "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
+    "plan": ("axsync.cli.plan:plan", "What a run would read and cost: counts, requests, MB, minutes, rights."),
     "check": ("axsync.cli.look:check", "Reachability, credential, version, and rights per entity type."),
     "entities": ("axsync.cli.look:entities", "Entity types that the instance offers, with counts."),
     "fields": ("axsync.cli.look:fields", "Fields of an entity type, with column names and types."),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from axsync.config import load_settings
 from axsync.console.session import Sync
 from axsync.credentials import Credential
-from axsync.runs import EntityRow, FieldRow, InstanceCheck, check, entities, fields, sync
+from axsync.runs import EntityRow, FieldRow, InstanceCheck, Plan, check, entities, fields, plan, sync
 from axsync.runs.trial import Accepted, try_credential
 from axsync.settings import InstanceSettings, Settings
 
@@ -21,3 +21,4 @@ class Doors:
     entities: Callable[[Settings], Awaitable[tuple[EntityRow, ...]]] = entities
     fields: Callable[[Settings, str], Awaitable[tuple[FieldRow, ...]]] = fields
     try_credential: Callable[[InstanceSettings, Credential | None], Awaitable[Accepted]] = try_credential
+    plan: Callable[[Settings], Awaitable[Plan]] = plan

@@ -1,5 +1,7 @@
 """The use cases: a run, and looks at instances. With `config` this is the public interface."""
 
+from axsync.runs.estimate import Plan, plan
+from axsync.runs.forecast import PlanRow
 from axsync.runs.look import check, entities, fields
 from axsync.runs.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, Report
 from axsync.runs.run import sync
@@ -11,10 +13,13 @@ __all__ = [
     "EntityRow",
     "FieldRow",
     "InstanceCheck",
+    "Plan",
+    "PlanRow",
     "Report",
     "check",
     "entities",
     "fields",
+    "plan",
     "stream",
     "sync",
 ]

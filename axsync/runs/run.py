@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from axsync.api import KNOWN_ENTITIES
 from axsync.engine import Budget, Workers, together
 from axsync.errors import AxsyncError, NotWhole, ServerError
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.journal import Journal
 from axsync.model import Lane, Outcome
 from axsync.parquet import Shelf, use_steady_memory
-from axsync.plan import choose_lanes
 from axsync.publish import Lake, RunFacts
 from axsync.publish.manifest import worst
 from axsync.retry import Jitter
 from axsync.runs.begin import all_of, alone, facts_of, local_lake, moment
+from axsync.runs.choice import chosen_lanes
 from axsync.runs.guard import hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun
@@ -30,7 +29,7 @@ from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, plan_of
 from axsync.runs.stock import Stock, Yard
 from axsync.runs.watch import Watch
-from axsync.settings import DEFAULT_ENTITY, Settings
+from axsync.settings import Settings
 from axsync.source import Source
 
 PAGES_SHARE = 4
@@ -159,18 +158,7 @@ class _Run:
         known = {lane.instance for lane in self.memory.lanes}
         fresh = {name: source for name, source in alive.items() if name not in known}
         kept = [lane for lane in self.memory.lanes if lane.instance in alive]
-        return (*kept, *(await self._lanes(fresh) if fresh else ()))
-
-    async def _lanes(self, sources: Mapping[str, Source]) -> tuple[Lane, ...]:
-        offered = await together([self._offered(source) for source in sources.values()])
-        named = dict(zip(sources, offered, strict=True))
-        configured = [e for e in self.settings.entities if e != DEFAULT_ENTITY]
-        return choose_lanes(self.settings.run.entities, named, configured=configured, heard_of=KNOWN_ENTITIES)
-
-    async def _offered(self, source: Source) -> tuple[str, ...]:
-        if source.listed is not None:
-            return source.listed
-        return tuple(await source.offered(self.settings.run.entities))
+        return (*kept, *(await chosen_lanes(self.settings, fresh) if fresh else ()))
 
     async def only_count(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> Report:
         """A dry run: what each lane would have to copy."""

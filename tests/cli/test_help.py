@@ -32,7 +32,9 @@ def test_the_list_has_each_command_with_the_first_words_of_its_own_help() -> Non
         assert command.get_short_help_str(limit=200)
 
 
-@pytest.mark.parametrize("name", ["run", "check", "entities", "fields", "runs", "show", "verify", "gc", "diff", "demo"])
+@pytest.mark.parametrize(
+    "name", ["run", "check", "entities", "fields", "runs", "show", "verify", "gc", "diff", "plan", "demo"]
+)
 def test_each_help_has_an_example(name: str) -> None:
     """People would rather copy than read."""
     result = CliRunner().invoke(main, [name, "--help"])

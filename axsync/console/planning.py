@@ -1,0 +1,100 @@
+"""What a run would do and cost, as tables or JSON."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.text import Text
+
+from axsync.console.explain import PARTIAL
+from axsync.console.table import Side, Table, show
+from axsync.console.words import clean, counted, megabytes, number
+from axsync.runs import Plan, PlanRow
+from axsync.runs.estimate import PlanInstance
+from axsync.runs.forecast import GUESSED_BYTES, GUESSED_SECONDS
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan as one JSON document, plain ASCII; seconds and bytes are not rounded."""
+    return json.dumps(asdict(plan), indent=2)
+
+
+def plan_exit_code(plan: Plan) -> int:
+    """3 where an instance could not be asked."""
+    return PARTIAL if any(instance.error for instance in plan.instances) else 0
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Print what would be read from where, and what it would cost."""
+    for line in _head(plan):
+        _say(line, console)
+    if plan.rows:
+        show(_table(plan), console)
+    for line in _foot(plan):
+        _say(line, console)
+
+
+def _head(plan: Plan) -> Iterator[str]:
+    yield f"run: {_what(plan)}"
+    yield f"data: {'live' if plan.as_of is None else f'as of {plan.as_of}'}, into {plan.lake}"
+
+
+def _what(plan: Plan) -> str:
+    if plan.run_id is None:
+        return f"a new one, for {plan.logical_date}"
+    if plan.finished:
+        return f"{plan.run_id} of {plan.logical_date} is finished; nothing to do (--fresh reads it again)"
+    done = sum(row.state == "done" for row in plan.rows)
+    return f"goes on with {plan.run_id} of {plan.logical_date}: {done} of {counted(len(plan.rows), 'lane')} are done"
+
+
+def _table(plan: Plan) -> Table:
+    titles = ("instance", "entity type", "right", "count", "page size", "requests", "MB", "minutes", "", "note")
+    several = len({row.instance for row in plan.rows}) > 1
+    known = sum(row.count or 0 for row in plan.rows)
+    requests, size = (sum(getattr(row, name) for row in plan.rows) for name in ("requests", "bytes"))
+    head = ("total", "") if several else ("", "total")
+    total = (*head, "", number(known), "", number(requests), megabytes(size), _minutes(plan.seconds), "", "")
+    sides = tuple[Side, ...]("right" if title in _NUMBERS else "left" for title in titles)
+    table = Table(titles, sides, tuple(map(_cells, plan.rows)), total)
+    return (table if several else table.without_first()).without_empty()
+
+
+_NUMBERS = {"count", "page size", "requests", "MB", "minutes"}
+
+
+def _cells(row: PlanRow) -> tuple[str, ...]:
+    cost = ("", "", "", "")
+    if row.requests:
+        cost = (number(row.page_size), number(row.requests), megabytes(row.bytes), _minutes(row.seconds))
+    state = {"to do": "", "done": "done", "goes on": f"goes on: {counted(row.durable, 'row')} there"}[row.state]
+    count = "" if row.count is None else number(row.count)
+    return (row.instance, row.entity, row.right, count, *cost, state, row.note)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:,.1f}" if seconds >= 60 else f"{seconds / 60:.2f}"
+
+
+def _foot(plan: Plan) -> Iterator[str]:
+    for one in plan.instances:
+        yield f"{one.name}: {one.error}" if one.error else f"{one.name}: {_pace(one)}"
+    guessed = [row.entity for row in plan.rows if row.guessed and row.requests]
+    if guessed and len(guessed) < sum(bool(row.requests) for row in plan.rows):
+        yield f"guessed, {number(GUESSED_BYTES)} bytes a row: {', '.join(dict.fromkeys(guessed))}"
+    elif guessed:
+        yield f"no earlier run tells, so {number(GUESSED_BYTES)} bytes a row are guessed"
+    yield "all entity types share the pace: the total is for all, each line for itself"
+
+
+def _pace(one: PlanInstance) -> str:
+    bounds = f"at most {one.requests_per_second:g} requests per second, {one.in_flight} at once"
+    if one.speed is None:
+        return f"{bounds}; {GUESSED_SECONDS:g} s a request is guessed"
+    before = f"{one.speed.requests_per_second:.1f} requests and {one.speed.bytes_per_second / 1e6:.1f} MB per second"
+    return f"{bounds}; {before} in run {one.speed.run_id}"
+
+
+def _say(line: str, console: Console) -> None:
+    console.print(Text(clean(line, most=2000)), soft_wrap=True)
