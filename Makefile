@@ -8,12 +8,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 OFFICIAL := .venv-official
 WHEEL := .venv-wheel
+SITE := .venv-docs
+ORCHESTRATORS := .venv-orchestrators
+AIRFLOW := .venv-airflow
 LOCKER := .venv-lock
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build lock check clean
+.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build cli-reference docs test-orchestrators test-airflow lock check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +65,18 @@ torture: $(READY) ## Kill a run, and fail its disk, at every durable operation; 
 bench: $(READY) ## What a page and a run cost on this machine
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
+cli-reference: $(READY) ## Write docs/cli.md anew, from the help of the commands
+	@$(BIN)/python docs/cli_reference.py
+
+$(SITE)/ready: docs/requirements.txt
+	@test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
+	@$(SITE)/bin/python -m pip install --quiet -r docs/requirements.txt
+	@touch $@
+
+docs: $(SITE)/ready ## The documents as a site in build/site, without a warning
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet
+	@echo build/site/index.html
+
 build: $(READY) ## Wheel and sdist in dist/; the wheel is tried in an environment of its own
 	@rm -rf dist $(WHEEL)
 	@$(BIN)/python -m build --no-isolation .
@@ -105,5 +120,5 @@ lock: ## Refresh requirements.lock (needs Python 3.11): newest versions that pyp
 check: lint types floors test build ## All that must hold before a change is handed in
 
 clean: ## Remove environments, caches and builds
-	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(ORCHESTRATORS) $(AIRFLOW) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +

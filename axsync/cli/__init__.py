@@ -5,6 +5,7 @@ import click
 from axsync.cli.lazily import LazyGroup
 
 COMMANDS = {
+    "init": ("axsync.cli.init:init", "Ask four questions and write a settings file to begin with."),
     "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
     "plan": ("axsync.cli.plan:plan", "What a run would read and cost: counts, requests, MB, minutes, rights."),
     "check": ("axsync.cli.look:check", "Reachability, credential, version, and rights per entity type."),
@@ -17,6 +18,7 @@ COMMANDS = {
     "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot again, and compare it with its manifest."),
     "gc": ("axsync.cli.keep:gc", "Show what of the lake nobody needs any more, or remove it."),
     "credential": ("axsync.cli.credential:credential", "Named credentials, kept safely and bound to their hosts."),
+    "completion": ("axsync.cli.completion:completion", "Completion of commands and names for bash, zsh and fish."),
     "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),
     "demo": ("axsync.cli.demo:demo", "Emulate, run, and a look at the lake; needs no account."),
 }

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from axsync.cli.options import OUTPUT, VERBOSITY, lake, lake_options, lake_settings, speech_options
+from axsync.cli.options import OUTPUT, VERBOSITY, complete_runs, lake, lake_options, lake_settings, speech_options
 
 VERIFY = """\b
 Examples:
@@ -35,7 +35,7 @@ Exit codes: 0 done, 1 the disk failed, 2 no lake, or a manifest that cannot be r
 
 
 @click.command(epilog=VERIFY)
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @lake_options
 @speech_options
 @click.pass_context

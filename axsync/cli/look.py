@@ -8,20 +8,42 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from axsync.cli.options import OUTPUT, doors, settings, source_options, speech_options
+from axsync.cli.options import OUTPUT, complete_entities, doors, settings, source_options, speech_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Found = TypeVar("Found")
 
+CHECK = """\b
+Examples:
+  axsync check
+  axsync check --instance prod
+  axsync check --output json | jq '.[].steps'
 
-@click.command(epilog="\b\nExample:\n  axsync check --instance prod")
+\b
+Exit codes: 0 all is well, 4 refused credential, 75 not reachable, 1 something else."""
+
+ENTITIES = """\b
+Examples:
+  axsync entities
+  axsync entities --output json | jq -r '.[].entity'"""
+
+FIELDS = """\b
+Examples:
+  axsync fields devices
+  axsync fields devices --output json | jq -r '.[] | [.column, .type] | @tsv'"""
+
+
+@click.command(epilog=CHECK)
 @source_options
 @speech_options
 @click.pass_context
 def check(context: click.Context, /) -> None:
-    """Reachability, credential, version, and rights per entity type."""
+    """Reachability, credential, version, and rights per entity type.
+
+    Asks each instance a few small questions and reads no assets; the lake is not touched.
+    """
     from axsync.console.listing import check_exit_code, show_checks  # noqa: PLC0415  --help must not wait for it
 
     asked = settings(context)
@@ -29,25 +51,32 @@ def check(context: click.Context, /) -> None:
     context.exit(check_exit_code(found))
 
 
-@click.command(epilog="\b\nExample:\n  axsync entities --output json")
+@click.command(epilog=ENTITIES)
 @source_options
 @speech_options
 @click.pass_context
 def entities(context: click.Context, /) -> None:
-    """Entity types that the instance offers, with counts."""
+    """Entity types that the instance offers, with counts.
+
+    Those that the credential may not read are listed too, with the reason. Where a server cannot list its types, the
+    known ones are tried.
+    """
     from axsync.console.listing import show_entities  # noqa: PLC0415  as above
 
     asked = settings(context)
     _found(context, lambda: doors(context).entities(asked), show_entities)
 
 
-@click.command(epilog="\b\nExample:\n  axsync fields devices")
-@click.argument("entity")
+@click.command(epilog=FIELDS)
+@click.argument("entity", shell_complete=complete_entities)
 @source_options
 @speech_options
 @click.pass_context
 def fields(context: click.Context, /, entity: str) -> None:
-    """Fields of an entity type, with column names and types."""
+    """Fields of an entity type, with column names and types.
+
+    ENTITY is a type that `axsync entities` lists. The column is what the field becomes in the lake.
+    """
     from axsync.console.listing import show_fields  # noqa: PLC0415  as above
 
     asked = settings(context)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from axsync.cli.names import entity_names, instance_names, run_names
+
 if TYPE_CHECKING:
     from axsync.cli.doors import Doors
     from axsync.console.session import Manner
@@ -24,6 +26,21 @@ CREDENTIALS = "axsync.credentials"
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _FORMS = click.Choice(["text", "json"])
 _FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def complete_instances(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For shells."""
+    return instance_names(context.meta.get(CONFIG), incomplete)
+
+
+def complete_entities(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For shells."""
+    return entity_names(context.meta.get(CONFIG), incomplete)
+
+
+def complete_runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For shells."""
+    return run_names(context.meta.get(CONFIG), context.meta.get(LAKE), incomplete)
 
 
 def _kept(key: str, *names: str, **settings: Any) -> Callable[[Decorated], Decorated]:
@@ -53,7 +70,8 @@ def output_option(function: Decorated) -> Decorated:
 
 def source_options(function: Decorated) -> Decorated:
     """`--config`, `--instance` and `--credential`."""
-    only = _kept(INSTANCES, "--instance", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+    told: dict[str, Any] = {"metavar": "NAME", "help": "Only this one; repeatable."}
+    only = _kept(INSTANCES, "--instance", multiple=True, shell_complete=complete_instances, **told)
     return config_option(only(_credential_option(function)))
 
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from axsync.cli.options import OUTPUT, lake, lake_options, speech_options
+from axsync.cli.options import OUTPUT, complete_runs, lake, lake_options, speech_options
 
 
 @click.command(epilog="\b\nExamples:\n  axsync runs\n  axsync runs --lake /srv/lake --output json")
@@ -32,7 +32,7 @@ def runs(context: click.Context, /) -> None:
 @click.command(
     epilog="\b\nExamples:\n  axsync show latest\n  axsync show 2026-11-22 --files\n  axsync show latest~1 --output json"
 )
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @click.option("--files", is_flag=True, help="Each single file as well.")
 @lake_options
 @speech_options

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from axsync.cli.options import OUTPUT, lake, lake_options, speech_options
+from axsync.cli.options import OUTPUT, complete_runs, lake, lake_options, speech_options
 
 EPILOG = """\b
 Examples:
@@ -15,7 +15,7 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("run")
+@click.argument("run", shell_complete=complete_runs)
 @click.option(
     "--into",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -18,6 +18,13 @@ from axsync.emulator.options import DEMO_KEY, DEMO_SECRET, Options
 from axsync.emulator.profiles import PROFILES
 from axsync.emulator.server import Emulator, serve
 
+EPILOG = """\b
+Examples:
+  axsync emulate --port 8765
+  axsync emulate --size devices=100000 --latency 50 --drift 2
+  axsync emulate --mishap 429:0.05 --mishap forbid:users
+  axsync emulate --list-mishaps"""
+
 
 def _sizes(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
     found = {}
@@ -49,19 +56,27 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
         context.exit()
 
 
-@click.command()
+@click.command(epilog=EPILOG)
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="p70", show_default=True, help="Product version.")
-@click.option("--host", type=click.Choice(["127.0.0.1", "::1"]), default="127.0.0.1", show_default=True)
+@click.option(
+    "--host", type=click.Choice(["127.0.0.1", "::1"]), default="127.0.0.1", show_default=True, help="Loopback only."
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 picks a free one.")
 @click.option("--size", "sizes", multiple=True, metavar="ENTITY=N", callback=_sizes, help="Rows of a type; repeatable.")
 @click.option(
     "--type", "types", multiple=True, metavar="ENTITY", callback=_types, help="Offer only this type; repeatable."
 )
-@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same fleet.")
 @click.option("--latency", "latency_ms", type=click.FloatRange(0), default=0, metavar="MS", help="Delay of each page.")
 @click.option("--requests-per-second", type=click.FloatRange(0, min_open=True), help="More are answered with 429.")
 @click.option("--at-once", type=click.IntRange(1), help="More are answered with 429.")
-@click.option("--retry-after", type=click.Choice(["seconds", "date", "none"]), default="seconds", show_default=True)
+@click.option(
+    "--retry-after",
+    type=click.Choice(["seconds", "date", "none"]),
+    default="seconds",
+    show_default=True,
+    help="Form of it with a 429.",
+)
 @click.option(
     "--drift",
     "drift_percent",
@@ -100,9 +115,14 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 @click.option("--other-generation", is_flag=True, help="Serve v1 beside v2.")
 @click.option("--odd-ids", is_flag=True, help="Some ids have letters beyond f.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Write requests as JSON lines.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the address."
+)
 def emulate(output: str, **settings: object) -> None:
-    """Run a small Axonius on loopback until interrupted."""
+    """Run a small Axonius on loopback until interrupted.
+
+    It prints its address and its keys, as three lines to paste. Other keys: EMULATOR_KEY and EMULATOR_SECRET.
+    """
     options = Options(
         api_key=os.environ.get("EMULATOR_KEY", DEMO_KEY),
         api_secret=os.environ.get("EMULATOR_SECRET", DEMO_SECRET),

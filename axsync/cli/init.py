@@ -1,0 +1,119 @@
+"""`axsync init`: four questions, and a settings file to begin with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+EPILOG = """\b
+Examples:
+  axsync init
+  axsync init --yes --url https://acme.on.axonius.com --entity devices --entity users
+  axsync init --credential prod --lake /srv/lake --config /etc/axsync.toml
+
+\b
+CREDENTIAL is the name of a stored credential, or two references, key and secret:
+  env:NAME env:NAME      variables (the default: env:AX_KEY env:AX_SECRET)
+  file:PATH file:PATH    files such as those of Docker, Kubernetes and systemd
+Never the secret itself: the file holds none, and can be kept with your other settings.
+
+\b
+Exit codes: 0 written, 2 an answer that cannot be, or a file that is there already (it is left as it is)."""
+
+_QUESTIONS = {
+    "url": "URL of Axonius, scheme and host",
+    "credential": "Credential: a stored one by name, or two references",
+    "lake": "Lake, a folder",
+    "entities": "Entity types, with commas; all for every one that is offered",
+}
+
+
+@click.command(epilog=EPILOG)
+@click.option("--config", default="axsync.toml", show_default=True, metavar="FILE", help="The file to write.")
+@click.option("--instance", default="prod", show_default=True, metavar="NAME", help="What to call the instance.")
+@click.option("--url", metavar="URL", help="URL of Axonius; otherwise AX_URL.")
+@click.option("--credential", metavar="CREDENTIAL", help="Where key and secret are kept, see below.")
+@click.option("--lake", metavar="URI", help="Where the Parquet goes; otherwise AXSYNC_LAKE, or lake.")
+@click.option("--entity", "entities", multiple=True, metavar="NAME", help="An entity type to copy; repeatable.")
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing: options, variables, defaults.")
+@click.pass_context
+def init(context: click.Context, /, config: str, instance: str, *, yes: bool, **given: object) -> None:
+    """Ask four questions and write a settings file to begin with.
+
+    The questions: the URL of Axonius, where key and secret are kept, the lake, the entity types. What an option says is
+    not asked. The file has comments on what one changes next; it is never overwritten.
+    """
+    from axsync.config.starter import Answers, names_of, starter  # noqa: PLC0415  --help must not wait for it
+    from axsync.errors import UsageError  # noqa: PLC0415  as above
+
+    if os.path.lexists(config):
+        raise UsageError(f"{config!r} is there already and is left as it is; another name with --config")
+    known = _known(given)
+    answers = {name: _answer(name, known.get(name), _default(name), ask=not yes) for name in _QUESTIONS}
+    text = starter(
+        Answers(answers["url"], answers["credential"], answers["lake"], names_of(answers["entities"]), instance)
+    )
+    _write(Path(config), text)
+    click.echo(f"{config} is written. Next:\n  {_next(config)}")
+    context.exit(0)
+
+
+def _known(given: Mapping[str, object]) -> dict[str, str]:
+    words = {name: " ".join(text) if isinstance(text, tuple) else text for name, text in given.items()}
+    return {name: str(text) for name, text in words.items() if text}
+
+
+def _default(name: str) -> str | None:
+    return {
+        "url": os.environ.get("AX_URL"),
+        "credential": "env:AX_KEY env:AX_SECRET",
+        "lake": os.environ.get("AXSYNC_LAKE") or "lake",
+        "entities": "all",
+    }[name]
+
+
+def _answer(name: str, given: str | None, default: str | None, *, ask: bool) -> str:
+    from axsync.config.starter import check  # noqa: PLC0415  as above
+    from axsync.errors import UsageError  # noqa: PLC0415  as above
+
+    if given is None and not ask:
+        given = default
+        if given is None:
+            raise UsageError(f"{name} is not known; give --{name}, or set AX_URL")
+    if given is not None:
+        check(name, given)
+        return given
+    try:
+        answer = click.prompt(_QUESTIONS[name], default, err=True, value_proc=lambda text: _checked(name, text))
+    except click.Abort:
+        raise UsageError("there were fewer answers than questions; --yes takes options and defaults") from None
+    return str(answer)
+
+
+def _checked(name: str, answer: str) -> str:
+    """The answer, or the question once more. What was typed is not repeated: it may be the secret itself."""
+    from axsync.config.starter import check  # noqa: PLC0415  as above
+    from axsync.errors import ConfigError  # noqa: PLC0415  as above
+
+    try:
+        check(name, answer)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    return answer
+
+
+def _write(path: Path, text: str) -> None:
+    from axsync.errors import UsageError  # noqa: PLC0415  as above
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} cannot be written ({error.strerror})") from error
+
+
+def _next(config: str) -> str:
+    return "axsync check" if config == "axsync.toml" else f"axsync check --config {config}"

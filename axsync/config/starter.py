@@ -1,0 +1,113 @@
+"""The first axsync.toml of somebody: four answers, and around them what one changes next, as comments."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from axsync.errors import ConfigError
+from axsync.settings import CredentialReference, LakeSettings, RunSettings, normal_url
+from axsync.settings.words import check_names
+
+_TEMPLATE = """\
+# Settings of axsync. Every option with its default is in config/axsync.toml and docs/operations.md.
+# Unknown keys are errors. ${{VAR}}, ${{VAR:-default}} and ${{file:PATH}} are replaced in every text.
+
+[lake]
+uri = {lake}
+# keep_snapshots = 14               # `axsync gc` keeps the newest so many whole snapshots …
+# keep_days = 90                    # … and all that are younger
+
+[instances.{name}]
+url = {url}
+{credential}
+# requests_per_second = 10          # never more in any one second; the pace that the server stands is found below it
+# in_flight = 4                     # requests at once; raise this first where the server stands more
+# ca_file = ""                      # certificates (PEM) to trust instead of the system's
+
+# What is asked of every entity type. A table [entities.NAME] says it for one.
+[entities.default]
+# fields = "generic"                # generic | full (adapters' own fields too) | raw (whole records) | names and globs
+# query = ""                        # AQL; only assets that match
+
+[run]
+entities = {entities}
+# deadline_minutes = 0              # what is whole by then is published, the rest is for the next run; 0 is no end
+# wait_stable_minutes = 0           # how long to wait for a running discovery cycle to end
+# metrics_file = ""                 # Prometheus text file about each run
+# on_finish = ""                    # a command that gets the summary of each run as JSON on standard input
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the four questions came to. `credential` as in `credential_lines`; no `entities` means all."""
+
+    url: str
+    credential: str
+    lake: str
+    entities: tuple[str, ...] = ()
+    instance: str = "prod"
+
+
+def starter(answers: Answers) -> str:
+    """The text of a settings file that loads. Raises: ConfigError, for an answer that cannot be."""
+    check_names("instance", [answers.instance])
+    lake, run = LakeSettings(uri=answers.lake), RunSettings(entities=answers.entities)
+    credential = "\n".join(f"{key} = {_toml(text)}" for key, text in _references(answers.credential).items())
+    return _TEMPLATE.format(
+        lake=_toml(lake.uri),
+        name=_toml(answers.instance) if "." in answers.instance else answers.instance,
+        url=_toml(normal_url(answers.url)),
+        credential=credential,
+        entities=_entities(run.entities),
+    )
+
+
+def check(name: str, answer: str) -> None:
+    """Look at one answer by itself, so that it can be asked for again. Raises: ConfigError."""
+    match name:
+        case "url":
+            normal_url(answer)
+        case "credential":
+            _references(answer)
+        case "lake":
+            LakeSettings(uri=answer)
+        case _:
+            RunSettings(entities=names_of(answer))
+
+
+def _entities(names: Sequence[str]) -> str:
+    return f"[{', '.join(map(_toml, names))}]" if names else "[]                       # all that the instance offers"
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Entity types as people write them: with commas, spaces or both; `all` is none in particular."""
+    names = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    return () if names == ("all",) else names
+
+
+def _references(credential: str) -> Mapping[str, str]:
+    """The name of a stored credential, or two references: key, then secret."""
+    words = _words(credential)
+    if len(words) == 1 and ":" not in words[0]:
+        check_names("credential", words)
+        return {"credential": words[0]}
+    if len(words) == 2:
+        CredentialReference(*words)
+        return dict(zip(("api_key", "api_secret"), words, strict=True))
+    raise ConfigError(
+        "credential must be the name of a stored credential, or two references such as env:AX_KEY env:AX_SECRET"
+    )
+
+
+def _words(credential: str) -> Sequence[str]:
+    try:
+        return shlex.split(credential)
+    except ValueError as error:
+        raise ConfigError("credential has a quote or a backslash that leads nowhere") from error
+
+
+def _toml(text: str) -> str:
+    # JSON's strings are TOML's, and a plain ${ has to stay one.
+    return json.dumps(text, ensure_ascii=False).replace("${", "$${")
