@@ -79,7 +79,9 @@ def _options(function: Decorated) -> Decorated:
     "  axsync credential add prod --url https://acme.on.axonius.com --key-file key --secret-file secret"
 )
 @click.argument("name")
-@click.option("--kind", type=click.Choice(["api-key", "oauth"]), default="api-key", show_default=True)
+@click.option(
+    "--kind", type=click.Choice(["api-key", "oauth"]), default="api-key", show_default=True, help="What the pair is."
+)
 @_options
 @click.pass_context
 def add(context: click.Context, /, name: str, kind: Any, **given: Any) -> None:  # noqa: ANN401  click has checked them
