@@ -1,0 +1,98 @@
+"""The entity types of a snapshot as tables: columns over all instances, and the files that hold their rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from axsync.errors import ManifestError
+from axsync.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
+from axsync.publish.history import FoundRun
+from axsync.publish.lake import Lake
+from axsync.shape.restore import columns_of
+from axsync.shape.widen import widen
+
+PARTITIONS = ("entity", "instance", "dt")
+OWN: Mapping[str, Kind] = {RUN_ID: Atom("text"), FETCHED_AT: Atom("timestamp"), RESCUED: Atom("text")}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One file of a table, and which partition it is."""
+
+    path: str  # relative to the lake
+    instance: str
+    dt: date
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one instance has of a table."""
+
+    columns: tuple[Column, ...]
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityTable:
+    """An entity type over all instances.
+
+    `clashes` tells of columns that two instances have with types that no one type holds.
+    """
+
+    entity: str
+    columns: Mapping[str, Kind]
+    shares: tuple[Share, ...]
+    clashes: tuple[str, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All its files."""
+        return tuple(piece for share in self.shares for piece in share.pieces)
+
+
+def tables_of(found: FoundRun) -> dict[str, EntityTable]:
+    """Entity type → table, of those that have columns; in the order of their names. Raises: ManifestError."""
+    lanes: dict[str, list[Mapping[str, Any]]] = {}
+    for lane in found.document["lanes"]:
+        if lane.get("columns"):
+            lanes.setdefault(lane["entity"], []).append(lane)
+    try:
+        return {entity: _table(entity, lanes[entity]) for entity in sorted(lanes)}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ManifestError(f"the manifest of run {found.snapshot.run_id!r} is damaged") from error
+
+
+def _table(entity: str, lanes: Sequence[Mapping[str, Any]]) -> EntityTable:
+    columns: dict[str, Kind] = {}
+    clashes: list[str] = []
+    shares: list[Share] = []
+    for lane in lanes:
+        pieces = tuple(_piece(file["path"], lane["instance"]) for file in lane["files"])
+        shares.append(Share(columns_of(lane), pieces))
+        for column in shares[-1].columns:
+            known = columns.get(column.name, column.kind)
+            columns[column.name] = widen(known, column.kind)
+            if widen(known, column.kind) != widen(column.kind, known):
+                clashes.append(f"{column.name} is {type_text(column.kind)} in {lane['instance']}")
+    return EntityTable(entity, {**columns, **OWN}, tuple(shares), tuple(clashes))
+
+
+def _piece(path: str, instance: str) -> Piece:
+    # An earlier run's files may stand in, and then have an earlier day.
+    days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]
+    if not days:
+        raise ValueError(f"{path!r} is in no partition of a day")
+    return Piece(path, instance, date.fromisoformat(days[-1]))
+
+
+def place_of(lake: Lake, piece: Piece) -> Path:
+    """Where the file is. Raises: ManifestError where it is gone, or a link leads out of the lake."""
+    root = lake.root.resolve()
+    path = (root / piece.path).resolve()
+    if not path.is_relative_to(root):
+        raise ManifestError(f"{piece.path!r} leads out of the lake")
+    if not path.is_file():
+        raise ManifestError(f"the lake has no file {piece.path!r} any more, which the manifest names")
+    return path

@@ -1,0 +1,89 @@
+"""What a kind of value is called in each SQL dialect."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from axsync.fields import AtomName, Group, Kind, Many, Member
+
+Dialect: TypeAlias = Literal["athena", "trino", "snowflake", "duckdb"]
+DIALECTS: tuple[Dialect, ...] = ("athena", "trino", "snowflake", "duckdb")
+
+
+def double_quoted(name: str) -> str:
+    """An identifier as the standard has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def back_quoted(name: str) -> str:
+    """An identifier as Hive has it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def text(value: str) -> str:
+    """A text as every dialect has it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The types of one dialect: those of single values, and how lists and objects are built of others."""
+
+    atoms: Mapping[AtomName, str]
+    many: Callable[[str], str]
+    group: Callable[[list[tuple[str, str]]], str]  # names as they are, and types
+    quoted: Callable[[str], str]
+
+    def of(self, kind: Kind) -> str:
+        """The type of this kind."""
+        match kind:
+            case Many(item):
+                return self.many(self.of(item))
+            case Group(members):
+                return self.group([self._member(member) for member in members])
+            case _:
+                return self.atoms[kind.name]
+
+    def _member(self, member: Member) -> tuple[str, str]:
+        return member.name, self.of(member.kind)
+
+
+def _atoms(*names: str) -> Mapping[AtomName, str]:
+    """Types of text, timestamp, date, truth, integer and number; JSON and what nothing is known of are text."""
+    plain: tuple[AtomName, ...] = ("text", "timestamp", "date", "bool", "integer", "number")
+    return dict(zip(plain, names, strict=True)) | {"json": names[0], "unknown": names[0]}
+
+
+def _struct(opening: str, between: str, quoted: Callable[[str], str]) -> Callable[[list[tuple[str, str]]], str]:
+    closing = {"<": ">", "(": ")"}[opening[-1]]
+    return lambda members: opening + ", ".join(f"{quoted(n)}{between}{t}" for n, t in members) + closing
+
+
+WORDS: Mapping[Dialect, Words] = {
+    "athena": Words(
+        _atoms("string", "timestamp", "date", "boolean", "bigint", "double"),
+        lambda item: f"array<{item}>",
+        _struct("struct<", ":", back_quoted),
+        back_quoted,
+    ),
+    # Hive tables of Trino know no time zone; the files hold UTC.
+    "trino": Words(
+        _atoms("varchar", "timestamp(6)", "date", "boolean", "bigint", "double"),
+        lambda item: f"array({item})",
+        _struct("row(", " ", double_quoted),
+        double_quoted,
+    ),
+    # External tables of Snowflake have no typed lists and objects.
+    "snowflake": Words(
+        _atoms("varchar", "timestamp_ntz", "date", "boolean", "number(19, 0)", "double"),
+        lambda _: "array",
+        lambda _: "object",
+        lambda name: double_quoted(name.upper()),  # what an unquoted name means there
+    ),
+    "duckdb": Words(
+        _atoms("VARCHAR", "TIMESTAMP WITH TIME ZONE", "DATE", "BOOLEAN", "BIGINT", "DOUBLE"),
+        lambda item: f"{item}[]",
+        _struct("STRUCT(", " ", double_quoted),
+        double_quoted,
+    ),
+}

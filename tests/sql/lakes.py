@@ -1,0 +1,64 @@
+"""Small lakes with real files, as a run leaves them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from axsync.fields import Atom, Column, Kind, Many, arrow_schema, group
+from axsync.model import Lane, Outcome, Part
+from axsync.publish import Lake, RunFacts
+from axsync.shape.restore import describe
+
+TEXT, WHOLE, NUMBER = Atom("text"), Atom("integer"), Atom("number")
+KINDS: Mapping[str, Kind] = {
+    "internal_axon_id": TEXT,
+    "hostname": Many(TEXT),
+    "memory": NUMBER,
+    "cores": WHOLE,
+    "seen": Atom("timestamp"),
+    "born": Atom("date"),
+    "managed": Atom("bool"),
+    "extra": Atom("json"),
+    "disks": Many(group([("device", TEXT), ("size", WHOLE), ("checked", Many(Atom("timestamp")))])),
+}
+
+
+def columns(kinds: Mapping[str, Kind]) -> tuple[Column, ...]:
+    return tuple(Column(name, name, name, kind) for name, kind in kinds.items())
+
+
+def outcome(
+    lake: Lake, facts: RunFacts, lane: Lane, kinds: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]
+) -> Outcome:
+    """A lane with its rows in one staged file; without rows it has columns only."""
+    named = columns(kinds)
+    parts: tuple[Part, ...] = ()
+    if rows:
+        path = f"{lake.partition(lane, facts.logical_date)}/part-{facts.run_id}-00000.parquet"
+        staged = lake.staging(facts.run_id) / path
+        staged.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=arrow_schema(named)), staged)
+        parts = (Part(path, len(rows), staged.stat().st_size, "ab"),)
+    described = {column.name: describe(column) for column in named}
+    return Outcome(lane, "complete", rows=len(rows), columns=described, parts=parts)
+
+
+def facts(day: int) -> RunFacts:
+    return RunFacts(f"202611{day}T020000Z-aaaa", f"2026-11-{day}", None, f"2026-11-{day}T02:00:00Z", "0.1.0")
+
+
+def publish(
+    root: Path, lanes: Mapping[Lane, tuple[Mapping[str, Kind], Sequence[Mapping[str, Any]]]], *, day: int = 23
+) -> Lake:
+    """A lake with one more snapshot."""
+    lake, run = Lake(root), facts(day)
+    outcomes = [outcome(lake, run, lane, kinds, rows) for lane, (kinds, rows) in lanes.items()]
+    lake.publish(run, outcomes, finished_at=f"2026-11-{day}T02:10:00Z")
+    return lake
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
