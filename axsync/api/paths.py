@@ -1,6 +1,7 @@
 """The only place where a path is made: an allow-list of reads (API reference 3.1, 3.5, 4.2)."""
 
 import re
+from typing import Literal
 
 from axsync.errors import UsageError
 
@@ -26,7 +27,10 @@ READS: dict[str, tuple[str, str]] = {
     "v1.queries": ("GET", "/api/queries/saved"),
     "v1.adapters": ("GET", "/api/adapters"),
 }
-"""Every question that axsync can ask. Nothing else reaches a server."""
+"""Every question that axsync can ask. Nothing but these and `TOKEN` reaches a server."""
+
+TOKEN: tuple[Literal["POST"], str] = ("POST", "/api/oauth2/token")
+"""What buys a bearer token with an OAuth client's id and secret (API reference 2.1); it changes nothing there."""
 
 NEVER_ENTITIES = frozenset({"asset_types", "add_tags", "remove_tags"})
 """Path segments under /assets that are not entity types; they would turn a read into something else."""

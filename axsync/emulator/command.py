@@ -14,7 +14,7 @@ import click
 from axsync.emulator.mishaps.kinds import KINDS
 from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.mishaps.spec import from_spec
-from axsync.emulator.options import DEMO_KEY, DEMO_SECRET, Options
+from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET, Options
 from axsync.emulator.profiles import PROFILES
 from axsync.emulator.server import Emulator, serve
 
@@ -112,6 +112,10 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 @click.option("--gzip", is_flag=True, help="Compress answers for clients that accept it.")
 @click.option("--iso-dates", is_flag=True, help="ISO 8601 dates (profile p90).")
 @click.option("--token-seconds", type=click.FloatRange(0), help="Life of a next_page token.")
+@click.option(
+    "--bearer-seconds", type=click.FloatRange(0), default=3600, metavar="SECONDS", help="Life of an OAuth token."
+)
+@click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")
 @click.option("--other-generation", is_flag=True, help="Serve v1 beside v2.")
 @click.option("--odd-ids", is_flag=True, help="Some ids have letters beyond f.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Write requests as JSON lines.")
@@ -126,6 +130,8 @@ def emulate(output: str, **settings: object) -> None:
     options = Options(
         api_key=os.environ.get("EMULATOR_KEY", DEMO_KEY),
         api_secret=os.environ.get("EMULATOR_SECRET", DEMO_SECRET),
+        client_id=os.environ.get("EMULATOR_CLIENT", DEMO_CLIENT),
+        client_secret=os.environ.get("EMULATOR_CLIENT_SECRET", DEMO_CLIENT_SECRET),
         **settings,  # type: ignore[arg-type]  # click has checked them
     )
     asyncio.run(_run(options, _announce(output)))

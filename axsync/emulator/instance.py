@@ -16,6 +16,7 @@ from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.options import Options
 from axsync.emulator.profiles import PROFILES, Profile
 from axsync.emulator.saved import SavedQuery, saved_queries
+from axsync.emulator.tokens import Tokens
 from axsync.emulator.walks import Cursors
 from axsync.emulator.world import families, fleets
 
@@ -36,6 +37,7 @@ class Instance:
         self.cursors = Cursors()
         self.discovery = "done"  # done | running | starting | stopping
         self.polls: OrderedDict[str, int] = OrderedDict()  # v1 counts: query -> answers of null so far
+        self.tokens = Tokens(options)
         self.dice = Random(f"{options.seed}/chance")
         self._selections: OrderedDict[tuple[object, ...], Sequence[int]] = OrderedDict()
 

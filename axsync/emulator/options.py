@@ -11,6 +11,8 @@ from axsync.emulator.mishaps.model import Mishap
 
 DEMO_KEY = "demo-key-of-the-emulator"
 DEMO_SECRET = "demo-secret-of-the-emulator"  # noqa: S105  well known on purpose: it opens nothing but the emulator
+DEMO_CLIENT = "demo-client-of-the-emulator"
+DEMO_CLIENT_SECRET = "demo-client-secret-of-the-emulator"  # noqa: S105  the same
 MAX_LIMIT = 2000  # rows per page, the server's own bound
 
 DEFAULT_SIZES: Mapping[str, int] = {
@@ -48,6 +50,10 @@ class Options:
     port: int = 0  # 0: any free one
     api_key: str = DEMO_KEY
     api_secret: str = DEMO_SECRET
+    client_id: str = DEMO_CLIENT  # of the OAuth client
+    client_secret: str = DEMO_CLIENT_SECRET
+    bearer_seconds: float = 3600.0  # life of a bearer token
+    bearer_requests: int | None = None  # after so many requests a bearer token is revoked; None: never
     latency_ms: float = 0.0  # per page
     requests_per_second: float | None = None
     window_seconds: float = 1.0  # over which requests_per_second is held against the client

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -22,11 +23,13 @@ from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.mishaps.wire import PLAIN_BODY, delivered
 from axsync.emulator.options import Options
 from axsync.emulator.profiles import Profile
+from axsync.emulator.tokens import TOKEN_PATH, TOKEN_ROUTE
 from axsync.emulator.writing import packed, worked, written
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _WRITE_STATUS = 599  # the project's own sign for "this client tried to write" (reference 15)
 _BODY_LIMIT = 64 * 2**20
+FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 class Emulator:
@@ -158,7 +161,16 @@ class Emulator:
         accepted = self.options.gzip and "gzip" in call.headers.get("Accept-Encoding", "")
         return accepted and not any(mishap.kind in PLAIN_BODY for mishap in struck)
 
+    def revoke_bearers(self) -> None:
+        """From now on, no bearer token that was given out is accepted."""
+        self.instance.tokens.revoke()
+
     def _check_keys(self, call: Call) -> None:
+        if call.path == TOKEN_PATH:
+            return  # it has its own way to say who is asking
+        if "Authorization" in call.headers:
+            self.instance.tokens.check(call.headers["Authorization"])
+            return
         keys = (call.headers.get("api-key", "").strip(), call.headers.get("api-secret", "").strip())
         if keys != (self.api_key, self.api_secret):
             raise Refusal(401, "Unauthorized", "Invalid API key or secret")
@@ -183,11 +195,13 @@ def _readable_post(call: Call) -> bool:
 def _routes(profile: Profile, *, both: bool) -> tuple[Route, ...]:
     second = (*v2.ROUTES, *v2_system.ROUTES) if profile.generation == "v2" else ()
     first = (*v1_system.ROUTES, *v1.ROUTES) if profile.generation == "v1" or both else ()
-    return (*second, *first)
+    return (TOKEN_ROUTE, *second, *first)
 
 
 async def _read(request: web.Request) -> Call:
     raw = await request.read()
+    if request.content_type == FORM_TYPE:
+        return Call(request.method, request.path, request.query, request.headers, dict(parse_qsl(raw.decode())), {})
     try:
         body = json.loads(raw) if raw else None
     except ValueError as error:

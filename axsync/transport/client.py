@@ -5,13 +5,24 @@ import math
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import aiohttp
 
 from axsync.credentials import Credential, redact
-from axsync.errors import BadAnswer, ProxyRefused, Refused, ServerError, TooHeavy, Unreachable, Untrusted
+from axsync.errors import (
+    BadAnswer,
+    BadRequest,
+    NotOffered,
+    ProxyRefused,
+    Refused,
+    ServerError,
+    TooHeavy,
+    Unreachable,
+    Untrusted,
+)
 from axsync.events import Answered, Observer, Retried
 from axsync.model import Lane, Reply, Request
 from axsync.pace import HostDead, Pace, Place
@@ -19,6 +30,7 @@ from axsync.retry import Jitter, Pause, after_status, backoff
 from axsync.signs import Heard
 from axsync.transport.answers import Hopeless, TimedOut, Told, judge
 from axsync.transport.ask import Ask
+from axsync.transport.bearer import REQUEST, Bearer, Token, buying_headers, read_token
 from axsync.transport.way import Way
 from axsync.transport.wire import Wire, open_wire
 
@@ -53,6 +65,7 @@ class Transport:
         self._known: Request | None = None  # the question with the smallest answer so far
         self._known_size = KNOWN_BYTES
         self._wire: Wire | None = None
+        self._bearer = Bearer(self._buy) if credential.kind == "oauth" else None
         self.host = way.host
 
     @asynccontextmanager
@@ -107,8 +120,10 @@ class Transport:
         return None if attempt >= tries else pause
 
     async def _once(self, request: Request, read: Callable[[Reply], T], ask: Ask, timeouts: int) -> T:
+        renewed = False
         while True:
             self._check()
+            token = await self._token(request)
             try:
                 async with self._pace.slot(ask.kind or request.path) as place:
                     self._check()
@@ -116,8 +131,12 @@ class Transport:
                         await self._look(place, self._known)
                         continue
                     ask.counters.requests += 1
-                    return await self._answer(request, read, ask, place, timeouts)
+                    return await self._answer(request, read, ask, place, _Try(timeouts, token))
             except ServerError as error:
+                if isinstance(error, Refused) and self._bearer and token and not renewed:
+                    self._bearer.refused(token)
+                    renewed = True
+                    continue
                 self._refused = error if isinstance(error, Refused) else self._refused
                 raise self._hushed(error) from None
             except HostDead:
@@ -128,7 +147,7 @@ class Transport:
         """The error without what is secret, should the server have repeated it; what it was made of is forgotten."""
 
         def hush(text: str) -> str:
-            text = redact(text, self._credential)
+            text = redact(text, self._credential, *(self._bearer.seen if self._bearer else ()))
             return self.way.proxy.hush(text) if self.way.proxy else text
 
         error.detail = hush(error.detail)
@@ -139,9 +158,28 @@ class Transport:
         if self._refused is not None:
             raise self._refused
 
-    async def _answer(self, request: Request, read: Callable[[Reply], T], ask: Ask, place: Place, timeouts: int) -> T:
+    async def _token(self, request: Request) -> Token | None:
+        """What signs this request, None where keys do, or where it is the one that buys a token."""
+        return await self._bearer.token() if self._bearer and request is not REQUEST else None
+
+    async def _buy(self) -> Token:
+        """A new token, or the end: what refuses the client once will refuse it again.
+
+        Raises: Refused; Hopeless when the tries are used up, since whoever wanted the token is not to try as often.
+        """
+        host = self.host
         try:
-            reply = await self._send(request, self._timeout(timeouts))
+            return await self.ask(REQUEST, lambda reply: read_token(reply, host), Ask())
+        except Unreachable as error:
+            raise Hopeless(str(error), host=host, status=error.status, detail=error.detail) from None
+        except (NotOffered, BadRequest, BadAnswer) as error:
+            message = f"{host} gives no token for this OAuth client"
+            self._refused = Refused(message, host=host, status=error.status, detail=error.detail or str(error))
+            raise self._refused from None
+
+    async def _answer(self, request: Request, read: Callable[[Reply], T], ask: Ask, place: Place, this: "_Try") -> T:
+        try:
+            reply = await self._send(request, self._timeout(this.timeouts), this.token)
         except (Unreachable, ProxyRefused):
             self._tell(ask.lane, None, place.answered("failed"))
             raise
@@ -149,7 +187,7 @@ class Transport:
         self._tell(ask.lane, reply.status, seconds)
         judge(reply, self.host)
         answer = read(reply)
-        if len(reply.body) < self._known_size:
+        if len(reply.body) < self._known_size and request is not REQUEST:
             self._known, self._known_size = request, len(reply.body)
         if ask.heard is not None:
             ask.heard(seconds, len(reply.body))
@@ -159,7 +197,8 @@ class Transport:
     async def _look(self, place: Place, known: Request) -> None:
         """Ask what was answered before: whether the host is there again decides for all who wait."""
         try:
-            reply = await self._send(known, self._timeout(0, most=LOOK_SECONDS))
+            token = self._bearer.current if self._bearer else None
+            reply = await self._send(known, self._timeout(0, most=LOOK_SECONDS), token)
             self._tell(None, reply.status, place.answered(_heard(reply.status)))
         except Unreachable:
             self._tell(None, None, place.answered("failed"))
@@ -173,16 +212,25 @@ class Transport:
         pace = self._pace
         self._observe(Answered(lane, self.host, status, seconds, pace.inside, pace.limit, pace.rate))
 
-    async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:  # noqa: ASYNC109  aiohttp's
+    async def _send(self, request: Request, timeout: aiohttp.ClientTimeout, token: Token | None) -> Reply:  # noqa: ASYNC109  aiohttp's
         if self._wire is None:
             raise RuntimeError("the transport is not open")
-        return await self._wire.send(request, timeout)
+        signed = buying_headers(self._credential) if request is REQUEST else token.headers() if token else {}
+        return await self._wire.send(request, timeout, signed=signed)
 
     def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:
         # A page that was too slow once gets longer the next time (API reference 11.3).
         settings, whole = self._settings, min(self._settings.page_seconds, most)
         read = min(settings.read_seconds * (3 if timeouts else 1), whole)
         return aiohttp.ClientTimeout(total=whole, sock_connect=settings.connect_seconds, sock_read=read)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Try:
+    """One sending of a request: how often it was too slow before, and what signs it."""
+
+    timeouts: int
+    token: Token | None
 
 
 def _heard(status: int) -> Heard:

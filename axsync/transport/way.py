@@ -69,10 +69,12 @@ def _notices(settings: InstanceSettings) -> list[str]:
 
 
 def signed_headers(credential: Credential) -> dict[str, str]:
-    """The headers of every request. Both generations take the same two; names as in API reference 2.1."""
-    return {
-        "api-key": credential.key.reveal(),
-        "api-secret": credential.secret.reveal(),
+    """The headers of every request. Both generations take the same two keys; names as in API reference 2.1.
+
+    An OAuth client has a token in their place, which is not the same for every request.
+    """
+    keys = {"api-key": credential.key.reveal(), "api-secret": credential.secret.reveal()}
+    return (keys if credential.kind == "api-key" else {}) | {
         "Accept": "application/json",
         "Accept-Encoding": "gzip",
         "Content-Type": "application/json",

@@ -35,13 +35,19 @@ class Wire:
     headers: Mapping[str, str] = field(repr=False)
     skew: float | None = field(default=None)
 
-    async def send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:  # noqa: ASYNC109  aiohttp's
+    async def send(
+        self,
+        request: Request,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's
+        *,
+        signed: Mapping[str, str] | None = None,
+    ) -> Reply:
         """Raises: Unreachable, Untrusted, ProxyRefused, BadAnswer."""
         try:
             async with self.session.request(
                 request.method,
                 request.path,
-                headers=self.headers,
+                headers={**self.headers, **(signed or {})},
                 data=request.body,
                 params=request.params,
                 allow_redirects=False,

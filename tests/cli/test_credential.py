@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from axsync.cli import main
 from axsync.demo import emulator
-from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
+from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET
 
 SECONDS = 120.0  # a machine may be busy; nothing here takes a tenth of that
 QUICK = ("--profile", "p90", "--type", "devices", "--size", "devices=20")  # it lists its types: few questions
@@ -356,6 +356,19 @@ def test_an_update_keeps_what_it_is_not_told(home: Home) -> None:
         assert home.run("check").code == 2
         assert home.run("credential", "update", "prod", "--url", other).code == 0
         assert home.run("check").code == 0
+
+
+def test_an_oauth_client_is_a_credential_too(home: Home) -> None:
+    """Tried, kept, listed by its kind, and used by a run."""
+    pair = f"{DEMO_CLIENT}\n{DEMO_CLIENT_SECRET}\n"
+    add = ("credential", "add", "prod", "--kind", "oauth", "--keep", "file", "--url", home.url, "--stdin")
+    wrong = home.run(*add, stdin="x\ny\n")
+    assert wrong.code == 4
+    assert home.run(*add, stdin=pair).code == 0
+
+    assert re.search("oauth +encrypted file +never$", home.run("credential", "list").out, re.MULTILINE)
+    ran = home.run("run", "--credential", "prod", "--lake", "lake", "-q")
+    assert (ran.code, ran.err) == (0, "")
 
 
 def test_an_export_makes_a_configuration(home: Home) -> None:

@@ -88,9 +88,8 @@ def no_content(_mishap: Mishap, _call: Call, _profile: Profile) -> Reply:
 def echo_key(mishap: Mishap, call: Call, _profile: Profile) -> Reply:
     """An error body that repeats the keys it was sent."""
     key, secret = call.headers.get("api-key", ""), call.headers.get("api-secret", "")
-    return refused(
-        mishap.whole("status", 500), "Internal Server Error", f"call with api-key={key} api-secret={secret} failed"
-    )
+    told = call.headers.get("Authorization") or f"api-key={key} api-secret={secret}"
+    return refused(mishap.whole("status", 500), "Internal Server Error", f"call with {told} failed")
 
 
 def reject_key(mishap: Mishap, call: Call, profile: Profile) -> Reply | None:
