@@ -152,7 +152,14 @@ class Unreachable(ServerError):
 
 
 class Untrusted(Unreachable):
-    """There is no safe connection; `detail` says why the certificate, ours or theirs, is not taken."""
+    """There is no safe connection; `detail` says why the certificate, ours or theirs, is not taken.
+
+    Attribute: `fault`, one of expired, early, name, issuer (of theirs), missing, unwanted (of ours), or empty.
+    """
+
+    def __init__(self, message: str, *, host: str, detail: str = "", fault: str = "") -> None:
+        super().__init__(message, host=host, detail=detail)
+        self.fault = fault
 
 
 class TooHeavy(Unreachable):

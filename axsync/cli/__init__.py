@@ -8,7 +8,7 @@ COMMANDS = {
     "init": ("axsync.cli.init:init", "Ask four questions and write a settings file to begin with."),
     "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
     "plan": ("axsync.cli.plan:plan", "What a run would read and cost: counts, requests, MB, minutes, rights."),
-    "check": ("axsync.cli.look:check", "Reachability, credential, version, and rights per entity type."),
+    "check": ("axsync.cli.look:check", "Connection, TLS, credential, version, clock, and rights per entity type."),
     "entities": ("axsync.cli.look:entities", "Entity types that the instance offers, with counts."),
     "fields": ("axsync.cli.look:fields", "Fields of an entity type, with column names and types."),
     "runs": ("axsync.cli.past:runs", "Past runs with their verdicts, newest first."),

@@ -17,8 +17,8 @@ class Doors:
 
     load_settings: Callable[..., Settings] = load_settings
     sync: Sync = sync
-    check: Callable[[Settings], Awaitable[tuple[InstanceCheck, ...]]] = check
-    entities: Callable[[Settings], Awaitable[tuple[EntityRow, ...]]] = entities
-    fields: Callable[[Settings, str], Awaitable[tuple[FieldRow, ...]]] = fields
+    check: Callable[..., Awaitable[tuple[InstanceCheck, ...]]] = check
+    entities: Callable[..., Awaitable[tuple[EntityRow, ...]]] = entities
+    fields: Callable[..., Awaitable[tuple[FieldRow, ...]]] = fields
     try_credential: Callable[[InstanceSettings, Credential | None], Awaitable[Accepted]] = try_credential
-    plan: Callable[[Settings], Awaitable[Plan]] = plan
+    plan: Callable[..., Awaitable[Plan]] = plan

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from axsync.cli.options import OUTPUT, complete_entities, doors, settings, source_options, speech_options
+from axsync.cli.options import OUTPUT, complete_entities, doors, manner, settings, source_options, speech_options
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from axsync.events import Observer
 
 Found = TypeVar("Found")
 
@@ -19,7 +21,7 @@ CHECK = """\b
 Examples:
   axsync check
   axsync check --instance prod
-  axsync check --output json | jq '.[].steps'
+  axsync check --output json | jq '.[].steps[] | select(.name == "TLS").facts.days_left'
 
 \b
 Exit codes: 0 all is well, 4 refused credential, 75 not reachable, 1 something else."""
@@ -40,14 +42,14 @@ Examples:
 @speech_options
 @click.pass_context
 def check(context: click.Context, /) -> None:
-    """Reachability, credential, version, and rights per entity type.
+    """Connection, TLS, credential, version, clock, and rights per entity type.
 
     Asks each instance a few small questions and reads no assets; the lake is not touched.
     """
     from axsync.console.listing import check_exit_code, show_checks  # noqa: PLC0415  --help must not wait for it
 
     asked = settings(context)
-    found = _found(context, lambda: doors(context).check(asked), show_checks)
+    found = _found(context, lambda: doors(context).check(asked, observers=[_said(context)]), show_checks)
     context.exit(check_exit_code(found))
 
 
@@ -64,7 +66,7 @@ def entities(context: click.Context, /) -> None:
     from axsync.console.listing import show_entities  # noqa: PLC0415  as above
 
     asked = settings(context)
-    _found(context, lambda: doors(context).entities(asked), show_entities)
+    _found(context, lambda: doors(context).entities(asked, observers=[_said(context)]), show_entities)
 
 
 @click.command(epilog=FIELDS)
@@ -80,7 +82,14 @@ def fields(context: click.Context, /, entity: str) -> None:
     from axsync.console.listing import show_fields  # noqa: PLC0415  as above
 
     asked = settings(context)
-    _found(context, lambda: doors(context).fields(asked, entity), show_fields)
+    _found(context, lambda: doors(context).fields(asked, entity, observers=[_said(context)]), show_fields)
+
+
+def _said(context: click.Context) -> Observer:
+    """Tells what a person should know, whatever else there is to see."""
+    from axsync.console.session import notices  # noqa: PLC0415  as above
+
+    return notices(manner(context))
 
 
 def _found(

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from axsync.cli.options import OUTPUT, doors, settings, source_options, speech_options
+from axsync.cli.options import OUTPUT, doors, manner, settings, source_options, speech_options
 
 EPILOG = """\b
 Examples:
@@ -36,11 +36,11 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
 def plan(context: click.Context, /, **overrides: object) -> None:
     """What a run would read and cost: counts, requests, MB, minutes, rights; what it would go on with or skip."""
     from axsync.console.planning import plan_exit_code, plan_json, show_plan  # noqa: PLC0415  --help must not wait
-    from axsync.console.session import Stopped, plain_console, until_done  # noqa: PLC0415  as above
+    from axsync.console.session import Stopped, notices, plain_console, until_done  # noqa: PLC0415  as above
 
     asked = settings(context, **overrides)
     try:
-        planned = until_done(lambda: doors(context).plan(asked))
+        planned = until_done(lambda: doors(context).plan(asked, observers=[notices(manner(context))]))
     except Stopped as stopped:
         click.echo("interrupted", err=True)
         context.exit(stopped.exit_code)

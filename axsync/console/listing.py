@@ -11,11 +11,10 @@ from rich.text import Text
 from axsync.console.explain import FAILED, LATER, REFUSED
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, counted, number
-from axsync.runs import CheckStep, EntityRow, FieldRow, InstanceCheck
+from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
 
-_MARKS = {True: "ok", False: "failed", None: "–"}
-_STEP_CODES = (("credential", REFUSED), ("reach", LATER), ("connect", LATER))
-"""Which exit code a failed step means, by a word in its name."""
+_CODES = {"refused": REFUSED, "unreachable": LATER, "other": FAILED}
+"""Which exit code a failed step means."""
 
 
 def as_json(found: Sequence[Any]) -> str:
@@ -31,24 +30,30 @@ def as_json_object(document: dict[str, Any]) -> str:
 def show_checks(checks: Sequence[InstanceCheck], console: Console) -> None:
     for check in checks:
         console.print(Text(clean(f"{check.name}  {check.url}"), style="bold"), soft_wrap=True)
-        steps = tuple((step.name, _MARKS[step.ok], step.text) for step in check.steps)
+        steps = tuple((step.name, _mark(step), step.text) for step in check.steps)
         show(Table(("step", "result", ""), ("left", "left", "left"), steps), console)
         for step in check.steps:
-            if step.advice and step.ok is False:
-                console.print(Text(clean(f"try: {step.advice}")), soft_wrap=True)
-        rights = tuple((e.entity, e.state, "" if e.count is None else number(e.count)) for e in check.entities)
-        if rights:
-            show(Table(("entity type", "right", "count"), ("left", "left", "right"), rights), console)
+            if step.advice:
+                console.print(Text(clean(f"{step.name}: try {step.advice}")), soft_wrap=True)
+        if check.entities:
+            show(_rights(check.entities), console)
+
+
+def _mark(step: CheckStep) -> str:
+    if step.ok is None:
+        return "look" if step.advice else "–"
+    return "ok" if step.ok else "failed"
+
+
+def _rights(entities: Sequence[EntityCheck]) -> Table:
+    rows = tuple((e.entity, e.state, "" if e.count is None else number(e.count), e.note) for e in entities)
+    return Table(("entity type", "right", "count", ""), ("left", "left", "right", "left"), rows).without_empty()
 
 
 def check_exit_code(checks: Sequence[InstanceCheck]) -> int:
     """0 when every step of every instance went well, otherwise what the first failure means."""
     failed = [step for check in checks for step in check.steps if step.ok is False]
-    return _step_code(failed[0]) if failed else 0
-
-
-def _step_code(step: CheckStep) -> int:
-    return next((code for word, code in _STEP_CODES if word in step.name.lower()), FAILED)
+    return _CODES.get(failed[0].failure, FAILED) if failed else 0
 
 
 def show_entities(rows: Sequence[EntityRow], console: Console) -> None:

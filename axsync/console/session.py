@@ -23,7 +23,8 @@ from axsync.console.progress import Progress
 from axsync.console.report import keep
 from axsync.console.tally import Tally
 from axsync.console.tick import Ticks
-from axsync.events import Event, Observer, RunStarted, SnapshotPublished
+from axsync.console.words import clean
+from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
 from axsync.publish import Lake
 from axsync.runs import Report
 from axsync.settings import Settings
@@ -133,6 +134,16 @@ def say(line: str, manner: Manner) -> None:
         say_json(line)
     else:
         sys.stderr.write(line + "\n")
+
+
+def notices(manner: Manner) -> Observer:
+    """An observer for commands that print a table: only what a person should know, one line each."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Notice):
+            say(clean(event.text), manner)
+
+    return tell
 
 
 def say_json(text: str) -> None:

@@ -24,6 +24,8 @@ COLOURS = {
     "skipped": "dim",
     "empty": "dim",
     "not offered": "dim",
+    "not licensed": "dim",
+    "look": "yellow",
 }
 """How a verdict or a state looks, wherever it fills a cell."""
 

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from axsync.api import Question as ApiQuestion
 from axsync.engine import together
 from axsync.errors import BadAnswer, BadRequest, NoLake, NotOffered, ServerError, Unreachable
-from axsync.events import Event
+from axsync.events import Observer
 from axsync.model import Lane
 from axsync.publish import Lake
 from axsync.publish.history import readable
-from axsync.runs.begin import local_lake
+from axsync.runs.begin import all_of, local_lake
 from axsync.runs.choice import chosen_lanes
 from axsync.runs.forecast import (
     Bounds,
@@ -66,7 +66,7 @@ class Plan:
     seconds: float  # for all; instances on different hosts are read beside each other
 
 
-async def plan(settings: Settings) -> Plan:
+async def plan(settings: Settings, *, observers: Sequence[Observer] = ()) -> Plan:
     """What a run with these settings would do and cost.
 
     Raises: UsageError; UnknownEntity; Refused, Unreachable and other ServerErrors when no instance can be asked.
@@ -76,7 +76,7 @@ async def plan(settings: Settings) -> Plan:
     past = None if settings.run.fresh else find(lake, plan_of(settings), day, datetime.now(UTC))
     memory = past.memory if past else RunMemory()
     learned = _learned(lake)
-    async with open_sources(settings, _quiet) as found:
+    async with open_sources(settings, all_of(observers)) as found:
         sources = {name: source for name, source in found.items() if isinstance(source, Source)}
         errors = {name: error for name, error in found.items() if isinstance(error, ServerError)}
         if not sources:
@@ -106,10 +106,6 @@ def _plan(
         instances=instances,
         seconds=max(hosts.values(), default=0.0),
     )
-
-
-def _quiet(event: Event) -> None:
-    del event
 
 
 def _learned(lake: Lake) -> Experience:

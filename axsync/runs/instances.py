@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -25,20 +25,19 @@ def end_of(run: RunSettings, started: float) -> float | None:
 
 
 @asynccontextmanager
-async def open_sources(
+async def open_transports(
     settings: Settings,
     observe: Observer,
     *,
     environ: Mapping[str, str] = os.environ,
     jitter: Jitter = random.uniform,
     given: Credential | None = None,
-) -> AsyncIterator[dict[str, Source | ServerError]]:
-    """Instance name → its source, or why it cannot be asked. All credentials are read before any request is sent.
+) -> AsyncIterator[dict[str, Transport]]:
+    """Instance name → the way to it; nothing is sent yet. All credentials and certificates are read before.
 
     `given` is tried in place of what the settings name. Raises: ConfigError, StoreError, UnknownCredential, WrongHost.
     """
-    chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
-    store = CredentialStore(environ)
+    chosen, store = settings.chosen(), CredentialStore(environ)
     credentials = {i.name: given or credential_for(i, store, environ=environ) for i in chosen}
     ways = {i.name: find_way(i, environ) for i in chosen}
     for name, credential in credentials.items():
@@ -49,19 +48,35 @@ async def open_sources(
         transports = {i.name: _transport(ways[i.name], credentials[i.name], paces, observe, jitter) for i in chosen}
         for transport in transports.values():
             await stack.enter_async_context(transport.open())
+        yield transports
+
+
+@asynccontextmanager
+async def open_sources(
+    settings: Settings,
+    observe: Observer,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    jitter: Jitter = random.uniform,
+    given: Credential | None = None,
+) -> AsyncIterator[dict[str, Source | ServerError]]:
+    """Instance name → its source, or why it cannot be asked.
+
+    Raises: what `open_transports` raises, before any request is sent.
+    """
+    chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
+    async with open_transports(settings, observe, environ=environ, jitter=jitter, given=given) as transports:
         found = await together([_probed(i, transports[i.name], ends) for i in chosen])
         if given is None:
-            _remember(chosen, found, store)
+            remember([i for i, source in zip(chosen, found, strict=True) if isinstance(source, Source)], environ)
         yield dict(zip(transports, found, strict=True))
 
 
-def _remember(
-    chosen: Sequence[InstanceSettings], found: Sequence[Source | ServerError], store: CredentialStore
-) -> None:
+def remember(opened: Iterable[InstanceSettings], environ: Mapping[str, str] = os.environ) -> None:
     """A credential that opened its instance was used well."""
-    moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    for instance, source in zip(chosen, found, strict=True):
-        if (name := stored(instance)) and isinstance(source, Source):
+    moment, store = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", CredentialStore(environ)
+    for instance in opened:
+        if name := stored(instance):
             store.used(name, moment)
 
 

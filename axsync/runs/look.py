@@ -1,67 +1,23 @@
-"""Looks at instances that write nothing: what is there, what may be read, which fields there are."""
+"""Looks at instances that write nothing: what is there, which fields there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from axsync.api import KNOWN_ENTITIES
 from axsync.engine import together
-from axsync.errors import NotOffered, Refused, ServerError, UnknownEntity
-from axsync.events import Event
+from axsync.errors import NotOffered, ServerError, UnknownEntity
+from axsync.events import Observer
 from axsync.fields import make_columns, type_text
 from axsync.plan import closest, select_fields
+from axsync.runs.begin import all_of
 from axsync.runs.instances import open_sources
-from axsync.runs.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
-from axsync.settings import InstanceSettings, Settings
+from axsync.runs.report import EntityRow, FieldRow
+from axsync.settings import Settings
 from axsync.source import Source
 
 
-def _quiet(event: Event) -> None:
-    del event
-
-
-async def check(settings: Settings) -> tuple[InstanceCheck, ...]:
-    """Whether each instance can be reached and read, type by type. Raises: ConfigError."""
-    async with open_sources(settings, _quiet) as sources:
-        return tuple(await together([_check(i, sources[i.name]) for i in settings.chosen()]))
-
-
-async def _check(instance: InstanceSettings, source: Source | ServerError) -> InstanceCheck:
-    if isinstance(source, ServerError):
-        return InstanceCheck(instance.name, instance.url, _failed_steps(source))
-    steps = (
-        CheckStep("reachable", ok=True, text=source.transport.host),
-        CheckStep("credential", ok=True, text="accepted"),
-        CheckStep("API", ok=True, text=f"{source.api.GENERATION}, product version {source.version or 'not told'}"),
-        CheckStep("discovery cycle", ok=None, text=await source.discovery() or "not told"),
-    )
-    found = await source.offered()
-    entities = tuple(_entity_check(name, count) for name, count in sorted(found.items()))
-    return InstanceCheck(instance.name, instance.url, steps, entities)
-
-
-def _failed_steps(error: ServerError) -> tuple[CheckStep, ...]:
-    text = f"{error}" + (f" ({error.detail})" if error.detail else "")
-    reached = CheckStep("reachable", ok=True, text=error.host)
-    if isinstance(error, Refused):
-        advice = "check key and secret; from version 6.1.74 only service accounts may call the API"
-        return reached, CheckStep("credential", ok=False, text=text, advice=advice)
-    if isinstance(error, NotOffered):
-        advice = "check that the URL is an Axonius instance and that API access is on for this account's role"
-        return reached, CheckStep("API", ok=False, text=text, advice=advice)
-    advice = "check URL, name resolution, firewall and certificate"
-    return (CheckStep("reachable", ok=False, text=text, advice=advice),)
-
-
-def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:
-    if isinstance(found, NotOffered):
-        return EntityCheck(name, "forbidden" if found.status == 403 else "not offered")
-    if isinstance(found, ServerError):
-        return EntityCheck(name, "not offered")
-    return EntityCheck(name, "readable" if found is None or found else "empty", found)
-
-
-async def entities(settings: Settings) -> tuple[EntityRow, ...]:
+async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:
     """The entity types that each instance offers, with counts. Raises: ConfigError, ServerError."""
-    async with open_sources(settings, _quiet) as sources:
+    async with open_sources(settings, all_of(observers)) as sources:
         found = await together([source.offered() for source in _alive(sources).values()])
     rows = zip(_alive(sources), found, strict=True)
     return tuple(_entity_row(name, e, c) for name, types in rows for e, c in sorted(types.items()))
@@ -81,10 +37,10 @@ def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
     return {name: s for name, s in sources.items() if isinstance(s, Source)}
 
 
-async def fields(settings: Settings, entity: str) -> tuple[FieldRow, ...]:
+async def fields(settings: Settings, entity: str, *, observers: Sequence[Observer] = ()) -> tuple[FieldRow, ...]:
     """The field catalogue of an entity type. Raises: ConfigError, UnknownEntity, ServerError."""
     rows: list[FieldRow] = []
-    async with open_sources(settings, _quiet) as sources:
+    async with open_sources(settings, all_of(observers)) as sources:
         for name, source in _alive(sources).items():
             rows += await _fields(name, source, entity)
     return tuple(rows)

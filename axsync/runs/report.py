@@ -1,7 +1,8 @@
 """What a run, and a look at an instance, came to."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from axsync.errors import AxsyncError
 from axsync.model import Outcome
@@ -21,23 +22,32 @@ class Report:
     errors: tuple[AxsyncError, ...] = ()
 
 
+Failure: TypeAlias = Literal["", "refused", "unreachable", "other"]
+
+
 @dataclass(frozen=True, slots=True)
 class CheckStep:
-    """One thing that was tried; `ok` is None where it does not matter for a run."""
+    """One thing that was tried. `ok` is None where it was not, or does not matter; `failure` says what kind it was.
+
+    `advice` is what to try; it is also there where nothing failed and something should be looked at.
+    """
 
     name: str
     ok: bool | None
     text: str
     advice: str = ""
+    failure: Failure = ""
+    facts: Mapping[str, str | int | float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class EntityCheck:
-    """Whether an entity type can be read with this credential."""
+    """Whether an entity type can be read with this credential; `note` has the server's words where it cannot."""
 
     entity: str
-    state: Literal["readable", "empty", "forbidden", "not offered"]
+    state: Literal["readable", "empty", "forbidden", "not licensed", "not offered", "failed"]
     count: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,11 @@ class InstanceCheck:
     url: str
     steps: tuple[CheckStep, ...]
     entities: tuple[EntityCheck, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the credential was."""
+        return any(step.name == "credential" and step.ok for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,12 @@ class Source:
         """The field catalogue of an entity type."""
         return await self._ask(self.api.fields_request(entity), self.api.read_fields, ask)
 
-    async def count(self, question: Question, ask: Ask = _NOBODY, *, sleep: Sleep = asyncio.sleep) -> int | None:
-        """How many rows match; None where the server never gets the count ready."""
+    async def count(
+        self, question: Question, ask: Ask = _NOBODY, *, sleep: Sleep = asyncio.sleep, patience: float = POLL_TOTAL
+    ) -> int | None:
+        """How many rows match; None where the server does not get the count ready in so many seconds."""
         poll, waited, pause = str(uuid.uuid4()), 0.0, POLL_FIRST
-        while waited <= POLL_TOTAL:
+        while waited <= patience:
             request = self.api.count_request(question, self.dialect, poll)
             value = await self._ask(request, self.api.read_count, ask)
             if value is not None:
@@ -145,20 +147,22 @@ class Source:
             return replace(question, query=query, saved_query="")
         return question
 
-    async def offered(self, wanted: Sequence[str] = ()) -> dict[str, int | ServerError | None]:
+    async def offered(
+        self, wanted: Sequence[str] = (), *, patience: float = POLL_TOTAL
+    ) -> dict[str, int | ServerError | None]:
         """Entity type → its count, or why it cannot be read.
 
         Asks for the wanted types, or for all that are listed or known; a type that was only tried and is unknown
         to the server is left out.
         """
         names = wanted or self.listed or KNOWN_ENTITIES
-        found = await together([self._count_or_error(name) for name in names])
+        found = await together([self._count_or_error(name, patience) for name in names])
         sure = self.listed or ()
         return {n: c for n, c in zip(names, found, strict=True) if n in sure or not _unknown(c)}
 
-    async def _count_or_error(self, entity: str) -> int | ServerError | None:
+    async def _count_or_error(self, entity: str, patience: float) -> int | ServerError | None:
         try:
-            return await self.count(Question(entity))
+            return await self.count(Question(entity), patience=patience)
         except (NotOffered, BadRequest, BadAnswer, Unreachable) as error:
             return error
 

@@ -29,6 +29,12 @@ class Proxy:
         """Host, and port where it is not the scheme's own."""
         return urlsplit(self.url).netloc
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        there = urlsplit(self.url)
+        return there.hostname or "", there.port or PORTS[there.scheme]
+
     def __str__(self) -> str:
         """As errors name it, with the place that names it."""
         return f"{self.host} ({self.named_by})"

@@ -42,15 +42,20 @@ def _asked(error: Exception, way: Way) -> str:
     return f"the proxy {way.proxy}" if way.proxy and name != way.place[0] else way.host
 
 
+FAULTS = {9: "early", 10: "expired", 62: "name", 63: "name", 64: "name"}
+"""OpenSSL's codes for what is wrong with a certificate; all others are about who issued it (X509_V_ERR_…)."""
+
+
 def untrusted(error: Exception, who: str) -> Untrusted:
     """Why there is no safe connection."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Untrusted(f"{who} {NOT_TRUSTED}", host=who, detail=error.verify_message.rstrip("."))
+        fault = FAULTS.get(error.verify_code, "issuer")
+        return Untrusted(f"{who} {NOT_TRUSTED}", host=who, detail=error.verify_message.rstrip("."), fault=fault)
     reason = getattr(error, "reason", None) or ""
     if "CERTIFICATE_REQUIRED" in reason:
-        return Untrusted(f"{who} {WANTS_CERTIFICATE}", host=who, detail=told(reason))
+        return Untrusted(f"{who} {WANTS_CERTIFICATE}", host=who, detail=told(reason), fault="missing")
     if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
-        return Untrusted(f"{who} {TURNED_DOWN}", host=who, detail=told(reason))
+        return Untrusted(f"{who} {TURNED_DOWN}", host=who, detail=told(reason), fault="unwanted")
     return Untrusted(f"no safe connection to {who}", host=who, detail=told(reason) or type(error).__name__)
 
 

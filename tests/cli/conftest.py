@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from axsync.cli import main
 from axsync.cli.doors import Doors
-from axsync.events import LaneClosed, LaneOpened, Observer, PageRead, RunStarted, SnapshotPublished
+from axsync.events import LaneClosed, LaneOpened, Notice, Observer, PageRead, RunStarted, SnapshotPublished
 from axsync.model import Lane, Outcome
 from axsync.runs import EntityRow, FieldRow, InstanceCheck, Report
 from axsync.settings import Settings
@@ -26,11 +26,14 @@ class Fake:
     error: BaseException | None = None
     report: Report = REPORT
     checks: tuple[InstanceCheck, ...] = ()
+    notice: str = ""
     asked: list[Settings] = field(default_factory=list)
     entity: str = ""
 
-    def _answer(self, settings: Settings) -> None:
+    def _answer(self, settings: Settings, observers: Sequence[Observer] = ()) -> None:
         self.asked.append(settings)
+        for observer in observers if self.notice else ():
+            observer(Notice(None, self.notice))
         if self.error is not None:
             raise self.error
 
@@ -47,16 +50,18 @@ class Fake:
                 observer(event)
         return self.report
 
-    async def check(self, settings: Settings) -> tuple[InstanceCheck, ...]:
-        self._answer(settings)
+    async def check(self, settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[InstanceCheck, ...]:
+        self._answer(settings, observers)
         return self.checks
 
-    async def entities(self, settings: Settings) -> tuple[EntityRow, ...]:
-        self._answer(settings)
+    async def entities(self, settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:
+        self._answer(settings, observers)
         return (EntityRow("default", "devices", 2000, ""),)
 
-    async def fields(self, settings: Settings, entity: str) -> tuple[FieldRow, ...]:
-        self._answer(settings)
+    async def fields(
+        self, settings: Settings, entity: str, *, observers: Sequence[Observer] = ()
+    ) -> tuple[FieldRow, ...]:
+        self._answer(settings, observers)
         self.entity = entity
         return (FieldRow("default", "specific_data.data.hostname", "hostname", "list<string>", "Host Name", None),)
 

@@ -13,12 +13,12 @@ Fake: TypeAlias = Any  # of conftest.py, which cannot be imported: test folders 
 
 def test_check_ends_with_what_the_first_failure_means(axsync: Axsync, fake: Fake) -> None:
     """A refused credential is exit code 4."""
-    step = CheckStep("credential", ok=False, text="401", advice="check key and secret")
+    step = CheckStep("credential", ok=False, text="401", advice="key and secret", failure="refused")
     fake.checks = (InstanceCheck("default", "https://acme.example", (step,)),)
     result = axsync("check")
 
     assert result.exit_code == 4
-    assert "try: check key and secret" in result.stdout
+    assert "credential: try key and secret" in result.stdout
 
 
 def test_entities_lists_what_is_offered(axsync: Axsync) -> None:
@@ -42,3 +42,12 @@ def test_a_mistyped_entity_type_names_the_nearest(axsync: Axsync, fake: Fake) ->
 
     assert result.exit_code == 2
     assert "did you mean 'devices'?" in result.stderr
+
+
+def test_what_a_person_should_know_is_told_beside_the_table(axsync: Axsync, fake: Fake) -> None:
+    """A notice goes to stderr, as a sentence or as a log line; nothing of it can command a terminal."""
+    fake.notice = "WARNING: insecure_tls\x1b[2J = true"
+
+    assert axsync("check").stderr == "WARNING: insecure_tls = true\n"
+    assert json.loads(axsync("check", "--log-format", "json").stderr)["text"] == "WARNING: insecure_tls = true"
+    assert "WARNING" in axsync("entities", "-q").stderr

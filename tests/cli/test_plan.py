@@ -1,7 +1,7 @@
 """`axsync plan` as it is typed; the library behind it says what a test makes it say."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from axsync.cli import main
 from axsync.cli.doors import Doors
+from axsync.events import Observer
 from axsync.model import Lane
 from axsync.runs import Plan
 from axsync.runs.estimate import PlanInstance
@@ -40,7 +41,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
     runner = CliRunner(env={"AX_URL": "https://acme.example", "AX_KEY": "k", "AX_SECRET": "s"})
 
     def invoke(*arguments: str, plan: Plan = PLAN, asked: list[Settings] | None = None) -> Result:
-        async def answer(settings: Settings) -> Plan:
+        async def answer(settings: Settings, *, observers: Sequence[Observer]) -> Plan:
             if asked is not None:
                 asked.append(settings)
             return plan

@@ -27,7 +27,7 @@ async def wait(settings, *, observers=()):
     finally:
         print("put away", flush=True)
 
-async def look(settings):
+async def look(settings, *, observers=()):
     await wait(settings)
 
 main([sys.argv[1], "-q"], obj=Doors(sync=wait, entities=look))

@@ -10,14 +10,19 @@ GOOD = InstanceCheck(
     "prod",
     "https://acme.example",
     (CheckStep("reachable", ok=True, text="acme.example"), CheckStep("discovery cycle", ok=None, text="done")),
-    (EntityCheck("devices", "readable", 41_873), EntityCheck("secrets", "forbidden")),
+    (EntityCheck("devices", "readable", 41_873), EntityCheck("secrets", "forbidden", note="403")),
 )
 REFUSED = InstanceCheck(
     "test",
     "https://test.example",
-    (CheckStep("reachable", ok=True, text="h"), CheckStep("credential", ok=False, text="401", advice="check the key")),
+    (
+        CheckStep("reachable", ok=True, text="h"),
+        CheckStep("credential", ok=False, text="401", advice="another key", failure="refused"),
+    ),
 )
-DOWN = InstanceCheck("down", "https://down.example", (CheckStep("reachable", ok=False, text="timed out"),))
+DOWN = InstanceCheck(
+    "down", "https://down.example", (CheckStep("reachable", ok=False, text="timed out", failure="unreachable"),)
+)
 
 
 def console() -> tuple[io.StringIO, Console]:
@@ -33,8 +38,9 @@ def test_a_check_shows_steps_rights_and_advice() -> None:
     shown = [line.split() for line in stream.getvalue().splitlines()]
     assert ["reachable", "ok", "acme.example"] in shown
     assert ["devices", "readable", "41,873"] in shown
+    assert ["secrets", "forbidden", "403"] in shown
     assert ["credential", "failed", "401"] in shown
-    assert ["try:", "check", "the", "key"] in shown
+    assert ["credential:", "try", "another", "key"] in shown
 
 
 def test_the_first_failed_step_decides_the_exit_code() -> None:

@@ -1,0 +1,170 @@
+"""Whether instances can be reached and read, step by step; nothing is written."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from axsync.engine import together
+from axsync.errors import BadAnswer, BadRequest, NotOffered, ProxyRefused, Refused, ServerError, Unreachable, Untrusted
+from axsync.events import Observer
+from axsync.runs.begin import all_of
+from axsync.runs.instances import open_transports, remember
+from axsync.runs.report import CheckStep, EntityCheck, Failure, InstanceCheck
+from axsync.settings import InstanceSettings, Settings
+from axsync.source import Source, probe
+from axsync.transport import STEPS, Stage, Transport, reach
+
+LATER_STEPS = ("credential", "API", "clock", "discovery", "entity types")
+MOST_SKEW = 300.0
+"""Seconds; beyond them days, tokens and certificates may be judged wrongly."""
+FEW_DAYS = 30
+"""A certificate that ends within so many days is worth a word."""
+
+COUNT_SECONDS = 10.0
+"""A count that takes longer is left open: the type can be read all the same."""
+
+NOT_TRIED = "not tried"
+ROLE = "a role with API access that may view assets; from version 6.1.74 on, a service account"
+
+_TLS_ADVICE = {
+    "expired": "a new certificate on the server; if there is one, the clock of this machine",
+    "early": "the clock of this machine",
+    "name": "the name that the certificate is for, in `url`",
+    "issuer": "`ca_file`, with the certificate of the authority that issued it, if you trust that one",
+    "missing": "`client_cert` and `client_key`",
+    "unwanted": "another `client_cert`, of an authority that the server trusts",
+    "": "the port in `url`: perhaps nothing speaks TLS there, or the two know no common version",
+}
+_ADVICE = {
+    "DNS": "the spelling of `url`, the name servers of this machine, or a proxy that resolves names (`proxy`)",
+    "TCP": "the port in `url`, a firewall on the way, or a proxy that has to be used (`proxy`, HTTPS_PROXY)",
+    "proxy": 'the rules of the proxy; proxy = "none" or NO_PROXY, where it is not needed',
+    "credential": "key and secret of this very host; from version 6.1.74 on, only service accounts may call the API",
+    "API": f"whether `url` is that of Axonius itself; {ROLE}",
+    "entity types": ROLE,
+}
+
+
+async def check(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[InstanceCheck, ...]:
+    """Whether each instance can be reached and read, type by type. Raises: ConfigError."""
+    wanted = settings.run.entities
+    async with open_transports(settings, all_of(observers)) as transports:
+        found = await together([_check(i, transports[i.name], wanted) for i in settings.chosen()])
+    remember(i for i, one in zip(settings.chosen(), found, strict=True) if one.accepted)
+    return tuple(found)
+
+
+async def _check(instance: InstanceSettings, transport: Transport, wanted: Sequence[str]) -> InstanceCheck:
+    steps = [_of_stage(stage) for stage in await reach(transport.way)]
+    entities: tuple[EntityCheck, ...] = ()
+    if steps[-1].ok is not False:
+        try:
+            source = await probe(instance, transport)
+            entities = await _entities(source, wanted)
+            steps += [*_answered(source), _clock(transport.skew), await _discovery(source), _summed(entities)]
+        except ServerError as error:
+            steps = _stopped(steps, error)
+    tried = {step.name for step in steps}
+    steps += [CheckStep(name, ok=None, text=NOT_TRIED) for name in (*STEPS, *LATER_STEPS) if name not in tried]
+    return InstanceCheck(instance.name, instance.url, tuple(steps), entities)
+
+
+def _of_stage(stage: Stage) -> CheckStep:
+    step = CheckStep(stage.name, stage.ok, stage.text, facts=stage.facts)
+    days = stage.facts.get("days_left")
+    if stage.error is not None:
+        step = _failed(stage.name, stage.error, stage.text)
+    elif isinstance(days, int) and days < FEW_DAYS:
+        step = replace(step, advice="a new certificate on the server" + (" soon" if days >= 0 else ""))
+    return replace(step, facts=stage.facts)
+
+
+def _failed(name: str, error: ServerError, text: str = "") -> CheckStep:
+    advice = _ADVICE.get(name, "")
+    if isinstance(error, ProxyRefused):
+        advice = "`proxy_user` and `proxy_password`, or user and password in the variable that names the proxy"
+    elif isinstance(error, Untrusted):
+        advice = _TLS_ADVICE[error.fault]
+    elif isinstance(error, Unreachable) and name == "API":
+        advice = "again later; the host is there, and gave no usable answer"
+    told = text or (f"{error} ({error.detail})" if error.detail and error.detail not in str(error) else str(error))
+    return CheckStep(name, ok=False, text=told, advice=advice, failure=_kind(error))
+
+
+def _kind(error: ServerError) -> Failure:
+    if isinstance(error, Refused):
+        return "refused"
+    lasting = isinstance(error, Untrusted | BadAnswer) or not isinstance(error, Unreachable)
+    return "other" if lasting else "unreachable"
+
+
+def _stopped(steps: list[CheckStep], error: ServerError) -> list[CheckStep]:
+    """The steps with the one that failed; a first request may show that an earlier one only seemed to go well."""
+    name = "API"
+    if isinstance(error, ProxyRefused):
+        name = "proxy"
+    elif isinstance(error, Untrusted):
+        name = "TLS"
+    elif isinstance(error, Refused):
+        name = "credential"
+    earlier = [step for step in steps if step.name != name]
+    if name == "API":
+        earlier.append(CheckStep("credential", ok=None, text="not told"))
+    failed = _failed(name, error)
+    order = (*STEPS, *LATER_STEPS)
+    return sorted([*earlier, failed], key=lambda step: order.index(step.name))
+
+
+def _answered(source: Source) -> list[CheckStep]:
+    version = source.version or "not told"
+    facts = {"generation": source.api.GENERATION, "version": source.version}
+    told = f"{source.api.GENERATION}, product version {version}"
+    return [CheckStep("credential", ok=True, text="accepted"), CheckStep("API", ok=True, text=told, facts=facts)]
+
+
+def _clock(skew: float | None) -> CheckStep:
+    if skew is None:
+        return CheckStep("clock", ok=None, text="not told")
+    # The header Date has whole seconds only.
+    apart = f"{abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'}" if abs(skew) >= 2 else "as"
+    step = CheckStep(
+        "clock", ok=True, text=f"the server's is {apart} this machine's", facts={"seconds_ahead": round(skew, 1)}
+    )
+    advice = "the clock of this machine, or the server's: days and tokens may be judged wrongly"
+    return step if abs(skew) <= MOST_SKEW else replace(step, ok=None, advice=advice)
+
+
+async def _discovery(source: Source) -> CheckStep:
+    return CheckStep("discovery", ok=None, text=await source.discovery() or "not told")
+
+
+async def _entities(source: Source, wanted: Sequence[str]) -> tuple[EntityCheck, ...]:
+    found = await source.offered(patience=COUNT_SECONDS)
+    checked = [_entity_check(name, count) for name, count in found.items()]
+    checked += [EntityCheck(name, "not offered") for name in wanted if name not in found]
+    return tuple(sorted(checked, key=lambda one: one.entity))
+
+
+def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:
+    if not isinstance(found, ServerError):
+        return EntityCheck(name, "readable" if found is None or found else "empty", found)
+    words = found.detail or str(found)
+    if "licen" in words.lower():  # license, licence, licensed: what else tells it apart is not known (OQ-18)
+        return EntityCheck(name, "not licensed", note=words)
+    if isinstance(found, NotOffered):
+        return EntityCheck(name, "forbidden" if found.status == 403 else "not offered", note=words)
+    return EntityCheck(name, "not offered" if isinstance(found, BadRequest) else "failed", note=f"{found}: {words}")
+
+
+def _summed(entities: Sequence[EntityCheck]) -> CheckStep:
+    counts: dict[str, int] = {}
+    for one in entities:
+        counts[one.state] = counts.get(one.state, 0) + 1
+    text = ", ".join(f"{count} {state}" for state, count in sorted(counts.items(), key=lambda item: -item[1]))
+    step = CheckStep("entity types", ok=True, text=text or "none", facts={**counts})
+    if counts.get("failed"):
+        return replace(step, ok=False, failure="unreachable", advice="again later; their notes say why")
+    if not counts.get("readable") and not counts.get("empty"):
+        return replace(step, ok=False, failure="other", advice=ROLE)
+    if counts.get("forbidden"):
+        return replace(step, advice="a role that may view what is forbidden, or leave it out: [run] entities")
+    return step

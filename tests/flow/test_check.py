@@ -1,0 +1,297 @@
+"""`axsync check`, step by step, against servers that fail at each of them."""
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from axsync.console.explain import FAILED, LATER, REFUSED
+from axsync.console.listing import check_exit_code
+from axsync.emulator import Emulator, Mishap
+from axsync.errors import BadRequest, NotOffered
+from axsync.events import Event, Notice
+from axsync.runs import CheckStep, InstanceCheck, check
+from axsync.runs.check import _entity_check
+from axsync.settings import InstanceSettings
+from tests.flow.canned import answer, canned
+from tests.flow.front import HOST, pem, server_context, tls_front, wants_client
+from tests.flow.harness import Lab
+from tests.flow.proxies import small_proxy
+
+Start = Callable[..., Awaitable[Emulator]]
+
+NAMES = ["DNS", "TCP", "proxy", "TLS", "credential", "API", "clock", "discovery", "entity types"]
+AUTHORITY = trustme.CA(organization_name="Example Corp")
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path) -> str:
+    return pem(tmp_path, "ca.pem", AUTHORITY.cert_pem)
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    with socket.create_server((HOST, 0)) as taken:
+        port: int = taken.getsockname()[1]
+    yield port
+
+
+async def checked(lab: Lab, place: InstanceSettings, **run: Any) -> InstanceCheck:
+    return (await check(lab.settings(place, **run)))[0]
+
+
+def failed(found: InstanceCheck) -> CheckStep:
+    """The one step that failed; those behind it were not tried, and every failure says what to try."""
+    assert [step.name for step in found.steps] == NAMES
+    [step] = [step for step in found.steps if step.ok is False]
+    later = found.steps[NAMES.index(step.name) + 1 :]
+    assert {one.text for one in later if one.name != "credential"} <= {"not tried", "none: plain http"}
+    assert step.advice
+    return step
+
+
+def step_of(found: InstanceCheck, name: str) -> CheckStep:
+    return next(step for step in found.steps if step.name == name)
+
+
+async def test_everything_is_well(lab: Lab, start: Start, ca_file: str) -> None:
+    """Each step says what it saw, for people and for machines."""
+    emulator = await start(sizes={"devices": 90, "users": 0})
+    with tls_front(emulator.url, server_context(AUTHORITY, HOST, days=100)) as url:
+        found = await checked(lab, lab.instance(emulator, url=url, ca_file=ca_file))
+
+    texts = {step.name: (step.ok, step.text) for step in found.steps}
+    assert list(texts) == NAMES
+    assert texts["DNS"] == (None, "127.0.0.1 is an address")
+    assert texts["proxy"] == (None, "none")
+    assert texts["credential"] == (True, "accepted")
+    assert texts["clock"] == (True, "the server's is as this machine's")
+    assert texts["entity types"] == (True, "1 readable, 1 empty")
+    tls = step_of(found, "TLS")
+    assert tls.text.startswith("TLSv1.3, issued by Example Corp, expires 20")
+    assert (tls.facts["names"], tls.facts["issuer"], tls.facts["days_left"]) == (HOST, "Example Corp", 99)
+    assert [(one.entity, one.state, one.count) for one in found.entities] == [
+        ("devices", "readable", 90),
+        ("users", "empty", 0),
+    ]
+    assert check_exit_code([found]) == 0
+
+
+async def test_no_key_is_sent_before_the_way_is_known_to_be_safe(lab: Lab, start: Start) -> None:
+    """A certificate of an unknown authority is described, and whoever shows it learns nothing."""
+    emulator = await start()
+    with tls_front(emulator.url, server_context(AUTHORITY, HOST, days=100)) as url:
+        found = await checked(lab, lab.instance(emulator, url=url))
+
+    step = failed(found)
+    assert (step.name, check_exit_code([found]), emulator.log) == ("TLS", FAILED, [])
+    assert "unable to get local issuer certificate; for 127.0.0.1, issued by Example Corp, expires 20" in step.text
+    assert "ca_file" in step.advice
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "words", "advice"),
+    [
+        ([HOST], -3, "certificate has expired; for 127.0.0.1, issued by Example Corp, expired 20", "a new certificate"),
+        (
+            ["axonius.example"],
+            99,
+            "is not valid for '127.0.0.1'; for axonius.example, issued",
+            "the name that the cert",
+        ),
+    ],
+)
+async def test_a_bad_certificate_is_told_with_what_to_do(
+    lab: Lab, start: Start, names: list[str], days: int, words: str, advice: str
+) -> None:
+    """The advice depends on what is wrong with it."""
+    emulator = await start()
+    ca_file = pem(lab.folder, "ca.pem", AUTHORITY.cert_pem)
+    with tls_front(emulator.url, server_context(AUTHORITY, *names, days=days)) as url:
+        step = failed(await checked(lab, lab.instance(emulator, url=url, ca_file=ca_file)))
+
+    assert words in step.text
+    assert step.advice.startswith(advice)
+
+
+async def test_a_certificate_that_ends_soon_is_told_in_time(lab: Lab, start: Start, ca_file: str) -> None:
+    """All goes well today."""
+    emulator = await start()
+    with tls_front(emulator.url, server_context(AUTHORITY, HOST, days=12)) as url:
+        found = await checked(lab, lab.instance(emulator, url=url, ca_file=ca_file))
+
+    assert (step_of(found, "TLS").ok, step_of(found, "TLS").advice) == (True, "a new certificate on the server soon")
+    assert check_exit_code([found]) == 0
+
+
+async def test_a_client_certificate_that_is_wanted_fails_tls(lab: Lab, start: Start, ca_file: str) -> None:
+    """Also where the server says so with the first request only."""
+    emulator = await start()
+    with tls_front(emulator.url, wants_client(server_context(AUTHORITY, HOST), AUTHORITY)) as url:
+        step = failed(await checked(lab, lab.instance(emulator, url=url, ca_file=ca_file)))
+
+    assert (step.name, step.advice) == ("TLS", "`client_cert` and `client_key`")
+
+
+async def test_insecure_tls_is_told_loudly_and_in_the_table(lab: Lab, start: Start) -> None:
+    """The line goes to whoever watches, and the step says that nothing was verified."""
+    emulator = await start()
+    told: list[Event] = []
+    with tls_front(emulator.url, server_context(AUTHORITY, "other.example", days=-3)) as url:
+        place = lab.instance(emulator, url=url, insecure_tls=True)
+        [found] = await check(lab.settings(place), observers=[told.append])
+
+    assert "not verified (insecure_tls)" in step_of(found, "TLS").text
+    assert ["WARNING: insecure_tls" in event.text for event in told if isinstance(event, Notice)] == [True]
+
+
+async def test_an_unknown_name_fails_the_first_step(lab: Lab, start: Start) -> None:
+    """Nothing after it is tried, and it may be better later."""
+    found = await checked(lab, lab.instance(await start(), url="https://axonius.invalid"))
+
+    assert (failed(found).name, check_exit_code([found])) == ("DNS", LATER)
+
+
+async def test_a_closed_port_fails_the_connection(lab: Lab, start: Start) -> None:
+    """At once, without the many tries of a run."""
+    with closed_port() as port:
+        found = await checked(lab, lab.instance(await start(), url=f"https://{HOST}:{port}"))
+
+    assert (failed(found).name, failed(found).text, check_exit_code([found])) == ("TCP", "Connection refused", LATER)
+
+
+async def test_a_name_is_resolved(lab: Lab, start: Start) -> None:
+    """Localhost has an address, or two."""
+    emulator = await start()
+    found = await checked(lab, lab.instance(emulator, url=emulator.url.replace(HOST, "localhost")))
+
+    assert step_of(found, "DNS").ok is True
+    assert HOST in step_of(found, "DNS").text
+
+
+@pytest.mark.parametrize("own_tls", [False, True])
+async def test_a_proxy_is_gone_through(lab: Lab, start: Start, ca_file: str, own_tls: bool) -> None:
+    """Its TLS and that within are both looked at; the host is left to it to resolve."""
+    emulator = await start()
+    context = server_context(AUTHORITY, HOST) if own_tls else None
+    with tls_front(emulator.url, server_context(AUTHORITY, "axonius.invalid")) as front:
+        async with small_proxy(there=front, context=context) as proxy:
+            place = lab.instance(emulator, url="https://axonius.invalid", ca_file=ca_file, proxy=proxy.url)
+            found = await checked(lab, place)
+
+    assert [step.ok for step in found.steps[:6]] == [None, True, True, True, True, True]
+    assert step_of(found, "proxy").text == f"{proxy.url.partition('://')[2]} (proxy) lets through"
+    assert check_exit_code([found]) == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "name", "code"),
+    [("Basic x", "", "proxy", REFUSED), (None, "403 No", "proxy", LATER), (None, "nonsense", "proxy", LATER)],
+)
+async def test_a_proxy_that_does_not_let_through_fails_its_step(
+    lab: Lab, start: Start, wanted: str | None, status: str, name: str, code: int
+) -> None:
+    """A refused password is exit code 4, all else 75."""
+    async with small_proxy(wanted, status=status) as proxy:
+        found = await checked(lab, lab.instance(await start(), url="https://axonius.invalid", proxy=proxy.url))
+
+    assert (failed(found).name, check_exit_code([found])) == (name, code)
+
+
+async def test_a_refused_password_of_a_proxy_is_found_with_plain_http_too(lab: Lab, start: Start) -> None:
+    """There the first request shows it."""
+    async with small_proxy("Basic x") as proxy:
+        found = await checked(lab, lab.instance(await start(), proxy=proxy.url))
+
+    assert (failed(found).name, check_exit_code([found])) == ("proxy", REFUSED)
+
+
+async def test_a_refused_credential_is_told_as_such(lab: Lab, start: Start) -> None:
+    """Exit code 4; the API is not tried with it any further."""
+    emulator = await start()
+    found = await checked(lab, lab.instance(emulator, credential=lab.keys("wrong", "not-the-key", "not-the-secret")))
+
+    assert (failed(found).name, check_exit_code([found]), len(emulator.log)) == ("credential", REFUSED, 1)
+
+
+async def test_what_is_no_axonius_fails_at_the_api(lab: Lab, start: Start) -> None:
+    """A web server of somebody else: reachable, and no API that is known."""
+    async with canned(answer(b"<html>hello</html>", status="404 Not Found")) as server:
+        found = await checked(lab, lab.instance(await start(), url=server.url))
+
+    assert (failed(found).name, check_exit_code([found])) == ("API", FAILED)
+    assert step_of(found, "credential").text == "not told"
+
+
+async def test_a_server_that_is_ill_fails_at_the_api_for_now(lab: Lab, start: Start) -> None:
+    """503 to all tries is exit code 75."""
+    emulator = await start(mishaps=[Mishap("503")])
+    found = await checked(lab, lab.instance(emulator, tries=1))
+
+    assert (failed(found).name, check_exit_code([found])) == ("API", LATER)
+
+
+@pytest.mark.parametrize("profile", ["p70", "p90"])
+async def test_the_least_privileged_role_is_enough(lab: Lab, start: Start, profile: str) -> None:
+    """A role that may view assets and nothing else: no step needs more, and nothing beyond reads is asked."""
+    hidden = [Mishap("403", on=on) for on in ("about", "discovery", "types")]
+    emulator = await start(profile, mishaps=hidden)
+    found = await checked(lab, lab.instance(emulator))
+
+    assert check_exit_code([found]) == 0
+    assert [(one.entity, one.state) for one in found.entities] == [("devices", "readable"), ("users", "readable")]
+    assert (step_of(found, "API").text, step_of(found, "discovery").text) == (
+        "v2, product version not told",
+        "not told",
+    )
+    assert emulator.violations == []
+
+
+async def test_rights_are_told_per_entity_type(lab: Lab, start: Start) -> None:
+    """Readable, empty, forbidden, not licensed, not offered, failed; with the server's words."""
+    sizes = {"devices": 9, "users": 0, "software": 5, "groups": 3}
+    emulator = await start("p90", sizes, mishaps=[Mishap("403", entity="software"), Mishap("503", entity="groups")])
+    found = await checked(lab, lab.instance(emulator, tries=1), entities=("devices", "cases"))
+
+    states = {one.entity: one.state for one in found.entities}
+    assert states == {
+        "cases": "not offered",
+        "devices": "readable",
+        "groups": "failed",
+        "software": "forbidden",
+        "users": "empty",
+    }
+    assert check_exit_code([found]) == LATER
+    assert all(one.note for one in found.entities if one.state in {"failed", "forbidden"})
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_licence_that_is_missing_is_told_by_the_servers_words(status: int) -> None:
+    """With whatever status; nothing else tells it apart from a missing right."""
+    kind = BadRequest if status == 400 else NotOffered
+    error = kind("acme answered", host="acme", status=status, detail="Forbidden: Software is not licensed")
+
+    assert _entity_check("software", error).state == "not licensed"
+
+
+async def test_a_role_that_may_read_nothing_fails(lab: Lab, start: Start) -> None:
+    """Every type forbidden is no success."""
+    emulator = await start(mishaps=[Mishap("403", on="count")])
+    found = await checked(lab, lab.instance(emulator))
+
+    assert (step_of(found, "entity types").text, check_exit_code([found])) == ("2 forbidden", FAILED)
+
+
+async def test_clocks_that_differ_are_told(lab: Lab, start: Start) -> None:
+    """From the header Date; days are judged by it."""
+    body = b'{"installed_version": "7", "value": 0, "asset_types": ["devices"]}'
+    async with canned(answer(body, "Date: Mon, 01 Jan 2024 00:00:00 GMT")) as server:
+        found = await checked(lab, lab.instance(await start(), url=server.url, tries=1))
+
+    clock = step_of(found, "clock")
+    assert (clock.ok, clock.text.endswith("s behind this machine's"), bool(clock.advice)) == (None, True, True)
+    assert check_exit_code([found]) == 0
