@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from axsync.convert import arrays
 from axsync.model import PageSpan
 
 Hashes = npt.NDArray[np.uint64]
@@ -99,7 +100,7 @@ def _names(paths: Sequence[Path], column: str, rows: Places) -> Iterator[str]:
     for path in paths:
         for ids in read_ids(path, column):
             mine = rows[(rows >= start) & (rows < start + len(ids))] - start
-            yield from ids.take(pa.array(mine)).to_pylist()
+            yield from ids.take(arrays.fixed(mine, np.ones(len(mine), dtype=np.bool_), pa.int64())).to_pylist()
             start += len(ids)
 
 
@@ -122,8 +123,8 @@ def hash_ids(ids: pa.Array) -> Hashes:
     if usual.all():
         return _hash_usual(ids)
     hashes = np.empty(len(ids), dtype=np.uint64)
-    hashes[usual] = _hash_usual(ids.filter(pa.array(usual)))
-    hashes[~usual] = [_hash_one(text) for text in ids.filter(pa.array(~usual)).to_pylist()]
+    hashes[usual] = _hash_usual(ids.filter(arrays.flags(usual)))
+    hashes[~usual] = [_hash_one(text) for text in ids.filter(arrays.flags(~usual)).to_pylist()]
     return hashes
 
 

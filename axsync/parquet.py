@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from axsync.convert import arrays
 from axsync.durable import fsync_folder, storage_errors
 from axsync.model import DeadLetter, PageSpan, Part
 from axsync.settings import LakeSettings
@@ -100,7 +101,7 @@ class PartWriter:
                 keep = np.ones(table.num_rows, dtype=np.bool_)
                 keep[leave_out[(leave_out >= start) & (leave_out < start + len(keep))] - start] = False
                 start += len(keep)
-                kept = table.filter(pa.array(keep))
+                kept = table.filter(arrays.flags(keep))
                 self._writer.write_table(kept, row_group_size=max(kept.num_rows, 1))
                 self._rows += kept.num_rows
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from axsync.convert.instants import Flags, Ints, instants
+from axsync.convert import arrays
+from axsync.convert.instants import Ints, instants
 from axsync.fields import Atom, Column, Group, Kind, Many, arrow_type
 
 EXACT_INTEGERS = float(1 << 53)
@@ -83,7 +84,7 @@ class Finish:
         self.zeros = self.zeros or bool(zero.any())
         # "not smaller" instead of "greater or equal" catches NaN as well.
         odd = ~(size < EXACT_INTEGERS) | ((size < SUBNORMAL) & ~zero)
-        return np.flatnonzero(odd & _valid(array))
+        return np.flatnonzero(odd & arrays.valid(array))
 
 
 def _needs_look(kind: Kind) -> bool:
@@ -94,10 +95,6 @@ def _needs_look(kind: Kind) -> bool:
             return any(_needs_look(m.kind) or m.key != m.name for m in members)
         case Atom(name):
             return name in {"timestamp", "date", "number"}
-
-
-def _valid(array: pa.Array) -> Flags:
-    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _parents(array: pa.Array, elements: Ints) -> Ints:
@@ -114,32 +111,31 @@ def _joined(parts: list[Ints]) -> Ints:
 
 def _stamps(texts: pa.Array, form: str) -> tuple[pa.Array, Ints]:
     values, exact, null = instants(texts, form)
-    stamps = pa.array(values, mask=~exact, type=pa.int64()).view(pa.timestamp("us", tz="UTC"))
-    return stamps, np.flatnonzero(~exact & ~null)
+    return arrays.fixed(values, exact, pa.timestamp("us", tz="UTC")), np.flatnonzero(~exact & ~null)
 
 
 def _days(texts: pa.Array) -> tuple[pa.Array, Ints]:
     values, exact, null = instants(texts, "day")
     days = (values // 86_400_000_000).astype(np.int32)
-    return pa.array(days, mask=~exact, type=pa.int32()).view(pa.date32()), np.flatnonzero(~exact & ~null)
+    return arrays.fixed(days, exact, pa.date32()), np.flatnonzero(~exact & ~null)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A batch's served columns and the rows that need the exact way."""
 
-    arrays: list[pa.Array]
+    columns: list[pa.Array]
     doubtful: Ints
     zeros: bool
 
 
 def finish(rows: pa.StructArray, columns: tuple[Column, ...]) -> Finished:
     """All columns of a page, in the order of `columns`."""
-    arrays, doubtful, zeros = [], [], False
+    finished, doubtful, zeros = [], [], False
     for index, column in enumerate(columns):
         work = Finish(column.dates or "rfc1123")
         array, bad = work.column(rows.field(index), column.kind)
-        arrays.append(array)
+        finished.append(array)
         doubtful.append(bad)
         zeros = zeros or work.zeros
-    return Finished(arrays, _joined(doubtful), zeros)
+    return Finished(finished, _joined(doubtful), zeros)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
+from axsync.convert import arrays
 from axsync.convert.columns import Finished, finish, wire_type
 from axsync.convert.instants import Ints
 from axsync.convert.rows import has_explicit_null, has_long_number, has_tiny_number, rows_only
@@ -17,6 +18,7 @@ from axsync.fields import Column, arrow_schema, contains
 from axsync.model import ID_FIELD, DeadLetter
 from axsync.shape import rescue
 from axsync.shape.borders import split
+from axsync.shape.dates import micros_of
 from axsync.shape.fit import Rules, Unreadable
 
 
@@ -74,11 +76,11 @@ class Converter:
         """
         finished = self._fast(body)
         if finished is not None:
-            return self._assemble(finished.arrays, [], {}, fetched_at)
+            return self._assemble(finished.columns, [], {}, fetched_at)
         records, dead = self._clean(body, page)
-        arrays, kept, lost = self._read_clean(records, page)
+        served, kept, lost = self._read_clean(records, page)
         texts = {i: r.rescued for i, r in enumerate(kept) if r.rescued}
-        return self._assemble(arrays, dead + lost, texts, fetched_at)
+        return self._assemble(served, dead + lost, texts, fetched_at)
 
     def _fast(self, body: bytes) -> Finished | None:
         """The whole page at once, or None where some record needs care."""
@@ -96,12 +98,12 @@ class Converter:
         if rows.null_count:
             return None
         finished = finish(rows, self.columns)
-        if len(finished.doubtful) or len(self._no_id(finished.arrays)):
+        if len(finished.doubtful) or len(self._no_id(finished.columns)):
             return None
         return None if finished.zeros and has_tiny_number(body) else finished
 
-    def _no_id(self, arrays: list[pa.Array]) -> Ints:
-        ids = arrays[self._id]
+    def _no_id(self, served: list[pa.Array]) -> Ints:
+        ids = served[self._id]
         offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset :] if len(ids) else np.zeros(1, np.int32)
         return np.flatnonzero(np.diff(offsets[: len(ids) + 1]) == 0)  # null or empty
 
@@ -137,11 +139,11 @@ class Converter:
             finished = self._must(records)
         untouched = [records[i] for i in finished.doubtful.tolist() if not records[i].cleaned]
         if not untouched:
-            return finished.arrays, records, dead
+            return finished.columns, records, dead
         for record in untouched:
             self._bury_or(record, page, dead)
         records = [r for r in records if r.cleaned or r not in untouched]
-        return self._must(records).arrays, records, dead
+        return self._must(records).columns, records, dead
 
     def _bury_or(self, record: _Record, page: int, dead: list[DeadLetter]) -> None:
         try:
@@ -166,20 +168,20 @@ class Converter:
 
     def _assemble(
         self,
-        arrays: list[pa.Array],
+        served: list[pa.Array],
         dead: list[DeadLetter],
         rescued: dict[int, dict[str, str]],
         fetched_at: datetime,
     ) -> Converted:
-        rows = len(arrays[0])
+        rows = len(served[0])
         texts = [rescue.text(rescued[i]) if i in rescued else None for i in range(rows)] if rescued else None
         own = [
-            pa.repeat(pa.scalar(self._run_id, pa.string()), rows),
-            pa.repeat(pa.scalar(fetched_at, pa.timestamp("us", tz="UTC")), rows),
-            pa.nulls(rows, pa.string()) if texts is None else pa.array(texts, pa.string()),
+            arrays.same_text(self._run_id, rows),
+            arrays.same_instant(micros_of(fetched_at), rows),
+            pa.nulls(rows, pa.string()) if texts is None else arrays.texts(texts),
         ]
-        batch = pa.RecordBatch.from_arrays([*arrays, *own], schema=self.schema)
-        return Converted(batch, tuple(dead), _drift(rescued.values()), _fingerprint(arrays[self._id]))
+        batch = pa.RecordBatch.from_arrays([*served, *own], schema=self.schema)
+        return Converted(batch, tuple(dead), _drift(rescued.values()), _fingerprint(served[self._id]))
 
 
 def _options(row: pa.DataType, key: str) -> pj.ParseOptions:
@@ -195,7 +197,7 @@ def _read(text: bytes, options: pj.ParseOptions, key: str) -> pa.StructArray:
     lists = table.column(key)
     if table.num_rows != 1 or lists.null_count:
         raise pa.ArrowInvalid("not a page: no rows")
-    rows = lists.chunk(0).flatten()
+    rows = lists.chunk(0).values  # of one row that is not null: all values are its own
     rows.validate(full=True)  # pyarrow's reader takes bytes that are not UTF-8 (performance study, pitfall 5)
     return rows
 

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from axsync.convert.arrays import Flags, valid
+
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -65,7 +66,7 @@ def instants(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
 def _nulls(array: pa.Array) -> Flags:
     if not array.null_count:
         return np.zeros(len(array), dtype=np.bool_)
-    return np.asarray(array.is_null().to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return ~valid(array)
 
 
 def _matrix(texts: pa.Array, width: int, null: Flags) -> tuple[Ints, Bytes]:

@@ -117,6 +117,8 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 )
 @click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")
 @click.option("--other-generation", is_flag=True, help="Serve v1 beside v2.")
+@click.option("--bulk", type=click.FloatRange(0, min_open=True), default=1, help="Tables so many times as long.")
+@click.option("--more-fields", type=click.IntRange(0), default=0, help="So many more fields of adapters' own.")
 @click.option("--odd-ids", is_flag=True, help="Some ids have letters beyond f.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Write requests as JSON lines.")
 @click.option(

@@ -69,6 +69,8 @@ class Options:
     count_nulls: int = 1  # v1: answers of null before a count is known
     token_seconds: float | None = None  # life of a next_page token; None: for ever
     other_generation: bool = False  # v2 profiles: serve v1 beside v2
+    bulk: float = 1.0  # how many times as long tables are: installed software, weaknesses, interfaces …
+    more_fields: int = 0  # added to each entity type, adapters' own ones
     twin_labels: bool = False  # adds specific_data.data.labels, whose short key collides with labels
     mishaps: tuple[Mishap, ...] = ()  # from the start; more may be added while it runs
     today: date | None = None  # newest history day; None: the current UTC day

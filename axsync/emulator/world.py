@@ -6,6 +6,7 @@ from axsync.emulator.columns import Family
 from axsync.emulator.drift import drifted
 from axsync.emulator.fleet import Fleet
 from axsync.emulator.forms import Form
+from axsync.emulator.girth import longer, wider
 from axsync.emulator.ids import Ids
 from axsync.emulator.options import Options
 from axsync.emulator.press import SEEN_POOL, Part, Press, seen_dates
@@ -18,7 +19,12 @@ _SCATTER = 0xC2B2AE3D27D4EB4F
 
 def families(options: Options) -> dict[str, Family]:
     """The family of each offered entity type."""
-    return {entity: family_of(entity, twin_labels=options.twin_labels) for entity in options.offered()}
+    return {entity: _family(entity, options) for entity in options.offered()}
+
+
+def _family(entity: str, options: Options) -> Family:
+    family = family_of(entity, twin_labels=options.twin_labels)
+    return wider(longer(family, options.bulk), options.more_fields)
 
 
 def fleets(options: Options, profile: Profile) -> dict[str, Fleet]:

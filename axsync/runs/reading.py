@@ -18,7 +18,7 @@ from axsync.events import Notice, Observer
 from axsync.fields import Field
 from axsync.journal import Record
 from axsync.model import ID_FIELD, Lane, Page, PageSpan, Window
-from axsync.plan import Selection, select_fields
+from axsync.plan import RAW, Selection, select_fields
 from axsync.portion import Portion
 from axsync.runs.memory import merged_ranges, record
 from axsync.runs.pin import Pinned, pin
@@ -30,6 +30,8 @@ from axsync.walk import MarkWalk, OffsetWalk, Returned, Walk
 
 ROUND_SHIFT = 1_000_000
 """Page numbers of a repair round start here, so that its answers count as later ones."""
+FIELD_BYTES, TREE_BYTES = 32, 16_000
+"""A guess at the JSON of one field in one row, and of a whole record, before the first page tells."""
 
 
 class MarkExpired(LaneError):
@@ -80,7 +82,15 @@ class LaneReader:
     def __post_init__(self) -> None:
         """Begin with pages as large as the settings allow."""
         if not self.portion.most:
-            self.portion = Portion(self.entity.page_size or self.instance.page_size)
+            self.portion = Portion(self.entity.page_size or self.instance.page_size, aim=self._aim())
+
+    def _aim(self) -> int:
+        # A chain of marks cannot change its limit and stay a chain.
+        return 0 if self._by_marks else self.instance.page_bytes
+
+    @property
+    def _by_marks(self) -> bool:
+        return self.instance.paging in {"token", "cursor"} and self.shop.run.limit is None
 
     @property
     def _ask(self) -> Ask:
@@ -90,6 +100,7 @@ class LaneReader:
         """Go on with what an earlier process settled: question, dialect, columns, first count."""
         self.question = msgspec.convert(pinned["question"], Question)
         self.before = pinned["before"]
+        self.portion.expect(self._row_bytes())
         source = self.source
         source.dialect = replace(source.dialect, refused=source.dialect.refused | set(pinned["refused"]))
         columns = columns_of({"columns": {name: entry for name, _, entry in pinned["columns"]}})
@@ -140,11 +151,20 @@ class LaneReader:
         for name in self._selection.unmatched:
             self.notice(f"no field of {self.lane.entity} matches {name!r}")
         self.question = replace(self.question, fields=self._selection.names)
+        self.portion.expect(self._row_bytes())
+
+    def _row_bytes(self) -> float:
+        """Of JSON per row, by the previous snapshot, or by what is asked for."""
+        earlier = self.earlier or {}
+        if earlier.get("rows") and earlier.get("bytes"):
+            return float(earlier["bytes"] / earlier["rows"])
+        names = self.question.fields
+        return TREE_BYTES if RAW.name in names else FIELD_BYTES * len(names)
 
     def walk(self) -> Walk:
         """The way over the rows: by offset, or by the server's own mark where that is wished."""
         limit, most = self.portion.limit, self.shop.run.limit
-        if self.instance.paging in {"token", "cursor"} and most is None:
+        if self._by_marks:
             return MarkWalk(limit, v1.CURSOR_START if self.source.api is v1 else None)
         return OffsetWalk(limit, most=most)
 

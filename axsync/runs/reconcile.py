@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from axsync.api import Question
 from axsync.api.catalogue import with_roots
-from axsync.convert import Converter
+from axsync.convert import Converter, arrays
 from axsync.engine import LaneWalk, Stored, together
 from axsync.errors import BadRequest, NotOffered
 from axsync.fields import make_columns
@@ -41,7 +41,7 @@ class Listing:
         self.hashes.append(hashes)
         absent = self.ledger.lacks(hashes)
         if absent.any():
-            self.missing += ids.filter(pa.array(absent)).to_pylist()
+            self.missing += ids.filter(arrays.flags(absent)).to_pylist()
 
     def known(self) -> Hashes:
         """The different hashes, sorted; the listing itself forgets them."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
 from axsync.settings.address import is_loopback, normal_proxy, normal_url
-from axsync.settings.bounds import GIB, Between, Bytes, Seconds, check_bounds
+from axsync.settings.bounds import GIB, MIB, Between, Bytes, Seconds, check_bounds
 from axsync.settings.words import check_names, check_reference
 
 Api = Literal["auto", "v1", "v2"]
@@ -50,6 +50,7 @@ class InstanceSettings:
     requests_per_second: Annotated[float, Between(0.01, 10_000)] = 10.0
     in_flight: Annotated[int, Between(1, 256)] = 4  # requests at once
     page_size: Annotated[int, Between(1, MAX_LIMIT)] = 2000  # rows
+    page_bytes: Bytes = 4 * MIB  # of one answer, aimed at with fewer rows than `page_size` where rows are large
     paging: Paging = "auto"
     connect_seconds: Seconds = 10.0
     read_seconds: Seconds = 300.0  # between two bytes of an answer

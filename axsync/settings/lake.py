@@ -27,7 +27,7 @@ class LakeSettings:
     seal_seconds: Annotated[float, Between(1, 86_400)] = 300.0  # a part is closed at this age: what a crash can cost
     row_group_rows: Annotated[int, Between(1, 100_000_000)] = 122_880
     row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
-    buffer_bytes: Bytes = 128 * MIB  # pages that wait for a writer, all lanes together
+    buffer_bytes: Bytes = 64 * MIB  # pages and rows that wait to be written, all lanes together
     keep_snapshots: Annotated[int, Between(1, 100_000)] = 14  # `axsync gc` leaves so many whole ones, and …
     keep_days: Annotated[int, Between(0, 100_000)] = 90  # … all that are younger than this
 

@@ -3,19 +3,31 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from axsync.fields import Atom, Column, Group, Kind, Many, Member, group, with_dates
 from axsync.shape import dates, exact, keys, kinds
-from axsync.shape.exact import Number, Unreadable, Value
+from axsync.shape.borders import REFUSALS
+from axsync.shape.exact import Number, Unreadable
+from axsync.shape.strict import keeps_all
 
 MAX_RECORDS: Final = 500
 """Records that are looked at; more would not change what the most frequent form is."""
 
+MAX_TEXTS: Final = 400
+"""Texts of one place whose form is looked at, for the same reason."""
+
 MAJORITY: Final = 1.25
 """Four fifths of the sampled texts in one form make a column of dates."""
 
+Value: TypeAlias = Any  # of JSON; a number may have been rounded, which is no matter here
+_decode = msgspec.json.Decoder().decode
+
 _MAX_KEYS = 100  # an object with more keys than this is a map with data for keys
+_WHOLE = 10**18  # what is larger may not stay within 64 bits
 _MAX_LEVELS = 8  # what nests deeper is kept as JSON
 _DATE_NAMES = (
     "last_seen", "first_seen", "fetch_time", "last_fetch", "last_scan", "last_logon", "last_login",
@@ -59,18 +71,29 @@ def _seen(columns: Sequence[Column], records: Iterable[bytes]) -> dict[str, list
     owners = keys.owners(columns)
     seen: dict[str, list[Value]] = {}
     for raw in records:
-        try:
-            record = exact.decode(raw)
-        except Unreadable:
-            continue
+        record = _record(raw)
         for key in record.keys() & owners.keys():
             seen.setdefault(owners[key].field, []).append(record[key])
     return seen
 
 
+def _record(raw: bytes) -> dict[str, Value]:
+    """A record; empty where it cannot be read. Exact reading takes five times as long, and takes more."""
+    try:
+        read = _decode(raw)
+        if isinstance(read, dict) and keeps_all(raw, read):
+            return read
+    except REFUSALS:
+        pass
+    try:
+        return exact.decode(raw)
+    except Unreadable:
+        return {}
+
+
 def _resolved(column: Column, look: _Look) -> Column:
     kind = _settled(column.kind, look)
-    form = dates.form_of(_date_texts(kind, look.values)) or column.dates or dates.RFC1123
+    form = dates.form_of(islice(_date_texts(kind, look.values), MAX_TEXTS)) or column.dates or dates.RFC1123
     return with_dates(replace(column, kind=kind), form)
 
 
@@ -129,7 +152,8 @@ def _scalar(look: _Look, sort: type) -> Kind:
         return _TIMESTAMP if _one_form(look.values) else _TEXT
     if sort is bool:
         return Atom("bool")
-    return Atom("integer") if all(isinstance(value, int) for value in look.values) else Atom("number")
+    whole = all(isinstance(value, int) and abs(value) < _WHOLE for value in look.values)
+    return Atom("integer") if whole else Atom("number")
 
 
 def _nested(look: _Look) -> Kind:
@@ -147,7 +171,7 @@ def _sayable(key: str) -> bool:
 
 
 def _sort(value: Value) -> type:
-    return int if isinstance(value, Number) else type(value)
+    return int if isinstance(value, Number | float) else type(value)
 
 
 def _is_date(look: _Look) -> bool:
@@ -157,7 +181,8 @@ def _is_date(look: _Look) -> bool:
 
 def _one_form(values: Sequence[Value]) -> bool:
     """Whether most of these are dates in one form; the others will be rescued."""
-    forms = Counter(dates.exact_form(value) if isinstance(value, str) else None for value in values if value != "")
+    told = islice((value for value in values if value != ""), MAX_TEXTS)
+    forms = Counter(dates.exact_form(value) if isinstance(value, str) else None for value in told)
     most = max((count for form, count in forms.items() if form), default=0)
     return most * MAJORITY > forms.total()
 

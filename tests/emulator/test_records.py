@@ -255,3 +255,24 @@ def test_drift_shows_its_famous_examples() -> None:
     assert ":null" in text
     assert ":[null]" in text
     assert "Medium-High" in text
+
+
+def test_tables_can_be_as_long_as_is_asked() -> None:
+    """A third more of everything, and lists of more than a thousand objects."""
+    usual, longer = (fleets(Options(bulk=bulk), PROFILES["p70"])["devices"] for bulk in (1.0, 500.0))
+    name = "specific_data.data.installed_software"
+
+    most = max(len(json.loads(longer.record(at, [name])).get(name, ())) for at in range(64))
+
+    assert generic_weight(fleets(Options(bulk=2.3), PROFILES["p70"])["devices"]) > 1.3 * generic_weight(usual)
+    assert most > 1000
+
+
+async def test_more_fields_are_listed_and_served(start: Start) -> None:
+    """A hundred more, dealt out to the adapters."""
+    client = await start(more_fields=100, sizes={"devices": 200})
+    listed = [name for name in await catalogue(client, "devices") if ".extra_" in name]
+    fleet = client.emulator.fleets["devices"]
+    served = {key for position in range(200) for key in json.loads(fleet.record(position, listed)) if ".extra_" in key}
+
+    assert len(listed) == len(served) == 100

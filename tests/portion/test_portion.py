@@ -103,3 +103,37 @@ def test_it_stays_between_one_and_the_settings(most: int, told: list[tuple[bool,
             portion.served(min(asked, most), seconds, 1 << 20)
 
         assert 1 <= portion.limit <= most
+
+
+def test_rows_follow_the_bytes_that_are_aimed_at() -> None:
+    """A page four times too large makes a quarter of its rows; one a little too large changes nothing."""
+    portion = Portion(2000, aim=4 << 20)
+    portion.served(2000, 1.0, 16 << 20)
+    assert portion.limit == 500
+
+    portion.served(500, 1.0, 5 << 20)
+    assert portion.limit == 500
+
+
+def test_a_guess_is_set_right_by_the_first_page() -> None:
+    """Rows that were thought to be large and are not, or that are larger still."""
+    small, large, failing = (Portion(2000, aim=4 << 20) for _ in range(3))
+    for portion in (small, large, failing):
+        portion.expect(16 << 10)
+        assert portion.limit == 256
+
+    small.served(256, 1.0, 256 << 10)
+    large.served(256, 1.0, 16 << 20)
+    failing.failed(256)
+    failing.served(128, 1.0, 1000)
+
+    assert (small.limit, large.limit, failing.limit) == (2000, 64, 128)
+
+
+def test_without_an_aim_only_unbearable_pages_are_made_smaller() -> None:
+    """A chain of marks keeps its limit."""
+    portion = Portion(2000)
+    portion.expect(16 << 10)
+    portion.served(2000, 1.0, 32 << 20)
+
+    assert portion.limit == 2000

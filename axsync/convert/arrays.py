@@ -1,0 +1,61 @@
+"""Arrow arrays made of numpy arrays and Python texts, buffer by buffer.
+
+`pyarrow.array`, `pyarrow.scalar` and `to_numpy` import pandas where it is installed: half a second and 45 MB that
+nothing here needs ([ADR 0018](../../docs/adr/0018-memory-in-bytes.md)).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Flags = npt.NDArray[np.bool_]
+
+
+def valid(array: pa.Array) -> Flags:
+    """Which values are not null."""
+    bitmap = array.buffers()[0]
+    if not array.null_count or bitmap is None:
+        return np.full(len(array), array.null_count == 0, dtype=np.bool_)
+    end = array.offset + len(array)
+    bits = np.unpackbits(np.frombuffer(bitmap, dtype=np.uint8, count=-(-end // 8)), bitorder="little")
+    return bits[array.offset : end].view(np.bool_)
+
+
+def fixed(values: npt.NDArray[np.generic], is_valid: Flags, kind: pa.DataType) -> pa.Array:
+    """Values of a fixed width, null where they are not valid."""
+    nulls = len(values) - int(np.count_nonzero(is_valid))
+    return pa.Array.from_buffers(kind, len(values), [_bitmap(is_valid) if nulls else None, pa.py_buffer(values)], nulls)
+
+
+def flags(values: Flags) -> pa.Array:
+    """Bools without nulls."""
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bitmap(values)], 0)
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """Texts and nulls."""
+    encoded = [b"" if value is None else value.encode() for value in values]
+    offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
+    np.cumsum([len(one) for one in encoded], out=offsets[1:])
+    is_valid = np.array([value is not None for value in values], dtype=np.bool_)
+    buffers = [_bitmap(is_valid), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def same_text(text: str, count: int) -> pa.Array:
+    """One text, so many times."""
+    encoded = text.encode()
+    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(len(encoded))
+    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(encoded * count)], 0)
+
+
+def same_instant(micros: int, count: int) -> pa.Array:
+    """One moment, in microseconds since 1970, so many times."""
+    values = np.full(count, micros, dtype=np.int64)
+    return pa.Array.from_buffers(pa.timestamp("us", tz="UTC"), count, [None, pa.py_buffer(values)], 0)
+
+
+def _bitmap(bits: Flags) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(bits, bitorder="little"))
