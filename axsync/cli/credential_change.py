@@ -104,6 +104,7 @@ def add(context: click.Context, /, name: str, kind: Any, **given: Any) -> None: 
     asked = _completed(asked)
     facts = {"kept": _keeper(asked.keep), **asked.facts(), "kind": kind, "created_at": moment, "updated_at": moment}
     record = Record(name=name, **facts)
+    store.unlock(record)  # a wrong passphrase is told before keys are typed
     _save(context, record, _pair(record, asked), asked)
 
 
@@ -134,6 +135,7 @@ def update(context: click.Context, /, name: str, **given: Any) -> None:
         store.keep(record, None)  # a description needs no secret
         click.echo(f"credential {name!r} is changed")
         return
+    store.unlock(record)
     _save(context, record, _pair(record, asked) if fresh else store.open(before), asked)
 
 

@@ -37,12 +37,19 @@ class Person:
         self._known: Secret | None = None
 
     def __call__(self, new: bool) -> Secret:  # noqa: FBT001  the form that `PERSON` has
-        """The passphrase. Raises: StoreError for one that is too short."""
+        """The passphrase; one that is too short is asked for again."""
         if self._known is None:
             told = "New passphrase for the credential store" if new else "Passphrase of the credential store"
-            text: str = click.prompt(told, hide_input=True, confirmation_prompt=new, err=True)
-            self._known = good_passphrase(text.encode(), "the passphrase")
+            text: str = click.prompt(told, hide_input=True, confirmation_prompt=new, err=True, value_proc=_long_enough)
+            self._known = Secret(text)
         return self._known
+
+
+def _long_enough(text: str) -> str:
+    try:
+        return good_passphrase(text.encode(), "the passphrase").reveal()
+    except AxsyncError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def allow_asking() -> None:

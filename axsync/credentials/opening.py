@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from axsync.credentials.places import KEY_VARIABLE, PASSPHRASE_VARIABLE
+from axsync.credentials.private import OTHERS
 from axsync.credentials.sealing import Kdf, Opener
 from axsync.credentials.values import Secret
 from axsync.errors import StoreLocked
@@ -35,6 +36,16 @@ def find_opener(environ: Mapping[str, str], kdf: Kdf | None) -> Opener:
 def asks_a_person(environ: Mapping[str, str], kdf: Kdf | None) -> bool:
     """Whether a passphrase is wanted that no file holds."""
     return kdf == "scrypt" and not environ.get(PASSPHRASE_VARIABLE)
+
+
+def open_to_others(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence for each file that opens the store and that others can read."""
+    named = [variable for variable in (PASSPHRASE_VARIABLE, KEY_VARIABLE) if environ.get(variable)]
+    return tuple(
+        f"the file of {variable} can be read by others; chmod 600 keeps it to you"
+        for variable in named
+        if Path(environ[variable]).stat().st_mode & OTHERS
+    )
 
 
 def _key(path: Path) -> Secret:

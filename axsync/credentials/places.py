@@ -10,7 +10,8 @@ FOLDER_VARIABLE = "AXSYNC_CREDENTIALS_DIRECTORY"
 PASSPHRASE_VARIABLE = "AXSYNC_PASSPHRASE_FILE"  # noqa: S105  a name
 KEY_VARIABLE = "AXSYNC_STORE_KEY_FILE"
 
-INDEX, VAULT, LOCK, USES = "credentials.json", "credentials.vault", ".lock", "last-used.json"
+INDEX, VAULT, LOCK = "credentials.json", "credentials.vault", ".credentials.lock"
+USES, USES_LOCK = "last-used.json", ".last-used.lock"  # a lock of its own: a run must not wait for a person elsewhere
 
 
 def config_folder(environ: Mapping[str, str]) -> Path:

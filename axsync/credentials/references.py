@@ -64,7 +64,7 @@ def _from_systemd(name: str, environ: Mapping[str, str]) -> Secret:
     """`LoadCredential=NAME:…` of a unit; the folder is there for the time of the service (systemd.exec)."""
     if not (folder := environ.get(SYSTEMD_VARIABLE)):
         raise ConfigError(f"systemd:{name} needs {SYSTEMD_VARIABLE}, which systemd sets for units with LoadCredential=")
-    if Path(name).name != name:
+    if Path(name).name != name or name == "..":
         raise ConfigError("a systemd: reference is the name of one credential, without a folder")
     return read_word(Path(folder) / name)
 

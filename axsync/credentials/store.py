@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from axsync.credentials.folders import folders, open_in, record_in, records_in
-from axsync.credentials.opening import asks_a_person, find_opener
-from axsync.credentials.places import INDEX, LOCK, USES, VAULT, config_folder, state_folder
+from axsync.credentials.opening import asks_a_person, find_opener, open_to_others
+from axsync.credentials.places import INDEX, LOCK, USES, USES_LOCK, VAULT, config_folder, state_folder
 from axsync.credentials.private import alone, read_private, write_private
 from axsync.credentials.records import Index, Record, read_index
 from axsync.credentials.references import resolve_credential
@@ -91,10 +91,13 @@ class CredentialStore:
         text = self._vault(record.kept).fetch(record.name)
         if text is None:
             raise StoreDamaged(f"the {record.place} holds nothing for credential {record.name!r}")
-        return _unpacked(text, record)
+        found = _unpacked(text, record)
+        return replace(found, told=open_to_others(self._environ)) if record.kept == "file" else found
 
     def keep(self, record: Record, credential: Credential | None) -> None:
         """Add or replace a record; None leaves its secret as it is. Raises: StoreError."""
+        if credential is not None:
+            self.unlock(record)
         with alone(self.folder / LOCK):
             before = self._index().find(record.name)
             if credential is not None and record.kept in ("keyring", "file"):
@@ -108,17 +111,29 @@ class CredentialStore:
         if self.known(name) is not None:
             raise StoreError(f"there is a credential {name!r} already")
         renamed = replace(record, name=name)
+        self.unlock(record)
         with alone(self.folder / LOCK):
             if record.kept in ("keyring", "file"):
                 self._vault(record.kept).keep(name, _packed(renamed, self.open(record)))
             self._write(self._index().without(record.name).with_record(renamed))
             self._forget(record)
+        self._move_use(record.name, name)
 
     def remove(self, record: Record) -> None:
         """Forget a record and its secret. Raises: StoreError."""
+        self.unlock(record)
         with alone(self.folder / LOCK):
             self._forget(record)
             self._write(self._index().without(record.name))
+        self._move_use(record.name, "")
+
+    def unlock(self, record: Record) -> None:
+        """Ask what has to be asked before this record can be changed: nobody shall wait for a person meanwhile.
+
+        Raises: StoreError.
+        """
+        if record.kept in ("keyring", "file"):
+            self._vault(record.kept).unlock()
 
     def wants_passphrase(self, name: str) -> bool:
         """Whether a person has to be asked before this credential can be opened. Raises: StoreError."""
@@ -127,10 +142,17 @@ class CredentialStore:
 
     def used(self, name: str, moment: str) -> None:
         """Remember a successful use, where that can be written; a run does not fail for it."""
-        with suppress(StoreError, OSError):
-            place = state_folder(self._environ)
-            with alone(place / LOCK):
-                write_private(place / USES, msgspec.json.encode(self._uses() | {name: moment}))
+        with suppress(StoreError, OSError), alone(state_folder(self._environ) / USES_LOCK):
+            self._write_uses(self._uses() | {name: moment})
+
+    def _move_use(self, old: str, new: str) -> None:
+        with suppress(StoreError, OSError), alone(state_folder(self._environ) / USES_LOCK):
+            uses = self._uses()
+            if moment := uses.pop(old, ""):
+                self._write_uses(uses | ({new: moment} if new else {}))
+
+    def _write_uses(self, uses: dict[str, str]) -> None:
+        write_private(state_folder(self._environ) / USES, msgspec.json.encode(uses))
 
     def _uses(self) -> dict[str, str]:
         try:

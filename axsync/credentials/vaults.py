@@ -39,7 +39,15 @@ class Forgets(Protocol):
         ...
 
 
-class Vault(Fetches, Keeps, Forgets, Protocol):
+class Unlocks(Protocol):
+    """Asks for what opens it, and tries that."""
+
+    def unlock(self) -> None:
+        """Make ready, so that nothing needs to be asked later. Raises: StoreError."""
+        ...
+
+
+class Vault(Fetches, Keeps, Forgets, Unlocks, Protocol):
     """A place for secrets."""
 
 
@@ -51,7 +59,8 @@ class FileVault:
     """Secrets in one encrypted file, written whole each time."""
 
     def __init__(self, path: Path, opener: FindOpener, *, cost: Cost | None = None) -> None:
-        self.path, self._opener, self._cost = path, opener, cost or Cost()
+        self.path, self._find, self._cost = path, opener, cost or Cost()
+        self._at_hand: Opener | None = None
         self._known: tuple[bytes, dict[str, str]] | None = None  # a file and its content: opening takes its time
 
     @property
@@ -59,6 +68,17 @@ class FileVault:
         """What the file is opened with, None where there is no file. Raises: StoreError."""
         blob = read_private(self.path)
         return None if blob is None else self._told(lambda: header_of(blob)).kdf
+
+    def unlock(self) -> None:
+        if self.kdf is None:
+            self._opener(None)
+        self._content()
+
+    def _opener(self, kdf: Kdf | None) -> Opener:
+        """Found once, so that a person is asked once."""
+        if self._at_hand is None or kdf not in (None, self._at_hand.kdf):
+            self._at_hand = self._find(kdf)
+        return self._at_hand
 
     def fetch(self, name: str) -> str | None:
         return self._content().get(name)
@@ -99,6 +119,9 @@ class FileVault:
 
 class KeyringVault:
     """Secrets in the system's keyring: service `axsync/NAME`, user `credential`."""
+
+    def unlock(self) -> None:
+        """The system asks when it wants to."""
 
     def fetch(self, name: str) -> str | None:
         found = _asked("get_password", _service(name), KEYRING_USER)

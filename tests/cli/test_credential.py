@@ -167,10 +167,11 @@ def test_a_life_at_the_terminal(home: Home) -> None:
         terminal.answer("URL of the instance", home.url + "/api")
         terminal.answer("write it as", home.url)
         terminal.answer("Description", "nightly copy")
+        terminal.answer("New passphrase for the credential store", "short")
+        terminal.answer("fewer than 8 characters", "correct horse")
+        terminal.answer("Repeat for confirmation", "correct horse")
         terminal.answer("API key (not shown)", DEMO_KEY)
         terminal.answer("API secret (not shown)", DEMO_SECRET)
-        terminal.answer("New passphrase for the credential store", "correct horse")
-        terminal.answer("Repeat for confirmation", "correct horse")
         assert terminal.end() == 0
         assert "only service accounts may call the API" in terminal.shown
         assert "accepts the credential; API v2, product version 9_0_4" in terminal.shown
@@ -181,9 +182,9 @@ def test_a_life_at_the_terminal(home: Home) -> None:
             assert terminal.end() == 0
             shown += terminal.shown
     with on_terminal(home, "credential", "update", "prod") as terminal:
+        terminal.answer("Passphrase of the credential store", "correct horse")
         terminal.answer("API key (not shown)", DEMO_KEY)
         terminal.answer("API secret (not shown)", DEMO_SECRET)
-        terminal.answer("Passphrase of the credential store", "correct horse")
         assert terminal.end() == 0
         shown += terminal.shown
     with on_terminal(home, "run", "--credential", "prod", "--lake", "lake", "--fresh") as terminal:

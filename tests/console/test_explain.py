@@ -12,8 +12,14 @@ from axsync.errors import (
     NotOffered,
     Refused,
     StorageError,
+    StoreDamaged,
+    StoreError,
+    StoreExposed,
+    StoreLocked,
+    UnknownCredential,
     UnknownEntity,
     Unreachable,
+    WrongHost,
 )
 
 HOST = "acme.example"
@@ -29,6 +35,12 @@ def noted(error: AxsyncError, *notes: str) -> AxsyncError:
     ("error", "code", "word"),
     [
         (ConfigError("limit must be positive"), 2, ""),
+        (StoreExposed("the store has mode 0644"), 2, "chmod 600"),
+        (StoreLocked("the passphrase does not open it"), 2, "AXSYNC_PASSPHRASE_FILE"),
+        (StoreDamaged("it is damaged"), 2, "copy"),
+        (StoreError("the store cannot be written"), 2, "axsync credential list"),
+        (UnknownCredential("there is no credential 'prod'", name="prod"), 2, "axsync credential add"),
+        (WrongHost(name="prod", bound="https://a.example", asked="https://b.example"), 2, "update --url"),
         (UnknownEntity("device", instance="prod", nearest="devices"), 2, "axsync entities"),
         (LakeError("the lake is a file"), 2, "--lake"),
         (Refused("no", host=HOST, status=401), 4, "axsync check"),

@@ -38,6 +38,18 @@ def test_a_private_file_is_read_in_silence(tmp_path: Path) -> None:
     assert (secret.reveal(), secret.notice) == ("k3y", "")
 
 
+def test_a_credential_of_systemd_is_read(tmp_path: Path) -> None:
+    """By its name in the folder of the unit; a name leads nowhere else."""
+    (tmp_path / "ax_key").write_text("k3y\n")
+    (tmp_path / "unit").mkdir()
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+    assert resolve("systemd:ax_key", environ=environ).reveal() == "k3y"
+    for name in ("../ax_key", "unit/../ax_key", "/etc/passwd", ".."):
+        with pytest.raises(ConfigError, match=r"is the name of one credential, without a folder$"):
+            resolve(f"systemd:{name}", environ=environ)
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
 def test_a_file_that_others_can_read_is_noticed(mode: int, tmp_path: Path) -> None:
     """Key and secret from the same open file make one notice."""
@@ -71,6 +83,7 @@ def test_a_command_knows_no_shell() -> None:
         ("env:WORDS", "the environment variable WORDS holds more than one word of plain ASCII"),
         ("env:HEADER", "the environment variable HEADER holds more than one word of plain ASCII"),
         ("env:UMLAUT", "the environment variable UMLAUT holds more than one word of plain ASCII"),
+        ("systemd:key", "systemd:key needs CREDENTIALS_DIRECTORY"),
         ("file:/no/such", "the file '/no/such' cannot be read (No such file or directory)"),
         ("file:/", "the file '/' cannot be read (Is a directory)"),
         ("file:/dev/null", "the file '/dev/null' is empty"),

@@ -12,6 +12,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 
 from axsync.credentials import PERSON, Credential, CredentialStore, Record, Secret, credential_for, keyring_at_hand
+from axsync.credentials.private import alone
 from axsync.credentials.records import read_index
 from axsync.credentials.sealing import Cost
 from axsync.errors import ConfigError, StoreError, UnknownCredential, WrongHost
@@ -344,6 +345,39 @@ def test_the_last_use_is_remembered_where_it_can_be(environ: dict[str, str]) -> 
     Path(environ["AXSYNC_HOME"], "last-used.json").write_text("[]")
     assert store(environ).listed()[0].last_used == ""
     store({**environ, "AXSYNC_HOME": "/dev/null/no"}).used("prod", "2026-11-23T02:00:00Z")
+
+
+def test_the_last_use_follows_a_name(environ: dict[str, str]) -> None:
+    """To a new one, and not to a credential that is made later under an old one."""
+    store(environ).keep(record(), KEYS)
+    store(environ).used("prod", "2026-11-23T02:00:00Z")
+    store(environ).rename(record(), "main")
+    assert store(environ).listed()[0].last_used == "2026-11-23T02:00:00Z"
+
+    store(environ).remove(store(environ).find("main"))
+    store(environ).keep(record(name="main"), KEYS)
+    assert store(environ).listed()[0].last_used == ""
+
+
+def test_a_passphrase_that_others_can_read_is_noticed(environ: dict[str, str]) -> None:
+    """Used, with a sentence about it."""
+    passphrase = Path(environ["AXSYNC_PASSPHRASE_FILE"])
+    store(environ).keep(record(), KEYS)
+    told = []
+    for mode in (0o600, 0o644):
+        passphrase.chmod(mode)
+        told.append(store(environ).open(record()).notices)
+
+    assert told == [(), ("the file of AXSYNC_PASSPHRASE_FILE can be read by others; chmod 600 keeps it to you",)]
+
+
+def test_a_run_does_not_wait_for_a_person_elsewhere(environ: dict[str, str]) -> None:
+    """While somebody changes the store, its last uses can be written."""
+    store(environ).keep(record(), KEYS)
+    with alone(Path(environ["AXSYNC_HOME"]) / ".credentials.lock"):
+        store(environ).used("prod", "2026-11-23T02:00:00Z")
+
+    assert store(environ).listed()[0].last_used == "2026-11-23T02:00:00Z"
 
 
 def test_the_store_is_where_the_desktop_rules_say(tmp_path: Path) -> None:
