@@ -14,13 +14,16 @@ from axsync.cli.options import OUTPUT, complete_runs, lake, lake_options, speech
 @speech_options
 @click.pass_context
 def runs(context: click.Context, /) -> None:
-    """Past runs with their verdicts, newest first."""
+    """Past runs with their verdicts, newest first.
+
+    Runs without a snapshot are among them: `unfinished`, which the same command may go on with, or `given up`.
+    """
     from axsync.console.history import history_json, show_history, unreadable  # noqa: PLC0415  --help must not wait
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
-    from axsync.publish.history import past_runs  # noqa: PLC0415  as above
+    from axsync.past.unpublished import all_runs  # noqa: PLC0415  as above
 
     looked_at = lake(context)
-    history = past_runs(looked_at)
+    history = all_runs(looked_at)
     if context.meta[OUTPUT] == "json":
         click.echo(history_json(history))
     else:

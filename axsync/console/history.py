@@ -55,7 +55,8 @@ def show_history(history: History, lake: Lake, console: Console) -> None:
 
 
 def _run_cells(run: PastRun) -> Cells:
-    numbers = (number(run.lanes), number(run.rows), clock(run.seconds))
+    seconds = "" if run.seconds is None else clock(run.seconds)
+    numbers = (number(run.lanes), number(run.rows), seconds)
     latest = "latest" if run.latest else ""
     return (run.run_id, run.logical_date, run.as_of or "", run.verdict, *numbers, latest)
 

@@ -12,15 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from axsync.durable import fsync_folder, storage_errors
-from axsync.errors import ManifestError
-from axsync.journal import Journal, read
+from axsync.journal import Journal
 from axsync.lock import hold
+from axsync.past.unpublished import memory_of
 from axsync.publish.history import Snapshot, latest_run, newest_first
 from axsync.publish.lake import CONTROL, PARTS, Lake
-from axsync.runs.memory import RunMemory, fold, record
+from axsync.runs.memory import RunMemory, record
 from axsync.runs.resume import FRESH_ENOUGH
 from axsync.settings import LakeSettings
 
@@ -84,7 +82,7 @@ class _Inventory:
 
 def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory:
     snapshots, latest = tuple(newest_first(lake)), latest_run(lake)
-    memories = {folder.name: _memory(lake, folder.name) for folder in _folders(lake)}
+    memories = {folder.name: memory_of(lake, folder.name) for folder in _folders(lake)}
     alive = frozenset(run_id for run_id, memory in memories.items() if _alive(memory, now))
     oldest = now - timedelta(days=settings.keep_days)
     whole = [s.run_id for s in snapshots if _whole(lake, s)][: settings.keep_snapshots]
@@ -97,13 +95,6 @@ def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory
 
 def _folders(lake: Lake) -> list[Path]:
     return sorted(path for path in (lake.root / CONTROL / "runs").glob("*") if path.is_dir() and not path.is_symlink())
-
-
-def _memory(lake: Lake, run_id: str) -> RunMemory:
-    try:
-        return fold(read(lake.journal(run_id)))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
-        raise ManifestError(f"the journal of run {run_id!r} cannot be read") from error
 
 
 def _alive(memory: RunMemory, now: datetime) -> bool:

@@ -50,17 +50,17 @@ class FoundRun:
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """One run in the list of runs; times are ISO, UTC."""
+    """One run in the list of runs; times are ISO, UTC, None where it has not published yet."""
 
     run_id: str
     logical_date: str
     as_of: str | None
     started_at: str
-    finished_at: str
+    finished_at: str | None
     verdict: str
     lanes: int
     rows: int
-    seconds: float
+    seconds: float | None
     latest: bool
 
 
@@ -207,12 +207,21 @@ def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
     raise UnknownRun(f"the lake {str(lake.root)!r} holds {_days(len(days))}, too few for {asked!r}", asked=asked)
 
 
+def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
+    """Without the manifest of a run that is just being published, or was killed while it was."""
+    try:
+        latest = _latest(lake, ids)
+    except ManifestError:
+        return ids
+    return [run_id for run_id in ids if latest is None or run_id <= latest]
+
+
 def _days(count: int) -> str:
     return "the snapshot of one day" if count == 1 else f"snapshots of {count} days"
 
 
 def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
-    for snapshot in _back_from(lake, ids):
+    for snapshot in _back_from(lake, _up_to_latest(lake, ids)):
         if snapshot.logical_date == day:
             return snapshot.run_id
     raise UnknownRun(f"the lake {str(lake.root)!r} has no snapshot of {day}", asked=day)

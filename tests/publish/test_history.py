@@ -106,6 +106,16 @@ def test_only_the_manifests_on_the_way_back_are_read(lake: Lake) -> None:
         find_run(lake, "latest~1")
 
 
+def test_a_run_that_was_killed_while_it_published_is_not_the_one_of_its_day(lake: Lake) -> None:
+    """Its manifest is there, and `latest.json` does not name it yet."""
+    pointer = {"run_id": SECOND, "manifest": f"snapshots/{SECOND}.json"}
+    (lake.root / "_axsync/latest.json").write_text(json.dumps(pointer))
+    assert find_run(lake, "2026-11-22").snapshot.run_id == SECOND
+
+    (lake.root / "_axsync/latest.json").write_text("{")
+    assert find_run(lake, "2026-11-22").snapshot.run_id == THIRD
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../elsewhere.parquet", "entity=a/../../b.parquet", ""])
 def test_a_manifest_that_names_a_file_outside_the_lake_is_damaged(lake: Lake, path: str) -> None:
     """Files are read, and removed, by what manifests name."""
