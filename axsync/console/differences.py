@@ -2,6 +2,7 @@
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -154,14 +155,28 @@ def _show_lane(lane: LaneDiff, examples: Examples, console: Console, *, several:
 
 def _show_asset(change: Change, console: Console) -> None:
     names = change.fields[:ASSET_FIELDS_SHOWN]
-    rows = tuple((name, _shown(change.before, name), _shown(change.after, name)) for name in names)
+    rows = tuple((name, *(clean(text, most=WIDTH) for text in _sides_of(change, name))) for name in names)
     show(Table(("field", "before", "after"), ("left", "left", "left"), rows), console)
     if more := len(change.fields) - len(names):
         _say(f"and {counted(more, 'more field')}", console)
 
 
-def _shown(side: Any, name: str) -> str:  # noqa: ANN401  a mapping of JSON values
-    return clean(json_text(side[name]), most=WIDTH) if name in side else "–"
+def _sides_of(change: Change, name: str) -> tuple[str, str]:
+    """Both values of a field; of two lists only the elements that the other does not have, after a sign for the rest.
+
+    A list of a hundred pieces of software with one new version would otherwise be cut before it differs.
+    """
+    sides = [side.get(name) if name in side else _ABSENT for side in (change.before, change.after)]
+    texts = [_ABSENT if side is _ABSENT else json_text(side) for side in sides]
+    if isinstance(sides[0], list) and isinstance(sides[1], list):
+        counts = [Counter(map(json_text, side)) for side in sides if isinstance(side, list)]
+        own = [list((counts[0] - counts[1]).elements()), list((counts[1] - counts[0]).elements())]
+        if any(own) and any(counts[0] & counts[1]):
+            return f"[{', '.join(['…', *own[0]])}]", f"[{', '.join(['…', *own[1]])}]"
+    return texts[0], texts[1]
+
+
+_ABSENT = "–"
 
 
 def _remarks(found: Diff) -> Iterable[str]:

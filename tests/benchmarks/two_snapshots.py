@@ -128,18 +128,21 @@ def publish(lake: Lake, day: int, first: int, count: int, changed: float) -> Non
     lake.clear_staging(run.run_id)
 
 
-def measure(*arguments: str) -> tuple[float, int, str]:
-    """Seconds, peak bytes and the output of a command of axsync."""
+def measure(*arguments: str) -> None:
+    """Run a command of axsync; print what it took, and the lines with its counts."""
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as told:
         process = subprocess.Popen([sys.executable, "-m", "axsync", *arguments], stdout=told)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - begun
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        cpu = usage.ru_utime + usage.ru_stime
+        print(f"axsync {arguments[0]}: {seconds:.1f} s, {cpu:.1f} s of CPU, peak {peak / 1e6:,.0f} MB")
         told.seek(0)
-        if process.returncode:
-            raise SystemExit(f"axsync {arguments[0]} ended with {process.returncode}")
-        return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), told.read()
+        print("\n".join(f"  {line.rstrip()}" for line in told.readlines()[:4]))
+    if process.returncode:
+        raise SystemExit(f"axsync {arguments[0]} ended with {process.returncode}")
 
 
 def main() -> None:
@@ -155,17 +158,12 @@ def main() -> None:
             publish(lake, 0, 0, asked.rows, asked.changed)
             publish(lake, 1, asked.rows // 100, asked.rows, asked.changed)
         stored = sum(path.stat().st_size for path in lake.root.rglob("*.parquet"))
-        print(
-            f"{datetime.now(UTC):%Y-%m-%d}: {asked.rows:,} against {asked.rows:,} rows, {stored / 1e6:,.0f} MB stored"
-        )
+        size = f"{asked.rows:,} against {asked.rows:,} rows, {asked.changed:.0%} changed"
+        print(f"{datetime.now(UTC):%Y-%m-%d}: {size}, {stored / 1e6:,.0f} MB stored, --memory {asked.memory}")
         into = Path(temporary) / "changes.parquet"
-        for words in (
-            ("verify", "latest"),
-            ("diff", "latest~1", "latest", "--memory", asked.memory, "--into", str(into)),
-        ):
-            seconds, peak, told = measure(*words, "--lake", str(lake.root))
-            print(f"axsync {words[0]}: {seconds:.1f} s, peak {peak / 1e6:,.0f} MB")
-            print("\n".join(told.splitlines()[:4] if words[0] == "diff" else told.splitlines()[-1:]))
+        measure("verify", "latest", "--lake", str(lake.root))
+        limits = ("--memory", asked.memory, "--into", str(into), "--lake", str(lake.root))
+        measure("diff", "latest~1", "latest", *limits)
         print(f"changes.parquet: {into.stat().st_size / 1e6:.1f} MB")
 
 
