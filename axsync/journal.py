@@ -67,7 +67,7 @@ class Journal:
         """Open or begin a journal, its torn tail cut off. Raises: StorageError."""
         with storage_errors("keep the journal"):
             make_folder(path.parent)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             whole = decode(path.read_bytes())[1]
             os.ftruncate(handle, whole)
             os.fsync(handle)

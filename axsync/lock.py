@@ -22,7 +22,7 @@ def hold(path: Path, *, what: str, run: str) -> Iterator[None]:
     """
     with storage_errors(f"lock {what}"):
         make_folder(path.parent)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

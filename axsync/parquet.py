@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert import arrays
-from axsync.durable import fsync_folder, storage_errors
+from axsync.durable import fsync_folder, make_folder, set_mode, storage_errors
 from axsync.model import DeadLetter, PageSpan, Part
 from axsync.settings import LakeSettings
 
@@ -67,6 +67,7 @@ class PartWriter:
             dictionary_pagesize_limit=DICTIONARY_LIMIT,
             store_schema=True,
         )
+        set_mode(self._open, settings.file_mode)
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self.pages: list[PageSpan] = []
@@ -288,7 +289,7 @@ class PartFolder:
             name = f"part-{self.run_id}-{self._count:05}.parquet"
             self._count += 1
         folder = self.staging / self.partition
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, self.shelf.settings.folder_mode)
         return PartWriter(folder / name, f"{self.partition}/{name}", self.schema, self.shelf.settings)
 
 

@@ -59,6 +59,7 @@ def look(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
 def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
     """Remove what is left over, alone with the lake. Can be repeated. Raises: as `look`; Busy, StorageError."""
     look(lake, settings, now)  # so that what is no lake stays none
+    lake.refuse_links()
     with hold(lake.lock, what=f"the lake {lake.root}", run="gc"):
         inventory = _take_stock(lake, settings, now)
         found = tuple(_leftovers(inventory))

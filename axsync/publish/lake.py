@@ -2,8 +2,10 @@
 
 import base64
 import os
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,14 +13,27 @@ from typing import Any
 
 import orjson
 
-from axsync.durable import append, fsync_folder, make_folder, replace_file, storage_errors
-from axsync.errors import LakeError
+from axsync.durable import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    append,
+    fsync_folder,
+    make_folder,
+    replace_file,
+    set_mode,
+    storage_errors,
+)
+from axsync.errors import LakeError, StorageError
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.publish.manifest import FORMAT_VERSION, lane_entry, worst
 
 CONTROL = "_axsync"  # names that begin with an underscore are hidden from Hive, Spark, Athena and Trino
 PARTS = "part-*.parquet"
 """What axsync calls its files in a partition; whatever else is there is somebody else's."""
+
+MANIFEST = re.compile(r"snapshots/[A-Za-z0-9][A-Za-z0-9._-]*\.json")
+LEVELS = ("entity=", "instance=", "dt=")
+OTHERS = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,29 @@ class Lake:
     """A folder that holds partitions and, under `_axsync`, what makes them snapshots."""
 
     root: Path
+    file_mode: int = PRIVATE_FILE  # of what is published
+    folder_mode: int = PRIVATE_FOLDER
+
+    def prepare(self) -> None:
+        """Make the folders that every run needs; those of the runs themselves are nobody else's business.
+
+        Raises: StorageError.
+        """
+        with storage_errors("make the lake"):
+            for folder in (self.root, self.root / CONTROL, self.root / CONTROL / "snapshots"):
+                make_folder(folder, self.folder_mode)
+            runs = self.root / CONTROL / "runs"
+            make_folder(runs)
+            if stat.S_IMODE(runs.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
+                set_mode(runs, PRIVATE_FOLDER)
+
+    def refuse_links(self) -> None:
+        """Look for symbolic links that lead out of the lake. That the lake itself is one is fine. Raises: LakeError."""
+        home = self.root.resolve()
+        for link in _links(self.root):
+            if not link.resolve().is_relative_to(home):
+                name = str(link.relative_to(self.root))
+                raise LakeError(f"in the lake {str(self.root)!r}, {name!r} is a symbolic link that leads out of it")
 
     def staging(self, run_id: str) -> Path:
         """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
@@ -59,6 +97,8 @@ class Lake:
             return None
         try:
             named = orjson.loads(pointer.read_bytes())["manifest"]
+            if not MANIFEST.fullmatch(named):
+                raise ValueError("no name of a manifest")  # noqa: TRY301  told like all else that is damaged
             manifest: dict[str, Any] = orjson.loads((self.root / CONTROL / named).read_bytes())
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LakeError(f"the newest snapshot of the lake {self.root} cannot be read") from error
@@ -135,11 +175,12 @@ class Lake:
         }
         name = f"snapshots/{run.run_id}.json"
         with storage_errors("publish the snapshot"):
-            replace_file(self.root / CONTROL / name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+            content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+            replace_file(self.root / CONTROL / name, content, self.file_mode)
             for outcome in outcomes:
                 self._move_in(run, outcome)
             pointer = orjson.dumps({"run_id": run.run_id, "manifest": name})
-            replace_file(self.root / CONTROL / "latest.json", pointer)
+            replace_file(self.root / CONTROL / "latest.json", pointer, self.file_mode)
             for outcome in outcomes:
                 if outcome.columns:
                     self._remove_superseded(run, outcome)
@@ -159,17 +200,23 @@ class Lake:
             return
         partition = self.partition(outcome.lane, run.logical_date)
         staged, place = self.staging(run.run_id) / partition, self.root / partition
-        make_folder(place.parent)
+        self._stay_inside(place)
+        make_folder(place.parent, self.folder_mode)
         names = {PurePosixPath(part.path).name for part in outcome.parts}
         if not place.exists() and {path.name for path in staged.iterdir()} == names:
             staged.rename(place)
             fsync_folder(place.parent)
             return
-        make_folder(place)
+        make_folder(place, self.folder_mode)
         for name in sorted(names):
             if (staged / name).exists() or not (place / name).exists():  # an interrupted publication may be repeated
                 (staged / name).rename(place / name)
         fsync_folder(place)
+
+    def _stay_inside(self, place: Path) -> None:
+        """Raises: StorageError, where a link appeared while the run lasted."""
+        if not place.resolve().is_relative_to(self.root.resolve()):
+            raise StorageError(f"cannot publish the snapshot: {str(place)!r} leads out of the lake")
 
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
         folder = self.root / self.partition(outcome.lane, run.logical_date)
@@ -177,6 +224,27 @@ class Lake:
         for path in folder.glob(PARTS):
             if path.name not in kept:
                 path.unlink()
+
+
+def _links(root: Path) -> Iterator[Path]:
+    """The symbolic links among the folders and files of a lake that axsync writes to."""
+    control = root / CONTROL
+    for path in (control, *(control / name for name in ("runs", "snapshots", "latest.json", "lock"))):
+        if path.is_symlink():
+            yield path
+    if root.is_dir():
+        yield from _partition_links(root, LEVELS)
+
+
+def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
+    with os.scandir(folder) as found:
+        for entry in found:
+            if not entry.name.startswith(levels[0]):
+                continue
+            if entry.is_symlink():
+                yield Path(entry.path)
+            elif len(levels) > 1 and entry.is_dir():
+                yield from _partition_links(Path(entry.path), levels[1:])
 
 
 def dead_letters_path(run_id: str, lane: Lane) -> str:

@@ -22,7 +22,9 @@ def local_lake(settings: Settings) -> Lake:
     check_lake(settings.lake.uri)
     if settings.lake.path is None:
         raise ConfigError("this version writes to local folders only; give lake.uri or --lake a folder")
-    return Lake(settings.lake.path)
+    lake = Lake(settings.lake.path, settings.lake.file_mode, settings.lake.folder_mode)
+    lake.refuse_links()
+    return lake
 
 
 def facts_of(settings: Settings, lake: Lake) -> RunFacts:
@@ -54,6 +56,7 @@ def alone(settings: Settings, lake: Lake, run_id: str) -> Iterator[None]:
 
     Raises: Busy, StorageError.
     """
+    lake.prepare()
     with ExitStack() as locks:
         locks.enter_context(hold(lake.lock, what=f"the lake {settings.lake.uri}", run=run_id))
         if settings.run.state_folder:

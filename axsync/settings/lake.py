@@ -12,6 +12,10 @@ from axsync.settings.bounds import MIB, Between, Bytes, check_bounds
 OBJECT_STORES = ("s3", "gs", "abfs", "abfss")
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
+Readers = Literal["owner", "group", "all"]
+
+MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o640, 0o750), "all": (0o644, 0o755)}
+"""Rights of a published file, and of the folders that lead to it."""
 
 _LAKE_SECRET = re.compile(r"://[^/@]*:[^/@]*@|[?&](sig|[a-z_]*(secret|token|password|key)[a-z_]*)=", re.IGNORECASE)
 
@@ -28,6 +32,7 @@ class LakeSettings:
     row_group_rows: Annotated[int, Between(1, 100_000_000)] = 122_880
     row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
     buffer_bytes: Bytes = 64 * MIB  # pages and rows that wait to be written, all lanes together
+    readers: Readers = "owner"  # who may read what is published; what is not is the owner's alone
     keep_snapshots: Annotated[int, Between(1, 100_000)] = 14  # `axsync gc` leaves so many whole ones, and …
     keep_days: Annotated[int, Between(0, 100_000)] = 90  # … all that are younger than this
 
@@ -36,6 +41,16 @@ class LakeSettings:
         object.__setattr__(self, "uri", _normal_lake(self.uri))
         if self.compression == "gzip" and self.compression_level > 9:
             raise ConfigError(f"compression_level must be between 1 and 9 for gzip, not {self.compression_level}")
+
+    @property
+    def file_mode(self) -> int:
+        """Rights of a published file."""
+        return MODES[self.readers][0]
+
+    @property
+    def folder_mode(self) -> int:
+        """Rights of a folder that leads to published files."""
+        return MODES[self.readers][1]
 
     @property
     def path(self) -> Path | None:
