@@ -11,12 +11,13 @@ WHEEL := .venv-wheel
 SITE := .venv-docs
 ORCHESTRATORS := .venv-orchestrators
 AIRFLOW := .venv-airflow
+SPARK := .venv-spark
 LOCKER := .venv-lock
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build cli-reference docs test-orchestrators test-airflow lock check clean
+.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build cli-reference docs test-orchestrators test-airflow test-spark lock check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -101,6 +102,16 @@ test-official: $(READY) $(OFFICIAL)/ready ## The official client against the emu
 	done; \
 	$(OFFICIAL)/bin/python tests/official/check_official_client.py http://127.0.0.1:$$port
 
+$(SPARK)/ready: tests/spark/requirements.txt
+	@test -x $(SPARK)/bin/python || $(PYTHON) -m venv $(SPARK)
+	@$(SPARK)/bin/python -m pip install --quiet -r tests/spark/requirements.txt
+	@touch $@
+
+test-spark: $(READY) $(SPARK)/ready ## PySpark reads a lake and runs Athena's DDL, sqlglot parses the others'; needs a JVM
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(BIN)/python tests/spark/make_lake.py "$$folder" >&2 && \
+	$(SPARK)/bin/python tests/spark/check_spark.py "$$folder" docs/reading.md
+
 define LOCK_HEADER
 # Every version that development, tests and `axsync demo` use, with its hashes; refresh with `make lock`.
 # Resolved on Python 3.11, the oldest one supported; nothing in it depends on the platform, and the hashes
@@ -120,5 +131,5 @@ lock: ## Refresh requirements.lock (needs Python 3.11): newest versions that pyp
 check: lint types floors test build ## All that must hold before a change is handed in
 
 clean: ## Remove environments, caches and builds
-	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(ORCHESTRATORS) $(AIRFLOW) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +

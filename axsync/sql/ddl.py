@@ -58,14 +58,15 @@ def _athena(table: EntityTable, where: str, schema: str | None) -> str:
     return (
         f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(schema, table.entity, words)} (\n"
         f"{_columns(table.columns, words)}\n"
-        ")\nPARTITIONED BY (`instance` string, `dt` date)\nSTORED AS PARQUET\n"
+        ")\nPARTITIONED BY (`instance` string, `dt` string)\nSTORED AS PARQUET\n"
         f"LOCATION {text(folder + '/')}\nTBLPROPERTIES (\n{listed}\n);\n"
     )
 
 
 def _trino_first(_where: str, schema: str | None) -> Iterator[str]:
     catalog = schema.split(".")[0] if schema and "." in schema else "hive"
-    yield f"-- Timestamps have microseconds.\nSET SESSION {catalog}.timestamp_precision = 'MICROSECONDS';\n"
+    precision = f"{double_quoted(catalog)}.timestamp_precision"
+    yield f"-- Timestamps have microseconds.\nSET SESSION {precision} = 'MICROSECONDS';\n"
 
 
 def _trino(table: EntityTable, where: str, schema: str | None) -> str:
@@ -73,7 +74,7 @@ def _trino(table: EntityTable, where: str, schema: str | None) -> str:
     full = schema or "hive.default"
     partitions = '  "instance" varchar,\n  "dt" date'
     catalog, _, inner = full.rpartition(".")
-    call = f"{catalog}.system" if catalog else "system"
+    call = f"{double_quoted(catalog)}.system" if catalog else "system"
     return (
         f"CREATE TABLE IF NOT EXISTS {_name(full, table.entity, words)} (\n"
         f"{_columns(table.columns, words)},\n{partitions}\n)\nWITH (\n"

@@ -1,4 +1,4 @@
-"""README and the page about the emulator are run: their marked blocks do what they say, in order."""
+"""README and the pages about the emulator and reading are run: their marked blocks do what they say, in order."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ from axsync.demo import emulator
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 
 ROOT = Path(__file__).parents[2]
-README, EMULATOR = ROOT / "README.md", ROOT / "docs/emulator.md"
+README, EMULATOR, READING = ROOT / "README.md", ROOT / "docs/emulator.md", ROOT / "docs/reading.md"
 
 # A block with this comment above it; what it printed stands in a block of text right below it.
 RUNS = re.compile(
@@ -94,7 +94,7 @@ def not_printed(shown: str, printed: str) -> list[str]:
     return [line for line in steady(shown) if line != CUT and line not in lines]
 
 
-@pytest.mark.parametrize("page", [README, EMULATOR], ids=["README", "emulator"])
+@pytest.mark.parametrize("page", [README, EMULATOR, READING], ids=["README", "emulator", "reading"])
 def test_blocks_print_what_is_shown(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the first to the last, each in the folder and the session of the ones before."""
     names: dict[str, Any] = {}

@@ -77,7 +77,7 @@ def test_the_timeline_becomes_four_charts_on_one_scale() -> None:
     ]
     assert charts.ticks == ("0:00", "0:15", "0:30", "0:45", "1:00")
     assert charts.resumed == (333.33,)
-    assert charts.charts[3].note == "9 times 429, 0 times 5xx or no answer"
+    assert charts.charts[3].note == "9 answers of 429, 0 of 5xx or none"
     assert len(charts.charts[3].bars) == 9
 
 

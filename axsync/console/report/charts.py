@@ -141,7 +141,7 @@ class _Drawing:
 
     def trouble(self) -> Chart:
         refused, failed = (sum(getattr(bucket, name) for bucket in self.buckets) for name in ("refused", "failed"))
-        note = f"{counted(refused, 'time')} 429, {counted(failed, 'time')} 5xx or no answer"
+        note = f"{counted(refused, 'answer')} of 429, {number(failed)} of 5xx or none"
         top = ceiling(max(bucket.refused + bucket.failed for bucket in self.buckets))
         bars = [bar for place, bucket in enumerate(self.buckets) for bar in self._stack(place, bucket, top)]
         return Chart("Refused and failed", note, _scale(top), bars=tuple(bars))
@@ -150,7 +150,7 @@ class _Drawing:
         bars, floor = [], HEIGHT
         left, width = self.left(place * self.width), self.left(self.width)
         title = (
-            f"{self._when(place)}: {counted(bucket.refused, 'time')} 429, {counted(bucket.failed, 'time')} 5xx or none"
+            f"{self._when(place)}: {counted(bucket.refused, 'answer')} of 429, {number(bucket.failed)} of 5xx or none"
         )
         for kind, count in (("refused", bucket.refused), ("failed", bucket.failed)):
             if count:

@@ -139,7 +139,7 @@ def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
     yield Tile("Stored", volume(stored), f"{counted(sum(len(lane.files) for lane in lanes), 'file')}")
     refused = sum(bucket.refused for bucket in timeline.buckets) if timeline else None
     yield Tile(
-        "Retries", number(retries), "" if refused is None else f"{counted(refused, 'time')} 429", _warned(retries)
+        "Retries", number(retries), "" if refused is None else f"{counted(refused, 'answer')} of 429", _warned(retries)
     )
     yield Tile("Rescued", number(rescued), "values kept beside their column; no loss")
     yield Tile("Mended", number(mended), "ids that were fetched afterwards")

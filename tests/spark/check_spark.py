@@ -1,0 +1,106 @@
+"""PySpark reads a lake as the documents say, and runs Athena's statements; sqlglot parses those of all dialects.
+
+    python check_spark.py FOLDER READING_MD
+
+FOLDER is what `make_lake.py` made. Needs pyspark, sqlglot and a JVM; shares nothing with axsync.
+"""
+
+import json
+import logging
+import os
+import re
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import sqlglot
+from pyspark.sql import SparkSession
+from sqlglot import exp
+
+RECIPE = re.compile(r"^<!-- spark -->\n```python\n(.*?)^```\n\n```text\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
+PARSED_AS_WORDS = {"CALL", "ALTER"}  # what sqlglot takes for a command that it does not know further
+
+
+def session(folder):
+    """One core, no page, nothing outside the folder."""
+    return (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        .config("spark.hadoop.javax.jdo.option.ConnectionURL", f"jdbc:derby:{folder / 'metastore'};create=true")
+        .enableHiveSupport()
+        .getOrCreate()
+    )
+
+
+def files_of(folder):
+    """Entity type → the files that the newest manifest names."""
+    control = folder / "lake/_axsync"
+    manifest = json.loads((control / json.loads((control / "latest.json").read_text())["manifest"]).read_text())
+    files = {}
+    for lane in manifest["lanes"]:
+        files.setdefault(lane["entity"], []).extend(str(folder / "lake" / file["path"]) for file in lane["files"])
+    return files
+
+
+def check_recipe(spark, folder, page):
+    """The document's block prints what stands below it; only the name of the instance is that of the demo."""
+    code, shown = RECIPE.search(page.read_text("utf-8")).groups()
+    printed = StringIO()
+    with redirect_stdout(printed):
+        exec(code.replace('"lake"', repr(str(folder / "lake"))), {"spark": spark, "files": files_of(folder)})
+    told = printed.getvalue()
+    print(told)
+    numbers = [re.findall(r"\w+", text.replace("default", "demo")) for text in (shown, told)]
+    assert numbers[0] == numbers[1], "the document shows something else"
+
+
+def check_athena(spark, folder):
+    """Spark takes Athena's statements as they stand; partitions have to be looked for, since it projects none."""
+    statements = [s for s in re.split(r";\s*\n", (folder / "ddl-athena.sql").read_text()) if s.strip()]
+    for statement in statements:
+        spark.sql(statement)
+    for (name,) in [row[1:2] for row in spark.sql("SHOW TABLES").collect()]:
+        spark.sql(f"MSCK REPAIR TABLE {name}")
+    rows = {name: spark.table(name).count() for name in ("devices", "users", "certificates", "secrets")}
+    assert rows == {"devices": 2000, "users": 600, "certificates": 150, "secrets": 0}, rows
+    nested = spark.sql(
+        "SELECT count(*) FROM (SELECT explode(network_interfaces) AS card, instance, dt FROM devices) "
+        "WHERE card.mac IS NOT NULL AND instance = 'demo'"
+    ).first()[0]
+    assert nested > 0
+    print(f"Spark ran {len(statements)} statements of Athena: {rows}, {nested} network cards")
+
+
+def check_syntax(folder):
+    """Every statement is parsed in its dialect; commands that sqlglot does not know are counted."""
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
+    for dialect in ("athena", "trino", "snowflake", "duckdb"):
+        text = (folder / f"ddl-{dialect}.sql").read_text()
+        parsed = [one for one in sqlglot.parse(text, read=dialect, error_level=sqlglot.ErrorLevel.RAISE) if one]
+        words = [one.name.upper() for one in parsed if isinstance(one, exp.Command)]
+        assert set(words) <= PARSED_AS_WORDS, words
+        created = sum(isinstance(one, exp.Create) for one in parsed)
+        assert created >= 4
+        others = len(parsed) - created - len(words)
+        print(f"sqlglot parsed {dialect}: {created} CREATE, {others} other, {len(words)} not looked into")
+
+
+def check(folder, page):
+    """All of it."""
+    check_syntax(folder)
+    os.chdir(folder)  # Derby, the catalogue of the session, leaves a log where it is
+    spark = session(folder)
+    spark.sparkContext.setLogLevel("ERROR")
+    check_recipe(spark, folder, page)
+    check_athena(spark, folder)
+    spark.stop()
+
+
+if __name__ == "__main__":
+    check(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
