@@ -201,8 +201,13 @@ def _completed(asked: Asked) -> Asked:
 
 def _keeper(keep: str | None) -> str:
     from axsync.credentials import keyring_at_hand  # noqa: PLC0415  as above
+    from axsync.errors import StoreError  # noqa: PLC0415  as above
 
-    return keep if keep in ("keyring", "file") else "keyring" if keyring_at_hand() else "file"
+    if keep == "file" or (keep != "keyring" and not keyring_at_hand()):
+        return "file"
+    if not keyring_at_hand():
+        raise StoreError("this system has no keyring that is a safe place, or axsync[keyring] is not installed")
+    return "keyring"
 
 
 def _pair(record: Record, asked: Asked) -> Credential:

@@ -49,9 +49,9 @@ class LazyGroup(click.Group):
         """Run the command; an error becomes words and an exit code here and nowhere else."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # the second one at a question
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
         except Exception as error:  # noqa: BLE001  the one place: whatever it is, it ends in words and a code

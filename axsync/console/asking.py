@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import TypeVar
 
 import click
 
@@ -19,6 +20,7 @@ HOW_TO_OBTAIN_OAUTH = """\
 An OAuth client has an id and a secret, made in Axonius for a service account whose role has "API access enabled" and
 may view assets. They buy a token that lasts about an hour; axsync renews it, and keeps it in memory only.
 """
+Answer = TypeVar("Answer")
 NAMES: dict[Kind, tuple[str, str]] = {
     "api-key": ("API key", "API secret"),
     "oauth": ("OAuth client id", "OAuth client secret"),
@@ -46,10 +48,7 @@ class Person:
 
 
 def _long_enough(text: str) -> str:
-    try:
-        return good_passphrase(text.encode(), "the passphrase").reveal()
-    except AxsyncError as error:
-        raise click.BadParameter(str(error)) from error
+    return _agreed(lambda: good_passphrase(text.encode(), "the passphrase").reveal())
 
 
 def allow_asking() -> None:
@@ -59,26 +58,34 @@ def allow_asking() -> None:
 
 
 def ask_pair(kind: Kind) -> tuple[Secret, Secret]:
-    """Key and secret, typed or pasted unseen. Raises: ConfigError."""
+    """Key and secret, typed or pasted unseen; what can be neither is asked for again."""
     first, second = NAMES[kind]
     return _hidden(first), _hidden(second)
 
 
 def _hidden(name: str) -> Secret:
-    return secret_word(click.prompt(f"{name} (not shown)", hide_input=True, err=True), f"the {name}")
+    def checked(text: str) -> Secret:
+        return _agreed(lambda: secret_word(text, f"the {name}"))
+
+    found: Secret = click.prompt(f"{name} (not shown)", hide_input=True, err=True, value_proc=checked)
+    return found
+
+
+def _agreed(read: Callable[[], Answer]) -> Answer:
+    """What it reads, or what makes click ask once more."""
+    try:
+        return read()
+    except AxsyncError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def ask_text(question: str, check: Callable[[str], str], *, default: str | None = None) -> str:
     """A text that `check` agrees to; what it refuses is asked for again."""
 
     def checked(text: str) -> str:
-        try:
-            return check(text)
-        except AxsyncError as error:
-            raise click.BadParameter(str(error)) from error
+        return _agreed(lambda: check(text))
 
-    shown = bool(default)
-    answer: str = click.prompt(question, default=default, show_default=shown, value_proc=checked, err=True)
+    answer: str = click.prompt(question, default=default, show_default=bool(default), value_proc=checked, err=True)
     return answer
 
 

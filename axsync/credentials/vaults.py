@@ -148,7 +148,8 @@ def _asked(verb: str, *arguments: str) -> object:
     try:
         return getattr(keyring, verb)(*arguments)
     except KeyringError as error:
-        raise StoreError(f"the system keyring could not be asked ({type(error).__name__})") from error
+        # Not chained: what a backend says may repeat what it was given.
+        raise StoreError(f"the system keyring could not be asked ({type(error).__name__})") from None
 
 
 def keyring_at_hand() -> bool:

@@ -12,8 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import keyring
 import pytest
 from click.testing import CliRunner
+from keyring.backend import KeyringBackend
 
 from axsync.cli import main
 from axsync.demo import emulator
@@ -94,6 +96,33 @@ def locked(home: Home) -> Home:
     del home.environ["AXSYNC_STORE_KEY_FILE"]
     home.environ["AXSYNC_PASSPHRASE_FILE"] = home.file("passphrase", "correct horse")
     return home
+
+
+class Memory(KeyringBackend):
+    """A keyring for the time of a test."""
+
+    priority: float = 5
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.kept[service, username]
+
+
+@contextmanager
+def system_keyring() -> Iterator[dict[tuple[str, str], str]]:
+    before, memory = keyring.get_keyring(), Memory()
+    keyring.set_keyring(memory)
+    yield memory.kept
+    keyring.set_keyring(before)
 
 
 class Terminal:
@@ -197,6 +226,21 @@ def test_a_life_at_the_terminal(home: Home) -> None:
 
     assert not [mark for mark in (DEMO_KEY, DEMO_SECRET, "correct horse") if mark in shown]
     assert "nightly copy" in home.run("credential", "list").out
+
+
+def test_a_slip_of_the_hand_at_the_terminal(home: Home) -> None:
+    """What can be no key is asked for again, unrepeated; Ctrl-C at a question is exit code 130, nothing is saved."""
+    with on_terminal(
+        home, "credential", "add", "prod", "--url", home.url, "--description", "", "--no-test"
+    ) as terminal:
+        terminal.answer("API key (not shown)", "tw0 w0rds")
+        terminal.answer("API key (not shown)", "k3y")
+        terminal.answer("API secret (not shown)", "\x03")
+        assert terminal.end() == 130
+
+    assert "w0rds" not in terminal.shown
+    assert "Traceback" not in terminal.shown
+    assert home.run("credential", "list").out.startswith("no credentials")
 
 
 def test_a_wrong_passphrase_at_the_terminal(locked: Home) -> None:
@@ -357,6 +401,30 @@ def test_an_update_keeps_what_it_is_not_told(home: Home) -> None:
         assert home.run("check").code == 2
         assert home.run("credential", "update", "prod", "--url", other).code == 0
         assert home.run("check").code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--keep", "auto"), ("--keep", "keyring")])
+def test_the_keyring_comes_first_where_there_is_one(home: Home, options: tuple[str, ...]) -> None:
+    """No encrypted file is made; the credential is moved into it by an explicit word only."""
+    keys = ("--url", home.url, "--key-file", home.file("key", DEMO_KEY), "--secret-file", home.file("s", DEMO_SECRET))
+    with system_keyring() as kept:
+        added = home.run("credential", "add", "prod", *keys, *options)
+        assert (added.code, added.err) == (0, "")
+        assert list(kept) == [("axsync/prod", "credential")]
+        assert not (home.folder / "home/credentials.vault").exists()
+        assert home.run("credential", "test", "prod").code == 0
+
+        assert home.run("credential", "update", "prod", "--keep", "file").code == 0
+        assert (list(kept), (home.folder / "home/credentials.vault").exists()) == ([], True)
+    assert home.run("credential", "test", "prod").code == 0
+
+
+def test_without_a_keyring_none_is_used(home: Home) -> None:
+    """Asking for it is an error before a key is read."""
+    ran = home.run("credential", "add", "prod", "--url", home.url, "--keep", "keyring", "--stdin")
+
+    assert ran.code == 2
+    assert "this system has no keyring that is a safe place" in ran.err
 
 
 def test_an_oauth_client_is_a_credential_too(home: Home) -> None:
