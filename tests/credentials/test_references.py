@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from axsync.credentials import Credential, Secret, redact, resolve, resolve_credential
+from axsync.credentials import Credential, Secret, basic, redact, resolve, resolve_credential
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference
 
@@ -179,6 +179,14 @@ def test_redacted_text_holds_neither(key: str, secret: str, around: list[str]) -
         told = redact(form(key).join(around) + form(secret), credential)
         assert key not in told
         assert secret not in told
+
+
+def test_what_a_token_is_bought_with_is_redacted_too() -> None:
+    """As HTTP Basic writes it, where neither of the two can be read; and tokens, when they are named."""
+    credential = Credential(Secret("client-id"), Secret("5ecr3t"), kind="oauth")
+    text = f"Authorization: Basic {basic(credential)}, then Bearer t0ken"
+
+    assert redact(text, credential, Secret("t0ken")) == "Authorization: Basic ***, then Bearer ***"
 
 
 def test_the_rest_of_a_redacted_text_stays() -> None:
