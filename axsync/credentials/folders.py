@@ -23,17 +23,18 @@ def folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def records_in(folder: Path) -> tuple[Record, ...]:
-    """The credentials of a folder. Raises: StoreError where one is not whole."""
+    """The credentials of a folder; what is not whole says why when it is asked for by its name. Raises: StoreError."""
     try:
-        names = sorted(path.name.removesuffix(".key") for path in folder.glob("*.key"))
+        names = sorted(path.name.removesuffix(".url") for path in folder.glob("*.url"))
     except OSError as error:
         raise StoreError(f"the folder {str(folder)!r} cannot be read ({error.strerror})") from error
     return tuple(found for name in names if (found := record_in(folder, name)) is not None)
 
 
 def record_in(folder: Path, name: str) -> Record | None:
-    """The credential of this name, None where the folder has no key for it. Raises: StoreError."""
-    if not (folder / f"{name}.key").is_file():
+    """The credential of this name, None where the folder has no key and secret for it. Raises: StoreError."""
+    # A lone key may be that of a certificate: the folder is there for all that the unit or pod needs.
+    if not all((folder / f"{name}.{part}").is_file() for part in ("key", "secret")):
         return None
     if (url := _text(folder, name, "url")) is None:
         raise StoreError(f"{folder / name!s}.key has no {name}.url beside it that says which host it belongs to")

@@ -1,15 +1,19 @@
 """How references become secrets, and that secrets stay secret."""
 
 import copy
+import dataclasses
 import importlib.util
 import json
 import pickle
 import shlex
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
+import orjson
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -17,6 +21,11 @@ from hypothesis import strategies as st
 from axsync.credentials import Credential, Secret, basic, redact, resolve, resolve_credential
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference
+
+
+def yaml_like(value: object) -> object:
+    """What writers of other forms do first."""
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else vars(value)  # type: ignore[arg-type]
 
 
 def command(code: str) -> str:
@@ -154,9 +163,10 @@ def test_a_secret_shows_itself_to_nobody() -> None:
     shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>9}", f"{secret:>9}", repr(Credential(secret, secret))]
     assert "5ecr3t" not in "".join(shown)
     assert not hasattr(secret, "__dict__")
-    for leak in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps):
+    leaks = (pickle.dumps, copy.deepcopy, json.dumps, orjson.dumps, msgspec.json.encode, yaml_like)
+    for leak, one in [(copy.copy, secret), *product(leaks, (secret, Credential(secret, secret)))]:
         with pytest.raises(TypeError) as caught:
-            leak(secret)
+            leak(one)
         assert "5ecr3t" not in str(caught.value)
 
 

@@ -1,7 +1,8 @@
 """Names, hosts, places: what the store keeps, gives back, and refuses."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from axsync.credentials import PERSON, Credential, CredentialStore, Record, Secr
 from axsync.credentials.private import alone
 from axsync.credentials.records import read_index
 from axsync.credentials.sealing import Cost
-from axsync.errors import ConfigError, StoreError, UnknownCredential, WrongHost
+from axsync.errors import ConfigError, StoreDamaged, StoreError, UnknownCredential, WrongHost
 from axsync.settings import CredentialReference, InstanceSettings, StoredCredential
 
 URL = "https://acme.example"
@@ -158,6 +159,17 @@ def test_a_folder_of_the_platform_wins(variable: str, environ: dict[str, str], t
     assert [(row.record.kept, row.hidden_by) for row in rows] == [("folder", ""), ("file", f"folder {folder}")]
     with pytest.raises(StoreError, match=r"is changed there$"):
         store(environ).own("prod")
+
+
+def test_what_else_is_in_a_folder_is_not_looked_at(environ: dict[str, str], tmp_path: Path) -> None:
+    """A certificate's key, say, under the very name of a credential of the store."""
+    for name in ("prod.key", "prod.crt", "tls.key", "a b.url", "lab.secret"):
+        (tmp_path / name).write_text("something")
+    store(environ).keep(record(), KEYS)
+    environ["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+
+    assert [row.record.kept for row in store(environ).listed()] == ["file"]
+    assert opened(environ) == ("k3y", "5ecr3t")
 
 
 @pytest.mark.parametrize(
@@ -414,3 +426,64 @@ def test_inline_references_are_bound_by_their_table(environ: dict[str, str]) -> 
     inline = InstanceSettings("i", URL, CredentialReference("env:AX_KEY", "env:AX_SECRET"))
 
     assert words(credential_for(inline, store(environ), environ=environ)) == ("k", "s")
+
+
+class PowerCutError(BaseException):
+    """The process is gone."""
+
+
+def cut_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the n-th replacement of a file on, nothing more happens."""
+    count = 0
+    real = os.replace
+
+    def replace_until(source: Path, target: Path) -> None:
+        nonlocal count
+        count += 1
+        if count >= number:
+            raise PowerCutError
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_until)
+
+
+NEW = Credential(Secret("k2"), Secret("s2"))
+MOVED = record(url="https://other.example")
+CHANGES: dict[str, Callable[[CredentialStore], None]] = {
+    "add": lambda kept: kept.keep(record(name="lab"), NEW),
+    "rotate": lambda kept: kept.keep(record(), NEW),
+    "move": lambda kept: kept.keep(MOVED, kept.open(record())),
+    "rename": lambda kept: kept.rename(record(), "main"),
+    "remove": lambda kept: kept.remove(record()),
+}
+AFTERWARDS = {
+    ("prod", URL, "k3y", "5ecr3t"),
+    ("prod", URL, "k2", "s2"),
+    ("prod", MOVED.url, "k3y", "5ecr3t"),
+    ("main", URL, "k3y", "5ecr3t"),
+    ("lab", URL, "k2", "s2"),
+}
+"""Names, hosts and pairs that belong together."""
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_power_cut_never_mixes(
+    change: str, number: int, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever it comes: each listed credential is old, new, or refused; and it can be put right by its verbs."""
+    store(environ).keep(record(), KEYS)
+    with monkeypatch.context() as cut, suppress(PowerCutError):
+        cut_at(number, cut)
+        CHANGES[change](store(environ))
+
+    fresh = store(environ)
+    for row in fresh.listed():
+        with suppress(StoreDamaged):
+            pair = words(fresh.open(row.record))
+            assert (row.record.name, row.record.url, *pair) in AFTERWARDS
+    for row in fresh.listed():
+        fresh.keep(row.record, NEW)
+        assert opened(environ, row.record.name) == ("k2", "s2")
+        fresh.remove(row.record)
+    assert store(environ).listed() == ()

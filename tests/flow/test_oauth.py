@@ -78,6 +78,7 @@ async def test_tokens_that_end_often_do_not_stop_a_run(lab: Lab, start: Start) -
 
     assert ran.report.verdict == "complete"
     assert asked(emulator)[True] > 3
+    assert emulator.peak_at_once() == 1
 
 
 async def test_a_new_token_that_is_refused_is_the_end(lab: Lab, start: Start) -> None:
