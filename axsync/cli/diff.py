@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axsync.cli.options import OUTPUT, lake, lake_options, speech_options_with
+from axsync.cli.options import OUTPUT, complete_entities, complete_runs, lake, lake_options, speech_options_with
 
 if TYPE_CHECKING:
     from axsync.past.changes import Change
@@ -54,9 +54,9 @@ def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has d
 
 
 @click.command(epilog=EPILOG)
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
-@click.argument("entity", required=False)
+@click.argument("before", metavar="A", shell_complete=complete_runs)
+@click.argument("after", metavar="B", shell_complete=complete_runs)
+@click.argument("entity", required=False, shell_complete=complete_entities)
 @_options
 @lake_options
 @partial(speech_options_with, click.Choice(["text", "json", "jsonl"]))

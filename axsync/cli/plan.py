@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from axsync.cli.options import OUTPUT, doors, manner, settings, source_options, speech_options
+from axsync.cli.options import OUTPUT, complete_entities, doors, manner, settings, source_options, speech_options
 
 EPILOG = """\b
 Examples:
@@ -24,7 +24,7 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
 
 
 @click.command(epilog=EPILOG)
-@click.argument("entities", nargs=-1, metavar="[ENTITY]...")
+@click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
 @source_options
 @click.option("--lake", metavar="URI", help="A folder.")
 @click.option("--date", "logical_date", metavar="DAY", help="The dt partition; today (UTC) by default.")

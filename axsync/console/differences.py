@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -167,15 +168,16 @@ def _sides_of(change: Change, name: str) -> tuple[str, str]:
     A list of a hundred pieces of software with one new version would otherwise be cut before it differs.
     """
     sides = [side.get(name) if name in side else _ABSENT for side in (change.before, change.after)]
-    texts = [_ABSENT if side is _ABSENT else json_text(side) for side in sides]
+    texts = [_ABSENT if side is _ABSENT else _readable(side) for side in sides]
     if isinstance(sides[0], list) and isinstance(sides[1], list):
-        counts = [Counter(map(json_text, side)) for side in sides if isinstance(side, list)]
+        counts = [Counter(map(_readable, side)) for side in sides if isinstance(side, list)]
         own = [list((counts[0] - counts[1]).elements()), list((counts[1] - counts[0]).elements())]
         if any(own) and any(counts[0] & counts[1]):
             return f"[{', '.join(['…', *own[0]])}]", f"[{', '.join(['…', *own[1]])}]"
     return texts[0], texts[1]
 
 
+_readable = partial(json_text, quote=partial(json.dumps, ensure_ascii=False))
 _ABSENT = "–"
 
 

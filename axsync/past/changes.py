@@ -1,9 +1,11 @@
 """One asset that is not what it was, and when two served values are the same."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Literal, TypeAlias
 
 from axsync.model import Lane
@@ -51,18 +53,28 @@ def same(one: Restored, other: Restored) -> bool:
     return one == other or (one != one and other != other)  # noqa: PLR0124  NaN is itself here
 
 
-def json_text(value: Restored) -> str:
-    """The value as JSON, plain ASCII, numbers to the last digit; NaN and the infinities, which JSON lacks, as texts."""
+def json_text(value: Restored, quote: Callable[[str], str] = json.dumps) -> str:
+    """The value as JSON, numbers to the last digit; NaN and the infinities, which JSON lacks, as texts.
+
+    Plain ASCII, unless `quote` writes texts otherwise.
+    """
+    inner = partial(json_text, quote=quote)
     match value:
+        case str():
+            return quote(value)
         case list():
-            return f"[{', '.join(map(json_text, value))}]"
+            return f"[{', '.join(map(inner, value))}]"
         case dict():
-            return f"{{{', '.join(f'{json.dumps(key)}: {json_text(item)}' for key, item in value.items())}}}"
-        case Number(text):
-            return json.dumps(text) if value.is_token else text
-        case Decimal():
-            return str(value)
-        case float() if value - value != 0:
-            return json.dumps(str(value))
+            return f"{{{', '.join(f'{quote(key)}: {inner(item)}' for key, item in value.items())}}}"
+        case Number() | Decimal() | float():
+            return _number(value, quote)
         case _:
             return json.dumps(value)
+
+
+def _number(value: Number | Decimal | float, quote: Callable[[str], str]) -> str:
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else quote(str(value))
+    if isinstance(value, Number):
+        return quote(value.text) if value.is_token else value.text
+    return str(value)

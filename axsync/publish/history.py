@@ -232,10 +232,17 @@ def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
     if asked in ids or len(found) == 1:
         return asked if asked in ids else found[0]
     if not found:
-        raise UnknownRun(f"the lake {str(lake.root)!r} has no run {asked!r}", asked=asked)
+        raise UnknownRun(_nothing_named(lake, asked), asked=asked)
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     names = ", ".join(found[:MOST_NAMED])
     raise UnknownRun(f"{asked!r} is the beginning of {len(found)} runs: {names}{more}", asked=asked)
+
+
+def _nothing_named(lake: Lake, asked: str) -> str:
+    begun = [run_id for run_id in lake.runs() if asked and run_id.startswith(asked)]
+    if begun:
+        return f"run {begun[0]!r} has not published a snapshot"
+    return f"the lake {str(lake.root)!r} has no run {asked!r}"
 
 
 def _manifest(lake: Lake, run_id: str) -> bytes:

@@ -66,6 +66,7 @@ def test_examples_are_the_smallest_ids_in_whatever_order_they_come(names: range)
         (["a"], ["b"], 'f ["a"] ["b"]'),
         ({"a": 1}, {"a": 2}, 'f {"a": 1} {"a": 2}'),
         (None, ["a"], 'f null ["a"]'),
+        (["é\u202e"], {"é": "Kōjō"}, 'f ["é"] {"é": "Kōjō"}'),
         ("\x1b[2J", "x" * 100, f'f "\\u001b[2J" "{"x" * 68}…'),
     ],
 )

@@ -145,6 +145,15 @@ def test_an_unknown_run_is_refused(lake: Lake, asked: str) -> None:
     assert caught.value.asked == asked
 
 
+def test_a_run_without_a_snapshot_is_told_apart_from_one_that_never_was(lake: Lake) -> None:
+    """It has a journal: it was interrupted, or nothing of it came."""
+    lake.journal("20261125T020000Z-dddd").parent.mkdir(parents=True)
+    lake.journal("20261125T020000Z-dddd").touch()
+
+    with pytest.raises(UnknownRun, match="run '20261125T020000Z-dddd' has not published a snapshot"):
+        find_run(lake, "20261125")
+
+
 def test_an_ambiguous_beginning_names_the_runs(lake: Lake) -> None:
     """One of them can be copied; where they are many, some are named."""
     for minute in range(10, 20):
