@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 
 from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, v1
 from axsync.engine import together
-from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable
+from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
 from axsync.fields import Field
 from axsync.model import MAX_LIMIT, Page, Reply, Request, Window
 from axsync.transport import Ask, Transport
@@ -165,6 +165,8 @@ class Source:
             return await self.count(Question(entity), patience=patience)
         except (NotOffered, BadRequest, BadAnswer, Unreachable) as error:
             return error
+        except UsageError as error:  # a name that could become another path is never asked for
+            return BadRequest(str(error), host=self.transport.host)
 
 
 def _unknown(found: int | ServerError | None) -> bool:

@@ -40,7 +40,7 @@ def judge(reply: Reply, host: str) -> None:
     if status in {403, 404}:
         raise NotOffered(f"{host} answered {status}", host=host, status=status, detail=words)
     if 300 <= status < 400:
-        target = urlsplit(reply.headers.get("location", "")).netloc or "another place"
+        target = _place(reply.headers.get("location", ""))
         message = f"{host} redirects to {target}; redirects are refused"
         raise Redirected(message, host=host, status=status, detail=target)
     if status < 500 and status != 429:
@@ -48,3 +48,12 @@ def judge(reply: Reply, host: str) -> None:
     told = Told(f"{host} answered {status}", host=host, status=status, detail=words)
     told.retry_after = reply.headers.get("retry-after")
     raise told
+
+
+def _place(location: str) -> str:
+    """Where a redirect points: the host, without what may be a secret before it."""
+    try:
+        place = urlsplit(location).netloc.rpartition("@")[2]
+    except ValueError:
+        place = ""
+    return place[:100] or "another place"

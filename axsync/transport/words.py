@@ -86,4 +86,6 @@ def plain(error: BaseException) -> str:
         return "the answer was cut off"
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
         return "the connection was closed before an answer"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the answer is not HTTP, or its headers are too long or too many"
     return f"the connection failed ({type(error).__name__})"
