@@ -51,6 +51,7 @@ def test_files_that_stand_in_count_as_rows_of_the_snapshot() -> None:
 
     assert row(view, "devices").rows == "70"
     assert view.headline == "600 rows of 1 entity type"
+    assert [one.note for one in view.tiles if one.title == "Stored"] == ["1 file"]
     assert [(one.name, one.remark) for one in view.attention] == [
         ("devices", "the host went away; the files of run r0 stand in")
     ]

@@ -103,18 +103,22 @@ class _Drawing:
 
     def in_flight(self) -> Chart:
         busy = [bucket.busy / self.width for bucket in self.buckets]
-        peaks = [float(bucket.peak) for bucket in self.buckets]
+        peaks = [self._peak(bucket) for bucket in self.buckets]
         top = ceiling(max(*busy, *peaks))
         average = sum(bucket.busy for bucket in self.buckets) / max(self.seconds, 1e-9)
         note = f"{average:.1f} on average, {max(peaks):.0f} at most"
 
         def told(bucket: Bucket) -> str:
-            return f"{bucket.busy / self.width:.1f} on average, {bucket.peak} at most"
+            return f"{bucket.busy / self.width:.1f} on average, {self._peak(bucket):.0f} at most"
 
         spots = self._spots(told)
         return Chart(
             "Requests in flight", note, _scale(top), self._area(busy, top), self._line(peaks, top), spots=spots
         )
+
+    def _peak(self, bucket: Bucket) -> float:
+        """Most at once; where no answer came, nobody counted, but so many at least as on average."""
+        return max(float(bucket.peak), math.ceil(bucket.busy / self.width - 0.1))
 
     def pace(self) -> Chart:
         rates = [bucket.answers / self.width for bucket in self.buckets]

@@ -132,11 +132,11 @@ def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
     mended = sum(lane.repaired for lane in lanes)
     missing = sum(lane.missing for lane in lanes)
     retries = sum(lane.retries for lane in lanes)
-    stored = sum(file.bytes for lane in lanes if lane.from_run is None for file in lane.files)
+    files = [file for lane in lanes if lane.from_run is None for file in lane.files]
     read = sum(lane.bytes for lane in lanes)
-    yield Tile("Rows", number(snapshot.rows), f"{counted(sum(lane.pages for lane in lanes), 'page')}")
+    yield Tile("Rows", number(snapshot.rows), counted(sum(lane.pages for lane in lanes), "page"))
     yield Tile("Read", volume(read), _speed(read, snapshot.seconds))
-    yield Tile("Stored", volume(stored), f"{counted(sum(len(lane.files) for lane in lanes), 'file')}")
+    yield Tile("Stored", volume(sum(file.bytes for file in files)), counted(len(files), "file"))
     refused = sum(bucket.refused for bucket in timeline.buckets) if timeline else None
     yield Tile(
         "Retries", number(retries), "" if refused is None else f"{counted(refused, 'answer')} of 429", _warned(retries)
