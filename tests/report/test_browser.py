@@ -55,7 +55,8 @@ async def test_an_ordinary_report(tab: Tab, tmp_path: Path) -> None:
     for scheme in ("light", "dark"):
         await check(tab, url, width=1200, scheme=scheme)
         colours.add(await tab.value("getComputedStyle(document.body).backgroundColor"))
-    await check(tab, url, width=390)
+    for width in (1001, 700, 390):
+        await check(tab, url, width=width)
 
     assert len(colours) == 2
     assert await tab.value(f"{BADGE}.innerText") == "complete"
@@ -67,7 +68,7 @@ async def test_an_ordinary_report(tab: Tab, tmp_path: Path) -> None:
 async def test_a_report_full_of_hostile_names(tab: Tab, tmp_path: Path) -> None:
     """Nothing of theirs runs, and however long they are, the page keeps its width."""
     url = saved(tmp_path, hostile())
-    for width in (1200, 390):
+    for width in (1200, 1001, 700, 390):
         await check(tab, url, width=width)
 
     assert await tab.value("document.scripts.length + document.images.length") == 0

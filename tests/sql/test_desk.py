@@ -121,6 +121,14 @@ def test_a_query_reads_the_snapshot_and_nothing_else(lake: Lake, sql: str, tmp_p
     assert not (tmp_path / "new").exists()
 
 
+def test_every_lock_is_on(lake: Lake) -> None:
+    """Also those that no query above comes up against."""
+    names = ["enable_external_access", "lock_configuration", "python_enable_replacements", "allow_community_extensions"]
+    asked = ", ".join(f"current_setting('{name}')" for name in [*names, "autoload_known_extensions", "TimeZone"])
+
+    assert ask(lake, f"SELECT {asked}") == [(False, True, False, False, False, "UTC")]
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
