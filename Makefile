@@ -14,11 +14,12 @@ AIRFLOW := .venv-airflow
 SPARK := .venv-spark
 LOCKER := .venv-lock
 RECIPES := .venv-recipes
+AUDITOR := .venv-audit
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock check clean
+.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -156,8 +157,25 @@ lock: ## Refresh requirements.lock (needs Python 3.11): newest versions that pyp
 	@! grep -n '/' $(LOCKER)/requirements.txt || { echo "the lock must name no address and no path" >&2; exit 1; }
 	@{ echo "$$LOCK_HEADER"; cat $(LOCKER)/requirements.txt; } > requirements.lock
 
+$(AUDITOR)/ready: Makefile
+	@test -x $(AUDITOR)/bin/python || $(PYTHON) -m venv $(AUDITOR)
+	@$(AUDITOR)/bin/python -m pip install --quiet 'pip-audit>=2.9' 'cyclonedx-bom>=7'
+	@touch $@
+
+# Strict: a package of which the index knows nothing is no package without weaknesses.
+audit: $(AUDITOR)/ready ## Known weaknesses in what the lock names; ARGS='-s osv' asks another place for them
+	@$(AUDITOR)/bin/pip-audit --progress-spinner off --strict --disable-pip --require-hashes -r requirements.lock $(ARGS) || { \
+		echo "not clean: there are weaknesses above, or (\"could not be audited\") the index has no advisories; then try ARGS='-s osv'" >&2; \
+		exit 1; }
+
+sbom: $(AUDITOR)/ready ## What the lock names, with hashes, as CycloneDX in dist/axsync.cdx.json
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore::UserWarning $(AUDITOR)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --validate \
+		-o dist/axsync.cdx.json requirements.lock
+	@echo "dist/axsync.cdx.json: $$($(AUDITOR)/bin/python -c 'import json; print(len(json.load(open("dist/axsync.cdx.json"))["components"]))') packages"
+
 check: lint types floors test build ## All that must hold before a change is handed in
 
 clean: ## Remove environments, caches and builds
-	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +
