@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def init(context: click.Context, /, config: str, instance: str, *, yes: bool, **
         Answers(answers["url"], answers["credential"], answers["lake"], names_of(answers["entities"]), instance)
     )
     _write(Path(config), text)
-    click.echo(f"{config} is written. Next:\n  {_next(config)}")
+    click.echo(f"{config} is written. Next:\n" + "\n".join(f"  {line}" for line in _next(config, answers)))
     context.exit(0)
 
 
@@ -115,5 +116,7 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(f"{str(path)!r} cannot be written ({error.strerror})") from error
 
 
-def _next(config: str) -> str:
-    return "axsync check" if config == "axsync.toml" else f"axsync check --config {config}"
+def _next(config: str, answers: Mapping[str, str]) -> list[str]:
+    credential, which = answers["credential"], "" if config == "axsync.toml" else f" --config {shlex.quote(config)}"
+    add = [] if ":" in credential else [f"axsync credential add {credential} --url {answers['url']}"]
+    return [*add, f"axsync check{which}", f"axsync run{which}"]

@@ -31,7 +31,7 @@ def test_four_answers_become_settings_that_load() -> None:
     document = tomllib.loads(Path("axsync.toml").read_text())
     assert document["instances"]["prod"]["api_key"] == "env:MY_KEY"
     assert document["instances"]["prod"]["api_secret"] == "file:/run/secrets/s"
-    assert result.stdout == "axsync.toml is written. Next:\n  axsync check\n"
+    assert result.stdout == "axsync.toml is written. Next:\n  axsync check\n  axsync run\n"
 
 
 def test_enter_takes_what_is_offered() -> None:
@@ -45,8 +45,10 @@ def test_enter_takes_what_is_offered() -> None:
 
 def test_a_stored_credential_is_named() -> None:
     """One word is a name of the credential store."""
-    assert init("--yes", "--url", URL, "--credential", "prod").exit_code == 0
+    result = init("--yes", "--url", URL, "--credential", "prod")
 
+    assert result.exit_code == 0, result.output
+    assert f"  axsync credential add prod --url {URL}\n  axsync check\n" in result.stdout
     assert tomllib.loads(Path("axsync.toml").read_text())["instances"]["prod"]["credential"] == "prod"
     assert load_settings(environ={}).instances[0].url == URL
 

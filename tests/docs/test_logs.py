@@ -1,7 +1,10 @@
 """The page about logs and metrics against the code: every field, key, name and label, and no other."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,6 +122,24 @@ def test_every_metric_is_explained_with_its_labels() -> None:
     assert {name: (tuple(re.findall(r"`(\w+)`", labels)), f"{words}.") for name, labels, words in rows} == dict(
         metrics.METRICS
     )
+
+
+@pytest.mark.parametrize(("code", "posted"), [(0, ""), (3, '{"text": "it is partial"}')])
+def test_the_script_for_the_end_posts_only_what_is_wrong(tmp_path: Path, code: int, posted: str) -> None:
+    """As it stands on the page; curl is replaced by something that keeps what it gets."""
+    if not shutil.which("jq"):
+        pytest.skip("jq is not installed")
+    found = re.search(r"<!-- script: tell-the-team -->\n```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    assert found
+    curl = tmp_path / "curl"
+    curl.write_text('#!/bin/sh\ncat > posted; echo "$@" > arguments\n')
+    curl.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CHAT_URL": "https://chat.invalid/x"}
+    summary = json.dumps({"text": "it is partial", "exit_code": code, "lanes": []})
+    subprocess.run(["sh", "-c", found[1]], input=summary, text=True, check=True, cwd=tmp_path, env=environ)
+
+    got = (tmp_path / "posted").read_text() if (tmp_path / "posted").exists() else ""
+    assert (json.loads(got) if got else "") == (json.loads(posted) if posted else "")
 
 
 def test_every_name_of_opentelemetry_is_explained() -> None:
