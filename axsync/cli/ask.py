@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from axsync.cli.options import lake, lake_options
+from axsync.cli.options import complete_entities, complete_runs, lake, lake_options
 
 if TYPE_CHECKING:
     from axsync.publish import Lake
@@ -41,7 +41,8 @@ Examples:
 
 def _run_option(function: Decorated) -> Decorated:
     told = "Another snapshot than the newest: an id, a day, or `latest~1`."
-    return click.option("--run", "run", default="latest", metavar="RUN", help=told)(function)
+    made = click.option("--run", default="latest", metavar="RUN", shell_complete=complete_runs, help=told)
+    return made(function)
 
 
 def _output_option(function: Decorated) -> Decorated:
@@ -69,7 +70,7 @@ def sql(context: click.Context, /, query: str, run: str, output: str) -> None:
 
 
 @click.command(epilog=HEAD)
-@click.argument("entity")
+@click.argument("entity", shell_complete=complete_entities)
 @click.option("-n", "rows", type=click.IntRange(0), default=3, show_default=True, help="So many rows.")
 @click.option("--columns", metavar="NAMES", help="Only these, separated by commas.")
 @_run_option
@@ -89,7 +90,7 @@ def head(context: click.Context, /, entity: str, rows: int, columns: str | None,
 
 @click.command(epilog=DDL)
 @click.argument("dialect", type=click.Choice(["athena", "trino", "snowflake", "duckdb"]))
-@click.argument("entities", nargs=-1, metavar="[ENTITY]...")
+@click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
 @click.option("--location", metavar="URI", help="Where the engine finds the lake; DuckDB: where it is here.")
 @click.option("--schema", metavar="NAME", help="The schema or database of the tables.")
 @_run_option

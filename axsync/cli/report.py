@@ -28,8 +28,8 @@ Examples:
 def report(context: click.Context, /, run: str, into: Path | None) -> None:
     """One HTML page about a run: verdict, timeline, rows against earlier snapshots, drift, files.
 
-    RUN is an id that `axsync runs` lists, the beginning of one, or `latest`. The page needs nothing else: open it in a
-    browser, mail it, print it. Prints where it is.
+    RUN is an id, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`. The page needs nothing else:
+    open it in a browser, mail it, print it. Prints where it is.
     """
     from axsync.console.listing import as_json_object  # noqa: PLC0415  --help must not wait for it
     from axsync.console.report import rewrite  # noqa: PLC0415  as above
