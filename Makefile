@@ -19,7 +19,7 @@ AUDITOR := .venv-audit
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
+.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -65,8 +65,19 @@ fuzz: $(READY) ## The property tests, with many fresh examples
 torture: $(READY) ## Kill a run, and fail its disk, at every durable operation; takes about half an hour
 	@AXSYNC_TORTURE=1 $(BIN)/python -m pytest -q tests/torture $(ARGS)
 
-bench: $(READY) ## What a page and a run cost on this machine
-	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+bench: $(READY) ## axsync beside its peers, by size, by step; ARGS=--short tries it, ARGS='peers steps' picks parts
+	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
+
+# An environment for each peer, and one for plots and profiles; what cannot be installed is left out of the benchmark.
+bench-peers: $(OFFICIAL)/ready .venv-dlt/ready .venv-naive/ready .venv-bench/ready ## Environments for the peers of `make bench`
+
+.venv-dlt/ready: tests/benchmarks/peers/dlt.txt
+.venv-naive/ready: tests/benchmarks/peers/naive.txt
+.venv-bench/ready: tests/benchmarks/requirements.txt
+.venv-dlt/ready .venv-naive/ready .venv-bench/ready:
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet -r $<
+	@touch $@
 
 $(RECIPES)/ready: tests/orchestrators/requirements-recipes.txt
 	@test -x $(RECIPES)/bin/python || $(PYTHON) -m venv $(RECIPES)
@@ -177,5 +188,5 @@ sbom: $(AUDITOR)/ready ## What the lock names, with hashes, as CycloneDX in dist
 check: lint types floors test build ## All that must hold before a change is handed in
 
 clean: ## Remove environments, caches and builds
-	@rm -rf $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv-dlt .venv-naive .venv-bench $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,10 +1,10 @@
 """One lane's way from page bytes to a record batch."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow.json as pj
 from axsync.convert import arrays
 from axsync.convert.columns import Finished, finish, wire_type
 from axsync.convert.instants import Ints
+from axsync.convert.mixed import page_of, with_long_numbers, woven
 from axsync.convert.rows import has_explicit_null, has_long_number, has_tiny_number, rows_only
 from axsync.fields import Column, arrow_schema, contains
 from axsync.model import ID_FIELD, DeadLetter
@@ -39,6 +40,10 @@ class Converted:
     def served(self) -> int:
         """Rows that the server sent: kept ones and dead letters."""
         return int(self.batch.num_rows) + len(self.dead)
+
+
+Mixed: TypeAlias = tuple[list[pa.Array], list[DeadLetter], dict[int, dict[str, str]]]
+"""Arrays, dead letters, and what was rescued by row."""
 
 
 @dataclass(slots=True)
@@ -77,6 +82,9 @@ class Converter:
         finished = self._fast(body)
         if finished is not None:
             return self._assemble(finished.columns, [], {}, fetched_at)
+        mixed = None if self._careful_only else self._mixed(split(body, self._rows_key), page)
+        if mixed is not None:
+            return self._assemble(*mixed, fetched_at)
         records, dead = self._clean(body, page)
         served, kept, lost = self._read_clean(records, page)
         texts = {i: r.rescued for i, r in enumerate(kept) if r.rescued}
@@ -107,6 +115,34 @@ class Converter:
         offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset :] if len(ids) else np.zeros(1, np.int32)
         return np.flatnonzero(np.diff(offsets[: len(ids) + 1]) == 0)  # null or empty
 
+    def _mixed(self, raws: list[bytes], page: int) -> Mixed | None:
+        """Records of the right types go as they are, the others are cleaned; None where that does not do."""
+        bad = {place for place, raw in enumerate(raws) if not self._rules.reads(raw)}
+        good, text = _without(bad, raws)
+        if self._numbers and (long := with_long_numbers(text, [raws[place] for place in good])):
+            bad |= {good[row] for row in long}
+            good, text = _without(bad, raws)
+        plain = self._try(text)
+        if plain is None or (plain.zeros and has_tiny_number(text)):
+            return None
+        bad |= {good[row] for row in (*plain.doubtful.tolist(), *self._no_id(plain.columns).tolist())}
+        records, dead = self._cleaned(raws, sorted(bad), page)
+        cleaned = self._try(_text_of(records))
+        if cleaned is None or len(raws) == len(dead):
+            return None
+        rows = {place: (False, row) for row, place in enumerate(good) if place not in bad}
+        rows |= {record.position: (True, row) for row, record in enumerate(records)}
+        order = sorted(rows)
+        rescued = {order.index(r.position): r.rescued for r in records if r.rescued}
+        return woven(plain.columns, cleaned.columns, (rows[place] for place in order)), dead, rescued
+
+    def _cleaned(self, raws: list[bytes], places: list[int], page: int) -> tuple[list[_Record], list[DeadLetter]]:
+        dead: list[DeadLetter] = []
+        records = [_Record(raws[place], place, raws[place]) for place in places]
+        for record in records:
+            self._bury_or(record, page, dead)
+        return [record for record in records if record.cleaned], dead
+
     def _clean(self, body: bytes, page: int) -> tuple[list[_Record], list[DeadLetter]]:
         records: list[_Record] = []
         dead: list[DeadLetter] = []
@@ -127,23 +163,23 @@ class Converter:
     def _read_clean(self, records: list[_Record], page: int) -> tuple[list[pa.Array], list[_Record], list[DeadLetter]]:
         """Clean records through pyarrow; one that it still refuses, or would change, is cleaned or buried."""
         dead: list[DeadLetter] = []
-        finished = self._try(records)
+        finished = self._try(_text_of(records))
         if finished is None:
             for record in records:
                 self._bury_or(record, page, dead)
             records = [r for r in records if r.cleaned]
-            finished = self._try(records)
+            finished = self._try(_text_of(records))
         if finished is None:
             records, refused = self._one_by_one(records, page)
             dead += refused
-            finished = self._must(records)
+            finished = self._must(_text_of(records))
         untouched = [records[i] for i in finished.doubtful.tolist() if not records[i].cleaned]
         if not untouched:
             return finished.columns, records, dead
         for record in untouched:
             self._bury_or(record, page, dead)
         records = [r for r in records if r.cleaned or r not in untouched]
-        return self._must(records).columns, records, dead
+        return self._must(_text_of(records)).columns, records, dead
 
     def _bury_or(self, record: _Record, page: int, dead: list[DeadLetter]) -> None:
         try:
@@ -152,18 +188,17 @@ class Converter:
             dead.append(DeadLetter(page, record.position, error.reason, record.raw))
 
     def _one_by_one(self, records: list[_Record], page: int) -> tuple[list[_Record], list[DeadLetter]]:
-        good = [r for r in records if self._try([r]) is not None]
+        good = [r for r in records if self._try(_text_of([r])) is not None]
         bad = [r for r in records if r not in good]
         return good, [DeadLetter(page, r.position, "cannot be typed", r.raw) for r in bad]
 
-    def _try(self, records: list[_Record]) -> Finished | None:
+    def _try(self, text: bytes) -> Finished | None:
         try:
-            return self._must(records)
+            return self._must(text)
         except pa.ArrowInvalid:
             return None
 
-    def _must(self, records: list[_Record]) -> Finished:
-        text = b'{"assets":[' + b",".join(r.text for r in records) + b"]}"
+    def _must(self, text: bytes) -> Finished:
         return finish(_read(text, self._plain, "assets"), self.columns)
 
     def _assemble(
@@ -182,6 +217,16 @@ class Converter:
         ]
         batch = pa.RecordBatch.from_arrays([*served, *own], schema=self.schema)
         return Converted(batch, tuple(dead), _drift(rescued.values()), _fingerprint(served[self._id]))
+
+
+def _text_of(records: Sequence[_Record]) -> bytes:
+    return page_of([record.text for record in records])
+
+
+def _without(bad: Container[int], raws: Sequence[bytes]) -> tuple[list[int], bytes]:
+    """The places of the other records, and these as a page."""
+    good = [place for place in range(len(raws)) if place not in bad]
+    return good, page_of([raws[place] for place in good])
 
 
 def _options(row: pa.DataType, key: str) -> pj.ParseOptions:

@@ -73,7 +73,12 @@ def _places_of(body: bytes, word: np.uint32) -> Iterator[Ints]:
 
 
 def has_long_number(body: bytes) -> bool:
-    """Whether a number, outside of strings, has more digits than a double is sure to give back.
+    """Whether a number, outside of strings, has more digits than a double is sure to give back."""
+    return bool(len(long_numbers(body)))
+
+
+def long_numbers(body: bytes) -> Ints:
+    """Where numbers, outside of strings, have more digits than a double is sure to give back.
 
     A run of 16 digits and points holds at least three aligned words of four bytes in a row; the places where three
     such words stand are found by arithmetic, then looked at more and more closely. Most of it runs without the
@@ -82,7 +87,7 @@ def has_long_number(body: bytes) -> bool:
     """
     padded = body if len(body) >= 64 else body.ljust(64)
     words, data = np.frombuffer(padded, dtype=np.uint32, count=len(padded) // 4), np.frombuffer(padded, dtype=np.uint8)
-    return _has_number_run(data, np.concatenate(list(_word_runs(words))) * 4)
+    return _number_runs(data, np.concatenate(list(_word_runs(words))) * 4)
 
 
 def _word_runs(words: Words) -> Iterator[Ints]:
@@ -96,7 +101,7 @@ def _word_runs(words: Words) -> Iterator[Ints]:
         yield np.flatnonzero(three) + start
 
 
-def _has_number_run(data: Bytes, places: Ints) -> bool:
+def _number_runs(data: Bytes, places: Ints) -> Ints:
     left = places
     for _ in range(3):
         left = left - ((left > 0) & _numeric(data[left - 1]))
@@ -104,7 +109,7 @@ def _has_number_run(data: Bytes, places: Ints) -> bool:
     left = left[left + _RUN < len(data)]
     for step in range(_RUN):
         left = left[_numeric(data[left + step])]
-    return bool(_MAY_FOLLOW[data[left + _RUN]].any())
+    return left[_MAY_FOLLOW[data[left + _RUN]]]
 
 
 def _numeric(bytes_: Bytes) -> Flags:

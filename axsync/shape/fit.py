@@ -65,6 +65,10 @@ class Rules:
         """Whether the record surely survives the fast path exactly as it is."""
         return self._strict is not None and self._strict.takes(raw)
 
+    def reads(self, raw: bytes) -> bool:
+        """Whether the record's types are right: after reading, only its values can be in doubt."""
+        return self._strict is not None and self._strict.reads(raw)
+
     def clean(self, raw: bytes) -> Cleaned:
         """The record in two halves that together are what was served.
 

@@ -54,16 +54,25 @@ class Strict:
 
 
 class StrictRecord(Strict):
-    """The test of whole records."""
+    """The test of whole records: `takes(raw)`, and `reads(raw)`, which leaves more to be looked at afterwards."""
 
-    __slots__ = ()
+    __slots__ = ("_read",)
 
     def __init__(self, columns: Sequence[Column]) -> None:
         listed = [(c.wire, c.kind, c.dates or dates.RFC1123, c.field == ID_FIELD) for c in columns]
         kept = [entry for entry in listed if _sayable(entry[0])]
         self._decode = msgspec.json.Decoder(_struct((w, k, needed) for w, k, _, needed in kept)).decode
+        self._read = msgspec.json.Decoder(_struct(((w, k, needed) for w, k, _, needed in kept), float)).decode
         self._check = _check_members([_check(kind, form) for _, kind, form, _ in kept])
         self._nested = True
+
+    def reads(self, raw: bytes | Raw) -> bool:
+        """Whether the types are right, so that only dates, digits and keys served twice may be in doubt."""
+        try:
+            self._read(raw)
+        except REFUSALS:
+            return False
+        return True
 
 
 def keeps_all(raw: bytes, value: object) -> bool:
@@ -117,25 +126,29 @@ def _sayable(key: str) -> bool:
     return not _ILLEGAL.search(key)
 
 
-def _model(kind: Kind) -> Any:  # noqa: ANN401  # types are values here
+def _model(kind: Kind, number: type = Raw) -> Any:  # noqa: ANN401  # types are values here
     match kind:
-        case Many(Atom("number")):
+        case Many(Atom("number")) if number is Raw:
             return list[Raw]
         case Many(item):
-            return list[_model(item) | None]  # type: ignore[misc]  # made at run time
+            return list[_model(item, number) | None]  # type: ignore[misc]  # made at run time
         case Group(members):
-            return _struct((member.key, member.kind, False) for member in members if _sayable(member.key))
+            return _struct(((member.key, member.kind, False) for member in members if _sayable(member.key)), number)
+        case Atom("number"):
+            return number
         case Atom(name):
             return _ATOMS[name]
 
 
-def _struct(members: Iterable[tuple[str, Kind, bool]]) -> Any:  # noqa: ANN401
+def _struct(members: Iterable[tuple[str, Kind, bool]], number: type = Raw) -> Any:  # noqa: ANN401
     """A struct type with these keys; those that are needed come first, which msgspec asks for."""
     listed = sorted(enumerate(members), key=lambda entry: not entry[1][2])
     fields: list[Any] = []
     for place, (_, kind, needed) in listed:
         name = f"f{place}"
-        fields.append((name, Annotated[str, Meta(min_length=1)]) if needed else (name, _model(kind) | UnsetType, UNSET))
+        fields.append(
+            (name, Annotated[str, Meta(min_length=1)]) if needed else (name, _model(kind, number) | UnsetType, UNSET)
+        )
     names = {f"f{place}": key for place, (key, _, _) in listed}
     return msgspec.defstruct("Served", fields, rename=names, forbid_unknown_fields=True, gc=False)
 
@@ -149,7 +162,6 @@ _ATOMS: dict[str, Any] = {
     "date": dt.date,
     "bool": bool,
     "integer": Annotated[int, Meta(ge=INT64[0], le=INT64[1])],
-    "number": Raw,
     "json": _NOTHING,
     "unknown": str,
 }

@@ -1,130 +1,200 @@
-"""Whole runs of `axsync run` against an emulator of its own: wall clock, CPU, peak memory, and ratios.
+"""axsync against its peers and against itself, as whole processes. Quiet machine, please.
 
-    python tests/benchmarks/bench.py [--rows 100000] [--rounds 3] [--out docs/benchmarks]
+    make bench                       everything; an hour on two cores
+    make bench ARGS=--short          small numbers: does it all work?
+    make bench ARGS='peers steps'    only these parts: peers drift sizes steps targets growth
 
-Every round takes the cases in turn, so that a machine whose speed drifts cannot favour one of them. Figures of a
-process come from the operating system's accounting of that process; the emulator runs beside it and is not counted.
+Every round takes the contenders in turn, so that a machine whose speed drifts favours nobody. The emulator is a
+process of its own; it runs beside the contender and is not counted. Medians, with the outermost values.
 """
 
 import argparse
 import json
 import os
-import shutil
-import statistics
-import subprocess
+import platform
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-DRIFTS = (0, 2, 20)  # percent of the records
-CONFIG = """
-[lake]
-uri = "{lake}"
-[instances.bench]
-url = "{url}"
-api_key = "env:BENCH_KEY"
-api_secret = "env:BENCH_SECRET"
-requests_per_second = 5000
-in_flight = 8
-"""
+from tests.benchmarks import report, steps, targets
+from tests.benchmarks.contenders import ALL_PEERS, Setting, axsync
+from tests.benchmarks.fleet import DEVICE_FIELDS, USER_FIELDS, Load, emulator
+from tests.benchmarks.process import Measured
+
+SOFTWARE = ("internal_axon_id", "adapters", "labels", "specific_data.data.installed_software")
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One run of one case."""
+class Plan:
+    """How much is measured."""
 
-    drift: int
-    wall: float  # seconds
-    cpu: float  # seconds, user and system
-    peak: float  # MB
-    rows: int
-    megabytes: float  # of JSON
-    lake: float  # MB of Parquet
-    rescued: int
+    rounds: int
+    rows: tuple[int, ...]  # devices against the peers
+    growth: tuple[int, ...]  # devices
+    columns: tuple[int, ...]
+    lanes: tuple[int, ...]
+    instances: tuple[int, ...]
+    drifts: tuple[int, ...]
+    size: float  # the share of the rows for records of other sizes
 
-
-@contextmanager
-def emulator(rows: int, drift: int) -> Iterator[str]:
-    """An emulator with so many devices; yields its URL."""
-    command = [sys.executable, "-m", "axsync.emulator", "--profile", "p70", "--port", "0", "--output", "json"]
-    command += ["--size", f"devices={rows}", "--drift", str(drift), "--type", "devices"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-    finally:
-        process.terminate()
-        process.wait()
+    @property
+    def most(self) -> int:
+        """The devices of single measures."""
+        return self.rows[0]
 
 
-def measure(url: str, drift: int) -> Measured:
-    """One `axsync run` into an empty lake."""
-    folder = Path(tempfile.mkdtemp(prefix="axsync-bench-"))
-    try:
-        config = folder / "axsync.toml"
-        config.write_text(CONFIG.format(lake=folder / "lake", url=url))
-        keys = {"BENCH_KEY": "demo-key-of-the-emulator", "BENCH_SECRET": "demo-secret-of-the-emulator"}
-        command = [sys.executable, "-m", "axsync", "run", "devices", "--config", str(config), "-q", "--output", "json"]
-        started = time.perf_counter()
-        with (folder / "out").open("wb") as out:
-            process = subprocess.Popen(command, stdout=out, env=os.environ | keys)
-            _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        if status:
-            raise SystemExit(f"axsync ended with {os.waitstatus_to_exitcode(status)}")
-        return _read(folder / "lake", drift, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-    finally:
-        shutil.rmtree(folder)
+WHOLE = Plan(
+    rounds=5,
+    rows=(20_000, 100_000),
+    growth=(20_000, 100_000, 300_000, 1_000_000),
+    columns=(50, 300, 1000, 3000),
+    lanes=(1, 10, 60, 200, 600),
+    instances=(1, 5, 20),
+    drifts=(0, 2, 5, 10, 20),
+    size=1,
+)
+SHORT = Plan(1, (2_000,), (1_000, 4_000), (50, 300), (1, 20), (1, 3), (0, 2, 20), 0.05)
 
 
-def _read(lake: Path, drift: int, wall: float, cpu: float, peak: float) -> Measured:
-    named = json.loads((lake / "_axsync" / "latest.json").read_text())["manifest"]
-    (lane,) = json.loads((lake / "_axsync" / named).read_text())["lanes"]
-    size = sum(file["bytes"] for file in lane["files"]) / 1e6
-    return Measured(drift, wall, cpu, peak, lane["rows"], lane["bytes"] / 1e6, size, lane["rescued_values"])
+def told(measured: Measured, note: str = "") -> Measured:
+    """Say what came, on the way."""
+    print(
+        f"  {measured.name} {note}: {measured.wall:.2f} s, {measured.cpu:.2f} CPU s, {measured.peak:.0f} MB",
+        file=sys.stderr,
+    )
+    return measured
 
 
-def table(measured: list[Measured]) -> str:
-    """Medians as Markdown, each case with its throughput against the first one."""
-    lines = [
-        "| drifted | rows | JSON MB | seconds | MB/s | CPU s | MB/s per core | peak MB | Parquet MB | against none |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    first = 0.0
-    for drift in dict.fromkeys(m.drift for m in measured):
-        mine = [m for m in measured if m.drift == drift]
-        wall, cpu = statistics.median(m.wall for m in mine), statistics.median(m.cpu for m in mine)
-        peak, one = max(m.peak for m in mine), mine[0]
-        first = first or one.megabytes / wall
-        cells = (f"{drift} %", f"{one.rows:,}", f"{one.megabytes:.0f}", f"{wall:.2f}", f"{one.megabytes / wall:.0f}")
-        more = (f"{cpu:.2f}", f"{one.megabytes / cpu:.0f}", f"{peak:.0f}", f"{one.lake:.1f}")
-        lines.append("| " + " | ".join((*cells, *more, f"{one.megabytes / wall / first:.2f}")) + " |")
-    return "\n".join(lines)
+def peers(plan: Plan) -> list[dict[str, Any]]:
+    """All that are installed, and axsync, at each number of devices."""
+    found: list[dict[str, Any]] = []
+    contenders = [peer for peer in ALL_PEERS if peer.installed]
+    for rows in plan.rows:
+        load = Load(rows=rows)
+        with emulator(load.arguments) as url, emulator(replace(load, profile="v1").arguments) as first:
+            for _ in range(plan.rounds):
+                found.append(_row(told(axsync(load, url), f"{rows:,}"), rows=rows))
+                for peer in contenders:
+                    made = peer.run(load, first if peer.profile == "v1" else url)
+                    found.append(_row(told(made, f"{rows:,}"), rows=rows))
+    return found
+
+
+def drift(plan: Plan) -> list[dict[str, Any]]:
+    """Shares of drifted records, in turn; each with an emulator of its own."""
+    found = []
+    for _ in range(plan.rounds):
+        for percent in plan.drifts:
+            load = Load(rows=plan.most, drift=percent)
+            with emulator(load.arguments) as url:
+                found.append(_row(told(axsync(load, url), f"{percent} % drift"), drift=percent))
+    return found
+
+
+def _kinds(plan: Plan) -> dict[str, Load]:
+    """Records of all sizes that occur."""
+
+    def rows(count: int) -> int:
+        return max(int(count * plan.size), 100)
+
+    return {
+        "narrow users": Load("users", rows(200_000), USER_FIELDS, bulk=1),
+        "devices of 3 kB": Load("devices", rows(50_000), DEVICE_FIELDS, bulk=0.2),
+        "devices of 8 kB": Load("devices", rows(20_000)),
+        "raw tree of 7 kB": Load("devices", rows(20_000), "raw", bulk=1),
+        "raw tree of 90 kB": Load("devices", rows(2_000), "raw", bulk=40),
+        "3,000 columns": Load("devices", rows(4_000), "full", bulk=1, more_fields=2_900, profile="p90"),
+        "lists of 1,000": Load("devices", rows(1_000), SOFTWARE, bulk=500),
+    }
+
+
+def sizes(plan: Plan) -> list[dict[str, Any]]:
+    """One row for each kind of record."""
+    found = []
+    for name, load in _kinds(plan).items():
+        with emulator(load.arguments) as url:
+            found += [_row(told(axsync(load, url), name), kind=name) for _ in range(min(plan.rounds, 3))]
+    return found
+
+
+def growth(plan: Plan) -> list[dict[str, Any]]:
+    """How cost grows with rows, columns, entity types, instances; drift has a part of its own."""
+    found = [_grown("rows", rows, Load(rows=rows)) for rows in plan.growth]
+    for columns in plan.columns:
+        more = max(columns - 81, 0)  # what a device has beside
+        load = Load(rows=max(plan.most // 5, 100), fields="full", bulk=1, more_fields=more, profile="p90")
+        found.append(_grown("columns", columns, load))
+    for lanes in plan.lanes:
+        names = tuple(f"kind_{number:03}" for number in range(lanes))
+        sizes_of = [part for name in names for part in ("--size", f"{name}=10", "--type", name)]
+        load = Load(rows=10, fields="generic", bulk=1, others=tuple(sizes_of))
+        found.append(_grown("entity types", lanes, load, Setting(entities=names)))
+    for instances in plan.instances:
+        load = Load(rows=max(plan.most // 10, 100))
+        found.append(_grown("instances", instances, load, Setting(instances=instances)))
+    return found
+
+
+def _grown(what: str, size: int, load: Load, setting: Setting | None = None) -> dict[str, Any]:
+    with emulator(load.arguments) as url:
+        return _row(told(axsync(load, url, setting), f"{size:,} {what}"), what=what, size=size)
+
+
+def _row(measured: Measured, **more: object) -> dict[str, Any]:
+    return {**more, **{k: v for k, v in measured.record.items() if k != "facts"}, **measured.facts}
+
+
+PARTS: dict[str, Callable[[Plan], Any]] = {
+    "peers": peers,
+    "drift": drift,
+    "sizes": sizes,
+    "steps": lambda plan: steps.measure(Load(rows=2_000)),
+    "targets": lambda plan: targets.measure(plan.most, plan.rounds),
+    "growth": growth,
+}
+
+
+def machine() -> dict[str, Any]:
+    """Where this was measured."""
+    names = ("axsync", "aiohttp", "pyarrow", "msgspec", "orjson", "numpy")
+    return {
+        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "python": platform.python_version(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "load": os.getloadavg()[0],
+        "versions": {name: version(name) for name in names},
+    }
 
 
 def main() -> None:
-    """Run the rounds, print the table, keep the figures."""
+    """Measure the chosen parts and keep what was found beside what other parts found before."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them, when none is named")
+    parser.add_argument("--short", action="store_true", help="small numbers, one round, into a folder of its own")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--rows", type=int, action="append", help="devices against the peers; repeatable")
+    parser.add_argument("--out", type=Path, help="default: docs/benchmarks, or build/bench where it is short")
     given = parser.parse_args()
-    measured: list[Measured] = []
-    for number in range(given.rounds):
-        for drift in DRIFTS:
-            with emulator(given.rows, drift) as url:
-                measured.append(measure(url, drift))
-            last = measured[-1]
-            print(f"round {number + 1}, {drift} % drift: {last.wall:.2f} s, {last.peak:.0f} MB", file=sys.stderr)
-    measured.sort(key=lambda m: m.drift)
-    print(table(measured))
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "results.json").write_text(json.dumps([asdict(m) for m in measured], indent=1) + "\n")
-    (given.out / "results.md").write_text(f"# {given.rows:,} devices, {given.rounds} rounds\n\n{table(measured)}\n")
+    if unknown := set(given.parts) - PARTS.keys():
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    plan = SHORT if given.short else WHOLE
+    plan = replace(plan, rounds=given.rounds or plan.rounds, rows=tuple(given.rows or plan.rows))
+    out = given.out or Path("build/bench" if given.short else "docs/benchmarks")
+    out.mkdir(parents=True, exist_ok=True)
+    kept = out / "results.json"
+    found: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    for part in given.parts or PARTS:
+        print(part, file=sys.stderr)
+        found[part] = {"machine": machine(), "plan": asdict(plan), "found": PARTS[part](plan)}
+        kept.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    text = report.markdown(found)
+    (out / "results.md").write_text(text, "utf-8")
+    report.plot(kept, out)
+    print(text)
 
 
 if __name__ == "__main__":
