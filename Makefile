@@ -103,7 +103,7 @@ $(AIRFLOW)/ready: tests/orchestrators/requirements-airflow.txt
 	@touch $@
 
 test-airflow: $(READY) $(AIRFLOW)/ready ## The recipe for Airflow, in an environment of its own; minutes to install
-	@PATH=$(CURDIR)/$(AIRFLOW)/bin:$$PATH AXSYNC=$(BIN)/axsync \
+	@PATH=$(abspath $(AIRFLOW))/bin:$$PATH AXSYNC=$(BIN)/axsync \
 		$(AIRFLOW)/bin/python tests/orchestrators/check_airflow.py 2>$(AIRFLOW)/log
 
 cli-reference: $(READY) ## Write docs/cli.md anew, from the help of the commands
