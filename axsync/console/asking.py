@@ -11,10 +11,10 @@ from axsync.credentials import PERSON, Kind, Secret, good_passphrase, secret_wor
 from axsync.errors import AxsyncError, ConfigError
 
 HOW_TO_OBTAIN = """\
-How to obtain a key: from version 6.1.74 on, only service accounts may call the API. In Axonius, make one under
-Settings > Service Accounts, with a role that has "API access enabled" and may view assets; Viewer is enough. Up to
-6.1.73 the key of a user works too: Settings > API. Key and secret are shown once. What the role or its data scope
-hides is missing from every copy, without an error.
+How to obtain a key: from version 6.1.74 on, only service accounts may call the API. In Axonius, make a service account
+whose role has "API access enabled" and may view assets; Viewer is enough. Up to 6.1.73 the key of a user works too:
+Settings > API. Key and secret are shown once. What the role or its data scope hides is missing from every copy, without
+an error.
 """
 HOW_TO_OBTAIN_OAUTH = """\
 An OAuth client has an id and a secret, made in Axonius for a service account whose role has "API access enabled" and
