@@ -98,6 +98,8 @@ class CredentialStore:
         """Add or replace a record; None leaves its secret as it is. Raises: StoreError."""
         if credential is not None:
             self.unlock(record)
+        if (known := self._index().find(record.name)) and known.kept != record.kept:
+            self.unlock(known)  # it will have to forget
         with alone(self.folder / LOCK):
             before = self._index().find(record.name)
             if credential is not None and record.kept in ("keyring", "file"):

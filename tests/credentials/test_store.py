@@ -124,6 +124,21 @@ def test_a_credential_may_move_to_another_keeper(environ: dict[str, str], system
         store(environ).open(record())
 
 
+def test_a_secret_that_moves_to_references_is_forgotten(environ: dict[str, str]) -> None:
+    """The file that held it has to be opened for that; if it cannot, nothing changes."""
+    store(environ).keep(record(), KEYS)
+    moved = record(kept="references", key_reference="env:A", secret_reference="env:A")
+    locked = {name: text for name, text in environ.items() if name != "AXSYNC_PASSPHRASE_FILE"}
+    with pytest.raises(StoreError, match=r"nobody can be asked here$"):
+        store(locked).keep(moved, None)
+    assert opened(environ) == ("k3y", "5ecr3t")
+
+    store(environ).keep(moved, None)
+    assert opened(environ | {"A": "a"}) == ("a", "a")
+    with pytest.raises(StoreError, match=r"holds nothing for credential 'prod'$"):
+        store(environ).open(record())
+
+
 def test_references_are_read_where_they_point(environ: dict[str, str]) -> None:
     """The store knows the place and not the secret; there is no encrypted file, and no passphrase."""
     del environ["AXSYNC_PASSPHRASE_FILE"]
