@@ -1,6 +1,7 @@
 """Columns of date texts → timestamps, many at once, and which of them would not come back as the same text."""
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -12,13 +13,33 @@ from axsync.convert.arrays import Flags, valid
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_POWERS = 10 ** np.arange(5, -1, -1, dtype=np.int64)
 _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _EPOCH_DAYS = 719_468  # days from 0000-03-01 to 1970-01-01
 
 
-@dataclass(frozen=True, slots=True)
+class Words:
+    """Words of three letters, found many at once."""
+
+    def __init__(self, *words: str) -> None:
+        known = np.array([int.from_bytes(word.encode(), "big") for word in words])
+        self._order = np.argsort(known)
+        self._sorted = known[self._order]
+
+    def find(self, letters: Bytes, good: Flags) -> Ints:
+        """The number of the word in each row; rows with another one are not good."""
+        packed = letters @ _LETTERS
+        at = np.minimum(np.searchsorted(self._sorted, packed), len(self._sorted) - 1)
+        good &= self._sorted[at] == packed
+        return np.asarray(self._order[at], dtype=np.int64)
+
+
+_LETTERS = np.array([1 << 16, 1 << 8, 1], dtype=np.int64)
+_MONTHS: Final = Words("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WEEKDAYS: Final = Words("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where the parts of a date stand in a form; every form has a fixed width.
 
@@ -27,17 +48,19 @@ class Layout:
 
     template: str
 
-    def at(self, letter: str) -> list[int]:
-        """Positions of a letter."""
-        return [i for i, c in enumerate(self.template) if c == letter]
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Positions by letter."""
+        return {letter: [i for i, c in enumerate(self.template) if c == letter] for letter in "YMDhmsfab"}
 
-    @property
+    @cached_property
     def literals(self) -> tuple[list[int], Bytes]:
         """Positions and bytes that never differ."""
         places = [i for i, c in enumerate(self.template) if c not in "YMDhmsfab"]
         return places, np.frombuffer("".join(self.template[i] for i in places).encode(), dtype=np.uint8)
 
 
+@lru_cache
 def layout_of(form: str) -> Layout:
     """The layout of a form named by `shape.dates`."""
     if form == "rfc1123":
@@ -87,37 +110,26 @@ def _matrix(texts: pa.Array, width: int, null: Flags) -> tuple[Ints, Bytes]:
 def _read(matrix: Bytes, layout: Layout) -> tuple[Ints, Flags]:
     places, literal = layout.literals
     good = (matrix[:, places] == literal).all(axis=1)
-    year, day, hour, minute, second = (_number(matrix, layout.at(letter), good) for letter in "YDhms")
-    fraction = layout.at("f")
+    at = layout.places
+    year, day, hour, minute, second = (_number(matrix, at[letter], good) for letter in "YDhms")
+    fraction = at["f"]
     micros = _number(matrix, fraction, good) * 10 ** (6 - len(fraction)) if fraction else 0
-    spelled = layout.at("b")
-    month = _word(matrix, spelled, _MONTHS, good) + 1 if spelled else _number(matrix, layout.at("M"), good)
+    spelled = at["b"]
+    month = _MONTHS.find(matrix[:, spelled], good) + 1 if spelled else _number(matrix, at["M"], good)
     days = _days(year, month, day, good)
     good &= (hour < 24) & (minute < 60) & (second < 60)
-    if weekday := layout.at("a"):
-        good &= _word(matrix, weekday, _WEEKDAYS, good) == (days + 3) % 7  # 1970-01-01 was a Thursday
+    if weekday := at["a"]:
+        good &= _WEEKDAYS.find(matrix[:, weekday], good) == (days + 3) % 7  # 1970-01-01 was a Thursday
     seconds = days * 86_400 + hour * 3600 + minute * 60 + second
     return seconds * 1_000_000 + micros, good
 
 
 def _number(matrix: Bytes, places: list[int], good: Flags) -> Ints:
-    value = np.zeros(len(matrix), dtype=np.int64)
-    for place in places:
-        digit = matrix[:, place] - np.uint8(48)  # wraps around below "0", so one comparison is enough
-        good &= digit <= 9
-        value = value * 10 + digit
-    return value
-
-
-def _word(matrix: Bytes, places: list[int], words: tuple[str, ...], good: Flags) -> Ints:
-    packed = np.zeros(len(matrix), dtype=np.int64)
-    for place in places:
-        packed = packed * 256 + matrix[:, place]
-    known = np.array([int.from_bytes(w.encode(), "big") for w in words])
-    order = np.argsort(known)
-    found = order[np.clip(np.searchsorted(known[order], packed), 0, len(words) - 1)]
-    good &= known[found] == packed
-    return found.astype(np.int64)
+    if not places:
+        return np.zeros(len(matrix), dtype=np.int64)
+    digits = matrix[:, places] - np.uint8(48)  # wraps around below "0", so one comparison is enough
+    good &= (digits <= 9).all(axis=1)
+    return np.asarray(digits @ _POWERS[-len(places) :], dtype=np.int64)
 
 
 def _days(year: Ints, month: Ints, day: Ints, good: Flags) -> Ints:
