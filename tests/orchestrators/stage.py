@@ -7,6 +7,7 @@ import atexit
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from types import ModuleType
 
 RECIPES = Path(__file__).parents[2] / "docs/recipes"
 FOLDER = Path(tempfile.mkdtemp(prefix="axsync-recipe-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 REAL = Path(os.environ["AXSYNC"]).absolute()
 CODES = FOLDER / "codes"
 CALLS = FOLDER / "calls"
