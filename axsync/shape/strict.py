@@ -27,6 +27,7 @@ INT64: Final = (-(2**63), 2**63 - 1)
 _SHORT = 32  # characters; longer numbers are too rare to remember
 _PLAIN_NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
 _GAPS = (b'" ', b'"\t', b'"\n', b'"\r')  # where a key might stand apart from its colon
+_APART = re.compile(rb'"[ \t\n\r]+:')  # a key that does stand apart, or a string that looks like it
 _ILLEGAL = re.compile('[\\\\"\x00-\x1f\ud800-\udfff]')  # in names of msgspec fields
 
 _encode = msgspec.json.Encoder().encode
@@ -95,7 +96,7 @@ def says_each_key_once(raw: bytes) -> bool:
 
 
 def _as_many_keys(raw: bytes, written: bytes) -> bool:
-    if b'\\":' in raw or b'\\":' in written or any(gap in raw for gap in _GAPS):
+    if b'\\":' in raw or b'\\":' in written or (any(gap in raw for gap in _GAPS) and _APART.search(raw)):
         return False
     return raw.count(b'":') == written.count(b'":')
 
