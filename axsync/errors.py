@@ -11,9 +11,11 @@ AxsyncError
 │   ├── WrongHost            a credential belongs to another host than the one to be asked
 │   ├── UnknownEntity        an entity type that the instance does not offer
 │   ├── LakeError            the lake cannot be written
+│   │   └── NewestDamaged    what its newest snapshot was cannot be read
 │   ├── NoLake               there is no lake to read from
 │   ├── UnknownRun           no run, or more than one, has this id
 │   ├── ManifestError        a manifest is damaged, or newer than this axsync
+│   │   └── ManifestNewer    of a later version
 │   ├── SnapshotGone         files of a snapshot are no longer there
 │   └── NothingCommon        two snapshots that have no entity type in common
 ├── ServerError              the other side; carries `host` and, where one was received, `status`
@@ -96,6 +98,10 @@ class LakeError(UsageError):
     """The lake is not a place that can be written."""
 
 
+class NewestDamaged(LakeError):
+    """The pointer to the newest snapshot, or the manifest that it names, cannot be read."""
+
+
 class NoLake(UsageError):
     """The place holds no lake that can be read."""
 
@@ -110,6 +116,10 @@ class UnknownRun(UsageError):
 
 class ManifestError(UsageError):
     """A manifest, or the pointer to the latest one, is damaged, unreadable, or newer than this axsync."""
+
+
+class ManifestNewer(ManifestError):
+    """A manifest of a later version than this axsync reads."""
 
 
 class SnapshotGone(UsageError):

@@ -5,6 +5,8 @@ The sentences name keys and numbers; they repeat no text of the file but days, a
 
 import os
 import re
+import stat
+import tempfile
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -34,6 +36,9 @@ VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
 LAKE_VARIABLE = "AXSYNC_LAKE"
 FILES = ("ca_file", "client_cert", "client_key")
 CREDENTIALS = "credentials"
+LONGEST_NAME = 255  # of a file or folder, in bytes, on all common file systems
+LONGEST_LAKE = 3072  # of 4096 (PATH_MAX on Linux); the rest is for what is inside of a lake
+SHOWN = 40
 
 Table = dict[str, Any]  # what TOML calls a table
 Hints = Mapping[str, Any]  # keys and the types of their values
@@ -101,11 +106,25 @@ def check_lake(uri: str) -> None:
     lake = LakeSettings(uri=uri).path
     if lake is None:
         return
+    _refuse_long(lake.absolute())
     existing = next(place for place in (lake.absolute(), *lake.absolute().parents) if os.path.lexists(place))
     if not existing.is_dir():
         raise LakeError(f"the lake {str(lake)!r} cannot be made, because {str(existing)!r} is not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise LakeError(f"the lake {str(lake)!r} cannot be written: no right to write in {str(existing)!r}")
+    try:
+        # Rights are not all: /proc and /sys take no files whoever asks. This one has no name, and is gone at once.
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        told = f"no file can be made in {str(existing)!r} ({error.strerror})"
+        raise LakeError(f"the lake {str(lake)!r} cannot be written: {told}") from error
+
+
+def _refuse_long(lake: Path) -> None:
+    longest = max(len(os.fsencode(part)) for part in lake.parts)
+    if longest > LONGEST_NAME or len(os.fsencode(lake)) > LONGEST_LAKE:
+        bounds = f"{LONGEST_LAKE} bytes, of which a name may have {LONGEST_NAME}"
+        raise LakeError(f"the lake {str(lake)[:SHOWN]!r}… cannot be made: its path is longer than {bounds}")
 
 
 def _found(path: Path | None) -> tuple[Path | None, Table]:
@@ -121,6 +140,9 @@ def _lake(document: Table, environ: Environ) -> LakeSettings:
 
 def _parsed(path: Path) -> Table:
     try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # to read a pipe would be to wait for its writer
+            raise ConfigError(f"{path}: is not a regular file")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(f"there is no configuration file {str(path)!r}") from error

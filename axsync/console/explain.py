@@ -13,6 +13,7 @@ from axsync.errors import (
     GuardRefused,
     LakeError,
     LaneError,
+    NewestDamaged,
     NoLake,
     NothingCommon,
     NotOffered,
@@ -59,6 +60,11 @@ class Explanation:
         return told + [f"  {title}: {text}" for title, text in (("cause", self.cause), ("try", self.advice)) if text]
 
 
+_POINTER = (
+    "_axsync/latest.json and the manifest that it names from a backup; or move latest.json away, and the next run "
+    "writes a new one (with --fresh, where that of the day has finished); nothing else is lost"
+)
+
 # The first type that fits speaks: the narrower ones stand above the wider ones.
 _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (UnknownEntity, USAGE, "`axsync entities` lists what is offered"),
@@ -73,6 +79,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         USAGE,
         "the url of the instance; where the host has really moved, `axsync credential update --url`",
     ),
+    (NewestDamaged, USAGE, _POINTER),
     (LakeError, USAGE, "another place with --lake, or the right to write there"),
     (NoLake, USAGE, "another place with --lake"),
     (UnknownRun, USAGE, "`axsync runs` lists the runs of a lake"),

@@ -1,6 +1,7 @@
 """One run before a person's eyes: progress while it lasts, signals, the closing table, the exit code."""
 
 import asyncio
+import atexit
 import os
 import signal
 import sys
@@ -190,28 +191,44 @@ def _written(stream: TextIO, line: str) -> None:
 def until_done(work: Callable[[], Awaitable[T]]) -> T:
     """`asyncio.run`, where SIGTERM cancels the work just as SIGINT does.
 
-    Raises: Stopped, when the work has put everything away; a second signal does not wait for that.
+    Raises: Stopped, when the work has put everything away; a second signal does not wait for that. After a first one
+    this stays so until the process ends: whoever sends two must not see it killed while it takes its leave.
     """
-    received: list[int] = []
-    try:
-        return asyncio.run(_cancellable(work, received))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise Stopped(TERMINATED if received else INTERRUPTED) from None
-
-
-async def _cancellable(work: Callable[[], Awaitable[T]], received: list[int]) -> T:
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-
-    def on_terminate(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
-            os._exit(TERMINATED)  # at once: what is journaled is durable, the rest is asked again
-        if task is not None:
-            loop.call_soon_threadsafe(task.cancel)
-
+    end = _Terminator()
     # Not loop.add_signal_handler: that would leave the default behaviour behind, and not what was there before.
-    before = signal.signal(signal.SIGTERM, on_terminate)
+    before = signal.signal(signal.SIGTERM, end)
     try:
-        return await work()
+        return asyncio.run(_cancellable(work, end))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise Stopped(TERMINATED if end.called else INTERRUPTED) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if end.called:
+            # Python takes its handlers away before it is gone; what is ignored stays ignored.
+            atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+        else:
+            signal.signal(signal.SIGTERM, before)
+
+
+@dataclass(slots=True)
+class _Terminator:
+    """A handler of SIGTERM: the first one cancels the work, the second one ends the process."""
+
+    called: bool = False
+    cancel: Callable[[], object] | None = None
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        if self.called:
+            os._exit(TERMINATED)  # at once: what is journaled is durable, the rest is asked again
+        self.called = True
+        if self.cancel is not None:
+            with suppress(RuntimeError):  # the loop is closed, the work done
+                self.cancel()
+
+
+async def _cancellable(work: Callable[[], Awaitable[T]], end: _Terminator) -> T:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    if task is not None:
+        end.cancel = partial(loop.call_soon_threadsafe, task.cancel)
+    if end.called:  # before there was anything to cancel
+        raise asyncio.CancelledError
+    return await work()

@@ -23,9 +23,10 @@ from axsync.durable import (
     set_mode,
     storage_errors,
 )
-from axsync.errors import LakeError, StorageError
+from axsync.errors import LakeError, ManifestError, ManifestNewer, NewestDamaged, StorageError
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.publish.manifest import FORMAT_VERSION, lane_entry, worst
+from axsync.publish.snapshot import read_snapshot
 
 CONTROL = "_axsync"  # names that begin with an underscore are hidden from Hive, Spark, Athena and Trino
 PARTS = "part-*.parquet"
@@ -91,21 +92,25 @@ class Lake:
             self.staging(run_id).parent.rmdir()
 
     def latest(self) -> dict[str, Any] | None:
-        """The manifest of the newest snapshot. Raises: LakeError where it cannot be read."""
+        """The manifest of the newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
         pointer = self.root / CONTROL / "latest.json"
-        if not pointer.exists():
+        if not os.path.lexists(pointer):
             return None
         try:
             named = orjson.loads(pointer.read_bytes())["manifest"]
             if not MANIFEST.fullmatch(named):
                 raise ValueError("no name of a manifest")  # noqa: TRY301  told like all else that is damaged
-            manifest: dict[str, Any] = orjson.loads((self.root / CONTROL / named).read_bytes())
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise LakeError(f"the newest snapshot of the lake {self.root} cannot be read") from error
+            raw = (self.root / CONTROL / named).read_bytes()
+            read_snapshot(raw, PurePosixPath(named).stem)
+            manifest: dict[str, Any] = orjson.loads(raw)
+        except ManifestNewer:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, ManifestError) as error:
+            raise NewestDamaged(f"the newest snapshot of the lake {str(self.root)!r} cannot be read") from error
         return manifest
 
     def latest_run(self) -> str | None:
-        """The run that `latest.json` names. Raises: LakeError where it cannot be read."""
+        """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
         latest = self.latest()
         return None if latest is None else str(latest["run_id"])
 

@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from axsync.errors import ManifestError
+from axsync.errors import ManifestError, ManifestNewer
 from axsync.model import Lane
 from axsync.publish.manifest import FORMAT_VERSION
 
@@ -112,7 +112,7 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
         raise damaged(run_id) from error
     if version > FORMAT_VERSION:
         told = f"format version {version}, and this axsync reads no newer one than {FORMAT_VERSION}"
-        raise ManifestError(f"the manifest of run {run_id!r} has {told}")
+        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}")
     if snapshot is None or snapshot.run_id != run_id or not _inside(snapshot):
         raise damaged(run_id)
     return snapshot

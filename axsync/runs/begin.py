@@ -13,17 +13,20 @@ from axsync.errors import ConfigError
 from axsync.events import Event, Observer
 from axsync.lock import hold
 from axsync.publish import Lake, RunFacts
+from axsync.publish.ground import Aims, refuse_unfit
 from axsync.runs.resume import name_run
 from axsync.settings import Settings
 
 
 def local_lake(settings: Settings) -> Lake:
-    """The lake of these settings, a folder. Raises: ConfigError, LakeError."""
+    """The lake of these settings, a folder that a run can publish to. Raises: ConfigError, LakeError, ManifestError."""
     check_lake(settings.lake.uri)
     if settings.lake.path is None:
         raise ConfigError("this version writes to local folders only; give lake.uri or --lake a folder")
     lake = Lake(settings.lake.path, settings.lake.file_mode, settings.lake.folder_mode)
     lake.refuse_links()
+    day = settings.run.logical_date or datetime.now(UTC).date().isoformat()
+    refuse_unfit(lake, Aims(settings.run.entities, [instance.name for instance in settings.chosen()], day))
     return lake
 
 

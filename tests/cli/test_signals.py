@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 WAITING = """
-import asyncio, signal, sys
+import asyncio, atexit, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from axsync.cli import main
 from axsync.cli.doors import Doors
@@ -30,7 +30,17 @@ async def wait(settings, *, observers=()):
 async def look(settings, *, observers=()):
     await wait(settings)
 
-main([sys.argv[1], "-q"], obj=Doors(sync=wait, entities=look))
+def linger():
+    print("leaving", flush=True)
+    sys.stdin.readline()
+
+if "at-exit" in sys.argv:
+    atexit.register(linger)
+try:
+    main([sys.argv[1], "-q"], obj=Doors(sync=wait, entities=look))
+finally:
+    if "before-exit" in sys.argv:
+        linger()
 """
 
 
@@ -38,7 +48,7 @@ main([sys.argv[1], "-q"], obj=Doors(sync=wait, entities=look))
 def waiting(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     keys = {"AX_URL": "https://acme.example", "AX_KEY": "k", "AX_SECRET": "s"}
     command = [sys.executable, "-c", WAITING, *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, cwd=folder, env=os.environ | keys, **pipes) as process:  # type: ignore[call-overload]  # mypy cannot see through **
         try:
             assert process.stdout.readline() == "ready\n"
@@ -66,6 +76,20 @@ def test_a_signal_after_publishing_says_that(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=20)
 
     assert err == "terminated after run r1 was published\n"
+
+
+@pytest.mark.parametrize("moment", ["before-exit", "at-exit"])
+def test_a_second_sigterm_while_it_takes_its_leave_changes_no_exit_code(tmp_path: Path, moment: str) -> None:
+    """Between the end of the work and that of the process there is no moment at which the signal itself kills it."""
+    with waiting(tmp_path, "run", moment) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "put away\n"
+        assert process.stdout.readline() == "leaving\n"
+        process.send_signal(signal.SIGTERM)
+        process.communicate("\n", timeout=20)
+
+    assert process.returncode == 143
 
 
 def test_a_look_can_be_interrupted_too(tmp_path: Path) -> None:

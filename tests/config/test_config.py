@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -317,6 +318,34 @@ def test_a_lake_that_is_a_file_is_refused(uri: str, folder: Path) -> None:
 
     with pytest.raises(LakeError, match=r"^the lake '.*' cannot be made, because '.*' is not a folder$"):
         check_lake(uri)
+
+
+@pytest.mark.parametrize("uri", ["x" * 256, "ü" * 128, f"deep/{'x' * 300}/deeper", "/".join(["deeper"] * 600)])
+def test_a_lake_with_too_long_a_path_is_refused(uri: str, folder: Path) -> None:
+    """Told of the name or of the whole path, in a short sentence, whether what is above exists or not."""
+    with pytest.raises(
+        LakeError, match=r"its path is longer than 3072 bytes, of which a name may have 255$"
+    ) as refused:
+        check_lake(uri)
+
+    assert len(str(refused.value)) < 200
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is there")
+def test_a_lake_where_no_file_can_be_made_is_refused() -> None:
+    """Whatever the rights say, and those of the administrator say yes to all."""
+    with pytest.raises(LakeError, match="cannot be written: no"):
+        check_lake("/proc/lake")
+
+
+@pytest.mark.parametrize("kind", ["named", "found"])
+def test_a_file_that_is_a_pipe_is_refused(kind: str, folder: Path) -> None:
+    """To read it would be to wait for somebody who writes."""
+    os.mkfifo(folder / "axsync.toml")
+
+    with pytest.raises(ConfigError, match=r"^axsync\.toml: is not a regular file$"):
+        load_settings(Path("axsync.toml") if kind == "named" else None, environ=VARIABLES)
 
 
 @pytest.fixture

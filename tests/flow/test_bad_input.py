@@ -1,7 +1,9 @@
 """Mistakes of the operator, made at the real command: one sentence, exit code 2, nothing written, no request sent."""
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -88,6 +90,8 @@ VARIABLES: dict[str, tuple[Mapping[str, str], str]] = {
 CENTRAL = {
     *("no URL", "a path", "a URL with a path", "a trailing slash", "plain http", "an empty key", "a blank secret"),
     *("broken TOML", "a mistyped key"),
+    *("a name of 300 characters", "where nobody can make a file"),
+    *("_axsync", "entity=users"),
 }
 """A process takes its time; the rest is for `make test-all`, and its sentences are in tests/config anyway."""
 
@@ -220,6 +224,133 @@ async def test_a_lake_that_cannot_be_written(lab: Lab, start: Start, place: str)
 
     assert is_one_sentence(said, "cannot be written: no right to write in"), said
     assert (said.code, files(lab.folder), emulator.log) == (2, ["lake"], [])
+
+
+UNUSABLE: dict[str, tuple[str, str]] = {
+    "a name of 300 characters": ("x" * 300, "its path is longer than"),
+    "a path of 70,000 characters": ("/".join(["deeper"] * 10_000), "its path is longer than"),
+    "where nobody can make a file": ("/proc/lake", "cannot be written"),
+    "among the settings of the kernel": ("/sys/lake", "cannot be written"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc and /sys are there")
+@pytest.mark.parametrize("mistake", cases(UNUSABLE))
+async def test_a_lake_that_cannot_be_made(lab: Lab, start: Start, mistake: str) -> None:
+    """Told before anything is asked, also where rights alone would allow it."""
+    emulator = await start()
+    place, words = UNUSABLE[mistake]
+    said = await command(lab.folder, "run", "--lake", place, environ=variables(emulator))
+
+    assert is_one_sentence(said, words), said
+    assert len(said.err) < 400
+    assert (said.code, files(lab.folder), emulator.log) == (2, [], [])
+
+
+INSIDE = ("_axsync", "_axsync/runs", "_axsync/snapshots", "entity=users", "entity=users/instance=default")
+
+
+@pytest.mark.parametrize("place", cases(INSIDE))
+async def test_a_file_where_the_lake_needs_a_folder(lab: Lab, start: Start, place: str) -> None:
+    """What is in its way is named, and no entity type is read in vain."""
+    emulator = await start()
+    (lab.lake / place).parent.mkdir(parents=True)
+    (lab.lake / place).write_text("mine")
+    before = files(lab.folder)
+    said = await command(lab.folder, "run", "users", environ=variables(emulator))
+
+    assert is_one_sentence(said, f"{place!r} is not a folder"), said
+    assert (said.code, files(lab.folder), emulator.log) == (2, before, [])
+
+
+async def test_a_file_in_nobodys_way(lab: Lab, start: Start) -> None:
+    """A run that does not write there does not mind."""
+    emulator = await start(sizes={"devices": 20})
+    lab.lake.mkdir()
+    (lab.lake / "entity=users").write_text("mine")
+    said = await command(lab.folder, "run", "devices", environ=variables(emulator))
+
+    assert said.code == 0, said
+    assert (lab.lake / "entity=users").read_text() == "mine"
+
+
+MOUNTS = {
+    "another file system": "mount -t tmpfs none",
+    "the same one, mounted again": "mount --bind ../elsewhere",
+}
+ISOLATED = ("unshare", "--map-root-user", "--mount")
+
+
+def can_mount() -> bool:
+    """Whether this machine lets a test have mounts of its own."""
+    if which("unshare") is None:
+        return False
+    tried = subprocess.run([*ISOLATED, "mount", "-t", "tmpfs", "none", "/mnt"], check=False, capture_output=True)
+    return tried.returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="mounts of its own are not allowed to a test here")
+@pytest.mark.parametrize(
+    ("place", "mount"),
+    [
+        ("_axsync", "another file system"),
+        pytest.param("_axsync/runs", "the same one, mounted again", marks=pytest.mark.slow),
+        ("entity=users", "the same one, mounted again"),
+        pytest.param("entity=users/instance=default", "another file system", marks=pytest.mark.slow),
+        pytest.param("entity=users/instance=default/dt=2026-11-20", "another file system", marks=pytest.mark.slow),
+    ],
+)
+async def test_a_lake_over_two_file_systems(lab: Lab, start: Start, place: str, mount: str) -> None:
+    """Parts could not be moved in, so that nothing is asked for."""
+    emulator = await start()
+    (lab.lake / place).mkdir(parents=True)
+    (lab.folder / "elsewhere").mkdir()
+    before = files(lab.folder)
+    inside = f'{MOUNTS[mount]} {place} && cd .. && exec "$@"'
+    run = (sys.executable, "-m", "axsync", "run", "users", "--date", "2026-11-20")
+    process = await asyncio.create_subprocess_exec(
+        *(*ISOLATED, "sh", "-c", f"cd lake && {inside}", "sh", *run),
+        cwd=lab.folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(lab.folder), **variables(emulator)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    said = Said(process.returncode or 0, out.decode(), err.decode())
+
+    assert is_one_sentence(said, f"{place!r} is on another file system"), said
+    assert (said.code, files(lab.folder), emulator.log) == (2, before, [])
+
+
+@pytest.mark.parametrize("anew", [(), pytest.param(("--fresh",), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("damaged", ["latest.json", pytest.param("manifest", marks=pytest.mark.slow)])
+async def test_a_damaged_newest_snapshot(lab: Lab, start: Start, damaged: str, anew: tuple[str, ...]) -> None:
+    """The advice is what helps, and following it does help."""
+    emulator = await start(sizes={"devices": 20})
+    await command(lab.folder, "run", "devices", environ=variables(emulator))
+    pointer, asked = lab.lake / "_axsync/latest.json", len(emulator.log)
+    manifest = pointer.parent / json.loads(pointer.read_text())["manifest"]
+    (pointer if damaged == "latest.json" else manifest).write_text('{"run_id":')
+    said = await command(lab.folder, "run", "devices", *anew, environ=variables(emulator))
+
+    assert is_one_sentence(said, "the newest snapshot of the lake 'lake' cannot be read"), said
+    assert "move latest.json away, and the next run writes a new one" in said.err
+    assert (said.code, len(emulator.log)) == (2, asked)
+    pointer.rename(pointer.with_name("damaged.json"))
+    said = await command(lab.folder, "run", "devices", "--fresh", environ=variables(emulator))
+    assert said.code == 0, said
+    assert lab.ids("devices", "default") == sorted(emulator.fleets["devices"].ids())
+
+
+@pytest.mark.parametrize("other", ["fifo", pytest.param("/dev/zero", marks=pytest.mark.slow)])
+async def test_a_configuration_that_is_no_file(lab: Lab, start: Start, other: str) -> None:
+    """What might never end, or never begin, is not read."""
+    emulator = await start()
+    os.mkfifo(lab.folder / "fifo")
+    said = await command(lab.folder, "run", "--config", other, environ=variables(emulator))
+
+    assert is_one_sentence(said, f"{other}: is not a regular file"), said
+    assert (said.code, files(lab.folder), emulator.log) == (2, ["fifo"], [])
 
 
 async def test_a_refused_key_is_another_code(lab: Lab, start: Start) -> None:
