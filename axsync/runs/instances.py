@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -29,7 +29,6 @@ async def open_transports(
     settings: Settings,
     observe: Observer,
     *,
-    environ: Mapping[str, str] = os.environ,
     jitter: Jitter = random.uniform,
     given: Credential | None = None,
 ) -> AsyncIterator[dict[str, Transport]]:
@@ -37,9 +36,9 @@ async def open_transports(
 
     `given` is tried in place of what the settings name. Raises: ConfigError, StoreError, UnknownCredential, WrongHost.
     """
-    chosen, store = settings.chosen(), CredentialStore(environ)
-    credentials = {i.name: given or credential_for(i, store, environ=environ) for i in chosen}
-    ways = {i.name: find_way(i, environ) for i in chosen}
+    chosen, store = settings.chosen(), CredentialStore(os.environ)
+    credentials = {i.name: given or credential_for(i, store, environ=os.environ) for i in chosen}
+    ways = {i.name: find_way(i, os.environ) for i in chosen}
     for name, credential in credentials.items():
         for text in (*ways[name].notices, *credential.notices):
             observe(Notice(None, f"instance {name}: {text}"))
@@ -56,7 +55,6 @@ async def open_sources(
     settings: Settings,
     observe: Observer,
     *,
-    environ: Mapping[str, str] = os.environ,
     jitter: Jitter = random.uniform,
     given: Credential | None = None,
 ) -> AsyncIterator[dict[str, Source | ServerError]]:
@@ -65,16 +63,16 @@ async def open_sources(
     Raises: what `open_transports` raises, before any request is sent.
     """
     chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
-    async with open_transports(settings, observe, environ=environ, jitter=jitter, given=given) as transports:
+    async with open_transports(settings, observe, jitter=jitter, given=given) as transports:
         found = await together([_probed(i, transports[i.name], ends) for i in chosen])
         if given is None:
-            remember([i for i, source in zip(chosen, found, strict=True) if isinstance(source, Source)], environ)
+            remember([i for i, source in zip(chosen, found, strict=True) if isinstance(source, Source)])
         yield dict(zip(transports, found, strict=True))
 
 
-def remember(opened: Iterable[InstanceSettings], environ: Mapping[str, str] = os.environ) -> None:
+def remember(opened: Iterable[InstanceSettings]) -> None:
     """A credential that opened its instance was used well."""
-    moment, store = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", CredentialStore(environ)
+    moment, store = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", CredentialStore(os.environ)
     for instance in opened:
         if name := stored(instance):
             store.used(name, moment)

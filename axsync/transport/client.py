@@ -31,7 +31,7 @@ from axsync.signs import Heard
 from axsync.transport.answers import Hopeless, TimedOut, Told, judge
 from axsync.transport.ask import Ask
 from axsync.transport.bearer import REQUEST, Bearer, Token, buying_headers, read_token
-from axsync.transport.way import Way
+from axsync.transport.way import Unprintable, Way
 from axsync.transport.wire import Wire, open_wire
 
 T = TypeVar("T")
@@ -215,7 +215,9 @@ class Transport:
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout, token: Token | None) -> Reply:  # noqa: ASYNC109  aiohttp's
         if self._wire is None:
             raise RuntimeError("the transport is not open")
-        signed = buying_headers(self._credential) if request is REQUEST else token.headers() if token else {}
+        signed = Unprintable(
+            buying_headers(self._credential) if request is REQUEST else token.headers() if token else {}
+        )
         return await self._wire.send(request, timeout, signed=signed)
 
     def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:

@@ -68,24 +68,33 @@ def _notices(settings: InstanceSettings) -> list[str]:
     return told
 
 
-def signed_headers(credential: Credential) -> dict[str, str]:
+class Unprintable(dict[str, str]):
+    """Headers whose values are in no traceback, whoever prints the variables with it."""
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(self)}>"
+
+
+def signed_headers(credential: Credential) -> Unprintable:
     """The headers of every request. Both generations take the same two keys; names as in API reference 2.1.
 
     An OAuth client has a token in their place, which is not the same for every request.
     """
-    keys = {"api-key": credential.key.reveal(), "api-secret": credential.secret.reveal()}
-    return (keys if credential.kind == "api-key" else {}) | {
+    keys = Unprintable({"api-key": credential.key.reveal(), "api-secret": credential.secret.reveal()})
+    plain = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip",
         "Content-Type": "application/json",
         "User-Agent": user_agent(),
     }
+    return Unprintable({**keys, **plain} if credential.kind == "api-key" else plain)
 
 
-def proxy_headers(proxy: Proxy | None) -> dict[str, str]:
+def proxy_headers(proxy: Proxy | None) -> Unprintable:
     """What the proxy is told, and nobody else."""
-    authorization = proxy.authorization() if proxy else None
-    return {"Proxy-Authorization": authorization} if authorization else {}
+    if proxy is None or (authorization := proxy.authorization()) is None:
+        return Unprintable()
+    return Unprintable({"Proxy-Authorization": authorization})
 
 
 def user_agent() -> str:

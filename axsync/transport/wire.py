@@ -15,7 +15,7 @@ import aiohttp
 from axsync.credentials import Credential
 from axsync.model import Reply, Request
 from axsync.transport.answers import TooLarge
-from axsync.transport.way import Way, proxy_headers, signed_headers, unpack_quickly, user_agent
+from axsync.transport.way import Unprintable, Way, proxy_headers, signed_headers, unpack_quickly, user_agent
 from axsync.transport.words import of_proxy, translated
 
 HEADER_BYTES = 16 << 10
@@ -103,7 +103,7 @@ async def open_wire(way: Way, credential: Credential) -> AsyncIterator[Wire]:
     unpack_quickly()
     connector = aiohttp.TCPConnector(limit=0, ssl=way.tls or True)
     # Never the session's own headers: aiohttp sends those to the proxy as well, before the tunnel and its TLS.
-    headers = signed_headers(credential) | ({} if way.tls else proxy_headers(way.proxy))
+    headers = Unprintable({**signed_headers(credential), **({} if way.tls else proxy_headers(way.proxy))})
     async with aiohttp.ClientSession(
         way.settings.url,
         connector=connector,

@@ -1,0 +1,69 @@
+"""No mishap of a server makes axsync say or keep a secret: all that the emulator knows, at the most verbose level."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from axsync.emulator import KINDS, Emulator, Mishap
+from tests.secrets.conftest import CONFIG, Seen, axsync
+from tests.secrets.marks import assert_clean
+
+Start = Callable[..., Awaitable[Emulator]]
+
+TYPES = (
+    *("devices", "users", "vulnerabilities", "vulnerability_instances", "software", "networks", "incidents"),
+    *("certificates", "groups", "accounts", "saas_applications", "databases", "disks", "tickets", "alert_findings"),
+)
+STATUSES = ("400", "403", "404", "409", "422", "429", "500", "502", "503", "504")
+EVERYTHING = tuple(sorted({*KINDS, *STATUSES}))
+ROUNDS = [EVERYTHING[at : at + len(TYPES)] for at in range(0, len(EVERYTHING), len(TYPES))]
+OF_TOKENS = {"token-expired", "token-loop", "token-vanishes"}
+DETAILS = {"zip-bomb": {"size": 50_000_000}, "slow-start": {"seconds": 0.3}, "huge-text": {"size": 2_000_000}}
+LEAVE = "sh -c 'env > inherited.txt; cat > summary.json'"
+"""A command for the end of the run, which keeps what it was given."""
+
+
+def mishap(kind: str, entity: str) -> Mishap:
+    """On the pages of one entity type; what concerns counts, on its counts."""
+    on = None if kind in {"count", "count-null"} else "page"
+    return Mishap(kind, entity=entity, on=on, **DETAILS.get(kind, {}))  # type: ignore[arg-type]  # details by name
+
+
+async def run(folder: Path, emulator: Emulator, *flags: str, more: str = "") -> Seen:
+    """`axsync run` with this emulator; all that it said, and all that was left, is searched."""
+    (folder / "axsync.toml").write_text(CONFIG.format(url=emulator.url) + more)
+    seen = await axsync(folder, "run", "-v", "--on-finish", LEAVE, *flags)
+    assert_clean(seen.out, seen.err, *seen.listed, *seen.inherited, folder=folder)
+    return seen
+
+
+@pytest.mark.parametrize("form", ["json", pytest.param("text", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kinds", ROUNDS, ids=lambda kinds: f"{kinds[0]}…{kinds[-1]}")
+async def test_no_mishap_makes_it_leak(tmp_path: Path, start: Start, kinds: tuple[str, ...], form: str) -> None:
+    """Each kind on a type of its own, all in one run; every one of them really happened."""
+    emulator = await start(types=TYPES, sizes=dict.fromkeys(TYPES, 60), token_seconds=60.0)
+    mishaps = [mishap(kind, entity) for kind, entity in zip(kinds, TYPES, strict=False)]
+    emulator.mishaps.extend(mishaps)
+    paging = 'paging = "token"\n' if OF_TOKENS & set(kinds) else ""
+    seen = await run(tmp_path, emulator, "--log-format", form, more=paging)
+
+    assert seen.code in (0, 3), seen.err
+    assert {one.kind for one in mishaps if not one.fired} == set()
+    assert seen.err.count(b"\n") > len(kinds)
+    assert (tmp_path / "summary.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["echo-key", "401", "redirect", "login-page", "error-200", "reset", "503", "403"])
+@pytest.mark.parametrize("command", ["run", "check", "entities"])
+async def test_a_server_that_always_fails_learns_no_secret_out_of_it(
+    tmp_path: Path, start: Start, kind: str, command: str
+) -> None:
+    """Nothing can be asked: the words are about the host and not about the keys, also where it repeats them."""
+    emulator = await start(types=TYPES[:2], mishaps=(Mishap(kind),))
+    (tmp_path / "axsync.toml").write_text(CONFIG.format(url=emulator.url))
+    seen = await axsync(tmp_path, command, "-v", "--log-format", "json")
+
+    assert seen.code != 0
+    assert emulator.log
+    assert_clean(seen.out, seen.err, *seen.listed, folder=tmp_path)
