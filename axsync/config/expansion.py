@@ -48,8 +48,6 @@ def _replacement(found: re.Match[str], environ: Environ) -> str:
 
 def _content(path: Path) -> str:
     try:
-        if path.exists() and not path.is_file():  # to read a pipe would be to wait for its writer
-            raise ConfigError(f"needs the file {str(path)!r}, which is not a regular file")
         return path.read_text("utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"needs the file {str(path)!r}, which cannot be read ({error.strerror})") from error

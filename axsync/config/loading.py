@@ -117,7 +117,7 @@ def check_lake(uri: str) -> None:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         told = f"no file can be made in {str(existing)!r} ({error.strerror})"
-        raise LakeError(f"the lake {str(lake)!r} cannot be written: {told}") from None
+        raise LakeError(f"the lake {str(lake)!r} cannot be written: {told}") from error
 
 
 def _refuse_long(lake: Path) -> None:

@@ -34,7 +34,7 @@ class LaneRun:
         """
         if self.stock.memory.outcome is not None:
             return self.stock.memory.outcome
-        started = time.monotonic()
+        started = self._begin()
         try:
             async with asyncio.timeout_at(self.reader.shop.ends):
                 outcome = await self._walked()
@@ -59,6 +59,14 @@ class LaneRun:
         self.reader.shop.observe(LaneClosed(outcome))
         return outcome
 
+    def _begin(self) -> float:
+        """When it would have begun, had this process done all of it."""
+        spent, reader = self.stock.memory.spent, self.reader
+        reader.counters.requests, reader.counters.retries = spent.requests, spent.retries
+        self.stock.pages = spent.pages
+        self.stock.began = time.monotonic() - spent.seconds
+        return self.stock.began
+
     async def _walked(self) -> Outcome:
         """The lane from where it is; begun anew where its mark has expired."""
         for _ in range(MAX_RESTARTS):
@@ -81,6 +89,7 @@ class LaneRun:
         reader.shop.observe(LaneOpened(reader.lane, _least(reader.before, reader.shop.run.limit)))
         walk = LaneWalk(way, reader.fetch, self._store, reader.release, reader.instance.in_flight, reader.limit)
         await walk.run()
+        await reader.settle_columns()
         cycling = not UNSTABLE.isdisjoint({discovery["before"], await reader.source.discovery()})
         reconciler = Reconciler(reader, self.stock, one_answer=anew and walk.pages == 1, cycling=cycling)
         evidence = await reconciler.evidence(reader.before, walk.walk.total)
@@ -97,6 +106,7 @@ class LaneRun:
             self.reader.recall(pinned)
             walk = self.reader.resumed_walk(self.stock.memory.spans)
             if walk is not None:
+                self.stock.reopen(self.reader)
                 self.reader.size = sum(span.size for span in self.stock.memory.spans)
                 return walk
         await self._restart("its walk cannot be taken up again")

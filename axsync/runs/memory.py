@@ -5,6 +5,7 @@ lanes_chosen    what it will walk; again, when an instance answers that did not 
 lane_pinned     a lane's question, columns and first count: never asked or guessed again
 part_sealed     a part is durable; which pages it holds, what drifted in them
 pages_buried    pages of which nothing but dead letters came
+part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
 lane_restarted  what the lane had is void
 lane_closed     its outcome
@@ -24,6 +25,16 @@ from axsync.model import Lane, Outcome, PageSpan, Part
 from axsync.publish import RunFacts
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a lane cost so far, over all processes that worked on it."""
+
+    pages: int = 0
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class LaneMemory:
     """One lane: what was settled, which parts are durable, how it ended."""
@@ -35,6 +46,7 @@ class LaneMemory:
     letters_size: int = 0  # bytes of the dead-letter file that belong to durable pages
     duplicates: int = 0
     outcome: Outcome | None = None
+    spent: Spent = field(default_factory=Spent)
 
     @property
     def spans(self) -> list[PageSpan]:
@@ -60,6 +72,13 @@ def fold(records: Iterable[Record]) -> RunMemory:
     for record in records:
         _STEPS[record["event"]](memory, record)
     return memory
+
+
+def lose(memory: RunMemory, lane: Lane, path: str) -> Record:
+    """Forget a part that is gone; returns the record that says so."""
+    lost = record("part_lost", lane, path=path)
+    _STEPS["part_lost"](memory, lost)
+    return lost
 
 
 def _opened(memory: RunMemory, record: Record) -> None:
@@ -101,6 +120,14 @@ def _sealed(lane: LaneMemory, record: Record) -> None:
     lane.parts.append(part)
     lane.letters += part.letters
     lane.letters_size = record["letters_size"]
+    lane.spent = msgspec.convert(record["spent"], Spent) if "spent" in record else lane.spent
+
+
+def _lost(lane: LaneMemory, record: Record) -> None:
+    gone = [part for part in lane.parts if part.path == record["path"]]
+    lane.parts = [part for part in lane.parts if part.path != record["path"]]
+    lane.letters -= sum(part.letters for part in gone)
+    lane.outcome = None
 
 
 def _buried(lane: LaneMemory, record: Record) -> None:
@@ -131,6 +158,7 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
     "lane_pinned": _lane(_pinned),
     "part_sealed": _lane(_sealed),
     "pages_buried": _lane(_buried),
+    "part_lost": _lane(_lost),
     "part_replaced": _lane(_replaced),
     "lane_restarted": _lane(_restarted),
     "lane_closed": _lane(_closed),

@@ -74,6 +74,7 @@ class LaneReader:
     size: int = 0  # bytes of all pages
     totals: set[int] = field(default_factory=set)  # that the pages told
     portion: Portion = field(default_factory=partial(Portion, 0))  # rows per page; as the settings say at first
+    blank: Page | None = None  # a page without rows
     _selection: Selection = field(default_factory=lambda: Selection(()))
     _converter: Converter | None = None
     _pin_once: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -241,6 +242,16 @@ class LaneReader:
             if self._converter is None:
                 self._converter = await self._pin(page)
         return self._converter
+
+    @property
+    def known(self) -> Converter | None:
+        """The converter, where the columns are settled."""
+        return self._converter
+
+    async def settle_columns(self) -> None:
+        """Settle them without a sample where no page had rows."""
+        if self._converter is None and self.blank is not None:
+            await self.converter(self.blank)
 
     async def _pin(self, first: Page) -> Converter:
         earlier = (self.earlier or {}).get("columns")

@@ -78,7 +78,8 @@ class Reconciler:
         """Whether another listing can tell nothing new.
 
         Counts that agree are no proof where rows move between two answers: one that came hides one that went. Signs
-        of movement are a total that differs from page to page, an id that came twice, a discovery cycle.
+        of movement are a total that differs from page to page, an id that came twice, a discovery cycle; an equal
+        exchange leaves none, so a walk of several answers is proven by a listing unless signs are to be enough.
         """
         if evidence.listed is not None:
             return not (evidence.missing or evidence.vanished or evidence.late)

@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import orjson
 
 from axsync.journal import Journal, read
+from axsync.model import Lane
 from axsync.publish import Lake
 from axsync.runs.memory import RunMemory, fold, record
 from axsync.settings import Settings
@@ -65,6 +67,24 @@ def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None
         if not past.memory.over and (same_day or (not past.memory.published and _young(past.memory, now))):
             return past
     return None
+
+
+def lost_parts(lake: Lake, run_id: str, memory: RunMemory) -> list[tuple[Lane, str]]:
+    """Parts that the journal speaks of and that are neither staged nor published, or not as long as they were."""
+    places = (lake.staging(run_id), lake.root)
+    return [
+        (lane, part.path)
+        for lane, known in memory.lanes.items()
+        for part in known.parts
+        if not any(_size(place / part.path) == part.size for place in places)
+    ]
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def give_up(lake: Lake, plan: str) -> list[str]:

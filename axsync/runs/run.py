@@ -12,7 +12,7 @@ from typing import Any
 from axsync.engine import Budget, Workers, together
 from axsync.errors import AxsyncError, NotWhole, ServerError
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
-from axsync.journal import Journal
+from axsync.journal import Journal, Record
 from axsync.model import Lane, Outcome
 from axsync.parquet import Shelf, use_steady_memory
 from axsync.publish import Lake, RunFacts
@@ -23,10 +23,10 @@ from axsync.runs.choice import chosen_lanes
 from axsync.runs.guard import hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun
-from axsync.runs.memory import LaneMemory, RunMemory, record
+from axsync.runs.memory import LaneMemory, RunMemory, lose, record
 from axsync.runs.reading import LaneReader, Shop
 from axsync.runs.report import Report
-from axsync.runs.resume import find, give_up, plan_of
+from axsync.runs.resume import find, give_up, lost_parts, plan_of
 from axsync.runs.stock import Stock, Yard
 from axsync.runs.watch import Watch
 from axsync.settings import Settings
@@ -83,6 +83,7 @@ class _Run:
     errors: list[AxsyncError] = field(default_factory=list)
     _journal: Journal | None = None
     _fresh_facts: RunFacts | None = None
+    _lost: list[Record] = field(default_factory=list)  # parts of the run that are gone, not journaled yet
 
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
@@ -93,6 +94,8 @@ class _Run:
         past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
         if past is not None and past.memory.facts is not None:
             self.memory, self.facts = past.memory, past.memory.facts
+            gone = [] if self.memory.finished else lost_parts(self.lake, self.facts.run_id, self.memory)
+            self._lost = [lose(self.memory, lane, path) for lane, path in gone]
 
     @property
     def resumes(self) -> bool:
@@ -137,8 +140,15 @@ class _Run:
         if self.resumes:
             done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
             self._say(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
+            self._tell_lost()
         else:
             self.journal.append(record("run_opened", facts=self.facts, plan=plan))
+
+    def _tell_lost(self) -> None:
+        for one in self._lost:
+            self.journal.append(one)
+        if self._lost:
+            self._say(f"{len(self._lost)} files of this run are gone or cut; what was in them is asked again")
 
     def already_done(self) -> Report:
         """What a finished run came to; nothing is asked or written."""

@@ -1,5 +1,6 @@
 """What of a lane lies in the staging folder: parts, dead letters, drift."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from axsync.ledger import Ledger, Places, earlier_twins, read_ledger
 from axsync.model import Lane, Outcome, Page, PageSpan, Part
 from axsync.parquet import Load, PartFolder, Sealed, Shelf, add_drift
 from axsync.publish import Lake
-from axsync.runs.memory import LaneMemory, record
+from axsync.runs.memory import LaneMemory, Spent, record
 from axsync.runs.reading import LaneReader
 
 
@@ -37,6 +38,7 @@ class Stock:
     yard: Yard
     memory: LaneMemory = field(default_factory=LaneMemory)
     pages: int = 0
+    began: float = 0.0  # on the monotonic clock
     _folder: PartFolder | None = None
 
     @property
@@ -54,6 +56,8 @@ class Stock:
 
     async def store(self, reader: LaneReader, page: Page, *, shift: int = 0) -> Stored:
         """Convert and write a page; `shift` sets the page numbers of a later round apart from earlier ones."""
+        if page.rows == 0:
+            return self._store_nothing(reader, page)
         converter = await reader.converter(page)
         folder = self._open(converter)
         number = page.window.number + shift
@@ -64,6 +68,18 @@ class Stock:
         self._tell(reader, page, converted)
         self._remember(reader, sealed)
         return Stored(converted.served, converted.fingerprint)
+
+    def _store_nothing(self, reader: LaneReader, page: Page) -> Stored:
+        """An empty page says nothing about the columns, so that the first one with rows is left to settle them."""
+        reader.blank = page
+        self.pages += 1
+        reader.shop.observe(PageRead(self.lane, page.window.number, 0, len(page.body), reader.seconds(page)))
+        return Stored(0, b"")
+
+    def reopen(self, reader: LaneReader) -> None:
+        """Go on with parts of an earlier process."""
+        if self.memory.parts and reader.known is not None:
+            self._open(reader.known)
 
     def _open(self, converter: Converter) -> PartFolder:
         if self._folder is None:
@@ -107,7 +123,8 @@ class Stock:
         for one in sealed:
             if one.letters:
                 memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, one.letters)
-            facts = {"part": one.part, "letters_size": memory.letters_size}
+            spent = Spent(self.pages, reader.counters.requests, reader.counters.retries, time.monotonic() - self.began)
+            facts = {"part": one.part, "letters_size": memory.letters_size, "spent": spent}
             self.yard.journal.append(record("part_sealed", self.lane, **facts))
             memory.parts.append(one.part)
             memory.letters += len(one.letters)

@@ -65,16 +65,9 @@ def _normal_lake(uri: str) -> str:
         raise ConfigError("uri must not hold a password, key or token")
     scheme, colon, rest = uri.partition(":")
     if not colon or not (rest.startswith("//") or scheme in ("file", *OBJECT_STORES)):
-        return _at_home(uri) if uri.startswith("~") else uri
+        return str(Path(uri).expanduser()) if uri.startswith("~") else uri
     if scheme == "file" and rest.startswith("///"):
         return unquote(rest[2:])
     if scheme in OBJECT_STORES and re.match(r"//[^/?#]", rest):
         return uri
     raise ConfigError("uri must be a folder or begin with s3://bucket, gs://bucket, abfs://container or file:///")
-
-
-def _at_home(uri: str) -> str:
-    try:
-        return str(Path(uri).expanduser())
-    except RuntimeError as error:
-        raise ConfigError(f"uri begins with {uri.split('/', maxsplit=1)[0]!r}, which is nobody's home here") from error

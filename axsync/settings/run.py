@@ -13,7 +13,7 @@ from axsync.settings.words import check_command, check_day, check_names, nearest
 
 DEFAULT_ENTITY = "default"
 
-Proof = Literal["auto", "always"]
+Proof = Literal["always", "signs"]
 Publish = Literal["what-is-whole", "all-or-nothing"]
 Fields = Literal["generic", "full", "raw"] | tuple[str, ...]
 
@@ -27,7 +27,7 @@ class EntitySettings:
     saved_query: str = ""
     page_size: Annotated[int, Between(0, MAX_LIMIT)] = 0  # rows; 0: the instance's
     max_columns: Annotated[int, Between(1, 100_000)] = 2000
-    proof: Proof = "auto"  # when all ids are listed after the walk: where something moved, or always
+    proof: Proof = "always"  # all ids are listed after a walk of several answers, or only where signs tell of movement
 
     def __post_init__(self) -> None:
         check_bounds(self)

@@ -348,24 +348,6 @@ def test_a_file_that_is_a_pipe_is_refused(kind: str, folder: Path) -> None:
         load_settings(Path("axsync.toml") if kind == "named" else None, environ=VARIABLES)
 
 
-def test_a_pipe_whose_content_is_wanted_is_refused(folder: Path) -> None:
-    """As the file itself is."""
-    os.mkfifo(folder / "fifo")
-
-    (folder / "axsync.toml").write_text(INSTANCE + 'proxy = "${file:fifo}"')
-
-    with pytest.raises(ConfigError, match=r"proxy needs the file 'fifo', which is not a regular file$"):
-        load_settings(environ=VARIABLES)
-
-
-def test_a_home_of_nobody_is_refused() -> None:
-    """It is a slip, and no bug."""
-    with pytest.raises(
-        ConfigError, match=r"^lake: uri begins with '~nobody-of-this-name', which is nobody's home here$"
-    ):
-        load_settings(environ=VARIABLES, overrides={"lake": "~nobody-of-this-name/lake"})
-
-
 @pytest.fixture
 def locked() -> Iterator[Path]:
     """A folder that may not be written; where the tests are root, they are nobody meanwhile."""

@@ -17,7 +17,7 @@ Process = Callable[..., Awaitable[tuple[int, str]]]
 
 WALKS = [("p90", "offset"), ("p70", "token"), ("v1", "offset"), ("v1", "cursor")]
 HOSTNAME = EntitySettings(fields=("hostname",), proof="always")
-USUAL = EntitySettings(fields=("hostname",))
+USUAL = EntitySettings(fields=("hostname",), proof="signs")
 END = 10**9
 
 
@@ -88,7 +88,7 @@ WITHOUT_A_TRACE = (
     "one in, one out, now and then",
     "one in at the end and one out in front, at once",
 )
-"""No total, count or twin tells of these: between two answers one came and one went. `proof = "always"` sees them."""
+"""No total, count or twin tells of these: between two answers one came and one went. A listing sees them."""
 
 
 @pytest.mark.parametrize("move", MOVES)

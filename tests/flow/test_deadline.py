@@ -12,33 +12,33 @@ from tests.flow.harness import Lab, pages
 
 Start = Callable[..., Awaitable[Emulator]]
 FEW = {"default": EntitySettings(fields=("name",))}
-SOON = 1.2 / 60  # minutes
+SOON = 3 / 60  # minutes
 
 
 async def test_what_is_whole_is_published(lab: Lab, start: Start) -> None:
     """The small type is there, the giant is not; the exit code says that something is missing."""
-    emulator = await start(sizes={"devices": 900, "users": 20}, latency_ms=100.0)
+    emulator = await start(sizes={"devices": 900, "users": 10}, latency_ms=300.0)
     ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=2), types=FEW, deadline_minutes=SOON))
 
     assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "complete"}
     assert [(type(error), error.__notes__) for error in ran.report.errors] == [(OutOfTime, ["prod/devices"])]
-    assert "0.02 minutes" in str(ran.report.errors[0])
+    assert "0.05 minutes" in str(ran.report.errors[0])
     assert lab.ids("users") == sorted(emulator.fleets["users"].ids())
     assert exit_code(ran.report, dry_run=False) == 3
-    assert ran.report.seconds < 3
+    assert ran.report.seconds < 9
 
 
 async def test_nothing_is_asked_afterwards(lab: Lab, start: Start) -> None:
     """Neither pages nor counts."""
-    emulator = await start(sizes={"devices": 900}, latency_ms=100.0)
+    emulator = await start(sizes={"devices": 900}, latency_ms=300.0)
     await lab.run(lab.settings(lab.instance(emulator, in_flight=2), types=FEW, deadline_minutes=SOON))
 
-    assert emulator.log[-1].started - emulator.log[0].started < 1.3
+    assert emulator.log[-1].started - emulator.log[0].started < 3.1
 
 
 async def test_the_same_command_goes_on(lab: Lab, start: Start) -> None:
     """With what was sealed when the time was over; no page of it is asked again."""
-    emulator = await start(sizes={"devices": 900, "users": 20}, latency_ms=60.0)
+    emulator = await start(sizes={"devices": 900, "users": 20}, latency_ms=200.0)
     settings = lab.settings(lab.instance(emulator, in_flight=2), types=FEW, deadline_minutes=SOON)
     first = await lab.run(settings)
     before = len(pages(emulator.log, "devices"))
@@ -55,7 +55,7 @@ async def test_a_pause_does_not_outlast_it(lab: Lab, start: Start) -> None:
     emulator = await start(mishaps=[Mishap("429", entity="users", on="page", retry_after=300)])
     ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW, deadline_minutes=SOON))
 
-    assert ran.report.seconds < 3
+    assert ran.report.seconds < 9
     assert isinstance(ran.report.errors[0], OutOfTime)
 
 

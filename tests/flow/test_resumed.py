@@ -1,0 +1,111 @@
+"""What a run that goes on makes of what it finds: parts that are gone, costs of before, pages without rows."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+import axsync
+from axsync.emulator import Emulator, Mishap
+from axsync.events import Event, Notice, PartSealed
+from axsync.settings import EntitySettings, Settings
+from tests.flow.harness import Lab, pages
+
+Start = Callable[..., Awaitable[Emulator]]
+FEW = {"default": EntitySettings(fields=("name",))}
+SMALL = {"max_part_bytes": 4096, "row_group_rows": 20}
+"""A part for every page or two."""
+
+
+async def broken_off(settings: Settings, sealed: int) -> None:
+    """A run that is cancelled when so many parts are sealed."""
+    task, seen = asyncio.current_task(), list[Event]()
+
+    def observe(event: Event) -> None:
+        seen.append(event)
+        if sum(isinstance(one, PartSealed) for one in seen) == sealed and task is not None:
+            task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await axsync.sync(settings, observers=[observe])
+    if task is not None:
+        task.uncancel()
+
+
+def remove(part: Path) -> None:
+    part.unlink()
+
+
+def cut(part: Path) -> None:
+    os.truncate(part, part.stat().st_size - 10)
+
+
+@pytest.mark.fault(4)
+@pytest.mark.parametrize("damage", [remove, cut])
+async def test_a_staged_part_that_is_gone_is_read_again(lab: Lab, start: Start, damage: Callable[[Path], None]) -> None:
+    """Its pages are asked again, the others are not, and the run says so."""
+    emulator = await start(sizes={"devices": 400})
+    settings = lab.settings(lab.instance(emulator, in_flight=2), types=FEW, lake=SMALL)
+    await broken_off(settings, sealed=5)
+    staged = sorted(lab.lake.glob("_axsync/runs/*/staging/**/*.parquet"))
+    damage(staged[0])
+    before = len(pages(emulator.log))
+    ran = await lab.run(settings)
+
+    assert ran.report.verdict == "complete"
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+    assert [e.text for e in ran.of(Notice) if "gone or cut" in e.text] == [
+        "1 files of this run are gone or cut; what was in them is asked again"
+    ]
+    assert len(pages(emulator.log)) - before < 20 - len(staged) + 4
+
+
+async def test_a_finished_type_whose_part_is_gone_is_read_again(lab: Lab, start: Start) -> None:
+    """Between its end and the publication."""
+    emulator = await start(sizes={"devices": 60, "users": 60}, mishaps=(Mishap("503", entity="users", on="page"),))
+    settings = lab.settings(lab.instance(emulator, tries=1), types=FEW, publish="all-or-nothing")
+    await lab.run(settings)
+    for part in lab.lake.glob("_axsync/runs/*/staging/entity=devices/**/*.parquet"):
+        part.unlink()
+    emulator.mishaps.clear()
+    ran = await lab.run(settings)
+
+    assert ran.report.verdict == "complete"
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+async def test_what_was_spent_before_counts(lab: Lab, start: Start) -> None:
+    """Pages, requests and seconds are those of all processes that worked on it."""
+    emulator = await start(sizes={"devices": 400}, latency_ms=10.0)
+    settings = lab.settings(lab.instance(emulator, in_flight=2), types=FEW, lake=SMALL)
+    await broken_off(settings, sealed=5)
+    first = len(pages(emulator.log))
+    await lab.run(settings)
+
+    lane, asked = lab.lane("devices"), len(pages(emulator.log))
+    assert asked - 6 <= lane["pages"] <= asked  # pages under way when it was broken off are not known
+    assert lane["requests"] > asked - first
+    assert lane["bytes"] > 0
+
+
+async def test_an_empty_first_page_does_not_settle_the_columns(lab: Lab, start: Start) -> None:
+    """Clean data stays in its columns: nothing is rescued."""
+    mishap = Mishap("empty-page", on="page", page=1, after=1, times=1)
+    emulator = await start(sizes={"devices": 90}, mishaps=(mishap,))
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=1)))
+
+    assert mishap.fired == 1
+    assert ran.outcome("devices").rescued_values == 0
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+async def test_a_type_without_rows_has_columns(lab: Lab, start: Start) -> None:
+    """They come from the catalogue alone."""
+    emulator = await start(sizes={"devices": 0, "users": 5})
+    ran = await lab.run(lab.settings(lab.instance(emulator)))
+
+    assert ran.report.verdict == "complete"
+    assert len(lab.lane("devices")["columns"]) > 10
+    assert lab.lane("devices")["files"] == []
