@@ -12,6 +12,8 @@ import pytest
 from axsync.emulator import Seen
 from axsync.emulator.limits import peak_at_once, peak_in_window
 
+pytestmark = pytest.mark.alone
+
 if TYPE_CHECKING:
     from tests.emulator.conftest import Start
 

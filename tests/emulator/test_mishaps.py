@@ -18,6 +18,8 @@ from axsync.emulator.mishaps.pages import ASKS, SHEETS
 from axsync.emulator.mishaps.records import RECORDS
 from axsync.emulator.mishaps.wire import WIRES
 
+pytestmark = pytest.mark.alone
+
 if TYPE_CHECKING:
     from tests.emulator.conftest import Answer, Start
 

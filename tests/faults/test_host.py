@@ -28,6 +28,8 @@ from tests.faults.conftest import CONFIG
 from tests.faults.proof import NARROW, Tapped, code
 from tests.flow.harness import Lab
 
+pytestmark = pytest.mark.alone
+
 Start = Callable[..., Awaitable[Tapped]]
 FEW = {"default": EntitySettings(fields=("name",))}
 

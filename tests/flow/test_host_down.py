@@ -13,6 +13,8 @@ from axsync.events import Event, LaneClosed, PageRead, Retried
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, pages
 
+pytestmark = pytest.mark.alone
+
 Start = Callable[..., Awaitable[Emulator]]
 FEW = {"default": EntitySettings(fields=("name",))}
 SIZES = {"devices": 400, "users": 400, "groups": 400}

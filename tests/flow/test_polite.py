@@ -11,6 +11,8 @@ from axsync.events import Retried
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, pages
 
+pytestmark = pytest.mark.alone
+
 Start = Callable[..., Awaitable[Emulator]]
 
 STRICT: dict[str, Any] = {"requests_per_second": 10.0, "at_once": 4}
