@@ -16,6 +16,9 @@ RAW = Field("specific_data", Atom("json"))
 ALWAYS = frozenset({"adapters", "adapter_list_length", "labels"})
 """Served whatever is asked for (API reference 7.1): without columns they would be rescued in every row."""
 
+GENERIC = "specific_data.data."
+"""What the names of aggregated fields begin with; it may be left out."""
+
 PSEUDO = frozenset({"all", "raw_data", "specific_data"})
 """Names that stand for everything; only `raw` asks for them."""
 
@@ -62,9 +65,17 @@ def choose_lanes(
 
 
 def closest(word: str, known: Collection[str]) -> str | None:
-    """The known word that was probably meant."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return close[0] if close else None
+    """The known word that was probably meant, upper and lower case aside."""
+    folded: dict[str, str] = {}
+    for name in known:
+        folded.setdefault(name.lower(), name)
+    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
+    return folded[close[0]] if close else None
+
+
+def closest_field(word: str, listed: Collection[str]) -> str | None:
+    """The listed field that was probably meant, without the generic prefix where the word has none."""
+    return closest(word, listed if word.startswith(GENERIC) else [name.removeprefix(GENERIC) for name in listed])
 
 
 def select_fields(catalogue: Sequence[Field], wish: Fields) -> Selection:
@@ -94,4 +105,4 @@ def _with_id(fields: Sequence[Field], catalogue: Sequence[Field]) -> Selection:
 
 def _matches(name: str, pattern: str) -> bool:
     """Full names and their end without the generic prefix: `hostname` means `specific_data.data.hostname`."""
-    return fnmatchcase(name, pattern) or fnmatchcase(name.removeprefix("specific_data.data."), pattern)
+    return fnmatchcase(name, pattern) or fnmatchcase(name.removeprefix(GENERIC), pattern)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -26,13 +28,29 @@ Examples:
   axsync emulate --list-mishaps"""
 
 
+class _Number(click.FloatRange):
+    """A finite number within bounds; nan passes every comparison that looks for what is out of them."""
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+def _entity(name: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        raise click.BadParameter(f"{name!r} is not an entity type: small letters, digits and underscores only")
+    return name
+
+
 def _sizes(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
     found = {}
     for text in given:
         entity, _, rows = text.partition("=")
         if not rows.isdecimal():
             raise click.BadParameter(f"{text!r} is not ENTITY=N")
-        found[entity] = int(rows)
+        found[_entity(entity)] = int(rows)
     return found
 
 
@@ -44,7 +62,7 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, given: tuple[
 
 
 def _types(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
-    return given or None
+    return tuple(_entity(name) for name in given) or None
 
 
 def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's
@@ -67,8 +85,8 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
     "--type", "types", multiple=True, metavar="ENTITY", callback=_types, help="Offer only this type; repeatable."
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same fleet.")
-@click.option("--latency", "latency_ms", type=click.FloatRange(0), default=0, metavar="MS", help="Delay of each page.")
-@click.option("--requests-per-second", type=click.FloatRange(0, min_open=True), help="More are answered with 429.")
+@click.option("--latency", "latency_ms", type=_Number(0), default=0, metavar="MS", help="Delay of each page.")
+@click.option("--requests-per-second", type=_Number(0, min_open=True), help="More are answered with 429.")
 @click.option("--at-once", type=click.IntRange(1), help="More are answered with 429.")
 @click.option(
     "--retry-after",
@@ -80,7 +98,7 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 @click.option(
     "--drift",
     "drift_percent",
-    type=click.FloatRange(0, 100),
+    type=_Number(0, 100),
     default=0,
     metavar="PERCENT",
     help="Share of records whose values do not fit their declared type.",
@@ -88,7 +106,7 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 @click.option(
     "--churn",
     "churn_percent",
-    type=click.FloatRange(0, 100),
+    type=_Number(0, 100),
     default=0,
     metavar="PERCENT",
     help="Share of rows that come and go while a type is paged.",
@@ -111,13 +129,11 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 )
 @click.option("--gzip", is_flag=True, help="Compress answers for clients that accept it.")
 @click.option("--iso-dates", is_flag=True, help="ISO 8601 dates (profile p90).")
-@click.option("--token-seconds", type=click.FloatRange(0), help="Life of a next_page token.")
-@click.option(
-    "--bearer-seconds", type=click.FloatRange(0), default=3600, metavar="SECONDS", help="Life of an OAuth token."
-)
+@click.option("--token-seconds", type=_Number(0), help="Life of a next_page token.")
+@click.option("--bearer-seconds", type=_Number(0), default=3600, metavar="SECONDS", help="Life of an OAuth token.")
 @click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")
 @click.option("--other-generation", is_flag=True, help="Serve v1 beside v2.")
-@click.option("--bulk", type=click.FloatRange(0, min_open=True), default=1, help="Tables so many times as long.")
+@click.option("--bulk", type=_Number(0, min_open=True), default=1, help="Tables so many times as long.")
 @click.option("--more-fields", type=click.IntRange(0), default=0, help="So many more fields of adapters' own.")
 @click.option("--odd-ids", is_flag=True, help="Some ids have letters beyond f.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Write requests as JSON lines.")
@@ -136,7 +152,17 @@ def emulate(output: str, **settings: object) -> None:
         client_secret=os.environ.get("EMULATOR_CLIENT_SECRET", DEMO_CLIENT_SECRET),
         **settings,  # type: ignore[arg-type]  # click has checked them
     )
-    asyncio.run(_run(options, _announce(output)))
+    if strange := sorted(set(options.sizes) - set(options.offered())):
+        raise click.UsageError(f"--size names {', '.join(strange)}, which --type does not offer.")
+    try:
+        asyncio.run(_run(options, _announce(output)))
+    except OSError as error:
+        what = f"write {options.log}" if error.filename else f"listen on {options.host} port {options.port}"
+        raise click.UsageError(f"cannot {what}: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _announce(output: str) -> Callable[[Emulator], None]:

@@ -30,6 +30,13 @@ def local_lake(settings: Settings) -> Lake:
     return lake
 
 
+def refuse_future(settings: Settings) -> None:
+    """Raises: ConfigError for a day of history that has not come yet, by UTC."""
+    day = settings.run.as_of
+    if day not in (None, "latest") and day > datetime.now(UTC).date().isoformat():
+        raise ConfigError(f"as_of is {day}, a day that has not come yet; history ends today (UTC)")
+
+
 def facts_of(settings: Settings, lake: Lake) -> RunFacts:
     """Id, logical date and beginning of a run that begins now."""
     now = datetime.now(UTC)

@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import urlsplit
 
-from axsync.api import Question as ApiQuestion
 from axsync.engine import together
 from axsync.errors import BadAnswer, BadRequest, NoLake, NotOffered, ServerError, Unreachable
 from axsync.events import Observer
 from axsync.model import Lane
 from axsync.publish import Lake
 from axsync.publish.history import readable
-from axsync.runs.begin import all_of, local_lake
+from axsync.runs.begin import all_of, local_lake, refuse_future
 from axsync.runs.choice import chosen_lanes
 from axsync.runs.forecast import (
     Bounds,
@@ -29,9 +28,10 @@ from axsync.runs.forecast import (
 )
 from axsync.runs.instances import open_sources
 from axsync.runs.memory import RunMemory
+from axsync.runs.question import count_for
 from axsync.runs.resume import Past, find, plan_of
 from axsync.settings import InstanceSettings, Settings
-from axsync.source import Source, history_mark
+from axsync.source import Source
 
 LOOKED_BACK = 10
 """So many snapshots at most are asked for what reading took."""
@@ -72,6 +72,7 @@ async def plan(settings: Settings, *, observers: Sequence[Observer] = ()) -> Pla
     Raises: UsageError; UnknownEntity; Refused, Unreachable and other ServerErrors when no instance can be asked.
     """
     lake = local_lake(settings)
+    refuse_future(settings)
     day = settings.run.logical_date or datetime.now(UTC).date().isoformat()
     past = None if settings.run.fresh else find(lake, plan_of(settings), day, datetime.now(UTC))
     memory = past.memory if past else RunMemory()
@@ -124,9 +125,7 @@ async def _lanes(settings: Settings, sources: Mapping[str, Source], memory: RunM
 
 async def _question(settings: Settings, source: Source, lane: Lane, memory: RunMemory) -> Question:
     count, right, note = await _counted(settings, source, lane)
-    limit, state, durable = settings.run.limit, *_progress(lane, memory)
-    if count is not None and limit is not None:
-        count = min(count, limit)
+    state, durable = _progress(lane, memory)
     own = next(i for i in settings.instances if i.name == lane.instance)
     size = settings.entity(lane.entity).page_size or own.page_size
     return Question(lane, right, count, size, note, state, durable)
@@ -145,11 +144,8 @@ def _progress(lane: Lane, memory: RunMemory) -> tuple[State, int]:
 
 async def _counted(settings: Settings, source: Source, lane: Lane) -> tuple[int | None, Right, str]:
     """The count of what a run would ask for, with its query and its day of history; or why there is none."""
-    entity = settings.entity(lane.entity)
     try:
-        mark = await history_mark(source, lane.entity, settings.run.as_of)
-        wished = ApiQuestion(lane.entity, query=entity.query, saved_query=entity.saved_query, history=mark)
-        count = await source.count(await source.question(wished))
+        count = await count_for(source, lane.entity, settings)
     except NotOffered as error:
         return None, "forbidden" if error.status == 403 else "not offered", "" if error.status == 403 else f"{error}"
     except (BadRequest, BadAnswer, Unreachable) as error:

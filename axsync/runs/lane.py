@@ -8,6 +8,7 @@ from axsync.engine import LaneWalk, Stored
 from axsync.errors import AxsyncError, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import Outcome, Page, Verdict
+from axsync.runs.question import least
 from axsync.runs.reading import LaneReader, MarkExpired
 from axsync.runs.reconcile import Reconciler
 from axsync.runs.stock import Stock
@@ -86,7 +87,7 @@ class LaneRun:
         discovery = {"before": await reader.source.discovery()}
         way = await self._way()
         anew = not self.stock.memory.spans
-        reader.shop.observe(LaneOpened(reader.lane, _least(reader.before, reader.shop.run.limit)))
+        reader.shop.observe(LaneOpened(reader.lane, least(reader.before, reader.shop.run.limit)))
         walk = LaneWalk(way, reader.fetch, self._store, reader.release, reader.instance.in_flight, reader.limit)
         await walk.run()
         await reader.settle_columns()
@@ -155,20 +156,17 @@ class LaneRun:
 
     def _skipped(self, error: NotOffered) -> Outcome:
         why = "forbidden" if error.status == 403 else "not offered"
-        reason = f"{why}: {_with_detail(error)}"
+        reason = f"{why}: {with_detail(error)}"
         self.reader.notice(f"skipped, {reason}")
         return self._bare("skipped", reason)
 
     def _failed(self, error: AxsyncError) -> Outcome:
         error.add_note(str(self.reader.lane))
         self.error = error
-        return self._bare("partial", _with_detail(error))
+        return self._bare("partial", with_detail(error))
 
 
-def _with_detail(error: AxsyncError) -> str:
+def with_detail(error: AxsyncError) -> str:
+    """The error's sentence and the server's words."""
     detail = getattr(error, "detail", "")
     return f"{error} ({detail})" if detail else str(error)
-
-
-def _least(count: int | None, limit: int | None) -> int | None:
-    return count if limit is None else limit if count is None else min(count, limit)

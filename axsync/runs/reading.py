@@ -18,13 +18,14 @@ from axsync.events import Notice, Observer
 from axsync.fields import Field
 from axsync.journal import Record
 from axsync.model import ID_FIELD, Lane, Page, PageSpan, Window
-from axsync.plan import RAW, Selection, select_fields
+from axsync.plan import RAW, Selection, closest_field, select_fields
 from axsync.portion import Portion
 from axsync.runs.memory import merged_ranges, record
 from axsync.runs.pin import Pinned, pin
+from axsync.runs.question import question_for
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 from axsync.shape.restore import columns_of, describe
-from axsync.source import Source, history_mark
+from axsync.source import Source
 from axsync.transport import Ask, Counters
 from axsync.walk import MarkWalk, OffsetWalk, Returned, Walk
 
@@ -124,10 +125,7 @@ class LaneReader:
 
         Raises: NotOffered where the type cannot be read; other ServerErrors.
         """
-        entity = self.entity
-        mark = await history_mark(self.source, self.lane.entity, self.shop.run.as_of)
-        wished = Question(self.lane.entity, query=entity.query, saved_query=entity.saved_query, history=mark)
-        self.question = await self.source.question(wished)
+        self.question = await question_for(self.source, self.lane.entity, self.entity, self.shop.run.as_of)
         self.before = await self.count()
         self._select(await self._catalogue(readable=self.before is not None))
 
@@ -150,7 +148,10 @@ class LaneReader:
     def _select(self, catalogue: tuple[Field, ...]) -> None:
         self._selection = select_fields(catalogue, self.entity.fields)
         for name in self._selection.unmatched:
-            self.notice(f"no field of {self.lane.entity} matches {name!r}")
+            near = closest_field(name, self._selection.listed)
+            self.notice(
+                f"no field of {self.lane.entity} matches {name!r}" + (f"; did you mean {near!r}?" if near else "")
+            )
         self.question = replace(self.question, fields=self._selection.names)
         self.portion.expect(self._row_bytes())
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from axsync.engine import Budget, Workers, together
-from axsync.errors import AxsyncError, NotWhole, ServerError
+from axsync.errors import AxsyncError, BadAnswer, BadRequest, NotOffered, NotWhole, ServerError, Unreachable
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.journal import Journal, Record
 from axsync.model import Lane, Outcome
@@ -18,12 +18,13 @@ from axsync.parquet import Shelf, use_steady_memory
 from axsync.publish import Lake, RunFacts
 from axsync.publish.manifest import worst
 from axsync.retry import Jitter
-from axsync.runs.begin import all_of, alone, facts_of, local_lake, moment
+from axsync.runs.begin import all_of, alone, facts_of, local_lake, moment, refuse_future
 from axsync.runs.choice import chosen_lanes
 from axsync.runs.guard import hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
-from axsync.runs.lane import LaneRun
+from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.memory import LaneMemory, RunMemory, lose, record
+from axsync.runs.question import count_for
 from axsync.runs.reading import LaneReader, Shop
 from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
@@ -48,6 +49,7 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
         fails, with the previous snapshot untouched and the run resumable.
     """
     lake = local_lake(settings)
+    refuse_future(settings)
     watch = Watch.begin(lake, time.monotonic)
     observe = all_of((watch.sampler, *observers))
     run = _Run(settings, lake, facts_of(settings, lake), observe, watch)
@@ -173,11 +175,21 @@ class _Run:
     async def only_count(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> Report:
         """A dry run: what each lane would have to copy."""
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
-        named = [lane.entity for lane in lanes]
-        found = {name: await source.offered(named) for name, source in _alive(sources).items()}
-        self.outcomes += [_counted(lane, found[lane.instance].get(lane.entity)) for lane in lanes]
+        alive = _alive(sources)
+        self.outcomes += await together([self._counted(lane, alive[lane.instance]) for lane in lanes])
         self._note_down(lanes, sources)
         return self._report(worst([o.verdict for o in self.outcomes]), None)
+
+    async def _counted(self, lane: Lane, source: Source) -> Outcome:
+        try:
+            count = await count_for(source, lane.entity, self.settings)
+        except (NotOffered, BadAnswer) as error:
+            return Outcome(lane, "skipped", with_detail(error))
+        except (BadRequest, Unreachable) as error:
+            error.add_note(str(lane))
+            self.errors.append(error)
+            return Outcome(lane, "partial", with_detail(error))
+        return Outcome(lane, "skipped", "dry run", count_before=count)
 
     async def walk(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
         """Walk every lane; what was written is durable when this ends, however it ends."""
@@ -239,6 +251,7 @@ class _Run:
         verdict, manifest = worst([o.verdict for o in self.outcomes]), None
         if any(o.columns for o in self.outcomes) and not any(isinstance(e, NotWhole) for e in self.errors):
             restricted = bool(self.settings.run.entities or self.settings.run.instances)
+            self._tell_of_others(restricted=restricted)
             finished_at = moment(datetime.now(UTC))
             manifest = self.lake.publish(self.facts, self.outcomes, finished_at=finished_at, restricted=restricted)
             self.journal.append(record("published"))
@@ -248,6 +261,13 @@ class _Run:
             if not any(o.verdict == "skipped" for o in self.outcomes):
                 self.journal.append(record("finished"))
         return self._report(verdict, manifest)
+
+    def _tell_of_others(self, *, restricted: bool) -> None:
+        """Say what becomes of instances that the snapshot before has and the configuration has not."""
+        named = {instance.name for instance in self.settings.instances}
+        for name in sorted({lane.instance for lane, e in self._earlier().items() if e.get("files")} - named):
+            fate = "its files stay in the snapshot" if restricted else "the snapshot is without it from now on"
+            self._say(f"instance {name} is not in the configuration any more; {fate}")
 
     def _report(self, verdict: str, manifest: str | None) -> Report:
         return Report(
@@ -264,9 +284,3 @@ class _Run:
 
 def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
     return {name: s for name, s in sources.items() if isinstance(s, Source)}
-
-
-def _counted(lane: Lane, count: object) -> Outcome:
-    if isinstance(count, AxsyncError):
-        return Outcome(lane, "skipped", str(count))
-    return Outcome(lane, "skipped", "dry run", count_before=count if isinstance(count, int) else None)

@@ -24,9 +24,18 @@ async def history_mark(source: Source, entity: str, as_of: str | None) -> str | 
         if day is None or day not in days:
             raise _missing(source, entity, as_of)
         return days[day] if source.api is v1 else day
-    if as_of != "latest":
-        return as_of
-    return await _newest_day(source, entity)
+    if as_of == "latest":
+        return await _newest_day(source, entity)
+    if await _count(source, Question(entity, history=as_of)) == 0 and await _count(source, Question(entity)):
+        raise _missing(source, entity, as_of)  # a day that nobody has listed looks like an empty one (OQ-8)
+    return as_of
+
+
+async def _count(source: Source, question: Question) -> int | None:
+    try:
+        return await source.count(question)
+    except (NotOffered, BadAnswer):
+        return None  # the first page decides whether the type can be read
 
 
 async def _listed_days(source: Source, entity: str) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, v1
 from axsync.engine import together
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
+from axsync.events import Notice
 from axsync.fields import Field
 from axsync.model import MAX_LIMIT, Page, Reply, Request, Window
 from axsync.transport import Ask, Transport
@@ -21,6 +22,8 @@ WAIT_PAUSE = 15.0  # seconds between two looks while waiting for a cycle's end
 UNSTABLE = frozenset({"running", "starting", "stopping"})  # OQ-28
 POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job (API reference 4.4)
 _NOBODY = Ask()
+
+TOLD_AFTER = 5.0  # seconds of waiting for a count, after which people should know what is awaited
 
 T = TypeVar("T")
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
@@ -85,15 +88,23 @@ class Source:
         self, question: Question, ask: Ask = _NOBODY, *, sleep: Sleep = asyncio.sleep, patience: float = POLL_TOTAL
     ) -> int | None:
         """How many rows match; None where the server does not get the count ready in so many seconds."""
-        poll, waited, pause = str(uuid.uuid4()), 0.0, POLL_FIRST
+        poll, waited, pause, told = str(uuid.uuid4()), 0.0, POLL_FIRST, False
         while waited <= patience:
             request = self.api.count_request(question, self.dialect, poll)
             value = await self._ask(request, self.api.read_count, ask)
             if value is not None:
                 return value
+            if not told and waited >= TOLD_AFTER:
+                told = True
+                self._say_waiting(question.entity, ask, patience)
             await sleep(pause)
             waited, pause = waited + pause, min(pause * 2, POLL_CAP)
         return None
+
+    def _say_waiting(self, entity: str, ask: Ask, patience: float) -> None:
+        who = "" if ask.lane else f"instance {self.name}: "
+        text = f"{who}the server has not counted {entity} yet; waiting for that up to {patience / 60:.3g} minutes"
+        self.transport.tell(Notice(ask.lane, text))
 
     async def page(self, question: Question, window: Window, ask: Ask) -> Page:
         """One window of rows; a refused optional key is dropped once and for the run (API reference 11.1)."""
@@ -166,7 +177,7 @@ class Source:
         except (NotOffered, BadRequest, BadAnswer, Unreachable) as error:
             return error
         except UsageError as error:  # a name that could become another path is never asked for
-            return BadRequest(str(error), host=self.transport.host)
+            return NotOffered(str(error), host=self.transport.host, status=404)
 
 
 def _unknown(found: int | ServerError | None) -> bool:

@@ -23,7 +23,7 @@ from axsync.errors import (
     Unreachable,
     Untrusted,
 )
-from axsync.events import Answered, Observer, Retried
+from axsync.events import Answered, Event, Observer, Retried
 from axsync.model import Lane, Reply, Request
 from axsync.pace import HostDead, Pace, Place
 from axsync.retry import Jitter, Pause, after_status, backoff
@@ -79,6 +79,10 @@ class Transport:
     def skew(self) -> float | None:
         """Seconds by which the server's clock is ahead of this machine's; None before it said so."""
         return self._wire.skew if self._wire else None
+
+    def tell(self, event: Event) -> None:
+        """Let the observer know."""
+        self._observe(event)
 
     async def ask(self, request: Request, read: Callable[[Reply], T], ask: Ask) -> T:
         """Send until `read` makes sense of an answer; it raises BadAnswer to be asked again.

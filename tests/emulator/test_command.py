@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from axsync.emulator.command import emulate
 from axsync.emulator.mishaps.kinds import KINDS
+from axsync.emulator.mishaps.spec import from_spec
 
 
 @contextmanager
@@ -68,8 +70,36 @@ def test_mishaps_are_explained() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--mishap", "earthquake:0.5"], ["--size", "devices=many"], ["--profile", "p99"], ["--host", "0.0.0.0"]],  # noqa: S104
+    [
+        ["--mishap", "earthquake:0.5"],
+        ["--size", "devices=many"],
+        ["--size", "Foo=3"],
+        ["--type", "devices", "--size", "foo=3"],
+        ["--profile", "p99"],
+        ["--host", "0.0.0.0"],  # noqa: S104
+        ["--drift", "nan"],
+        ["--latency", "inf"],
+        ["--log", "no/such/folder/log.jsonl"],
+    ],
 )
 def test_wrong_options_are_usage_errors(arguments: list[str]) -> None:
     """Exit code 2, before anything starts."""
     assert CliRunner().invoke(emulate, arguments).exit_code == 2
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    """Exit code 2, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(emulate, ["--port", str(port)])
+
+    assert result.exit_code == 2
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in result.output
+
+
+def test_a_json_value_of_a_mishap_keeps_its_commas() -> None:
+    """Items end at commas, but not within a list, an object or a text."""
+    mishap = from_spec('other-body:on=types,body={"asset_types":["users","a,b"]},times=2')
+
+    assert (mishap.on, mishap.times) == ("types", 2)
+    assert mishap.details == {"body": {"asset_types": ["users", "a,b"]}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from random import Random
 
@@ -88,8 +89,9 @@ class Mishap:
         return float(self.details.get(name, default))
 
     def text(self, name: str, default: str) -> str:
-        """A detail that is a text."""
-        return str(self.details.get(name, default))
+        """A detail that is a text, or JSON."""
+        detail = self.details.get(name, default)
+        return detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
 
 
 def _at_home(place: str, path: str, ask: Ask | None) -> bool:

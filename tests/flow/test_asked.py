@@ -1,0 +1,173 @@
+"""What was asked is what is counted and told: days that are not there, dry runs, mistyped names, odd lists."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from axsync.api import Question
+from axsync.console.closing import exit_code
+from axsync.emulator import Emulator, Mishap
+from axsync.errors import ConfigError, UnknownEntity
+from axsync.events import Notice
+from axsync.runs import plan
+from axsync.runs.instances import open_sources
+from axsync.settings import EntitySettings
+from axsync.source import Source
+from tests.flow.harness import Lab, Ran
+
+Start = Callable[..., Awaitable[Emulator]]
+
+TODAY = date(2026, 11, 20)
+WINDOWS = '("specific_data.data.os.type" == "Windows")'
+FEW = EntitySettings(fields=("name",))
+
+
+def notices(ran: Ran) -> str:
+    return "\n".join(notice.text for notice in ran.of(Notice))
+
+
+@pytest.mark.parametrize("profile", ["p6164", "p70", "p90"])
+@pytest.mark.parametrize("day", ["2020-01-01", str(TODAY - timedelta(days=2))])
+async def test_an_empty_day_beside_live_rows_is_no_day(lab: Lab, start: Start, profile: str, day: str) -> None:
+    """Where the server cannot list its days, the type is skipped with the words of one that can."""
+    emulator = await start(profile, {"devices": 30, "secrets": 0}, today=TODAY)
+    settings = lab.settings(lab.instance(emulator), entities=("devices", "secrets"), as_of=day)
+    ran = await lab.run(settings)
+
+    assert ran.verdicts() == {"prod/devices": "skipped", "prod/secrets": "complete"}
+    assert f"has no history of devices for {day}" in str(ran.outcome("devices").reason)
+    assert f"has no history of devices for {day}" in (await plan(settings)).rows[0].note
+
+
+async def test_a_day_that_has_not_come_is_refused(lab: Lab, start: Start) -> None:
+    """Before anything is sent or written, by a run and by a plan."""
+    emulator = await start()
+    for day in (str(datetime.now(UTC).date() + timedelta(days=2)), "2999-01-01"):
+        settings = lab.settings(lab.instance(emulator), as_of=day)
+        for ask in (lab.run, plan):
+            with pytest.raises(ConfigError, match=f"as_of is {day}, a day that has not come yet"):
+                await ask(settings)
+
+    assert (emulator.log, lab.lake.exists()) == ([], False)
+
+
+@pytest.mark.parametrize("profile", ["p70", "v1"])
+async def test_a_dry_run_counts_what_a_run_would_copy(lab: Lab, start: Start, profile: str) -> None:
+    """With the query, the saved query, the day of history and the limit; a plan says the same."""
+    for wish in (EntitySettings(query=WINDOWS), EntitySettings(saved_query="Linux machines")):
+        for run in ({}, {"limit": 7}, {"as_of": str(TODAY - timedelta(days=3))}):
+            emulator = await start(profile, {"devices": 60}, today=TODAY)
+            types = {"devices": EntitySettings(fields=("name",), query=wish.query, saved_query=wish.saved_query)}
+            instance = lab.instance(emulator)
+            dry = await lab.run(lab.settings(instance, types=types, dry_run=True, **run))
+            planned = await plan(lab.settings(instance, types=types, fresh=True, **run))
+            ran = await lab.run(lab.settings(instance, types=types, fresh=True, accept_drop=True, **run))
+
+            assert 0 < ran.outcome("devices").rows < 60
+            assert dry.outcome("devices").count_before == planned.rows[0].count == ran.outcome("devices").rows
+
+
+async def test_a_dry_run_tells_of_a_wrong_query(lab: Lab, start: Start) -> None:
+    """It is the failure that the run would end with, and no count."""
+    emulator = await start()
+    types = {"devices": EntitySettings(query="(nonsense ==")}
+    ran = await lab.run(lab.settings(lab.instance(emulator), types=types, dry_run=True, entities=("devices",)))
+
+    assert (ran.outcome("devices").verdict, ran.outcome("devices").count_before) == ("partial", None)
+    assert "answered 400" in str(ran.outcome("devices").reason)
+    assert exit_code(ran.report, dry_run=True) == 1
+
+
+@pytest.mark.parametrize("profile", ["p70", "p90", "v1"])
+async def test_a_table_for_no_entity_type_is_refused(lab: Lab, start: Start, profile: str) -> None:
+    """With the nearest name, before anything is written; a table for a known type that is not there is fine."""
+    emulator = await start(profile, {"devices": 20, "users": 20})
+    with pytest.raises(ConfigError, match=r"\[entities\.usres\].*offers no entity type 'usres'; did you mean 'users'"):
+        await lab.run(lab.settings(lab.instance(emulator), types={"usres": FEW}))
+    assert not lab.lake.exists()
+
+    ran = await lab.run(lab.settings(lab.instance(emulator), types={"software": FEW, "default": FEW}))
+    assert set(ran.verdicts()) == {"prod/devices", "prod/users"}
+
+
+async def test_a_table_for_a_type_that_the_list_is_short_of_is_taken(lab: Lab, start: Start) -> None:
+    """A server may know more types than it lists."""
+    body = json.dumps({"asset_types": ["users"]})
+    sizes = {"users": 20, "gadgets": 20}
+    emulator = await start("p90", sizes, mishaps=(Mishap("other-body", on="types", body=body),))
+    ran = await lab.run(lab.settings(lab.instance(emulator), types={"gadgets": FEW}, entities=("gadgets",)))
+
+    assert ran.verdicts() == {"prod/gadgets": "complete"}
+
+
+@pytest.mark.parametrize("profile", ["p70", "p90", "v1"])
+async def test_capitals_find_their_small_letters(lab: Lab, start: Start, profile: str) -> None:
+    """`Devices` is not a type, and `devices` is what was meant."""
+    emulator = await start(profile, {"devices": 20})
+    with pytest.raises(UnknownEntity, match="did you mean 'devices'"):
+        await lab.run(lab.settings(lab.instance(emulator), entities=("DEVICES",)))
+
+
+async def test_a_mistyped_field_finds_its_nearest(lab: Lab, start: Start) -> None:
+    """The notice names it as it was written: without the prefix, or with it."""
+    emulator = await start()
+    fields = ("usernme", "specific_data.data.usernme")
+    settings = lab.settings(lab.instance(emulator), types={"users": EntitySettings(fields=fields)}, entities=("users",))
+    told = notices(await lab.run(settings))
+
+    assert "no field of users matches 'usernme'; did you mean 'username'?" in told
+    assert "'specific_data.data.usernme'; did you mean 'specific_data.data.username'?" in told
+
+
+async def test_listed_types_that_cannot_be_named_are_skipped(lab: Lab, start: Start) -> None:
+    """Each is told and is in the report; the run fails for none of them, and none becomes a path."""
+    body = json.dumps({"asset_types": ["users", "../x", "a/b", "Üser", 7, None, ""]})
+    emulator = await start("p90", {"users": 20}, mishaps=(Mishap("other-body", on="types", body=body),))
+    ran = await lab.run(lab.settings(lab.instance(emulator), types={"default": FEW}))
+
+    odd = {"prod/../x", "prod/a/b", "prod/Üser"}
+    assert ran.verdicts() == {"prod/users": "complete"} | dict.fromkeys(odd, "skipped")
+    assert ran.report.errors == ()
+    assert {lane["reason"] for lane in lab.manifest()["lanes"] if lane["verdict"] == "skipped"} == {
+        f"not offered: {name!r} is not a name of an entity type: small letters, digits and underscores only"
+        for name in ("../x", "a/b", "Üser")
+    }
+    assert not any("x" in seen.path.split("/") or "b" in seen.path.split("/") for seen in emulator.log)
+
+
+@pytest.mark.parametrize(
+    ("entities", "fate", "lanes"),
+    [((), "the snapshot is without it from now on", {"new"}), (("users",), "its files stay", {"old", "new"})],
+)
+async def test_an_instance_that_is_gone_is_told(
+    lab: Lab, start: Start, entities: tuple[str, ...], fate: str, lanes: set[str]
+) -> None:
+    """A full run leaves a renamed instance out of the snapshot, one that names types keeps it; both say so."""
+    emulator = await start(sizes={"users": 20})
+    before = await lab.run(lab.settings(lab.instance(emulator, "old"), types={"default": FEW}))
+    ran = await lab.run(lab.settings(lab.instance(emulator, "new"), types={"default": FEW}, entities=entities))
+
+    assert "not in the configuration" not in notices(before)
+    assert f"instance old is not in the configuration any more; {fate}" in notices(ran)
+    assert {lane["instance"] for lane in lab.manifest()["lanes"]} == lanes
+
+
+async def test_a_count_that_is_not_ready_is_told_once(lab: Lab, start: Start) -> None:
+    """After some seconds, with how long it is waited for; a short wait and a short patience are not worth a word."""
+    emulator = await start(mishaps=(Mishap("count-null"),))
+    told: list[object] = []
+
+    async def at_once(_seconds: float) -> None:
+        pass
+
+    async with open_sources(lab.settings(lab.instance(emulator)), told.append) as sources:
+        source = sources["prod"]
+        assert isinstance(source, Source)
+        await source.count(Question("users"), sleep=at_once, patience=3)
+        assert not any(isinstance(event, Notice) for event in told)
+        await source.count(Question("users"), sleep=at_once)
+
+    text = "instance prod: the server has not counted users yet; waiting for that up to 10 minutes"
+    assert [event.text for event in told if isinstance(event, Notice)] == [text]
