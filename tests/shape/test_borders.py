@@ -102,6 +102,7 @@ def test_a_key_may_be_escaped() -> None:
     assert split(b'{"\\u0061ssets":[{"a":NaN}],"\\x":1}', "assets") == [b'{"a":NaN}']
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("piece", [b"[", b'{"a":', b'"', b"\\", b'"\\', b"[,", b"{}", b'{"a":1}', b"]"])
 def test_the_scanner_is_linear(piece: bytes) -> None:
     """A megabyte of anything is done with in a moment."""

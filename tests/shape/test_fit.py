@@ -297,6 +297,7 @@ def test_keys_that_msgspec_does_not_take_are_cleaned() -> None:
     assert json.loads(rules.clean(raw).json) == json.loads(raw)
 
 
+@pytest.mark.alone
 def test_many_keys_take_a_moment() -> None:
     """A hundred thousand keys in one record, or elements in one list, are no denial of service."""
     rules = Rules([ID, column(Many(Atom("integer")))])
