@@ -22,7 +22,10 @@ SEEN = "specific_data.data.last_seen"  # list<timestamp>
 FIRST = "specific_data.data.first_seen"
 MANAGED = "specific_data.data.is_managed"  # list<bool>
 PORTS = "specific_data.data.open_ports"  # list<struct>
-FIELDS = EntitySettings(fields=("name", "risk_score", "os.major", "last_seen", "is_managed", "open_ports", "labels"))
+FIELDS = EntitySettings(
+    fields=("name", "risk_score", "os.major", "last_seen", "is_managed", "open_ports", "labels"),
+    proof="signs",  # the mishaps put their values into listings of ids, too
+)
 PROFILES = ["p90", "v1"]
 SECOND = ["p90", pytest.param("v1", marks=pytest.mark.slow)]  # the envelope differs, the values do not
 
