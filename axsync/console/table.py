@@ -13,6 +13,7 @@ from rich.text import Text
 from axsync.console.words import clean
 
 Side = Literal["left", "right"]
+GAP, FOLDED = 2, 12  # characters: between columns, and what a column of words needs at least
 COLOURS = {
     "complete": "green",
     "readable": "green",
@@ -60,7 +61,7 @@ class Table:
 
 def show(table: Table, console: Console) -> None:
     """Print the table in the form that suits the console."""
-    if console.is_terminal and not console.is_dumb_terminal:
+    if console.is_terminal and not console.is_dumb_terminal and _fits(table, console.width):
         console.print(_rich(table))
         return
     for line in plain_lines(table):
@@ -80,6 +81,15 @@ def plain_lines(table: Table) -> list[str]:
 def _padded(cell: str, width: int, side: Side) -> str:
     blank = " " * (width - cell_len(cell))
     return blank + cell if side == "right" else cell + blank
+
+
+def _fits(table: Table, width: int) -> bool:
+    """Whether a drawn table has room for every number and name; where not, lines run over and nothing is cut."""
+    rows = [row for row in (table.titles, *table.rows, table.total) if row]
+    widths = [max(cell_len(clean(row[i])) for row in rows) for i in range(len(table.titles))]
+    # Numbers keep their line, words may fold.
+    widths = [w if side == "right" else min(w, FOLDED) for w, side in zip(widths, table.sides, strict=True)]
+    return sum(widths) + GAP * len(widths) <= width
 
 
 def _rich(table: Table) -> RichTable:

@@ -91,6 +91,8 @@ _EXTRA = "is not in any manifest"
 def _wrong_with(lake: Lake, file: FileRecord, held: Held, heard: Heard) -> str:
     """What is wrong with one file; empty where nothing is."""
     path = lake.root / file.path
+    if not path.resolve().is_relative_to(lake.root.resolve()):
+        return "is a link that leads out of the lake"
     try:
         digest, size = _digest(path, heard)
         if size != file.bytes:

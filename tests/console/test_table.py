@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from rich.console import Console
 
 from axsync.console.table import Table, plain_lines, show
@@ -37,3 +38,14 @@ def test_a_terminal_gets_a_drawn_table_and_no_escapes_of_others() -> None:
     assert "[bold]x" in stream.getvalue()
     assert "─" in stream.getvalue()
     assert "\x1b]" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [8, 20, 40, 80])
+def test_no_number_is_ever_cut(width: int) -> None:
+    """A terminal that is too narrow for the table gets lines that run over."""
+    stream = io.StringIO()
+    show(TABLE, Console(file=stream, force_terminal=True, width=width, color_system=None))
+
+    assert "2,000" in stream.getvalue()
+    assert "2,005" in stream.getvalue()
+    assert "devices" in stream.getvalue()

@@ -173,3 +173,12 @@ def test_columns_that_cannot_be_understood_are_a_damaged_manifest(lake: Lake) ->
 
     with pytest.raises(ManifestError, match="is damaged"):
         verified(lake)
+
+
+def test_a_file_that_is_a_link_out_of_the_lake_is_a_fault(lake: Lake, tmp_path: Path) -> None:
+    """Whatever it holds: it is not in the lake, and is not read."""
+    path = part(lake)
+    away = path.rename(tmp_path / "away.parquet")
+    path.symlink_to(away)
+
+    assert texts(verified(lake)) == ["is a link that leads out of the lake"]
