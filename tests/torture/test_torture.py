@@ -20,7 +20,7 @@ import pytest
 from tests.torture.lakes import Rows, readable, rows_of, strays
 
 FULL = bool(os.environ.get("AXSYNC_TORTURE"))
-STRIDE = 1 if FULL else 29
+STRIDE = 1 if FULL else 53
 RANDOM_KILLS = 200 if FULL else 3
 HARNESS = Path(__file__).with_name("harness.py")
 KEYS = {"T_KEY": "demo-key-of-the-emulator", "T_SECRET": "demo-secret-of-the-emulator"}
