@@ -69,7 +69,6 @@ REFUSALS = {
     "403": Mishap("403"),
     "redirect": Mishap("redirect"),
     "login page": Mishap("login-page"),
-    "error": Mishap("error-200"),
 }
 
 
