@@ -121,6 +121,8 @@ def read_count(reply: Reply, host: str) -> int | None:
     if reply.status == 202 or not reply.body:  # HTTP: accepted
         return None
     answer = _json(reply, host)
+    if "error" in answer or "errors" in answer:
+        raise BadAnswer(f"{host} answered a count with an error", host=host, status=reply.status)
     value = answer.get("value", answer.get("count"))
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
