@@ -1,5 +1,7 @@
 """What a page says about itself, read without making its rows into objects."""
 
+from collections.abc import Mapping
+
 import msgspec
 import orjson
 
@@ -111,6 +113,18 @@ def _not_a_page(body: bytes, host: str) -> BadAnswer:
     return BadAnswer(f"{host} answered 200 with something that is not a page", host=host, status=200, detail=words)
 
 
+def tells_error(answer: Mapping[str, object]) -> bool:
+    """Whether an object of JSON is an error, told with whatever status (API reference 4.6)."""
+    return bool(answer.get("error") or answer.get("errors")) or answer.get("status") == "error"
+
+
+def refuse_error(answer: Mapping[str, object], reply: Reply, host: str) -> None:
+    """Raises: BadAnswer for an error that is told where a count should be."""
+    if tells_error(answer):
+        words = error_words(reply.body)
+        raise BadAnswer(f"{host} answered a count with an error", host=host, status=reply.status, detail=words)
+
+
 def error_words(body: bytes) -> str:
     """The server's own words for an error, or the beginning of whatever it sent."""
     try:
@@ -121,8 +135,9 @@ def error_words(body: bytes) -> str:
         listed = answer.get("errors")
         if isinstance(listed, list):
             return "; ".join(_one_error(e) for e in listed)[:500]
-        if "error" in answer:
-            return str(answer["error"])[:500]
+        for key in ("error", "message"):
+            if key in answer:
+                return str(answer[key])[:500]
     return body[:200].decode("utf-8", "replace")
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from axsync.api import paths
 from axsync.api.catalogue import fields_of, with_roots
-from axsync.api.envelope import read_envelope
+from axsync.api.envelope import read_envelope, refuse_error
 from axsync.api.question import Dialect, Question
 from axsync.errors import BadAnswer
 from axsync.fields import Field
@@ -112,7 +112,8 @@ def count_request(question: Question, dialect: Dialect, poll: str) -> Request:
 
 
 def read_count(reply: Reply, host: str) -> int | None:
-    """None means that the background job has not ended."""
+    """None means that the background job has not ended. Raises: BadAnswer, also for an error told with status 200."""
+    refuse_error(_json(reply, host), reply, host)
     value = _attributes(reply, host).get("value")
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 

@@ -8,7 +8,7 @@ import orjson
 
 from axsync.api import paths
 from axsync.api.catalogue import fields_of, with_roots
-from axsync.api.envelope import read_envelope
+from axsync.api.envelope import read_envelope, refuse_error, tells_error
 from axsync.api.question import Dialect, Question
 from axsync.errors import BadAnswer
 from axsync.fields import Field
@@ -59,8 +59,9 @@ def discovery_request() -> Request:
 
 
 def read_discovery(reply: Reply, host: str) -> str | None:
-    """Only `status` is dependable (OQ-28)."""
-    status = _json(reply, host).get("status")
+    """Only `status` is dependable (OQ-28); that of an error is none of the cycle."""
+    answer = _json(reply, host)
+    status = None if tells_error(answer) else answer.get("status")
     return status if isinstance(status, str) else None
 
 
@@ -121,8 +122,7 @@ def read_count(reply: Reply, host: str) -> int | None:
     if reply.status == 202 or not reply.body:  # HTTP: accepted
         return None
     answer = _json(reply, host)
-    if "error" in answer or "errors" in answer:
-        raise BadAnswer(f"{host} answered a count with an error", host=host, status=reply.status)
+    refuse_error(answer, reply, host)
     value = answer.get("value", answer.get("count"))
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 

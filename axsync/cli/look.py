@@ -24,7 +24,7 @@ Examples:
   axsync check --output json | jq '.[].steps[] | select(.name == "TLS").facts.days_left'
 
 \b
-Exit codes: 0 all is well, 4 refused credential, 75 not reachable, 1 something else."""
+Exit codes: 0 all is well, 2 settings that a run refuses, 4 refused credential, 75 not reachable, 1 something else."""
 
 ENTITIES = """\b
 Examples:

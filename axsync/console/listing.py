@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from axsync.console.explain import FAILED, LATER, REFUSED
+from axsync.console.explain import FAILED, LATER, REFUSED, USAGE
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, counted, number
 from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
 
-_CODES = {"refused": REFUSED, "unreachable": LATER, "other": FAILED}
+_CODES = {"refused": REFUSED, "unreachable": LATER, "unknown": USAGE, "other": FAILED}
 """Which exit code a failed step means."""
 
 

@@ -1,12 +1,24 @@
 """Whether instances can be reached and read, step by step; nothing is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from axsync.engine import together
-from axsync.errors import BadAnswer, BadRequest, NotOffered, ProxyRefused, Refused, ServerError, Unreachable, Untrusted
+from axsync.errors import (
+    BadAnswer,
+    BadRequest,
+    NotOffered,
+    ProxyRefused,
+    Refused,
+    ServerError,
+    Unreachable,
+    Untrusted,
+    UsageError,
+)
 from axsync.events import Observer
 from axsync.runs.begin import all_of
+from axsync.runs.choice import lanes_among
 from axsync.runs.instances import open_transports, remember
 from axsync.runs.report import CheckStep, EntityCheck, Failure, InstanceCheck
 from axsync.settings import InstanceSettings, Settings
@@ -21,6 +33,11 @@ FEW_DAYS = 30
 
 COUNT_SECONDS = 10.0
 """A count that takes longer is left open: the type can be read all the same."""
+
+Found: TypeAlias = dict[str, int | ServerError | None]
+"""Entity type → its count, or why it cannot be read."""
+Seen: TypeAlias = tuple[Source, Sequence[str]]
+"""An instance that answers, and the entity types that it offers."""
 
 NOT_TRIED = "not tried"
 ROLE = "a role with API access that may view assets; from version 6.1.74 on, a service account"
@@ -46,26 +63,57 @@ _ADVICE = {
 
 async def check(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[InstanceCheck, ...]:
     """Whether each instance can be reached and read, type by type. Raises: ConfigError."""
-    wanted = settings.run.entities
+    seen: dict[str, Seen] = {}
     async with open_transports(settings, all_of(observers)) as transports:
-        found = await together([_check(i, transports[i.name], wanted) for i in settings.chosen()])
+        wanted = settings.run.entities
+        found = await together([_check(i, transports[i.name], wanted, seen) for i in settings.chosen()])
+        refused = await _refused(settings, seen) if seen else None
     remember(i for i, one in zip(settings.chosen(), found, strict=True) if one.accepted)
-    return tuple(found)
+    return tuple(_with_refused(one, refused) if refused and one.name in seen else one for one in found)
 
 
-async def _check(instance: InstanceSettings, transport: Transport, wanted: Sequence[str]) -> InstanceCheck:
+async def _check(
+    instance: InstanceSettings, transport: Transport, wanted: Sequence[str], seen: dict[str, Seen]
+) -> InstanceCheck:
+    """One instance, step by step; what it offers, where it tells, goes to `seen`."""
     steps = [_of_stage(stage) for stage in await reach(transport.way)]
     entities: tuple[EntityCheck, ...] = ()
     if steps[-1].ok is not False:
         try:
             source = await probe(instance, transport)
-            entities = await _entities(source, wanted)
+            found = await _offered(source, wanted)
+            entities = _entities(found, wanted)
             steps += [*_answered(source), _clock(transport.skew), await _discovery(source), _summed(entities)]
+            seen[instance.name] = source, source.listed or tuple(found)
         except ServerError as error:
             steps = _stopped(steps, error)
     tried = {step.name for step in steps}
     steps += [CheckStep(name, ok=None, text=NOT_TRIED) for name in (*STEPS, *LATER_STEPS) if name not in tried]
     return InstanceCheck(instance.name, instance.url, tuple(steps), entities)
+
+
+async def _refused(settings: Settings, seen: Mapping[str, Seen]) -> UsageError | None:
+    """Why a run with these settings would not begin: they name an entity type that is not there."""
+    try:
+        await lanes_among(
+            settings,
+            {name: source for name, (source, _) in seen.items()},
+            {name: offered for name, (_, offered) in seen.items()},
+        )
+    except UsageError as error:
+        return error
+    return None
+
+
+def _with_refused(found: InstanceCheck, error: UsageError) -> InstanceCheck:
+    advice = "`axsync entities` lists what is offered; a run with these settings is refused as well"
+    steps = [
+        replace(step, ok=False, text=str(error), advice=advice, failure="unknown")
+        if step.name == "entity types"
+        else step
+        for step in found.steps
+    ]
+    return replace(found, steps=tuple(steps))
 
 
 def _of_stage(stage: Stage) -> CheckStep:
@@ -86,8 +134,13 @@ def _failed(name: str, error: ServerError, text: str = "") -> CheckStep:
         advice = _TLS_ADVICE[error.fault]
     elif isinstance(error, Unreachable) and name == "API":
         advice = "again later; the host is there, and gave no usable answer"
-    told = text or (f"{error} ({error.detail})" if error.detail and error.detail not in str(error) else str(error))
-    return CheckStep(name, ok=False, text=told, advice=advice, failure=_kind(error))
+    elif error.status == 200 and error.detail and name == "API":
+        advice = f"again later, if these words are those of Axonius; otherwise {advice}"
+    return CheckStep(name, ok=False, text=text or _told(error), advice=advice, failure=_kind(error))
+
+
+def _told(error: ServerError) -> str:
+    return f"{error} ({error.detail})" if error.detail and error.detail not in str(error) else str(error)
 
 
 def _kind(error: ServerError) -> Failure:
@@ -137,8 +190,13 @@ async def _discovery(source: Source) -> CheckStep:
     return CheckStep("discovery", ok=None, text=await source.discovery() or "not told")
 
 
-async def _entities(source: Source, wanted: Sequence[str]) -> tuple[EntityCheck, ...]:
+async def _offered(source: Source, wanted: Sequence[str]) -> Found:
     found = await source.offered(patience=COUNT_SECONDS)
+    unheard = [] if source.listed else [name for name in wanted if name not in found]
+    return found | (await source.offered(unheard, patience=COUNT_SECONDS) if unheard else {})
+
+
+def _entities(found: Found, wanted: Sequence[str]) -> tuple[EntityCheck, ...]:
     checked = [_entity_check(name, count) for name, count in found.items()]
     checked += [EntityCheck(name, "not offered") for name in wanted if name not in found]
     return tuple(sorted(checked, key=lambda one: one.entity))
@@ -152,7 +210,7 @@ def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:
         return EntityCheck(name, "not licensed", note=words)
     if isinstance(found, NotOffered):
         return EntityCheck(name, "forbidden" if found.status == 403 else "not offered", note=words)
-    return EntityCheck(name, "not offered" if isinstance(found, BadRequest) else "failed", note=f"{found}: {words}")
+    return EntityCheck(name, "not offered" if isinstance(found, BadRequest) else "failed", note=_told(found))
 
 
 def _summed(entities: Sequence[EntityCheck]) -> CheckStep:

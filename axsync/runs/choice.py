@@ -17,11 +17,17 @@ async def chosen_lanes(settings: Settings, sources: Mapping[str, Source]) -> tup
     Raises: UnknownEntity; ConfigError where a table is for a type that is nowhere to be found; ServerError.
     """
     offered = await together([_offered(settings, source) for source in sources.values()])
-    named = dict(zip(sources, offered, strict=True))
+    return await lanes_among(settings, sources, dict(zip(sources, offered, strict=True)))
+
+
+async def lanes_among(
+    settings: Settings, sources: Mapping[str, Source], named: Mapping[str, Collection[str]]
+) -> tuple[Lane, ...]:
+    """The same, where it is known what each instance offers. Raises: as `chosen_lanes`."""
     configured = [e for e in settings.entities if e != DEFAULT_ENTITY]
     lanes = choose_lanes(settings.run.entities, named, configured=configured, heard_of=KNOWN_ENTITIES)
     if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type
-        heard = dict.fromkeys((*(e for types in offered for e in types), *KNOWN_ENTITIES))
+        heard = dict.fromkeys((*(e for types in named.values() for e in types), *KNOWN_ENTITIES))
         await _refuse_unheard([e for e in configured if e not in heard], heard, sources)
     return lanes
 

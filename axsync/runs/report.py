@@ -22,7 +22,8 @@ class Report:
     errors: tuple[AxsyncError, ...] = ()
 
 
-Failure: TypeAlias = Literal["", "refused", "unreachable", "other"]
+Failure: TypeAlias = Literal["", "refused", "unreachable", "unknown", "other"]
+"""What kind a failed step was of; unknown: the settings name an entity type that is not there."""
 
 
 @dataclass(frozen=True, slots=True)

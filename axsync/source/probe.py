@@ -24,23 +24,30 @@ async def probe(settings: InstanceSettings, transport: Transport) -> Source:
         try:
             return await _introduce(source, sure=len(wanted) == 1)
         except (NotOffered, BadAnswer, BadRequest) as error:
-            refusal = error
+            # An error told with status 200 says more than that the other generation is not there.
+            refusal = refusal if isinstance(refusal, BadAnswer) and refusal.detail else error
     host = transport.host
     message = f"{host} speaks no API that axsync knows ({', '.join(wanted)})"
-    raise NotOffered(message, host=host, status=refusal.status if refusal else None)
+    status, words = (refusal.status, refusal.detail) if refusal else (None, "")
+    raise NotOffered(message, host=host, status=status, detail=words)
 
 
 async def _introduce(source: Source, *, sure: bool) -> Source:
-    """About, discovery, entity types, one row with every optional key."""
+    """About, discovery, entity types, one row with every optional key. Raises: what says that it is not this API."""
+    hidden = False
     try:
         source.version = await _about(source.api, source.transport)
     except (NotOffered, BadAnswer, BadRequest) as error:
         # 404 means another generation; 403 may be a role that sees assets but not the about page.
-        if not sure and error.status != 403:
+        hidden = error.status == 403
+        if not sure and not hidden:
             raise
-    await source.discovery()
+    cycle = await source.discovery()
     source.listed = await _listed(source)
-    await _taste(source)
+    ill = await _taste(source)
+    # Errors told with status 200 look like answers, until not one of them says anything.
+    if isinstance(ill, BadAnswer) and not (hidden or source.version or cycle or source.listed):
+        raise ill
     return source
 
 
@@ -60,9 +67,13 @@ async def _listed(source: Source) -> tuple[str, ...] | None:
         return None  # the path may be routed to get-by-id and answer 400, 404, 405 (API reference 3.3, step 3)
 
 
-async def _taste(source: Source) -> None:
-    """Ask for one device with all optional keys, so that refused ones are known before lanes start."""
+async def _taste(source: Source) -> ServerError | None:
+    """Ask for one device with all optional keys, so that refused ones are known before lanes start.
+
+    Returns what came instead: devices may be out of this account's reach, or ill; lanes will tell.
+    """
     try:
         await source.page(Question("devices", _PROBED), _FIRST, Ask())
-    except (NotOffered, BadRequest, BadAnswer, Unreachable):
-        return  # devices may be out of this account's reach, or ill; lanes will tell
+    except (NotOffered, BadRequest, BadAnswer, Unreachable) as error:
+        return error
+    return None

@@ -23,7 +23,8 @@ class Certificate:
         day = self.expires[:10]
         if self.days_left < 0:
             return f"issued by {self.issuer}, expired {day}"
-        return f"issued by {self.issuer}, expires {day} ({self.days_left} days left)"
+        days = "1 day" if self.days_left == 1 else f"{self.days_left} days"
+        return f"issued by {self.issuer}, expires {day} ({days} left)"
 
     def facts(self) -> dict[str, str | int | float | None]:
         """The same for machines."""

@@ -1,6 +1,6 @@
 import pytest
 
-from axsync.api import Dialect, Question, v1
+from axsync.api import Api, Dialect, Question, v1, v2
 from axsync.errors import BadAnswer
 from axsync.model import Request, Window
 from tests.api.asked import HOST, asked, raw, reply
@@ -123,6 +123,19 @@ def test_a_count_is_null_until_the_background_job_ends(value: object, count: int
     data = {"type": "int_value_schema", "id": "q-77", "attributes": {"value": value}}
 
     assert v1.read_count(reply({"data": data}), HOST) == count
+
+
+@pytest.mark.parametrize(
+    "answer", [{"error": "no"}, {"errors": [{"detail": "no"}]}, {"status": "error", "message": "no"}]
+)
+@pytest.mark.parametrize("api", [v1, v2])
+def test_a_count_that_is_an_error_is_not_waited_for(api: Api, answer: dict[str, object]) -> None:
+    """It is no count that is still being made; the server's words are kept."""
+    with pytest.raises(BadAnswer, match="answered a count with an error") as caught:
+        api.read_count(reply(answer), HOST)
+
+    assert caught.value.detail == "no"
+    assert api.read_count(reply({"error": None, "errors": []}), HOST) is None
 
 
 def test_the_days_of_history_are_listed_per_type_with_what_must_be_sent() -> None:

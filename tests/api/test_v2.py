@@ -4,7 +4,7 @@ import pytest
 
 from axsync.api import GENERATIONS, Dialect, Question, v2
 from axsync.errors import BadAnswer
-from axsync.model import Reply, Request, Window
+from axsync.model import Request, Window
 from tests.api.asked import HOST, asked, raw, reply
 
 PLAIN = Dialect("v2")
@@ -203,10 +203,3 @@ def test_no_request_holds_a_secret_or_null() -> None:
     assert body is not None
     assert b"null" not in body
     assert "api" not in json.dumps(json.loads(body))
-
-
-@pytest.mark.parametrize("body", [b'{"error":"no"}', b'{"errors":[{"error":"no"}]}'])
-def test_a_count_that_is_an_error_is_not_waited_for(body: bytes) -> None:
-    """It is no count that is still being made."""
-    with pytest.raises(BadAnswer):
-        v2.read_count(Reply(200, {}, body), "host")

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import trustme
 
-from axsync.console.explain import FAILED, LATER, REFUSED
+from axsync.console.explain import FAILED, LATER, REFUSED, USAGE
 from axsync.console.listing import check_exit_code
 from axsync.emulator import Emulator, Mishap
-from axsync.errors import BadRequest, NotOffered
+from axsync.errors import BadRequest, NotOffered, UsageError
 from axsync.events import Event, Notice
 from axsync.runs import CheckStep, InstanceCheck, check
 from axsync.runs.check import _entity_check
-from axsync.settings import InstanceSettings
+from axsync.runs.trial import try_credential
+from axsync.settings import EntitySettings, InstanceSettings
 from tests.flow.canned import answer, canned
 from tests.flow.front import HOST, pem, server_context, tls_front, wants_client
 from tests.flow.harness import Lab
@@ -128,6 +129,15 @@ async def test_a_certificate_that_ends_soon_is_told_in_time(lab: Lab, start: Sta
     assert check_exit_code([found]) == 0
 
 
+async def test_the_last_day_of_a_certificate_is_one_day(lab: Lab, start: Start, ca_file: str) -> None:
+    """As people say it."""
+    emulator = await start()
+    with tls_front(emulator.url, server_context(AUTHORITY, HOST, days=2)) as url:
+        found = await checked(lab, lab.instance(emulator, url=url, ca_file=ca_file))
+
+    assert step_of(found, "TLS").text.endswith("(1 day left)")
+
+
 async def test_a_client_certificate_that_is_wanted_fails_tls(lab: Lab, start: Start, ca_file: str) -> None:
     """Also where the server says so with the first request only."""
     emulator = await start()
@@ -227,6 +237,39 @@ async def test_what_is_no_axonius_fails_at_the_api(lab: Lab, start: Start) -> No
     assert step_of(found, "credential").text == "not told"
 
 
+@pytest.mark.parametrize("details", [{}, {"shape": "status"}])
+@pytest.mark.parametrize(("profile", "api"), [("p90", "auto"), ("p70", "v2"), ("v1", "v1")])
+async def test_errors_told_with_200_are_no_answers(
+    lab: Lab, start: Start, profile: str, api: str, details: dict[str, Any]
+) -> None:
+    """A server that answers everything with them accepts nothing and offers nothing, whatever its status says."""
+    emulator = await start(profile, mishaps=[Mishap("error-200", **details)])
+    place = lab.instance(emulator, api=api, tries=1)
+    found = await checked(lab, place)
+
+    assert (failed(found).name, check_exit_code([found])) == ("API", FAILED)
+    assert "Search failed" in failed(found).text
+    assert "again later" in failed(found).advice
+    assert not found.accepted
+    with pytest.raises(NotOffered, match="speaks no API"):
+        await try_credential(place)
+
+
+@pytest.mark.parametrize("details", [{}, {"shape": "status"}])
+@pytest.mark.parametrize("profile", ["p90", "p70", "v1"])
+async def test_counts_that_are_errors_told_with_200_are_failures(
+    lab: Lab, start: Start, profile: str, details: dict[str, Any]
+) -> None:
+    """Not types that can be read and have no count yet; the server's words stand beside them, once."""
+    emulator = await start(profile, mishaps=[Mishap("error-200", on="count", **details)])
+    found = await checked(lab, lab.instance(emulator, tries=1))
+
+    assert (step_of(found, "entity types").ok, check_exit_code([found])) == (False, LATER)
+    assert {one.state for one in found.entities} == {"failed"}
+    assert all(one.note.count("Search failed") == 1 for one in found.entities)
+    assert all(one.note.count("answered a count") == 1 for one in found.entities)
+
+
 async def test_a_server_that_is_ill_fails_at_the_api_for_now(lab: Lab, start: Start) -> None:
     """503 to all tries is exit code 75."""
     emulator = await start(mishaps=[Mishap("503")])
@@ -252,14 +295,13 @@ async def test_the_least_privileged_role_is_enough(lab: Lab, start: Start, profi
 
 
 async def test_rights_are_told_per_entity_type(lab: Lab, start: Start) -> None:
-    """Readable, empty, forbidden, not licensed, not offered, failed; with the server's words."""
+    """Readable, empty, forbidden, failed; with the server's words."""
     sizes = {"devices": 9, "users": 0, "software": 5, "groups": 3}
     emulator = await start("p90", sizes, mishaps=[Mishap("403", entity="software"), Mishap("503", entity="groups")])
-    found = await checked(lab, lab.instance(emulator, tries=1), entities=("devices", "cases"))
+    found = await checked(lab, lab.instance(emulator, tries=1))
 
     states = {one.entity: one.state for one in found.entities}
     assert states == {
-        "cases": "not offered",
         "devices": "readable",
         "groups": "failed",
         "software": "forbidden",
@@ -267,6 +309,37 @@ async def test_rights_are_told_per_entity_type(lab: Lab, start: Start) -> None:
     }
     assert check_exit_code([found]) == LATER
     assert all(one.note for one in found.entities if one.state in {"failed", "forbidden"})
+
+
+@pytest.mark.parametrize("profile", ["p90", "p70", "v1"])
+@pytest.mark.parametrize(
+    "chosen",
+    [{"entities": ("devices", "user")}, {"entities": ("user",)}, {"types": {"user": EntitySettings()}}],
+)
+async def test_what_a_run_refuses_is_refused(lab: Lab, start: Start, profile: str, chosen: dict[str, Any]) -> None:
+    """A mistyped entity type of the settings: the same sentence and exit code 2, beside all that is well."""
+    emulator = await start(profile)
+    place = lab.instance(emulator)
+    with pytest.raises(UsageError) as refused:
+        await lab.run(lab.settings(place, **chosen))
+    [found] = await check(lab.settings(place, **chosen))
+
+    step = step_of(found, "entity types")
+    assert "offers no entity type 'user'; did you mean 'users'?" in step.text
+    assert (step.text, check_exit_code([found])) == (str(refused.value), USAGE)
+    assert "`axsync entities`" in step.advice
+    assert found.accepted
+
+
+@pytest.mark.parametrize("profile", ["p90", "p70", "v1"])
+async def test_a_type_that_one_instance_lacks_is_told(lab: Lab, start: Start, profile: str) -> None:
+    """A run takes it from the others, so it is a word about the rights and no failure."""
+    first, second = await start(profile, {"devices": 9, "users": 5}), await start(profile, {"devices": 9})
+    places = lab.instance(first, name="a"), lab.instance(second, name="b")
+    found = await check(lab.settings(*places, entities=("users",)))
+
+    assert [step_of(one, "entity types").ok for one in found] == [True, True]
+    assert {one.entity: one.state for one in found[1].entities}["users"] == "not offered"
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
