@@ -2,15 +2,13 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -49,7 +47,7 @@ class Question:
 
 def demonstrate(sync: Sync, lake: str, *, rows: int, manner: Manner) -> int:
     """Dump an emulated instance into `lake` and show what is there; the exit code of the run."""
-    with _ending_on_terminate(), emulator(["--size", f"devices={rows}"]) as url:
+    with emulator(["--size", f"devices={rows}"]) as url:
         if manner.verbosity >= 0 and manner.log_format == "text":
             sys.stderr.write(f"a small Axonius listens on {url}\n")
         ended = dump(sync, demo_settings(url, lake), manner)
@@ -104,20 +102,6 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     for stream in (server.stdin, server.stdout):
         if stream is not None:
             stream.close()
-
-
-@contextmanager
-def _ending_on_terminate() -> Iterator[None]:
-    """SIGTERM unwinds like an error, so that what was started is ended."""
-
-    def leave(number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def look(report: Report, console: Console) -> None:

@@ -38,6 +38,10 @@ Errors carry facts as attributes and one plain sentence; advice is the console's
 """
 
 
+class Terminated(BaseException):
+    """SIGTERM while nothing is under way that has an end of its own for it; no `except Exception` may swallow it."""
+
+
 class AxsyncError(Exception):
     """Root of everything axsync raises on purpose."""
 

@@ -1,18 +1,21 @@
 """A group that imports its commands late, and the one place where errors end."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
 from axsync.cli.options import LOG_FORMAT, VERBOSITY
-from axsync.errors import AxsyncError
+from axsync.errors import AxsyncError, Terminated
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 class LazyGroup(click.Group):
@@ -48,14 +51,37 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's signature
         """Run the command; an error becomes words and an exit code here and nowhere else."""
         try:
-            return super().invoke(ctx)
+            with _unwinding_on_terminate():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
+        except Terminated:
+            click.echo("terminated", err=True)
+            ctx.exit(TERMINATED)
         except (KeyboardInterrupt, click.Abort):  # the second one at a question
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
         except Exception as error:  # noqa: BLE001  the one place: whatever it is, it ends in words and a code
             ctx.exit(_tell(error, ctx))
+
+
+@contextmanager
+def _unwinding_on_terminate() -> Iterator[None]:
+    """SIGTERM unwinds like an error, so that what was started is ended; a second one does not wait for that."""
+
+    def at_once(_number: int, _frame: FrameType | None) -> NoReturn:
+        os._exit(TERMINATED)
+
+    def unwind(_number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGTERM, at_once)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is unwind:  # after a first one, a second one is still to be heeded
+            signal.signal(signal.SIGTERM, before)
 
 
 def _tell(error: Exception, ctx: click.Context) -> int:

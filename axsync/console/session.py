@@ -25,6 +25,7 @@ from axsync.console.report import keep
 from axsync.console.tally import Tally
 from axsync.console.tick import Ticks
 from axsync.console.words import clean
+from axsync.errors import Terminated
 from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
 from axsync.publish import Lake
 from axsync.runs import Report
@@ -91,12 +92,19 @@ def dump(sync: Sync, settings: Settings, manner: Manner, observers: Sequence[Obs
     try:
         with watching(sys.stderr, manner) as observer:
             report = until_done(lambda: sync(settings, observers=(observer, seen, *observers)))
-    except Stopped as stopped:
-        say(_farewell(stopped.exit_code, seen.run_id), manner)
-        return Ended(stopped.exit_code)
-    page = _page(report, settings, manner) if seen.begun and not settings.run.dry_run else None
-    _conclude(report, manner, dry_run=settings.run.dry_run, page=page)
+        page = _page(report, settings, manner) if seen.begun and not settings.run.dry_run else None
+        _conclude(report, manner, dry_run=settings.run.dry_run, page=page)
+    except (Stopped, Terminated, KeyboardInterrupt) as ended:
+        code = _code_of(ended)
+        say(_farewell(code, seen.run_id), manner)
+        return Ended(code)
     return Ended(exit_code(report, dry_run=settings.run.dry_run), report, page)
+
+
+def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
+    if isinstance(ended, Stopped):
+        return ended.exit_code
+    return TERMINATED if isinstance(ended, Terminated) else INTERRUPTED
 
 
 def _page(report: Report, settings: Settings, manner: Manner) -> str | None:

@@ -1,10 +1,11 @@
 """Signals, sent to a process of its own that does nothing but wait."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,17 +16,25 @@ import asyncio, atexit, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from axsync.cli import main
 from axsync.cli.doors import Doors
+from axsync.console import session
 from axsync.events import SnapshotPublished
 
 async def wait(settings, *, observers=()):
     if "published" in sys.argv:
         for observer in observers:
             observer(SnapshotPublished("r1", "complete", "m.json"))
+    if "telling" in sys.argv:
+        session._page = tell
+        return
     print("ready", flush=True)
     try:
         await asyncio.sleep(60)
     finally:
         print("put away", flush=True)
+
+def tell(*_, **__):
+    print("ready", flush=True)
+    signal.pause()
 
 async def look(settings, *, observers=()):
     await wait(settings)
@@ -37,7 +46,7 @@ def linger():
 if "at-exit" in sys.argv:
     atexit.register(linger)
 try:
-    main([sys.argv[1], "-q"], obj=Doors(sync=wait, entities=look))
+    main([sys.argv[1], "-q", *sys.argv[sys.argv.index("--") + 1:]], obj=Doors(sync=wait, entities=look))
 finally:
     if "before-exit" in sys.argv:
         linger()
@@ -45,9 +54,9 @@ finally:
 
 
 @contextmanager
-def waiting(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def waiting(folder: Path, *arguments: str, flags: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
     keys = {"AX_URL": "https://acme.example", "AX_KEY": "k", "AX_SECRET": "s"}
-    command = [sys.executable, "-c", WAITING, *arguments]
+    command = [sys.executable, "-c", WAITING, *arguments, "--", *flags]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, cwd=folder, env=os.environ | keys, **pipes) as process:  # type: ignore[call-overload]  # mypy cannot see through **
         try:
@@ -76,6 +85,22 @@ def test_a_signal_after_publishing_says_that(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=20)
 
     assert err == "terminated after run r1 was published\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_while_it_tells_how_it_ended_is_one(
+    tmp_path: Path, number: signal.Signals, code: int, word: str
+) -> None:
+    """The work is done by then, and no loop there to hear of it; the exit code is the same, and the summary is told."""
+    told = f"""{sys.executable} -c "import sys; open('told', 'w').write(sys.stdin.read())" """
+    with waiting(tmp_path, "run", "published", "telling", flags=("--on-finish", told)) as process:
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+
+    assert (process.returncode, err) == (code, f"{word} after run r1 was published\n")
+    assert json.loads((tmp_path / "told").read_text())["exit_code"] == code
 
 
 @pytest.mark.parametrize("moment", ["before-exit", "at-exit"])
