@@ -23,7 +23,7 @@ from axsync.emulator.columns import (
     text,
     whole,
 )
-from axsync.emulator.records.common import (
+from axsync.emulator.records.vocabulary import (
     CONNECTIONS,
     LABELS,
     MAKERS,

@@ -16,7 +16,7 @@ from axsync.emulator.columns import (
     text,
     whole,
 )
-from axsync.emulator.records.common import MAKERS, OWNERS, PRODUCTS, REMARKS, SITES, TEAMS, VERSIONS, provenance
+from axsync.emulator.records.vocabulary import MAKERS, OWNERS, PRODUCTS, REMARKS, SITES, TEAMS, VERSIONS, provenance
 
 # The top-level _id (a CPE) of software: reference 7.1.
 SOFTWARE = Family(

@@ -16,7 +16,16 @@ from axsync.emulator.columns import (
     text,
     whole,
 )
-from axsync.emulator.records.common import MAKERS, OWNERS, PRODUCTS, REMARKS, SEVERITIES, TEAMS, VERSIONS, provenance
+from axsync.emulator.records.vocabulary import (
+    MAKERS,
+    OWNERS,
+    PRODUCTS,
+    REMARKS,
+    SEVERITIES,
+    TEAMS,
+    VERSIONS,
+    provenance,
+)
 
 _TIMES = provenance("vul")[1:]
 _WEAKNESS = (

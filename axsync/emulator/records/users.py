@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from axsync.emulator.columns import ID, NUMBER, SERIAL, Family, flag, several, stamp, table, text, whole
-from axsync.emulator.records.common import LABELS, OWNERS, SITES, TEAMS, provenance
+from axsync.emulator.records.vocabulary import LABELS, OWNERS, SITES, TEAMS, provenance
 
 USERS = Family(
     "users",
