@@ -14,8 +14,11 @@ AxsyncError
 │   │   └── NewestDamaged    what its newest snapshot was cannot be read
 │   ├── NoLake               there is no lake to read from
 │   ├── UnknownRun           no run, or more than one, has this id
+│   │   └── Unpublished      it has no snapshot
 │   ├── ManifestError        a manifest is damaged, or newer than this axsync
-│   │   └── ManifestNewer    of a later version
+│   │   ├── ManifestNewer    of a later version
+│   │   ├── PointerDamaged   not a manifest, but what names the newest one
+│   │   └── Unsure           what is still needed cannot be told, for one that cannot be read
 │   ├── SnapshotGone         files of a snapshot are no longer there
 │   └── NothingCommon        two snapshots that have no entity type in common
 ├── ServerError              the other side; carries `host` and, where one was received, `status`
@@ -118,12 +121,31 @@ class UnknownRun(UsageError):
         self.asked = asked
 
 
+class Unpublished(UnknownRun):
+    """A run that is meant has no snapshot: it was interrupted, or nothing came of it. `asked` is its whole id."""
+
+
 class ManifestError(UsageError):
-    """A manifest, or the pointer to the latest one, is damaged, unreadable, or newer than this axsync."""
+    """A manifest, a journal, or the pointer to the latest one is damaged, unreadable, or newer than this axsync.
+
+    Attribute: `file`, relative to the lake; the sentence ends with it.
+    """
+
+    def __init__(self, message: str, *, file: str = "") -> None:
+        super().__init__(f"{message}: {file}" if file else message)
+        self.file = file
 
 
 class ManifestNewer(ManifestError):
     """A manifest of a later version than this axsync reads."""
+
+
+class PointerDamaged(ManifestError):
+    """The pointer to the latest manifest is damaged, unreadable, or names none that is there."""
+
+
+class Unsure(ManifestError):
+    """Nothing is removed, since what is still needed cannot be told while a manifest or journal cannot be read."""
 
 
 class SnapshotGone(UsageError):

@@ -19,10 +19,11 @@ def entity_names(config: Path | None, incomplete: str) -> list[str]:
 
 
 def run_names(config: Path | None, lake: str | None, incomplete: str) -> list[str]:
-    """Snapshots of the lake, newest first, behind `latest`."""
+    """Snapshots of the lake, newest first, behind `latest` and, where there is more than one, `latest~1`."""
     uri = lake or _table(_document(config), "lake").get("uri")
     folder = Path(uri if isinstance(uri, str) else "lake", "_axsync", "snapshots")
-    return _beginning(incomplete, ["latest", *sorted((path.stem for path in folder.glob("*.json")), reverse=True)])
+    runs = sorted((path.stem for path in folder.glob("[!.]*.json")), reverse=True)
+    return _beginning(incomplete, ["latest", *(["latest~1"] if len(runs) > 1 else []), *runs])
 
 
 def _known() -> tuple[str, ...]:

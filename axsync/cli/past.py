@@ -16,11 +16,13 @@ from axsync.cli.options import OUTPUT, complete_runs, lake, lake_options, speech
 def runs(context: click.Context, /) -> None:
     """Past runs with their verdicts, newest first.
 
-    Runs without a snapshot are among them: `unfinished`, which the same command may go on with, or `given up`.
+    Runs without a snapshot are among them: `unfinished`, which the same command may go on with, or `given up`. Where
+    a manifest or journal cannot be read, the others are listed, it is named on stderr, and the exit code is 2.
     """
-    from axsync.console.history import history_json, show_history, unreadable  # noqa: PLC0415  --help must not wait
+    from axsync.console.history import history_json, show_history  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
     from axsync.past.unpublished import all_runs  # noqa: PLC0415  as above
+    from axsync.publish.history import unreadable  # noqa: PLC0415  as above
 
     looked_at = lake(context)
     history = all_runs(looked_at)

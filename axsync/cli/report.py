@@ -11,6 +11,8 @@ from axsync.cli.options import OUTPUT, complete_runs, lake, lake_options, speech
 EPILOG = """\b
 Examples:
   axsync report latest
+  axsync report latest~1                    the snapshot of the day before
+  axsync report 2026-11-23                  the newest one of that day
   axsync report 20261123T02 --into /tmp/report.html"""
 
 
@@ -28,8 +30,9 @@ Examples:
 def report(context: click.Context, /, run: str, into: Path | None) -> None:
     """One HTML page about a run: verdict, timeline, rows against earlier snapshots, drift, files.
 
-    RUN is an id, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`. The page needs nothing else:
-    open it in a browser, mail it, print it. Prints where it is.
+    RUN is an id, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`, the
+    snapshot of the day before it (`latest~N`: N days that have one). The page needs nothing else: open it in a browser,
+    mail it, print it. Prints where it is. Of a run that published nothing there is the page that its end left.
     """
     from axsync.console.listing import as_json_object  # noqa: PLC0415  --help must not wait for it
     from axsync.console.report import rewrite  # noqa: PLC0415  as above

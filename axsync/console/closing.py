@@ -1,6 +1,7 @@
-"""How a run ended: the closing table, where the lake is, a query to try; the same as JSON; the exit code."""
+"""How a run ended: the closing table, where the lake is, a look at it to try; the same as JSON; the exit code."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -145,22 +146,20 @@ def _where(report: Report, *, dry_run: bool) -> list[str]:
     if report.manifest is None:
         return [f"nothing was published; {report.lake} holds what it held before"]
     lines = [f"{report.verdict}: {report.lake}, {counted(_files(report.outcomes), 'file')}, run {report.run_id}"]
-    return [*lines, f'try:  duckdb -c "{query}"'] if (query := try_query(report)) else lines
+    return [*lines, f"try: {look}"] if (look := first_look(report)) else lines
 
 
 def _files(outcomes: Sequence[Outcome]) -> int:
     return sum(len(outcome.parts) for outcome in outcomes)
 
 
-def try_query(report: Report) -> str | None:
-    """A first query over the entity type with the most rows of this run, None where there are none."""
+def first_look(report: Report) -> str | None:
+    """A command that shows rows of the entity type with the most of this run, None where there are none."""
     filled = [outcome for outcome in report.outcomes if outcome.rows and outcome.parts]
     if not filled:
         return None
     lane = max(filled, key=lambda outcome: outcome.rows).lane
-    folder = f"{report.lake.rstrip('/')}/entity={lane.entity}/instance={lane.instance}/dt={report.logical_date}"
-    quoted = folder.replace("'", "''")
-    return f"SELECT * FROM '{quoted}/*.parquet' LIMIT 5"  # noqa: S608  quoted, and printed only
+    return f"axsync head {lane.entity} --lake {shlex.quote(report.lake)}"
 
 
 def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from axsync.console.causes import in_words
 from axsync.console.words import clean, hush
 from axsync.errors import (
     AxsyncError,
@@ -13,12 +14,15 @@ from axsync.errors import (
     GuardRefused,
     LakeError,
     LaneError,
+    ManifestError,
+    ManifestNewer,
     NewestDamaged,
     NoLake,
     NothingCommon,
     NotOffered,
     NotWhole,
     OutOfTime,
+    PointerDamaged,
     ProxyRefused,
     Refused,
     ServerError,
@@ -31,7 +35,9 @@ from axsync.errors import (
     UnknownCredential,
     UnknownEntity,
     UnknownRun,
+    Unpublished,
     Unreachable,
+    Unsure,
     Untrusted,
     UsageError,
     WrongHost,
@@ -60,9 +66,11 @@ class Explanation:
         return told + [f"  {title}: {text}" for title, text in (("cause", self.cause), ("try", self.advice)) if text]
 
 
+_BACKUP = "that file from a backup; or move it out of the lake: that run is forgotten then"
 _POINTER = (
-    "_axsync/latest.json and the manifest that it names from a backup; or move latest.json away, and the next run "
-    "writes a new one (with --fresh, where that of the day has finished); nothing else is lost"
+    "that file from a backup; or move it out of the lake, and _axsync/latest.json if that is another, and the next run "
+    "writes a new one (with --fresh, where that of the day has finished), without counts of before to compare with, "
+    "and with nothing but what it reads itself"
 )
 
 # The first type that fits speaks: the narrower ones stand above the wider ones.
@@ -82,7 +90,12 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (NewestDamaged, USAGE, _POINTER),
     (LakeError, USAGE, "another place with --lake, or the right to write there"),
     (NoLake, USAGE, "another place with --lake"),
+    (Unpublished, USAGE, "the same `axsync run` again, if it is unfinished; `axsync runs` says how it stands"),
     (UnknownRun, USAGE, "`axsync runs` lists the runs of a lake"),
+    (ManifestNewer, USAGE, "an axsync as new as the one that wrote it"),
+    (PointerDamaged, USAGE, _POINTER),
+    (Unsure, USAGE, f"{_BACKUP}, and the next `axsync gc --yes` removes its part files"),
+    (ManifestError, USAGE, f"{_BACKUP}, and `axsync gc` takes its part files for nobody's"),
     (SnapshotGone, USAGE, "`axsync verify` with that run says what of it is there; `axsync runs` lists the others"),
     (NothingCommon, USAGE, "`axsync show` says what a snapshot holds"),
     (UsageError, USAGE, ""),
@@ -96,7 +109,11 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (ServerError, FAILED, "`axsync check`"),
     (OutOfTime, PARTIAL, "the same command again: it goes on where this run stopped"),
     (LaneError, FAILED, "once more; if it stays, a smaller `page_size` or another `paging` in the configuration"),
-    (StorageError, FAILED, "room and rights where the lake is; the snapshot before this run is as it was"),
+    (
+        StorageError,
+        FAILED,
+        "room and rights where the lake is, then the same command; the last snapshot is as it was",
+    ),
     (NotWhole, GUARDED, "again, it goes on with what is missing; or --publish what-is-whole"),
     (GuardRefused, GUARDED, "--accept-drop, if there really are that many fewer assets now; nothing changed so far"),
     (Busy, LATER, "again when it has ended; the lock goes with its process, however that ends"),
@@ -122,7 +139,8 @@ def _cause(error: AxsyncError) -> str:
         return error.detail if error.detail not in str(error) else ""
     cause = error.__cause__
     # Each floor may say the same again with its own words in front.
-    return "" if cause is None or isinstance(cause, AxsyncError) else f"{type(cause).__name__}: {cause}"
+    words = "" if cause is None or isinstance(cause, AxsyncError) else in_words(cause)
+    return "" if words in str(error) else words
 
 
 def explain_all(errors: Sequence[BaseException]) -> list[Explanation]:

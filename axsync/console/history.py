@@ -10,7 +10,6 @@ from rich.text import Text
 from axsync.console.listing import as_json
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, clock, counted, megabytes, number
-from axsync.errors import ManifestError
 from axsync.publish.history import FoundRun, History, LaneRecord, PastRun, Snapshot, iso
 from axsync.publish.lake import Lake, dead_letters_path
 
@@ -21,7 +20,7 @@ _CAME: Cells = ("rows", "distinct ids", "before", "after", "verdict")
 _MENDED: Cells = ("duplicates", "repaired", "missing", "rescued values", "dead letters")
 _READ: Cells = ("pages", "requests", "retries", "MB", "seconds", "files", "MB stored")
 _SERVER: Cells = ("api", "version", "discovery before", "discovery after")
-_WORDS = frozenset({*_PLACE, *_SERVER, "verdict", "reason", "field", "example", "notice", "SHA-256", "file"})
+_WORDS = frozenset({*_PLACE, *_SERVER, "verdict", "reason", "of run", "field", "example", "notice", "SHA-256", "file"})
 """Columns of words; those of numbers are aligned to the right."""
 
 
@@ -33,15 +32,6 @@ def history_json(history: History) -> str:
 def run_json(found: FoundRun) -> str:
     """The manifest, plain ASCII, so that a terminal obeys nothing in it."""
     return json.dumps(found.document, indent=2)
-
-
-def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
-    """One error for all that could not be read: the first one speaks, the others are counted."""
-    if len(errors) == 1:
-        return errors[0]
-    told = ManifestError(f"{errors[0]}, and {len(errors) - 1} more like it could not be read")
-    told.__cause__ = errors[0].__cause__
-    return told
 
 
 def show_history(history: History, lake: Lake, console: Console) -> None:
@@ -67,10 +57,12 @@ def show_run(found: FoundRun, lake: Lake, console: Console, *, files: bool = Fal
     for title, text in _head(found, lake):
         console.print(Text(f"{title:<14}{clean(text, most=2000)}"), soft_wrap=True)
     section = partial(_section, console, several=_several(snapshot))
-    read = [lane for lane in snapshot.lanes if lane.verdict != "skipped"]
+    own = [lane for lane in snapshot.lanes if not lane.elsewhere]
+    read = [lane for lane in own if lane.verdict != "skipped"]
     mended = [lane for lane in read if any(_mended_counts(lane))]
-    section("What came, and what the server counted before and after", _of_lanes(_CAME, snapshot.lanes, _came))
-    section("Why not complete", _of_lanes(("reason",), [lane for lane in snapshot.lanes if lane.reason], _reason))
+    section("What came, and what the server counted before and after", _of_lanes(_CAME, own, _came))
+    section("Why not complete", _of_lanes(("reason",), [lane for lane in own if lane.reason], _reason))
+    section("Not of this run, and there as before", _of_lanes(("of run", "rows"), _elsewhere(snapshot), _stood))
     section("How it was read", _of_lanes(_READ, read, _read))
     section("The server, and its discovery cycle", _table(_PLACE + _SERVER, _servers(read)))
     section("What was mended, and what did not fit", _of_lanes(_MENDED, mended, _mended))
@@ -80,9 +72,17 @@ def show_run(found: FoundRun, lake: Lake, console: Console, *, files: bool = Fal
     section("Drift: values that did not fit their column", _drift(read))
     for line in _dead_letters(snapshot):
         _say(line, console)
-    section("Notices", _notices(snapshot.lanes))
+    section("Notices", _notices(own))
     if files:
         section("Files, in the lake", _files(snapshot.lanes))
+
+
+def _elsewhere(snapshot: Snapshot) -> list[LaneRecord]:
+    return [lane for lane in snapshot.lanes if lane.elsewhere]
+
+
+def _stood(lane: LaneRecord) -> Cells:
+    return (lane.from_run or "", number(sum(file.rows for file in lane.files)))
 
 
 def _several(snapshot: Snapshot) -> bool:
@@ -112,7 +112,7 @@ def _head(found: FoundRun, lake: Lake) -> list[tuple[str, str]]:
         ("as of", run.as_of or ""),
         ("started", iso(run.started_at)),
         ("finished", f"{iso(run.finished_at)}, after {clock(run.seconds)}"),
-        ("came", f"{counted(run.rows, 'row')} in {counted(len(run.lanes), 'lane')}"),
+        ("came", f"{counted(run.rows, 'row')} in {counted(len(run.lanes) - len(_elsewhere(run)), 'lane')}"),
         ("axsync", run.axsync_version),
         ("manifest", str(lake.root / lake.manifest_name(run.run_id))),
     ]

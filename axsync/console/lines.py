@@ -69,6 +69,12 @@ def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  o
             return f"snapshot {run_id} published, {verdict}"
 
 
+def _was_told(event: Event) -> bool:
+    """Whether a notice has said the same: that a type is skipped is told when it turns out, with the reason."""
+    outcome = event.outcome if isinstance(event, LaneClosed) else None
+    return outcome is not None and outcome.verdict == "skipped" and any("skipped" in n for n in outcome.notices)
+
+
 def _closing(outcome: Outcome) -> str:
     # A server that tells a long story must not push the numbers off the line.
     reason = f": {clean(outcome.reason, most=MOST_REASON)}" if outcome.reason else ""
@@ -153,7 +159,7 @@ class LogLines:
 
     def __call__(self, event: Event) -> None:
         self.tally(event)
-        if verbosity(event) <= self.verbosity:
+        if verbosity(event) <= self.verbosity and not _was_told(event):
             where = self.tally.label(lane_of(event))
             told = sentence(event, self.tally.run_id)
             self.write(clean(f"{where}: {told}" if where else told))

@@ -60,5 +60,7 @@ def _text(folder: Path, name: str, part: str) -> str | None:
         return (folder / f"{name}.{part}").read_text("utf-8").strip()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{folder / name!s}.{part} cannot be read ({type(error).__name__})") from error
+    except OSError as error:
+        raise StoreError(f"{folder / name!s}.{part} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise StoreError(f"{folder / name!s}.{part} cannot be read (it is no text in UTF-8)") from error

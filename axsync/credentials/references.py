@@ -90,6 +90,20 @@ def _read(path: Path) -> tuple[bool, Secret]:
     return bool(open_to_others), secret_word(content.decode("utf-8", "replace"), f"the file {str(path)!r}")
 
 
+def of_keyring(error: Exception) -> str:
+    """What a keyring did, in words of our own: what its backend says may repeat what it was given."""
+    return _KEYRINGS.get(type(error).__name__, "it did not answer")
+
+
+_KEYRINGS = {
+    "KeyringLocked": "it is locked",
+    "NoKeyringError": "there is none on this system",
+    "InitError": "it cannot be opened",
+    "PasswordSetError": "it did not take the entry",
+    "PasswordDeleteError": "it did not give up the entry",
+}
+
+
 def _from_keyring(name: str) -> Secret:
     """`NAME` is the user of the service `axsync`; in `SERVICE/USER` what follows the last slash is the user."""
     try:
@@ -101,7 +115,7 @@ def _from_keyring(name: str) -> Secret:
     try:
         found = keyring.get_password(service or "axsync", user)
     except KeyringError as error:
-        raise ConfigError(f"the keyring could not be asked for {name!r} ({type(error).__name__})") from error
+        raise ConfigError(f"the keyring could not be asked for {name!r} ({of_keyring(error)})") from error
     if found is None:
         raise ConfigError(f"the keyring knows no {name!r}; keyring set {service or 'axsync'} {user} adds it")
     return secret_word(found, f"the keyring entry {name!r}")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from axsync.credentials.private import read_private, write_private
+from axsync.credentials.references import of_keyring
 from axsync.credentials.sealing import Cost, Kdf, Opener, header_of, seal, unseal
 from axsync.errors import StoreDamaged, StoreError
 
@@ -149,7 +150,7 @@ def _asked(verb: str, *arguments: str) -> object:
         return getattr(keyring, verb)(*arguments)
     except KeyringError as error:
         # Not chained: what a backend says may repeat what it was given.
-        raise StoreError(f"the system keyring could not be asked ({type(error).__name__})") from None
+        raise StoreError(f"the system keyring could not be asked ({of_keyring(error)})") from None
 
 
 def keyring_at_hand() -> bool:

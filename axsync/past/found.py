@@ -9,6 +9,7 @@ from axsync.fields import Column
 from axsync.model import ID_FIELD
 from axsync.publish.history import FoundRun, LaneRecord
 from axsync.publish.lake import Lake
+from axsync.publish.missing import replaced_by
 from axsync.publish.snapshot import damaged
 from axsync.shape.restore import columns_of
 
@@ -49,6 +50,6 @@ def files_of(lake: Lake, run_id: str, held: Held) -> list[Path]:
     paths = [lake.root / file.path for file in held.record.files]
     for file, path in zip(held.record.files, paths, strict=True):
         if not path.is_file():
-            told = f"the snapshot of run {run_id} is no longer whole: {file.path} is missing"
-            raise SnapshotGone(f"{told}, as after a second run of the same day")
+            why = replaced_by(lake, file.path)
+            raise SnapshotGone(f"the snapshot of run {run_id} is no longer whole: {file.path} is missing{why}")
     return paths

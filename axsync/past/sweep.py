@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from axsync.durable import fsync_folder, storage_errors
+from axsync.errors import ManifestError, Unsure
 from axsync.journal import Journal
 from axsync.lock import hold
 from axsync.past.unpublished import memory_of
-from axsync.publish.history import Snapshot, latest_run, newest_first
-from axsync.publish.lake import CONTROL, PARTS, Lake
+from axsync.publish.history import Snapshot, latest_run, snapshots, unreadable
+from axsync.publish.lake import PARTS, Lake
+from axsync.publish.manifest import CONTROL
 from axsync.runs.memory import RunMemory, record
 from axsync.runs.resume import FRESH_ENOUGH
 from axsync.settings import LakeSettings
@@ -51,7 +53,7 @@ class Sweep:
 
 
 def look(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
-    """What would be removed; nothing is written. Raises: NoLake, ManifestError."""
+    """What would be removed; nothing is written, no lock is needed. Raises: NoLake, PointerDamaged, Unsure."""
     inventory = _take_stock(lake, settings, now)
     return Sweep(tuple(_leftovers(inventory)), tuple(inventory.kept), removed=False)
 
@@ -82,16 +84,31 @@ class _Inventory:
 
 
 def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory:
-    snapshots, latest = tuple(newest_first(lake)), latest_run(lake)
-    memories = {folder.name: memory_of(lake, folder.name) for folder in _folders(lake)}
+    found, memories = _read_all(lake)
+    latest = latest_run(lake)
     alive = frozenset(run_id for run_id, memory in memories.items() if _alive(memory, now))
     oldest = now - timedelta(days=settings.keep_days)
-    whole = [s.run_id for s in snapshots if _whole(lake, s)][: settings.keep_snapshots]
-    young = [s.run_id for s in snapshots if s.finished_at >= oldest]
+    whole = [s.run_id for s in found if _whole(lake, s)][: settings.keep_snapshots]
+    young = [s.run_id for s in found if s.finished_at >= oldest]
     wanted = {latest, *whole, *young, *alive}
-    kept = [s for s in snapshots if s.run_id in wanted]
+    kept = [s for s in found if s.run_id in wanted]
     stand_ins = frozenset(lane.from_run for s in kept for lane in s.lanes if lane.from_run)
-    return _Inventory(lake, snapshots, memories, alive, tuple(s.run_id for s in kept), stand_ins, oldest)
+    return _Inventory(lake, found, memories, alive, tuple(s.run_id for s in kept), stand_ins, oldest)
+
+
+def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
+    """All manifests, and what all journals say. Raises: NoLake; Unsure, with the files that cannot be read."""
+    found, errors = snapshots(lake)
+    memories, wrong = dict[str, RunMemory](), list(errors)
+    for folder in _folders(lake):
+        try:
+            memories[folder.name] = memory_of(lake, folder.name)
+        except ManifestError as error:
+            wrong.append(error)
+    if wrong:
+        why = unreadable(wrong)
+        raise Unsure(f"nothing is removed, since what is still needed cannot be told: {why}") from why
+    return found, memories
 
 
 def _folders(lake: Lake) -> list[Path]:
@@ -174,7 +191,10 @@ def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
 
 
 def _size(path: Path) -> int:
-    return path.lstat().st_size if path.is_symlink() or path.is_file() else 0
+    try:
+        return path.lstat().st_size if path.is_symlink() or path.is_file() else 0
+    except FileNotFoundError:  # a run goes on while gc only looks
+        return 0
 
 
 def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) -> None:

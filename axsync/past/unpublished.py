@@ -48,7 +48,8 @@ def memory_of(lake: Lake, run_id: str) -> RunMemory:
     try:
         return fold(read(lake.journal(run_id)))
     except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
-        raise ManifestError(f"the journal of run {run_id!r} cannot be read") from error
+        file = lake.journal(run_id).relative_to(lake.root).as_posix()
+        raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=file) from error
 
 
 def _unpublished(facts: RunFacts, memory: RunMemory) -> PastRun:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axsync.errors import LakeError
-from axsync.publish.lake import CONTROL, Lake
+from axsync.publish.lake import Lake
+from axsync.publish.manifest import CONTROL
 
 MOUNTS = Path("/proc/self/mountinfo")
 _ESCAPED = re.compile(r"\\([0-7]{3})")

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import ManifestError, NoLake, UnknownRun
-from axsync.publish.lake import CONTROL, Lake
+from axsync.errors import ManifestError, NoLake, PointerDamaged, UnknownRun, Unpublished
+from axsync.publish.lake import POINTER, Lake
+from axsync.publish.manifest import CONTROL, manifest_name
 from axsync.publish.snapshot import DriftRecord, FileRecord, LaneRecord, Snapshot, damaged, decoded, iso, read_snapshot
 
 __all__ = [
@@ -27,16 +28,21 @@ __all__ = [
     "newest_first",
     "past_runs",
     "readable",
+    "snapshots",
+    "unreadable",
 ]
 
 LATEST = "latest"
-"""What a person calls the run that `latest.json` names; `latest~1` is the snapshot of the day before it."""
+"""What a person calls the run that `latest.json` names; `latest~1` is the snapshot of the day before it.
 
-_BACK = re.compile(rf"{LATEST}~([1-9][0-9]{{0,5}})")
+`latest~0` is `latest`.
+"""
+
+_BACK = re.compile(rf"{LATEST}~(0|[1-9][0-9]{{0,5}})")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 MOST_NAMED = 5
-"""So many runs are named where an abbreviation fits several."""
+"""So many runs are named where an abbreviation fits several, and so many files where more cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,23 @@ def readable(lake: Lake) -> Iterator[Snapshot]:
     return (one for one in _each(lake, sorted(_run_ids(lake), reverse=True)) if isinstance(one, Snapshot))
 
 
+def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
+    """One error for all that could not be read, which names the first files. At least one is given."""
+    kinds = {type(error) for error in errors}
+    if len(errors) == 1:
+        return errors[0]
+    more = f" and {len(errors) - MOST_NAMED} more" if len(errors) > MOST_NAMED else ""
+    files = ", ".join(error.file for error in errors[:MOST_NAMED])
+    return (kinds.pop() if len(kinds) == 1 else ManifestError)(f"{len(errors)} files cannot be read: {files}{more}")
+
+
+def snapshots(lake: Lake) -> tuple[tuple[Snapshot, ...], tuple[ManifestError, ...]]:
+    """All snapshots that can be read, newest first, and why others cannot. Raises: NoLake."""
+    found = list(_each(lake, sorted(_run_ids(lake), reverse=True)))
+    errors = tuple(one for one in found if isinstance(one, ManifestError))
+    return tuple(one for one in found if isinstance(one, Snapshot)), errors
+
+
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
     for run_id in ids:
         try:
@@ -160,15 +183,15 @@ class _Pointer:
 def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
     words = f"latest.json of the lake {str(lake.root)!r}"
     try:
-        named = decoded((lake.root / CONTROL / "latest.json").read_bytes(), _Pointer).run_id
+        named = decoded((lake.root / POINTER).read_bytes(), _Pointer).run_id
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ManifestError(f"{words} cannot be read") from error
+        raise PointerDamaged(f"{words} cannot be read", file=POINTER) from error
     except ValueError as error:
-        raise ManifestError(f"{words} is damaged") from error
+        raise PointerDamaged(f"{words} is damaged", file=POINTER) from error
     if named not in ids:
-        raise ManifestError(f"{words} names run {named!r}, which has no manifest")
+        raise PointerDamaged(f"{words} names run {named!r}, which has no manifest", file=POINTER)
     return named
 
 
@@ -232,24 +255,24 @@ def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
     if asked in ids or len(found) == 1:
         return asked if asked in ids else found[0]
     if not found:
-        raise UnknownRun(_nothing_named(lake, asked), asked=asked)
+        raise _nothing_named(lake, asked)
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     names = ", ".join(found[:MOST_NAMED])
     raise UnknownRun(f"{asked!r} is the beginning of {len(found)} runs: {names}{more}", asked=asked)
 
 
-def _nothing_named(lake: Lake, asked: str) -> str:
+def _nothing_named(lake: Lake, asked: str) -> UnknownRun:
     begun = [run_id for run_id in lake.runs() if asked and run_id.startswith(asked)]
     if begun:
-        return f"run {begun[0]!r} has not published a snapshot"
-    return f"the lake {str(lake.root)!r} has no run {asked!r}"
+        return Unpublished(f"run {begun[0]!r} has not published a snapshot", asked=begun[0])
+    return UnknownRun(f"the lake {str(lake.root)!r} has no run {asked!r}", asked=asked)
 
 
 def _manifest(lake: Lake, run_id: str) -> bytes:
     try:
-        return (lake.root / lake.manifest_name(run_id)).read_bytes()
+        return (lake.root / manifest_name(run_id)).read_bytes()
     except OSError as error:
-        raise ManifestError(f"the manifest of run {run_id!r} cannot be read") from error
+        raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=manifest_name(run_id)) from error
 
 
 def _listed(snapshot: Snapshot, latest: str | None) -> PastRun:
@@ -260,7 +283,7 @@ def _listed(snapshot: Snapshot, latest: str | None) -> PastRun:
         started_at=iso(snapshot.started_at),
         finished_at=iso(snapshot.finished_at),
         verdict=snapshot.verdict,
-        lanes=len(snapshot.lanes),
+        lanes=sum(not lane.elsewhere for lane in snapshot.lanes),
         rows=snapshot.rows,
         seconds=snapshot.seconds,
         latest=snapshot.run_id == latest,

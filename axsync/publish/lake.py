@@ -25,12 +25,14 @@ from axsync.durable import (
 )
 from axsync.errors import LakeError, ManifestError, ManifestNewer, NewestDamaged, StorageError
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.publish.manifest import FORMAT_VERSION, lane_entry, worst
+from axsync.publish.manifest import CONTROL, FORMAT_VERSION, NOT_ASKED, lane_entry, manifest_name, worst
 from axsync.publish.snapshot import read_snapshot
 
-CONTROL = "_axsync"  # names that begin with an underscore are hidden from Hive, Spark, Athena and Trino
 PARTS = "part-*.parquet"
 """What axsync calls its files in a partition; whatever else is there is somebody else's."""
+
+POINTER = f"{CONTROL}/latest.json"
+"""Which snapshot is the newest, relative to the lake."""
 
 MANIFEST = re.compile(r"snapshots/[A-Za-z0-9][A-Za-z0-9._-]*\.json")
 LEVELS = ("entity=", "instance=", "dt=")
@@ -93,20 +95,22 @@ class Lake:
 
     def latest(self) -> dict[str, Any] | None:
         """The manifest of the newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
-        pointer = self.root / CONTROL / "latest.json"
-        if not os.path.lexists(pointer):
+        place = POINTER
+        if not os.path.lexists(self.root / place):
             return None
         try:
-            named = orjson.loads(pointer.read_bytes())["manifest"]
+            named = orjson.loads((self.root / place).read_bytes())["manifest"]
             if not MANIFEST.fullmatch(named):
                 raise ValueError("no name of a manifest")  # noqa: TRY301  told like all else that is damaged
-            raw = (self.root / CONTROL / named).read_bytes()
+            place = f"{CONTROL}/{named}"
+            raw = (self.root / place).read_bytes()
             read_snapshot(raw, PurePosixPath(named).stem)
             manifest: dict[str, Any] = orjson.loads(raw)
         except ManifestNewer:
             raise
         except (OSError, ValueError, KeyError, TypeError, ManifestError) as error:
-            raise NewestDamaged(f"the newest snapshot of the lake {str(self.root)!r} cannot be read") from error
+            told = f"the newest snapshot of the lake {str(self.root)!r} cannot be read: {place}"
+            raise NewestDamaged(told) from error
         return manifest
 
     def latest_run(self) -> str | None:
@@ -121,7 +125,7 @@ class Lake:
 
     def manifest_name(self, run_id: str) -> str:
         """Where a run's manifest is, relative to the lake."""
-        return f"{CONTROL}/snapshots/{run_id}.json"
+        return manifest_name(run_id)
 
     def journal(self, run_id: str) -> Path:
         """The journal of a run."""
@@ -197,7 +201,7 @@ class Lake:
         entries = [lane_entry(o, _stand_in(o, older)) for o in outcomes]
         asked = {(o.lane.instance, o.lane.entity) for o in outcomes}
         others = [entry for lane, entry in older.items() if lane not in asked and entry.get("files")]
-        return entries + [e | {"reason": "not part of this run"} for e in others] if restricted else entries
+        return entries + [e | {"reason": NOT_ASKED} for e in others] if restricted else entries
 
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
         """Parts to their place. A partition that is new appears whole, since its folder is moved."""

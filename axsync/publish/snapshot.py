@@ -14,7 +14,7 @@ import msgspec
 
 from axsync.errors import ManifestError, ManifestNewer
 from axsync.model import Lane
-from axsync.publish.manifest import FORMAT_VERSION
+from axsync.publish.manifest import FORMAT_VERSION, NOT_ASKED, manifest_name
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Form = TypeVar("Form")
@@ -72,6 +72,11 @@ class LaneRecord:
     def lane(self) -> Lane:
         return Lane(self.instance, self.entity)
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another run read it, which this one was not to do; its numbers are those of that run."""
+        return self.from_run is not None and self.reason == NOT_ASKED
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -89,7 +94,7 @@ class Snapshot:
     @property
     def rows(self) -> int:
         """Rows that the run brought; those of an older run that stand in for a lane do not count."""
-        return sum(lane.rows for lane in self.lanes)
+        return sum(lane.rows for lane in self.lanes if not lane.elsewhere)
 
     @property
     def seconds(self) -> float:
@@ -112,7 +117,7 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
         raise damaged(run_id) from error
     if version > FORMAT_VERSION:
         told = f"format version {version}, and this axsync reads no newer one than {FORMAT_VERSION}"
-        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}")
+        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}", file=manifest_name(run_id))
     if snapshot is None or snapshot.run_id != run_id or not _inside(snapshot):
         raise damaged(run_id)
     return snapshot
@@ -126,7 +131,7 @@ def _inside(snapshot: Snapshot) -> bool:
 
 def damaged(run_id: str) -> ManifestError:
     """A manifest that does not have the promised form."""
-    return ManifestError(f"the manifest of run {run_id!r} is damaged")
+    return ManifestError(f"the manifest of run {run_id!r} is damaged", file=manifest_name(run_id))
 
 
 def decoded(raw: bytes, form: type[Form]) -> Form:

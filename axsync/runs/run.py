@@ -155,7 +155,7 @@ class _Run:
     def already_done(self) -> Report:
         """What a finished run came to; nothing is asked or written."""
         run_id, day = self.facts.run_id, self.facts.logical_date
-        self._say(f"run {run_id} of {day} is finished; nothing to do (a fresh run replaces it)")
+        self._say(f"run {run_id} of {day} is finished; nothing to do (--fresh reads it again)")
         self.outcomes = [lane.outcome for lane in self.memory.lanes.values() if lane.outcome]
         return self._report(worst([o.verdict for o in self.outcomes]), self.lake.manifest_name(run_id))
 

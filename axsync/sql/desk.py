@@ -6,9 +6,10 @@ write, and `WITH x AS (COPY … TO …) SELECT …` is a SELECT to its parser; s
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 2_000  # rows fetched at a time
+MOST_NEAR = 3  # names that a mistyped one may have meant
+_FAULT = "the query does not work"
+_NO_TABLE = re.compile(r"Catalog Error: Table with name \"?([^\s\"]+)\"? does not exist")
 _LOCKS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -51,10 +55,11 @@ class Desk:
     """Where queries are asked."""
 
     connection: "DuckDBPyConnection"
+    names: tuple[str, ...] = ()  # of its tables
 
     def ask(self, sql: str) -> Answer:
         """The answer to one SELECT. Raises: UsageError, also while its rows are fetched."""
-        with _plain_errors():
+        with self._plain_errors():
             statements = self.connection.extract_statements(sql)
             if len(statements) != 1:
                 told = "there is no query" if not statements else f"there are {len(statements)} queries"
@@ -64,12 +69,30 @@ class Desk:
             cursor = self.connection.execute(statements[0])
         described = cursor.description or []
         kinds = [str(column[1]).upper() for column in described]
-        return Answer(tuple(str(column[0]) for column in described), tuple(map(_is_number, kinds)), _rows(cursor))
+        return Answer(tuple(str(column[0]) for column in described), tuple(map(_is_number, kinds)), self._rows(cursor))
+
+    def _rows(self, cursor: "DuckDBPyConnection") -> Iterator[tuple[Any, ...]]:
+        while True:
+            with self._plain_errors():
+                rows = cursor.fetchmany(BATCH)
+            if not rows:
+                return
+            yield from rows
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """Raises: UsageError with the first sentence of what DuckDB says."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            raise UsageError(_unknown(str(error), self.names) or f"{_FAULT}: {_sentence(str(error))}") from None
 
 
 @contextmanager
 def desk(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Desk]:
-    """A place to ask, with a view per entity type. Raises: ConfigError, ManifestError."""
+    """A place to ask, with a view per entity type. Raises: ConfigError, SnapshotGone."""
     try:
         import duckdb
     except ImportError:
@@ -80,7 +103,7 @@ def desk(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Desk]:
             _lay_out(connection, lake, table)
         for lock in _LOCKS:
             connection.execute(lock)
-        yield Desk(connection)
+        yield Desk(connection, tuple(tables))
 
 
 def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable) -> None:
@@ -122,24 +145,22 @@ def _partition(entity: str, piece: Piece) -> ds.Expression:
     return (ds.field("entity") == entity) & (ds.field("instance") == piece.instance) & (ds.field("dt") == piece.dt)
 
 
-def _rows(cursor: "DuckDBPyConnection") -> Iterator[tuple[Any, ...]]:
-    while True:
-        with _plain_errors():
-            rows = cursor.fetchmany(BATCH)
-        if not rows:
-            return
-        yield from rows
+def _unknown(words: str, known: Sequence[str]) -> str:
+    """A sentence about a table that there is not, with the nearest known ones; empty where it is something else.
+
+    DuckDB's own guess may be a table of its own, and where it has none it names nothing.
+    """
+    matched = _NO_TABLE.match(words)
+    if matched is None:
+        return ""
+    asked = matched[1].lower()
+    near = [name for name in known if asked in name] or get_close_matches(asked, known, MOST_NEAR, 0.5)
+    hint = f"did you mean {_any(near[:MOST_NEAR])}?" if near else f"there are {', '.join(known) or 'none'}"
+    return f"{_FAULT}: there is no table {matched[1]!r}; {hint}"
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Raises: UsageError with the first sentence of what DuckDB says."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        raise UsageError(f"the query does not work: {_sentence(str(error))}") from None
+def _any(names: Sequence[str]) -> str:
+    return " or ".join(map(repr, names))
 
 
 def _sentence(words: str) -> str:

@@ -6,10 +6,12 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from axsync.errors import ManifestError
+from axsync.errors import SnapshotGone
 from axsync.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
 from axsync.publish.history import FoundRun
 from axsync.publish.lake import Lake
+from axsync.publish.missing import replaced_by
+from axsync.publish.snapshot import damaged
 from axsync.shape.restore import columns_of
 from axsync.shape.widen import widen
 
@@ -61,7 +63,7 @@ def tables_of(found: FoundRun) -> dict[str, EntityTable]:
     try:
         return {entity: _table(entity, lanes[entity]) for entity in sorted(lanes)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ManifestError(f"the manifest of run {found.snapshot.run_id!r} is damaged") from error
+        raise damaged(found.snapshot.run_id) from error
 
 
 def _table(entity: str, lanes: Sequence[Mapping[str, Any]]) -> EntityTable:
@@ -88,11 +90,12 @@ def _piece(path: str, instance: str) -> Piece:
 
 
 def place_of(lake: Lake, piece: Piece) -> Path:
-    """Where the file is. Raises: ManifestError where it is gone, or a link leads out of the lake."""
+    """Where the file is. Raises: SnapshotGone where it is gone, or a link leads out of the lake."""
     root = lake.root.resolve()
     path = (root / piece.path).resolve()
     if not path.is_relative_to(root):
-        raise ManifestError(f"{piece.path!r} leads out of the lake")
+        raise SnapshotGone(f"{piece.path!r} leads out of the lake")
     if not path.is_file():
-        raise ManifestError(f"the lake has no file {piece.path!r} any more, which the manifest names")
+        why = replaced_by(lake, piece.path)
+        raise SnapshotGone(f"the lake has no file {piece.path!r} any more, which the manifest names{why}")
     return path

@@ -81,11 +81,12 @@ def plain(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the host name is not known"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+        return f"no connection: {error.os_error.strerror or 'the system gives no reason'}"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer was cut off"
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
         return "the connection was closed before an answer"
     if isinstance(error, aiohttp.ClientResponseError):
         return "the answer is not HTTP, or its headers are too long or too many"
-    return f"the connection failed ({type(error).__name__})"
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f"the connection failed ({reason or type(error).__name__})"

@@ -108,7 +108,7 @@ def test_ddl_prints_statements(axsync: Axsync, lake: Lake) -> None:
     ("arguments", "words"),
     [
         (("sql", "SELEC 1"), 'the query does not work: Parser Error: syntax error at or near "SELEC"'),
-        (("sql", "SELECT * FROM nope"), "Table with name nope does not exist"),
+        (("sql", "SELECT * FROM nope"), "there is no table 'nope'; there are "),
         (("sql", "DROP VIEW users"), "only SELECT is allowed"),
         (("sql", ""), "there is no query"),
         (("sql",), "Missing argument 'QUERY'"),
@@ -145,7 +145,7 @@ def test_a_damaged_manifest_is_exit_2(axsync: Axsync, lake: Lake, columns: str) 
     result = axsync("sql", "SELECT 1")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: the manifest of run '20261123T020000Z-aaaa' is damaged\n")
+    assert result.stderr.startswith("error: the manifest of run '20261123T020000Z-aaaa' is damaged: ")
     assert "Traceback" not in result.stderr
 
 

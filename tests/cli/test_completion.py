@@ -73,15 +73,18 @@ def test_the_settings_that_are_named_count(folder: Path) -> None:
 
 
 def test_runs_are_those_of_the_lake(folder: Path) -> None:
-    """The newest first, `latest` before all."""
+    """The newest first, `latest` before all, and `latest~1` where there may be one; in every place of a run."""
     for place in ("lake", "there"):
         snapshots = folder / place / "_axsync/snapshots"
         snapshots.mkdir(parents=True)
         (snapshots / f"20261123T020000Z-{place}.json").touch()
     (folder / "lake/_axsync/snapshots/20261124T020000Z-aaaa.json").touch()
 
-    assert offered("axsync show ") == ["latest", "20261124T020000Z-aaaa", "20261123T020000Z-lake"]
-    assert offered("axsync show --lake there 2026") == ["20261123T020000Z-there"]
+    runs = ["20261124T020000Z-aaaa", "20261123T020000Z-lake"]
+    for command in ("show", "report", "verify", "diff", "diff latest", "sql --run", "head --run", "ddl --run"):
+        assert offered(f"axsync {command} ") == ["latest", "latest~1", *runs], command
+    assert offered("axsync show latest~") == ["latest~1"]
+    assert offered("axsync show --lake there ") == ["latest", "20261123T020000Z-there"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

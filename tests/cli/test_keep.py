@@ -10,7 +10,7 @@ from click.testing import Result
 
 from axsync.lock import hold
 from axsync.publish import Lake
-from tests.past.lakes import DEVICES, Type, content, devices, facts, publish
+from tests.past.lakes import DEVICES, USERS, Type, content, devices, facts, publish
 
 Axsync: TypeAlias = Callable[..., Result]
 
@@ -72,6 +72,15 @@ def test_gc_waits_for_nobody(axsync: Axsync, lake: Lake) -> None:
     assert "run 20200103T020000Z-bbbb" in result.stderr
 
 
+def test_looking_is_allowed_while_a_run_holds_the_lake(axsync: Axsync, lake: Lake) -> None:
+    """Without --yes nothing is removed, so that nobody has to be kept away."""
+    shown = axsync("gc")
+    with hold(lake.lock, what="the lake", run="20200103T020000Z-bbbb"):
+        meanwhile = axsync("gc")
+
+    assert (meanwhile.exit_code, meanwhile.stdout) == (0, shown.stdout)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -101,11 +110,28 @@ def test_bad_input_is_one_sentence_and_exit_2(
 def test_a_manifest_that_cannot_be_read_is_exit_2(
     axsync: Axsync, lake: Lake, command: tuple[str, ...], raw: str, words: str
 ) -> None:
-    """And nothing is removed."""
+    """And nothing is removed; the file is named, and what can be done about it."""
     (lake.root / lake.manifest_name("20200101T020000Z-aaaa")).write_text(raw)
     before = content(Path())
     result = axsync(*command)
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
+    assert "_axsync/snapshots/20200101T020000Z-aaaa.json" in result.stderr
+    assert "\n  try: " in result.stderr
     assert content(Path()) == before
+
+
+def test_what_another_run_read_is_not_counted_as_this_ones(axsync: Axsync, lake: Lake) -> None:
+    """A run of some types leaves the others as they were: `show`, `runs` and the page tell of its own rows."""
+    users = Type(USERS, rows=devices(3))
+    publish(lake, facts("2020-01-03"), users, restricted=True)
+    shown, listed = axsync("show", "latest").stdout, axsync("runs").stdout.splitlines()[1].split()
+
+    assert "3 rows in 1 lane\n" in shown
+    assert "Why not complete" not in shown
+    there = shown.partition("Not of this run, and there as before\n")[2].splitlines()[1]
+    assert there.split() == ["devices", "20200102T020000Z-aaaa", "7"]
+    assert (listed[3], listed[4]) == ("1", "3")
+    page = Path(axsync("report", "latest").stdout.strip()).read_text("utf-8")
+    assert "3 rows of 1 entity type" in page

@@ -118,6 +118,8 @@ def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: Lake, ra
     assert (shown.exit_code, listed.exit_code, shown.stdout) == (2, 2, "")
     for result in (shown, listed):
         assert result.stderr.startswith(f"error: the manifest of run '20261121T020000Z-aaaa' {words}")
+        assert ": _axsync/snapshots/20261121T020000Z-aaaa.json\n" in result.stderr
+        assert "\n  try: " in result.stderr
     assert "20261122T020000Z-aaaa" in listed.stdout
     assert "20261121T020000Z-aaaa" not in listed.stdout
     assert content(Path()) == before

@@ -84,3 +84,33 @@ def test_bad_input_is_one_sentence_and_exit_2(
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert content(Path()) == before
+
+
+def test_the_end_of_a_run_is_found_by_the_beginning_of_its_id(axsync: Axsync, lake: Lake) -> None:
+    """As every run is."""
+    assert axsync("report", "20261123").stdout == "lake/_axsync/runs/20261123T020000Z-bbbb/report.html\n"
+
+
+def test_a_run_that_was_killed_has_no_page_and_that_is_said(axsync: Axsync, lake: Lake) -> None:
+    """With what to do about the run."""
+    lake.report("20261123T020000Z-bbbb").unlink()
+
+    for command in ("report", "show", "verify"):
+        result = axsync(command, "20261123")
+        assert (result.exit_code, result.stderr.splitlines()) == (
+            2,
+            [
+                "error: run '20261123T020000Z-bbbb' has not published a snapshot",
+                "  try: the same `axsync run` again, if it is unfinished; `axsync runs` says how it stands",
+            ],
+        )
+
+
+def test_a_page_that_cannot_be_kept_can_go_elsewhere(axsync: Axsync, lake: Lake) -> None:
+    """A lake that is mounted read-only has reports all the same."""
+    lake.report(RUN).mkdir(parents=True)  # the superuser may write anywhere, but in the place of a folder
+    result = axsync("report", "latest")
+
+    assert result.exit_code == 2
+    assert result.stderr.endswith("; --into FILE puts it elsewhere\n")
+    assert axsync("report", "latest", "--into", "a").exit_code == 0

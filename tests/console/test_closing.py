@@ -1,11 +1,12 @@
 import io
 import json
+import shlex
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from axsync.console.closing import closing_table, exit_code, report_json, show_errors, show_report, try_query
+from axsync.console.closing import closing_table, exit_code, first_look, report_json, show_errors, show_report
 from axsync.console.table import plain_lines
 from axsync.errors import AxsyncError, BadAnswer, GuardRefused, Refused, Unreachable
 from axsync.model import Lane, Outcome, Part
@@ -105,12 +106,12 @@ def test_few_skipped_entity_types_have_their_own_lines() -> None:
 
 
 def test_the_end_says_where_the_lake_is_and_what_to_try() -> None:
-    """The query reads the entity type with the most rows."""
+    """Rows of the entity type that has the most, with a command that is there."""
     lines = shown(report(outcome(), outcome("users", rows=9000)))
 
     assert lines[-2:] == [
         "complete: lake, 2 files, run r1",
-        """try: duckdb -c "SELECT * FROM 'lake/entity=users/instance=prod/dt=2026-11-23/*.parquet' LIMIT 5\"""",
+        "try: axsync head users --lake lake",
     ]
 
 
@@ -130,12 +131,12 @@ def test_a_dry_run_shows_counts() -> None:
     assert lines[-1] == "dry run: nothing was written"
 
 
-def test_a_quote_in_a_path_stays_inside_the_query() -> None:
-    """The query can be pasted whatever the lake is called."""
-    query = try_query(replace(report(outcome()), lake="o'lake"))
+def test_a_look_can_be_pasted_whatever_the_lake_is_called() -> None:
+    """A shell takes its name as one word, and obeys nothing in it."""
+    look = first_look(replace(report(outcome()), lake="o'lake; $(x)"))
 
-    assert query is not None
-    assert "'o''lake/entity=devices" in query
+    assert look is not None
+    assert shlex.split(look) == ["axsync", "head", "devices", "--lake", "o'lake; $(x)"]
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("complete", 0), ("drifted", 3), ("partial", 3)])

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from axsync.console.history import run_json, show_history, show_run, unreadable
-from axsync.errors import ManifestError
+from axsync.console.history import run_json, show_history, show_run
 from axsync.publish import Lake
 from axsync.publish.history import DriftRecord, FileRecord, FoundRun, History, LaneRecord, PastRun, Snapshot
 
@@ -203,16 +202,3 @@ def test_json_is_the_manifest_in_ascii() -> None:
     assert text.isascii()
     assert "\x1b" not in text
     assert json.loads(text) == document
-
-
-def test_one_sentence_speaks_for_all_that_could_not_be_read() -> None:
-    """A lake with a hundred damaged manifests does not fill the screen."""
-    one, other = (
-        ManifestError("the manifest of run 'r1' is damaged"),
-        ManifestError("the manifest of run 'r2' is damaged"),
-    )
-
-    assert unreadable([one]) is one
-    assert str(unreadable([one, other, other])) == (
-        "the manifest of run 'r1' is damaged, and 2 more like it could not be read"
-    )

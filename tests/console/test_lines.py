@@ -182,3 +182,15 @@ def test_stamped_lines_begin_with_utc() -> None:
     stamped(lines.append, lambda: NOON)("hello")
 
     assert lines == ["2026-11-23T12:00:00.000Z hello"]
+
+
+def test_a_skipped_type_is_one_line() -> None:
+    """The notice says it with its reason; in JSON its end is an event all the same."""
+    reason = "forbidden: acme.example answered 403"
+    told, plain, parsed = f"skipped, {reason}", Recorded(), Recorded()
+    for log in (plain.log(NORMAL), parsed.json_log(NORMAL)):
+        log(Notice(DEVICES, told))
+        log(LaneClosed(Outcome(DEVICES, "skipped", reason, notices=(told,))))
+
+    assert plain.lines == [f"devices: {told}"]
+    assert [line["event"] for line in parsed.parsed()] == ["axsync.notice", "axsync.lane_closed"]

@@ -261,7 +261,8 @@ def test_a_snapshot_that_was_replaced_or_is_damaged_is_refused(lake: Lake) -> No
     """One sentence that names the run."""
     publish(lake, facts("2026-11-21"), Type(rows=devices(3)))
     publish(lake, facts("2026-11-21", "bbbb"), Type(rows=devices(3, host="x")))
-    with pytest.raises(SnapshotGone, match=r"-aaaa is no longer whole: .* is missing, as after a second"):
+    replaced = r"-aaaa is no longer whole: .* is missing; run \S+-bbbb, of the same day, replaced it"
+    with pytest.raises(SnapshotGone, match=replaced):
         compared(lake, before="20261121T020000Z-aaaa")
 
     publish(lake, facts("2026-11-22"), Type(rows=devices(3)))
@@ -269,6 +270,18 @@ def test_a_snapshot_that_was_replaced_or_is_damaged_is_refused(lake: Lake) -> No
     path.write_bytes(b"PAR1" + b"\0" * 100)
     with pytest.raises(SnapshotGone, match="cannot be compared"):
         compared(lake)
+
+
+def test_a_file_that_nobody_replaced_is_only_missing(lake: Lake) -> None:
+    """Somebody removed it: another run of that day, which wrote nothing there, is not blamed."""
+    publish(lake, facts("2026-11-21"), Type(rows=devices(3)))
+    publish(lake, facts("2026-11-21", "bbbb"), Outcome(DEVICES, "partial", "503"), Type(USERS, rows=devices(3)))
+    publish(lake, facts("2026-11-22"), Type(rows=devices(3)))
+    (path,) = (lake.root / lake.partition(DEVICES, "2026-11-21")).iterdir()
+    path.unlink()
+
+    with pytest.raises(SnapshotGone, match=r"is missing$"):
+        compared(lake, before="20261121T020000Z-aaaa")
 
 
 def test_limits_that_cannot_be_are_refused(lake: Lake, tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """What `axsync gc` finds and removes, in lakes that were published for real, with journals beside them."""
 
 import json
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from axsync.errors import Busy, ManifestError, NoLake
+from axsync.errors import Busy, ManifestError, NoLake, Unsure
 from axsync.journal import Journal, read
 from axsync.lock import hold
 from axsync.model import DeadLetter, Outcome
@@ -226,6 +227,36 @@ def test_nothing_goes_while_a_journal_speaks_of_unknown_things(lake: Lake) -> No
     with pytest.raises(ManifestError, match="the journal of run '20261124T230000Z-eeee' cannot be read"):
         sweep(lake, KEEP_TWO, NOW)
     assert content(lake.root) == before
+
+
+def test_all_that_cannot_be_read_is_named_at_once(lake: Lake) -> None:
+    """A manifest and a journal are one thing to repair, not one after the other."""
+    (lake.root / "_axsync/snapshots/20261101T020000Z-aaaa.json").write_text("{")
+    journal_file = Journal.open(lake.journal("20261124T230000Z-eeee"))
+    journal_file.append({"event": "from_the_future"})
+    journal_file.close()
+
+    files = "_axsync/snapshots/20261101T020000Z-aaaa.json, _axsync/runs/20261124T230000Z-eeee/journal"
+    for step in (look, sweep):
+        with pytest.raises(Unsure, match=f"nothing is removed, .* 2 files cannot be read: {files}$"):
+            step(lake, KEEP_TWO, NOW)
+
+
+def test_what_a_run_takes_away_meanwhile_has_no_size(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who only looks holds no lock: a file may be gone between two looks at it."""
+    part = lake.root / f"entity=devices/instance=prod/dt={day(0)}/part-x.parquet"
+    part.touch()
+    real = Path.lstat
+
+    def gone(path: Path) -> os.stat_result:
+        if path == part:
+            raise FileNotFoundError
+        return real(path)
+
+    monkeypatch.setattr(Path, "lstat", gone)
+    assert [(one.path, one.bytes) for one in look(lake, KEEP_TWO, NOW).leftovers if "part-x" in one.path] == [
+        (part.relative_to(lake.root).as_posix(), 0)
+    ]
 
 
 def test_what_is_no_lake_stays_none(tmp_path: Path) -> None:

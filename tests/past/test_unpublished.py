@@ -65,7 +65,8 @@ def test_a_journal_of_a_newer_version_is_told_of(tmp_path: Path) -> None:
     history = all_runs(lake)
 
     assert [run.verdict for run in history.runs] == ["complete"]
-    assert [str(error) for error in history.errors] == ["the journal of run '20261122T020000Z-jjjj' cannot be read"]
+    told = "the journal of run '20261122T020000Z-jjjj' cannot be read: _axsync/runs/20261122T020000Z-jjjj/journal"
+    assert [str(error) for error in history.errors] == [told]
 
 
 def test_what_is_no_lake_is_refused(tmp_path: Path) -> None:

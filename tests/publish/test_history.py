@@ -9,8 +9,9 @@ import pytest
 from axsync.errors import ManifestError, NoLake, UnknownRun
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.publish import Lake, RunFacts
-from axsync.publish.history import LATEST, find_run, past_runs
+from axsync.publish.history import LATEST, find_run, past_runs, unreadable
 from axsync.publish.lake import dead_letters_path
+from axsync.publish.snapshot import damaged
 
 DEVICES = Lane("prod", "devices")
 FIRST, SECOND, THIRD = "20261121T020000Z-aaaa", "20261122T020000Z-bbbb", "20261122T030000Z-cccc"
@@ -135,7 +136,7 @@ def test_a_whole_id_is_meant_even_where_another_one_begins_with_it(lake: Lake) -
 
 
 @pytest.mark.parametrize(
-    "asked", ["nope", "", "../latest", "../snapshots/" + FIRST, "latest~0", "latest~", "\x00", "*"]
+    "asked", ["nope", "", "../latest", "../snapshots/" + FIRST, "latest~-1", "latest~", "\x00", "*"]
 )
 def test_an_unknown_run_is_refused(lake: Lake, asked: str) -> None:
     """Only ids that are in the folder are looked up, so that no name leads out of it."""
@@ -197,7 +198,8 @@ def test_a_damaged_manifest_is_said_and_hides_no_other_run(lake: Lake, raw: byte
     history = past_runs(lake)
 
     assert [run.run_id for run in history.runs] == [THIRD, SECOND]
-    assert [str(error) for error in history.errors] == [f"the manifest of run '{FIRST}' is damaged"]
+    told = f"the manifest of run '{FIRST}' is damaged: _axsync/snapshots/{FIRST}.json"
+    assert [str(error) for error in history.errors] == [told]
     with pytest.raises(ManifestError, match="is damaged"):
         find_run(lake, FIRST)
     assert find_run(lake, LATEST).snapshot.run_id == THIRD
@@ -290,3 +292,20 @@ def test_a_clock_that_was_set_back_makes_no_negative_duration(lake: Lake) -> Non
     changed(lake, FIRST, finished_at="2026-11-20T00:00:00Z")
 
     assert find_run(lake, FIRST).snapshot.seconds == 0.0
+
+
+def test_one_sentence_names_the_files_that_could_not_be_read() -> None:
+    """A lake with a hundred damaged manifests does not fill the screen."""
+    errors = [damaged(f"r{number}") for number in range(7)]
+
+    assert unreadable(errors[:1]) is errors[0]
+    assert str(errors[0]) == "the manifest of run 'r0' is damaged: _axsync/snapshots/r0.json"
+    named = ", ".join(f"_axsync/snapshots/r{number}.json" for number in range(5))
+    assert str(unreadable(errors)) == f"7 files cannot be read: {named} and 2 more"
+
+
+def test_no_day_back_is_the_latest(lake: Lake) -> None:
+    """Whoever counts from nought is understood."""
+    assert find_run(lake, "latest~0") == find_run(lake, "latest")
+    with pytest.raises(UnknownRun, match="has no run 'latest~01'"):
+        find_run(lake, "latest~01")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from axsync.errors import ManifestError, UsageError
+from axsync.errors import SnapshotGone, UsageError
 from axsync.model import Lane
 from axsync.publish import Lake
 from axsync.publish.history import find_run
@@ -156,11 +156,11 @@ def test_a_file_that_is_gone_or_elsewhere_is_told(lake: Lake, tmp_path: Path) ->
     """A link out of the lake is not followed."""
     (part,) = lake.root.glob("entity=users/**/*.parquet")
     outside = part.rename(tmp_path / "outside.parquet")
-    with pytest.raises(ManifestError, match="any more, which the manifest names"):
+    with pytest.raises(SnapshotGone, match="any more, which the manifest names"):
         ask(lake, "SELECT 1")
 
     part.symlink_to(outside)
-    with pytest.raises(ManifestError, match="leads out of the lake"):
+    with pytest.raises(SnapshotGone, match="leads out of the lake"):
         ask(lake, "SELECT 1")
 
 
@@ -172,3 +172,21 @@ def test_a_damaged_file_is_one_sentence(lake: Lake) -> None:
     assert ask(lake, "SELECT count(*) FROM devices") == [(1,)]
     with pytest.raises(UsageError, match=r"the query does not work: .*users"):
         ask(lake, "SELECT max(internal_axon_id) FROM users")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("devics", "there is no table 'devics'; did you mean 'devices'?"),
+        ("Dev", "there is no table 'Dev'; did you mean 'devices'?"),
+        ('"use"', "there is no table 'use'; did you mean 'users'?"),
+        ("zzzz", "there is no table 'zzzz'; there are devices, users"),
+        ("pg_tabls", "there is no table 'pg_tabls'; there are devices, users"),
+    ],
+)
+def test_a_mistyped_table_leads_to_the_nearest(lake: Lake, table: str, words: str) -> None:
+    """Those of the snapshot, none of DuckDB's own."""
+    with pytest.raises(UsageError) as caught:
+        ask(lake, f"SELECT * FROM {table}")  # noqa: S608  asked of a locked desk
+
+    assert str(caught.value) == f"the query does not work: {words}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from axsync.console.report.facts import facts_of_run, facts_of_snapshot
 from axsync.console.report.page import render
 from axsync.durable import replace_file
-from axsync.errors import UnknownRun, UsageError
+from axsync.errors import Unpublished, UsageError
 from axsync.publish.history import find_run
 from axsync.publish.lake import Lake
 from axsync.runs import Report
@@ -36,13 +36,23 @@ def rewrite(lake: Lake, asked: str, into: Path | None) -> Page:
     """
     try:
         found = find_run(lake, asked)
-    except UnknownRun:
-        if asked not in lake.runs() or not lake.report(asked).exists():
+    except Unpublished as error:
+        end = lake.report(error.asked)
+        if not end.exists():
             raise
-        return _copied(lake.report(asked), Page(asked, into or lake.report(asked)))
+        return _copied(end, Page(error.asked, into or end))
     content = render(facts_of_snapshot(lake, found)).encode()
     run_id = found.snapshot.run_id
-    return _written(content, Page(run_id, into or lake.report(run_id)))
+    if into is None:
+        return _kept(content, Page(run_id, lake.report(run_id)))
+    return _written(content, Page(run_id, into))
+
+
+def _kept(content: bytes, page: Page) -> Page:
+    try:
+        return _written(content, page)
+    except UsageError as error:
+        raise UsageError(f"{error}; --into FILE puts it elsewhere") from None
 
 
 def _copied(source: Path, page: Page) -> Page:

@@ -127,7 +127,7 @@ def _head(facts: Facts) -> Iterable[tuple[str, str]]:
 
 
 def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
-    lanes = snapshot.lanes
+    lanes = [lane for lane in snapshot.lanes if not lane.elsewhere]
     rescued, dead = sum(lane.rescued_values for lane in lanes), sum(lane.dead_letters for lane in lanes)
     mended = sum(lane.repaired for lane in lanes)
     missing = sum(lane.missing for lane in lanes)
