@@ -15,7 +15,7 @@ from axsync.convert import Converted, Converter
 from axsync.engine import Budget, Workers
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy
 from axsync.events import Notice, Observer
-from axsync.fields import Field
+from axsync.fields import Field, Group, Many
 from axsync.journal import Record
 from axsync.model import ID_FIELD, Lane, Page, PageSpan, Window
 from axsync.plan import RAW, Selection, closest_field, select_fields
@@ -31,8 +31,9 @@ from axsync.walk import MarkWalk, OffsetWalk, Returned, Walk
 
 ROUND_SHIFT = 1_000_000
 """Page numbers of a repair round start here, so that its answers count as later ones."""
-FIELD_BYTES, TREE_BYTES = 32, 16_000
-"""A guess at the JSON of one field in one row, and of a whole record, before the first page tells."""
+FIELD_BYTES, OBJECTS_BYTES, TREE_BYTES = 32, 40_000, 16_000
+"""A guess at the JSON of one field in one row, of a row with lists of objects, and of a whole record, before the first
+page tells. Lists have no bound: a row with a thousand programs is 250 kB, and 1,000 of them a page of 250 MB."""
 
 
 class MarkExpired(LaneError):
@@ -160,8 +161,11 @@ class LaneReader:
         earlier = self.earlier or {}
         if earlier.get("rows") and earlier.get("bytes"):
             return float(earlier["bytes"] / earlier["rows"])
-        names = self.question.fields
-        return TREE_BYTES if RAW.name in names else FIELD_BYTES * len(names)
+        if RAW.name in self.question.fields:
+            return TREE_BYTES
+        guess = FIELD_BYTES * len(self.question.fields)
+        objects = any(isinstance(f.kind, Many) and isinstance(f.kind.item, Group) for f in self._selection.fields)
+        return max(guess, OBJECTS_BYTES) if objects else guess
 
     def walk(self) -> Walk:
         """The way over the rows: by offset, or by the server's own mark where that is wished."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Final, TypeAlias
 
+import orjson
+
 from axsync.errors import AxsyncError
 from axsync.shape.borders import NotWhole, is_whole, split
 
@@ -130,14 +132,10 @@ def _number(text: str) -> str:
 
 
 def _string(text: str) -> str:
-    quoted = encode_basestring(text)
-    if quoted.isascii():
-        return quoted
     try:
-        quoted.encode()  # a hundred times as fast as looking for surrogates
-    except UnicodeEncodeError:
-        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
-    return quoted
+        return orjson.dumps(text).decode()  # twice as fast as the other
+    except orjson.JSONEncodeError:  # a lone surrogate
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", encode_basestring(text))
 
 
 def _integer(text: str) -> int | Number:
