@@ -56,7 +56,8 @@ def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  o
         case Answered(_, host, status, seconds):
             return f"{host}: {status or 'no answer'} after {seconds:.1f} s"
         case Retried(_, host, attempt, seconds, reason):
-            return f"{host}: {reason}; try {attempt} in {seconds:.1f} s"
+            named = reason if reason.startswith(host) else f"{host}: {reason}"
+            return f"{named}; try {attempt} in {seconds:.1f} s"
         case Drifted(_, name, count, example):
             return f"{counted(count, 'value')} of {name} rescued, such as {clean(example, most=60)}"
         case PartSealed(_, part):

@@ -79,7 +79,10 @@ def _minutes(seconds: float) -> str:
 
 def _foot(plan: Plan) -> Iterator[str]:
     for one in plan.instances:
-        yield f"{one.name}: {one.error}" if one.error else f"{one.name}: {_pace(one)}"
+        if one.error or not plan.finished:
+            yield f"{one.name}: {one.error or _pace(one)}"
+    if plan.finished:
+        return
     guessed = [row.entity for row in plan.rows if row.guessed and row.requests]
     if guessed and len(guessed) < sum(bool(row.requests) for row in plan.rows):
         yield f"guessed, {number(GUESSED_BYTES)} bytes a row: {', '.join(dict.fromkeys(guessed))}"

@@ -26,7 +26,7 @@ def all_runs(lake: Lake) -> History:
             errors.append(one)
         else:
             found.append(one)
-    found.sort(key=lambda run: (run.started_at, run.run_id), reverse=True)
+    found.sort(key=lambda run: run.run_id, reverse=True)  # as `past_runs` does it
     return replace(history, runs=tuple(found), errors=tuple(errors))
 
 

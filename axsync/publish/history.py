@@ -92,7 +92,8 @@ def past_runs(lake: Lake) -> History:
             errors.append(one)
         else:
             found.append(one)
-    found.sort(key=lambda snapshot: (snapshot.started_at, snapshot.run_id), reverse=True)
+    # A later run has a later id, whatever the clock says (`runs.resume.name_run`).
+    found.sort(key=lambda snapshot: snapshot.run_id, reverse=True)
     return History(tuple(_listed(snapshot, latest) for snapshot in found), tuple(errors))
 
 

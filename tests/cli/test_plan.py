@@ -78,6 +78,7 @@ def test_a_finished_run_is_said_first(planned: Planned) -> None:
     new = planned(plan=replace(PLAN, run_id=None, as_of="2026-11-01")).stdout.splitlines()
 
     assert done[0] == "run: r2 of 2026-11-25 is finished; nothing to do (--fresh reads it again)"
+    assert done[-1].startswith("total ")  # nothing is asked, so no pace
     assert new[:2] == ["run: a new one, for 2026-11-25", "data: as of 2026-11-01, into lake"]
 
 

@@ -194,3 +194,11 @@ def test_a_skipped_type_is_one_line() -> None:
 
     assert plain.lines == [f"devices: {told}"]
     assert [line["event"] for line in parsed.parsed()] == ["axsync.notice", "axsync.lane_closed"]
+
+
+def test_a_host_is_named_once() -> None:
+    """Most reasons begin with it."""
+    recorded = Recorded()
+    recorded.log(NORMAL)(Retried(DEVICES, "acme.example", 2, 1.5, "acme.example answered 503"))
+
+    assert recorded.lines == ["devices: acme.example answered 503; try 2 in 1.5 s"]

@@ -309,3 +309,16 @@ def test_no_day_back_is_the_latest(lake: Lake) -> None:
     assert find_run(lake, "latest~0") == find_run(lake, "latest")
     with pytest.raises(UnknownRun, match="has no run 'latest~01'"):
         find_run(lake, "latest~01")
+
+
+def test_the_list_follows_the_ids_and_not_a_clock_that_was_wrong(lake: Lake) -> None:
+    """The latest run stands on top, also where one before it believed to be in another year."""
+    document = json.loads(manifest(lake, FIRST).read_text())
+    document |= {"started_at": "2030-01-01T02:00:00Z", "finished_at": "2030-01-01T02:10:00Z"}
+    manifest(lake, FIRST).write_text(json.dumps(document))
+
+    assert [(run.run_id, run.latest) for run in past_runs(lake).runs] == [
+        (THIRD, True),
+        (SECOND, False),
+        (FIRST, False),
+    ]
