@@ -3,10 +3,18 @@
 AxsyncError
 ├── UsageError               the caller asked for something that cannot be (exit 2)
 │   ├── ConfigError          a setting is missing, unknown or out of range
+│   │   ├── NoInstance       nothing says which instance to ask
+│   │   └── NoFile           there is no settings file of this name
 │   ├── StoreError           the credential store cannot be used or written
 │   │   ├── StoreExposed     others can read or change it
 │   │   ├── StoreLocked      what should open it is missing or wrong
+│   │   │   ├── WrongPassphrase      that a person typed
+│   │   │   ├── WrongPassphraseFile
+│   │   │   └── WrongKeyFile
 │   │   └── StoreDamaged     it is not what axsync wrote
+│   │       ├── ListDamaged  the list of names
+│   │       ├── EntryMissing         a secret is not where the list says
+│   │       └── EntryChanged         the list says another host than was sealed with the secret
 │   ├── UnknownCredential    no store knows a credential of this name
 │   ├── WrongHost            a credential belongs to another host than the one to be asked
 │   ├── UnknownEntity        an entity type that the instance does not offer
@@ -57,6 +65,14 @@ class ConfigError(UsageError):
     """A setting is missing, unknown or out of range."""
 
 
+class NoInstance(ConfigError):
+    """Neither a settings file nor variables say which instance to ask."""
+
+
+class NoFile(ConfigError):
+    """There is no settings file of this name."""
+
+
 class StoreError(UsageError):
     """The credential store cannot be used or written."""
 
@@ -69,8 +85,40 @@ class StoreLocked(StoreError):
     """The passphrase or key file of the credential store is missing or wrong."""
 
 
+class WrongPassphrase(StoreLocked):
+    """The passphrase that a person typed does not open the credential store."""
+
+
+class WrongPassphraseFile(StoreLocked):
+    """The passphrase in a file does not open the credential store."""
+
+
+class WrongKeyFile(StoreLocked):
+    """The key file does not open the credential store."""
+
+
 class StoreDamaged(StoreError):
     """The credential store, or an entry of it, is not what axsync wrote."""
+
+
+class ListDamaged(StoreDamaged):
+    """The list of credentials is not what axsync wrote."""
+
+
+class EntryMissing(StoreDamaged):
+    """The secret of a credential is not where the list says. Attribute: `name`."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class EntryChanged(StoreDamaged):
+    """The list says something else of a credential than was sealed with its secret. Attribute: `name`."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class UnknownCredential(UsageError):

@@ -75,4 +75,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     for name in tuple(os.environ):
         if name.startswith(("AX_", "AXSYNC_", "XDG_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    # The first who asks decides for the process; without a word of ours it would take any backend that a test defines.
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from axsync.cli.credential_change import add, remove, rename, update
-from axsync.cli.credential_work import listed, opened_store, prove
+from axsync.cli.credential_rekey import rekey
+from axsync.cli.credential_work import listed, opened_store, prove, warn_of
 from axsync.cli.options import CONFIG, OUTPUT, config_option, doors, output_option
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 @click.group(epilog="\b\nExamples:\n  axsync credential add prod\n  axsync run --credential prod")
 def credential() -> None:
-    """Named credentials: add, list, show, test, rename, update, remove, export.
+    """Named credentials: add, list, show, test, rename, update, remove, rekey, export.
 
     Each belongs to one host and is sent to no other. Secrets are kept by the system's keyring, or in an encrypted
     file, or stay where a reference says; they are never shown, and never given as an argument.
     """
 
 
-for _command in (add, update, rename, remove):
+for _command in (add, update, rename, remove, rekey):
     credential.add_command(_command)
 
 
@@ -36,7 +37,9 @@ def list_all(context: click.Context, /) -> None:
     from axsync.console.credentials import list_json, show_list  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
 
-    rows = opened_store().listed()
+    store = opened_store()
+    rows = store.listed()
+    warn_of(store.troubles())
     if context.meta[OUTPUT] == "json":
         click.echo(list_json(rows))
     else:

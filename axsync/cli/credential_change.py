@@ -45,6 +45,11 @@ class Asked:
         """Whether the secret stays where a reference says."""
         return bool(self.key_reference or self.secret_reference)
 
+    @property
+    def only_describes(self) -> bool:
+        """Whether nothing but the description changes."""
+        return self.facts().keys() == {"description"} and not (self.brings_secrets or self.keep)
+
     def facts(self) -> dict[str, Any]:
         """What is said of the record itself."""
         facts = {"description": self.description, "url": self.url, "allow_plain_http": self.allow_plain_http}
@@ -96,7 +101,7 @@ def add(context: click.Context, /, name: str, kind: Any, **given: Any) -> None: 
 
     asked, store = _asked(given), opened_store()
     if store.known(name) is not None:
-        raise StoreError(f"there is a credential {name!r} already; axsync credential update {name} changes it")
+        raise StoreError(f"there is a credential {name!r} already; `axsync credential update {name}` changes it")
     Record(name, "https://host", "file")  # a bad name is told before anything is asked
     if not asked.brings_secrets:
         explain_keys(kind)
@@ -105,7 +110,7 @@ def add(context: click.Context, /, name: str, kind: Any, **given: Any) -> None: 
     facts = {"kept": _keeper(asked.keep), **asked.facts(), "kind": kind, "created_at": moment, "updated_at": moment}
     record = Record(name=name, **facts)
     store.unlock(record)  # a wrong passphrase is told before keys are typed
-    _save(context, record, _pair(record, asked), asked)
+    _save(context, record, _pair(record, asked), asked, new=True)
 
 
 @click.command(
@@ -124,19 +129,24 @@ def update(context: click.Context, /, name: str, **given: Any) -> None:
     from axsync.console.asking import explain_keys  # noqa: PLC0415  as above
 
     asked, store = _asked(given), opened_store()
-    before = store.own(name)
-    fresh = asked.brings_secrets or not (asked.facts() or asked.keep)
-    moved = asked.keep or (fresh and before.kept == "references")
-    kept = {"kept": _keeper(asked.keep)} if moved else {}
-    record = replace(before, **{**kept, **asked.facts(), "updated_at": now()})
-    if fresh and not asked.brings_secrets:
-        explain_keys(record.kind)
-    if not fresh and (record.bound, record.kept) == (before.bound, before.kept):
-        store.keep(record, None)  # a description needs no secret
+    listed = store.own(name)
+    facts = asked.facts() | {"updated_at": now()}
+    if asked.only_describes:
+        store.keep(replace(listed, **facts), None)  # needs no secret
         click.echo(f"credential {name!r} is changed")
         return
+    fresh = asked.brings_secrets or not (asked.facts() or asked.keep)
+    before = store.as_sealed(listed)
+    if before != listed and asked.url is None:
+        store.open(listed)  # says what was changed
+    moved = asked.keep or (fresh and before.kept == "references")
+    keeper: dict[str, Any] = {"kept": _keeper(asked.keep)} if moved else {}
+    record = replace(before, **(keeper | facts))
+    kept = None if fresh else store.open(before)
+    if fresh and not asked.brings_secrets:
+        explain_keys(record.kind)
     store.unlock(record)
-    _save(context, record, _pair(record, asked) if fresh else store.open(before), asked)
+    _save(context, record, kept or _pair(record, asked), asked)
 
 
 @click.command(epilog="\b\nExample:\n  axsync credential rename prod main")
@@ -168,8 +178,10 @@ def remove(context: click.Context, /, name: str, *, yes: bool) -> None:
     if not yes and not confirmed(f"Forget credential {name!r} for {record.url}, and its secret?"):
         click.echo("nothing was removed", err=True)
         context.exit(1)
-    store.remove(record)
+    left = store.remove(record)
     click.echo(f"credential {name!r} is removed; in Axonius it stays valid until it is revoked there")
+    if left:
+        click.echo(f"note: {left}", err=True)
 
 
 def _asked(given: dict[str, Any]) -> Asked:
@@ -216,8 +228,8 @@ def _pair(record: Record, asked: Asked) -> Credential:
     return read_pair(record.kind, asked.key_file, asked.secret_file, stdin=asked.stdin)
 
 
-def _save(context: click.Context, record: Record, credential: Credential, asked: Asked) -> None:
+def _save(context: click.Context, record: Record, credential: Credential, asked: Asked, *, new: bool = False) -> None:
     if not asked.no_test:
         prove_before_saving(context, record, credential)
-    opened_store().keep(record, credential)
+    opened_store().keep(record, credential, new=new)
     click.echo(f"credential {record.name!r} for {record.url} is kept: {record.place}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from axsync.cli.options import doors
 
 if TYPE_CHECKING:
     from axsync.credentials import Credential, CredentialStore, Kind, Listed, Record
+    from axsync.errors import AxsyncError
     from axsync.settings import InstanceSettings
 
 MOST_BYTES = 64 * 1024
@@ -32,6 +34,15 @@ def listed(name: str) -> Listed:
     store = opened_store()
     found = store.find(name)
     return next(row for row in store.listed() if row.record == found)
+
+
+def warn_of(errors: Iterable[AxsyncError]) -> None:
+    """What is wrong and what to try, on stderr; the command goes on."""
+    from axsync.console.explain import explain  # noqa: PLC0415  as above
+
+    for error in errors:
+        first, *others = explain(error).lines()
+        click.echo("\n".join([first.replace("error:", "warning:", 1), *others]), err=True)
 
 
 def now() -> str:

@@ -5,6 +5,7 @@ They are kept in `context.meta`, so that a command's parameters are only its own
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -122,8 +123,21 @@ def settings(context: click.Context, **overrides: object) -> Settings:
     """The settings of file and environment, under what the command line says."""
     named = {"instances": context.meta[INSTANCES], "credentials": context.meta[CREDENTIALS], **overrides}
     found = doors(context).load_settings(context.meta[CONFIG], overrides=named)
+    if context.meta[CREDENTIALS]:
+        _tell_unused(context, found)
     unlock(found)
     return found
+
+
+def _tell_unused(context: click.Context, settings: Settings) -> None:
+    """Who sets a host and names a credential for another should know which of the two counts."""
+    from axsync.config import unused_variables  # noqa: PLC0415  --help must not wait for it
+    from axsync.console.session import say  # noqa: PLC0415  as above
+
+    if names := unused_variables(settings.chosen(), os.environ):
+        listed = f"{', '.join(names[:-1])} and {names[-1]} are" if names[1:] else f"{names[0]} is"
+        told = "--credential says which host is asked, and with which keys"
+        say(f"note: {listed} set in the environment and not used: {told}", manner(context))
 
 
 def unlock(settings: Settings) -> None:

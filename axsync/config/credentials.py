@@ -8,6 +8,7 @@ from axsync.credentials import CredentialStore
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, InstanceSettings, StoredCredential
 
+VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
 REFERENCES = ("credential", "api_key", "api_secret")
 FROM_STORE = ("url", "ca_file", "allow_plain_http")
 
@@ -55,3 +56,22 @@ def _with(configured: Sequence[InstanceSettings], name: str, environ: Environ) -
     if not found and name.lower() in {instance.name.lower() for instance in configured}:
         raise ConfigError(f"instance {name!r} of the configuration has another credential; use --instance {name}")
     yield from found or [InstanceSettings(name, credential=wanted, **stored_values(wanted, environ))]
+
+
+def unused_variables(instances: Sequence[InstanceSettings], environ: Environ) -> tuple[str, ...]:
+    """Which of `VARIABLES` are set and say nothing, as credentials of the store say which hosts are asked.
+
+    Raises: StoreError.
+    """
+    used = {f"env:{name}" for name in VARIABLES} & {text for one in instances for text in _references(one, environ)}
+    hosts = {instance.url for instance in instances}
+    unused = [name for name in VARIABLES if environ.get(name) and f"env:{name}" not in used]
+    return tuple(name for name in unused if name != "AX_URL" or environ[name].strip().rstrip("/") not in hosts)
+
+
+def _references(instance: InstanceSettings, environ: Environ) -> tuple[str, str]:
+    found = instance.credential
+    if isinstance(found, CredentialReference):
+        return found.api_key, found.api_secret
+    record = CredentialStore(environ).known(found.name)
+    return (record.key_reference, record.secret_reference) if record else ("", "")

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from axsync.config.credentials import REFERENCES, chosen_by_credential, credential_of, stored_values
+from axsync.config.credentials import REFERENCES, VARIABLES, chosen_by_credential, credential_of, stored_values
 from axsync.config.expansion import Environ, expanded, place
 from axsync.config.fitting import fitting, shown
-from axsync.errors import ConfigError, LakeError
+from axsync.errors import ConfigError, LakeError, NoFile, NoInstance
 from axsync.settings import (
     DEFAULT_ENTITY,
     CredentialReference,
@@ -32,7 +32,6 @@ from axsync.settings import (
 FILE_NAME = "axsync.toml"
 """Read from the working directory when no file is named."""
 
-VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
 LAKE_VARIABLE = "AXSYNC_LAKE"
 FILES = ("ca_file", "client_cert", "client_key")
 CREDENTIALS = "credentials"
@@ -145,7 +144,7 @@ def _parsed(path: Path) -> Table:
             raise ConfigError(f"{path}: is not a regular file")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
-        raise ConfigError(f"there is no configuration file {str(path)!r}") from error
+        raise NoFile(f"there is no configuration file {str(path)!r}") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -187,7 +186,7 @@ def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
 
 def _instance_of_environment(environ: Environ, where: str) -> InstanceSettings:
     if missing := [name for name in VARIABLES if name not in environ]:
-        raise ConfigError(f"{where}; set AX_URL, AX_KEY and AX_SECRET (not set: {', '.join(missing)})")
+        raise NoInstance(f"{where}; set AX_URL, AX_KEY and AX_SECRET (not set: {', '.join(missing)})")
     for name in VARIABLES:
         if not environ[name].strip():
             raise ConfigError(f"{name} is empty")

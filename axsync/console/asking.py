@@ -41,10 +41,19 @@ class Person:
     def __call__(self, new: bool) -> Secret:  # noqa: FBT001  the form that `PERSON` has
         """The passphrase; one that is too short is asked for again."""
         if self._known is None:
-            told = "New passphrase for the credential store" if new else "Passphrase of the credential store"
-            text: str = click.prompt(told, hide_input=True, confirmation_prompt=new, err=True, value_proc=_long_enough)
-            self._known = Secret(text)
+            self._known = _passphrase(new=new)
         return self._known
+
+
+def ask_new_passphrase() -> Secret:
+    """A passphrase that is to take the place of another, typed twice."""
+    return _passphrase(new=True)
+
+
+def _passphrase(*, new: bool) -> Secret:
+    told = "New passphrase for the credential store" if new else "Passphrase of the credential store"
+    text: str = click.prompt(told, hide_input=True, confirmation_prompt=new, err=True, value_proc=_long_enough)
+    return Secret(text)
 
 
 def _long_enough(text: str) -> str:

@@ -11,12 +11,17 @@ from axsync.errors import (
     BadRequest,
     Busy,
     ConfigError,
+    EntryChanged,
+    EntryMissing,
     GuardRefused,
     LakeError,
     LaneError,
+    ListDamaged,
     ManifestError,
     ManifestNewer,
     NewestDamaged,
+    NoFile,
+    NoInstance,
     NoLake,
     NothingCommon,
     NotOffered,
@@ -41,6 +46,9 @@ from axsync.errors import (
     Untrusted,
     UsageError,
     WrongHost,
+    WrongKeyFile,
+    WrongPassphrase,
+    WrongPassphraseFile,
 )
 
 FAILED, USAGE, PARTIAL, REFUSED, GUARDED, LATER = 1, 2, 3, 4, 5, 75
@@ -73,13 +81,43 @@ _POINTER = (
     "and with nothing but what it reads itself"
 )
 
-# The first type that fits speaks: the narrower ones stand above the wider ones.
+_UPDATE = "`axsync credential update NAME --key-file FILE --secret-file FILE`"
+
+# The first type that fits speaks: the narrower ones stand above the wider ones. NAME becomes that of the error.
 _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (UnknownEntity, USAGE, "`axsync entities` lists what is offered"),
+    (
+        NoInstance,
+        USAGE,
+        "`--credential NAME` for one that is stored (`axsync credential list`), or `axsync init` for a settings file",
+    ),
+    (NoFile, USAGE, "another name with --config; `axsync init` writes a settings file"),
     (ConfigError, USAGE, ""),
-    (StoreExposed, USAGE, "chmod 600 for the file, 700 for its folder; if others read it, new keys as well"),
+    (
+        StoreExposed,
+        USAGE,
+        "chmod 600 for the file, 700 for its folder, both your own and no links; if others read it, new keys as well",
+    ),
+    (
+        WrongPassphrase,
+        USAGE,
+        f"again, with the passphrase of this very store; where it is lost, remove the file and {_UPDATE} for each",
+    ),
+    (
+        WrongPassphraseFile,
+        USAGE,
+        "the file that AXSYNC_PASSPHRASE_FILE names: it has to hold the passphrase of this very store",
+    ),
+    (
+        WrongKeyFile,
+        USAGE,
+        "the file that AXSYNC_STORE_KEY_FILE names: it has to be the very one that the store was locked with",
+    ),
     (StoreLocked, USAGE, "AXSYNC_PASSPHRASE_FILE or AXSYNC_STORE_KEY_FILE, or a terminal where you can be asked"),
-    (StoreDamaged, USAGE, "a copy of the file; if there is none, remove it and add the credentials again"),
+    (ListDamaged, USAGE, "a copy of the file; if there is none, remove it and `axsync credential add` each one again"),
+    (EntryMissing, USAGE, f"a copy of what held it, or {_UPDATE}"),
+    (EntryChanged, USAGE, "`axsync credential update NAME --url URL`, with the host that it is really for"),
+    (StoreDamaged, USAGE, f"a copy of the file; if there is none, remove it and {_UPDATE} for each"),
     (StoreError, USAGE, "`axsync credential list` shows what there is"),
     (UnknownCredential, USAGE, "`axsync credential list` shows the known ones, `axsync credential add` adds one"),
     (
@@ -131,6 +169,7 @@ def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -
         return Explanation(clean(headline), "", _BUG, FAILED)
     exit_code, advice = next((code, words) for kind, code, words in _TABLE if isinstance(error, kind))
     notes = tuple(clean(note) for note in getattr(error, "__notes__", ()))
+    advice = advice.replace("NAME", str(getattr(error, "name", "NAME")))
     return Explanation(clean(str(error)), clean(_cause(error)), advice, exit_code, notes)
 
 

@@ -1,7 +1,7 @@
 """API keys and client secrets: how they are named, where they are kept, which host they belong to."""
 
 from axsync.credentials.instances import credential_for, stored
-from axsync.credentials.opening import PERSON, good_passphrase
+from axsync.credentials.opening import PERSON, good_passphrase, opener_of_file, opener_of_key, opener_of_person
 from axsync.credentials.records import Record, shown_reference
 from axsync.credentials.redaction import basic, redact
 from axsync.credentials.references import resolve, resolve_credential, secret_word
@@ -22,6 +22,9 @@ __all__ = [
     "credential_for",
     "good_passphrase",
     "keyring_at_hand",
+    "opener_of_file",
+    "opener_of_key",
+    "opener_of_person",
     "redact",
     "resolve",
     "resolve_credential",

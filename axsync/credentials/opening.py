@@ -29,8 +29,31 @@ def find_opener(environ: Mapping[str, str], kdf: Kdf | None) -> Opener:
     if kdf == "hkdf-sha256" or (kdf is None and key_file):
         if not key_file:
             raise StoreLocked(f"it is locked with a key file, and {KEY_VARIABLE} names none")
-        return Opener("hkdf-sha256", _key(Path(key_file)))
-    return Opener("scrypt", _passphrase(environ, new=kdf is None))
+        return opener_of_key(Path(key_file), KEY_VARIABLE)
+    if path := environ.get(PASSPHRASE_VARIABLE):
+        return opener_of_file(Path(path), PASSPHRASE_VARIABLE)
+    person = PERSON.get()
+    if person is None:
+        raise StoreLocked(f"it needs a passphrase; {PASSPHRASE_VARIABLE} names no file, and nobody can be asked here")
+    return opener_of_person(person(kdf is None))
+
+
+def opener_of_person(typed: Secret) -> Opener:
+    """A passphrase that was typed."""
+    return Opener("scrypt", typed, typed=True)
+
+
+def opener_of_file(path: Path, named: str) -> Opener:
+    """The passphrase in a file; `named` is what names the file, for errors. Raises: StoreLocked."""
+    return Opener("scrypt", good_passphrase(_read(path, named), f"the file of {named}"))
+
+
+def opener_of_key(path: Path, named: str) -> Opener:
+    """A key file; `named` is what names it, for errors. Raises: StoreLocked."""
+    content = _read(path, named)
+    if not MIN_KEY_BYTES <= len(content) <= MAX_KEY_BYTES:
+        raise StoreLocked(f"{named} names a file that does not hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes")
+    return Opener("hkdf-sha256", Secret(content.hex()))
 
 
 def asks_a_person(environ: Mapping[str, str], kdf: Kdf | None) -> bool:
@@ -48,22 +71,6 @@ def open_to_others(environ: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _key(path: Path) -> Secret:
-    content = _read(path, KEY_VARIABLE)
-    if not MIN_KEY_BYTES <= len(content) <= MAX_KEY_BYTES:
-        raise StoreLocked(f"{KEY_VARIABLE} names a file that does not hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes")
-    return Secret(content.hex())
-
-
-def _passphrase(environ: Mapping[str, str], *, new: bool) -> Secret:
-    if path := environ.get(PASSPHRASE_VARIABLE):
-        return good_passphrase(_read(Path(path), PASSPHRASE_VARIABLE), f"the file of {PASSPHRASE_VARIABLE}")
-    person = PERSON.get()
-    if person is None:
-        raise StoreLocked(f"it needs a passphrase; {PASSPHRASE_VARIABLE} names no file, and nobody can be asked here")
-    return person(new)
-
-
 def good_passphrase(content: bytes, place: str) -> Secret:
     """A passphrase without the end of its line. Raises: StoreLocked, which does not repeat it."""
     try:
@@ -75,9 +82,9 @@ def good_passphrase(content: bytes, place: str) -> Secret:
     return Secret(text)
 
 
-def _read(path: Path, variable: str) -> bytes:
+def _read(path: Path, named: str) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_KEY_BYTES + 1)
     except OSError as error:
-        raise StoreLocked(f"{variable} names a file that cannot be read ({error.strerror})") from error
+        raise StoreLocked(f"{named} names a file that cannot be read ({error.strerror})") from error

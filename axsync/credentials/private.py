@@ -57,7 +57,10 @@ def _check_file(path: Path, found: os.stat_result) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    mode = stat.S_IMODE(folder.stat().st_mode)
+    found = folder.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid not in (os.geteuid(), 0):
+        raise StoreExposed(f"the folder {str(folder)!r} belongs to another user, who can change what is in it")
     # The sticky bit does not help: in such a folder anybody could have put the file there.
     if mode & OTHERS_WRITE:
         raise StoreExposed(f"the folder {str(folder)!r} has mode {mode:04o} and can be changed by others")

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from axsync.credentials.values import Kind
-from axsync.errors import AxsyncError, ConfigError, StoreDamaged, StoreError
+from axsync.errors import AxsyncError, ConfigError, ListDamaged, StoreError
 from axsync.settings import check_names, check_reference, normal_url
 
 Kept = Literal["keyring", "file", "references", "folder"]
@@ -96,5 +96,5 @@ def read_index(content: bytes | None) -> Index:
         if not (isinstance(found, int) and found > FORMAT):
             return msgspec.json.decode(content, type=Index)
     except (msgspec.MsgspecError, UnicodeDecodeError, AxsyncError) as error:
-        raise StoreDamaged("it is damaged") from error
+        raise ListDamaged("it is damaged") from error
     raise StoreError(f"it was written by a newer axsync (format {found})")

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from axsync.credentials.values import MASK, Secret
-from axsync.errors import StoreDamaged, StoreError, StoreLocked
+from axsync.errors import StoreDamaged, StoreError, StoreLocked, WrongKeyFile, WrongPassphrase, WrongPassphraseFile
 
 MAGIC = b"axsync credential vault\n"
 VERSION = 1
@@ -37,10 +37,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Opener:
-    """What opens a store: a passphrase (scrypt) or the content of a key file (hkdf-sha256)."""
+    """What opens a store: a passphrase (scrypt), which a person may have typed, or a key file (hkdf-sha256)."""
 
     kdf: Kdf
     secret: Secret
+    typed: bool = False
 
     def __repr__(self) -> str:
         return f"Opener({self.kdf}, {MASK})"
@@ -95,8 +96,13 @@ def unseal(blob: bytes, opener: Opener) -> bytes:
     try:
         return AESGCM(_key(opener, header)).decrypt(bytes.fromhex(header.nonce), box, told)
     except InvalidTag:
-        what = "passphrase" if header.kdf == "scrypt" else "key file"
-        raise StoreLocked(f"the {what} does not open it") from None
+        raise _wrong(opener) from None
+
+
+def _wrong(opener: Opener) -> StoreLocked:
+    if opener.kdf == "hkdf-sha256":
+        return WrongKeyFile("the key file does not open it")
+    return (WrongPassphrase if opener.typed else WrongPassphraseFile)("the passphrase does not open it")
 
 
 def _split(blob: bytes) -> tuple[bytes, bytes]:

@@ -4,27 +4,29 @@ The first that knows a name wins: the folder that systemd gives to a unit, a fol
 list. Names and hosts are in a readable list; key and secret are in a vault, sealed together with the host.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from axsync.credentials.entries import packed, sealed_facts, unpacked
 from axsync.credentials.folders import folders, open_in, record_in, records_in
 from axsync.credentials.opening import asks_a_person, find_opener, open_to_others
 from axsync.credentials.places import INDEX, LOCK, USES, USES_LOCK, VAULT, config_folder, state_folder
 from axsync.credentials.private import alone, read_private, write_private
 from axsync.credentials.records import Index, Record, read_index
 from axsync.credentials.references import resolve_credential
-from axsync.credentials.sealing import Cost
-from axsync.credentials.values import Credential, Secret
+from axsync.credentials.sealing import Cost, Opener
+from axsync.credentials.values import Credential
 from axsync.credentials.vaults import FileVault, KeyringVault, Vault
-from axsync.errors import StoreDamaged, StoreError, UnknownCredential
+from axsync.errors import EntryMissing, StoreDamaged, StoreError, UnknownCredential
 from axsync.settings import CredentialReference, nearest
+
+VAULTS = ("keyring", "file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class CredentialStore:
     def __init__(self, environ: Mapping[str, str] | None = None, *, cost: Cost | None = None) -> None:
         self._environ = os.environ if environ is None else environ
         self._cost = cost
-        self._vaults: dict[str, Vault] = {}
+        self._keyring = KeyringVault()
+        self._opened: FileVault | None = None
 
     @property
     def folder(self) -> Path:
@@ -90,51 +93,116 @@ class CredentialStore:
             return replace(resolve_credential(reference, environ=self._environ), kind=record.kind)
         text = self._vault(record.kept).fetch(record.name)
         if text is None:
-            raise StoreDamaged(f"the {record.place} holds nothing for credential {record.name!r}")
-        found = _unpacked(text, record)
+            raise self._missing(record)
+        found = unpacked(text, record)
         return replace(found, told=open_to_others(self._environ)) if record.kept == "file" else found
 
-    def keep(self, record: Record, credential: Credential | None) -> None:
-        """Add or replace a record; None leaves its secret as it is. Raises: StoreError."""
+    def _missing(self, record: Record) -> EntryMissing:
+        told = f"the {record.place} holds nothing for credential {record.name!r}"
+        if record.kept == "file" and self._file().kdf is None:
+            told = (
+                f"the encrypted file {str(self.folder / VAULT)!r}, which held credential {record.name!r}, is not there"
+            )
+        return EntryMissing(told, name=record.name)
+
+    def as_sealed(self, record: Record) -> Record:
+        """The record with what was sealed with its secret, where the list says otherwise.
+
+        Who goes on from it sends no new key to where somebody else has pointed the list. Raises: StoreError.
+        """
+        text = self._vault(record.kept).fetch(record.name) if record.kept in VAULTS else None
+        with suppress(EntryMissing):  # what is damaged vouches for nothing, and may be replaced
+            return replace(record, **sealed_facts(text or "", record))
+        return record
+
+    def keep(self, record: Record, credential: Credential | None, *, new: bool = False) -> None:
+        """Add or replace a record; None leaves its secret as it is, `new` replaces none. Raises: StoreError."""
         if credential is not None:
             self.unlock(record)
         if (known := self._index().find(record.name)) and known.kept != record.kept:
             self.unlock(known)  # it will have to forget
         with alone(self.folder / LOCK):
+            if new:
+                self._refuse_taken(record.name)
             before = self._index().find(record.name)
-            if credential is not None and record.kept in ("keyring", "file"):
-                self._vault(record.kept).keep(record.name, _packed(record, credential))
+            if credential is not None and record.kept in VAULTS:
+                self._vault(record.kept).keep(record.name, packed(record, credential))
             self._write(self._index().with_record(record))
             if before is not None and before.kept != record.kept:
                 self._forget(before)
 
-    def rename(self, record: Record, name: str) -> None:
-        """Give a record another name. Raises: StoreError, where the name is taken too."""
+    def _refuse_taken(self, name: str) -> None:
+        """Asked again while nobody else changes anything: two may want the same name at the same moment."""
         if self.known(name) is not None:
             raise StoreError(f"there is a credential {name!r} already")
+
+    def rename(self, record: Record, name: str) -> None:
+        """Give a record another name. Raises: StoreError, where the name is taken too."""
         renamed = replace(record, name=name)
+        self._refuse_taken(name)
         self.unlock(record)
         with alone(self.folder / LOCK):
-            if record.kept in ("keyring", "file"):
-                self._vault(record.kept).keep(name, _packed(renamed, self.open(record)))
+            self._refuse_taken(name)
+            if record.kept in VAULTS:
+                self._vault(record.kept).keep(name, packed(renamed, self.open(record)))
             self._write(self._index().without(record.name).with_record(renamed))
             self._forget(record)
         self._move_use(record.name, name)
 
-    def remove(self, record: Record) -> None:
-        """Forget a record and its secret. Raises: StoreError."""
-        self.unlock(record)
+    def remove(self, record: Record) -> str:
+        """Forget a record and its secret, and say what is left of that where its place is damaged or gone.
+
+        Raises: StoreError.
+        """
+        left = self._beyond_reach(record)
         with alone(self.folder / LOCK):
-            self._forget(record)
+            if not left:
+                self._forget(record)
             self._write(self._index().without(record.name))
         self._move_use(record.name, "")
+        return left
+
+    def _beyond_reach(self, record: Record) -> str:
+        try:
+            if record.kept == "file" and self._file().kdf is None:
+                return f"the encrypted file {str(self.folder / VAULT)!r} was not there; a copy of it may hold the key"
+            self.unlock(record)
+        except StoreDamaged as error:
+            return f"{error}; it was left as it is, and may hold the key"
+        return ""
+
+    def troubles(self) -> tuple[StoreError, ...]:
+        """What will keep listed credentials from being opened, as far as it is seen without opening them."""
+        try:
+            held = [one for one in self._index().credentials if one.kept == "file"]
+            gone = self._file().kdf is None
+        except StoreError as error:
+            return (error,)
+        return tuple(self._missing(one) for one in held) if gone else ()
+
+    def rekey(self, opener: Opener) -> None:
+        """Lock the encrypted file with something else; a process that is killed leaves the old or the new file.
+
+        Raises: StoreError; ConfigError for what opens it already.
+        """
+        self.unlock_file()
+        with alone(self.folder / LOCK):
+            self._file().rekey(opener)
+            for draft in self.folder.glob(f".{VAULT}.*"):  # of a change that was killed; the old passphrase opens it
+                draft.unlink(missing_ok=True)
+
+    def unlock_file(self) -> None:
+        """Ask for what opens the encrypted file, and try it. Raises: StoreError, where there is none too."""
+        if self._file().kdf is None:
+            raise StoreError(f"there is no encrypted file {str(self.folder / VAULT)!r}")
+        self._file().unlock()
 
     def unlock(self, record: Record) -> None:
         """Ask what has to be asked before this record can be changed: nobody shall wait for a person meanwhile.
 
         Raises: StoreError.
         """
-        if record.kept in ("keyring", "file"):
+        if record.kept in VAULTS:
             self._vault(record.kept).unlock()
 
     def wants_passphrase(self, name: str) -> bool:
@@ -175,30 +243,14 @@ class CredentialStore:
         write_private(self.folder / INDEX, index.text())
 
     def _vault(self, kept: str) -> Vault:
-        if kept not in self._vaults:
-            self._vaults[kept] = KeyringVault() if kept == "keyring" else self._file()
-        return self._vaults[kept]
+        return self._keyring if kept == "keyring" else self._file()
 
     def _file(self) -> FileVault:
-        return FileVault(self.folder / VAULT, lambda kdf: find_opener(self._environ, kdf), cost=self._cost)
+        if self._opened is None:
+            find = partial(find_opener, self._environ)
+            self._opened = FileVault(self.folder / VAULT, find, cost=self._cost)
+        return self._opened
 
     def _forget(self, record: Record) -> None:
-        if record.kept in ("keyring", "file"):
+        if record.kept in VAULTS:
             self._vault(record.kept).forget(record.name)
-
-
-def _packed(record: Record, credential: Credential) -> str:
-    secrets = {"key": credential.key.reveal(), "secret": credential.secret.reveal()}
-    return json.dumps({"name": record.name, **record.bound, **secrets})
-
-
-def _unpacked(text: str, record: Record) -> Credential:
-    try:
-        kept: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-        key, secret = str(kept.pop("key")), str(kept.pop("secret"))
-    except (msgspec.MsgspecError, KeyError) as error:
-        raise StoreDamaged(f"what the {record.place} holds for credential {record.name!r} is damaged") from error
-    if kept != {"name": record.name, **record.bound}:
-        told = f"its secret was sealed for {kept.get('url')}, the list says {record.url}"
-        raise StoreDamaged(f"credential {record.name!r} was changed outside of axsync: {told}")
-    return Credential(Secret(key), Secret(secret), record.kind)

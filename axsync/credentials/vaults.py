@@ -9,7 +9,7 @@ import msgspec
 from axsync.credentials.private import read_private, write_private
 from axsync.credentials.references import of_keyring
 from axsync.credentials.sealing import Cost, Kdf, Opener, header_of, seal, unseal
-from axsync.errors import StoreDamaged, StoreError
+from axsync.errors import ConfigError, StoreDamaged, StoreError
 
 RECOMMENDED = 1
 """keyring's own measure: backends below it are no safe place, or none at all."""
@@ -92,6 +92,14 @@ class FileVault:
         if name in kept:
             self._write({key: text for key, text in kept.items() if key != name})
 
+    def rekey(self, opener: Opener) -> None:
+        """Lock the same secrets with something else, in one step. Raises: StoreError, ConfigError for the same one."""
+        kept, old = self._content(), self._opener(self.kdf)
+        if opener.kdf == old.kdf and opener.secret.equals(old.secret):
+            raise ConfigError("what is to open the credential store opens it already")
+        write_private(self.path, self._sealed(kept, opener))
+        self._at_hand = opener
+
     def _content(self) -> dict[str, str]:
         blob = read_private(self.path)
         if blob is None:
@@ -114,8 +122,10 @@ class FileVault:
             raise type(error)(f"the credential store {str(self.path)!r} cannot be opened: {error}") from error
 
     def _write(self, kept: dict[str, str]) -> None:
-        content = msgspec.json.encode(dict(sorted(kept.items())))
-        write_private(self.path, seal(content, self._opener(self.kdf), self._cost))
+        write_private(self.path, self._sealed(kept, self._opener(self.kdf)))
+
+    def _sealed(self, kept: dict[str, str], opener: Opener) -> bytes:
+        return seal(msgspec.json.encode(dict(sorted(kept.items()))), opener, self._cost)
 
 
 class KeyringVault:

@@ -1,5 +1,6 @@
 """The credential commands against an emulator: at a terminal, and with nobody there."""
 
+import json
 import os
 import pty
 import re
@@ -45,6 +46,11 @@ class Home:
         path.write_text(text)
         path.chmod(0o600)
         return str(path)
+
+    def repoint(self, url: str) -> None:
+        """As somebody would who can write the list and not open the store."""
+        index = self.folder / "home/credentials.json"
+        index.write_text(index.read_text().replace(self.url, url))
 
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> Ran:
         """With nobody at the keyboard."""
@@ -253,6 +259,7 @@ def test_a_wrong_passphrase_at_the_terminal(locked: Home) -> None:
         assert terminal.end() == 2
 
     assert "the passphrase does not open it" in terminal.shown
+    assert "try: again, with the passphrase of this very store" in terminal.shown
     assert "wrong horse" not in terminal.shown
 
 
@@ -353,6 +360,173 @@ def test_a_spoilt_store_is_one_sentence(home: Home, spoil: Callable[[Home], obje
     assert "  try: " in ran.err
     assert len(ran.err.splitlines()) == 2
     assert not (home.folder / "lake").exists()
+
+
+UPDATE = "`axsync credential update prod --key-file FILE --secret-file FILE`"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "advice"),
+    [
+        (
+            lambda home: home.file("opener", "1" * 32),
+            "the file that AXSYNC_STORE_KEY_FILE names: it has to be the very",
+        ),
+        (lambda home: (home.folder / "home/credentials.vault").unlink(), f"a copy of what held it, or {UPDATE}"),
+        (lambda home: home.file("home/credentials.vault", "x"), UPDATE.replace("prod", "NAME") + " for each"),
+        (lambda home: home.repoint("https://evil.example"), "`axsync credential update prod --url URL`, with the host"),
+        (lambda home: home.file("home/credentials.json", "{"), "`axsync credential add` each one again"),
+    ],
+)
+def test_advice_follows_the_cause(home: Home, spoil: Callable[[Home], object], advice: str) -> None:
+    """What is wrong with the store says what to try."""
+    assert home.add("prod", "--no-test").code == 0
+    spoil(home)
+    ran = home.run("check", "--credential", "prod")
+
+    assert ran.code == 2
+    assert advice in ran.err.partition("  try: ")[2]
+
+
+def test_advice_names_the_passphrase_file(locked: Home) -> None:
+    """Where the passphrase came from a file, nobody is told to type it again."""
+    assert locked.add("prod", "--no-test").code == 0
+    locked.file("passphrase", "wrong horse")
+
+    assert "the file that AXSYNC_PASSPHRASE_FILE names" in locked.run("check", "--credential", "prod").err
+
+
+def test_advice_can_be_followed(home: Home) -> None:
+    """After a loss of the file new keys are added to what is known; a host that was changed is said once more."""
+    assert home.add().code == 0
+    (home.folder / "home/credentials.vault").unlink()
+    pair = ("--key-file", home.file("key", DEMO_KEY), "--secret-file", home.file("secret", DEMO_SECRET))
+    assert home.run("credential", "update", "prod", *pair).code == 0
+    assert home.run("credential", "test", "prod").code == 0
+
+    home.repoint("https://evil.example")
+    refused = home.run("credential", "update", "prod", *pair)
+    assert (refused.code, "was changed outside of axsync" in refused.err) == (2, True)
+    assert home.run("credential", "update", "prod", "--url", home.url).code == 0
+    assert home.run("credential", "test", "prod").code == 0
+
+
+def test_what_was_changed_beside_the_host_is_not_taken_over(home: Home) -> None:
+    """Whoever says the host again has not said yes to another's certificates."""
+    assert home.add().code == 0
+    index = home.folder / "home/credentials.json"
+    index.write_text(index.read_text().replace('"ca_file": ""', f'"ca_file": "{home.file("evil.pem", "x")}"'))
+    refused = home.run("credential", "update", "prod", "--stdin", stdin=f"{DEMO_KEY}\n{DEMO_SECRET}\n")
+
+    assert (refused.code, "something else of ca_file" in refused.err) == (2, True)
+    assert home.run("credential", "update", "prod", "--url", home.url).code == 0
+    assert "evil.pem" not in index.read_text()
+
+
+def test_what_cannot_be_opened_is_removed_with_a_word(home: Home) -> None:
+    """A damaged file, then none; the name is free again."""
+    assert home.add("prod", "--no-test").code == 0
+    assert home.add("lab", "--no-test").code == 0
+    vault = Path(home.file("home/credentials.vault", "x"))
+    removed = home.run("credential", "remove", "prod", "--yes")
+    assert (removed.code, "note: the credential store" in removed.err) == (0, True)
+    assert "it was left as it is, and may hold the key" in removed.err
+
+    vault.unlink()
+    removed = home.run("credential", "remove", "lab", "--yes", AXSYNC_STORE_KEY_FILE="")
+    assert (removed.code, "was not there" in removed.err) == (0, True)
+    assert home.run("credential", "list").out.startswith("no credentials")
+
+
+def test_a_list_warns_of_what_will_not_open(home: Home) -> None:
+    """On stderr, with what to try; it lists all the same, as JSON too."""
+    assert home.add("prod", "--no-test").code == 0
+    assert home.run("credential", "list").err == ""
+    (home.folder / "home/credentials.vault").chmod(0o644)
+    exposed = home.run("credential", "list", "--output", "json")
+    (home.folder / "home/credentials.vault").unlink()
+    gone = home.run("credential", "list")
+
+    assert [one.code for one in (exposed, gone)] == [0, 0]
+    assert exposed.err.startswith("warning: the credential store ")
+    assert "mode 0644 and can be read by others\n  try: chmod 600" in exposed.err
+    assert json.loads(exposed.out)[0]["name"] == "prod"
+    assert gone.err.endswith(f"is not there\n  try: a copy of what held it, or {UPDATE}\n")
+    assert "encrypted file" in gone.out
+
+
+def test_another_passphrase_at_the_terminal(locked: Home) -> None:
+    """The old one is asked first, the new one twice; neither is shown, and only the new one opens the store."""
+    home = locked
+    assert home.add("prod", "--no-test").code == 0
+    passphrase = home.environ.pop("AXSYNC_PASSPHRASE_FILE")
+    with on_terminal(home, "credential", "rekey") as terminal:
+        terminal.answer("Passphrase of the credential store", "wrong horse")
+        assert terminal.end() == 2
+    assert "New passphrase" not in terminal.shown
+    with on_terminal(home, "credential", "rekey") as terminal:
+        terminal.answer("Passphrase of the credential store", "correct horse")
+        terminal.answer("New passphrase for the credential store", "new horse")
+        terminal.answer("Repeat for confirmation", "new horse")
+        assert terminal.end() == 0
+
+    assert "opens with the new passphrase" in terminal.shown
+    assert not [mark for mark in ("correct horse", "new horse") if mark in terminal.shown]
+    assert home.run("credential", "test", "prod", AXSYNC_PASSPHRASE_FILE=passphrase).code == 2
+    home.file("passphrase", "new horse")
+    assert home.run("credential", "test", "prod", AXSYNC_PASSPHRASE_FILE=passphrase).code == 0
+
+
+def test_another_passphrase_with_nobody_there(home: Home) -> None:
+    """From a key file to a passphrase and back, from files; what cannot open a store changes nothing."""
+    assert home.run("credential", "rekey").err.startswith("error: there is no encrypted file")
+    assert home.add().code == 0
+    new, short = home.file("new", "new horse\n"), home.file("short", "short\n")
+    for arguments, sentence in {
+        (): "the new passphrase is missing; give --new-passphrase-file or --new-key-file",
+        ("--new-passphrase-file", short): "the file of --new-passphrase-file holds fewer than 8 characters",
+        ("--new-key-file", short): "--new-key-file names a file that does not hold 32 to 65536 bytes",
+        ("--new-passphrase-file", new, "--new-key-file", short): "do not go together",
+        ("--new-key-file", str(home.folder / "opener")): "opens it already",
+    }.items():
+        refused = home.run("credential", "rekey", *arguments)
+        assert (refused.code, sentence in refused.err) == (2, True)
+    assert home.run("credential", "test", "prod").code == 0
+
+    assert home.run("credential", "rekey", "--new-passphrase-file", new).code == 0
+    assert home.run("credential", "test", "prod").code == 2
+    assert home.run("credential", "test", "prod", AXSYNC_PASSPHRASE_FILE=new).code == 0
+    back = home.run("credential", "rekey", "--new-key-file", home.file("k2", "2" * 32), AXSYNC_PASSPHRASE_FILE=new)
+    assert (back.code, "AXSYNC_STORE_KEY_FILE has to name it" in back.out) == (0, True)
+    home.file("opener", "2" * 32)
+    assert home.run("credential", "test", "prod").code == 0
+
+
+def test_variables_that_a_credential_overrules_are_told(home: Home) -> None:
+    """By their names, in one line; none that says the same or is a reference of the credential."""
+    assert home.add().code == 0
+    keys = {"AX_KEY": "wr0ng-k3y", "AX_SECRET": "wr0ng-s3cret"}
+    told = home.run("check", "--credential", "prod", AX_URL="https://other.example", **keys)
+    counts = "set in the environment and not used: --credential says which host is asked, and with which keys\n"
+    assert (told.code, told.err) == (0, f"note: AX_URL, AX_KEY and AX_SECRET are {counts}")
+    assert "note: AX_KEY is set" in home.run("check", "--credential", "prod", AX_URL=home.url + "/", AX_KEY="x").err
+
+    references = ("--key-reference", "env:AX_KEY", "--secret-reference", "env:AX_SECRET")
+    right = {"AX_KEY": DEMO_KEY, "AX_SECRET": DEMO_SECRET}
+    assert home.run("credential", "add", "vars", "--url", home.url, *references, **right).code == 0
+    assert home.run("check", "--credential", "vars", **right).err == ""
+
+
+def test_without_a_file_the_ways_on_are_told(home: Home) -> None:
+    """The store and `axsync init` besides the variables; another name for a file that is not there."""
+    ran = home.run("check")
+    advice = ran.err.partition("  try: ")[2]
+    assert (ran.code, "`--credential NAME` for one that is stored" in advice, "`axsync init`" in advice) == (
+        2,
+        True,
+        True,
+    )
+    assert "`axsync init` writes" in home.run("check", "--config", "no.toml").err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from axsync.credentials.private import alone, read_private, write_private
-from axsync.errors import StoreError
+from axsync.errors import StoreError, StoreExposed
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o177])
@@ -90,3 +90,17 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
         write_private(tmp_path / "file" / "list", b"")
     with pytest.raises(StoreError, match=r"cannot be written \(.+\)$"), alone(tmp_path / "file" / ".lock"):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
+    """Its owner can put other files there, whatever its mode; where all may write, somebody may have been first."""
+    folder = tmp_path / "store"
+    folder.mkdir(mode=0o700)
+    write_private(folder / "a", b"x")
+    os.chown(folder, 12345, 12345)
+
+    with pytest.raises(StoreExposed, match=r"belongs to another user, who can change what is in it$"):
+        read_private(folder / "a")
+    with pytest.raises(StoreExposed, match=r"belongs to another user"):
+        write_private(folder / "a", b"y")

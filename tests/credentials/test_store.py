@@ -1,6 +1,9 @@
 """Names, hosts, places: what the store keeps, gives back, and refuses."""
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -12,11 +15,30 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 
-from axsync.credentials import PERSON, Credential, CredentialStore, Record, Secret, credential_for, keyring_at_hand
+from axsync.credentials import (
+    PERSON,
+    Credential,
+    CredentialStore,
+    Record,
+    Secret,
+    credential_for,
+    keyring_at_hand,
+    opener_of_key,
+    opener_of_person,
+)
 from axsync.credentials.private import alone
 from axsync.credentials.records import read_index
 from axsync.credentials.sealing import Cost
-from axsync.errors import ConfigError, StoreDamaged, StoreError, UnknownCredential, WrongHost
+from axsync.errors import (
+    ConfigError,
+    EntryChanged,
+    StoreDamaged,
+    StoreError,
+    StoreLocked,
+    UnknownCredential,
+    WrongHost,
+    WrongPassphraseFile,
+)
 from axsync.settings import CredentialReference, InstanceSettings, StoredCredential
 
 URL = "https://acme.example"
@@ -443,6 +465,162 @@ def test_inline_references_are_bound_by_their_table(environ: dict[str, str]) -> 
     assert words(credential_for(inline, store(environ), environ=environ)) == ("k", "s")
 
 
+def spoil(environ: dict[str, str], how: str) -> Path:
+    """The encrypted file is gone, or is not what it was."""
+    vault = Path(environ["AXSYNC_HOME"]) / "credentials.vault"
+    if how == "gone":
+        vault.unlink()
+    else:
+        vault.write_bytes(vault.read_bytes()[:-1])
+    return vault
+
+
+@pytest.mark.parametrize(("how", "words"), [("gone", "was not there"), ("damaged", "it is damaged; it was left")])
+def test_what_cannot_be_opened_can_be_removed(how: str, words: str, environ: dict[str, str]) -> None:
+    """Without a passphrase, with a sentence about what is left; a damaged file is not touched."""
+    store(environ).keep(record(), KEYS)
+    vault = spoil(environ, how)
+    before = vault.read_bytes() if vault.exists() else None
+    del environ["AXSYNC_PASSPHRASE_FILE"]
+
+    assert words in store(environ).remove(record())
+    assert store(environ).listed() == ()
+    assert (vault.read_bytes() if vault.exists() else None) == before
+
+
+def test_a_locked_file_keeps_its_entries(environ: dict[str, str]) -> None:
+    """Removing a name alone would leave a key behind that nobody knows of."""
+    store(environ).keep(record(), KEYS)
+    Path(environ["AXSYNC_PASSPHRASE_FILE"]).write_text("wrong horse")
+
+    with pytest.raises(WrongPassphraseFile):
+        store(environ).remove(record())
+    assert len(store(environ).listed()) == 1
+
+
+def test_troubles_are_told_without_a_passphrase(environ: dict[str, str]) -> None:
+    """A file that others can read, that is damaged, or that is gone; nothing of a store that is well or empty."""
+    assert store(environ).troubles() == ()
+    store(environ).keep(record(), KEYS)
+    locked = {name: text for name, text in environ.items() if name != "AXSYNC_PASSPHRASE_FILE"}
+    assert store(locked).troubles() == ()
+    vault = Path(environ["AXSYNC_HOME"]) / "credentials.vault"
+    vault.chmod(0o644)
+    told = [str(error) for error in store(locked).troubles()]
+    vault.chmod(0o600)
+    for how in ("damaged", "gone"):
+        spoil(environ, how)
+        told += [str(error) for error in store(locked).troubles()]
+
+    assert told == [
+        f"the credential store {str(vault)!r} has mode 0644 and can be read by others",
+        f"the credential store {str(vault)!r} cannot be opened: it is damaged",
+        f"the encrypted file {str(vault)!r}, which held credential 'prod', is not there",
+    ]
+
+
+@pytest.mark.parametrize("kept", ["file", "keyring"])
+def test_a_changed_list_is_seen_before_a_new_key_is_sent(
+    kept: str, environ: dict[str, str], system_keyring: Memory
+) -> None:
+    """What was sealed with the old key says where the new one may go."""
+    one = record(kept=kept, ca_file="/mine", description="nightly")
+    store(environ).keep(one, KEYS)
+    changed = replace(one, url="https://evil.example", ca_file="/evil", allow_plain_http=True, kind="oauth")
+
+    assert store(environ).as_sealed(changed) == one
+    assert store(environ).as_sealed(one) == one
+    assert store(environ).as_sealed(record(name="other", kept=kept)) == record(name="other", kept=kept)
+
+
+def test_a_change_of_the_list_is_named(environ: dict[str, str]) -> None:
+    """Also where the host is the same."""
+    store(environ).keep(record(), KEYS)
+    with pytest.raises(EntryChanged, match=r"the list says something else of ca_file than was sealed with its secret$"):
+        store(environ).open(record(ca_file="/evil"))
+
+
+def test_a_name_is_taken_once_by_two_at_a_time(environ: dict[str, str]) -> None:
+    """Who comes second learns it, though the name was free when it asked; nothing is overwritten."""
+    second = store(environ)
+    assert second.known("prod") is None
+    store(environ).keep(record(), KEYS, new=True)
+
+    with pytest.raises(StoreError, match=r"^there is a credential 'prod' already$"):
+        second.keep(record(url="https://other.example"), NEW, new=True)
+    assert opened(environ) == ("k3y", "5ecr3t")
+
+
+@pytest.mark.parametrize("key_file", [False, True])
+def test_another_passphrase_opens_the_same_secrets(key_file: bool, environ: dict[str, str], tmp_path: Path) -> None:
+    """The old one opens nothing any more, and no draft that it opens is left of a change that was killed."""
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    store(environ).keep(record(), KEYS)
+    draft = Path(environ["AXSYNC_HOME"]) / ".credentials.vault.abc"
+    draft.write_bytes(b"of old")
+    new = opener_of_key(tmp_path / "key", "it") if key_file else opener_of_person(Secret("new horse"))
+    store(environ).rekey(new)
+
+    with pytest.raises(StoreLocked):
+        opened(environ)
+    environ |= {"AXSYNC_STORE_KEY_FILE": str(tmp_path / "key")}
+    Path(environ["AXSYNC_PASSPHRASE_FILE"]).write_text("new horse")
+    assert opened(environ) == ("k3y", "5ecr3t")
+    assert not draft.exists()
+    assert (Path(environ["AXSYNC_HOME"]) / "credentials.vault").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_passphrase_cannot_follow_itself(environ: dict[str, str]) -> None:
+    """Who thinks that it is another one should learn that it is not; nor is there anything to lock without a file."""
+    with pytest.raises(StoreError, match=r"^there is no encrypted file"):
+        store(environ).rekey(opener_of_person(Secret("new horse")))
+    store(environ).keep(record(), KEYS)
+    with pytest.raises(ConfigError, match=r"^what is to open the credential store opens it already$"):
+        store(environ).rekey(opener_of_person(Secret("correct horse")))
+
+
+def test_who_waited_for_a_rekey_changes_nothing_with_the_old_passphrase(environ: dict[str, str]) -> None:
+    """It had opened the file before; what it would write, it would lock with what is no more."""
+    store(environ).keep(record(), KEYS)
+    waiting = store(environ)
+    waiting.unlock(record())
+    store(environ).rekey(opener_of_person(Secret("new horse")))
+
+    with pytest.raises(WrongPassphraseFile):
+        waiting.keep(record(), NEW)
+    Path(environ["AXSYNC_PASSPHRASE_FILE"]).write_text("new horse")
+    assert opened(environ) == ("k3y", "5ecr3t")
+
+
+_KILLED = """
+import os, signal, sys
+from axsync.credentials import CredentialStore, Secret, opener_of_person
+from axsync.credentials.sealing import Cost
+real = os.replace
+def killed(source, target):
+    if sys.argv[1] == "after":
+        real(source, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+os.replace = killed
+CredentialStore(os.environ, cost=Cost(n=2)).rekey(opener_of_person(Secret("new horse")))
+"""
+
+
+@pytest.mark.parametrize(("moment", "passphrase"), [("before", "correct horse"), ("after", "new horse")])
+def test_a_rekey_that_is_killed_leaves_the_old_or_the_new_file(
+    moment: str, passphrase: str, environ: dict[str, str]
+) -> None:
+    """Whole in either case; what it had drafted goes with the next."""
+    store(environ).keep(record(), KEYS)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, moment], env=os.environ | environ, check=False)
+
+    assert killed.returncode == -signal.SIGKILL
+    Path(environ["AXSYNC_PASSPHRASE_FILE"]).write_text(passphrase)
+    assert opened(environ) == ("k3y", "5ecr3t")
+    store(environ).rekey(opener_of_person(Secret("third horse")))
+    assert not list(Path(environ["AXSYNC_HOME"]).glob(".credentials.vault.*"))
+
+
 class PowerCutError(BaseException):
     """The process is gone."""
 
@@ -464,12 +642,13 @@ def cut_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 NEW = Credential(Secret("k2"), Secret("s2"))
 MOVED = record(url="https://other.example")
-CHANGES: dict[str, Callable[[CredentialStore], None]] = {
+CHANGES: dict[str, Callable[[CredentialStore], object]] = {
     "add": lambda kept: kept.keep(record(name="lab"), NEW),
     "rotate": lambda kept: kept.keep(record(), NEW),
     "move": lambda kept: kept.keep(MOVED, kept.open(record())),
     "rename": lambda kept: kept.rename(record(), "main"),
     "remove": lambda kept: kept.remove(record()),
+    "rekey": lambda kept: kept.rekey(opener_of_person(Secret("new horse"))),
 }
 AFTERWARDS = {
     ("prod", URL, "k3y", "5ecr3t"),
@@ -492,6 +671,8 @@ def test_a_power_cut_never_mixes(
         cut_at(number, cut)
         CHANGES[change](store(environ))
 
+    if change == "rekey" and number > 1:  # it replaces one file
+        Path(environ["AXSYNC_PASSPHRASE_FILE"]).write_text("new horse")
     fresh = store(environ)
     for row in fresh.listed():
         with suppress(StoreDamaged):
