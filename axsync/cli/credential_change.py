@@ -145,6 +145,7 @@ def update(context: click.Context, /, name: str, **given: Any) -> None:
     kept = None if fresh else store.open(before)
     if fresh and not asked.brings_secrets:
         explain_keys(record.kind)
+        click.echo(f"They are for {record.url}", err=True)
     store.unlock(record)
     _save(context, record, kept or _pair(record, asked), asked)
 

@@ -119,4 +119,6 @@ def _telling(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if path.is_symlink():
+            raise StoreExposed(f"the credential store {str(path)!r} is a symbolic link") from error
         raise StoreError(f"the credential store {str(path)!r} cannot be written ({error.strerror})") from error

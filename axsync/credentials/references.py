@@ -40,7 +40,12 @@ def resolve_credential(reference: CredentialReference, *, environ: Mapping[str, 
 
     Raises: ConfigError, which names the place and never its content.
     """
-    return Credential(resolve(reference.api_key, environ=environ), resolve(reference.api_secret, environ=environ))
+    halves = reference.api_key, reference.api_secret
+    named = {half.partition(":")[2].strip() for half in halves if half.startswith("env:")}
+    others = {name: text for name, text in environ.items() if name not in named}
+    # A program that knows one half has no use for the other.
+    key, secret = (resolve(half, environ=others if half.startswith("command:") else environ) for half in halves)
+    return Credential(key, secret)
 
 
 def secret_word(text: str, place: str) -> Secret:

@@ -218,7 +218,7 @@ def test_a_life_at_the_terminal(home: Home) -> None:
             shown += terminal.shown
     with on_terminal(home, "credential", "update", "prod") as terminal:
         terminal.answer("Passphrase of the credential store", "correct horse")
-        terminal.answer("API key (not shown)", DEMO_KEY)
+        terminal.answer(f"They are for {home.url}", DEMO_KEY)
         terminal.answer("API secret (not shown)", DEMO_SECRET)
         assert terminal.end() == 0
         shown += terminal.shown

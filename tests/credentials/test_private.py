@@ -55,6 +55,15 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert (target.read_bytes(), read_private(path)) == (b"theirs", b"ours")
 
 
+def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """In the words of all links; nothing is made where it leads."""
+    (tmp_path / "lock").symlink_to(tmp_path / "target")
+
+    with pytest.raises(StoreExposed, match=r"is a symbolic link$"), alone(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "target").exists()
+
+
 def test_a_folder_that_others_can_change_is_not_used(tmp_path: Path) -> None:
     """They could put another file there, whatever the mode of this one."""
     path = tmp_path / "list"

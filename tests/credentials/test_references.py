@@ -77,6 +77,15 @@ def test_a_command_gives_its_first_line() -> None:
     assert resolve(command(code), environ={"AX_KEY": "x", "PLACE": "vault"}).reveal() == "False-vault"
 
 
+def test_a_command_for_one_half_does_not_see_the_other() -> None:
+    """The variable that holds the secret is not in the environment of the program that tells the key."""
+    code = "import os; print('PROD_SECRET' in os.environ, os.environ['PLACE'], sep='-')"
+    halves = CredentialReference(command(code), "env:PROD_SECRET")
+    found = resolve_credential(halves, environ={"PROD_SECRET": "5ecr3t", "PLACE": "vault"})
+
+    assert (found.key.reveal(), found.secret.reveal()) == ("False-vault", "5ecr3t")
+
+
 def test_a_command_knows_no_shell() -> None:
     """Variables and semicolons reach the program as they are written."""
     code = "import sys; print(sys.argv[1])"
