@@ -11,7 +11,7 @@ import pytest
 import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import GuardRefused
-from axsync.events import Event, LaneClosed, PageRead, PartSealed, SnapshotPublished
+from axsync.events import Event, LaneClosed, Notice, PageRead, PartSealed, SnapshotPublished
 from axsync.settings import Settings
 from tests.flow.harness import Lab, at_once
 
@@ -173,7 +173,7 @@ async def test_a_type_that_fails_twice_still_has_its_earlier_files(lab: Lab, sta
 
 
 async def test_a_finished_run_is_not_repeated(lab: Lab, start: Start) -> None:
-    """The same settings for the same date again: no request, no change, the same report."""
+    """The same settings for the same date again: no request, no change, the same report, and how to have it anew."""
     emulator = await start()
     settings = lab.settings(lab.instance(emulator), logical_date=DAY)
     first = await lab.run(settings)
@@ -182,6 +182,8 @@ async def test_a_finished_run_is_not_repeated(lab: Lab, start: Start) -> None:
 
     assert (again.report.run_id, again.verdicts()) == (first.report.run_id, first.verdicts())
     assert (lab.everything(), len(emulator.log)) == (before, asked)
+    (told,) = again.of(Notice)
+    assert told.text.endswith("is finished; nothing to do (--fresh reads it again)")
 
 
 @pytest.mark.parametrize("event", [PageRead, PartSealed, LaneClosed])

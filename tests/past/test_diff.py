@@ -284,6 +284,17 @@ def test_a_file_that_nobody_replaced_is_only_missing(lake: Lake) -> None:
         compared(lake, before="20261121T020000Z-aaaa")
 
 
+def test_the_run_that_wrote_is_named_and_not_one_that_let_it_stand_in(lake: Lake) -> None:
+    """The third run of the day brought no devices; its manifest lists those of the second."""
+    publish(lake, facts("2026-11-21"), Type(rows=devices(3)))
+    publish(lake, facts("2026-11-21", "bbbb"), Type(rows=devices(3, host="x")))
+    publish(lake, facts("2026-11-21", "cccc"), Outcome(DEVICES, "partial", "503"), Type(USERS, rows=devices(3)))
+    publish(lake, facts("2026-11-22"), Type(rows=devices(3)))
+
+    with pytest.raises(SnapshotGone, match=r"is missing; run \S+-bbbb, of the same day, replaced it"):
+        compared(lake, before="20261121T020000Z-aaaa")
+
+
 def test_limits_that_cannot_be_are_refused(lake: Lake, tmp_path: Path) -> None:
     """One sentence each."""
     two_days(lake, Type(rows=devices(1)), Type(rows=devices(2)))
