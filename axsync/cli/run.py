@@ -2,6 +2,7 @@
 
 import click
 
+from axsync.cli.brisk import brisk_imports
 from axsync.cli.options import complete_entities, source_options, speech_options
 
 EPILOG = """\b
@@ -55,6 +56,7 @@ def run(context: click.Context, /, **overrides: object) -> None:
     same command; one that has finished is not repeated on the same day, unless --fresh is given. An entity type that
     fails does not stop the others: the files of the snapshot before stand in for it.
     """
-    from axsync.cli.watch import watched_run  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
+    with brisk_imports():
+        from axsync.cli.watch import watched_run  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait
 
     context.exit(watched_run(context, overrides))

@@ -8,7 +8,6 @@ from pathlib import Path
 from axsync.errors import ConfigError
 from axsync.settings import InstanceSettings, RunSettings
 from axsync.telemetry.finish import Finish, argv_of, without_secrets
-from axsync.telemetry.metrics import MetricsFile
 from axsync.telemetry.reporter import Fenced, Reporter, Warn, Watch
 
 
@@ -32,6 +31,8 @@ def _reporters(
     run: RunSettings, lake: str, instances: Sequence[InstanceSettings], environ: Mapping[str, str]
 ) -> Iterator[tuple[str, Reporter]]:
     if run.metrics_file:
+        from axsync.telemetry.metrics import MetricsFile  # noqa: PLC0415  its libraries are of no use without it
+
         yield "metrics_file", MetricsFile(_writable("metrics_file", run.metrics_file), time.time)
     if run.lineage_file:
         yield "lineage_file", _lineage(_writable("lineage_file", run.lineage_file), lake, instances, environ)

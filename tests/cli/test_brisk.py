@@ -1,0 +1,29 @@
+"""Imports without garbage collection and numpy's threads; afterwards all is as it was."""
+
+import gc
+import os
+
+import pytest
+
+from axsync.cli.brisk import NUMPY_THREADS, brisk_imports
+
+
+def test_it_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where an import fails: garbage is collected, and programs started later may use all cores."""
+    monkeypatch.delenv(NUMPY_THREADS, raising=False)
+    with pytest.raises(ImportError), brisk_imports():
+        assert not gc.isenabled()
+        assert os.environ[NUMPY_THREADS] == "1"
+        raise ImportError
+
+    assert gc.isenabled()
+    assert NUMPY_THREADS not in os.environ
+
+
+def test_a_number_of_threads_that_somebody_wished_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is theirs."""
+    monkeypatch.setenv(NUMPY_THREADS, "7")
+    with brisk_imports():
+        assert os.environ[NUMPY_THREADS] == "7"
+
+    assert os.environ[NUMPY_THREADS] == "7"
