@@ -77,6 +77,7 @@ class Workers:
     """Threads for what lets go of the interpreter lock."""
 
     def __init__(self, count: int) -> None:
+        self.count = count
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="axsync-writer")
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

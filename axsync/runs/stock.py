@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from axsync.convert import Converted, Converter
-from axsync.engine import Stored
+from axsync.engine import Stored, together
 from axsync.events import Drifted, PageRead, PartSealed
 from axsync.journal import Journal
 from axsync.ledger import Ledger, Places, earlier_twins, read_ledger
@@ -131,9 +131,11 @@ class Stock:
             reader.shop.observe(PartSealed(self.lane, one.part))
 
     async def seal(self, reader: LaneReader) -> None:
-        """Make all that was written durable."""
+        """Make all that was written durable; each writer thread takes a part of those that are open."""
         if self._folder is not None:
-            self._remember(reader, await reader.shop.workers.run(self._folder.seal))
+            workers = reader.shop.workers
+            sealed = await together([workers.run(self._folder.seal) for _ in range(workers.count)])
+            self._remember(reader, [part for parts in sealed for part in parts])
 
     async def settle(self, reader: LaneReader) -> Ledger:
         """Seal all parts, keep the later one of rows with the same id, and say which ids there are."""
