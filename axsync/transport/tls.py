@@ -15,7 +15,7 @@ def client_context(settings: InstanceSettings, environ: Mapping[str, str]) -> ss
     Raises: ConfigError, where a file cannot be used.
     """
     if not (settings.ca_file or settings.client_cert or settings.insecure_tls):
-        return _system()
+        return system_context()
     context = _trusting(settings)
     if settings.client_cert:
         _show(context, settings, environ)
@@ -23,8 +23,8 @@ def client_context(settings: InstanceSettings, environ: Mapping[str, str]) -> ss
 
 
 @cache
-def _system() -> ssl.SSLContext:
-    # With the system's authorities, which take a while to load: once and not per instance.
+def system_context() -> ssl.SSLContext:
+    """With the system's authorities, which take a while to load: once and not per instance."""
     return _new()
 
 

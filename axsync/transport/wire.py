@@ -15,6 +15,7 @@ import aiohttp
 from axsync.credentials import Credential
 from axsync.model import Reply, Request
 from axsync.transport.answers import TooLarge
+from axsync.transport.tls import system_context
 from axsync.transport.way import Unprintable, Way, proxy_headers, signed_headers, unpack_quickly, user_agent
 from axsync.transport.words import of_proxy, translated
 
@@ -101,7 +102,8 @@ class Wire:
 async def open_wire(way: Way, credential: Credential) -> AsyncIterator[Wire]:
     """Hold a session; the connections end with it."""
     unpack_quickly()
-    connector = aiohttp.TCPConnector(limit=0, ssl=way.tls or True)
+    # Never aiohttp's own context, which trusts nobody where its imports were brisk. Proxies may speak TLS, too.
+    connector = aiohttp.TCPConnector(limit=0, ssl=way.tls or (system_context() if way.proxy else True))
     # Never the session's own headers: aiohttp sends those to the proxy as well, before the tunnel and its TLS.
     headers = Unprintable({**signed_headers(credential), **({} if way.tls else proxy_headers(way.proxy))})
     async with aiohttp.ClientSession(

@@ -6,19 +6,21 @@ from contextlib import suppress
 
 import pytest
 
-from axsync.cli.brisk import NUMPY_THREADS, brisk_imports
+from axsync.cli.brisk import AUTHORITIES, NUMPY_THREADS, brisk_imports
 
 
 def test_it_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where an import fails: garbage is collected, and programs started later may use all cores."""
     monkeypatch.delenv(NUMPY_THREADS, raising=False)
+    monkeypatch.setenv(AUTHORITIES, "ours.pem")
     with suppress(ImportError), brisk_imports():
-        during = gc.isenabled(), os.environ[NUMPY_THREADS]
+        during = gc.isenabled(), os.environ[NUMPY_THREADS], os.environ[AUTHORITIES]
         raise ImportError
 
-    assert during == (False, "1")
+    assert during == (False, "1", os.devnull)
     assert gc.isenabled()
     assert NUMPY_THREADS not in os.environ
+    assert os.environ[AUTHORITIES] == "ours.pem"
 
 
 def test_a_number_of_threads_that_somebody_wished_stays(monkeypatch: pytest.MonkeyPatch) -> None:
