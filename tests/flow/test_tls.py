@@ -1,6 +1,9 @@
 """Certificates of both sides, each good or bad in its own way."""
 
+import asyncio
+import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -42,6 +45,25 @@ async def test_a_private_authority_is_trusted_through_its_file(lab: Lab, start: 
 
     assert ran.report.verdict == "complete"
     assert ran.of(Notice) == []
+
+
+@pytest.mark.parametrize(("trusted", "code"), [(True, 0), (False, FAILED)])
+async def test_the_command_trusts_the_authorities_of_the_system(
+    start: Start, tmp_path: Path, ca_file: str, *, trusted: bool, code: int
+) -> None:
+    """Here those of SSL_CERT_FILE, which its quick start hides from libraries only."""
+    emulator = await start()
+    keys = {"AX_KEY": emulator.options.api_key, "AX_SECRET": emulator.options.api_secret}
+    environ = os.environ | keys | {"SSL_CERT_FILE": ca_file if trusted else os.devnull}
+    with tls_front(emulator.url, server_context(AUTHORITY, HOST)) as url:
+        command = [sys.executable, "-m", "axsync", "run", "--lake", str(tmp_path / "lake")]
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environ | {"AX_URL": url}, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+        _, err = await process.communicate()
+
+    assert process.returncode == code, err
+    assert (b"does not prove who it is" in err) is not trusted
 
 
 BAD = {
