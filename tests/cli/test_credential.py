@@ -187,7 +187,8 @@ def on_terminal(home: Home, *arguments: str) -> Iterator[Terminal]:
 
 
 _CONTROLLED = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from axsync.cli import main
 main(sys.argv[1:])
