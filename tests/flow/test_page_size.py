@@ -98,3 +98,18 @@ async def test_one_row_that_fails_fails_its_type_alone(lab: Lab, start: Start, s
     assert asked.count({"offset": 30, "limit": 1}) == 4
     assert row.fired <= 2 * 5 + 4
     assert len(ran.of(Retried)) <= 2 * 5 + 3
+
+
+async def test_rows_with_lists_of_objects_begin_with_small_pages(lab: Lab, start: Start) -> None:
+    """Such rows have no bound: only an answer tells their size. Rows of plain fields begin with what is allowed."""
+    emulator = await start("p90", {"devices": 600, "users": 600})
+    types = {
+        "devices": EntitySettings(fields=("name", "network_interfaces")),
+        "users": EntitySettings(fields=("name",)),
+    }
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=2000), types=types))
+
+    first = {name: limit(attributes(pages(emulator.log, name)[0])) for name in types}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "complete"}
+    assert first["devices"] < 150
+    assert first["users"] == 2000
