@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -14,6 +14,13 @@ RESCUED, RUN_ID, FETCHED_AT = "axsync_rescued", "axsync_run_id", "axsync_fetched
 RESERVED = frozenset({RESCUED, RUN_ID, FETCHED_AT, "entity", "instance", "dt"})
 """Names that our own and the partition columns hold."""
 
+RFC1123 = "rfc1123"
+"""The form of dates where none was seen; `shape.dates` has them all."""
+ISO_MICROS = "iso:T:6:Z"
+"""The form that can say every timestamp."""
+EPOCHS = ("epoch", "epoch_ms")
+"""The forms of timestamps that are integers."""
+
 MAX_NAME_BYTES = 255  # Glue's limit for a column name
 FIELD_KEY = b"axonius.field"
 """Arrow field metadata key under which the Axonius name is kept."""
@@ -21,14 +28,31 @@ FIELD_KEY = b"axonius.field"
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A single value. `json` keeps any value as its JSON text; `unknown` awaits a look at data."""
+    """A single value. `json` keeps any value as its JSON text; `unknown` awaits a look at data.
+
+    `form` is how the server writes it, where it writes something else than JSON's own:
+
+        timestamp  a name of `shape.dates`, or "epoch", "epoch_ms": seconds or milliseconds since 1970 as an integer
+        integer    "text": `"5"`
+        number     "text": `"7.0"`; "short text": `"7"` where the fraction is zero
+        bool       "0/1": an integer; "true/false", "True/False", "TRUE/FALSE": a text
+    """
 
     name: AtomName
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A list of values of one kind."""
+    """A list of values of one kind. `bare`: the server writes the only element without the list."""
+
+    item: "Kind"
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A single value or object that the server writes as a list of one element."""
 
     item: "Kind"
 
@@ -49,7 +73,8 @@ class Group:
     members: tuple[Member, ...]
 
 
-Kind: TypeAlias = Atom | Many | Group
+Kind: TypeAlias = Atom | Many | Wrapped | Group
+"""The type of a column, and how the server writes its values where that differs from the type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +89,28 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the lake: `name` there, `field` at Axonius, `wire` as the key in this server's records.
-
-    `dates` is the form in which this column's dates are served (`shape.dates`), None where it has none.
-    """
+    """One column of the lake: `name` there, `field` at Axonius, `wire` as the key in this server's records."""
 
     name: str
     field: str
     wire: str
     kind: Kind
-    dates: str | None = None
+
+    @property
+    def dates(self) -> str | None:
+        """The form of its dates (`shape.dates`), of the first ones where there are several; None where it has none."""
+        return next(_date_forms(self.kind), None)
+
+
+def _date_forms(kind: Kind) -> Iterator[str]:
+    match kind:
+        case Many(item) | Wrapped(item):
+            yield from _date_forms(item)
+        case Group(members):
+            for member in members:
+                yield from _date_forms(member.kind)
+        case Atom("timestamp", form):
+            yield form or RFC1123
 
 
 _ARROW: dict[str, pa.DataType] = {
@@ -93,6 +130,8 @@ def arrow_type(kind: Kind) -> pa.DataType:
     match kind:
         case Many(item):
             return pa.list_(arrow_type(item))
+        case Wrapped(item):
+            return arrow_type(item)
         case Group(members):
             return pa.struct([pa.field(m.name, arrow_type(m.kind), metadata={FIELD_KEY: m.key}) for m in members])
         case Atom(name):
@@ -115,6 +154,8 @@ def type_text(kind: Kind) -> str:
     match kind:
         case Many(item):
             return f"list<{type_text(item)}>"
+        case Wrapped(item):
+            return type_text(item)
         case Group(members):
             return f"struct<{', '.join(f'{m.name}: {type_text(m.kind)}' for m in members)}>"
         case Atom(name="json"):
@@ -126,7 +167,7 @@ def type_text(kind: Kind) -> str:
 def contains(kind: Kind, *names: AtomName) -> bool:
     """Whether an atom of one of these names occurs anywhere in the kind."""
     match kind:
-        case Many(item):
+        case Many(item) | Wrapped(item):
             return contains(item, *names)
         case Group(members):
             return any(contains(m.kind, *names) for m in members)
@@ -199,6 +240,50 @@ def make_columns(
     return tuple(Column(names[f.name], f.name, keys.get(f.name, f.name), f.kind) for f in fields)
 
 
-def with_dates(column: Column, dates: str | None) -> Column:
-    """The column with the form of its dates recorded, where it holds any."""
-    return replace(column, dates=dates if contains(column.kind, "timestamp") else None)
+def with_dates(column: Column, form: str | None) -> Column:
+    """The column with this form for its dates, where they have none yet."""
+    return replace(column, kind=_each_atom(column.kind, lambda atom: _with_form(atom, form or RFC1123)))
+
+
+def _with_form(atom: Atom, form: str) -> Atom:
+    return Atom("timestamp", form) if atom == Atom("timestamp") else atom
+
+
+def kept(kind: Kind) -> Kind:
+    """The kind without how the server writes it: what decides the column's type."""
+    return _each_atom(_unwrapped(kind), lambda atom: Atom(atom.name))
+
+
+def canonical(kind: Kind) -> Kind:
+    """The kind as records are written that were cleaned: JSON's own forms, dates as texts that lose nothing."""
+    return _each_atom(_unwrapped(kind), _canonical_atom)
+
+
+def _canonical_atom(atom: Atom) -> Atom:
+    if atom.name == "timestamp":
+        return Atom("timestamp", ISO_MICROS if atom.form in EPOCHS else atom.form or RFC1123)
+    return Atom(atom.name)
+
+
+def _unwrapped(kind: Kind) -> Kind:
+    match kind:
+        case Many(item):
+            return Many(_unwrapped(item))
+        case Wrapped(item):
+            return _unwrapped(item)
+        case Group(members):
+            return Group(tuple(replace(m, kind=_unwrapped(m.kind)) for m in members))
+        case Atom():
+            return kind
+
+
+def _each_atom(kind: Kind, change: Callable[[Atom], Atom]) -> Kind:
+    match kind:
+        case Many(item):
+            return replace(kind, item=_each_atom(item, change))
+        case Wrapped(item):
+            return Wrapped(_each_atom(item, change))
+        case Group(members):
+            return Group(tuple(replace(m, kind=_each_atom(m.kind, change)) for m in members))
+        case Atom():
+            return change(kind)

@@ -30,6 +30,8 @@ class Selection:
     fields: tuple[Field, ...]
     unmatched: tuple[str, ...] = ()
     listed: frozenset[str] = PSEUDO
+    optional: frozenset[str] = frozenset()
+    open: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

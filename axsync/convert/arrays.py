@@ -15,23 +15,25 @@ Flags = npt.NDArray[np.bool_]
 
 def valid(array: pa.Array) -> Flags:
     """Which values are not null."""
-    bitmap = array.buffers()[0]
-    if not array.null_count or bitmap is None:
+    mask = array.buffers()[0]
+    if not array.null_count or mask is None:
         return np.full(len(array), array.null_count == 0, dtype=np.bool_)
     end = array.offset + len(array)
-    bits = np.unpackbits(np.frombuffer(bitmap, dtype=np.uint8, count=-(-end // 8)), bitorder="little")
+    bits = np.unpackbits(np.frombuffer(mask, dtype=np.uint8, count=-(-end // 8)), bitorder="little")
     return bits[array.offset : end].view(np.bool_)
 
 
 def fixed(values: npt.NDArray[np.generic], is_valid: Flags, kind: pa.DataType) -> pa.Array:
     """Values of a fixed width, null where they are not valid."""
     nulls = len(values) - int(np.count_nonzero(is_valid))
-    return pa.Array.from_buffers(kind, len(values), [_bitmap(is_valid) if nulls else None, pa.py_buffer(values)], nulls)
+    return pa.Array.from_buffers(kind, len(values), [bitmap(is_valid) if nulls else None, pa.py_buffer(values)], nulls)
 
 
-def flags(values: Flags) -> pa.Array:
-    """Bools without nulls."""
-    return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bitmap(values)], 0)
+def flags(values: Flags, is_valid: Flags | None = None) -> pa.Array:
+    """Bools, null where they are not valid."""
+    nulls = 0 if is_valid is None else len(values) - int(np.count_nonzero(is_valid))
+    buffers = [bitmap(is_valid) if nulls and is_valid is not None else None, bitmap(values)]
+    return pa.Array.from_buffers(pa.bool_(), len(values), buffers, nulls)
 
 
 def texts(values: Sequence[str | None]) -> pa.Array:
@@ -40,7 +42,7 @@ def texts(values: Sequence[str | None]) -> pa.Array:
     offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
     np.cumsum([len(one) for one in encoded], out=offsets[1:])
     is_valid = np.array([value is not None for value in values], dtype=np.bool_)
-    buffers = [_bitmap(is_valid), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    buffers = [bitmap(is_valid), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
@@ -57,5 +59,6 @@ def same_instant(micros: int, count: int) -> pa.Array:
     return pa.Array.from_buffers(pa.timestamp("us", tz="UTC"), count, [None, pa.py_buffer(values)], 0)
 
 
-def _bitmap(bits: Flags) -> pa.Buffer:
+def bitmap(bits: Flags) -> pa.Buffer:
+    """One bit each, as Arrow keeps what is valid."""
     return pa.py_buffer(np.packbits(bits, bitorder="little"))

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from axsync.convert import arrays
 from axsync.convert.instants import Ints, instants
-from axsync.fields import Atom, Column, Group, Kind, Many, arrow_type
+from axsync.fields import EPOCHS, RFC1123, Atom, Column, Group, Kind, Many, Wrapped, arrow_type
+from axsync.shape import dates, forms
 
 EXACT_INTEGERS = float(1 << 53)
 SUBNORMAL = 2.3e-308
@@ -15,26 +16,32 @@ _NOTHING: Ints = np.empty(0, dtype=np.int64)
 
 
 def wire_type(kind: Kind) -> pa.DataType:
-    """The type as which pyarrow reads a kind from JSON; dates are texts there."""
+    """The type as which pyarrow reads a kind from JSON, in the form in which it is served."""
     match kind:
-        case Many(item):
+        case Many(item, bare=True):
+            return wire_type(item)
+        case Many(item) | Wrapped(item):
             return pa.list_(wire_type(item))
         case Group(members):
             return pa.struct([pa.field(m.key, wire_type(m.kind)) for m in members])
-        case Atom("timestamp" | "date"):
-            return pa.string()
         case Atom():
-            return arrow_type(kind)
+            return _wire_atom(kind)
+
+
+def _wire_atom(atom: Atom) -> pa.DataType:
+    if atom.form in EPOCHS or atom.form == "0/1":
+        return pa.int64()
+    dates_or_text = atom.name in {"timestamp", "date"} or forms.is_text(atom)
+    return pa.string() if dates_or_text else arrow_type(atom)
 
 
 @dataclass(slots=True)
 class Finish:
-    """Rebuilds one column: lake names for the keys of objects, timestamps for date texts.
+    """Rebuilds one column: lake names for the keys of objects, timestamps for date texts, lists for bare values.
 
     `zeros` tells whether a double came out as zero, which a tiny number's text may have become.
     """
 
-    form: str
     zeros: bool = False
 
     def column(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
@@ -43,18 +50,51 @@ class Finish:
 
     def _array(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
         match kind:
+            case Many(item, bare=True):
+                return self._bare(array, item, arrow_type(kind))
             case Many(item):
                 return self._list(array, item, arrow_type(kind))
+            case Wrapped(item):
+                return self._wrapped(array, item)
             case Group(members):
                 return self._struct(array, [m.kind for m in members], arrow_type(kind))
-            case Atom("timestamp"):
-                return _stamps(array, self.form)
+            case Atom():
+                return self._atom(array, kind)
+
+    def _atom(self, array: pa.Array, atom: Atom) -> tuple[pa.Array, Ints]:
+        if forms.is_text(atom):
+            return _from_texts(array, atom)
+        match atom:
+            case Atom("timestamp", form):
+                return _moments(array, form) if form in EPOCHS else _stamps(array, form or RFC1123)
             case Atom("date"):
                 return _days(array)
+            case Atom("bool", "0/1"):
+                return _flags(array)
             case Atom("number"):
                 return array, self._numbers(array)
-            case Atom():
+            case _:
                 return array, _NOTHING
+
+    def _bare(self, array: pa.Array, item: Kind, target: pa.DataType) -> tuple[pa.Array, Ints]:
+        """Each value as a list of one."""
+        values, bad = self._array(array, item)
+        there = arrays.valid(array)
+        offsets = np.zeros(len(array) + 1, dtype=np.int32)
+        np.cumsum(there, out=offsets[1:])
+        children = values.filter(arrays.flags(there)) if array.null_count else values
+        buffers = [arrays.bitmap(there) if array.null_count else None, pa.py_buffer(offsets)]
+        made = pa.Array.from_buffers(target, len(array), buffers, array.null_count, children=[children])
+        return made, bad
+
+    def _wrapped(self, array: pa.Array, item: Kind) -> tuple[pa.Array, Ints]:
+        """The only element of each list; lists of any other length want a closer look."""
+        values, bad = self._array(array.values, item)
+        there, places, lengths = _extents(array)
+        alone = there & (lengths == 1)
+        taken = values.take(arrays.fixed(places.astype(np.int64), alone, pa.int64()))
+        empty = alone & ~arrays.valid(taken)
+        return taken, _joined([_parents(array, bad), np.flatnonzero((there & ~alone) | empty)])
 
     def _list(self, array: pa.Array, item: Kind, target: pa.DataType) -> tuple[pa.Array, Ints]:
         if array.type == target and not _needs_look(item):
@@ -87,14 +127,25 @@ class Finish:
         return np.flatnonzero(odd & arrays.valid(array))
 
 
+def _extents(array: pa.Array) -> tuple[arrays.Flags, Ints, Ints]:
+    """Which lists are not null, where each begins in its values, and how long it is."""
+    there = arrays.valid(array)
+    if not len(array):
+        return there, _NOTHING, _NOTHING
+    offsets = np.frombuffer(array.buffers()[1], dtype=np.int32)[array.offset : array.offset + len(array) + 1]
+    return there, np.asarray(offsets[:-1], dtype=np.int64), np.diff(offsets).astype(np.int64)
+
+
 def _needs_look(kind: Kind) -> bool:
     match kind:
-        case Many(item):
-            return _needs_look(item)
+        case Many(item, bare):
+            return bare or _needs_look(item)
+        case Wrapped():
+            return True
         case Group(members):
             return any(_needs_look(m.kind) or m.key != m.name for m in members)
-        case Atom(name):
-            return name in {"timestamp", "date", "number"}
+        case Atom(name, form):
+            return bool(form) or name in {"timestamp", "date", "number"}
 
 
 def _parents(array: pa.Array, elements: Ints) -> Ints:
@@ -120,6 +171,39 @@ def _days(texts: pa.Array) -> tuple[pa.Array, Ints]:
     return arrays.fixed(days, exact, pa.date32()), np.flatnonzero(~exact & ~null)
 
 
+def _moments(array: pa.Array, form: str) -> tuple[pa.Array, Ints]:
+    numbers, there = _integers(array)
+    low, high = dates.epoch_bounds(form)
+    good = there & (numbers >= low) & (numbers <= high)
+    micros = np.where(good, numbers, 0) * dates.EPOCH_MICROS[form]
+    return arrays.fixed(micros, good, pa.timestamp("us", tz="UTC")), np.flatnonzero(there & ~good)
+
+
+def _flags(array: pa.Array) -> tuple[pa.Array, Ints]:
+    numbers, there = _integers(array)
+    good = there & ((numbers == 0) | (numbers == 1))
+    return arrays.flags(numbers == 1, good), np.flatnonzero(there & ~good)
+
+
+def _integers(array: pa.Array) -> tuple[Ints, arrays.Flags]:
+    if not len(array):
+        return _NOTHING, np.zeros(0, dtype=np.bool_)
+    numbers = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array)]
+    return numbers, arrays.valid(array)
+
+
+def _from_texts(array: pa.Array, atom: Atom) -> tuple[pa.Array, Ints]:
+    """Numbers and bools that are served as texts."""
+    values = [None if text is None else forms.parse(text, atom) for text in array.to_pylist()]
+    good = np.array([value is not None for value in values], dtype=np.bool_)
+    doubtful = np.flatnonzero(arrays.valid(array) & ~good) if len(array) else _NOTHING
+    if atom.name == "bool":
+        return arrays.flags(np.array(values, dtype=np.bool_), good), doubtful
+    kind = arrow_type(atom)
+    dtype = np.int64 if atom.name == "integer" else np.float64
+    return arrays.fixed(np.array([value or 0 for value in values], dtype=dtype), good, kind), doubtful
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A batch's served columns and the rows that need the exact way."""
@@ -133,7 +217,7 @@ def finish(rows: pa.StructArray, columns: tuple[Column, ...]) -> Finished:
     """All columns of a page, in the order of `columns`."""
     finished, doubtful, zeros = [], [], False
     for index, column in enumerate(columns):
-        work = Finish(column.dates or "rfc1123")
+        work = Finish()
         array, bad = work.column(rows.field(index), column.kind)
         finished.append(array)
         doubtful.append(bad)

@@ -1,8 +1,8 @@
 """One lane's way from page bytes to a record batch."""
 
 import hashlib
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from axsync.convert.columns import Finished, finish, wire_type
 from axsync.convert.instants import Ints
 from axsync.convert.mixed import page_of, with_long_numbers, woven
 from axsync.convert.rows import has_explicit_null, has_long_number, has_tiny_number, rows_only
-from axsync.fields import Column, arrow_schema, contains
+from axsync.fields import Column, arrow_schema, canonical, contains
 from axsync.model import ID_FIELD, DeadLetter
 from axsync.shape import rescue
 from axsync.shape.borders import split
@@ -46,15 +46,14 @@ Mixed: TypeAlias = tuple[list[pa.Array], list[DeadLetter], dict[int, dict[str, s
 """Arrays, dead letters, and what was rescued by row."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Record:
-    """A record on the careful way: what pyarrow will read, what is rescued, whether it was cleaned."""
+    """A record that was cleaned: its place in the page, what pyarrow will read, what is rescued."""
 
     raw: bytes
     position: int
     text: bytes
-    rescued: dict[str, str] = field(default_factory=dict)
-    cleaned: bool = False
+    rescued: dict[str, str]
 
 
 class Converter:
@@ -65,9 +64,11 @@ class Converter:
         self.schema = arrow_schema(self.columns)
         self._rows_key, self._run_id = rows_key, run_id
         self._rules = Rules(self.columns)
-        self._row = pa.struct([pa.field(c.wire, wire_type(c.kind)) for c in self.columns])
-        self._plain = _options(self._row, "assets")
-        enveloped = pa.struct([("type", pa.string()), ("id", pa.string()), ("attributes", self._row)])
+        # Rows are read in the form in which most are served; cleaned ones in the form in which they were written.
+        self._clean_columns = tuple(replace(c, kind=canonical(c.kind)) for c in self.columns)
+        row = _row_of(self.columns)
+        self._plain, self._clean = _options(row, "assets"), _options(_row_of(self._clean_columns), "assets")
+        enveloped = pa.struct([("type", pa.string()), ("id", pa.string()), ("attributes", row)])
         self._served = self._plain if rows_key == "assets" else _options(enveloped, "data")
         self._numbers = any(contains(c.kind, "number") for c in self.columns)
         # A column of JSON texts holds values that pyarrow cannot read as text: every record must be cleaned.
@@ -82,13 +83,11 @@ class Converter:
         finished = self._fast(body)
         if finished is not None:
             return self._assemble(finished.columns, [], {}, fetched_at)
-        mixed = None if self._careful_only else self._mixed(split(body, self._rows_key), page)
-        if mixed is not None:
-            return self._assemble(*mixed, fetched_at)
-        records, dead = self._clean(body, page)
-        served, kept, lost = self._read_clean(records, page)
-        texts = {i: r.rescued for i, r in enumerate(kept) if r.rescued}
-        return self._assemble(served, dead + lost, texts, fetched_at)
+        raws = split(body, self._rows_key)
+        tests = () if self._careful_only else (self._rules.reads, self._rules.accepts)
+        ways = (self._mixed(raws, page, is_good) for is_good in tests)
+        mixed = next((found for found in ways if found is not None), None)
+        return self._assemble(*(mixed or self._all_cleaned(raws, page)), fetched_at)
 
     def _fast(self, body: bytes) -> Finished | None:
         """The whole page at once, or None where some record needs care."""
@@ -115,91 +114,51 @@ class Converter:
         offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset :] if len(ids) else np.zeros(1, np.int32)
         return np.flatnonzero(np.diff(offsets[: len(ids) + 1]) == 0)  # null or empty
 
-    def _mixed(self, raws: list[bytes], page: int) -> Mixed | None:
-        """Records of the right types go as they are, the others are cleaned; None where that does not do."""
-        bad = {place for place, raw in enumerate(raws) if not self._rules.reads(raw)}
+    def _mixed(self, raws: list[bytes], page: int, is_good: Callable[[bytes], bool]) -> Mixed | None:
+        """Good records go as they are, the others are cleaned; None where that does not do."""
+        bad = {place for place, raw in enumerate(raws) if not is_good(raw)}
         good, text = _without(bad, raws)
         if self._numbers and (long := with_long_numbers(text, [raws[place] for place in good])):
             bad |= {good[row] for row in long}
             good, text = _without(bad, raws)
-        plain = self._try(text)
+        plain = _tried(text, self._plain, self.columns)
         if plain is None or (plain.zeros and has_tiny_number(text)):
             return None
         bad |= {good[row] for row in (*plain.doubtful.tolist(), *self._no_id(plain.columns).tolist())}
         records, dead = self._cleaned(raws, sorted(bad), page)
-        cleaned = self._try(_text_of(records))
+        cleaned = self._read_clean(records)
         if cleaned is None or len(raws) == len(dead):
             return None
         rows = {place: (False, row) for row, place in enumerate(good) if place not in bad}
         rows |= {record.position: (True, row) for row, record in enumerate(records)}
-        order = sorted(rows)
-        rescued = {order.index(r.position): r.rescued for r in records if r.rescued}
+        order = {place: row for row, place in enumerate(sorted(rows))}
+        rescued = {order[r.position]: r.rescued for r in records if r.rescued}
         return woven(plain.columns, cleaned.columns, (rows[place] for place in order)), dead, rescued
 
-    def _cleaned(self, raws: list[bytes], places: list[int], page: int) -> tuple[list[_Record], list[DeadLetter]]:
-        dead: list[DeadLetter] = []
-        records = [_Record(raws[place], place, raws[place]) for place in places]
-        for record in records:
-            self._bury_or(record, page, dead)
-        return [record for record in records if record.cleaned], dead
+    def _all_cleaned(self, raws: list[bytes], page: int) -> Mixed:
+        """Every record cleaned; one that pyarrow refuses even so becomes a dead letter."""
+        records, dead = self._cleaned(raws, range(len(raws)), page)
+        finished = self._read_clean(records)
+        if finished is None:
+            refused = [record for record in records if self._read_clean([record]) is None]
+            dead += [DeadLetter(page, r.position, "cannot be typed", r.raw) for r in refused]
+            records = [record for record in records if record not in refused]
+            finished = finish(_read(_text_of(records), self._clean, "assets"), self._clean_columns)
+        return finished.columns, dead, {row: r.rescued for row, r in enumerate(records) if r.rescued}
 
-    def _clean(self, body: bytes, page: int) -> tuple[list[_Record], list[DeadLetter]]:
+    def _cleaned(self, raws: list[bytes], places: Iterable[int], page: int) -> tuple[list[_Record], list[DeadLetter]]:
         records: list[_Record] = []
         dead: list[DeadLetter] = []
-        for position, raw in enumerate(split(body, self._rows_key)):
-            record = _Record(raw, position, raw)
+        for place in places:
             try:
-                if self._careful_only or not self._rules.accepts(raw):
-                    self._clean_one(record)
-                records.append(record)
+                cleaned = self._rules.clean(raws[place])
+                records.append(_Record(raws[place], place, cleaned.json, cleaned.rescued))
             except Unreadable as error:
-                dead.append(DeadLetter(page, position, error.reason, raw))
+                dead.append(DeadLetter(page, place, error.reason, raws[place]))
         return records, dead
 
-    def _clean_one(self, record: _Record) -> None:
-        cleaned = self._rules.clean(record.raw)
-        record.text, record.rescued, record.cleaned = cleaned.json, cleaned.rescued, True
-
-    def _read_clean(self, records: list[_Record], page: int) -> tuple[list[pa.Array], list[_Record], list[DeadLetter]]:
-        """Clean records through pyarrow; one that it still refuses, or would change, is cleaned or buried."""
-        dead: list[DeadLetter] = []
-        finished = self._try(_text_of(records))
-        if finished is None:
-            for record in records:
-                self._bury_or(record, page, dead)
-            records = [r for r in records if r.cleaned]
-            finished = self._try(_text_of(records))
-        if finished is None:
-            records, refused = self._one_by_one(records, page)
-            dead += refused
-            finished = self._must(_text_of(records))
-        untouched = [records[i] for i in finished.doubtful.tolist() if not records[i].cleaned]
-        if not untouched:
-            return finished.columns, records, dead
-        for record in untouched:
-            self._bury_or(record, page, dead)
-        records = [r for r in records if r.cleaned or r not in untouched]
-        return self._must(_text_of(records)).columns, records, dead
-
-    def _bury_or(self, record: _Record, page: int, dead: list[DeadLetter]) -> None:
-        try:
-            self._clean_one(record)
-        except Unreadable as error:
-            dead.append(DeadLetter(page, record.position, error.reason, record.raw))
-
-    def _one_by_one(self, records: list[_Record], page: int) -> tuple[list[_Record], list[DeadLetter]]:
-        good = [r for r in records if self._try(_text_of([r])) is not None]
-        bad = [r for r in records if r not in good]
-        return good, [DeadLetter(page, r.position, "cannot be typed", r.raw) for r in bad]
-
-    def _try(self, text: bytes) -> Finished | None:
-        try:
-            return self._must(text)
-        except pa.ArrowInvalid:
-            return None
-
-    def _must(self, text: bytes) -> Finished:
-        return finish(_read(text, self._plain, "assets"), self.columns)
+    def _read_clean(self, records: Sequence[_Record]) -> Finished | None:
+        return _tried(_text_of(records), self._clean, self._clean_columns)
 
     def _assemble(
         self,
@@ -229,9 +188,21 @@ def _without(bad: Container[int], raws: Sequence[bytes]) -> tuple[list[int], byt
     return good, page_of([raws[place] for place in good])
 
 
+def _row_of(columns: Iterable[Column]) -> pa.DataType:
+    return pa.struct([pa.field(c.wire, wire_type(c.kind)) for c in columns])
+
+
 def _options(row: pa.DataType, key: str) -> pj.ParseOptions:
     schema = pa.schema([(key, pa.list_(row))])
     return pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+
+
+def _tried(text: bytes, options: pj.ParseOptions, columns: tuple[Column, ...]) -> Finished | None:
+    """The rows of a page text; None where pyarrow refuses one of them."""
+    try:
+        return finish(_read(text, options, "assets"), columns)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _read(text: bytes, options: pj.ParseOptions, key: str) -> pa.StructArray:

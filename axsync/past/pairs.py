@@ -1,11 +1,11 @@
 """Which columns of two snapshots are compared, and how: pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from axsync.fields import FETCHED_AT, RUN_ID, Atom, Column, Group, Kind, Many
+from axsync.fields import FETCHED_AT, RUN_ID, Atom, Column, Group, Kind, Many, Wrapped, canonical, kept
 from axsync.model import ID_FIELD
 from axsync.shape.widen import widen
 
@@ -75,17 +75,22 @@ class Ignoring:
 
 def pair_up(before: Sequence[Column], after: Sequence[Column]) -> tuple[Pair, ...]:
     """Each field of either snapshot but the id, in the order of the later one."""
-    old, new = ({column.field: column for column in columns} for columns in (before, after))
+    old, new = ({column.field: _compared(column) for column in columns} for columns in (before, after))
     return tuple(_pair(field, old.get(field), new.get(field)) for field in new | old if field != ID_FIELD)
+
+
+def _compared(column: Column) -> Column:
+    """The column without the shape in which a server wrote its values: an asset does not change with its server."""
+    return replace(column, kind=canonical(column.kind))
 
 
 def _pair(field: str, before: Column | None, after: Column | None) -> Pair:
     if before is None or after is None:
         there = after or before
         return Pair(field, before, after, "same", there.kind if there else Atom("text"))
-    if before.kind == after.kind:
+    if kept(before.kind) == kept(after.kind):
         # The same instant may be served in another form: then the texts differ, and they are what counts.
-        return Pair(field, before, after, "same" if before.dates == after.dates else "loose", after.kind)
+        return Pair(field, before, after, "same" if before.kind == after.kind else "loose", after.kind)
     both = widen(before.kind, after.kind)
     grown = _grows(before.kind, both) and _grows(after.kind, both) and before.dates == after.dates
     return Pair(field, before, after, "cast" if grown else "loose", both)
@@ -110,6 +115,8 @@ def sql_type(kind: Kind) -> str:
     match kind:
         case Many(item):
             return f"{sql_type(item)}[]"
+        case Wrapped(item):
+            return sql_type(item)
         case Group(members):
             return f"STRUCT({', '.join(f'{quoted(m.name)} {sql_type(m.kind)}' for m in members)})"
         case Atom(name):

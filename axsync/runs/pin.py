@@ -1,5 +1,6 @@
 """The columns of a lane, settled by its catalogue and a look at its first page, and kept for the run."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -7,19 +8,19 @@ from typing import Any, Literal
 import msgspec
 
 from axsync.api import Api, KeyStyle, short_key
-from axsync.fields import Atom, Column, Field, make_columns
+from axsync.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, contains, make_columns
 from axsync.model import Page
 from axsync.plan import Selection
 from axsync.shape.borders import NotWhole, split
-from axsync.shape.keys import OVERFLOW
+from axsync.shape.keys import OVERFLOW, owners
 from axsync.shape.restore import columns_of, describe
 from axsync.shape.sample import resolve
-from axsync.shape.widen import widen
 
 SAMPLE_ROWS = 400
 OVERFLOW_COLUMN = Column("adapters_data", OVERFLOW, OVERFLOW, Atom("json"))
 """Where fields beyond the cap go: one JSON object per row."""
 
+_UNKNOWN = Atom("unknown")
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -37,27 +38,48 @@ class Pinned:
 
 
 def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, Any] | None, max_columns: int) -> Pinned:
-    """Settle names, kinds and date forms.
+    """Settle names, kinds and the forms in which values are served (docs/axonius-api.md, "Shapes of values").
 
     `earlier` is the lane's entry in the previous snapshot: its columns keep names and kinds, or widen; a field that
     the catalogue lists no more keeps its column, without values.
     """
     sample = _sample(first.body, api.ROWS_KEY)
     before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
-    fields, capped = _capped(selection.fields, max_columns, before)
+    fields, capped = _capped(_present(selection, sample, before), max_columns, before)
     wire, clashing = dict[str, str](), list[str]()
     if key_style(sample, [f.name for f in fields]) == "short":
         fields, wire, clashing = short_wire(fields)
-    columns = make_columns(fields, wire=wire, earlier={c.field: c.name for c in before.values()})
-    types = {entry["field"]: entry["type"] for entry in (earlier or {}).values()}
-    # Formats are part of v1's catalogue; v2's names none, so dates show only in the data (OQ-16).
-    settled = resolve(columns, sample, guess_dates=api.GENERATION == "v2", earlier=types)
-    kept = [_widened(column, before.get(column.field)) for column in settled]
+    names = {c.field: c.name for c in before.values()}
+    columns = make_columns(fields, wire=wire, earlier=names)
+    if not capped:
+        strays = _strays(columns, sample, ever=selection.open)[: max(max_columns - len(columns), 0)]
+        columns = make_columns([*fields, *(Field(key, _UNKNOWN) for key in strays)], wire=wire, earlier=names)
+    # A catalogue without a single format is one that names none; dates then show only in the data.
+    guess_dates = not any(contains(f.kind, "timestamp", "date") for f in selection.fields)
+    settled = resolve(columns, sample, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()})
     # The id has a column whether the catalogue lists it or not.
-    away = before.keys() - selection.listed - {c.field for c in kept} - {OVERFLOW}
-    gone = _apart([c for name, c in before.items() if name in away], {c.wire for c in kept})
+    away = before.keys() - selection.listed - {c.field for c in settled} - {OVERFLOW}
+    gone = _apart([c for name, c in before.items() if name in away], {c.wire for c in settled})
     overflow = [OVERFLOW_COLUMN] if capped else []
-    return Pinned((*kept, *gone, *overflow), _notices(clashing, capped))
+    notices = (*_reshaped(settled, before), *_notices(clashing, capped))
+    return Pinned((*settled, *gone, *overflow), notices)
+
+
+def _present(selection: Selection, sample: Sequence[bytes], before: Container[str]) -> list[Field]:
+    """The fields but for the well-known ones that this server does not serve."""
+    seen = {key for record in sample for key in _known_keys(record)}
+    return [
+        f
+        for f in selection.fields
+        if f.name not in selection.optional or f.name in before or not seen.isdisjoint({f.name, short_key(f.name)})
+    ]
+
+
+def _strays(columns: Sequence[Column], sample: Sequence[bytes], *, ever: bool) -> list[str]:
+    """Keys without a column that most records have, or `ever` one has: served whether they were asked for or not."""
+    owned = owners(columns)
+    counts = Counter(key for record in sample for key in _known_keys(record) if key not in owned)
+    return [key for key, count in counts.items() if (ever or 2 * count > len(sample)) and key.isprintable()]
 
 
 def _capped(fields: Sequence[Field], most: int, before: Container[str]) -> tuple[Sequence[Field], int]:
@@ -79,8 +101,29 @@ def _notices(clashing: Sequence[str], capped: int) -> tuple[str, ...]:
     return (*shared, *(beyond if capped else ()))
 
 
-def _widened(column: Column, before: Column | None) -> Column:
-    return column if before is None else replace(column, kind=widen(before.kind, column.kind))
+def _reshaped(columns: Sequence[Column], before: Mapping[str, Column]) -> tuple[str, ...]:
+    """What to say of columns that keep their type though their values are served in another shape than before."""
+    kept_on = [c.name for c in columns if c.field in before and _shape_differs(c.kind, before[c.field].kind)]
+    if not kept_on:
+        return ()
+    shown = ", ".join(kept_on[:5]) + (", …" if len(kept_on) > 5 else "")
+    who = "one column keeps its type" if len(kept_on) == 1 else f"{len(kept_on)} columns keep their type"
+    return (f"{who} though the server writes the values in another shape than before: {shown}",)
+
+
+def _shape_differs(now: Kind, before: Kind) -> bool:
+    match now, before:
+        case Many(item, bare), Many(other, was):
+            return bare != was or _shape_differs(item, other)
+        case Wrapped(item), Wrapped(other):
+            return _shape_differs(item, other)
+        case Group(members), Group(others):
+            earlier = {m.key: m.kind for m in others}
+            return any(_shape_differs(m.kind, earlier[m.key]) for m in members if m.key in earlier)
+        case Atom(), Atom():
+            return False
+        case _:
+            return True
 
 
 def _apart(gone: Sequence[Column], taken: Container[str]) -> list[Column]:

@@ -6,6 +6,9 @@
     iso:T:3:+00:00     2026-11-02T10:11:12.123+00:00
     day                2026-11-02
 
+Two forms are numbers, and are read and written by `of_epoch` and `to_epoch`: `epoch` and `epoch_ms`, the seconds or
+milliseconds since 1970.
+
 An instant is an integer: microseconds since 1970-01-01 00:00 UTC. A text without a zone means UTC.
 """
 
@@ -16,8 +19,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-RFC1123: Final = "rfc1123"
+from axsync.fields import EPOCHS, RFC1123
+
 DAY: Final = "day"
+
+EPOCH_MICROS: Final = dict(zip(EPOCHS, (1_000_000, 1_000), strict=True))
+"""Form of a number → how many microseconds one of it is."""
 
 _MICRO = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,6 +89,31 @@ def parse_any(text: str) -> int | None:
         day, month, year, clock, zone = match.groups(default="")
         return _shifted(_instant(_days(year, _MONTH.get(month.title(), 0), day), clock), zone)
     return None
+
+
+def epoch_form(value: object) -> str | None:
+    """The form of a number that may be a moment between 1973 and 2286: seconds or milliseconds since 1970."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    seconds, millis = EPOCHS
+    return seconds if 10**8 <= value < 10**10 else millis if 10**11 <= value < 10**13 else None
+
+
+def of_epoch(value: int, form: str) -> int | None:
+    """The instant of a number in this form; None beyond the years 1 to 9999."""
+    instant = value * EPOCH_MICROS[form]
+    return instant if _FIRST <= instant <= _LAST else None
+
+
+def to_epoch(micros: int, form: str) -> int:
+    """The number in this form."""
+    return micros // EPOCH_MICROS[form]
+
+
+def epoch_bounds(form: str) -> tuple[int, int]:
+    """The smallest and the largest number in this form."""
+    unit = EPOCH_MICROS[form]
+    return -(-_FIRST // unit), _LAST // unit
 
 
 def write(micros: int, form: str) -> str:

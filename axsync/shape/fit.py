@@ -1,31 +1,36 @@
 """Decides what fits: each value of a record goes to its typed column or, exactly as served, to the rescue column.
 
-`Rules(columns)` is compiled once per lane. `accepts` is the quick test that a record may go to pyarrow as it is.
+`Rules(columns)` is compiled once per lane. `accepts` is the test that a record may go to pyarrow as it is, `reads` a
+quicker one that leaves some values to be looked at once they are read.
 `clean` turns any other record into one that pyarrow surely takes, and the rest into rescued values:
 
     text       a string that UTF-8 can hold
     integer    a number that is whole and fits 64 bits, but not -0.0
     number     a number that is said again by its float64's shortest text; NaN and the infinities
     bool       true, false
-    timestamp  a date in the column's form; in another form it is typed all the same, and its text is rescued
+    timestamp  a date in the column's form
     date       a real day, YYYY-MM-DD
     json       anything, as the string of its JSON text
-    Many       a list; an element that does not fit is null, and rescued at its place
+    Many       a list; a single value becomes a list of one
     Group      an object; a member that does not fit is left out, and rescued at its place
+
+Each column has the form in which most of its values are served (`sample`). A value in another form is typed all the
+same where it can be, and is rescued, so that the served one comes back: "9.8" for a number, 0 for a bool, a number for
+a text, another form of a date, a single value for a list, the first element of a list for a single value.
 
 Timestamps and dates stay strings in the clean record: pyarrow's JSON reader takes neither as they are served.
 An explicit null is left out and rescued, so that it is not taken for a missing key; inside a list it stays.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
 
-from axsync.fields import Atom, Column, Many
+from axsync.fields import Atom, Column, Many, canonical
 from axsync.model import ID_FIELD
-from axsync.shape import dates, exact, keys
+from axsync.shape import exact, keys
 from axsync.shape.borders import REFUSALS
 from axsync.shape.exact import Unreadable, Value
 from axsync.shape.misfit import Misfits, fit_of
@@ -97,18 +102,27 @@ class Rules:
 class _Slot:
     """One column: how its values are tested, fitted and written."""
 
-    __slots__ = ("_element", "_fit", "_is_json", "_item_fit", "field", "is_id", "prefix", "takes")
+    __slots__ = ("_element", "_fit", "_is_json", "_item_fit", "_takes", "_wrap", "field", "is_id", "prefix")
 
     def __init__(self, column: Column) -> None:
-        form, kind = column.dates or dates.RFC1123, column.kind
+        kind = column.kind
         self.field = column.field
         self.is_id = column.field == ID_FIELD
         self.prefix = _prefix(column.wire)
-        self.takes = Strict(kind, form).takes
+        bare = isinstance(kind, Many) and kind.bare
+        # What is served in the canonical form may go on as it is; a bare element only wants its list.
+        as_it_is = canonical(kind) == (replace(kind, bare=False) if isinstance(kind, Many) else kind)
+        self._takes = Strict(kind).takes if as_it_is else _never
+        self._wrap = (b"[", b"]") if bare else (b"", b"")
         self._is_json = kind == Atom("json")
-        self._fit = fit_of(kind, form)
-        self._element = Strict(kind.item, form).takes if isinstance(kind, Many) else None
-        self._item_fit = fit_of(kind.item, form) if isinstance(kind, Many) else self._fit
+        self._fit = fit_of(kind)
+        inner = kind.item if isinstance(kind, Many) and not kind.bare else None
+        self._element = Strict(inner).takes if inner is not None and canonical(inner) == inner else None
+        self._item_fit = fit_of(inner) if inner is not None else self._fit
+
+    def taken(self, raw: bytes | msgspec.Raw) -> tuple[bytes, bytes | msgspec.Raw, bytes] | None:
+        """The clean text of a value that is served as most are, in pieces; None where it wants a closer look."""
+        return (self._wrap[0], raw, self._wrap[1]) if self._takes(raw) else None
 
     def fit(self, value: Value, rescued: dict[str, str]) -> str | None:
         """The clean text of an exact value."""
@@ -146,8 +160,8 @@ class _Draft:
         for key, slot, raw in members:
             if slot is None:
                 self._strays[key] = _sound(bytes(raw))
-            elif slot.takes(raw):
-                self._parts += (slot.prefix, raw)
+            elif (taken := slot.taken(raw)) is not None:
+                self._parts += (slot.prefix, *taken)
             else:
                 self._add(slot, slot.fit_raw(bytes(raw), self._rescued))
             if slot.is_id if slot else key == ID_FIELD:
@@ -177,6 +191,11 @@ class _Draft:
     def _add(self, slot: _Slot, text: str | None) -> None:
         if text is not None:
             self._parts += (slot.prefix, text.encode())
+
+
+def _never(raw: bytes | msgspec.Raw) -> bool:
+    del raw
+    return False
 
 
 def _once_each(raw: bytes) -> dict[str, msgspec.Raw] | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from axsync.fields import Atom, AtomName, Group, Kind, Many, Member, type_text
+from axsync.fields import Atom, AtomName, Group, Kind, Many, Member, Wrapped, type_text
 from axsync.model import Json
 
 _READABLE: tuple[AtomName, ...] = ("text", "timestamp", "date", "bool", "integer", "number", "json")
@@ -14,14 +14,20 @@ _NAME = re.compile(r"([A-Za-z0-9_]+): ")
 
 
 def to_json(kind: Kind) -> Json:
-    """An atom is its name, a list holds its item, an object maps each lake name to key and kind."""
+    """An atom is its name, with its form behind a colon; an object maps each lake name to key and kind.
+
+    A list holds its item. `["bare", item]` is a list whose only element is served without it, `["wrapped", item]` a
+    single value that is served as a list of one.
+    """
     match kind:
-        case Many(item):
-            return [to_json(item)]
+        case Many(item, bare):
+            return ["bare", to_json(item)] if bare else [to_json(item)]
+        case Wrapped(item):
+            return ["wrapped", to_json(item)]
         case Group(members):
             return {member.name: [member.key, to_json(member.kind)] for member in members}
-        case Atom(name):
-            return name
+        case Atom(name, form):
+            return f"{name}:{form}" if form else name
 
 
 def from_json(written: object) -> Kind:
@@ -30,14 +36,26 @@ def from_json(written: object) -> Kind:
     Raises: ValueError where it did not.
     """
     match written:
-        case str() if written in (*_READABLE, "unknown"):
-            return Atom(written)
+        case str():
+            return _atom(written)
         case [item]:
             return Many(from_json(item))
+        case ["bare", item]:
+            return Many(from_json(item), bare=True)
+        case ["wrapped", item]:
+            return Wrapped(from_json(item))
         case Mapping():
             return Group(tuple(_member(name, pair) for name, pair in written.items()))
         case _:
             raise ValueError(f"{written!r} is no kind")
+
+
+def _atom(written: str) -> Atom:
+    name, _, form = written.partition(":")
+    for known in (*_READABLE, "unknown"):
+        if name == known:
+            return Atom(known, form)
+    raise ValueError(f"{written!r} is no kind")
 
 
 def _member(name: str, pair: object) -> Member:

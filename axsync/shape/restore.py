@@ -5,6 +5,7 @@ where that float's shortest text means the very same number, else as Decimal.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -12,9 +13,9 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from axsync.fields import RESCUED, Atom, Column, Group, Kind, Many, type_text
+from axsync.fields import EPOCHS, RESCUED, RFC1123, Atom, Column, Group, Kind, Many, Wrapped, type_text, with_dates
 from axsync.model import Json
-from axsync.shape import dates, exact, kinds, rescue
+from axsync.shape import dates, exact, forms, kinds, rescue
 from axsync.shape.exact import Number, Value
 from axsync.shape.keys import OVERFLOW
 from axsync.shape.strict import exact_float
@@ -28,7 +29,8 @@ def describe(column: Column) -> dict[str, Json]:
     """The column's entry in the manifest; `kind` only where the type text does not tell all."""
     text = type_text(column.kind)
     entry: dict[str, Json] = {"field": column.field, "type": text, "dates": column.dates}
-    if kinds.from_type(text) != column.kind:
+    told = kinds.from_type(text)
+    if told is None or with_dates(replace(column, kind=told), column.dates).kind != column.kind:
         entry["kind"] = kinds.to_json(column.kind)
     if column.field == OVERFLOW:
         entry["overflow"] = True
@@ -55,7 +57,7 @@ def restore(row: Mapping[str, object], lane: Mapping[str, Any]) -> dict[str, Res
 
 def served(value: object, column: Column) -> Restored:
     """What was served for this value of a column, as far as the column alone can tell."""
-    return _served(value, column.kind, column.dates or dates.RFC1123)
+    return _served(value, column.kind)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -65,28 +67,37 @@ def _column(name: str, written: bytes) -> Column:
     if kind is None:
         raise ValueError(f"column {name!r} has a type that is not known: {entry['type']!r}")
     field = OVERFLOW if entry.get("overflow") else entry["field"]
-    return Column(name, field, field, kind, entry.get("dates"))
+    return with_dates(Column(name, field, field, kind), entry.get("dates"))
 
 
-def _served(value: Any, kind: Kind, form: str) -> Restored:  # noqa: ANN401  # what a reader of Parquet gives
+def _served(value: Any, kind: Kind) -> Restored:  # noqa: ANN401  # what a reader of Parquet gives
     match kind:
         case _ if value is None:
             return None
-        case Many(item):
-            return [_served(element, item, form) for element in value]
+        case Many(item, bare):
+            found = [_served(element, item) for element in value]
+            # Of any other length, the served value is in the rescue column.
+            return found[0] if bare and len(found) == 1 else found
+        case Wrapped(item):
+            return [_served(value, item)]
         case Group(members):
-            found = ((member, value.get(member.name)) for member in members)
-            return {member.key: _served(part, member.kind, form) for member, part in found if part is not None}
-        case Atom(name):
-            return _served_atom(value, name, form)
+            parts = ((member, value.get(member.name)) for member in members)
+            return {member.key: _served(part, member.kind) for member, part in parts if part is not None}
+        case Atom():
+            return _served_atom(value, kind)
 
 
-def _served_atom(value: Any, name: str, form: str) -> Restored:  # noqa: ANN401  # the same
-    if name == "json":
+def _served_atom(value: Any, atom: Atom) -> Restored:  # noqa: ANN401  # the same
+    if atom.name == "json":
         return _plain(exact.read(value, levels=exact.DEPTH + 1))
     if isinstance(value, datetime):
-        return dates.write(dates.micros_of(value), form)
-    return value.isoformat() if isinstance(value, date) else value
+        micros, form = dates.micros_of(value), atom.form or RFC1123
+        return dates.to_epoch(micros, form) if form in EPOCHS else dates.write(micros, form)
+    if isinstance(value, date):
+        return value.isoformat()
+    if forms.is_text(atom):
+        return forms.write(value, atom)
+    return int(value) if atom.form == "0/1" else value
 
 
 def _plain(value: Value) -> Restored:

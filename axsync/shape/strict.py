@@ -9,20 +9,19 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import orjson
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from axsync.fields import Atom, Column, Group, Kind, Many
+from axsync.fields import EPOCHS, RFC1123, Atom, Column, Group, Kind, Many, Wrapped
 from axsync.model import ID_FIELD
-from axsync.shape import dates
+from axsync.shape import dates, forms
 from axsync.shape.borders import REFUSALS
+from axsync.shape.forms import INT64
 
 Check: TypeAlias = Callable[[Any], bool]
-
-INT64: Final = (-(2**63), 2**63 - 1)
 
 _SHORT = 32  # characters; longer numbers are too rare to remember
 _PLAIN_NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
@@ -38,9 +37,9 @@ class Strict:
 
     __slots__ = ("_check", "_decode", "_nested")
 
-    def __init__(self, kind: Kind, form: str) -> None:
+    def __init__(self, kind: Kind) -> None:
         self._decode = msgspec.json.Decoder(_model(kind)).decode
-        self._check = _check(kind, form)
+        self._check = _check(kind)
         self._nested = _has_group(kind)
 
     def takes(self, raw: bytes | Raw) -> bool:
@@ -60,11 +59,10 @@ class StrictRecord(Strict):
     __slots__ = ("_read",)
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        listed = [(c.wire, c.kind, c.dates or dates.RFC1123, c.field == ID_FIELD) for c in columns]
-        kept = [entry for entry in listed if _sayable(entry[0])]
-        self._decode = msgspec.json.Decoder(_struct((w, k, needed) for w, k, _, needed in kept)).decode
-        self._read = msgspec.json.Decoder(_struct(((w, k, needed) for w, k, _, needed in kept), float)).decode
-        self._check = _check_members([_check(kind, form) for _, kind, form, _ in kept])
+        kept = [(c.wire, c.kind, c.field == ID_FIELD) for c in columns if _sayable(c.wire)]
+        self._decode = msgspec.json.Decoder(_struct(kept)).decode
+        self._read = msgspec.json.Decoder(_struct(kept, float)).decode
+        self._check = _check_members([_check(kind) for _, kind, _ in kept])
         self._nested = True
 
     def reads(self, raw: bytes | Raw) -> bool:
@@ -131,16 +129,27 @@ def _sayable(key: str) -> bool:
 
 def _model(kind: Kind, number: type = Raw) -> Any:  # noqa: ANN401  # types are values here
     match kind:
-        case Many(Atom("number")) if number is Raw:
+        case Many(item, bare=True):
+            return _model(item, number)
+        case Many(Atom("number", "")) if number is Raw:
             return list[Raw]
         case Many(item):
             return list[_model(item, number) | None]  # type: ignore[misc]  # made at run time
+        case Wrapped(item):
+            return Annotated[list[_model(item, number)], Meta(min_length=1, max_length=1)]  # type: ignore[misc]
         case Group(members):
             return _struct(((member.key, member.kind, False) for member in members if _sayable(member.key)), number)
-        case Atom("number"):
-            return number
-        case Atom(name):
-            return _ATOMS[name]
+        case Atom():
+            return number if kind == Atom("number") else _atom_model(kind)
+
+
+def _atom_model(atom: Atom) -> Any:  # noqa: ANN401  # the same
+    if atom.form in EPOCHS:
+        low, high = dates.epoch_bounds(atom.form)
+        return Annotated[int, Meta(ge=low, le=high)]
+    if atom.form == "0/1":
+        return Annotated[int, Meta(ge=0, le=1)]
+    return str if forms.is_text(atom) else _ATOMS[atom.name]
 
 
 def _struct(members: Iterable[tuple[str, Kind, bool]], number: type = Raw) -> Any:  # noqa: ANN401
@@ -172,7 +181,7 @@ _ATOMS: dict[str, Any] = {
 
 def _has_group(kind: Kind) -> bool:
     match kind:
-        case Many(item):
+        case Many(item) | Wrapped(item):
             return _has_group(item)
         case Group():
             return True
@@ -180,20 +189,26 @@ def _has_group(kind: Kind) -> bool:
             return False
 
 
-def _check(kind: Kind, form: str) -> Check | None:
+def _check(kind: Kind) -> Check | None:
     match kind:
-        case Many(Atom("number")):
+        case Many(item, bare=True):
+            return _check(item)
+        case Many(Atom("number", "")):
             return _all_numbers
-        case Many(item):
-            return _check_items(_check(item, form))
+        case Many(item) | Wrapped(item):
+            return _check_items(_check(item))
         case Group(members):
-            return _check_members([_check(m.kind, form) for m in members if _sayable(m.key)])
-        case Atom("timestamp"):
-            return lambda text: dates.parse(text, form) is not None
-        case Atom("number"):
-            return lambda raw: plain_number(bytes(raw))
+            return _check_members([_check(m.kind) for m in members if _sayable(m.key)])
         case Atom():
-            return None
+            return _check_atom(kind)
+
+
+def _check_atom(atom: Atom) -> Check | None:
+    if forms.is_text(atom):
+        return lambda text: forms.parse(text, atom) is not None
+    if atom.name == "timestamp" and atom.form not in EPOCHS:
+        return lambda text: dates.parse(text, atom.form or RFC1123) is not None
+    return (lambda raw: plain_number(bytes(raw))) if atom.name == "number" else None
 
 
 def _all_numbers(items: list[Raw]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from axsync.fields import AtomName, Group, Kind, Many, Member
+from axsync.fields import AtomName, Group, Kind, Many, Member, Wrapped
 
 Dialect: TypeAlias = Literal["athena", "trino", "snowflake", "duckdb"]
 DIALECTS: tuple[Dialect, ...] = ("athena", "trino", "snowflake", "duckdb")
@@ -39,6 +39,8 @@ class Words:
         match kind:
             case Many(item):
                 return self.many(self.of(item))
+            case Wrapped(item):
+                return self.of(item)
             case Group(members):
                 return self.group([self._member(member) for member in members])
             case _:

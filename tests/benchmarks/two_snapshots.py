@@ -29,14 +29,14 @@ from axsync.shape.restore import describe
 
 LANE = Lane("prod", "devices")
 BATCH = 50_000
-TEXT, NUMBER, INTEGER, DATE = Atom("text"), Atom("number"), Atom("integer"), Atom("timestamp")
+TEXT, NUMBER, INTEGER, DATE = Atom("text"), Atom("number"), Atom("integer"), Atom("timestamp", "rfc1123")
 SOFTWARE = Many(Group((Member("name", "name", TEXT), Member("version", "version", TEXT))))
 INTERFACES = Many(Group((Member("mac", "mac", TEXT), Member("ips", "ips", Many(TEXT)))))
 
 
 def column(name: str, kind: Kind) -> Column:
     field = name if name == ID_FIELD else f"specific_data.data.{name}"
-    return Column(name, field, field, kind, "rfc1123" if kind == DATE else None)
+    return Column(name, field, field, kind)
 
 
 COLUMNS = (

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.convert import Converted, Converter
-from axsync.fields import RESCUED, Atom, Column, Group, Kind, Many, Member, arrow_schema, with_dates
+from axsync.fields import RESCUED, Atom, Column, Group, Kind, Many, Member, arrow_schema
 from axsync.model import ID_FIELD, DeadLetter
 from axsync.shape.borders import NotWhole
 from axsync.shape.restore import describe, restore
@@ -110,7 +110,7 @@ def clean_lanes(draw: st.DrawFn) -> tuple[tuple[Column, ...], list[bytes]]:
     of = draw(columns())
     made = []
     for _ in range(draw(st.integers(1, 4))):
-        pairs = [(c.wire, draw(fitting(c.kind, c.dates or "rfc1123", 0))) for c in of if c.field != ID_FIELD]
+        pairs = [(c.wire, draw(fitting(c.kind, 0))) for c in of if c.field != ID_FIELD]
         made.append(object_text([(ID_FIELD, quoted(ID)), *pairs]).encode())
     return of, made
 
@@ -305,8 +305,7 @@ def test_short_keys_are_known() -> None:
 
 def test_dates_go_by_the_form_of_their_column() -> None:
     """ISO texts in a column that was found to be ISO need no care."""
-    (ident, seen) = columns_of(("seen", Atom("timestamp")))
-    of = (ident, with_dates(seen, "iso:T:6:Z"))
+    of = columns_of(("seen", Atom("timestamp", "iso:T:6:Z")))
 
     converted = convert(converter(of, kind=NeverCareful), page([record(seen="2026-11-02T10:11:12.123456Z")]))
 

@@ -90,15 +90,15 @@ def test_the_keys_of_the_first_records_tell_the_style(keys: list[str], style: st
 
 
 def test_dates_are_found_in_the_data_where_the_catalogue_names_no_formats() -> None:
-    """v2 says `string` only; v1 says `date-time`, and is taken at its word."""
-    record: dict[str, object] = {SEEN.name: ["2026-11-02T10:11:12Z"], HOST.name: ["2026-11-02T10:11:12Z"]}
+    """One that names the format of any field is taken at its word for all."""
+    record: dict[str, object] = {SEEN.name: ["2026-11-02T10:11:12Z"]}
+    day = Field("adapters_data.a.day", Atom("date"), "a")
 
-    new = settle([SEEN], record)
-    old = settle([SEEN], record, generation="v1")
+    nameless = settle([SEEN], record)
+    telling = settle([SEEN, day], record)
 
-    assert kinds(new) == {"last_seen": Many(Atom("timestamp"))}
-    assert new.columns[1].dates == "iso:T:0:Z"
-    assert kinds(old) == {"last_seen": Many(TEXT)}
+    assert kinds(nameless) == {"last_seen": Many(Atom("timestamp", "iso:T:0:Z"))}
+    assert kinds(telling)["last_seen"] == Many(TEXT)
 
 
 def test_what_the_catalogue_leaves_open_is_settled_by_the_data() -> None:
@@ -119,7 +119,7 @@ def test_a_first_page_that_cannot_be_split_settles_nothing(body: bytes) -> None:
 
 
 def test_the_manifest_describes_the_columns() -> None:
-    """With the keys of product.md section 5."""
+    """Field, type and form of dates."""
     assert settle([HOST]).manifest["hostname"] == {
         "field": "specific_data.data.hostname",
         "type": "list<string>",
@@ -143,8 +143,31 @@ def test_a_column_widens_and_never_changes() -> None:
     second = settle([Field("n", UNKNOWN), Field("t", UNKNOWN)], {"n": 7.5, "t": 8}, earlier=first)
     third = settle([Field("n", Atom("number")), Field("t", Atom("integer"))], earlier=first)
 
+    assert kinds(second)["n"] == Atom("number")
     assert kinds(second)["t"] == kinds(third)["t"] == TEXT
     assert kinds(third)["n"] == Atom("number")
+
+
+def test_a_lake_of_lists_stays_one_where_single_values_are_served() -> None:
+    """The column keeps its type, its form is recorded, and a notice says so in the night of the change only."""
+    rfc = "Mon, 02 Nov 2026 10:11:12 GMT"
+    first = settle([Field(SEEN.name, Many(Atom("timestamp")))], {SEEN.name: [rfc]})
+
+    second = settle([Field(SEEN.name, Atom("timestamp"))], {SEEN.name: rfc}, earlier=first)
+    third = settle([Field(SEEN.name, Atom("timestamp"))], {SEEN.name: rfc}, earlier=second)
+
+    assert kinds(second) == kinds(third) == {"last_seen": Many(Atom("timestamp", "rfc1123"), bare=True)}
+    assert any("one column keeps its type" in notice and "last_seen" in notice for notice in second.notices)
+    assert third.notices == ()
+
+
+def test_a_key_that_most_records_have_gets_a_column() -> None:
+    """Some fields are served whether they were asked for or not; a rare stray is left to the rescue column."""
+    echoed: dict[str, object] = {"specific_data.data.cve_id": ["CVE-2026-0001"]}
+
+    pinned = settle([HOST], {"x": 1, **echoed}, echoed, echoed)
+
+    assert kinds(pinned) == {"hostname": Many(TEXT), "cve_id": Many(TEXT)}
 
 
 def test_names_outlive_newcomers() -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from axsync.fields import FETCHED_AT, RUN_ID, Atom, AtomName, Column, Kind, arrow_schema
+from axsync.fields import FETCHED_AT, RUN_ID, Atom, AtomName, Column, Kind, arrow_schema, with_dates
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
 from axsync.parquet import Load, PartFolder, Shelf
 from axsync.publish import Lake, RunFacts
@@ -25,7 +25,7 @@ DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
 def column(name: str, kind: Kind | AtomName = "text", dates: str | None = None, served: str = "") -> Column:
     """A column whose Axonius name is that of a generic field."""
     served = served or (ID_FIELD if name == ID_FIELD else f"specific_data.data.{name}")
-    return Column(name, served, served, Atom(kind) if isinstance(kind, str) else kind, dates)
+    return with_dates(Column(name, served, served, Atom(kind) if isinstance(kind, str) else kind), dates)
 
 
 KEY = column(ID_FIELD)

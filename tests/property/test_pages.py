@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from axsync.api import v1, v2
 from axsync.convert import Converted, Converter
-from axsync.fields import Atom, Column, Field, Group, Kind, Many, group, make_columns
+from axsync.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, group, make_columns
 from axsync.model import ID_FIELD, Page, PageSpan, Window
 from axsync.parquet import Load, PartWriter
 from axsync.plan import Selection
@@ -93,6 +93,8 @@ def opened(kind: Kind, *, open_all: bool) -> Kind:
     match kind:
         case Many(item):
             return Many(opened(item, open_all=True))
+        case Wrapped(item):
+            return opened(item, open_all=open_all)
         case Group(members):
             return group((member.key, opened(member.kind, open_all=open_all)) for member in members)
         case Atom():

@@ -1,6 +1,6 @@
 """Whichever way a page takes through the converter, its rows are the same: at once, sorted, record by record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -19,10 +19,10 @@ Lane: TypeAlias = tuple[tuple[Column, ...], list[bytes]]
 
 
 class RecordByRecord(NeverFast):
-    """Neither at once nor sorted: each record is tested by all rules."""
+    """Neither at once nor by types alone: each record is tested by all rules."""
 
-    def _mixed(self, raws: list[bytes], page: int) -> Mixed | None:
-        return None
+    def _mixed(self, raws: list[bytes], page: int, is_good: Callable[[bytes], bool]) -> Mixed | None:
+        return None if is_good == self._rules.reads else super()._mixed(raws, page, is_good)
 
 
 WAYS: tuple[type[Converter], ...] = (Converter, NeverFast, RecordByRecord, AlwaysCleaned)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.json as pj
 
-from axsync.fields import RESCUED, Atom, Column, Group, Kind, Many, arrow_schema
+from axsync.fields import RESCUED, RFC1123, Atom, Column, Group, Kind, Many, arrow_schema, canonical
 from axsync.shape import dates, keys
 from axsync.shape.exact import Number
 
@@ -21,7 +21,7 @@ _READ = {"bool": pa.bool_(), "integer": pa.int64(), "number": pa.float64()}
 
 
 def wire_type(kind: Kind) -> pa.DataType:
-    """The type as which pyarrow reads a kind: keys as served, dates as strings."""
+    """The type as which pyarrow reads a kind in a clean record: keys as served, dates as strings."""
     match kind:
         case Many(item):
             return pa.list_(wire_type(item))
@@ -34,7 +34,7 @@ def wire_type(kind: Kind) -> pa.DataType:
 def read(columns: Sequence[Column], clean: Sequence[bytes]) -> list[dict[str, Any]]:
     """What pyarrow makes of clean records: rows by wire keys."""
     body = b'{"assets":[' + b",".join(clean) + b"]}"
-    record = pa.struct([pa.field(column.wire, wire_type(column.kind)) for column in columns])
+    record = pa.struct([pa.field(column.wire, wire_type(canonical(column.kind))) for column in columns])
     table = pj.read_json(
         pa.BufferReader(body),
         read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 16),
@@ -55,7 +55,7 @@ def table(columns: Sequence[Column], clean: Sequence[bytes], rescued: Sequence[s
     rows = read(columns, clean)
     schema = arrow_schema(columns)
     arrays = [
-        pa.array([_typed(row[c.wire], c.kind, c.dates or dates.RFC1123) for row in rows], schema.field(place).type)
+        pa.array([_typed(row[c.wire], canonical(c.kind)) for row in rows], schema.field(place).type)
         for place, c in enumerate(columns)
     ]
     empty = [pa.nulls(len(rows), schema.field(place).type) for place in (-3, -2)]
@@ -63,16 +63,16 @@ def table(columns: Sequence[Column], clean: Sequence[bytes], rescued: Sequence[s
     return pa.Table.from_arrays([*arrays, *empty, pa.array(rescued, pa.string())], schema=schema)
 
 
-def _typed(value: Read, kind: Kind, form: str) -> Read:
+def _typed(value: Read, kind: Kind) -> Read:
     match kind:
         case _ if value is None:
             return None
         case Many(item):
-            return [_typed(element, item, form) for element in value]
+            return [_typed(element, item) for element in value]
         case Group(members):
-            return {member.name: _typed(value[member.key], member.kind, form) for member in members}
-        case Atom("timestamp"):
-            instant = dates.parse(value, form)
+            return {member.name: _typed(value[member.key], member.kind) for member in members}
+        case Atom("timestamp", form):
+            instant = dates.parse(value, form or RFC1123)
             assert instant is not None
             return _EPOCH + timedelta(microseconds=instant)
         case Atom("date"):

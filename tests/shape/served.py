@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from axsync.fields import Atom, Column, Field, Group, Kind, Many, group, make_columns
+from axsync.fields import EPOCHS, Atom, Column, Field, Group, Kind, Many, Wrapped, group, make_columns
 from axsync.model import ID_FIELD
 from axsync.shape import dates
 from axsync.shape.keys import OVERFLOW, spellings
@@ -109,7 +109,13 @@ VALUES = st.recursive(
 
 # ----------------------------------------------------------------------------------- kinds and columns
 
-_ATOMS = st.sampled_from(["text", "timestamp", "date", "bool", "integer", "number", "json"]).map(Atom)  # type: ignore[arg-type]  # names of atoms
+_ATOMS = st.one_of(
+    st.sampled_from(["text", "date", "bool", "integer", "number", "json"]).map(Atom),  # type: ignore[arg-type]  # names of atoms
+    st.builds(Atom, st.just("timestamp"), st.one_of(FORMS, st.sampled_from(EPOCHS))),
+    st.builds(Atom, st.just("bool"), st.sampled_from(["0/1", "true/false", "True/False", "TRUE/FALSE"])),
+    st.builds(Atom, st.just("integer"), st.just("text")),
+    st.builds(Atom, st.just("number"), st.sampled_from(["text", "short text"])),
+)
 _MEMBER_KEYS = st.one_of(
     st.sampled_from(["a", "b", "mac", "Mac", "x.y", "a b", "last_seen", "é", "", "axsync_rescued"]),
     st.sampled_from(['q"', "back\\slash", "nul\0", "tab\t"]),
@@ -118,6 +124,8 @@ KINDS: st.SearchStrategy[Kind] = st.recursive(
     _ATOMS,
     lambda inner: st.one_of(
         inner.map(Many),
+        inner.map(lambda item: Many(item, bare=isinstance(item, Atom | Group))),
+        inner.map(lambda item: Wrapped(item) if isinstance(item, Atom | Group) else item),
         st.lists(st.tuples(_MEMBER_KEYS, inner), min_size=1, max_size=3).map(group),
     ),
     max_leaves=5,
@@ -142,7 +150,7 @@ def columns(draw: st.DrawFn) -> tuple[Column, ...]:
     for column in made:
         wire = draw(st.sampled_from(spellings(column)))
         wire = column.field if wire in wires or wire in names else wire
-        wires[wire] = Column(column.name, column.field, wire, column.kind, draw(FORMS))
+        wires[wire] = Column(column.name, column.field, wire, column.kind)
     return tuple(wires.values())
 
 
@@ -150,28 +158,36 @@ def columns(draw: st.DrawFn) -> tuple[Column, ...]:
 
 
 @st.composite
-def fitting(draw: st.DrawFn, kind: Kind, form: str, drift: int) -> str:
+def fitting(draw: st.DrawFn, kind: Kind, drift: int) -> str:
     """JSON text of a value for this kind; `drift` is how many of a hundred values are of any other sort."""
     if draw(st.integers(1, 100)) <= drift:
         odd: str = draw(st.one_of(VALUES, VALUES, st.sampled_from(["null", "{}", "[]", '""', "NaN"])))
         return odd
     match kind:
+        case Many(item, bare=True):
+            return draw(fitting(item, drift))
+        case Wrapped(item):
+            return list_text([draw(fitting(item, drift))])
         case Many(item):
-            items = draw(
-                st.lists(st.one_of(fitting(item, form, drift), fitting(item, form, drift), st.just("null")), max_size=3)
-            )
+            items = draw(st.lists(st.one_of(fitting(item, drift), fitting(item, drift), st.just("null")), max_size=3))
             return list_text(items, draw(_GAPS)[0])
         case Group(members):
             chosen = draw(st.lists(st.sampled_from(members), unique=True, max_size=3))
-            return object_text([(m.key, draw(fitting(m.kind, form, drift))) for m in chosen], *draw(_GAPS))
-        case Atom(name):
-            return draw(_fitting_atom(name, form))
+            return object_text([(m.key, draw(fitting(m.kind, drift))) for m in chosen], *draw(_GAPS))
+        case Atom():
+            return draw(_fitting_atom(kind))
 
 
-def _fitting_atom(name: str, form: str) -> st.SearchStrategy[str]:
-    if name in ("timestamp", "date"):
-        return INSTANTS.map(lambda instant: quoted(dates.write(instant, form if name == "timestamp" else "day")))
-    return _FITTING.get(name, VALUES)
+def _fitting_atom(atom: Atom) -> st.SearchStrategy[str]:
+    if atom.form in EPOCHS:
+        return INSTANTS.map(lambda instant: str(dates.to_epoch(instant, atom.form)))
+    if atom.name in ("timestamp", "date"):
+        form = atom.form or "rfc1123" if atom.name == "timestamp" else "day"
+        return INSTANTS.map(lambda instant: quoted(dates.write(instant, form)))
+    if atom.name == "bool" and atom.form:
+        return st.sampled_from([text if atom.form == "0/1" else quoted(text) for text in atom.form.split("/")])
+    plain = _FITTING.get(atom.name, VALUES)
+    return plain.map(quoted) if atom.form else plain
 
 
 _FITTING = {
@@ -190,7 +206,7 @@ def records(draw: st.DrawFn, of: Sequence[Column], drift: int) -> bytes:
     for column in of:
         if column.field not in (ID_FIELD, OVERFLOW) and draw(st.integers(0, 4)):
             key = draw(st.sampled_from(spellings(column))) if draw(st.integers(1, 100)) <= drift else column.wire
-            pairs.append((key, draw(fitting(column.kind, column.dates or "rfc1123", drift))))
+            pairs.append((key, draw(fitting(column.kind, drift))))
     if draw(st.integers(1, 100)) <= drift:
         pairs += draw(st.lists(st.tuples(KEYS, VALUES), max_size=2))
     once = pairs if draw(st.integers(0, 30)) == 30 else list(dict(pairs).items())

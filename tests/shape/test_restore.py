@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from axsync.fields import Atom, Column, Group, Kind, Many, Member, group
+from axsync.fields import Atom, Column, Group, Kind, Many, Member, group, with_dates
 from axsync.shape import kinds
 from axsync.shape.exact import Number
 from axsync.shape.restore import columns_of, describe, restore
@@ -23,14 +23,15 @@ def back(kind: Kind, value: object, *, dates: str | None = None, rescued: str | 
     """The record of a row with one column `c`, field `F`."""
     return dict(
         restore(
-            {"c": value, "axsync_rescued": rescued, "axsync_run_id": "r"}, lane_of(Column("c", "F", "F", kind, dates))
+            {"c": value, "axsync_rescued": rescued, "axsync_run_id": "r"},
+            lane_of(with_dates(Column("c", "F", "F", kind), dates)),
         )
     )
 
 
 def test_a_manifest_entry_is_small() -> None:
     """It names field, type and form of dates; the kind only where the type does not tell it."""
-    assert describe(Column("c", "F", "F", Many(Atom("timestamp")), "rfc1123")) == {
+    assert describe(Column("c", "F", "F", Many(Atom("timestamp", "rfc1123")))) == {
         "field": "F",
         "type": "list<timestamp[us, tz=UTC]>",
         "dates": "rfc1123",
@@ -38,7 +39,7 @@ def test_a_manifest_entry_is_small() -> None:
     assert describe(Column("c", "F", "F", NICS)) == {
         "field": "F",
         "type": "list<struct<mac: string, seen: list<timestamp[us, tz=UTC]>>>",
-        "dates": None,
+        "dates": "rfc1123",
         "kind": [{"mac": ["Mac", "text"], "seen": ["seen", ["timestamp"]]}],
     }
 
@@ -53,7 +54,7 @@ def test_a_manifest_entry_is_small() -> None:
 )
 def test_columns_come_back(kind: Kind) -> None:
     """Describing and reading a column are inverse, but for the key on the wire."""
-    column = Column("c", "F", "F", kind, "iso:T:0:Z")
+    column = with_dates(Column("c", "F", "F", kind), "iso:T:0:Z")
 
     assert columns_of(lane_of(column)) == (column,)
 

@@ -1,13 +1,12 @@
 import json
-from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.fields import Atom, Column, Group, Kind, Many, contains, group, type_text
+from axsync.fields import Atom, Column, Group, Kind, Many, Wrapped, contains, group, kept, type_text
 from axsync.model import ID_FIELD
-from axsync.shape import rescue
+from axsync.shape import kinds, rescue
 from axsync.shape.fit import Rules, Unreadable
 from axsync.shape.restore import describe, restore
 from axsync.shape.sample import resolve
@@ -19,11 +18,12 @@ RFC = "Mon, 02 Nov 2026 10:11:12 GMT"
 
 
 def settled(
-    kind: Kind, *values: object, field: str = "f", guess: bool = False, earlier: Mapping[str, str] | None = None
+    kind: Kind, *values: object, field: str = "f", guess: bool = False, earlier: Kind | None = None
 ) -> tuple[Kind, str | None]:
     """Kind and form of dates of a column in whose field these values were served."""
+    before = {field: earlier} if earlier else None
     records = [json.dumps({field: value}).encode() for value in values]
-    (column,) = resolve([Column("c", field, field, kind)], records, guess_dates=guess, earlier=earlier)
+    (column,) = resolve([Column("c", field, field, kind)], records, guess_dates=guess, earlier=before)
     return column.kind, column.dates
 
 
@@ -81,11 +81,14 @@ def test_an_object_without_keys_becomes_json() -> None:
 
 def test_the_most_frequent_form_is_the_columns() -> None:
     """In lists and objects too; without any date it is the form of the server's own."""
-    assert settled(TIMESTAMP, "2026-11-02", "2026-11-03", RFC) == (TIMESTAMP, "day")
-    assert settled(Many(TIMESTAMP), ["2026-11-02T10:11:12Z", None], []) == (Many(TIMESTAMP), "iso:T:0:Z")
+    assert settled(TIMESTAMP, "2026-11-02", "2026-11-03", RFC)[0] == Atom("timestamp", "day")
+    assert settled(Many(TIMESTAMP), ["2026-11-02T10:11:12Z", None], [])[0] == Many(Atom("timestamp", "iso:T:0:Z"))
     assert settled(group([("a", TIMESTAMP)]), {"a": "2026-11-02 10:11:12"})[1] == "iso:S:0:none"
-    assert settled(TIMESTAMP) == (TIMESTAMP, "rfc1123")
+    assert settled(TIMESTAMP)[0] == Atom("timestamp", "rfc1123")
     assert settled(TEXT, RFC) == (TEXT, None)
+    assert settled(Many(group([("a", TIMESTAMP), ("b", TIMESTAMP)])), [{"a": RFC, "b": 1793614272}])[0] == Many(
+        group([("a", Atom("timestamp", "rfc1123")), ("b", Atom("timestamp", "epoch"))])
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,14 +99,16 @@ def test_the_most_frequent_form_is_the_columns() -> None:
         ("specific_data.data.last_seen", (), TIMESTAMP),
         ("specific_data.data.last_seen", ("", None), TIMESTAMP),
         ("specific_data.data.last_seen", ("never",), TEXT),
-        ("specific_data.data.last_seen", (5,), TEXT),
+        ("specific_data.data.last_seen", (5,), Atom("integer")),
+        ("specific_data.data.last_seen", (1793614272,), TIMESTAMP),
         ("specific_data.data.name", (), TEXT),
     ],
 )
 def test_dates_are_guessed_when_asked(field: str, values: tuple[object, ...], kind: Kind) -> None:
     """By what is served, else by the name."""
-    assert settled(TEXT, *values, field=field, guess=True)[0] == kind
-    assert settled(TEXT, *values, field=field)[0] == TEXT
+    assert kept(settled(TEXT, *values, field=field, guess=True)[0]) == kind
+    if all(isinstance(value, str | None) for value in values):
+        assert settled(TEXT, *values, field=field)[0] == TEXT
 
 
 def test_members_are_guessed_by_their_keys() -> None:
@@ -118,18 +123,74 @@ def test_members_are_guessed_by_their_keys() -> None:
     [
         (UNKNOWN, (1,), "string", "string"),
         (UNKNOWN, (1,), "list<bool>", "list<bool>"),
-        (UNKNOWN, (1,), "strange", "int64"),
         (Many(UNKNOWN), ([1],), "list<double>", "list<double>"),
-        (Many(UNKNOWN), ([1],), "double", "list<int64>"),
+        (Many(UNKNOWN), ([1],), "double", "double"),
+        (Atom("timestamp"), (RFC,), "list<timestamp[us, tz=UTC]>", "list<timestamp[us, tz=UTC]>"),
         (TEXT, (RFC,), "string", "string"),
         (TEXT, ("x",), "timestamp[us, tz=UTC]", "timestamp[us, tz=UTC]"),
-        (TEXT, (RFC,), "int64", "string"),
+        (TEXT, (RFC,), "int64", "int64"),
         (Many(group([("a", UNKNOWN)])), ([{"a": 1}],), "list<struct<a: string>>", "list<struct<a: string>>"),
     ],
 )
 def test_an_earlier_type_wins_over_a_guess(kind: Kind, values: tuple[object, ...], earlier: str, expected: str) -> None:
     """A column does not change its type because today's first page looks different."""
-    assert type_text(settled(kind, *values, guess=True, earlier={"f": earlier})[0]) == expected
+    assert type_text(settled(kind, *values, guess=True, earlier=kinds.from_type(earlier))[0]) == expected
+
+
+SHAPES: list[tuple[Kind, tuple[object, ...], Kind]] = [
+    (Many(TEXT), ("a", "b", ["c"]), TEXT),
+    (Many(TEXT), ("a", ["c"]), Many(TEXT)),
+    (TEXT, (["a"], ["b", "c"], "d"), Many(TEXT)),
+    (TEXT, (["a"], "d"), TEXT),
+    (Many(TIMESTAMP), (RFC, RFC, [RFC]), Atom("timestamp", "rfc1123")),
+    (Many(group([("a", TEXT)])), ({"a": "x"}, {"a": "y"}), group([("a", TEXT)])),
+    (group([("a", TEXT)]), ([{"a": "x"}], [{"a": "y"}, {}]), Many(group([("a", TEXT)]))),
+    (group([("a", TEXT)]), ({"a": "x", "b": 1}, {"b": 2}, {"c": 3}), group([("a", TEXT), ("b", Atom("integer"))])),
+    (TEXT, (1, 2, "x"), Atom("integer")),
+    (TEXT, (1, "x"), TEXT),
+    (Atom("integer"), ("x", "y", 5), TEXT),
+    (Atom("integer"), ("5", "6", 7), Atom("integer", "text")),
+    (Atom("integer"), (7.5, 2.5, 7), Atom("number")),
+    (Atom("number"), ("7.0", "9.8"), Atom("number", "text")),
+    (Atom("number"), ("7", "9.8"), Atom("number", "short text")),
+    (Atom("bool"), (0, 1, 1), Atom("bool", "0/1")),
+    (Atom("bool"), ("true", "false", True), Atom("bool", "true/false")),
+    (Atom("bool"), (0, 1, 2, 3, 4), Atom("integer")),
+    (TIMESTAMP, (1793614272, 1793614273), Atom("timestamp", "epoch")),
+    (TIMESTAMP, (1793614272123,), Atom("timestamp", "epoch_ms")),
+    (TIMESTAMP, ("2026-11-02 10:11:12.123456",), Atom("timestamp", "iso:S:6:none")),
+    (TIMESTAMP, ("never", "always", RFC), TEXT),
+    (Atom("date"), (RFC, RFC, "2026-11-02"), Atom("timestamp", "rfc1123")),
+    (Atom("date"), ("2026-11-02", RFC), Atom("date")),
+    (Many(UNKNOWN), (5, 6), Atom("integer")),
+    (Many(Atom("integer")), ([], None), Many(Atom("integer"))),
+]
+
+
+@pytest.mark.parametrize(("prior", "values", "kind"), SHAPES)
+def test_most_values_overrule_the_catalogue(prior: Kind, values: tuple[object, ...], kind: Kind) -> None:
+    """Scalar or list, object or list of objects, the kind inside and its form; a tie leaves the catalogue's word."""
+    assert settled(prior, *values)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("earlier", "values", "kind"),
+    [
+        (Many(TIMESTAMP), (RFC, RFC), Many(Atom("timestamp", "rfc1123"), bare=True)),
+        (Many(TEXT), ("a", ["b"]), Many(TEXT)),
+        (TEXT, (["a"], ["b"]), Wrapped(TEXT)),
+        (TEXT, (["a", "b"], ["b", "c"], ["d"]), TEXT),
+        (group([("a", TEXT)]), ([{"a": "x"}],), Wrapped(group([("a", TEXT)]))),
+        (Many(group([("a", TEXT)])), ({"a": ["x"]},), Many(group([("a", Wrapped(TEXT))]), bare=True)),
+        (Atom("integer"), ("5", "6"), Atom("integer", "text")),
+        (Many(Atom("bool"), bare=True), (), Many(Atom("bool"), bare=True)),
+        (Atom("timestamp", "day"), (), Atom("timestamp", "day")),
+        (TEXT, (5, 6), TEXT),
+    ],
+)
+def test_a_column_of_an_earlier_snapshot_keeps_its_type(earlier: Kind, values: tuple[object, ...], kind: Kind) -> None:
+    """What changed is only how its values are served."""
+    assert settled(UNKNOWN, *values, earlier=earlier)[0] == kind
 
 
 def test_other_spellings_and_bad_records_are_seen_through() -> None:

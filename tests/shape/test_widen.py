@@ -1,6 +1,6 @@
 import pytest
 
-from axsync.fields import Atom, Group, Kind, Many, Member, group
+from axsync.fields import Atom, Group, Kind, Many, Member, Wrapped, group
 from axsync.shape.widen import widen
 
 TEXT, INTEGER, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")
@@ -15,7 +15,14 @@ TEXT, INTEGER, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Ato
         (TEXT, INTEGER, TEXT),
         (TEXT, Many(TEXT), TEXT),
         (JSON, TEXT, JSON),
-        (TEXT, JSON, JSON),
+        (TEXT, JSON, TEXT),
+        (Many(TEXT), JSON, Many(TEXT)),
+        (Many(TEXT), TEXT, Many(TEXT)),
+        (Many(INTEGER), NUMBER, Many(NUMBER)),
+        (INTEGER, Many(NUMBER), NUMBER),
+        (Many(group([("a", TEXT)])), group([("b", TEXT)]), Many(group([("a", TEXT), ("b", TEXT)]))),
+        (Many(TEXT, bare=True), Wrapped(TEXT), Many(TEXT)),
+        (Atom("integer", "text"), INTEGER, INTEGER),
         (Many(INTEGER), Many(NUMBER), Many(NUMBER)),
         (
             group([("a", INTEGER), ("b", TEXT)]),
@@ -25,7 +32,7 @@ TEXT, INTEGER, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Ato
     ],
 )
 def test_a_kind_stays_or_holds_more(earlier: Kind, now: Kind, kept: Kind) -> None:
-    """Members are added, integers become numbers, anything becomes JSON; nothing else changes."""
+    """Members are added, integers become numbers; nothing else changes, whatever shape is served."""
     assert widen(earlier, now) == kept
 
 
