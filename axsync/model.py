@@ -97,6 +97,7 @@ class Part:
     pages: tuple[PageSpan, ...] = ()
     drift: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # field → rescued values, an example's type
     letters: int = 0  # dead letters of its pages
+    empty: tuple[str, ...] = ()  # columns without a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Outcome:
     bytes: int = 0
     seconds: float = 0.0
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    empty_columns: tuple[str, ...] = ()  # of these, the ones without a value in any row
     drift: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()

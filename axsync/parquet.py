@@ -73,6 +73,7 @@ class PartWriter:
         self.pages: list[PageSpan] = []
         self._letters: list[DeadLetter] = []
         self._drift: dict[str, tuple[int, str]] = {}
+        self._empty = set(schema.names)  # columns without a value so far
         self._born = time.monotonic()
         self._rows = 0
         self.buffered = 0  # bytes of Arrow data
@@ -86,6 +87,7 @@ class PartWriter:
         self.pages.append(load.span)
         self._letters += load.letters
         self._drift = add_drift(self._drift, load.drift)
+        self._empty -= {name for name in self._empty if batch.column(name).null_count < batch.num_rows}
         self.buffered += batch.nbytes
         self._waiting_rows += batch.num_rows
         settings = self._settings
@@ -94,7 +96,7 @@ class PartWriter:
 
     def copy(self, file: Path, part: Part, leave_out: Places) -> None:
         """Take over another part's rows but these, row group by row group."""
-        self.pages, self._drift = _thinned(part.pages, leave_out), dict(part.drift)
+        self.pages, self._drift, self._empty = _thinned(part.pages, leave_out), dict(part.drift), set(part.empty)
         start = 0
         with pq.ParquetFile(file) as source:
             for index in range(source.num_row_groups):
@@ -143,7 +145,8 @@ class PartWriter:
         fsync_folder(self._staged.parent)
         letters = tuple(self._letters)
         pages = tuple(self.pages)
-        part = Part(self._path, self._rows, size, digest.hexdigest(), pages, self._drift, len(letters))
+        empty = tuple(name for name in self._schema.names if name in self._empty)
+        part = Part(self._path, self._rows, size, digest.hexdigest(), pages, self._drift, len(letters), empty)
         return Sealed(part, letters)
 
     def abandon(self) -> None:

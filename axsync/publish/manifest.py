@@ -50,6 +50,7 @@ def lane_entry(outcome: Outcome, stand_in: Mapping[str, Any] | None) -> dict[str
         "bytes": outcome.bytes,
         "seconds": round(outcome.seconds, 3),
         "columns": outcome.columns,
+        "empty_columns": list(outcome.empty_columns),
         "drift": outcome.drift,
         "notices": list(outcome.notices),
         "files": [{"path": p.path, "rows": p.rows, "bytes": p.size, "sha256": p.sha256} for p in outcome.parts],
@@ -58,5 +59,5 @@ def lane_entry(outcome: Outcome, stand_in: Mapping[str, Any] | None) -> dict[str
 
 
 def _from_before(older: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: older[key] for key in ("columns", "files") if key in older}
+    kept = {key: older[key] for key in ("columns", "empty_columns", "files") if key in older}
     return kept | {"from_run": older["from_run"]}

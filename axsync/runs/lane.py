@@ -119,6 +119,8 @@ class LaneRun:
     def _outcome(self, evidence: Evidence, discovery: dict[str, str | None], repaired: int) -> Outcome:
         verdict, reason = judge(evidence)
         reader, stock = self.reader, self.stock
+        parts = tuple(part for part in stock.memory.parts if part.rows)
+        columns = reader.pinned.manifest if reader.pinned else {}
         if verdict != "complete" and reader.question.history and evidence.limit is None:
             # A day of history does not move (API reference 10): what differs is our failure or the server's.
             raise LaneError(f"the history of {reader.lane.entity} did not come out complete: {reason}")
@@ -133,9 +135,10 @@ class LaneRun:
             repaired=repaired,
             missing=evidence.missing,
             rescued_values=sum(count for count, _ in stock.drift.values()),
-            columns=reader.pinned.manifest if reader.pinned else {},
+            columns=columns,
+            empty_columns=tuple(name for name in columns if all(name in part.empty for part in parts)),
             drift={name: {"rescued": n, "example": kind} for name, (n, kind) in sorted(stock.drift.items())},
-            parts=tuple(part for part in stock.memory.parts if part.rows),
+            parts=parts,
         )
 
     def _bare(self, verdict: Verdict, reason: str | None) -> Outcome:

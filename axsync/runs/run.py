@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from axsync.publish.manifest import worst
 from axsync.retry import Jitter
 from axsync.runs.begin import all_of, alone, facts_of, local_lake, moment, refuse_future
 from axsync.runs.choice import chosen_lanes
-from axsync.runs.guard import hold_all, hold_back
+from axsync.runs.guard import emptied, hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.memory import LaneMemory, RunMemory, lose, record
@@ -243,8 +243,10 @@ class _Run:
     def finish(self) -> Report:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
         self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
+        before = self._earlier()
+        self.outcomes = [self._with_emptied(outcome, before.get(outcome.lane)) for outcome in self.outcomes]
         if not self.settings.run.accept_drop:
-            self.outcomes, held = hold_back(self.outcomes, self._earlier())
+            self.outcomes, held = hold_back(self.outcomes, before)
             self.errors += held
         if self.settings.run.publish == "all-or-nothing":
             self.errors += hold_all(self.outcomes)
@@ -261,6 +263,16 @@ class _Run:
             if not any(o.verdict == "skipped" for o in self.outcomes):
                 self.journal.append(record("finished"))
         return self._report(verdict, manifest)
+
+    def _with_emptied(self, outcome: Outcome, before: Mapping[str, Any] | None) -> Outcome:
+        """The outcome, with a notice of the columns that lost all of their values since the previous snapshot."""
+        gone, _ = emptied(outcome, before)
+        if not gone:
+            return outcome
+        shown = ", ".join(gone[:5]) + (", …" if len(gone) > 5 else "")
+        text = f"{len(gone)} columns that had values in the previous snapshot are empty: {shown}"
+        self.observe(Notice(outcome.lane, text))
+        return replace(outcome, notices=(*outcome.notices, text))
 
     def _tell_of_others(self, *, restricted: bool) -> None:
         """Say what becomes of instances that the snapshot before has and the configuration has not."""
