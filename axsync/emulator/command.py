@@ -129,6 +129,13 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 )
 @click.option("--gzip", is_flag=True, help="Compress answers for clients that accept it.")
 @click.option("--iso-dates", is_flag=True, help="ISO 8601 dates (profile p90).")
+@click.option(
+    "--merged-dates",
+    type=click.Choice(["newest", "list"]),
+    default="newest",
+    show_default=True,
+    help="What several adapters say: one bare date and distinct values, or lists with all of them.",
+)
 @click.option("--token-seconds", type=_Number(0), help="Life of a next_page token.")
 @click.option("--bearer-seconds", type=_Number(0), default=3600, metavar="SECONDS", help="Life of an OAuth token.")
 @click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")

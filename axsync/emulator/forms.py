@@ -8,10 +8,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 
 from axsync.emulator.columns import Json, Stamp
+from axsync.emulator.merging import distinct, newest
 from axsync.emulator.specimens import AGGREGATED, Specimen, tree
 
 _ADAPTER = "adapters_data."
-BARE = ("internal_axon_id", "adapters")
+# Dates of which real servers serve the newest value alone, whatever the number of adapters. Others stay lists.
+NEWEST = frozenset(
+    AGGREGATED + name for name in ("last_seen", "fetch_time", "first_fetch_time", "last_logon", "last_password_change")
+)
 ID_HOLE = "\ue000i"
 
 
@@ -25,6 +29,8 @@ class Form:
     nulls: bool = False  # v1 null_for_non_exist
     raw_tree: bool = True  # the field `specific_data` exists
     iso_dates: bool = False
+    newest: bool = False  # the merged dates of NEWEST come as one bare value
+    distinct: bool = False  # merged lists hold no value twice
 
 
 def moment(seconds: int, *, iso: bool) -> str:
@@ -90,13 +96,22 @@ def _wanted(specimen: Specimen, form: Form) -> dict[str, Json]:
 
 
 def _add(record: dict[str, Json], name: str, specimen: Specimen, form: Form) -> None:
-    value = value_of(specimen, name, raw_tree=form.raw_tree)
+    value = merged(name, value_of(specimen, name, raw_tree=form.raw_tree), form)
     if value is not None or name in specimen.flat:
         record[name] = value
         if form.details and name != "specific_data":
             record[f"{name}_details"] = _details(specimen, name, value)
     elif form.nulls:
         record[name] = None
+
+
+def merged(name: str, value: Json, form: Form) -> Json:
+    """What several adapters say as the server merges it; values that are no list of the aggregated kind stay."""
+    if not name.startswith(AGGREGATED) or not isinstance(value, list):
+        return value
+    if form.newest and name in NEWEST:
+        return newest(value)
+    return distinct(value) if form.distinct else value
 
 
 def value_of(specimen: Specimen, name: str, *, raw_tree: bool = True) -> Json:

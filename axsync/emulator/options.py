@@ -63,6 +63,7 @@ class Options:
     churn_percent: float = 0.0
     gzip: bool = False
     iso_dates: bool = False
+    merged_dates: str = "newest"  # newest: one bare date, distinct lists; list: lists of all dates, duplicates kept
     odd_ids: bool = False  # some ids with letters beyond f
     reject_big_limit: bool = False  # False: a limit above 2000 is clamped
     unlicensed_status: int = 404

@@ -92,7 +92,7 @@ def flatten(made: Specimen, dice: Random) -> dict[str, Json]:
 
 
 def aggregate(column: Column, entities: Iterable[Entity]) -> list[Json]:
-    """One value per adapter entity, in their order, duplicates kept; lists are joined (reference 7.1)."""
+    """One value per adapter entity, in their order, duplicates kept; lists are joined."""
     values: list[Json] = []
     for entity in entities:
         if column.name in entity.values:

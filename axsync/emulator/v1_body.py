@@ -90,6 +90,7 @@ def read_ask(instance: Instance, call: Call) -> Ask:
         _fields(call.entity, found.get("fields")),
         details=found.get("include_details") is True,
         nulls=found.get("null_for_non_exist") is True,
+        plain=found.get("return_plain_data") is True,
     )
     offset, limit = _page(instance, found.get("page") or {})
     ask = Ask(

@@ -35,7 +35,15 @@ def fleets(options: Options, profile: Profile) -> dict[str, Fleet]:
 def _fleet(family: Family, options: Options, profile: Profile) -> Fleet:
     ids = Ids(options.seed, family.entity, odd=options.odd_ids)
     iso = options.iso_dates and profile.may_iso_dates
-    form = Form(None, short_keys=profile.short_keys, raw_tree=profile.raw_tree, iso_dates=iso)
+    merging = options.merged_dates == "newest"
+    form = Form(
+        None,
+        short_keys=profile.short_keys,
+        raw_tree=profile.raw_tree,
+        iso_dates=iso,
+        newest=merging,
+        distinct=merging,
+    )
     press = Press(
         lambda: (specimens(family, options.seed), drifted(family, options.seed) if options.drift_percent else ()),
         _parts(family.entity, ids, options, iso=iso),

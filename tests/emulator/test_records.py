@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 
 ENTITIES = [entity for entity, size in DEFAULT_SIZES.items() if size]
+NEWEST = {
+    f"specific_data.data.{name}"
+    for name in ("last_seen", "fetch_time", "first_fetch_time", "last_logon", "last_password_change")
+}
 PLAIN = {"string": str, "bool": bool, "integer": int, "number": float}
 
 
@@ -49,7 +53,7 @@ def row_fits(row: object, columns: list[dict[str, Any]]) -> bool:
 def served_fits(key: str, value: object, lines: dict[str, dict[str, Any]]) -> bool:
     """Aggregated values and those inside a table are lists of the type, or the joined list; all others are plain."""
     line, inside = lines[key], is_table(lines.get(key.rpartition(".")[0]))
-    aggregated = key.startswith("specific_data.data.") and not key.endswith("_preferred")
+    aggregated = key.startswith("specific_data.data.") and not key.endswith("_preferred") and key not in NEWEST
     if (aggregated or inside) and line["type"] != "array":
         return isinstance(value, list) and bool(value) and all(fits(one, line) for one in value)
     return fits(value, line)

@@ -21,6 +21,7 @@ USERS = Family(
         whole("logon_count", 0, 9_000, share=0.4),
         stamp("last_logon", share=0.5),
         stamp("last_password_change", share=0.4),
+        stamp("user_created", share=0.6),
         several(text("groups", "staff", "vpn", "printer-ops", share=0.4), 1, 3),
         table(
             "associated_devices",
