@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from axsync.emulator.columns import TEXT, WHOLE, Column, Family, Json, Kind
 from axsync.emulator.specimens import AGGREGATED
 
+CUSTOM = "gui"  # the source of the tenant's own fields
 _ADAPTERS = Kind("array", "discrete", Kind("string", "logo"))
 _LABELS = Kind("array", None, Kind("string", "tag"))
 
@@ -18,9 +19,10 @@ class Entry:
 
     name: str
     kind: Kind
-    source: str  # "generic" or an adapter
+    source: str  # "generic", an adapter, or "gui": the tenant's own fields
     root: bool = True
     columns: tuple[Column, ...] = ()
+    table: str | None = None  # the complex field of which it is a member
 
     @property
     def title(self) -> str:
@@ -48,6 +50,19 @@ def _generic(family: Family) -> Iterator[Entry]:
         yield from _lines(AGGREGATED, column, "generic")
         if column.preferred:
             yield Entry(f"{AGGREGATED}{column.name}_preferred", column.kind, "generic")
+        yield from _own(family, AGGREGATED + column.name)
+
+
+def _own(family: Family, root: str) -> Iterator[Entry]:
+    # Listed like a member of the complex field above it, yet not among its items.
+    for own in family.own:
+        if own.listed and own.name.startswith(root + "."):
+            yield Entry(own.name, own.kind, "generic", root=False)
+
+
+def names(family: Family) -> frozenset[str]:
+    """Every name that may be asked for, listed or not."""
+    return frozenset((*(entry.name for entry in entries(family)), *(own.name for own in family.own), "specific_data"))
 
 
 def _specific(family: Family) -> Iterator[Entry]:
@@ -61,7 +76,7 @@ def _lines(prefix: str, column: Column, source: str) -> Iterator[Entry]:
     name = prefix + column.name
     yield Entry(name, column.kind, source, columns=column.columns)
     for inner in column.columns:
-        yield Entry(f"{name}.{inner.name}", inner.kind, source, root=False)
+        yield Entry(f"{name}.{inner.name}", inner.kind, source, root=False, table=name)
 
 
 def catalogue_v2(family: Family, *, roots_only: bool, search: str, formats: bool) -> dict[str, list[Json]]:
@@ -82,7 +97,14 @@ def _flat_line(entry: Entry, *, formats: bool) -> Json:
         "is_complex": bool(entry.columns),
         "is_root": entry.root,
     }
-    return {**line, **_shape(entry)} if formats else line
+    return {**line, **_shape(entry), **_newer(entry)} if formats else line
+
+
+def _newer(entry: Entry) -> dict[str, Json]:
+    """What versions from 8.0 on add."""
+    if entry.table is not None:
+        return {"part_of_table": True, "base_table_name": entry.table}
+    return {"generic": True, "dynamic": True} if entry.source == CUSTOM else {}
 
 
 def _shape(entry: Entry) -> dict[str, Json]:

@@ -136,6 +136,13 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
     show_default=True,
     help="What several adapters say: one bare date and distinct values, or lists with all of them.",
 )
+@click.option(
+    "--unknown-fields",
+    type=click.Choice(["drop", "refuse"]),
+    default="drop",
+    show_default=True,
+    help="Field names that no record has: left out, or answered with 400.",
+)
 @click.option("--token-seconds", type=_Number(0), help="Life of a next_page token.")
 @click.option("--bearer-seconds", type=_Number(0), default=3600, metavar="SECONDS", help="Life of an OAuth token.")
 @click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")

@@ -11,6 +11,7 @@ from random import Random
 from axsync.emulator import aql
 from axsync.emulator.asks import Ask
 from axsync.emulator.calls import Refusal, bad_request
+from axsync.emulator.catalogue import names
 from axsync.emulator.fleet import Fleet
 from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.options import Options
@@ -53,6 +54,19 @@ class Instance:
                 status, "Not Found" if status == 404 else "Forbidden", f"Asset type {entity} is not available"
             )
         return self.fleets[entity]
+
+    def known(self, entity: str, fields: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """*fields* as they are, if this instance lets unknown names pass or knows all of them.
+
+        Raises:
+            Refusal: a 400 that names the first unknown one.
+        """
+        if self.options.unknown_fields == "refuse" and fields is not None:
+            known = names(self.families[entity])
+            for name in fields:
+                if name not in known:
+                    raise bad_request(f"Unknown field '{name}' for asset type {entity}")
+        return fields
 
     def rows(self, ask: Ask) -> Sequence[int]:
         """Row numbers that match *ask*, in served order."""

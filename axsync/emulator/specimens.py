@@ -86,9 +86,16 @@ def flatten(made: Specimen, dice: Random) -> dict[str, Json]:
             flat[AGGREGATED + column.name] = values
             if column.preferred:
                 flat[f"{AGGREGATED}{column.name}_preferred"] = values[0]
+    flat.update(_own(made))
     flat.update(_special(made.entities))
     flat.update({column.name: column.draw(dice) for column in made.family.extra})
     return flat
+
+
+def _own(made: Specimen) -> dict[str, Json]:
+    says = [entity.values for entity in made.entities]
+    computed = ((own.name, own.of(says)) for own in made.family.own)
+    return {name: value for name, value in computed if value is not None and value != []}
 
 
 def aggregate(column: Column, entities: Iterable[Entity]) -> list[Json]:

@@ -87,7 +87,7 @@ def read_ask(instance: Instance, call: Call) -> Ask:
     found = attributes(call, PAGE_KEYS)
     fleet = instance.fleet(call.entity)
     form = fleet.form(
-        _fields(call.entity, found.get("fields")),
+        instance.known(call.entity, _fields(call.entity, found.get("fields"))),
         details=found.get("include_details") is True,
         nulls=found.get("null_for_non_exist") is True,
         plain=found.get("return_plain_data") is True,

@@ -27,7 +27,9 @@ def read_ask(instance: Instance, call: Call) -> Ask:
     body = checked(instance, call.body, instance.profile.accepted)
     fleet = instance.fleet(call.entity)
     form = fleet.form(
-        _fields(body), details=body.get("include_details", True), plain=body.get("return_plain_data", False)
+        instance.known(call.entity, _fields(body)),
+        details=body.get("include_details", True),
+        plain=body.get("return_plain_data", False),
     )
     offset, limit = _page(instance, body.get("page", {}))
     ask = Ask(

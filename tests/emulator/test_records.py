@@ -52,9 +52,13 @@ def row_fits(row: object, columns: list[dict[str, Any]]) -> bool:
 
 def served_fits(key: str, value: object, lines: dict[str, dict[str, Any]]) -> bool:
     """Aggregated values and those inside a table are lists of the type, or the joined list; all others are plain."""
-    line, inside = lines[key], is_table(lines.get(key.rpartition(".")[0]))
-    aggregated = key.startswith("specific_data.data.") and not key.endswith("_preferred") and key not in NEWEST
-    if (aggregated or inside) and line["type"] != "array":
+    line, (parent, _, last) = lines[key], key.rpartition(".")
+    table = lines.get(parent)
+    inside = is_table(table)
+    member = inside and table is not None and any(item["name"] == last for item in table["items"]["items"])
+    own = key.endswith("_preferred") or (inside and not member)
+    aggregated = key.startswith("specific_data.data.") and not own and key not in NEWEST
+    if (aggregated or member) and line["type"] != "array":
         return isinstance(value, list) and bool(value) and all(fits(one, line) for one in value)
     return fits(value, line)
 

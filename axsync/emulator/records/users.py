@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from axsync.emulator.columns import ID, NUMBER, SERIAL, Family, flag, several, stamp, table, text, whole
-from axsync.emulator.records.vocabulary import LABELS, OWNERS, SITES, TEAMS, provenance
+from axsync.emulator.columns import (
+    ID,
+    NUMBER,
+    SERIAL,
+    TEXTS,
+    Family,
+    Own,
+    flag,
+    several,
+    stamp,
+    table,
+    text,
+    told,
+    whole,
+)
+from axsync.emulator.records.vocabulary import CUSTOM_FIELDS, LABELS, OWNERS, SITES, TEAMS, provenance
 
 USERS = Family(
     "users",
@@ -35,9 +49,18 @@ USERS = Family(
     {
         "corp_ad_adapter": (text("sid", f"S-1-5-21-77-{NUMBER}"), whole("bad_password_count", 0, 9, share=0.5)),
         "paperclip_sso_adapter": (flag("mfa_enrolled"), text("sso_status", "ACTIVE", "SUSPENDED")),
+        "gui": CUSTOM_FIELDS,
     },
     most_adapters=2,
     labels=LABELS[:4],
+    own=(
+        Own(
+            "specific_data.connection_label",
+            TEXTS,
+            lambda says: told(says, "last_fetch_connection_label"),
+            listed=False,
+        ),
+    ),
 )
 
 GROUPS = Family(
