@@ -60,6 +60,8 @@ class Column:
 
 TEXT = Kind("string")
 DATE = Kind("string", "date-time")
+DUE_DATE = Kind("string", "due-date")
+VENDOR = Kind("string", "ticket-vendor")
 WHOLE = Kind("integer")
 REAL = Kind("number")
 FLAG = Kind("bool")
@@ -76,9 +78,9 @@ def text(name: str, *choices: str, share: float = 1.0, preferred: bool = False, 
     return Column(name, kind, lambda dice: dice.choice(choices), share, preferred)
 
 
-def stamp(name: str, *, share: float = 1.0, preferred: bool = False) -> Column:
+def stamp(name: str, *, share: float = 1.0, preferred: bool = False, kind: Kind = DATE) -> Column:
     """A date."""
-    return Column(name, DATE, lambda dice: Stamp(dice.randrange(_FIRST_STAMP, _LAST_STAMP)), share, preferred)
+    return Column(name, kind, lambda dice: Stamp(dice.randrange(_FIRST_STAMP, _LAST_STAMP)), share, preferred)
 
 
 def whole(name: str, low: int, high: int, *, share: float = 1.0, preferred: bool = False) -> Column:

@@ -113,9 +113,17 @@ class Instance:
         Raises:
             Refusal: a 400 when there is none.
         """
+        return self.saved(identity, "id", "name").aql
+
+    def saved(self, identity: str, *by: str) -> SavedQuery:
+        """The saved query whose `id` or `name` (*by*) is *identity*.
+
+        Raises:
+            Refusal: a 400 when there is none.
+        """
         for query in self.queries:
-            if identity in (query.id, query.name):
-                return query.aql
+            if identity in [getattr(query, attribute) for attribute in by]:
+                return query
         raise bad_request(f"Saved query {identity} was not found")
 
     def discovering(self) -> bool:

@@ -9,9 +9,11 @@ from axsync.emulator.calls import Call, bad_request, unknown_key
 from axsync.emulator.columns import Json
 from axsync.emulator.instance import Instance
 from axsync.emulator.options import MAX_LIMIT
+from axsync.emulator.saved import SavedQuery
 from axsync.emulator.walks import place
 
 _QUERIES = ("query", "saved_query_id", "saved_query_name")
+_SAVED_BY = {"saved_query_id": "id", "saved_query_name": "name"}
 COUNT_KEYS = frozenset({*_QUERIES, "history"})
 _PAGE_KEYS = frozenset({"offset", "limit"})
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -27,7 +29,7 @@ def read_ask(instance: Instance, call: Call) -> Ask:
     body = checked(instance, call.body, instance.profile.accepted)
     fleet = instance.fleet(call.entity)
     form = fleet.form(
-        instance.known(call.entity, _fields(body)),
+        instance.known(call.entity, _fields(instance, body)),
         details=body.get("include_details", True),
         plain=body.get("return_plain_data", False),
     )
@@ -63,14 +65,30 @@ def checked(instance: Instance, body: Json, accepted: frozenset[str]) -> dict[st
     return body
 
 
-def _fields(body: dict[str, Json]) -> tuple[str, ...] | None:
-    if "fields" not in body:
-        return None
-    excluded = body.get("fields_to_exclude", [])
-    for names in (body["fields"], excluded):
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise bad_request("fields: Not a valid list of strings.")
-    return tuple(name for name in body["fields"] if name not in excluded)
+def _fields(instance: Instance, body: dict[str, Json]) -> tuple[str, ...] | None:
+    """The fields to serve: those of the request, or else the columns of the saved query that it names, or None."""
+    excluded = _names(body.get("fields_to_exclude", []))
+    if "fields" in body:
+        wanted = _names(body["fields"])
+    else:
+        query = _saved(instance, body)
+        if query is None:
+            return None
+        wanted = query.fields
+    return tuple(name for name in wanted if name not in excluded)
+
+
+def _names(names: Json) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise bad_request("fields: Not a valid list of strings.")
+    return tuple(names)
+
+
+def _saved(instance: Instance, body: dict[str, Json]) -> SavedQuery | None:
+    for key, by in _SAVED_BY.items():
+        if body.get(key) is not None:
+            return instance.saved(body[key], by)
+    return None
 
 
 def _page(instance: Instance, page: Json) -> tuple[int, int]:
@@ -101,7 +119,7 @@ def aql_in(instance: Instance, body: dict[str, Json]) -> str | None:
     key, value = given[0]
     if not isinstance(value, str):
         raise bad_request(f"{key}: Not a valid string.")
-    return value if key == "query" else instance.aql_of(value)
+    return value if key == "query" else instance.saved(value, _SAVED_BY[key]).aql
 
 
 def day_in(body: dict[str, Json]) -> str | None:
