@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 
-from axsync.emulator.columns import Json, Stamp
+from axsync.emulator.columns import ID, Json, Stamp
+from axsync.emulator.details import details, extras, leaves
 from axsync.emulator.merging import distinct, newest
 from axsync.emulator.specimens import AGGREGATED, Specimen, tree
 
@@ -16,7 +16,6 @@ _ADAPTER = "adapters_data."
 NEWEST = frozenset(
     AGGREGATED + name for name in ("last_seen", "fetch_time", "first_fetch_time", "last_logon", "last_password_change")
 )
-ID_HOLE = "\ue000i"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,7 @@ class Form:
     iso_dates: bool = False
     newest: bool = False  # the merged dates of NEWEST come as one bare value
     distinct: bool = False  # merged lists hold no value twice
+    excluded: tuple[str, ...] = ()  # keys that are left out, whoever adds them
 
 
 def moment(seconds: int, *, iso: bool) -> str:
@@ -62,7 +62,11 @@ def written(stamp: Stamp, *, iso: bool) -> str:
 
 def project(specimen: Specimen, form: Form) -> dict[str, Json]:
     """The record that *form* asks for, holes left open."""
-    record = _wanted(specimen, form)
+    record = {
+        key: value
+        for key, value in _wanted(specimen, form).items()
+        if key == "internal_axon_id" or key not in form.excluded
+    }
     if form.short_keys:
         record = {short(key): value for key, value in record.items()}
     return {key: _dated(value, iso=form.iso_dates) for key, value in record.items()}
@@ -79,7 +83,7 @@ def short(key: str) -> str:
 
 
 def _wanted(specimen: Specimen, form: Form) -> dict[str, Json]:
-    record: dict[str, Json] = {"internal_axon_id": ID_HOLE, "adapters": specimen.adapters}
+    record: dict[str, Json] = {"internal_axon_id": ID, "adapters": specimen.adapters}
     if form.fields is None:
         return record
     if specimen.family.counted:
@@ -91,7 +95,7 @@ def _wanted(specimen: Specimen, form: Form) -> dict[str, Json]:
         if name not in record:
             _add(record, name, specimen, form)
     if form.details:
-        record |= _extras(specimen)
+        record |= extras(specimen)
     return record | specimen.stray
 
 
@@ -100,7 +104,7 @@ def _add(record: dict[str, Json], name: str, specimen: Specimen, form: Form) -> 
     if value is not None or name in specimen.flat:
         record[name] = value
         if form.details and name != "specific_data":
-            record[f"{name}_details"] = _details(specimen, name, value)
+            record[f"{name}_details"] = details(specimen, name, value)
     elif form.nulls:
         record[name] = None
 
@@ -127,34 +131,6 @@ def value_of(specimen: Specimen, name: str, *, raw_tree: bool = True) -> Json:
 def _complex_root(specimen: Specimen, name: str) -> str | None:
     roots = (root for root in specimen.flat if name.startswith(root + "."))
     return next((root for root in roots if isinstance(specimen.flat[root], list)), None)
-
-
-def leaves(rows: Iterable[Json], name: str) -> list[Json]:
-    """The values of one sub-field over a list of objects, lists joined."""
-    found: list[Json] = []
-    for row in rows:
-        if isinstance(row, dict) and name in row:
-            value = row[name]
-            found.extend(value) if isinstance(value, list) else found.append(value)
-    return found
-
-
-def _details(specimen: Specimen, name: str, value: Json) -> list[Json]:
-    # Aligned by index with adapters, null where that adapter has no value; not so for preferred ones (7.1).
-    if name.endswith("_preferred") or not isinstance(value, list):
-        return [value]
-    return [*value, *[None] * len(specimen.adapters)][: len(specimen.adapters)]
-
-
-def _extras(specimen: Specimen) -> dict[str, Json]:
-    count = len(specimen.adapters)
-    return {
-        "adapters_details": specimen.adapters,
-        "internal_axon_id_details": [ID_HOLE] * count,
-        "adapter_list_length_details": [count] * count,
-        "unique_adapter_names_details": [f"{adapter}_0" for adapter in specimen.adapters],
-        "meta_data.client_used": [f"66aa{position:020d}" for position in range(count)],
-    }
 
 
 def _dated(value: Json, *, iso: bool) -> Json:

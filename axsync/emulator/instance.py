@@ -59,9 +59,10 @@ class Instance:
         """*fields* as they are, if this instance lets unknown names pass or knows all of them.
 
         Raises:
-            Refusal: a 400 that names the first unknown one.
+            Refusal: a 400 that names the first unknown one, or what `fleet` raises.
         """
         if self.options.unknown_fields == "refuse" and fields is not None:
+            self.fleet(entity)
             known = names(self.families[entity])
             for name in fields:
                 if name not in known:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from axsync.emulator.asks import Ask
 from axsync.emulator.calls import Call, bad_request, unknown_key
 from axsync.emulator.columns import Json
+from axsync.emulator.forms import Form
 from axsync.emulator.instance import Instance
 from axsync.emulator.options import MAX_LIMIT
 from axsync.emulator.saved import SavedQuery
@@ -27,12 +29,7 @@ def read_ask(instance: Instance, call: Call) -> Ask:
         Refusal: a 400 that says which rule was broken.
     """
     body = checked(instance, call.body, instance.profile.accepted)
-    fleet = instance.fleet(call.entity)
-    form = fleet.form(
-        instance.known(call.entity, _fields(instance, body)),
-        details=body.get("include_details", True),
-        plain=body.get("return_plain_data", False),
-    )
+    form = _form(instance, call.entity, body)
     offset, limit = _page(instance, body.get("page", {}))
     ask = Ask(
         call.entity,
@@ -65,17 +62,23 @@ def checked(instance: Instance, body: Json, accepted: frozenset[str]) -> dict[st
     return body
 
 
+def _form(instance: Instance, entity: str, body: dict[str, Json]) -> Form:
+    excluded = _names(body.get("fields_to_exclude", []))
+    wanted = instance.known(entity, _fields(instance, body))
+    form = instance.fleet(entity).form(
+        None if wanted is None else [name for name in wanted if name not in excluded],
+        details=body.get("include_details", True),
+        plain=body.get("return_plain_data", False),
+    )
+    return replace(form, excluded=excluded)
+
+
 def _fields(instance: Instance, body: dict[str, Json]) -> tuple[str, ...] | None:
     """The fields to serve: those of the request, or else the columns of the saved query that it names, or None."""
-    excluded = _names(body.get("fields_to_exclude", []))
     if "fields" in body:
-        wanted = _names(body["fields"])
-    else:
-        query = _saved(instance, body)
-        if query is None:
-            return None
-        wanted = query.fields
-    return tuple(name for name in wanted if name not in excluded)
+        return _names(body["fields"])
+    query = _saved(instance, body)
+    return None if query is None else query.fields
 
 
 def _names(names: Json) -> tuple[str, ...]:
