@@ -95,6 +95,7 @@ _BASE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ),
 )
 _MORE = 15
+_UPDATED_BY = '{"is_first_login": false, "user_name": "ines.moreau", "first_name": "Ines"}'  # JSON inside a text
 
 
 def saved_queries() -> tuple[SavedQuery, ...]:
@@ -118,6 +119,7 @@ def nested(query: SavedQuery) -> Json:
         "predefined": query.predefined,
         "timestamp": "2026-10-01 08:00:00.123456",
         "last_updated": "2026-10-02T08:00:00+00:00",
+        "updated_by": _UPDATED_BY,
     }
 
 
@@ -131,6 +133,7 @@ def flat(query: SavedQuery) -> Json:
         "fields": list(query.fields),
         "tags": [],
         "predefined": query.predefined,
+        "updated_by": "" if query.number % 3 else _UPDATED_BY,
     }
 
 
@@ -158,7 +161,7 @@ def envelope(query: SavedQuery) -> Json:
         "always_cached": False,
         "last_updated": "2026-10-02T08:00:00+00:00",
         "timestamp": "2026-10-01 08:00:00.123456",
-        "updated_by": '{"is_first_login": false, "user_name": "ines.moreau", "first_name": "Ines"}',
+        "updated_by": _UPDATED_BY,
         "date_fetched": "2026-10-01 08:00:00.123456",
         "user_id": "66bb0011223344556677889a",
         "folder_id": "66cc0011223344556677889a",

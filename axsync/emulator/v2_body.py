@@ -30,7 +30,7 @@ def read_ask(instance: Instance, call: Call) -> Ask:
     """
     body = checked(instance, call.body, instance.profile.accepted)
     form = _form(instance, call.entity, body)
-    offset, limit = _page(instance, body.get("page", {}))
+    offset, limit = page_in(instance, body.get("page", {}))
     ask = Ask(
         call.entity,
         form,
@@ -94,13 +94,14 @@ def _saved(instance: Instance, body: dict[str, Json]) -> SavedQuery | None:
     return None
 
 
-def _page(instance: Instance, page: Json) -> tuple[int, int]:
+def page_in(instance: Instance, page: Json, default: int = MAX_LIMIT) -> tuple[int, int]:
+    """Offset and limit of a page object; *default* rows where it names no limit."""
     if not isinstance(page, dict):
         raise bad_request("page: Not a valid object.")
     for key in page:
         if key not in _PAGE_KEYS:
             raise unknown_key(key, _PAGE_KEYS)
-    offset, limit = page.get("offset", 0), page.get("limit", MAX_LIMIT)
+    offset, limit = page.get("offset", 0), page.get("limit", default)
     if not _natural(offset) or not _natural(limit) or limit < 1:
         raise bad_request("page: offset must be 0 or more, limit 1 or more.")
     if limit > MAX_LIMIT and instance.options.reject_big_limit:
