@@ -27,6 +27,12 @@ Examples:
   axsync emulate --mishap 429:0.05 --mishap forbid:users
   axsync emulate --list-mishaps"""
 
+_MISHAP_EXAMPLES = """\
+The field catalogue fails:     403:on=fields  404:on=fields,devices  500:on=fields  other-body:on=fields,body={}
+Nobody may see the users:      forbid:users
+An administrators' listing:    403:on=adapters|connections|fetches|activity|users|queries
+An upgrade in the middle:      maintenance:seconds=25,after=40"""
+
 
 class _Number(click.FloatRange):
     """A finite number within bounds; nan passes every comparison that looks for what is out of them."""
@@ -71,6 +77,7 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
         click.echo("503".ljust(18) + "any status; html=true, retry_after=1|date|past|negative|absurd|garbage")
         for kind, (place, text) in KINDS.items():
             click.echo(f"{kind.ljust(18)}{text} ({place})")
+        click.echo(f"\n{_MISHAP_EXAMPLES}")
         context.exit()
 
 
