@@ -144,6 +144,12 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
     help="What several adapters say: one bare date and distinct values, or lists with all of them.",
 )
 @click.option(
+    "--shapes",
+    type=int,
+    metavar="SEED",
+    help="Draw the wire shape of every field by this seed; the catalogue does not tell.",
+)
+@click.option(
     "--unknown-fields",
     type=click.Choice(["drop", "refuse"]),
     default="drop",

@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from axsync.emulator.columns import ID, Json, Stamp
 from axsync.emulator.details import details, extras, leaves
 from axsync.emulator.merging import distinct, newest
+from axsync.emulator.shapes import Shapes
 from axsync.emulator.specimens import AGGREGATED, Specimen, tree
 
 _ADAPTER = "adapters_data."
@@ -31,6 +32,7 @@ class Form:
     newest: bool = False  # the merged dates of NEWEST come as one bare value
     distinct: bool = False  # merged lists hold no value twice
     excluded: tuple[str, ...] = ()  # keys that are left out, whoever adds them
+    shapes: Shapes | None = None  # drawn ones, in place of those that the field's kind suggests
 
 
 def moment(seconds: int, *, iso: bool) -> str:
@@ -60,11 +62,11 @@ def written(stamp: Stamp, *, iso: bool) -> str:
     return moment(stamp.seconds, iso=iso)
 
 
-def project(specimen: Specimen, form: Form) -> dict[str, Json]:
-    """The record that *form* asks for, holes left open."""
+def project(specimen: Specimen, form: Form, variant: int = 0) -> dict[str, Json]:
+    """The record that *form* asks for, holes left open. *variant*: which of the drawn shapes deviate."""
     record = {
         key: value
-        for key, value in _wanted(specimen, form).items()
+        for key, value in _wanted(specimen, form, variant).items()
         if key == "internal_axon_id" or key not in form.excluded
     }
     if form.short_keys:
@@ -82,7 +84,7 @@ def short(key: str) -> str:
     return key
 
 
-def _wanted(specimen: Specimen, form: Form) -> dict[str, Json]:
+def _wanted(specimen: Specimen, form: Form, variant: int) -> dict[str, Json]:
     record: dict[str, Json] = {"internal_axon_id": ID, "adapters": specimen.adapters}
     if form.fields is None:
         return record
@@ -90,30 +92,39 @@ def _wanted(specimen: Specimen, form: Form) -> dict[str, Json]:
         record["adapter_list_length"] = len(set(specimen.adapters))
     labels = specimen.flat.get("labels", specimen.labels or None)
     if labels is not None:
-        record["labels"] = labels
+        record["labels"] = _shaped("labels", labels, form, variant)
     for name in dict.fromkeys((*specimen.family.echoed, *form.fields)):
         if name not in record:
-            _add(record, name, specimen, form)
+            _add(record, name, specimen, form, variant)
     if form.details:
         record |= extras(specimen)
     return record | specimen.stray
 
 
-def _add(record: dict[str, Json], name: str, specimen: Specimen, form: Form) -> None:
-    value = merged(name, value_of(specimen, name, raw_tree=form.raw_tree), form)
+def _add(record: dict[str, Json], name: str, specimen: Specimen, form: Form, variant: int) -> None:
+    value = _shaped(name, merged(name, value_of(specimen, name, raw_tree=form.raw_tree), form), form, variant)
     if value is not None or name in specimen.flat:
         record[name] = value
         if form.details and name != "specific_data":
-            record[f"{name}_details"] = details(specimen, name, value)
+            record[f"{name}_details"] = _detailed(name, value, specimen, form, variant)
     elif form.nulls:
         record[name] = None
+
+
+def _shaped(name: str, value: Json, form: Form, variant: int) -> Json:
+    return value if form.shapes is None else form.shapes.shaped(name, value, variant)
+
+
+def _detailed(name: str, value: Json, specimen: Specimen, form: Form, variant: int) -> list[Json]:
+    found = details(specimen, name, value)
+    return found if form.shapes is None else form.shapes.detailed(name, found, variant)
 
 
 def merged(name: str, value: Json, form: Form) -> Json:
     """What several adapters say as the server merges it; values that are no list of the aggregated kind stay."""
     if not name.startswith(AGGREGATED) or not isinstance(value, list):
         return value
-    if form.newest and name in NEWEST:
+    if form.newest and name in NEWEST and form.shapes is None:
         return newest(value)
     return distinct(value) if form.distinct else value
 

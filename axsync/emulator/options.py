@@ -72,6 +72,7 @@ class Options:
     other_generation: bool = False  # v2 profiles: serve v1 beside v2
     bulk: float = 1.0  # how many times as long tables are: installed software, weaknesses, interfaces …
     more_fields: int = 0  # added to each entity type, adapters' own ones
+    shapes: int | None = None  # a seed that draws every field's wire shape; None: the usual shapes
     unknown_fields: str = "drop"  # names that no record has: drop | refuse, with a 400 that names the first
     twin_labels: bool = False  # adds specific_data.data.labels, whose short key collides with labels
     mishaps: tuple[Mishap, ...] = ()  # from the start; more may be added while it runs

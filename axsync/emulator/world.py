@@ -9,9 +9,10 @@ from axsync.emulator.forms import Form
 from axsync.emulator.girth import longer, wider
 from axsync.emulator.ids import Ids
 from axsync.emulator.options import Options
-from axsync.emulator.press import SEEN_POOL, Part, Press, seen_dates
+from axsync.emulator.press import SEEN_POOL, Part, Press, seen_dates, seen_in
 from axsync.emulator.profiles import Profile
 from axsync.emulator.records import family_of
+from axsync.emulator.shapes import SEEN_LETTERS, Shapes
 from axsync.emulator.specimens import specimens
 
 _SCATTER = 0xC2B2AE3D27D4EB4F
@@ -43,11 +44,13 @@ def _fleet(family: Family, options: Options, profile: Profile) -> Fleet:
         iso_dates=iso,
         newest=merging,
         distinct=merging,
+        shapes=None if options.shapes is None else Shapes(options.shapes, family.entity),
     )
     press = Press(
         lambda: (specimens(family, options.seed), drifted(family, options.seed) if options.drift_percent else ()),
         _parts(family.entity, ids, options, iso=iso),
         options.drift_percent,
+        varied=options.shapes is not None,
     )
     return Fleet(family.entity, options.size(family.entity), ids, press, form)
 
@@ -57,7 +60,9 @@ def _parts(entity: str, ids: Ids, options: Options, *, iso: bool) -> dict[str, P
     devices = Ids(options.seed, "devices", odd=options.odd_ids)
     owners = max(options.size("devices"), 1)
     per_cve = owners if entity == "vulnerability_instances" else 1
+    drawn = {} if options.shapes is None else {letter: _seen(form) for form, letter in SEEN_LETTERS.items()}
     return {
+        **drawn,
         "i": lambda number: ids.text(number).encode(),
         "n": lambda number: b"%07d" % number,
         "h": lambda number: b"%012X" % (number * _SCATTER & 0xFFFFFFFFFFFF),
@@ -71,6 +76,11 @@ def _parts(entity: str, ids: Ids, options: Options, *, iso: bool) -> dict[str, P
         "c": lambda number: _cve(number % owners + number // owners if per_cve > 1 else number),
         "v": lambda number: devices.text(number % owners).encode(),
     }
+
+
+def _seen(form: str) -> Part:
+    dates = seen_in(form)
+    return lambda number: dates[number * 7919 % SEEN_POOL]
 
 
 def _cve(number: int) -> bytes:
