@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from axsync.emulator.columns import TEXT, WHOLE, Column, Family, Json, Kind
 from axsync.emulator.specimens import AGGREGATED
 
+_UNLISTED = frozenset({"labels", "specific_data"})  # among recorded names: listed already, or never
 CUSTOM = "gui"  # the source of the tenant's own fields
 _ADAPTERS = Kind("array", "discrete", Kind("string", "logo"))
 _LABELS = Kind("array", None, Kind("string", "tag"))
@@ -32,7 +33,18 @@ class Entry:
 
 def entries(family: Family) -> tuple[Entry, ...]:
     """All lines: generic ones first, then those of each adapter."""
-    return (*_roots(family), *_generic(family), *_specific(family))
+    every = (*_roots(family), *_generic(family), *_specific(family), *_recorded(family))
+    return tuple({entry.name: entry for entry in reversed(every)}.values())[::-1]
+
+
+def _recorded(family: Family) -> Iterator[Entry]:
+    tables = [one.column.name for one in family.recorded if one.column.columns]
+    for one in family.recorded:
+        if one.column.name not in _UNLISTED and not one.column.name.endswith("_details"):
+            first, *members = _lines("", one.column, one.source)
+            inside = any(first.name.startswith(f"{table}.") for table in tables)
+            yield replace(first, root=not inside)
+            yield from members
 
 
 def _roots(family: Family) -> Iterator[Entry]:
@@ -133,13 +145,13 @@ def catalogue_v1(family: Family) -> Json:
     specific: dict[str, list[Json]] = {adapter: [] for adapter in family.special}
     for entry in entries(family):
         if entry.source != "generic":
-            specific[entry.source].append(_v1_line(entry))
+            specific.setdefault(entry.source, []).append(_v1_line(entry))
     return {
         "generic": generic,
         "specific": specific,
         "schema": {
             "generic": {"items": generic, "required": [], "type": "array"},
-            "specific": dict.fromkeys(family.special),
+            "specific": dict.fromkeys(specific),
         },
     }
 

@@ -147,6 +147,14 @@ def told(says: Iterable[Say], column: str, member: str | None = None) -> list[st
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """A field in the shape of a real server: it is served as it is drawn, and nothing is merged."""
+
+    column: Column  # with the full name
+    source: str  # as in the catalogue
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """Everything that records of one entity type are made of."""
 
@@ -160,3 +168,4 @@ class Family:
     echoed: tuple[str, ...] = ()  # fields that come without being asked for
     extra: tuple[Column, ...] = ()  # top-level keys beside the usual ones
     own: tuple[Own, ...] = ()
+    recorded: tuple[Recorded, ...] = ()  # the only fields, if there are any

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from axsync.emulator.likeness import Likeness, read_likeness
 from axsync.emulator.mishaps.kinds import KINDS
 from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.mishaps.spec import from_spec
@@ -69,6 +71,19 @@ def _mishaps(_context: click.Context, _parameter: click.Parameter, given: tuple[
 
 def _types(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
     return tuple(_entity(name) for name in given) or None
+
+
+def _like(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Likeness | None:
+    if path is None:
+        return None
+    try:
+        return read_likeness(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise click.BadParameter(f"cannot read {path}: {_reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{path} is not UTF-8") from error
+    except ValueError as error:
+        raise click.BadParameter(f"{path} {error}") from error
 
 
 def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's
@@ -144,6 +159,13 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
     help="What several adapters say: one bare date and distinct values, or lists with all of them.",
 )
 @click.option(
+    "--like",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    callback=_like,
+    help="Offer the entity types of a record of shapes, with invented values in exactly these shapes.",
+)
+@click.option(
     "--shapes",
     type=int,
     metavar="SEED",
@@ -172,6 +194,9 @@ def emulate(output: str, **settings: object) -> None:
 
     It prints its address and its keys, as three lines to paste. Other keys: EMULATOR_KEY and EMULATOR_SECRET.
     """
+    usual = click.get_current_context().get_parameter_source("profile") is ParameterSource.DEFAULT
+    if usual and _of_v1(settings["like"]):
+        settings["profile"] = "v1"
     options = Options(
         api_key=os.environ.get("EMULATOR_KEY", DEMO_KEY),
         api_secret=os.environ.get("EMULATOR_SECRET", DEMO_SECRET),
@@ -179,6 +204,8 @@ def emulate(output: str, **settings: object) -> None:
         client_secret=os.environ.get("EMULATOR_CLIENT_SECRET", DEMO_CLIENT_SECRET),
         **settings,  # type: ignore[arg-type]  # click has checked them
     )
+    if options.like is not None and options.shapes is not None:
+        raise click.UsageError("--like and --shapes exclude each other: both say what values look like.")
     if strange := sorted(set(options.sizes) - set(options.offered())):
         raise click.UsageError(f"--size names {', '.join(strange)}, which --type does not offer.")
     try:
@@ -186,6 +213,10 @@ def emulate(output: str, **settings: object) -> None:
     except OSError as error:
         what = f"write {options.log}" if error.filename else f"listen on {options.host} port {options.port}"
         raise click.UsageError(f"cannot {what}: {_reason(error)}") from error
+
+
+def _of_v1(like: object) -> bool:
+    return isinstance(like, Likeness) and like.api == "v1"
 
 
 def _reason(error: OSError) -> str:

@@ -131,10 +131,10 @@ def merged(name: str, value: Json, form: Form) -> Json:
 
 def value_of(specimen: Specimen, name: str, *, raw_tree: bool = True) -> Json:
     """The value of any requested field, sub-fields of complex ones included; None when missing."""
-    if name == "specific_data":
-        return tree(specimen) if raw_tree else None
     if name in specimen.flat:
         return specimen.flat[name]
+    if name == "specific_data":
+        return tree(specimen) if raw_tree else None
     root = _complex_root(specimen, name)
     return None if root is None else (leaves(specimen.flat[root], name[len(root) + 1 :]) or None)
 

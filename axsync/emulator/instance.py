@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from random import Random
 
@@ -30,6 +31,8 @@ class Instance:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.profile: Profile = PROFILES[options.profile]
+        if options.like is not None and options.like.server_version is not None:
+            self.profile = replace(self.profile, version=options.like.server_version)
         self.families = families(options)
         self.fleets: dict[str, Fleet] = fleets(options, self.profile)
         self.mishaps: list[Mishap] = []

@@ -79,7 +79,7 @@ def _entity(family: Family, adapter: str, truth: dict[str, Json], dice: Random) 
 
 def flatten(made: Specimen, dice: Random) -> dict[str, Json]:
     """The aggregated, preferred and adapter-specific keys of a specimen."""
-    flat: dict[str, Json] = {}
+    flat = {one.column.name: one.column.draw(dice) for one in made.family.recorded}
     for column in made.family.columns:
         values = aggregate(column, made.entities)
         if values:

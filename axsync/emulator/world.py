@@ -12,6 +12,7 @@ from axsync.emulator.options import Options
 from axsync.emulator.press import SEEN_POOL, Part, Press, seen_dates, seen_in
 from axsync.emulator.profiles import Profile
 from axsync.emulator.records import family_of
+from axsync.emulator.records.recorded import recorded
 from axsync.emulator.shapes import SEEN_LETTERS, Shapes
 from axsync.emulator.specimens import specimens
 
@@ -24,6 +25,8 @@ def families(options: Options) -> dict[str, Family]:
 
 
 def _family(entity: str, options: Options) -> Family:
+    if options.like is not None and entity in options.like.entities:
+        return recorded(entity, options.like.entities[entity])
     family = family_of(entity, twin_labels=options.twin_labels)
     return wider(longer(family, options.bulk), options.more_fields)
 
@@ -36,7 +39,7 @@ def fleets(options: Options, profile: Profile) -> dict[str, Fleet]:
 def _fleet(family: Family, options: Options, profile: Profile) -> Fleet:
     ids = Ids(options.seed, family.entity, odd=options.odd_ids)
     iso = options.iso_dates and profile.may_iso_dates
-    merging = options.merged_dates == "newest"
+    merging = options.merged_dates == "newest" and not family.recorded
     form = Form(
         None,
         short_keys=profile.short_keys,
@@ -44,7 +47,7 @@ def _fleet(family: Family, options: Options, profile: Profile) -> Fleet:
         iso_dates=iso,
         newest=merging,
         distinct=merging,
-        shapes=None if options.shapes is None else Shapes(options.shapes, family.entity),
+        shapes=None if options.shapes is None or family.recorded else Shapes(options.shapes, family.entity),
     )
     press = Press(
         lambda: (specimens(family, options.seed), drifted(family, options.seed) if options.drift_percent else ()),
