@@ -22,6 +22,7 @@ class Entity:
     adapter: str
     values: dict[str, Json]
     special: dict[str, Json]
+    lacks: tuple[str, ...] = ()  # keys that its element of specific_data has not; "data" stands for an empty one
 
 
 @dataclass(slots=True)
@@ -141,7 +142,8 @@ def _branch(entity: Entity) -> dict[str, Json]:
     if branch["type"] == "adapterdata":
         branch |= {"association_type": "Tag", "name": entity.adapter, "hidden_for_gui": True}
     content |= {"axon_id": f"{SERIAL}{SERIAL}00000000", "accurate_for_datetime": SEEN, "is_fetched_from_adapter": True}
-    return {**branch, "data": content}
+    kept = {key: value for key, value in branch.items() if key not in entity.lacks}
+    return {**kept, "data": {} if "data" in entity.lacks else content}
 
 
 def nest(values: dict[str, Json]) -> dict[str, Json]:

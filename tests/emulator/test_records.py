@@ -224,7 +224,7 @@ def test_raw_tree_is_nested_per_adapter() -> None:
 @pytest.mark.parametrize("entity", ["devices", "users", "vulnerabilities"])
 def test_drift_covers_every_row_of_the_table(entity: str) -> None:
     """Each drifted specimen differs from its plain twin."""
-    family, form = family_of(entity), Form(tuple(every_field(entity)))
+    family, form = family_of(entity), Form((*every_field(entity), "specific_data"))
 
     plain, odd = specimens(family, 7), drifted(family, 7)
 
@@ -263,6 +263,18 @@ def test_drift_shows_its_famous_examples() -> None:
     assert ":null" in text
     assert ":[null]" in text
     assert "Medium-High" in text
+
+
+def test_drift_leaves_keys_of_entities_out() -> None:
+    """Elements of specific_data without type, without quick_id, or with empty data, as samples have them."""
+    wild = fleets(Options(drift_percent=100, sizes={"devices": 600}), PROFILES["p70"])["devices"]
+    rows = [json.loads(wild.record(at, ["specific_data"])) for at in range(600)]
+    elements = [element for row in rows for element in row["specific_data"]]
+
+    assert any("type" not in one and "quick_id" in one for one in elements)
+    assert any("quick_id" not in one and "type" in one for one in elements)
+    assert any(one["data"] == {} for one in elements)
+    assert all("plugin_name" in one for one in elements)
 
 
 def test_tables_can_be_as_long_as_is_asked() -> None:
