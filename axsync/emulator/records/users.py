@@ -10,6 +10,7 @@ from axsync.emulator.columns import (
     Family,
     Own,
     flag,
+    real,
     several,
     stamp,
     table,
@@ -36,6 +37,7 @@ USERS = Family(
         stamp("last_logon", share=0.5),
         stamp("last_password_change", share=0.4),
         stamp("user_created", share=0.6),
+        real("risk_score", 0.1, 99.9, share=0.5),
         several(text("groups", "staff", "vpn", "printer-ops", share=0.4), 1, 3),
         table(
             "associated_devices",
