@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from axsync.emulator.columns import TEXT, WHOLE, Column, Family, Json, Kind
 from axsync.emulator.specimens import AGGREGATED
 
+_UNLISTED = frozenset({"labels", "specific_data"})  # among recorded names: listed already, or never
+CUSTOM = "gui"  # the source of the tenant's own fields
 _ADAPTERS = Kind("array", "discrete", Kind("string", "logo"))
 _LABELS = Kind("array", None, Kind("string", "tag"))
 
@@ -18,9 +20,10 @@ class Entry:
 
     name: str
     kind: Kind
-    source: str  # "generic" or an adapter
+    source: str  # "generic", an adapter, or "gui": the tenant's own fields
     root: bool = True
     columns: tuple[Column, ...] = ()
+    table: str | None = None  # the complex field of which it is a member
 
     @property
     def title(self) -> str:
@@ -30,7 +33,18 @@ class Entry:
 
 def entries(family: Family) -> tuple[Entry, ...]:
     """All lines: generic ones first, then those of each adapter."""
-    return (*_roots(family), *_generic(family), *_specific(family))
+    every = (*_roots(family), *_generic(family), *_specific(family), *_recorded(family))
+    return tuple({entry.name: entry for entry in reversed(every)}.values())[::-1]
+
+
+def _recorded(family: Family) -> Iterator[Entry]:
+    tables = [one.column.name for one in family.recorded if one.column.columns]
+    for one in family.recorded:
+        if one.column.name not in _UNLISTED and not one.column.name.endswith("_details"):
+            first, *members = _lines("", one.column, one.source)
+            inside = any(first.name.startswith(f"{table}.") for table in tables)
+            yield replace(first, root=not inside)
+            yield from members
 
 
 def _roots(family: Family) -> Iterator[Entry]:
@@ -48,6 +62,19 @@ def _generic(family: Family) -> Iterator[Entry]:
         yield from _lines(AGGREGATED, column, "generic")
         if column.preferred:
             yield Entry(f"{AGGREGATED}{column.name}_preferred", column.kind, "generic")
+        yield from _own(family, AGGREGATED + column.name)
+
+
+def _own(family: Family, root: str) -> Iterator[Entry]:
+    # Listed like a member of the complex field above it, yet not among its items.
+    for own in family.own:
+        if own.listed and own.name.startswith(root + "."):
+            yield Entry(own.name, own.kind, "generic", root=False)
+
+
+def names(family: Family) -> frozenset[str]:
+    """Every name that may be asked for, listed or not."""
+    return frozenset((*(entry.name for entry in entries(family)), *(own.name for own in family.own), "specific_data"))
 
 
 def _specific(family: Family) -> Iterator[Entry]:
@@ -61,7 +88,7 @@ def _lines(prefix: str, column: Column, source: str) -> Iterator[Entry]:
     name = prefix + column.name
     yield Entry(name, column.kind, source, columns=column.columns)
     for inner in column.columns:
-        yield Entry(f"{name}.{inner.name}", inner.kind, source, root=False)
+        yield Entry(f"{name}.{inner.name}", inner.kind, source, root=False, table=name)
 
 
 def catalogue_v2(family: Family, *, roots_only: bool, search: str, formats: bool) -> dict[str, list[Json]]:
@@ -82,7 +109,14 @@ def _flat_line(entry: Entry, *, formats: bool) -> Json:
         "is_complex": bool(entry.columns),
         "is_root": entry.root,
     }
-    return {**line, **_shape(entry)} if formats else line
+    return {**line, **_shape(entry), **_newer(entry)} if formats else line
+
+
+def _newer(entry: Entry) -> dict[str, Json]:
+    """What versions from 8.0 on add."""
+    if entry.table is not None:
+        return {"part_of_table": True, "base_table_name": entry.table}
+    return {"generic": True, "dynamic": True} if entry.source == CUSTOM else {}
 
 
 def _shape(entry: Entry) -> dict[str, Json]:
@@ -111,13 +145,13 @@ def catalogue_v1(family: Family) -> Json:
     specific: dict[str, list[Json]] = {adapter: [] for adapter in family.special}
     for entry in entries(family):
         if entry.source != "generic":
-            specific[entry.source].append(_v1_line(entry))
+            specific.setdefault(entry.source, []).append(_v1_line(entry))
     return {
         "generic": generic,
         "specific": specific,
         "schema": {
             "generic": {"items": generic, "required": [], "type": "array"},
-            "specific": dict.fromkeys(family.special),
+            "specific": dict.fromkeys(specific),
         },
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -60,12 +60,16 @@ class Column:
 
 TEXT = Kind("string")
 DATE = Kind("string", "date-time")
+DUE_DATE = Kind("string", "due-date")
+VENDOR = Kind("string", "ticket-vendor")
 WHOLE = Kind("integer")
 REAL = Kind("number")
 FLAG = Kind("bool")
 ADDRESS = Kind("string", "ip")
 SUBNET = Kind("string", "subnet")
 VERSION = Kind("string", "version")
+TEXTS = Kind("array", None, TEXT)
+CHOSEN_ADDRESSES = Kind("array", "ip_preferred", Kind("string", "ip_preferred"))
 TABLE = Kind("array", "table", Kind("array"))
 
 
@@ -74,9 +78,9 @@ def text(name: str, *choices: str, share: float = 1.0, preferred: bool = False, 
     return Column(name, kind, lambda dice: dice.choice(choices), share, preferred)
 
 
-def stamp(name: str, *, share: float = 1.0, preferred: bool = False) -> Column:
+def stamp(name: str, *, share: float = 1.0, preferred: bool = False, kind: Kind = DATE) -> Column:
     """A date."""
-    return Column(name, DATE, lambda dice: Stamp(dice.randrange(_FIRST_STAMP, _LAST_STAMP)), share, preferred)
+    return Column(name, kind, lambda dice: Stamp(dice.randrange(_FIRST_STAMP, _LAST_STAMP)), share, preferred)
 
 
 def whole(name: str, low: int, high: int, *, share: float = 1.0, preferred: bool = False) -> Column:
@@ -116,6 +120,40 @@ def table(name: str, columns: Sequence[Column], low: int, high: int, *, share: f
     return Column(name, TABLE, draw, share, columns=tuple(columns))
 
 
+Say = Mapping[str, Json]  # what one adapter says of an asset: values by column name
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A field of its own that is computed: its name may look like that of a member, but no object has it.
+
+    It is served only when it is asked for by its full name.
+    """
+
+    name: str  # full
+    kind: Kind
+    of: Callable[[Sequence[Say]], Json]  # what several adapters say -> the value; None or []: there is none
+    listed: bool = True  # by the catalogue
+
+
+def told(says: Iterable[Say], column: str, member: str | None = None) -> list[str]:
+    """The distinct texts of a column, or of a member of a table, in the order of first appearance."""
+    rows = [value for say in says if (value := say.get(column)) is not None]
+    if member is not None:
+        tables = [row for table in rows if isinstance(table, list) for row in table if isinstance(row, dict)]
+        rows = [row[member] for row in tables if member in row]
+    flat = [one for value in rows for one in (value if isinstance(value, list) else [value])]
+    return list(dict.fromkeys(one for one in flat if isinstance(one, str)))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A field in the shape of a real server: it is served as it is drawn, and nothing is merged."""
+
+    column: Column  # with the full name
+    source: str  # as in the catalogue
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """Everything that records of one entity type are made of."""
@@ -129,3 +167,5 @@ class Family:
     labels: tuple[str, ...] = ()
     echoed: tuple[str, ...] = ()  # fields that come without being asked for
     extra: tuple[Column, ...] = ()  # top-level keys beside the usual ones
+    own: tuple[Own, ...] = ()
+    recorded: tuple[Recorded, ...] = ()  # the only fields, if there are any

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from axsync.emulator.likeness import Likeness, read_likeness
 from axsync.emulator.mishaps.kinds import KINDS
 from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.mishaps.spec import from_spec
@@ -26,6 +28,12 @@ Examples:
   axsync emulate --size devices=100000 --latency 50 --drift 2
   axsync emulate --mishap 429:0.05 --mishap forbid:users
   axsync emulate --list-mishaps"""
+
+_MISHAP_EXAMPLES = """\
+The field catalogue fails:     403:on=fields  404:on=fields,devices  500:on=fields  other-body:on=fields,body={}
+Nobody may see the users:      forbid:users
+An administrators' listing:    403:on=adapters|connections|fetches|activity|users|queries
+An upgrade in the middle:      maintenance:seconds=25,after=40"""
 
 
 class _Number(click.FloatRange):
@@ -65,12 +73,26 @@ def _types(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     return tuple(_entity(name) for name in given) or None
 
 
+def _like(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Likeness | None:
+    if path is None:
+        return None
+    try:
+        return read_likeness(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise click.BadParameter(f"cannot read {path}: {_reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{path} is not UTF-8") from error
+    except ValueError as error:
+        raise click.BadParameter(f"{path} {error}") from error
+
+
 def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's
     if wanted:
         click.echo("KIND[:ITEM,…]  items: a probability, an entity type, times=, after=, page=, on=, and:\n")
         click.echo("503".ljust(18) + "any status; html=true, retry_after=1|date|past|negative|absurd|garbage")
         for kind, (place, text) in KINDS.items():
             click.echo(f"{kind.ljust(18)}{text} ({place})")
+        click.echo(f"\n{_MISHAP_EXAMPLES}")
         context.exit()
 
 
@@ -129,6 +151,33 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 )
 @click.option("--gzip", is_flag=True, help="Compress answers for clients that accept it.")
 @click.option("--iso-dates", is_flag=True, help="ISO 8601 dates (profile p90).")
+@click.option(
+    "--merged-dates",
+    type=click.Choice(["newest", "list"]),
+    default="newest",
+    show_default=True,
+    help="What several adapters say: one bare date and distinct values, or lists with all of them.",
+)
+@click.option(
+    "--like",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    callback=_like,
+    help="Offer the entity types of a record of shapes, with invented values in exactly these shapes.",
+)
+@click.option(
+    "--shapes",
+    type=int,
+    metavar="SEED",
+    help="Draw the wire shape of every field by this seed; the catalogue does not tell.",
+)
+@click.option(
+    "--unknown-fields",
+    type=click.Choice(["drop", "refuse"]),
+    default="drop",
+    show_default=True,
+    help="Field names that no record has: left out, or answered with 400.",
+)
 @click.option("--token-seconds", type=_Number(0), help="Life of a next_page token.")
 @click.option("--bearer-seconds", type=_Number(0), default=3600, metavar="SECONDS", help="Life of an OAuth token.")
 @click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")
@@ -145,6 +194,9 @@ def emulate(output: str, **settings: object) -> None:
 
     It prints its address and its keys, as three lines to paste. Other keys: EMULATOR_KEY and EMULATOR_SECRET.
     """
+    usual = click.get_current_context().get_parameter_source("profile") is ParameterSource.DEFAULT
+    if usual and _of_v1(settings["like"]):
+        settings["profile"] = "v1"
     options = Options(
         api_key=os.environ.get("EMULATOR_KEY", DEMO_KEY),
         api_secret=os.environ.get("EMULATOR_SECRET", DEMO_SECRET),
@@ -152,6 +204,8 @@ def emulate(output: str, **settings: object) -> None:
         client_secret=os.environ.get("EMULATOR_CLIENT_SECRET", DEMO_CLIENT_SECRET),
         **settings,  # type: ignore[arg-type]  # click has checked them
     )
+    if options.like is not None and options.shapes is not None:
+        raise click.UsageError("--like and --shapes exclude each other: both say what values look like.")
     if strange := sorted(set(options.sizes) - set(options.offered())):
         raise click.UsageError(f"--size names {', '.join(strange)}, which --type does not offer.")
     try:
@@ -159,6 +213,10 @@ def emulate(output: str, **settings: object) -> None:
     except OSError as error:
         what = f"write {options.log}" if error.filename else f"listen on {options.host} port {options.port}"
         raise click.UsageError(f"cannot {what}: {_reason(error)}") from error
+
+
+def _of_v1(like: object) -> bool:
+    return isinstance(like, Likeness) and like.api == "v1"
 
 
 def _reason(error: OSError) -> str:

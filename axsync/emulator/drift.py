@@ -115,6 +115,15 @@ def _table_rows(made: Specimen) -> list[dict[str, Json]]:
     return [row for name in names for row in made.flat.get(name, ()) if isinstance(row, dict)]
 
 
+def _lacking(*keys: str) -> Served:
+    """One element of specific_data comes without *keys*."""
+
+    def served(dice: Random, made: Specimen) -> None:
+        dice.choice(made.entities).lacks = keys
+
+    return served
+
+
 def _no_labels(_dice: Random, made: Specimen) -> None:
     made.flat["labels"] = []
 
@@ -186,6 +195,9 @@ SERVED: dict[str, Served] = {
     "unknown members": _stray_members,
     "empty object": _empty_object,
     "empty labels": _no_labels,
+    "entity without type": _lacking("type", "plugin_type", "accurate_for_datetime", "client_used"),
+    "entity without ids": _lacking("quick_id", "plugin_type", "client_used"),
+    "entity without data": _lacking("data"),
 }
 ROWS = (*SAID, *SERVED)
 

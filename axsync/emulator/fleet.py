@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from axsync.emulator.columns import Json
@@ -77,11 +78,13 @@ class Fleet:
         """The JSON text of the row at *position*, byte for byte as a page with *fields* serves it."""
         return self.press.row(self._numbers[position], self.form(fields, details=details))
 
-    def form(self, fields: Sequence[str] | None, *, details: bool = False, nulls: bool = False) -> Form:
-        """The form in which this instance prints *fields*."""
-        house = self._form
+    def form(
+        self, fields: Sequence[str] | None, *, details: bool = False, nulls: bool = False, plain: bool = False
+    ) -> Form:
+        """The form in which this instance prints *fields*; *plain*: merged lists keep what comes twice."""
         wanted = None if fields is None else tuple(fields)
-        return Form(wanted, details, house.short_keys, nulls, house.raw_tree, house.iso_dates)
+        distinct = self._form.distinct and not plain
+        return replace(self._form, fields=wanted, details=details, nulls=nulls, distinct=distinct)
 
     def values(self, number: int, name: str) -> Sequence[Json]:
         """The values of one field of row *number*."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from random import Random
 
 from axsync.emulator import aql
 from axsync.emulator.asks import Ask
 from axsync.emulator.calls import Refusal, bad_request
+from axsync.emulator.catalogue import names
 from axsync.emulator.fleet import Fleet
 from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.options import Options
@@ -29,6 +31,8 @@ class Instance:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.profile: Profile = PROFILES[options.profile]
+        if options.like is not None and options.like.server_version is not None:
+            self.profile = replace(self.profile, version=options.like.server_version)
         self.families = families(options)
         self.fleets: dict[str, Fleet] = fleets(options, self.profile)
         self.mishaps: list[Mishap] = []
@@ -53,6 +57,20 @@ class Instance:
                 status, "Not Found" if status == 404 else "Forbidden", f"Asset type {entity} is not available"
             )
         return self.fleets[entity]
+
+    def known(self, entity: str, fields: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """*fields* as they are, if this instance lets unknown names pass or knows all of them.
+
+        Raises:
+            Refusal: a 400 that names the first unknown one, or what `fleet` raises.
+        """
+        if self.options.unknown_fields == "refuse" and fields is not None:
+            self.fleet(entity)
+            known = names(self.families[entity])
+            for name in fields:
+                if name not in known:
+                    raise bad_request(f"Unknown field '{name}' for asset type {entity}")
+        return fields
 
     def rows(self, ask: Ask) -> Sequence[int]:
         """Row numbers that match *ask*, in served order."""
@@ -99,9 +117,17 @@ class Instance:
         Raises:
             Refusal: a 400 when there is none.
         """
+        return self.saved(identity, "id", "name").aql
+
+    def saved(self, identity: str, *by: str) -> SavedQuery:
+        """The saved query whose `id` or `name` (*by*) is *identity*.
+
+        Raises:
+            Refusal: a 400 when there is none.
+        """
         for query in self.queries:
-            if identity in (query.id, query.name):
-                return query.aql
+            if identity in [getattr(query, attribute) for attribute in by]:
+                return query
         raise bad_request(f"Saved query {identity} was not found")
 
     def discovering(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from axsync.emulator.likeness import Likeness
 from axsync.emulator.mishaps.model import Mishap
 
 DEMO_KEY = "demo-key-of-the-emulator"
@@ -14,6 +15,8 @@ DEMO_SECRET = "demo-secret-of-the-emulator"  # noqa: S105  well known on purpose
 DEMO_CLIENT = "demo-client-of-the-emulator"
 DEMO_CLIENT_SECRET = "demo-client-secret-of-the-emulator"  # noqa: S105  the same
 MAX_LIMIT = 2000  # rows per page, the server's own bound
+
+_LIKE_SIZE = 100  # rows of a recorded entity type that has none by default
 
 DEFAULT_SIZES: Mapping[str, int] = {
     "devices": 2000,
@@ -63,6 +66,7 @@ class Options:
     churn_percent: float = 0.0
     gzip: bool = False
     iso_dates: bool = False
+    merged_dates: str = "newest"  # newest: one bare date, distinct lists; list: lists of all dates, duplicates kept
     odd_ids: bool = False  # some ids with letters beyond f
     reject_big_limit: bool = False  # False: a limit above 2000 is clamped
     unlicensed_status: int = 404
@@ -71,6 +75,9 @@ class Options:
     other_generation: bool = False  # v2 profiles: serve v1 beside v2
     bulk: float = 1.0  # how many times as long tables are: installed software, weaknesses, interfaces …
     more_fields: int = 0  # added to each entity type, adapters' own ones
+    shapes: int | None = None  # a seed that draws every field's wire shape; None: the usual shapes
+    like: Likeness | None = None  # its entity types, with the shapes of a real server, in place of the default ones
+    unknown_fields: str = "drop"  # names that no record has: drop | refuse, with a 400 that names the first
     twin_labels: bool = False  # adds specific_data.data.labels, whose short key collides with labels
     mishaps: tuple[Mishap, ...] = ()  # from the start; more may be added while it runs
     today: date | None = None  # newest history day; None: the current UTC day
@@ -81,11 +88,15 @@ class Options:
         """The entity types of this instance, in the order they are listed."""
         if self.types is not None:
             return self.types
-        return tuple(dict.fromkeys((*DEFAULT_SIZES, *self.sizes)))
+        usual = DEFAULT_SIZES if self.like is None else self.like.entities
+        return tuple(dict.fromkeys((*usual, *self.sizes)))
 
     def size(self, entity: str) -> int:
         """Rows that *entity* starts with."""
-        return self.sizes.get(entity, DEFAULT_SIZES.get(entity, 0))
+        usual = DEFAULT_SIZES.get(entity, 0)
+        if self.like is not None and entity in self.like.entities:
+            usual = usual or _LIKE_SIZE
+        return self.sizes.get(entity, usual)
 
     def newest_day(self) -> date:
         """The last day with a history snapshot."""

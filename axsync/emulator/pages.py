@@ -41,3 +41,14 @@ def page_meta(made: Sheet) -> dict[str, object]:
 def listed(rows: Sequence[bytes]) -> bytes:
     """Rows as the inside of a JSON list."""
     return b",".join(rows)
+
+
+def system_meta(total: int, offset: int, limit: int) -> dict[str, object]:
+    """The meta of a listing beside assets, with meta.page in the same form."""
+    page = {
+        "number": offset // max(limit, 1) + 1,
+        "size": limit,
+        "totalPages": total_pages(total, limit),
+        "totalResources": total,
+    }
+    return {"page": page}

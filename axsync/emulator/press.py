@@ -14,11 +14,13 @@ from functools import cache, cached_property
 
 from axsync.emulator.columns import Json
 from axsync.emulator.forms import Form, moment, project
+from axsync.emulator.shapes import DEVIANT_GROUPS, GROUPS, date_in
 from axsync.emulator.specimens import POOL, Specimen
 
-_HOLE = re.compile('"\ue001([a-z])"|\ue000([a-z])'.encode())
-_OPEN = re.compile("[\ue000\ue001]([a-z])")
+_HOLE = re.compile('"\ue001([a-zA-Z])"|\ue000([a-zA-Z])'.encode())
+_OPEN = re.compile("[\ue000\ue001]([a-zA-Z])")
 _FORMS_KEPT = 48
+_SLOTS = 2 * POOL  # plain and drifted
 _FIRST_SEEN, _SEEN_STEP, SEEN_POOL = 1_780_000_000, 3_607, 4096
 _SPREAD = 0x9E3779B97F4A7C15
 
@@ -46,8 +48,11 @@ def _letter(match: re.Match[bytes]) -> str:
 class Press:
     """Turns row numbers of one entity type into records."""
 
-    def __init__(self, pools: Callable[[], Pools], parts: Mapping[str, Part], drift_percent: float) -> None:
+    def __init__(
+        self, pools: Callable[[], Pools], parts: Mapping[str, Part], drift_percent: float, *, varied: bool = False
+    ) -> None:
         self.parts = parts
+        self._place = self._varied if varied else self.slot
         self.touched: dict[int, int] = {}  # number -> how often its content was changed
         self._pools = pools
         self._drift_bound = round(drift_percent * 100)
@@ -68,8 +73,14 @@ class Press:
 
     def rows(self, numbers: Sequence[int], form: Form) -> list[bytes]:
         """The JSON texts of several rows."""
-        templates, slot, compiled = self._of(form), self.slot, self._compiled
-        return [(templates.get(at := slot(number)) or compiled(form, at)).fill(number) for number in numbers]
+        templates, place, compiled = self._of(form), self._place, self._compiled
+        return [(templates.get(at := place(number)) or compiled(form, at)).fill(number) for number in numbers]
+
+    def _varied(self, number: int) -> int:
+        # The slot, and the group of rows to which the drawn shapes are put.
+        group = ((number + 1) * _SPREAD & 0xFFFFFFFFFFFFFFFF) >> 29
+        variant = group % GROUPS + 1
+        return self.slot(number) + _SLOTS * (variant if variant <= DEVIANT_GROUPS else 0)
 
     def row(self, number: int, form: Form) -> bytes:
         """The JSON text of one row."""
@@ -96,9 +107,11 @@ class Press:
             self._templates.popitem(last=False)
         return templates
 
-    def _compiled(self, form: Form, slot: int) -> Template:
-        text = json.dumps(project(self.specimens[slot], form), ensure_ascii=False, separators=(",", ":"))
-        template = self._of(form)[slot] = Template(text.encode(), self.parts)
+    def _compiled(self, form: Form, place: int) -> Template:
+        variant, slot = divmod(place, _SLOTS)
+        record = project(self.specimens[slot], form, variant)
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        template = self._of(form)[place] = Template(text.encode(), self.parts)
         return template
 
 
@@ -107,6 +120,12 @@ def _listed(specimen: Specimen, name: str, house: Form) -> tuple[list[Json], boo
     value = project(specimen, form).get(name)
     values = value if isinstance(value, list) else [] if value is None else [value]
     return values, any(isinstance(one, str) and _OPEN.search(one) for one in values)
+
+
+@cache
+def seen_in(form: str) -> tuple[bytes, ...]:
+    """The same dates in one of the drawn forms."""
+    return tuple(str(date_in(form, _FIRST_SEEN + step * _SEEN_STEP)).encode() for step in range(SEEN_POOL))
 
 
 @cache

@@ -11,7 +11,7 @@ SERVED_AT_MOST = 10  # rows per page whatever was asked: a short page is not the
 
 @dataclass(frozen=True, slots=True)
 class SavedQuery:
-    """A named AQL filter over one entity type."""
+    """A named AQL filter over one entity type, with the columns that its view shows."""
 
     number: int
     name: str
@@ -27,28 +27,80 @@ class SavedQuery:
 
 
 _EXISTS = '({"$exists":true,"$ne":""})'
-_BASE = (
-    ("All devices", "devices", ""),
-    ("Linux machines", "devices", '("specific_data.data.os.type" == "Linux")'),
-    ("Tier one", "devices", '("labels" == "tier1")'),
-    ("Seen by EDR", "devices", '("adapters" == "acme_edr_adapter")'),
+_BASE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    (
+        "All devices",
+        "devices",
+        "",
+        ("specific_data.data.hostname", "specific_data.data.last_seen", "specific_data.data.os.type", "labels"),
+    ),
+    (
+        "Linux machines",
+        "devices",
+        '("specific_data.data.os.type" == "Linux")',
+        (
+            "specific_data.data.hostname",
+            "specific_data.data.network_interfaces.ips_preferred",
+            "specific_data.data.network_interfaces.mac_preferred",
+            "specific_data.data.os.distribution",
+        ),
+    ),
+    (
+        "Tier one",
+        "devices",
+        '("labels" == "tier1")',
+        ("adapters", "specific_data.data.hostname", "adapters_data.gui.custom_owner", "adapters_data.gui.custom_site"),
+    ),
+    (
+        "Seen by EDR",
+        "devices",
+        '("adapters" == "acme_edr_adapter")',
+        (
+            "specific_data.data.hostname",
+            "adapters_data.acme_edr_adapter.agent_uuid",
+            "adapters_data.acme_edr_adapter.agent_version",
+            "specific_data.data.last_seen",
+        ),
+    ),
     (
         "EDR but not in the directory",
         "devices",
         '("adapters" == "acme_edr_adapter") and not ("adapters" == "corp_ad_adapter")',
+        ("specific_data.data.hostname", "specific_data.data.network_interfaces"),
     ),
-    ("Described devices", "devices", f'("specific_data.data.description" == {_EXISTS})'),
-    ("Nobody", "devices", '("internal_axon_id" in [])'),
-    ("Administrators", "users", '("specific_data.data.is_admin" == true)'),
-    ("Directory users", "users", '("adapters" == "corp_ad_adapter")'),
-    ("Critical weaknesses", "vulnerabilities", '("specific_data.data.cve_severity" == "CRITICAL")'),
+    (
+        "Described devices",
+        "devices",
+        f'("specific_data.data.description" == {_EXISTS})',
+        ("specific_data.data.name", "specific_data.data.description"),
+    ),
+    ("Nobody", "devices", '("internal_axon_id" in [])', ("specific_data.data.name",)),
+    (
+        "Administrators",
+        "users",
+        '("specific_data.data.is_admin" == true)',
+        ("specific_data.data.username", "specific_data.data.mail", "specific_data.data.last_logon"),
+    ),
+    (
+        "Directory users",
+        "users",
+        '("adapters" == "corp_ad_adapter")',
+        ("specific_data.data.username", "adapters_data.corp_ad_adapter.sid", "specific_data.data.groups"),
+    ),
+    (
+        "Critical weaknesses",
+        "vulnerabilities",
+        '("specific_data.data.cve_severity" == "CRITICAL")',
+        ("specific_data.data.cve_id", "specific_data.data.cvss", "specific_data.data.affected_devices"),
+    ),
 )
 _MORE = 15
+_UPDATED_BY = '{"is_first_login": false, "user_name": "ines.moreau", "first_name": "Ines"}'  # JSON inside a text
 
 
 def saved_queries() -> tuple[SavedQuery, ...]:
     """All of them: a few that mean something, and enough others to fill several pages."""
-    base = [SavedQuery(at, name, entity, aql) for at, (name, entity, aql) in enumerate(_BASE)]
+    base = [SavedQuery(at, name, entity, aql, fields) for at, (name, entity, aql, fields) in enumerate(_BASE)]
     more = [
         SavedQuery(at, f"Site report {at}", "devices", f'("specific_data.data.os.major" == {at})', predefined=None)
         for at in range(len(_BASE), len(_BASE) + _MORE)
@@ -67,6 +119,7 @@ def nested(query: SavedQuery) -> Json:
         "predefined": query.predefined,
         "timestamp": "2026-10-01 08:00:00.123456",
         "last_updated": "2026-10-02T08:00:00+00:00",
+        "updated_by": _UPDATED_BY,
     }
 
 
@@ -80,6 +133,7 @@ def flat(query: SavedQuery) -> Json:
         "fields": list(query.fields),
         "tags": [],
         "predefined": query.predefined,
+        "updated_by": "" if query.number % 3 else _UPDATED_BY,
     }
 
 
@@ -107,7 +161,7 @@ def envelope(query: SavedQuery) -> Json:
         "always_cached": False,
         "last_updated": "2026-10-02T08:00:00+00:00",
         "timestamp": "2026-10-01 08:00:00.123456",
-        "updated_by": '{"is_first_login": false, "user_name": "ines.moreau", "first_name": "Ines"}',
+        "updated_by": _UPDATED_BY,
         "date_fetched": "2026-10-01 08:00:00.123456",
         "user_id": "66bb0011223344556677889a",
         "folder_id": "66cc0011223344556677889a",

@@ -19,6 +19,7 @@ from axsync.emulator.instance import Instance
 from axsync.emulator.journal import Journal, Seen
 from axsync.emulator.limits import Gate, peak_at_once, peak_in_window
 from axsync.emulator.mishaps.answers import answer
+from axsync.emulator.mishaps.maintenance import under_way
 from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.mishaps.wire import PLAIN_BODY, delivered
 from axsync.emulator.options import Options
@@ -134,6 +135,9 @@ class Emulator:
             return refusal.reply()
 
     async def _answer(self, call: Call) -> Reply:
+        page = under_way(self.mishaps)
+        if page is not None:
+            return page
         self._check_keys(call)
         route, match = self._route(call)
         call = replace(call, match=match)

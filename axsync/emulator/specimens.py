@@ -22,6 +22,7 @@ class Entity:
     adapter: str
     values: dict[str, Json]
     special: dict[str, Json]
+    lacks: tuple[str, ...] = ()  # keys that its element of specific_data has not; "data" stands for an empty one
 
 
 @dataclass(slots=True)
@@ -79,20 +80,27 @@ def _entity(family: Family, adapter: str, truth: dict[str, Json], dice: Random) 
 
 def flatten(made: Specimen, dice: Random) -> dict[str, Json]:
     """The aggregated, preferred and adapter-specific keys of a specimen."""
-    flat: dict[str, Json] = {}
+    flat = {one.column.name: one.column.draw(dice) for one in made.family.recorded}
     for column in made.family.columns:
         values = aggregate(column, made.entities)
         if values:
             flat[AGGREGATED + column.name] = values
             if column.preferred:
                 flat[f"{AGGREGATED}{column.name}_preferred"] = values[0]
+    flat.update(_own(made))
     flat.update(_special(made.entities))
     flat.update({column.name: column.draw(dice) for column in made.family.extra})
     return flat
 
 
+def _own(made: Specimen) -> dict[str, Json]:
+    says = [entity.values for entity in made.entities]
+    computed = ((own.name, own.of(says)) for own in made.family.own)
+    return {name: value for name, value in computed if value is not None and value != []}
+
+
 def aggregate(column: Column, entities: Iterable[Entity]) -> list[Json]:
-    """One value per adapter entity, in their order, duplicates kept; lists are joined (reference 7.1)."""
+    """One value per adapter entity, in their order, duplicates kept; lists are joined."""
     values: list[Json] = []
     for entity in entities:
         if column.name in entity.values:
@@ -134,7 +142,8 @@ def _branch(entity: Entity) -> dict[str, Json]:
     if branch["type"] == "adapterdata":
         branch |= {"association_type": "Tag", "name": entity.adapter, "hidden_for_gui": True}
     content |= {"axon_id": f"{SERIAL}{SERIAL}00000000", "accurate_for_datetime": SEEN, "is_fetched_from_adapter": True}
-    return {**branch, "data": content}
+    kept = {key: value for key, value in branch.items() if key not in entity.lacks}
+    return {**kept, "data": {} if "data" in entity.lacks else content}
 
 
 def nest(values: dict[str, Json]) -> dict[str, Json]:

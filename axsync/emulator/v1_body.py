@@ -87,11 +87,12 @@ def read_ask(instance: Instance, call: Call) -> Ask:
     found = attributes(call, PAGE_KEYS)
     fleet = instance.fleet(call.entity)
     form = fleet.form(
-        _fields(call.entity, found.get("fields")),
+        instance.known(call.entity, _fields(call.entity, found.get("fields"))),
         details=found.get("include_details") is True,
         nulls=found.get("null_for_non_exist") is True,
+        plain=found.get("return_plain_data") is True,
     )
-    offset, limit = _page(instance, found.get("page") or {})
+    offset, limit = page_in(instance, found.get("page") or {})
     ask = Ask(
         call.entity,
         form,
@@ -129,7 +130,8 @@ def _fields(entity: str, wanted: Json) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _page(instance: Instance, page: Json) -> tuple[int, int]:
+def page_in(instance: Instance, page: Json) -> tuple[int, int]:
+    """Offset and limit of a page object."""
     if not isinstance(page, dict):
         raise bad_request("page: Not a valid object.")
     offset, limit = page.get("offset", 0), page.get("limit", MAX_LIMIT)

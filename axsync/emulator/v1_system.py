@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-from axsync.emulator.calls import Call, Refusal, Reply, Route, answered
+from axsync.emulator.calls import Call, Refusal, Reply, Route, answered, bad_request
+from axsync.emulator.chronicle import activity_rows, fetch_rows
 from axsync.emulator.columns import Json
 from axsync.emulator.instance import Instance
-from axsync.emulator.pages import total_pages
+from axsync.emulator.options import MAX_LIMIT
+from axsync.emulator.pages import system_meta
 from axsync.emulator.saved import SERVED_AT_MOST, SavedQuery, envelope
-from axsync.emulator.staff import adapter_names, operator_rows
-from axsync.emulator.v1_body import HISTORY_TIME
+from axsync.emulator.staff import connection_counts, connection_rows, known_adapters, operator_rows, status_of
+from axsync.emulator.v1_body import HISTORY_TIME, page_in
 
 _PHASES = (
     "Fetch_Devices",
@@ -78,17 +80,26 @@ async def lifecycle(instance: Instance, _call: Call) -> Reply:
 
 async def saved(instance: Instance, call: Call) -> Reply:
     """GET /api/queries/saved; serves fewer rows than asked."""
-    found = _chosen(instance, call)
-    offset = int(call.params.get("page[offset]", "0"))
-    limit = int(call.params.get("page[limit]", "2000"))
-    rows = found[offset : offset + min(limit, SERVED_AT_MOST)]
-    page = {
-        "number": offset // max(limit, 1) + 1,
-        "size": limit,
-        "totalPages": total_pages(len(found), limit),
-        "totalResources": len(found),
-    }
-    return answered({"data": [envelope(query) for query in rows], "meta": {"page": page}})
+    rows = [envelope(query) for query in _chosen(instance, call)]
+    return _listing(call, rows, most=SERVED_AT_MOST)
+
+
+def _listing(call: Call, rows: list[Json], most: int = MAX_LIMIT) -> Reply:
+    """The page of *rows* that the flattened arguments name, at most *most* of them."""
+    offset, limit = _number(call, "page[offset]", 0), _number(call, "page[limit]", MAX_LIMIT)
+    return _sliced(rows, offset, limit, most)
+
+
+def _sliced(rows: list[Json], offset: int, limit: int, most: int = MAX_LIMIT) -> Reply:
+    meta = system_meta(len(rows), offset, limit)
+    return answered({"data": rows[offset : offset + min(limit, most)], "meta": meta})
+
+
+def _number(call: Call, name: str, default: int) -> int:
+    text = call.params.get(name, str(default))
+    if not text.isdecimal():
+        raise bad_request(f"{name}: Not a valid integer.")
+    return int(text)
 
 
 async def saved_count(instance: Instance, call: Call) -> Reply:
@@ -109,35 +120,68 @@ async def folders(_instance: Instance, _call: Call) -> Reply:
 
 async def adapter_list(instance: Instance, _call: Call) -> Reply:
     """GET /api/adapters/list: the payload is in meta."""
-    rows = [{"name": name, "title": name.replace("_", " ").title()} for name in adapter_names(instance.families)]
+    rows = [{"name": name, "title": name.replace("_", " ").title()} for name in known_adapters(instance.families)]
     return answered({"data": None, "meta": {"adapter_list": rows}})
 
 
-async def adapters(instance: Instance, _call: Call) -> Reply:
-    """GET /api/adapters."""
-    return answered({"data": [_adapter(name) for name in adapter_names(instance.families)]})
+async def adapters(instance: Instance, call: Call) -> Reply:
+    """GET /api/adapters; connections are among the nodes only with get_clients."""
+    clients = call.params.get("get_clients", "false").lower() == "true"
+    return answered({"data": [_adapter(name, clients=clients) for name in known_adapters(instance.families)]})
 
 
-def _adapter(name: str) -> Json:
-    counts = {"error_count": 0, "inactive_count": 0, "success_count": 1, "total_count": 1, "warning_count": 0}
+def _adapter(name: str, *, clients: bool) -> Json:
+    connections = connection_rows(name)
+    counts = connection_counts(connections)
     node = {
         "node_id": "n1",
         "node_name": "Primary",
         "plugin_name": name,
         "unique_plugin_name": f"{name}_0",
-        "status": "success",
-        "clients": [],
-        "clients_count": counts,
+        "status": status_of(counts),
+        "clients": [_client(row) for row in connections] if clients else [],
+        "clients_count": {f"{key}_count": count for key, count in counts.items()},
         "is_master": True,
         "supported_features": [],
     }
     return {"id": name, "type": "adapters_schema", "attributes": {"id": name, "adapters_data": [node]}}
 
 
-async def users(_instance: Instance, _call: Call) -> Reply:
+def _client(row: Json) -> Json:
+    # The older generation has other names for two of them, and holds the same secrets.
+    return {**row, "client_id": row["connection_id"], "client_config": row["connection_config"]}
+
+
+async def connections(instance: Instance, call: Call) -> Reply:
+    """GET /api/adapters/{name}/connections."""
+    name = call.match["name"]
+    if name not in known_adapters(instance.families):
+        raise Refusal(404, "Not Found", f"Adapter {name} was not found")
+    rows = [_client(row) for row in connection_rows(name)]
+    return answered({"data": [{"id": row["id"], "type": "connections", "attributes": row} for row in rows]})
+
+
+async def fetches(instance: Instance, call: Call) -> Reply:
+    """POST /api/adapters/history: newest first, paged."""
+    outer = call.body.get("data") if isinstance(call.body, dict) else None
+    found = outer.get("attributes") if isinstance(outer, dict) else None
+    page = found.get("page") if isinstance(found, dict) else None
+    offset, limit = page_in(instance, page or {})
+    rows = fetch_rows(instance.families)
+    return _sliced([{"id": row["id"], "type": "history_schema", "attributes": row} for row in rows], offset, limit)
+
+
+async def audit(_instance: Instance, call: Call) -> Reply:
+    """GET /api/settings/audit: pages by offset; beyond the end they are empty."""
+    sought = call.params.get("search", "").lower()
+    rows = [row for row in activity_rows() if sought in row["message"].lower()]
+    return _listing(call, [{"type": "audit_schema", "attributes": row} for row in rows])
+
+
+async def users(_instance: Instance, call: Call) -> Reply:
     """GET /api/settings/users."""
-    rows = [{"id": row["uuid"], "type": "users_details_schema", "attributes": row} for row in operator_rows()]
-    return answered({"data": rows, "meta": {"page": {"totalResources": len(rows)}}})
+    rows = operator_rows()
+    return _listing(call, [{"id": row["uuid"], "type": "users_details_schema", "attributes": row} for row in rows])
 
 
 async def instances(_instance: Instance, _call: Call) -> Reply:
@@ -172,12 +216,14 @@ ROUTES = (
     _route("queries", "queries/folders", folders),
     _route("adapters", "adapters", adapters),
     _route("adapters", "adapters/list", adapter_list),
-    _route("fetches", "adapters/history", nothing, "POST"),
+    _route("connections", "adapters/(?P<name>[^/]+)/connections", connections),
+    _route("fetches", "adapters/history", fetches, "POST"),
+    _route("activity", "settings/audit", audit),
     _route("users", "settings/users", users),
     _route("instances", "instances", instances),
     _route(
         "listing",
-        "(?:queries/history|settings/audit|settings/roles|settings/data_scope|enforcements"
+        "(?:queries/history|settings/roles|settings/data_scope|enforcements"
         "|enforcements/tasks|dashboard|adapters/labels)",
         nothing,
     ),

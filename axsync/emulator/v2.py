@@ -17,6 +17,10 @@ from axsync.emulator.pages import listed, page_meta
 from axsync.emulator.v2_body import COUNT_KEYS, aql_in, checked, day_in, read_ask
 from axsync.emulator.walks import token
 
+TITLES = {  # what people see, where the slug does not tell
+    "vulnerability_instances": "Security Findings",
+    "vulnerabilities": "Aggregated Security Findings",
+}
 CACHE_STAMP = 1_795_003_200
 _DETAIL_KEYS = frozenset({"history", "return_empty_details", "return_complex_fields_data"})
 
@@ -91,8 +95,13 @@ async def asset_types(instance: Instance, _call: Call) -> Reply:
     """GET /assets/asset_types: entries are strings, or objects on some versions."""
     if not instance.profile.asset_types:
         raise Refusal(404, "Not Found", "Asset type asset_types is not available")
-    entries = [entity if at % 3 else {"name": entity} for at, entity in enumerate(instance.fleets)]
-    return answered({"asset_types": entries})
+    return answered({"asset_types": [_type(at, entity) for at, entity in enumerate(instance.fleets)]})
+
+
+def _type(at: int, entity: str) -> Json:
+    if at % 3 and entity not in TITLES:
+        return entity
+    return {"name": entity, "title": TITLES.get(entity) or entity.replace("_", " ").title()}
 
 
 _ASSETS = r"/api/v2/assets/(?P<entity>[^/]+)"

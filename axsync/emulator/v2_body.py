@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from axsync.emulator.asks import Ask
 from axsync.emulator.calls import Call, bad_request, unknown_key
 from axsync.emulator.columns import Json
+from axsync.emulator.forms import Form
 from axsync.emulator.instance import Instance
 from axsync.emulator.options import MAX_LIMIT
+from axsync.emulator.saved import SavedQuery
 from axsync.emulator.walks import place
 
 _QUERIES = ("query", "saved_query_id", "saved_query_name")
+_SAVED_BY = {"saved_query_id": "id", "saved_query_name": "name"}
 COUNT_KEYS = frozenset({*_QUERIES, "history"})
 _PAGE_KEYS = frozenset({"offset", "limit"})
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -25,9 +29,8 @@ def read_ask(instance: Instance, call: Call) -> Ask:
         Refusal: a 400 that says which rule was broken.
     """
     body = checked(instance, call.body, instance.profile.accepted)
-    fleet = instance.fleet(call.entity)
-    form = fleet.form(_fields(body), details=body.get("include_details", True))
-    offset, limit = _page(instance, body.get("page", {}))
+    form = _form(instance, call.entity, body)
+    offset, limit = page_in(instance, body.get("page", {}))
     ask = Ask(
         call.entity,
         form,
@@ -59,23 +62,46 @@ def checked(instance: Instance, body: Json, accepted: frozenset[str]) -> dict[st
     return body
 
 
-def _fields(body: dict[str, Json]) -> tuple[str, ...] | None:
-    if "fields" not in body:
-        return None
-    excluded = body.get("fields_to_exclude", [])
-    for names in (body["fields"], excluded):
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise bad_request("fields: Not a valid list of strings.")
-    return tuple(name for name in body["fields"] if name not in excluded)
+def _form(instance: Instance, entity: str, body: dict[str, Json]) -> Form:
+    excluded = _names(body.get("fields_to_exclude", []))
+    wanted = instance.known(entity, _fields(instance, body))
+    form = instance.fleet(entity).form(
+        None if wanted is None else [name for name in wanted if name not in excluded],
+        details=body.get("include_details", True),
+        plain=body.get("return_plain_data", False),
+    )
+    return replace(form, excluded=excluded)
 
 
-def _page(instance: Instance, page: Json) -> tuple[int, int]:
+def _fields(instance: Instance, body: dict[str, Json]) -> tuple[str, ...] | None:
+    """The fields to serve: those of the request, or else the columns of the saved query that it names, or None."""
+    if "fields" in body:
+        return _names(body["fields"])
+    query = _saved(instance, body)
+    return None if query is None else query.fields
+
+
+def _names(names: Json) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise bad_request("fields: Not a valid list of strings.")
+    return tuple(names)
+
+
+def _saved(instance: Instance, body: dict[str, Json]) -> SavedQuery | None:
+    for key, by in _SAVED_BY.items():
+        if body.get(key) is not None:
+            return instance.saved(body[key], by)
+    return None
+
+
+def page_in(instance: Instance, page: Json, default: int = MAX_LIMIT) -> tuple[int, int]:
+    """Offset and limit of a page object; *default* rows where it names no limit."""
     if not isinstance(page, dict):
         raise bad_request("page: Not a valid object.")
     for key in page:
         if key not in _PAGE_KEYS:
             raise unknown_key(key, _PAGE_KEYS)
-    offset, limit = page.get("offset", 0), page.get("limit", MAX_LIMIT)
+    offset, limit = page.get("offset", 0), page.get("limit", default)
     if not _natural(offset) or not _natural(limit) or limit < 1:
         raise bad_request("page: offset must be 0 or more, limit 1 or more.")
     if limit > MAX_LIMIT and instance.options.reject_big_limit:
@@ -97,7 +123,7 @@ def aql_in(instance: Instance, body: dict[str, Json]) -> str | None:
     key, value = given[0]
     if not isinstance(value, str):
         raise bad_request(f"{key}: Not a valid string.")
-    return value if key == "query" else instance.aql_of(value)
+    return value if key == "query" else instance.saved(value, _SAVED_BY[key]).aql
 
 
 def day_in(body: dict[str, Json]) -> str | None:

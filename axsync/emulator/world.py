@@ -9,9 +9,11 @@ from axsync.emulator.forms import Form
 from axsync.emulator.girth import longer, wider
 from axsync.emulator.ids import Ids
 from axsync.emulator.options import Options
-from axsync.emulator.press import SEEN_POOL, Part, Press, seen_dates
+from axsync.emulator.press import SEEN_POOL, Part, Press, seen_dates, seen_in
 from axsync.emulator.profiles import Profile
 from axsync.emulator.records import family_of
+from axsync.emulator.records.recorded import recorded
+from axsync.emulator.shapes import SEEN_LETTERS, Shapes
 from axsync.emulator.specimens import specimens
 
 _SCATTER = 0xC2B2AE3D27D4EB4F
@@ -23,6 +25,8 @@ def families(options: Options) -> dict[str, Family]:
 
 
 def _family(entity: str, options: Options) -> Family:
+    if options.like is not None and entity in options.like.entities:
+        return recorded(entity, options.like.entities[entity])
     family = family_of(entity, twin_labels=options.twin_labels)
     return wider(longer(family, options.bulk), options.more_fields)
 
@@ -35,11 +39,21 @@ def fleets(options: Options, profile: Profile) -> dict[str, Fleet]:
 def _fleet(family: Family, options: Options, profile: Profile) -> Fleet:
     ids = Ids(options.seed, family.entity, odd=options.odd_ids)
     iso = options.iso_dates and profile.may_iso_dates
-    form = Form(None, short_keys=profile.short_keys, raw_tree=profile.raw_tree, iso_dates=iso)
+    merging = options.merged_dates == "newest" and not family.recorded
+    form = Form(
+        None,
+        short_keys=profile.short_keys,
+        raw_tree=profile.raw_tree,
+        iso_dates=iso,
+        newest=merging,
+        distinct=merging,
+        shapes=None if options.shapes is None or family.recorded else Shapes(options.shapes, family.entity),
+    )
     press = Press(
         lambda: (specimens(family, options.seed), drifted(family, options.seed) if options.drift_percent else ()),
         _parts(family.entity, ids, options, iso=iso),
         options.drift_percent,
+        varied=options.shapes is not None,
     )
     return Fleet(family.entity, options.size(family.entity), ids, press, form)
 
@@ -49,7 +63,9 @@ def _parts(entity: str, ids: Ids, options: Options, *, iso: bool) -> dict[str, P
     devices = Ids(options.seed, "devices", odd=options.odd_ids)
     owners = max(options.size("devices"), 1)
     per_cve = owners if entity == "vulnerability_instances" else 1
+    drawn = {} if options.shapes is None else {letter: _seen(form) for form, letter in SEEN_LETTERS.items()}
     return {
+        **drawn,
         "i": lambda number: ids.text(number).encode(),
         "n": lambda number: b"%07d" % number,
         "h": lambda number: b"%012X" % (number * _SCATTER & 0xFFFFFFFFFFFF),
@@ -63,6 +79,11 @@ def _parts(entity: str, ids: Ids, options: Options, *, iso: bool) -> dict[str, P
         "c": lambda number: _cve(number % owners + number // owners if per_cve > 1 else number),
         "v": lambda number: devices.text(number % owners).encode(),
     }
+
+
+def _seen(form: str) -> Part:
+    dates = seen_in(form)
+    return lambda number: dates[number * 7919 % SEEN_POOL]
 
 
 def _cve(number: int) -> bytes:

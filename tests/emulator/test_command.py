@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,11 +81,39 @@ def test_mishaps_are_explained() -> None:
         ["--drift", "nan"],
         ["--latency", "inf"],
         ["--log", "no/such/folder/log.jsonl"],
+        ["--merged-dates", "oldest"],
+        ["--unknown-fields", "keep"],
+        ["--shapes", "round"],
     ],
 )
 def test_wrong_options_are_usage_errors(arguments: list[str]) -> None:
     """Exit code 2, before anything starts."""
     assert CliRunner().invoke(emulate, arguments).exit_code == 2
+
+
+def test_mishaps_of_the_catalogue_are_explained_by_examples() -> None:
+    """Each example can be read as it is printed; alternatives stand for one of them."""
+    output = CliRunner().invoke(emulate, ["--list-mishaps"]).output
+    examples = [word for row in output.partition("\n\n")[2].splitlines() for word in row.split() if ":on=" in word]
+
+    assert "403:on=fields" in examples
+    assert "other-body:on=fields,body={}" in examples
+    assert all(from_spec(spec).on for one in examples for spec in [one.partition("|")[0]])
+
+
+def test_options_reach_the_instance() -> None:
+    """Merging, drawn shapes and refused names, from the command line."""
+    options = ["--merged-dates", "list", "--shapes", "4", "--unknown-fields", "refuse", "--output", "json"]
+    keys = {"api-key": "k", "api-secret": "s", "Content-Type": "application/json"}
+    with running(*options, EMULATOR_KEY="k", EMULATOR_SECRET="s") as server:
+        url = json.loads(line(server))["url"] + "/api/v2/assets/devices"
+        body = json.dumps({"fields": ["no.such"]}).encode()
+        request = urllib.request.Request(url, body, headers=keys)  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request)  # noqa: S310
+
+    assert refused.value.code == 400
+    assert b"no.such" in refused.value.read()
 
 
 def test_a_port_in_use_is_one_sentence() -> None:

@@ -565,3 +565,58 @@ async def test_record_is_no_object(start: Start) -> None:
 
     assert None in rows
     assert len(rows) == 100
+
+
+async def test_maintenance_covers_every_path_and_ends(start: Start) -> None:
+    """From the call it meets, 200 and 503 in turn, as HTML, whoever asks; afterwards all is as before."""
+    mishap = Mishap("maintenance", seconds=0.6, after=2)
+    client = await start(mishaps=(mishap,))
+    paths = ["/api/v2/about", "/api/v2/discovery", "/api/v2/assets/users/fields", "/no/such/path", "/api/v2/about"]
+
+    before = [(await client.get("/api/v2/about")).status for _ in range(2)]
+    during = [await client.get(path) for path in paths]
+    stranger = await client.send("GET", "/api/v2/about", headers={})
+    await asyncio.sleep(0.7)
+    after = await client.page("devices")
+
+    assert before == [200, 200]
+    assert [answer.status for answer in (*during, stranger)] == [200, 503] * 3
+    assert all(answer.headers["Content-Type"].startswith("text/html") for answer in during)
+    assert all(answer.body.startswith(b"<!DOCTYPE html>") for answer in during)
+    assert after.status == 200
+    assert mishap.fired == 1
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_maintenance_may_have_one_status(start: Start, status: int) -> None:
+    """The one that is told; it begins with the calls that its scope names."""
+    client = await start(mishaps=(from_spec(f"maintenance:seconds=30,status={status},on=count"),))
+
+    assert (await client.get("/api/v2/about")).headers["Content-Type"].startswith("application/json")
+    answers = [await client.count("devices"), await client.page("devices"), await client.get("/api/v2/about")]
+
+    assert [answer.status for answer in answers] == [status] * 3
+    assert all(b"upgraded" in answer.body for answer in answers)
+
+
+@pytest.mark.parametrize("profile", ["p70", "v1"])
+@pytest.mark.parametrize(
+    ("spec", "status"),
+    [
+        ("403:on=fields", 403),
+        ("404:on=fields,devices", 404),
+        ("500:on=fields", 500),
+        ("other-body:on=fields,body={}", 200),
+    ],
+)
+async def test_the_field_catalogue_alone_can_fail(start: Start, profile: str, spec: str, status: int) -> None:
+    """By a status, or with an empty object; pages are served all the same."""
+    client = await start(profile=profile, mishaps=(from_spec(spec),))
+    v1 = profile == "v1"
+
+    fields = await client.get("/api/devices/fields" if v1 else "/api/v2/assets/devices/fields")
+    page = await (client.page_v1("devices") if v1 else client.page("devices"))
+
+    assert fields.status == status
+    assert status != 200 or fields.json == {}
+    assert page.status == 200

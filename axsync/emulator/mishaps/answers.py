@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from axsync.emulator.calls import Call, Reply, answered, refused, unknown_key
 from axsync.emulator.delivery import Delivery
+from axsync.emulator.mishaps.maintenance import begun
 from axsync.emulator.mishaps.model import Mishap
 from axsync.emulator.profiles import Profile
 
@@ -107,6 +108,11 @@ def token_expired(mishap: Mishap, call: Call, _profile: Profile) -> Reply | None
     return refused(mishap.whole("status", 400), "Bad Request", "The next_page token has expired")
 
 
+def maintenance(mishap: Mishap, _call: Call, _profile: Profile) -> Reply:
+    """A page for people, here and on every path, for `seconds`."""
+    return begun(mishap)
+
+
 def hang(_mishap: Mishap, _call: Call, _profile: Profile) -> Reply:
     """No answer, ever."""
     return Reply(200, b"", delivery=Delivery(hang=True))
@@ -124,6 +130,7 @@ ANSWERS: dict[str, Answer] = {
     "echo-key": echo_key,
     "unknown-key": reject_key,
     "token-expired": token_expired,
+    "maintenance": maintenance,
     "hang": hang,
 }
 

@@ -16,6 +16,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "echo-key": (ANYWHERE, "an error body that repeats key and secret; status=500"),
     "unknown-key": (ANYWHERE, "400 naming key=NAME, whenever the body holds it"),
     "token-expired": (TOKENS, "the token or cursor is refused; status=400"),
+    "maintenance": (ANYWHERE, "HTML on every path for seconds=5, once; 200 and 503 in turn, or status=200|503"),
     "hang": (ANYWHERE, "no answer until the client gives up"),
     # on the wire
     "reset": (ANYWHERE, "connection reset before the headers"),

@@ -44,7 +44,8 @@ class Mishap:
         if not known(kind):
             raise ValueError(f"unknown mishap {kind!r}; known are any status and {', '.join(sorted(KINDS))}")
         self.kind, self.details = kind, details
-        self.probability, self.times, self.after = probability, times, after
+        self.probability, self.after = probability, after
+        self.times = 1 if times is None and kind == "maintenance" else times  # a spell, not all the time
         self.entity, self.on, self.page, self.above = entity, on, page, above
         self.fired = 0  # how often it happened
         self.ids: list[str] = []  # rows that it altered

@@ -9,6 +9,7 @@ from axsync.emulator.records.devices import DEVICES, TWIN_LABELS
 from axsync.emulator.records.estate import DATABASES, DISKS, LICENSES, NETWORKS, SAAS_APPLICATIONS, SOFTWARE, plain
 from axsync.emulator.records.exposure import (
     ALERT_FINDINGS,
+    FINDINGS,
     INCIDENTS,
     TICKETS,
     VULNERABILITIES,
@@ -35,6 +36,7 @@ _FAMILIES = {
         DISKS,
         TICKETS,
         ALERT_FINDINGS,
+        FINDINGS,
     )
 }
 

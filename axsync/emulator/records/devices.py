@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from axsync.emulator.columns import (
     ADDRESS,
+    CHOSEN_ADDRESSES,
     CVE,
     IP,
     IP_RAW,
@@ -11,20 +12,24 @@ from axsync.emulator.columns import (
     NUMBER,
     SERIAL,
     SUBNET,
+    TEXTS,
     VERSION,
     WHOLE,
     Column,
     Family,
+    Own,
     flag,
     real,
     several,
     stamp,
     table,
     text,
+    told,
     whole,
 )
 from axsync.emulator.records.vocabulary import (
     CONNECTIONS,
+    CUSTOM_FIELDS,
     LABELS,
     MAKERS,
     OWNERS,
@@ -55,6 +60,7 @@ SOFTWARE = (
     text("version_raw", "00000000100000004", "00000000200000000", share=0.6),
     stamp("install_date", share=0.3),
     several(text("vendor_publisher", *MAKERS, share=0.4), 1, 2),
+    text("preferred_name", *PRODUCTS, share=0.4),  # a true member, whatever its name looks like
 )
 WEAKNESS = (
     text("cve_id", CVE, "CVE-2024-90011", "CVE-2025-90417"),
@@ -141,8 +147,23 @@ SPECIAL = {
         several(text("security_groups", "web", "db", "ssh-in"), 1, 2),
     ),
     "tidewatch_adapter": (whole("scan_id", 1, 99_999), stamp("last_auth_scan", share=0.7)),
-    "gui": (text("custom_business_unit", *TEAMS, share=0.7),),
+    "gui": CUSTOM_FIELDS,
 }
+_INTERFACES, _WEAKNESSES, _PORTS = (
+    f"specific_data.data.{name}" for name in ("network_interfaces", "software_cves", "open_ports")
+)
+OWN = (
+    Own(f"{_INTERFACES}.ips_preferred", CHOSEN_ADDRESSES, lambda says: told(says, "network_interfaces", "ips")[:2]),
+    Own(f"{_INTERFACES}.mac_preferred", TEXTS, lambda says: told(says, "network_interfaces", "mac")[:1]),
+    Own(f"{_PORTS}.protocol_count", WHOLE, lambda says: len(told(says, "open_ports", "protocol")) or None),
+    Own(
+        f"{_WEAKNESSES}.cve_id_count",
+        WHOLE,
+        lambda says: len(told(says, "software_cves", "cve_id")) or None,
+        listed=False,
+    ),
+    Own("specific_data.connection_label", TEXTS, lambda says: told(says, "last_fetch_connection_label"), listed=False),
+)
 DEVICES = Family(
     "devices",
     COLUMNS,
@@ -150,5 +171,6 @@ DEVICES = Family(
     SPECIAL,
     most_adapters=4,
     labels=LABELS,
+    own=OWN,
 )
 TWIN_LABELS = several(text("labels", *CONNECTIONS, share=0.5), 1, 2)

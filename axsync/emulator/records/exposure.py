@@ -5,8 +5,10 @@ from __future__ import annotations
 from axsync.emulator.columns import (
     CVE,
     DEVICE,
+    DUE_DATE,
     NUMBER,
     SERIAL,
+    VENDOR,
     Family,
     flag,
     real,
@@ -103,6 +105,21 @@ ALERT_FINDINGS = Family(
     most_adapters=1,
 )
 
+FINDINGS = Family(
+    "findings",
+    (
+        *provenance("fnd"),
+        text("name", f"Finding {NUMBER}"),
+        text("severity", *SEVERITIES),
+        text("status", "open", "accepted", "fixed"),
+        stamp("sla.due_date", share=0.8, kind=DUE_DATE),
+        text("assignee", *OWNERS, share=0.5),
+    ),
+    ("harborlight_adapter", "tidewatch_adapter"),
+    {"tidewatch_adapter": (whole("plugin", 10_000, 99_999),)},
+    most_adapters=2,
+)
+
 TICKETS = Family(
     "tickets",
     (
@@ -112,6 +129,7 @@ TICKETS = Family(
         text("priority", "1 - Critical", "2 - High", "4 - Low"),
         text("assignee", *OWNERS, share=0.6),
         text("team", *TEAMS, share=0.5),
+        text("vendor", "Harborlight", "Queueworks", share=0.9, kind=VENDOR),
         stamp("created"),
         stamp("resolved", share=0.4),
     ),

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from axsync.emulator.columns import ID, NUMBER, SERIAL, Family, flag, several, stamp, table, text, whole
-from axsync.emulator.records.vocabulary import LABELS, OWNERS, SITES, TEAMS, provenance
+from axsync.emulator.columns import (
+    ID,
+    NUMBER,
+    SERIAL,
+    TEXTS,
+    Family,
+    Own,
+    flag,
+    real,
+    several,
+    stamp,
+    table,
+    text,
+    told,
+    whole,
+)
+from axsync.emulator.records.vocabulary import CUSTOM_FIELDS, LABELS, OWNERS, SITES, TEAMS, provenance
 
 USERS = Family(
     "users",
@@ -21,6 +36,8 @@ USERS = Family(
         whole("logon_count", 0, 9_000, share=0.4),
         stamp("last_logon", share=0.5),
         stamp("last_password_change", share=0.4),
+        stamp("user_created", share=0.6),
+        real("risk_score", 0.1, 99.9, share=0.5),
         several(text("groups", "staff", "vpn", "printer-ops", share=0.4), 1, 3),
         table(
             "associated_devices",
@@ -34,9 +51,18 @@ USERS = Family(
     {
         "corp_ad_adapter": (text("sid", f"S-1-5-21-77-{NUMBER}"), whole("bad_password_count", 0, 9, share=0.5)),
         "paperclip_sso_adapter": (flag("mfa_enrolled"), text("sso_status", "ACTIVE", "SUSPENDED")),
+        "gui": CUSTOM_FIELDS,
     },
     most_adapters=2,
     labels=LABELS[:4],
+    own=(
+        Own(
+            "specific_data.connection_label",
+            TEXTS,
+            lambda says: told(says, "last_fetch_connection_label"),
+            listed=False,
+        ),
+    ),
 )
 
 GROUPS = Family(

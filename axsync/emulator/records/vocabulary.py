@@ -20,6 +20,13 @@ REMARKS = (
     "übernommen aus dem alten Bestand – nicht löschen",
 )
 
+# The tenant's own fields, the same for every entity type that has some.
+CUSTOM_FIELDS = (
+    text("custom_site", *SITES, share=0.8),
+    text("custom_business_unit", *TEAMS, share=0.7),
+    text("custom_owner", *OWNERS, share=0.6),
+)
+
 
 def provenance(prefix: str) -> tuple[Column, ...]:
     """Columns that every entity of every adapter carries."""
