@@ -87,7 +87,6 @@ class PartWriter:
         self.pages.append(load.span)
         self._letters += load.letters
         self._drift = add_drift(self._drift, load.drift)
-        self._empty -= {name for name in self._empty if batch.column(name).null_count < batch.num_rows}
         self.buffered += batch.nbytes
         self._waiting_rows += batch.num_rows
         settings = self._settings
@@ -114,6 +113,7 @@ class PartWriter:
             self._whole = False
             table = pa.Table.from_batches(self._waiting, schema=self._schema)
             self._writer.write_table(table, row_group_size=table.num_rows)
+            self._empty -= {name for name in self._empty if table.column(name).null_count < table.num_rows}
             self._rows += table.num_rows
             self._whole = True
         self._waiting, self.buffered, self._waiting_rows = [], 0, 0
