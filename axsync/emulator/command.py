@@ -27,6 +27,8 @@ Examples:
   axsync emulate --port 8765
   axsync emulate --size devices=100000 --latency 50 --drift 2
   axsync emulate --mishap 429:0.05 --mishap forbid:users
+  axsync emulate --profile v1 --shapes 3
+  axsync emulate --like probe.json
   axsync emulate --list-mishaps"""
 
 _MISHAP_EXAMPLES = """\

@@ -74,9 +74,11 @@ class Fleet:
         self.version += 1
         return self.ids_of.text(number)
 
-    def record(self, position: int, fields: Sequence[str] | None, *, details: bool = False) -> bytes:
+    def record(
+        self, position: int, fields: Sequence[str] | None, *, details: bool = False, plain: bool = False
+    ) -> bytes:
         """The JSON text of the row at *position*, byte for byte as a page with *fields* serves it."""
-        return self.press.row(self._numbers[position], self.form(fields, details=details))
+        return self.press.row(self._numbers[position], self.form(fields, details=details, plain=plain))
 
     def form(
         self, fields: Sequence[str] | None, *, details: bool = False, nulls: bool = False, plain: bool = False

@@ -88,6 +88,8 @@ async def test_plain_data_keeps_what_comes_twice(start: Start, profile: str) -> 
     for name in (*LISTED, *TEXTS):
         assert values(plain, name) == values(every, name)
     assert all(isinstance(value, str) for value in values(plain, "last_seen"))
+    fleet = client.emulator.fleets["users"]
+    assert plain == [json.loads(fleet.record(at, USERS, plain=True)) for at in range(len(plain))]
 
 
 def test_rows_of_a_table_stay_although_they_are_equal() -> None:
