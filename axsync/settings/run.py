@@ -1,5 +1,6 @@
 """What is said of entity types and of one run; and all settings together."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ Proof = Literal["always", "signs"]
 Publish = Literal["what-is-whole", "all-or-nothing"]
 Fields = Literal["generic", "full", "raw", "saved-query"] | tuple[str, ...]
 
+_TABLE = re.compile(r"[a-z][a-z0-9_]*")
 _QUOTES = frozenset("\"'`")
 
 
@@ -125,6 +127,10 @@ class Settings:
         for name, table in self.entities.items():
             if name == DEFAULT_ENTITY and table.type:
                 raise ConfigError(f"[entities.{name}]: type can be set only in a table with a name of its own")
+        for name in self.tables:
+            if not _TABLE.fullmatch(name):  # it becomes a table of databases that take no other names
+                rule = "small letters, digits and underscores, the first a letter"
+                raise ConfigError(f"[entities.{name}]: a table with a type must be called with {rule}")
 
     def entity(self, name: str) -> EntitySettings:
         """What is asked of this table; `default` speaks for those not named."""

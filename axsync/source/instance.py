@@ -173,10 +173,11 @@ class Source:
         if not word:
             return question
         found = await self.saved_query(word, question.entity)
+        if found is None:
+            return replace(question, saved_query_id=word if _ID.fullmatch(word) else "")
         if self.api is v1:
-            return replace(question, query=found.aql if found else "", saved_query="")
-        told = found.id if found else word if _ID.fullmatch(word) else ""
-        return replace(question, saved_query=found.name if found else word, saved_query_id=told)
+            return replace(question, query=found.aql, saved_query="")
+        return replace(question, saved_query=found.name, saved_query_id=found.id)
 
     async def offered(
         self, wanted: Sequence[str] = (), *, patience: float = POLL_TOTAL

@@ -282,6 +282,16 @@ def test_a_table_may_ask_for_another_type_than_its_name() -> None:
     assert settings.tables == {"servers": "devices"}
 
 
+@pytest.mark.parametrize("name", ["Servers", "my-servers", "my.servers", "2servers"])
+def test_a_table_with_a_type_is_called_like_one(name: str) -> None:
+    """As databases take no other names; a type of Axonius is called as it is called."""
+    with pytest.raises(
+        ConfigError, match=rf"^\[entities\.{name}\]: a table with a type must be called with small letters"
+    ):
+        Settings(LakeSettings(), (PROD,), {name: EntitySettings(type="devices")})
+    assert Settings(LakeSettings(), (PROD,), {name: EntitySettings()}).tables == {}
+
+
 def test_the_default_has_no_type() -> None:
     """Or every entity type would be that one."""
     with pytest.raises(ConfigError, match=r"^\[entities\.default\]: type can be set only in a table with a name"):

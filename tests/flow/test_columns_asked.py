@@ -1,6 +1,7 @@
 """The columns that people ask for: names that no catalogue lists, saved queries with their columns, several tables."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import axsync
 from axsync.emulator import Emulator
 from axsync.errors import ConfigError
-from axsync.events import Notice
+from axsync.events import Event, Notice
 from axsync.runs import check, fields, plan
 from axsync.settings import EntitySettings, InstanceSettings, Settings
 from tests.flow.harness import Lab, Ran, attributes, fields_asked, pages
@@ -279,6 +280,28 @@ async def test_every_generation_takes_the_columns_of_a_saved_query(lab: Lab, sta
     assert fields_asked(emulator.log, "devices") == [*ALWAYS, *query.fields]
     key, value = ("filter", LINUX) if profile == "v1" else ("saved_query_id", query.id)
     assert {attributes(seen)[key] for seen in pages(emulator.log, "devices")} == {value}
+
+
+async def test_in_v1_a_saved_query_without_columns_has_the_generic_ones(lab: Lab, start: Start) -> None:
+    """Its server cannot choose them, since it is told the AQL; people are told."""
+    emulator = await start("v1", {"devices": 60})
+    emulator.instance.queries = tuple(replace(query, fields=()) for query in emulator.instance.queries)
+    types = {"devices": EntitySettings(saved_query="Linux machines", fields="saved-query")}
+    ran = await lab.run(lab.settings(lab.instance(emulator), types=types, entities=("devices",)))
+
+    assert "the saved query lists no columns; the generic fields are copied" in notices(ran)
+    assert "specific_data.data.os.type" in fields_asked(emulator.log, "devices")
+
+
+async def test_a_stream_tells_of_fields_that_never_came(lab: Lab) -> None:
+    """To its observers, as there is no manifest."""
+    told: list[Event] = []
+    async with serving(Tiny(devices(), CATALOGUE)) as tiny:
+        settings = asking(lab, tiny, EntitySettings(fields=("hostname",), extra_fields=(LABEL,)))
+        batches = [batch async for batch in axsync.stream(settings, "devices", observers=[told.append])]
+
+    assert sum(batch.num_rows for batch in batches) == 9
+    assert [e.text for e in told if isinstance(e, Notice)] == [f"the field '{LABEL}' was asked for and never served"]
 
 
 def having(emulator: Emulator, system: str) -> list[str]:
