@@ -1,12 +1,13 @@
 """Which lanes a run walks and which fields each asks for."""
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from axsync.errors import UnknownEntity
-from axsync.fields import Atom, Field
+from axsync.errors import ConfigError, UnknownEntity
+from axsync.fields import Atom, Field, Group, Kind, Many
 from axsync.model import ID_FIELD, Lane
 from axsync.settings import Fields
 
@@ -22,21 +23,53 @@ GENERIC = "specific_data.data."
 PSEUDO = frozenset({"all", "raw_data", "specific_data"})
 """Names that stand for everything; only `raw` asks for them."""
 
+CUSTOM = "gui"
+"""The category of the tenant's own fields, such as site or owner: as much wanted as the aggregated ones."""
+
+WELL_KNOWN: dict[str, tuple[str, ...]] = {
+    "devices": (f"{GENERIC}network_interfaces.ips_preferred", f"{GENERIC}network_interfaces.mac_preferred"),
+}
+"""Entity type → fields that are asked for by default even where the catalogue does not list them.
+
+An assumption: public scripts ask for these on every server, and a catalogue without `items` may leave them out."""
+
+_AS_SERVED = ("specific_data.", "adapters_data.", "meta_data.", "_")
+_ROOTS = frozenset({ID_FIELD, *ALWAYS, *PSEUDO, "unique_adapter_names_details", "adapter_asset_entities_info"})
+_BY_DEFAULT = ("generic", "full")
+_UNKNOWN = Atom("unknown")
+_GLOB = re.compile(r"[*?\[]")
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The fields of a lane, the wished names that match nothing, and all names that the catalogue lists."""
+    """The fields of a lane, the wished names that match nothing, and all names that the catalogue lists.
+
+    `notices` are for people. `unlisted` are names that are asked for though no catalogue lists them; they keep their
+    column even when they are never served. `optional` are well-known ones that get a column only where the first
+    page shows them. `open`: no list of fields is known, none is sent, and the first page decides the columns.
+    """
 
     fields: tuple[Field, ...]
     unmatched: tuple[str, ...] = ()
     listed: frozenset[str] = PSEUDO
+    notices: tuple[str, ...] = ()
+    unlisted: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     open: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What goes into the request."""
-        return tuple(f.name for f in self.fields)
+        """What goes into the request; nothing where the server is to choose."""
+        return () if self.open else tuple(f.name for f in self.fields)
+
+    def without(self, refused: Collection[str]) -> "Selection":
+        """The same without fields that the server knows nothing of."""
+        return replace(
+            self,
+            fields=tuple(f for f in self.fields if f.name not in refused),
+            unlisted=self.unlisted.difference(refused),
+            optional=self.optional.difference(refused),
+        )
 
 
 def choose_lanes(
@@ -66,6 +99,17 @@ def choose_lanes(
     return tuple(dict.fromkeys(lanes))
 
 
+def refuse_misnamed(tables: Mapping[str, str], known: Collection[str]) -> None:
+    """Refuse a table that is called like one entity type and asks for another. `tables` is table → its type.
+
+    Raises: ConfigError.
+    """
+    for table, entity in tables.items():
+        if table in known:
+            told = f"{table!r} is an entity type itself, so a table for {entity!r} needs another name"
+            raise ConfigError(f"[entities.{table}]: {told}")
+
+
 def closest(word: str, known: Collection[str]) -> str | None:
     """The known word that was probably meant, upper and lower case aside."""
     folded: dict[str, str] = {}
@@ -80,29 +124,128 @@ def closest_field(word: str, listed: Collection[str]) -> str | None:
     return closest(word, listed if word.startswith(GENERIC) else [name.removeprefix(GENERIC) for name in listed])
 
 
-def select_fields(catalogue: Sequence[Field], wish: Fields) -> Selection:
-    """The fields that `generic`, `full`, `raw` or a list of names and globs mean in this catalogue.
+def select_fields(
+    catalogue: Sequence[Field],
+    wish: Fields,
+    *,
+    entity: str = "",
+    extra: Sequence[str] = (),
+    columns: Sequence[str] | None = None,
+) -> Selection:
+    """The fields that `generic`, `full`, `raw`, a saved query or a list of names and globs mean in this catalogue.
 
-    The id comes first and always.
+    `entity` is the entity type, `extra` are names that no catalogue lists, `columns` are those of the saved query,
+    None where they are not known. The id comes first and always.
     """
     listed = [f for f in catalogue if f.name not in PSEUDO]
-    roots = [f for f in listed if "." not in f.name]
+    chosen = _chosen(listed, wish, columns)
+    if not chosen.open:
+        chosen = _with_known(_with_extra(chosen, listed, extra), catalogue, entity if wish in _BY_DEFAULT else "")
+    return _with_id(chosen, catalogue)
+
+
+def _chosen(listed: Sequence[Field], wish: Fields, columns: Sequence[str] | None) -> Selection:
     if wish == "raw":
-        return _with_id([*roots, RAW], catalogue)
+        return Selection((*(f for f in listed if "." not in f.name), RAW))
     if wish == "full":
-        return _with_id(listed, catalogue)
+        return Selection(tuple(listed))
     if wish == "generic":
-        return _with_id([f for f in listed if f.adapter is None], catalogue)
-    chosen = [f for f in listed if any(_matches(f.name, pattern) for pattern in wish)]
-    unmatched = tuple(p for p in wish if not any(_matches(f.name, p) for f in listed))
-    return replace(_with_id(chosen, catalogue), unmatched=unmatched)
+        return Selection(tuple(f for f in listed if f.adapter in (None, CUSTOM)))
+    if wish == "saved-query":
+        return Selection((), open=True) if columns is None else _by_name(listed, columns)
+    return _by_patterns(listed, wish)
 
 
-def _with_id(fields: Sequence[Field], catalogue: Sequence[Field]) -> Selection:
+def _with_extra(chosen: Selection, listed: Sequence[Field], extra: Sequence[str]) -> Selection:
+    added = _by_name(listed, [full_name(name) for name in extra])
+    fields, notices = (*chosen.fields, *added.fields), (*chosen.notices, *added.notices)
+    return replace(chosen, fields=fields, notices=notices, unlisted=chosen.unlisted | added.unlisted)
+
+
+def _with_known(chosen: Selection, catalogue: Sequence[Field], entity: str) -> Selection:
+    there = {f.name for f in (*catalogue, *chosen.fields)}
+    known = tuple(Field(name, _UNKNOWN) for name in WELL_KNOWN.get(entity, ()) if name not in there)
+    return replace(chosen, fields=(*chosen.fields, *known), optional=frozenset(f.name for f in known))
+
+
+def full_name(name: str) -> str:
+    """The name under which a field is asked for, where the prefix of aggregated fields was left out."""
+    return name if name in _ROOTS or name.startswith(_AS_SERVED) else GENERIC + name
+
+
+def _by_name(listed: Sequence[Field], names: Sequence[str]) -> Selection:
+    """Fields by their full names; a member of objects means them, and what nobody lists is asked for all the same."""
+    own = {f.name: f for f in listed}
+    parents = {name: f for f in listed for name in _members(f)}
+    fields: list[Field] = []
+    inside: dict[str, list[str]] = {}
+    unlisted: set[str] = set()
+    for name in names:
+        if name not in own and name in parents:
+            inside.setdefault(parents[name].name, []).append(name)
+        elif name not in own and name not in PSEUDO:
+            unlisted.add(name)
+        fields += [] if name in PSEUDO else [own.get(name) or parents.get(name) or Field(name, _UNKNOWN)]
+    notices = tuple(_folded(members, parent) for parent, members in inside.items())
+    return Selection(tuple(fields), notices=notices, unlisted=frozenset(unlisted))
+
+
+def _by_patterns(listed: Sequence[Field], patterns: Sequence[str]) -> Selection:
+    chosen: set[str] = set()
+    unmatched: list[str] = []
+    notices: list[str] = []
+    for pattern in patterns:
+        own = {f.name for f in listed if _matches(f.name, pattern)}
+        parents = [f for f in listed if f.name not in own and _means_member(f, pattern, alone=not own)]
+        notices += [_folded([pattern], parent.name) for parent in parents]
+        unmatched += [] if own or parents else [pattern]
+        chosen |= own | {f.name for f in parents}
+    fields = tuple(f for f in listed if f.name in chosen)
+    return Selection(fields, unmatched=tuple(unmatched), notices=tuple(notices))
+
+
+def _folded(names: Sequence[str], parent: str) -> str:
+    return f"{', '.join(map(repr, names))}: inside of {parent}, which is copied whole"
+
+
+def _means_member(field: Field, pattern: str, *, alone: bool) -> bool:
+    """Whether a pattern names members of these objects: it reaches into them, or it matches nothing else (`alone`)."""
+    reaches = _reaches(field.name, pattern) or _reaches(field.name.removeprefix(GENERIC), pattern)
+    if field.kind == Many(_UNKNOWN):  # objects whose members nobody lists
+        return reaches
+    return (reaches or alone) and any(_matches(name, pattern) for name in _members(field))
+
+
+def _reaches(name: str, pattern: str) -> bool:
+    return _GLOB.split(pattern, maxsplit=1)[0].startswith(name + ".")
+
+
+def _members(field: Field) -> frozenset[str]:
+    """The full names of all that is inside of a list of objects."""
+    return frozenset(_names_inside(field.kind, field.name))
+
+
+def _names_inside(kind: Kind, name: str) -> Iterator[str]:
+    match kind:
+        case Many(item):
+            yield from _names_inside(item, name)
+        case Group(members):
+            for member in members:
+                yield f"{name}.{member.key}"
+                yield from _names_inside(member.kind, f"{name}.{member.key}")
+
+
+def _with_id(chosen: Selection, catalogue: Sequence[Field]) -> Selection:
     own = next((f for f in catalogue if f.name == ID_FIELD), Field(ID_FIELD, Atom("text")))
     always = [f for f in catalogue if f.name in ALWAYS and f.name != ID_FIELD]
-    chosen = (own, *(f for f in dict.fromkeys([*always, *fields]) if f.name != ID_FIELD))
-    return Selection(chosen, listed=PSEUDO | {f.name for f in catalogue})
+    fields = {f.name: f for f in reversed([*always, *chosen.fields])}  # the first of two with one name
+    ordered = dict.fromkeys(f.name for f in [*always, *chosen.fields])
+    return replace(
+        chosen,
+        fields=(own, *(fields[name] for name in ordered if name != ID_FIELD)),
+        listed=PSEUDO | {f.name for f in catalogue},
+        unlisted=chosen.unlisted - {ID_FIELD},
+    )
 
 
 def _matches(name: str, pattern: str) -> bool:

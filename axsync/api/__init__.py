@@ -3,11 +3,22 @@
 from typing import Literal, Protocol
 
 from axsync.api import v1, v2
+from axsync.api.queries import QueriesPage, SavedQuery
 from axsync.api.question import Dialect, KeyStyle, Question, short_key
 from axsync.fields import Field
 from axsync.model import Generation, Page, Reply, Request, Window
 
-__all__ = ["GENERATIONS", "KNOWN_ENTITIES", "Api", "Dialect", "KeyStyle", "Question", "short_key"]
+__all__ = [
+    "GENERATIONS",
+    "KNOWN_ENTITIES",
+    "Api",
+    "Dialect",
+    "KeyStyle",
+    "QueriesPage",
+    "Question",
+    "SavedQuery",
+    "short_key",
+]
 
 
 class Api(Protocol):
@@ -29,6 +40,8 @@ class Api(Protocol):
     def page_request(self, question: Question, dialect: Dialect, window: Window) -> Request: ...
     def read_page(self, window: Window, reply: Reply, host: str) -> Page: ...
     def refused_key(self, words: str) -> str | None: ...
+    def queries_request(self, offset: int, limit: int) -> Request: ...
+    def read_queries(self, reply: Reply, host: str) -> QueriesPage: ...
     def listing_request(self, name: str) -> Request: ...
     def read_listing(self, reply: Reply, name: str, host: str) -> list[dict[str, object]]: ...
 

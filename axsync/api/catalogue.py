@@ -1,6 +1,6 @@
 """Catalogue entries of both generations → fields with kinds (API reference 8.1, 8.2)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from axsync.fields import Atom, Field, Kind, Many, group
@@ -8,7 +8,13 @@ from axsync.fields import Atom, Field, Kind, Many, group
 Entry: TypeAlias = Mapping[str, object]
 
 _NOT_EXTRACTED = frozenset({"password", "sq", "data_scope", "image", "logo"})  # formats: forms, pseudo fields, pictures
-_STRING_FORMATS: dict[str, Kind] = {"date-time": Atom("timestamp"), "date": Atom("date"), "dynamic_field": Atom("json")}
+_STRING_FORMATS: dict[str, Kind] = {
+    "date-time": Atom("timestamp"),
+    "due-date": Atom("timestamp"),
+    "date": Atom("date"),
+    "dynamic_field": Atom("json"),
+    "ticket-vendor": Atom("text"),
+}
 _SCALARS: dict[str, Kind] = {
     "string": Atom("text"),
     "bool": Atom("bool"),
@@ -24,19 +30,52 @@ ROOTS: dict[str, Kind] = {
 }
 """Served whatever `fields` says (API reference 7.1); not every catalogue lists them."""
 
+OWN_ENDINGS = ("_preferred", "_count")
+"""Ends of names that, below a complex field, may be fields of their own: Axonius' pick, and a number that it counts."""
+MERGED_DATES = frozenset({"last_seen", "fetch_time", "first_fetch_time", "last_logon", "last_password_change"})
+"""Last parts of aggregated dates that servers were seen to merge into one bare value, the newest; a prior only, as
+every server decides by name (docs/axonius-api.md, "Shapes of values")."""
+
 
 def fields_of(entries: Iterable[Entry], adapter: str | None) -> tuple[Field, ...]:
-    """The root fields of one category; sub-fields listed on their own go into their complex parent."""
-    named = {str(e["name"]): e for e in entries if isinstance(e.get("name"), str) and e["name"]}
-    complex_names = sorted((n for n, e in named.items() if _is_complex(e)), key=len)
-    parents = _Parents(complex_names)
-    roots = [n for n in named if parents.of(n) is None]
-    below: dict[str, list[str]] = {}
-    for name in named:
-        if (parent := parents.of(name)) is not None:
-            below.setdefault(parent, []).append(name)
-    listed = (_field(name, named, below, adapter) for name in roots)
+    """The root fields of one category; sub-fields listed on their own go into their complex parent.
+
+    Names below a complex field that are no members of its objects are roots: they are served only when asked for by
+    their full name (docs/axonius-api.md, "Field catalogue").
+    """
+    category = _Category({str(e["name"]): e for e in entries if isinstance(e.get("name"), str) and e["name"]})
+    listed = (_field(name, category, adapter) for name in category.roots)
     return tuple(f for f in listed if f is not None)
+
+
+class _Category:
+    """The entries of one category by name, and which of them are below which complex field.
+
+    `below` is complex field → its members that are listed on their own; `own` are names below a complex field that
+    are fields of their own.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.entries = entries
+        parents = _Parents([name for name, entry in entries.items() if _is_complex(entry)])
+        above = {name: parent for name in entries if (parent := parents.of(name)) is not None}
+        tabled = {parent for name, parent in above.items() if entries[name].get("part_of_table")}
+        self.own = frozenset(n for n, parent in above.items() if self._stands_alone(n, parent, tabled))
+        self.roots = [name for name in entries if name not in above or name in self.own]
+        self.below: dict[str, list[str]] = {}
+        for name, parent in above.items():
+            if name not in self.own:
+                self.below.setdefault(parent, []).append(name)
+
+    def _stands_alone(self, name: str, parent: str, tabled: Collection[str]) -> bool:
+        if not name.endswith(OWN_ENDINGS):
+            return False
+        inline = {str(one.get("name")) for one in _inline_entries(self.entries[parent])}
+        if inline and name.removeprefix(parent + ".") not in inline:
+            return True
+        if parent in tabled:  # 8.0 marks the members of a table, and these alone
+            return not self.entries[name].get("part_of_table")
+        return not inline
 
 
 class _Parents:
@@ -54,17 +93,16 @@ class _Parents:
         return None
 
 
-def _field(
-    name: str, named: Mapping[str, Entry], below: Mapping[str, Sequence[str]], adapter: str | None
-) -> Field | None:
-    kind = _kind(name, named, below)
+def _field(name: str, category: _Category, adapter: str | None) -> Field | None:
+    entry = category.entries[name]
+    kind = _kind(name, category)
     if kind is None:
         return None
     if name in ROOTS:
         kind = ROOTS[name]
-    elif _is_aggregated(name) and not isinstance(kind, Many):
-        kind = Many(kind)
-    return Field(name, kind, adapter, str(named[name].get("title") or ""))
+    elif _is_aggregated(name) and name not in category.own and not isinstance(kind, Many):
+        kind = kind if _is_merged_date(name, entry, kind) else Many(kind)
+    return Field(name, kind, adapter, str(entry.get("title") or ""))
 
 
 def _is_aggregated(name: str) -> bool:
@@ -72,42 +110,46 @@ def _is_aggregated(name: str) -> bool:
     return name.startswith("specific_data.data.") and not name.endswith("_preferred")
 
 
+def _is_merged_date(name: str, entry: Entry, kind: Kind) -> bool:
+    """Whether this is a date that is expected as one value; a v2 catalogue says `string` of it, without a format."""
+    dated = kind == Atom("timestamp") or (kind == Atom("text") and not entry.get("format"))
+    return dated and name.rpartition(".")[2] in MERGED_DATES
+
+
 def _is_complex(entry: Entry) -> bool:
     items = entry.get("items")
     return bool(entry.get("is_complex")) or (isinstance(items, Mapping) and items.get("type") == "array")
 
 
-def _kind(name: str, named: Mapping[str, Entry], below: Mapping[str, Sequence[str]]) -> Kind | None:
-    entry = named[name]
-    if _is_complex(entry):
-        return _complex(name, named, below)
-    return _simple(entry)
-
-
-def _complex(name: str, named: Mapping[str, Entry], below: Mapping[str, Sequence[str]]) -> Kind:
-    members: dict[str, Kind] = {}
-    items = named[name].get("items")
+def _inline_entries(entry: Entry) -> list[Entry]:
+    """The members that an entry lists itself."""
+    items = entry.get("items")
     inline = items.get("items") if isinstance(items, Mapping) else None
-    for entry in inline if isinstance(inline, list) else ():
-        if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
-            _put(members, str(entry["name"]), _inline(entry))
-    for full in below.get(name, ()):
-        key = full.removeprefix(name + ".")
-        if key not in members:
-            _put(members, key, _kind(full, named, below))
-    return Many(group(members.items())) if members else Many(Atom("json"))
+    listed = inline if isinstance(inline, list) else []
+    return [one for one in listed if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+
+
+def _kind(name: str, category: _Category) -> Kind | None:
+    entry = category.entries[name]
+    if not _is_complex(entry):
+        return _simple(entry)
+    below = {full.removeprefix(name + "."): full for full in category.below.get(name, ())}
+    return _complex(entry, {key: _kind(full, category) for key, full in below.items()})
+
+
+def _complex(entry: Entry, below: Mapping[str, Kind | None]) -> Kind:
+    """A list of objects; what the entry says of a member goes before what a line of its own says (`below`)."""
+    inline = {str(one["name"]): _inline(one) for one in _inline_entries(entry)}
+    listed = inline | {key: kind for key, kind in below.items() if key not in inline}
+    members = {key: kind for key, kind in listed.items() if kind is not None}
+    if members:
+        return Many(group(members.items()))
+    # Where no member is listed, the page decides; where all are pictures or forms, nothing is worth a column.
+    return Many(Atom("json" if listed else "unknown"))
 
 
 def _inline(entry: Entry) -> Kind | None:
-    if not _is_complex(entry):
-        return _simple(entry)
-    name = str(entry["name"])
-    return _complex(name, {name: entry}, {})
-
-
-def _put(members: dict[str, Kind], key: str, kind: Kind | None) -> None:
-    if kind is not None:
-        members[key] = kind
+    return _complex(entry, {}) if _is_complex(entry) else _simple(entry)
 
 
 def _simple(entry: Entry) -> Kind | None:

@@ -12,6 +12,7 @@ KeyStyle: TypeAlias = Literal["full", "short"]
 class Question:
     """The rows and fields of one lane; the same for each of its pages.
 
+    No `fields`: none are sent, and the server chooses. `saved_query_id` goes before `saved_query`, which is a name.
     `history` is what the generation wants there: a day in v2, a listed timestamp in v1.
     """
 
@@ -19,6 +20,7 @@ class Question:
     fields: tuple[str, ...] = ()
     query: str = ""
     saved_query: str = ""
+    saved_query_id: str = ""
     history: str | None = None
 
 

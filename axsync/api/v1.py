@@ -9,6 +9,7 @@ import orjson
 from axsync.api import paths
 from axsync.api.catalogue import fields_of, with_roots
 from axsync.api.envelope import read_envelope, refuse_error
+from axsync.api.queries import QueriesPage, queries_page
 from axsync.api.question import Dialect, Question
 from axsync.errors import BadAnswer
 from axsync.fields import Field
@@ -122,7 +123,9 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
     """One window of rows. `search` must not be null, an empty `sort` yields nothing (API reference 4.3)."""
     page: dict[str, int] = {"limit": window.limit}
     attributes: dict[str, object] = {"page": page, "filter": question.query, "search": "", "file_name": ""}
-    attributes |= {"use_cursor": window.mark is not None, "fields": {question.entity: list(question.fields)}}
+    attributes["use_cursor"] = window.mark is not None
+    if question.fields:
+        attributes["fields"] = {question.entity: list(question.fields)}
     optional: dict[str, object] = {"include_details": False, "get_metadata": True}
     attributes |= {k: v for k, v in optional.items() if k not in dialect.refused}
     if window.mark is None:
@@ -158,6 +161,21 @@ def read_dates(reply: Reply, host: str) -> dict[str, dict[str, str]]:
     value = _attributes(reply, host).get("value")
     listed = value if isinstance(value, dict) else {}
     return {e: {str(d): str(t) for d, t in days.items()} for e, days in listed.items() if isinstance(days, dict)}
+
+
+def queries_request(offset: int, limit: int) -> Request:
+    """Saved queries from a place on, of all entity types."""
+    return _get("v1.queries", **{"page[offset]": str(offset), "page[limit]": str(limit)})
+
+
+def read_queries(reply: Reply, host: str) -> QueriesPage:
+    """The saved queries of one page. Raises: BadAnswer."""
+    answer = _json(reply, host)
+    rows = answer.get("data")
+    if not isinstance(rows, list):
+        raise BadAnswer(f"{host} answered without a list of saved queries", host=host, status=reply.status)
+    attributes = [row.get("attributes") if isinstance(row, Mapping) else None for row in rows]
+    return queries_page(attributes, answer)
 
 
 def listing_request(name: str, **params: str) -> Request:

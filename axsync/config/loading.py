@@ -38,6 +38,7 @@ CREDENTIALS = "credentials"
 LONGEST_NAME = 255  # of a file or folder, in bytes, on all common file systems
 LONGEST_LAKE = 3072  # of 4096 (PATH_MAX on Linux); the rest is for what is inside of a lake
 SHOWN = 40
+_TWICE = re.compile(r"Cannot declare \((.*)\) twice")  # what tomllib says of a table that is there already
 
 Table = dict[str, Any]  # what TOML calls a table
 Hints = Mapping[str, Any]  # keys and the types of their values
@@ -151,7 +152,11 @@ def _parsed(path: Path) -> Table:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
     except (ValueError, RecursionError) as error:
         at = re.search(r"(.*) \(at (.*)\)$", str(error), re.DOTALL)
+        twice = at and _TWICE.fullmatch(at[1])
         told = f", {at[2]}: {at[1]}" if at else ""
+        if at and twice:
+            name = ".".join(re.findall(r"'([^']*)'", twice[1]))
+            raise ConfigError(f"{path}: there are two tables [{name}], the second one at {at[2]}") from error
         raise ConfigError(f"{path}: is not valid TOML{told}") from error
 
 
@@ -205,14 +210,30 @@ def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
         with place(f"[entities.{name}]"):
             own = _values(tables, name, _hints(EntitySettings), environ)
             settings[name] = EntitySettings(**_inherited(default, own))
+            if name == DEFAULT_ENTITY and "type" in own:
+                raise ConfigError("type can be set only in a table with a name of its own")
         default = own if name == DEFAULT_ENTITY else default
+    if named := {name: one.type for name, one in settings.items() if one.type not in ("", name)}:
+        _refuse_misnamed(named)
     return settings
 
 
+def _refuse_misnamed(tables: Mapping[str, str]) -> None:
+    """Before anything is sent; what a server offers beside the known types is looked at when it has told."""
+    # Only where a table has a type, since these modules take long to import.
+    from axsync.api import KNOWN_ENTITIES  # noqa: PLC0415
+    from axsync.plan import refuse_misnamed  # noqa: PLC0415
+
+    refuse_misnamed(tables, KNOWN_ENTITIES)
+
+
 def _inherited(default: Table, own: Table) -> Table:
-    # Two ways to say which assets: who sets one of them does not want the other from elsewhere.
+    # Two ways to say which assets: who sets one of them does not want the other from elsewhere, nor its columns.
     asks = {"query", "saved_query"}
-    return {key: value for key, value in default.items() if not (key in asks and asks & own.keys())} | own
+    left = {key: value for key, value in default.items() if not (key in asks and asks & own.keys())}
+    if left.get("fields") == "saved-query" and "saved_query" not in left | own:
+        del left["fields"]
+    return left | own
 
 
 def _overridden(

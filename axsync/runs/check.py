@@ -18,7 +18,7 @@ from axsync.errors import (
 )
 from axsync.events import Observer
 from axsync.runs.begin import all_of
-from axsync.runs.choice import lanes_among
+from axsync.runs.choice import asked_types, lanes_among
 from axsync.runs.instances import open_transports, remember
 from axsync.runs.report import CheckStep, EntityCheck, Failure, InstanceCheck
 from axsync.settings import InstanceSettings, Settings
@@ -65,7 +65,7 @@ async def check(settings: Settings, *, observers: Sequence[Observer] = ()) -> tu
     """Whether each instance can be reached and read, type by type. Raises: ConfigError."""
     seen: dict[str, Seen] = {}
     async with open_transports(settings, all_of(observers)) as transports:
-        wanted = settings.run.entities
+        wanted = asked_types(settings)
         found = await together([_check(i, transports[i.name], wanted, seen) for i in settings.chosen()])
         refused = await _refused(settings, seen) if seen else None
     remember(i for i, one in zip(settings.chosen(), found, strict=True) if one.accepted)

@@ -6,7 +6,7 @@ from axsync.api import KNOWN_ENTITIES
 from axsync.engine import together
 from axsync.errors import BadRequest, ConfigError
 from axsync.model import Lane
-from axsync.plan import choose_lanes, closest
+from axsync.plan import choose_lanes, closest, refuse_misnamed
 from axsync.settings import DEFAULT_ENTITY, Settings
 from axsync.source import Source
 
@@ -14,7 +14,8 @@ from axsync.source import Source
 async def chosen_lanes(settings: Settings, sources: Mapping[str, Source]) -> tuple[Lane, ...]:
     """The lanes that a run with these settings would walk.
 
-    Raises: UnknownEntity; ConfigError where a table is for a type that is nowhere to be found; ServerError.
+    Raises: UnknownEntity; ConfigError where a table is for a type, or for a saved query, that is nowhere to be found;
+        ServerError.
     """
     offered = await together([_offered(settings, source) for source in sources.values()])
     return await lanes_among(settings, sources, dict(zip(sources, offered, strict=True)))
@@ -24,31 +25,58 @@ async def lanes_among(
     settings: Settings, sources: Mapping[str, Source], named: Mapping[str, Collection[str]]
 ) -> tuple[Lane, ...]:
     """The same, where it is known what each instance offers. Raises: as `chosen_lanes`."""
+    heard = dict.fromkeys((*(e for types in named.values() for e in types), *KNOWN_ENTITIES))
+    refuse_misnamed(settings.tables, heard)
     configured = [e for e in settings.entities if e != DEFAULT_ENTITY]
-    lanes = choose_lanes(settings.run.entities, named, configured=configured, heard_of=KNOWN_ENTITIES)
-    if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type
-        heard = dict.fromkeys((*(e for types in named.values() for e in types), *KNOWN_ENTITIES))
-        await _refuse_unheard([e for e in configured if e not in heard], heard, sources)
+    offered = {name: _with_tables(settings, types) for name, types in named.items()}
+    lanes = choose_lanes(settings.run.entities, offered, configured=configured, heard_of=KNOWN_ENTITIES)
+    if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type, or the saved query
+        await _refuse_unheard({e: settings.asked(e) for e in configured}, heard, sources)
+        await _refuse_queries(settings, lanes, sources)
     return lanes
+
+
+def _with_tables(settings: Settings, types: Collection[str]) -> tuple[str, ...]:
+    """The types that an instance offers, and the tables with names of their own that ask for one of them."""
+    return (*types, *(name for name, entity in settings.tables.items() if entity in types))
 
 
 async def _offered(settings: Settings, source: Source) -> tuple[str, ...]:
     if source.listed is not None:
         return source.listed
-    return tuple(await source.offered(settings.run.entities))
+    return tuple(await source.offered(asked_types(settings)))
 
 
-async def _refuse_unheard(tables: Sequence[str], heard: Collection[str], sources: Mapping[str, Source]) -> None:
-    """Raises: ConfigError for a table whose type no instance knows. A list may be short of one, so each is asked."""
-    if not tables:
+def asked_types(settings: Settings) -> tuple[str, ...]:
+    """The entity types at Axonius that the run names; none where it names none."""
+    return tuple(dict.fromkeys(settings.asked(name) for name in settings.run.entities))
+
+
+async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sources: Mapping[str, Source]) -> None:
+    """Raises: ConfigError for a table whose type no instance knows. A list may be short of one, so each is asked.
+
+    `tables` is table → entity type.
+    """
+    unheard = tuple(dict.fromkeys(entity for entity in tables.values() if entity not in heard))
+    if not unheard:
         return
-    found = await together([source.offered(tables, patience=0) for source in sources.values()])
+    found = await together([source.offered(unheard, patience=0) for source in sources.values()])
     there = {entity for types in found for entity, count in types.items() if not isinstance(count, BadRequest)}
-    for entity in tables:
-        if entity not in there:
+    for table, entity in tables.items():
+        if entity in unheard and entity not in there:
             near = closest(entity, heard)
             hint = f"; did you mean {near!r}?" if near else ""
-            raise ConfigError(f"[entities.{entity}]: {_all(sources)} no entity type {entity!r}{hint}")
+            raise ConfigError(f"[entities.{table}]: {_all(sources)} no entity type {entity!r}{hint}")
+
+
+async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
+    """Raises: ConfigError for a saved query that no instance has for the type of its table."""
+    for table in dict.fromkeys(lane.entity for lane in lanes):
+        wish = settings.entity(table)
+        asking = [sources[lane.instance] for lane in lanes if lane.entity == table and wish.saved_query]
+        why = await together([source.lacks_query(wish.saved_query, wish.asked(table)) for source in asking])
+        if why and all(why):
+            raise ConfigError(f"saved_query of {table}: {why[0]}")
 
 
 def _all(names: Collection[str]) -> str:

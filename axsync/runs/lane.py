@@ -94,6 +94,7 @@ class LaneRun:
         cycling = not UNSTABLE.isdisjoint({discovery["before"], await reader.source.discovery()})
         reconciler = Reconciler(reader, self.stock, one_answer=anew and walk.pages == 1, cycling=cycling)
         evidence = await reconciler.evidence(reader.before, walk.walk.total)
+        reader.tell_unserved()
         discovery["after"] = await reader.source.discovery(seconds=0)
         return self._outcome(evidence, discovery, reconciler.repaired)
 

@@ -38,11 +38,11 @@ def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
 
 
 async def fields(settings: Settings, entity: str, *, observers: Sequence[Observer] = ()) -> tuple[FieldRow, ...]:
-    """The field catalogue of an entity type. Raises: ConfigError, UnknownEntity, ServerError."""
+    """The field catalogue of an entity type, or of that of a table. Raises: ConfigError, UnknownEntity, ServerError."""
     rows: list[FieldRow] = []
     async with open_sources(settings, all_of(observers)) as sources:
         for name, source in _alive(sources).items():
-            rows += await _fields(name, source, entity)
+            rows += await _fields(name, source, settings.asked(entity))
     return tuple(rows)
 
 

@@ -7,9 +7,10 @@ from axsync.source import Source, history_mark
 
 
 async def question_for(source: Source, entity: str, wish: EntitySettings, as_of: str | None) -> Question:
-    """The question with its query and its day of history, without fields.
+    """The question with its query and its day of history, without fields. `entity` is the type at Axonius.
 
-    Raises: NotOffered where the type cannot be named or has no snapshot of that day; other ServerErrors.
+    Raises: NotOffered where the type cannot be named, or has no snapshot of that day or no such saved query; other
+        ServerErrors.
     """
     _check_name(source, entity)
     mark = await history_mark(source, entity, as_of)
@@ -23,12 +24,12 @@ def _check_name(source: Source, entity: str) -> None:
         raise NotOffered(str(error), host=source.transport.host) from error
 
 
-async def count_for(source: Source, entity: str, settings: Settings) -> int | None:
-    """How many rows a run would read, no more than its limit; None where the server has no count to give.
+async def count_for(source: Source, table: str, settings: Settings) -> int | None:
+    """How many rows a run would read for a table, no more than its limit; None where the server has no count to give.
 
     Raises: as `question_for`, and what a count may raise.
     """
-    question = await question_for(source, entity, settings.entity(entity), settings.run.as_of)
+    question = await question_for(source, settings.asked(table), settings.entity(table), settings.run.as_of)
     return least(await source.count(question), settings.run.limit)
 
 

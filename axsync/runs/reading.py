@@ -23,7 +23,9 @@ from axsync.portion import Portion
 from axsync.runs.memory import merged_ranges, record
 from axsync.runs.pin import Pinned, pin
 from axsync.runs.question import question_for
-from axsync.settings import EntitySettings, InstanceSettings, RunSettings
+from axsync.runs.unlisted import Unlisted
+from axsync.settings import EntitySettings, Fields, InstanceSettings, RunSettings
+from axsync.shape.keys import OVERFLOW
 from axsync.shape.restore import columns_of, describe
 from axsync.source import Source
 from axsync.transport import Ask, Counters
@@ -78,6 +80,7 @@ class LaneReader:
     portion: Portion = field(default_factory=partial(Portion, 0))  # rows per page; as the settings say at first
     blank: Page | None = None  # a page without rows
     _selection: Selection = field(default_factory=lambda: Selection(()))
+    _unlisted: Unlisted = field(default_factory=Unlisted)
     _converter: Converter | None = None
     _pin_once: asyncio.Lock = field(default_factory=asyncio.Lock)
     _received: dict[int, tuple[datetime, float]] = field(default_factory=dict)  # window number → when, seconds
@@ -103,6 +106,8 @@ class LaneReader:
         """Go on with what an earlier process settled: question, dialect, columns, first count."""
         self.question = msgspec.convert(pinned["question"], Question)
         self.before = pinned["before"]
+        # Which of them came before is not known here, so that none is called never served.
+        self._unlisted = Unlisted(frozenset(pinned.get("unlisted", ())))
         self.portion.expect(self._row_bytes())
         source = self.source
         source.dialect = replace(source.dialect, refused=source.dialect.refused | set(pinned["refused"]))
@@ -117,6 +122,7 @@ class LaneReader:
             "refused": sorted(self.source.dialect.refused),
             "question": msgspec.to_builtins(self.question),
             "before": self.before,
+            "unlisted": sorted(self._unlisted.asked),
             "columns": [[c.name, c.wire, describe(c)] for c in pinned.columns],
         }
         return record("lane_pinned", self.lane, pinned=facts)
@@ -126,9 +132,15 @@ class LaneReader:
 
         Raises: NotOffered where the type cannot be read; other ServerErrors.
         """
-        self.question = await question_for(self.source, self.lane.entity, self.entity, self.shop.run.as_of)
+        self.question = await question_for(self.source, self._asked, self.entity, self.shop.run.as_of)
         self.before = await self.count()
-        self._select(await self._catalogue(readable=self.before is not None))
+        catalogue = await self._catalogue(readable=self.before is not None)
+        self._select(catalogue, await self._saved_columns())
+
+    @property
+    def _asked(self) -> str:
+        """The entity type at Axonius; the lane is called like its table."""
+        return self.entity.asked(self.lane.entity)
 
     async def count(self) -> int | None:
         """The server's count; None where it has none to give. The first page decides whether the type is there."""
@@ -139,22 +151,48 @@ class LaneReader:
 
     async def _catalogue(self, *, readable: bool) -> tuple[Field, ...]:
         try:
-            return await self.source.fields(self.lane.entity, self._ask)
+            return await self.source.fields(self._asked, self._ask)
         except (BadRequest, BadAnswer, NotOffered) as error:
             if isinstance(error, NotOffered) and not readable:
                 raise
             self.notice("the field catalogue cannot be read; only ids and what is always served are copied")
             return ()
 
-    def _select(self, catalogue: tuple[Field, ...]) -> None:
-        self._selection = select_fields(catalogue, self.entity.fields)
-        for name in self._selection.unmatched:
-            near = closest_field(name, self._selection.listed)
-            self.notice(
-                f"no field of {self.lane.entity} matches {name!r}" + (f"; did you mean {near!r}?" if near else "")
-            )
+    async def _saved_columns(self) -> tuple[str, ...] | None:
+        """The columns of the saved query where these are wanted; None where they are not, or are not known."""
+        if self.entity.fields != "saved-query":
+            return None
+        found = await self.source.saved_query(self.entity.saved_query, self._asked)
+        return (found.fields or None) if found else None
+
+    def _select(self, catalogue: tuple[Field, ...], columns: tuple[str, ...] | None = None) -> None:
+        wish: Fields = self.entity.fields
+        if wish == "saved-query" and columns is None and self.source.api is v1:
+            self.notice("the saved query lists no columns; the generic fields are copied")
+            wish = "generic"
+        extra = self.entity.extra_fields
+        selection = select_fields(catalogue, wish, entity=self._asked, extra=extra, columns=columns)
+        self._selection = self._unlisted.settle(selection)
+        self._tell_selection(selection)
         self.question = replace(self.question, fields=self._selection.names)
         self.portion.expect(self._row_bytes())
+
+    def _tell_selection(self, selection: Selection) -> None:
+        for name in selection.unmatched:
+            near = closest_field(name, selection.listed)
+            self.notice(f"no field of {self._asked} matches {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        for text in selection.notices:
+            self.notice(text)
+        if selection.open:
+            without = "; extra_fields are not asked for" if self.entity.extra_fields else ""
+            self.notice(f"the columns of the saved query cannot be listed; the server chooses them{without}")
+
+    @property
+    def named_question(self) -> Question:
+        """The question with its fields named, for rows that are asked for without the saved query."""
+        columns = self.pinned.columns if self.pinned else ()
+        named = tuple(c.field for c in columns if c.field != OVERFLOW)
+        return self.question if self.question.fields else replace(self.question, fields=named)
 
     def _row_bytes(self) -> float:
         """Of JSON per row, by the previous snapshot, or by what is asked for."""
@@ -163,6 +201,8 @@ class LaneReader:
             return float(earlier["bytes"] / earlier["rows"])
         if RAW.name in self.question.fields:
             return TREE_BYTES
+        if not self.question.fields:
+            return OBJECTS_BYTES
         guess = FIELD_BYTES * len(self.question.fields)
         objects = any(isinstance(f.kind, Many) and isinstance(f.kind.item, Group) for f in self._selection.fields)
         return max(guess, OBJECTS_BYTES) if objects else guess
@@ -222,7 +262,7 @@ class LaneReader:
             patience=patience if window.limit > 1 else None,
         )
         try:
-            page = await self.source.page(self.question, window, ask)
+            page = await self._asked_for(window, ask)
         except (BadRequest, NotOffered) as error:
             if window.mark:
                 raise MarkExpired(f"the server no longer knows the mark of page {window.number}") from error
@@ -232,6 +272,34 @@ class LaneReader:
         if page.total is not None:
             self.totals.add(page.total)
         return page
+
+    async def _asked_for(self, window: Window, ask: Ask) -> Page:
+        """The page, without fields that no catalogue lists and that this server refuses."""
+        while True:
+            question = self.question
+            try:
+                return await self.source.page(question, window, ask)
+            except BadRequest as error:
+                if not self._dropped(question, error.detail):
+                    raise
+
+    def _dropped(self, question: Question, words: str) -> bool:
+        """Drop the fields that a refusal names; whether the question had any that can be done without.
+
+        Several pages may be under way with the same fields: the first refusal drops and tells, the others ask again.
+        """
+        refused = self._unlisted.named_in(words, question.fields)
+        for name in refused:
+            if name in self.question.fields:
+                self.notice(f"the server does not know the field {name!r}; it is not asked for")
+        self.question = replace(self.question, fields=tuple(n for n in self.question.fields if n not in refused))
+        self._selection = self._selection.without(refused)
+        return bool(refused)
+
+    def tell_unserved(self) -> None:
+        """Say which fields were asked for without a catalogue and came in no page."""
+        for name in self._unlisted.never_served():
+            self.notice(f"the field {name!r} was asked for and never served")
 
     def sibling(self, question: Question, *, most: int) -> "LaneReader":
         """Another question to the same lane, read with the same columns and counted on the same bill."""
@@ -276,6 +344,9 @@ class LaneReader:
 
     def convert(self, converter: Converter, page: Page) -> Converted:
         """The page as a batch; for a writer thread."""
+        if self._unlisted.unserved or not self._unlisted.looked:
+            keys = {c.field: c.wire for c in self.pinned.columns} if self.pinned else {}
+            self._unlisted.look(page.body, keys)
         number = page.window.number
         return converter.convert(page.body, page=number, fetched_at=self._received[number][0])
 

@@ -137,7 +137,7 @@ class Reconciler:
             await self._walk_again(shift)
 
     async def _fetch_batch(self, number: int, names: Sequence[str], shift: int) -> None:
-        reader = self.reader.sibling(by_ids(self.reader.question, names), most=len(names))
+        reader = self.reader.sibling(by_ids(self.reader.named_question, names), most=len(names))
         page = await reader.fetch_whole(Window(number, 0, len(names)))
         try:
             await self.stock.store(reader, page, shift=shift)
@@ -157,4 +157,4 @@ class Reconciler:
 def by_ids(question: Question, names: Sequence[str]) -> Question:
     """The same fields of these rows; the ids come from a listing of the same selection, so they replace it."""
     listed = orjson.dumps(list(names)).decode()
-    return replace(question, query=f'("{ID_FIELD}" in {listed})', saved_query="")
+    return replace(question, query=f'("{ID_FIELD}" in {listed})', saved_query="", saved_query_id="")

@@ -70,6 +70,7 @@ async def _read(reader: LaneReader, put: Put) -> None:
     await reader.prepare()
     width = reader.instance.in_flight
     await LaneWalk(reader.walk(), reader.fetch, store, reader.release, width, reader.limit).run()
+    reader.tell_unserved()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What is said of entity types and of one run; and all settings together."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -15,14 +16,23 @@ DEFAULT_ENTITY = "default"
 
 Proof = Literal["always", "signs"]
 Publish = Literal["what-is-whole", "all-or-nothing"]
-Fields = Literal["generic", "full", "raw"] | tuple[str, ...]
+Fields = Literal["generic", "full", "raw", "saved-query"] | tuple[str, ...]
+
+_TABLE = re.compile(r"[a-z][a-z0-9_]*")
+_QUOTES = frozenset("\"'`")
 
 
 @dataclass(frozen=True, slots=True)
 class EntitySettings:
-    """What is asked of one entity type. `query` is AQL; `saved_query` is the name of one."""
+    """What is asked of one table: `type` is its entity type at Axonius, empty where the table is called like it.
 
+    `query` is AQL; `saved_query` is the name or the id of one. `extra_fields` are asked for in addition to `fields`,
+    though no catalogue lists them.
+    """
+
+    type: str = ""
     fields: Fields = "generic"
+    extra_fields: tuple[str, ...] = ()
     query: str = ""
     saved_query: str = ""
     page_size: Annotated[int, Between(0, MAX_LIMIT)] = 0  # rows; 0: the instance's
@@ -32,9 +42,28 @@ class EntitySettings:
     def __post_init__(self) -> None:
         check_bounds(self)
         if not self.fields or not all(name.strip() for name in self.fields):
-            raise ConfigError("fields must be generic, full, raw or a list of names and globs, none of them empty")
+            words = "generic, full, raw, saved-query or a list of names and globs"
+            raise ConfigError(f"fields must be {words}, none of them empty")
+        for name in self.extra_fields:
+            _check_field(name)
         if self.query and self.saved_query:
             raise ConfigError("query and saved_query cannot both be set")
+        if self.fields == "saved-query" and not self.saved_query:
+            raise ConfigError("fields = saved-query needs saved_query, whose columns are meant")
+
+    def asked(self, name: str) -> str:
+        """The entity type that the table `name` asks for at Axonius."""
+        return self.type or name
+
+
+def _check_field(name: str) -> None:
+    """Refuse what no field is called; the sentence does not repeat it, since it may be a secret that lost its way."""
+    if name != name.strip():
+        raise ConfigError("extra_fields has a name with white space at its ends")
+    if not name:
+        raise ConfigError("extra_fields has an empty name")
+    if not name.isprintable() or not _QUOTES.isdisjoint(name):
+        raise ConfigError("extra_fields has a name with a quote or an invisible character, which no field has")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +116,34 @@ class Settings:
         if len({name.lower() for name in known}) < len(known):
             raise ConfigError("two instances have the same name, upper and lower case aside")
         check_names("entities", self.entities)
+        self._check_tables()
         for name in self.run.instances:
             if name not in known:
                 raise ConfigError(f"there is no instance {name!r}{nearest(name, known)}")
 
+    def _check_tables(self) -> None:
+        if len({name.lower() for name in self.entities}) < len(self.entities):
+            raise ConfigError("two tables of entities have the same name, upper and lower case aside")
+        for name, table in self.entities.items():
+            if name == DEFAULT_ENTITY and table.type:
+                raise ConfigError(f"[entities.{name}]: type can be set only in a table with a name of its own")
+        for name in self.tables:
+            if not _TABLE.fullmatch(name):  # it becomes a table of databases that take no other names
+                rule = "small letters, digits and underscores, the first a letter"
+                raise ConfigError(f"[entities.{name}]: a table with a type must be called with {rule}")
+
     def entity(self, name: str) -> EntitySettings:
-        """What is asked of this entity type; `default` speaks for those not named."""
+        """What is asked of this table; `default` speaks for those not named."""
         return self.entities.get(name) or self.entities.get(DEFAULT_ENTITY) or EntitySettings()
+
+    def asked(self, name: str) -> str:
+        """The entity type that the table `name` asks for at Axonius: the only place where the two are told apart."""
+        return self.entity(name).asked(name)
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Tables that are not called like their entity type → that type."""
+        return {name: table.type for name, table in self.entities.items() if table.type not in ("", name)}
 
     def chosen(self) -> tuple[InstanceSettings, ...]:
         """The instances of this run, in the order of the configuration."""

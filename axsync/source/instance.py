@@ -2,18 +2,20 @@
 
 import asyncio
 import math
+import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
-from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, v1
+from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, SavedQuery, v1
 from axsync.engine import together
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
 from axsync.events import Notice
 from axsync.fields import Field
-from axsync.model import MAX_LIMIT, Page, Reply, Request, Window
+from axsync.model import Page, Reply, Request, Window
+from axsync.source.queries import EndlessList, QueryMissing, choose_query, list_queries
 from axsync.transport import Ask, Transport
 
 CYCLE_SECONDS = 10.0
@@ -21,6 +23,7 @@ CYCLE_SECONDS = 10.0
 WAIT_PAUSE = 15.0  # seconds between two looks while waiting for a cycle's end
 UNSTABLE = frozenset({"running", "starting", "stopping"})  # OQ-28
 POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job (API reference 4.4)
+_ID = re.compile(r"[0-9a-f]{24}")  # as saved queries have it
 _NOBODY = Ask()
 
 TOLD_AFTER = 5.0  # seconds of waiting for a count, after which people should know what is awaited
@@ -47,6 +50,8 @@ class Source:
     _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)
     _agreed: bool = False  # a page was answered, so the dialect holds
     _agree_once: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _queries: tuple[SavedQuery, ...] | None = None
+    _queries_once: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def _ask(self, request: Request, read: Callable[[Reply, str], T], ask: Ask = _NOBODY) -> T:
         host = self.transport.host
@@ -130,33 +135,49 @@ class Source:
                     raise
                 self.dialect = replace(self.dialect, refused=self.dialect.refused | {key})
 
-    async def saved_query(self, name: str, entity: str) -> str:
-        """The AQL of a saved query, for a generation that cannot be asked by its name. Raises: BadRequest."""
-        for row in await self._saved_queries():
-            view = row.get("view")
-            query = view.get("query") if isinstance(view, dict) else None
-            if row.get("name") == name and row.get("module", entity) == entity and isinstance(query, dict):
-                return str(query.get("filter") or "")
-        host = self.transport.host
-        raise BadRequest(f"{host} has no saved query {name!r} for {entity}", host=host, status=None)
+    async def queries(self) -> tuple[SavedQuery, ...]:
+        """All saved queries, listed once."""
+        async with self._queries_once:
+            if self._queries is None:
+                self._queries = await list_queries(self.api, self.transport)
+        return self._queries
 
-    async def _saved_queries(self) -> list[dict[str, object]]:
-        """All of v1's: fewer may come than were asked for, so only an empty or repeated page is the end."""
-        rows: list[dict[str, object]] = []
-        while True:
-            place = {"page[offset]": str(len(rows)), "page[limit]": str(MAX_LIMIT)}
-            request = v1.listing_request("queries", **place)
-            more = await self._ask(request, lambda reply, host: v1.read_listing(reply, "queries", host))
-            if not more or more[0] in rows:
-                return rows
-            rows += more
+    async def saved_query(self, word: str, entity: str) -> SavedQuery | None:
+        """The saved query that this name or id means; None where v2 does not let its list be read.
+
+        Raises: QueryMissing; EndlessList; in v1, which must be told the AQL, also what keeps the list from being read.
+        """
+        try:
+            queries = await self.queries()
+        except EndlessList:
+            raise
+        except (NotOffered, BadRequest, BadAnswer, Unreachable):
+            if self.api is v1:
+                raise
+            return None
+        return choose_query(queries, word, entity, host=self.transport.host)
+
+    async def lacks_query(self, word: str, entity: str) -> str:
+        """Why there is no such saved query; empty where there is one, or where nothing can be told."""
+        try:
+            await self.saved_query(word, entity)
+        except QueryMissing as error:
+            return str(error)
+        except (NotOffered, BadRequest, BadAnswer, Unreachable):
+            pass  # its lane will meet the same, or go on by name
+        return ""
 
     async def question(self, question: Question) -> Question:
-        """The question in terms that this generation understands."""
-        if self.api is v1 and question.saved_query:
-            query = await self.saved_query(question.saved_query, question.entity)
-            return replace(question, query=query, saved_query="")
-        return question
+        """The question in terms that this generation understands. Raises: as `saved_query`."""
+        word = question.saved_query
+        if not word:
+            return question
+        found = await self.saved_query(word, question.entity)
+        if found is None:
+            return replace(question, saved_query_id=word if _ID.fullmatch(word) else "")
+        if self.api is v1:
+            return replace(question, query=found.aql, saved_query="")
+        return replace(question, saved_query=found.name, saved_query_id=found.id)
 
     async def offered(
         self, wanted: Sequence[str] = (), *, patience: float = POLL_TOTAL

@@ -91,7 +91,7 @@ def test_the_catalogue_of_v1_is_read_as_the_reference_has_it() -> None:
 
     assert fields == (
         *ROOT_FIELDS,
-        Field("specific_data.data.last_seen", Many(STAMP), None, "Last Seen"),
+        Field("specific_data.data.last_seen", STAMP, None, "Last Seen"),
         Field("specific_data.data.network_interfaces", NICS, None, "Network Interfaces"),
         Field("adapters_data.acme_edr_adapter.agent_uuid", TEXT, "acme_edr_adapter", "Agent UUID"),
     )
@@ -119,6 +119,8 @@ def test_the_catalogue_of_v2_is_read_as_the_reference_has_it() -> None:
     [
         ({"type": "string"}, TEXT),
         ({"type": "string", "format": "date-time"}, STAMP),
+        ({"type": "string", "format": "due-date"}, STAMP),
+        ({"type": "string", "format": "ticket-vendor"}, TEXT),
         ({"type": "string", "format": "date"}, Atom("date")),
         *(({"type": "string", "format": f}, TEXT) for f in ("time", "ip", "ip_preferred", "subnet", "version", "tag")),
         *(({"type": "string", "format": f}, TEXT) for f in ("expirable-tag", "connection_label", "os-distribution")),
@@ -143,9 +145,9 @@ def test_the_catalogue_of_v2_is_read_as_the_reference_has_it() -> None:
         ({"type": None}, Atom("unknown")),
         ({"type": 7}, Atom("unknown")),
         ({}, Atom("unknown")),
-        ({"type": "array", "items": {"type": "array", "items": []}}, Many(Atom("json"))),
-        ({"type": "array", "items": {"type": "array"}}, Many(Atom("json"))),
-        ({"type": "array", "is_complex": True}, Many(Atom("json"))),
+        ({"type": "array", "items": {"type": "array", "items": []}}, Many(Atom("unknown"))),
+        ({"type": "array", "items": {"type": "array"}}, Many(Atom("unknown"))),
+        ({"type": "array", "is_complex": True}, Many(Atom("unknown"))),
     ],
 )
 def test_an_adapter_field_has_the_kind_of_its_type(entry: dict[str, object], kind: Kind | None) -> None:
@@ -160,6 +162,8 @@ def test_an_adapter_field_has_the_kind_of_its_type(entry: dict[str, object], kin
         ("specific_data.data.x", {"type": "integer"}, Many(Atom("integer"))),
         ("specific_data.data.x", {"type": "wormhole"}, Many(Atom("unknown"))),
         ("specific_data.data.x", {"type": "array", "items": {"type": "string"}}, Many(TEXT)),
+        ("specific_data.data.user_created", {"type": "string", "format": "date-time"}, Many(STAMP)),
+        ("specific_data.data.cpu_count", {"type": "integer"}, Many(Atom("integer"))),
         ("specific_data.data.hostname_preferred", {"type": "string"}, TEXT),
         (
             "specific_data.data.ips_preferred",
@@ -175,6 +179,70 @@ def test_an_adapter_field_has_the_kind_of_its_type(entry: dict[str, object], kin
 def test_an_aggregated_field_is_a_list(name: str, entry: dict[str, object], kind: Kind) -> None:
     """One value per adapter; `_preferred` is Axonius' pick, and the four roots are what they always are."""
     assert kind_of(name, **entry) == kind
+
+
+@pytest.mark.parametrize(
+    "name", ["last_seen", "fetch_time", "first_fetch_time", "last_logon", "last_password_change", "ad.last_logon"]
+)
+def test_dates_that_servers_merge_are_expected_as_one_value(name: str) -> None:
+    """By their names; a v2 catalogue has no format for them, and what has another format is no date."""
+    full = f"specific_data.data.{name}"
+
+    assert kind_of(full, type="string", format="date-time") == STAMP
+    assert kind_of(full, type="string") == TEXT
+    assert kind_of(full, type="string", format="version") == Many(TEXT)
+    assert kind_of(full, type="integer") == Many(Atom("integer"))
+    assert kind_of(full, type="array", format="date-time", items={"type": "string"}) == Many(STAMP)
+
+
+NICS_NAME = "specific_data.data.network_interfaces"
+INLINE = {"type": "array", "items": {"type": "array", "items": [{"name": "mac", "type": "string"}]}}
+PREFERRED: Entry = {"name": f"{NICS_NAME}.ips_preferred", "type": "array", "title": "Preferred IPs"}
+COUNTED: Entry = {"name": f"{NICS_NAME}.mac_count", "type": "integer"}
+MAC: Entry = {"name": f"{NICS_NAME}.mac", "type": "string"}
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        pytest.param([{"name": NICS_NAME, **INLINE}], id="v1, which lists the members in their parent"),
+        pytest.param([{"name": NICS_NAME, "type": "array", "is_complex": True}, MAC], id="v2, which lists no members"),
+        pytest.param(
+            [{"name": NICS_NAME, "type": "array", "is_complex": True}, {**MAC, "part_of_table": True}],
+            id="8.0, which marks the members",
+        ),
+    ],
+)
+def test_what_is_picked_or_counted_of_objects_is_a_field_of_its_own(above: list[Entry]) -> None:
+    """It is no member: kind by its own entry, and no list is made of it."""
+    fields = fields_of([*above, PREFERRED, COUNTED], None)
+
+    assert fields == (
+        Field(NICS_NAME, Many(Group((Member("mac", "mac", TEXT),)))),
+        Field(f"{NICS_NAME}.ips_preferred", Many(Atom("unknown")), None, "Preferred IPs"),
+        Field(f"{NICS_NAME}.mac_count", Atom("integer")),
+    )
+
+
+def test_true_members_stay_members() -> None:
+    """Those that a parent lists, those that 8.0 marks, and those that only sound like a pick."""
+    inline = {"name": "a.n", "type": "array", "items": {"type": "array", "items": [{"name": "hit_count"}]}}
+    bare = {"name": "a.n", "type": "array", "is_complex": True}
+    listed = fields_of([inline, {"name": "a.n.hit_count", "type": "integer"}], None)
+    marked = fields_of([bare, {"name": "a.n.hit_count", "type": "integer", "part_of_table": "n"}], None)
+    named = fields_of([bare, {"name": "a.n.preferred_name", "type": "string"}], None)
+
+    assert [[f.name for f in fields] for fields in (listed, marked, named)] == [["a.n"]] * 3
+    assert marked[0].kind == Many(Group((Member("hit_count", "hit_count", Atom("integer")),)))
+
+
+def test_the_category_of_custom_fields_is_kept() -> None:
+    """`gui` in both generations, so that the default selection can tell them from adapters' fields."""
+    site = {"name": "adapters_data.gui.custom_site", "type": "string", "title": "Site"}
+    expected = Field("adapters_data.gui.custom_site", TEXT, "gui", "Site")
+
+    assert v2.read_fields(reply({"gui": [site]}), HOST)[-1] == expected
+    assert v1.read_fields(reply({"meta": {"generic": [], "specific": {"gui": [site]}}}), HOST)[-1] == expected
 
 
 def test_complex_fields_nest() -> None:
@@ -229,7 +297,7 @@ def test_a_dotted_name_whose_parent_is_simple_is_a_root() -> None:
 
 
 def test_pictures_inside_objects_are_left_out() -> None:
-    """The other keys stay; an object of nothing else is JSON."""
+    """The other keys stay; an object of nothing else is JSON, so that no page makes columns of pictures."""
     picture = {"name": "icon", "type": "string", "format": "logo"}
     name = {"name": "name", "type": "string"}
 

@@ -46,7 +46,7 @@ def test_a_query_and_a_day_go_into_pages_and_counts_alike() -> None:
     chosen = {"filter": '("x" == 1)', "history": "2026-11-21T00:02:11"}
     assert page[1] == "/api/users"
     assert page[2]["data"]["attributes"].items() >= chosen.items()
-    assert page[2]["data"]["attributes"]["fields"] == {"users": []}
+    assert "fields" not in page[2]["data"]["attributes"]
     assert count == (
         "POST",
         "/api/users/count",

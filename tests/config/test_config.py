@@ -165,7 +165,27 @@ def test_a_file_without_an_instance_is_completed_by_the_variables() -> None:
         (INSTANCE.replace('url = "https://acme"\n', ""), "a.toml: [instances.prod] url is empty"),
         (INSTANCE.replace("acme", "acme/api"), "a.toml: [instances.prod] url has a path after the host"),
         (INSTANCE.replace("prod", '"a/b"'), "a.toml: [instances.a/b] name must be written with 1 to 64"),
-        ("[entities.devices]\nfields = 5\n", "a.toml: [entities.devices] fields must be one of generic, full, raw or"),
+        (
+            "[entities.devices]\nfields = 5\n",
+            "a.toml: [entities.devices] fields must be one of generic, full, raw, saved-query or a list of texts, not",
+        ),
+        ("[entities.a]\ntpye = 1\n", "a.toml: [entities.a] unknown key 'tpye'; did you mean 'type'?"),
+        (
+            "[entities.a]\nextra_field = []\n",
+            "a.toml: [entities.a] unknown key 'extra_field'; did you mean 'extra_fields'?",
+        ),
+        ('[entities.a]\nextra_fields = "x"\n', "a.toml: [entities.a] extra_fields must be a list of texts, not a text"),
+        ('[entities.a]\nextra_fields = ["a\'b"]\n', "a.toml: [entities.a] extra_fields has a name with a quote"),
+        ('[entities.a]\nfields = "saved-query"\n', "a.toml: [entities.a] fields = saved-query needs saved_query"),
+        ('[entities.default]\ntype = "users"\n', "a.toml: [entities.default] type can be set only in a table with"),
+        (
+            '[entities.users]\ntype = "devices"\n',
+            "a.toml: [entities.users]: 'users' is an entity type itself, so a table for 'devices' needs another name",
+        ),
+        (
+            "[entities.a]\n[entities.b]\n[entities.a]\n",
+            "a.toml: there are two tables [entities.a], the second one at line 3",
+        ),
         ('[entities.devices]\nfields = "all"\n', "a.toml: [entities.devices] fields must be one of generic, full"),
         ("[entities.devices]\nfields = [5]\n", "a.toml: [entities.devices] fields must be one of generic, full"),
         ("[entities.devices]\nquery = []\n", "a.toml: [entities.devices] query must be a text, not this list"),
@@ -261,6 +281,36 @@ def test_entity_types_inherit_from_the_default() -> None:
 
     assert entities["default"] == entities["x"] == EntitySettings(saved_query="all", max_columns=7)
     assert entities["users"] == EntitySettings(query="u", max_columns=7)
+
+
+def test_the_columns_of_a_saved_query_are_inherited_with_it() -> None:
+    """Who sets another query does not want the columns of the saved one."""
+    default = '[entities.default]\nsaved_query = "all"\nfields = "saved-query"\n'
+    entities = loaded(INSTANCE + default + '[entities.a]\nquery = "u"\n[entities.b]\nsaved_query = "b"\n').entities
+
+    assert entities["a"] == EntitySettings(query="u")
+    assert entities["b"] == EntitySettings(saved_query="b", fields="saved-query")
+
+
+def test_a_table_of_another_type_is_loaded() -> None:
+    """With what it inherits."""
+    text = '[entities.default]\nextra_fields = ["a.b"]\n[entities.servers]\ntype = "devices"\n'
+    entities = loaded(INSTANCE + text).entities
+
+    assert entities["servers"] == EntitySettings(type="devices", extra_fields=("a.b",))
+
+
+def test_the_examples_of_the_documented_file_load() -> None:
+    """Also those that are comments: they are settings as soon as they are not."""
+    text = (CONFIG / "axsync.toml").read_text("utf-8")
+    entities = text[text.index("# [entities.devices]") : text.index("[run]")]
+    examples = "\n".join(line[2:] for line in entities.splitlines() if re.match(r"# (\[|\w+ = )", line))
+    read = loaded(INSTANCE + examples).entities
+
+    assert read["devices"].extra_fields == ("software_cves.cve_id_count", "specific_data.connection_label")
+    assert read["windows_servers"] == EntitySettings(
+        type="devices", saved_query="Windows servers", fields="saved-query"
+    )
 
 
 def test_the_command_line_wins() -> None:

@@ -219,7 +219,7 @@ def test_gzip_has_fewer_levels() -> None:
 @pytest.mark.parametrize("names", [(), ("",), ("hostname", " ")])
 def test_an_empty_list_of_fields_is_refused(names: tuple[str, ...]) -> None:
     """A list of fields names at least one, and no blank one."""
-    with pytest.raises(ConfigError, match=r"^fields must be generic, full, raw or a list"):
+    with pytest.raises(ConfigError, match=r"^fields must be generic, full, raw, saved-query or a list"):
         EntitySettings(fields=names)
 
 
@@ -227,6 +227,81 @@ def test_a_query_and_a_saved_query_exclude_each_other() -> None:
     """Only one of the two ways to choose assets can be set."""
     with pytest.raises(ConfigError, match="query and saved_query cannot both be set"):
         EntitySettings(query="a", saved_query="b")
+
+
+def test_the_columns_of_a_saved_query_need_one() -> None:
+    """By name or id."""
+    assert EntitySettings(fields="saved-query", saved_query="Servers").fields == "saved-query"
+    with pytest.raises(ConfigError, match=r"^fields = saved-query needs saved_query"):
+        EntitySettings(fields="saved-query", query="a")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "extra_fields has an empty name"),
+        (" os.type", "extra_fields has a name with white space at its ends"),
+        ("os.type\t", "extra_fields has a name with white space at its ends"),
+        ("\u00a0os", "extra_fields has a name with white space at its ends"),
+        *(
+            (f"5ecr3t{odd}x", "extra_fields has a name with a quote or an invisible")
+            for odd in "\"'`\0\n\x7f\u200b\ud800"
+        ),
+    ],
+)
+def test_a_name_that_no_field_has_is_refused_unrepeated(name: str, sentence: str) -> None:
+    """White space at the ends, quotes, control characters; what fields are really called is taken."""
+    with pytest.raises(ConfigError) as caught:
+        EntitySettings(extra_fields=("os.type", name))
+
+    assert str(caught.value).startswith(sentence)
+    assert "5ecr3t" not in str(caught.value)
+    odd = (
+        "adapters_data.esx_like.Custom Attribute (x:y)",
+        "specific_data.data.rack: no. «7»",
+        "software_cves.cve_id_count",
+    )
+    assert EntitySettings(extra_fields=odd).extra_fields == odd
+
+
+def test_a_table_may_ask_for_another_type_than_its_name() -> None:
+    """`asked` tells what goes to Axonius; where no type is said, it is the name."""
+    tables = {
+        "servers": EntitySettings(type="devices"),
+        "users": EntitySettings(),
+        "devices": EntitySettings(type="devices"),
+    }
+    settings = Settings(LakeSettings(), (PROD,), tables)
+
+    assert [settings.asked(name) for name in ("servers", "users", "software", "devices")] == [
+        "devices",
+        "users",
+        "software",
+        "devices",
+    ]
+    assert settings.tables == {"servers": "devices"}
+
+
+@pytest.mark.parametrize("name", ["Servers", "my-servers", "my.servers", "2servers"])
+def test_a_table_with_a_type_is_called_like_one(name: str) -> None:
+    """As databases take no other names; a type of Axonius is called as it is called."""
+    with pytest.raises(
+        ConfigError, match=rf"^\[entities\.{name}\]: a table with a type must be called with small letters"
+    ):
+        Settings(LakeSettings(), (PROD,), {name: EntitySettings(type="devices")})
+    assert Settings(LakeSettings(), (PROD,), {name: EntitySettings()}).tables == {}
+
+
+def test_the_default_has_no_type() -> None:
+    """Or every entity type would be that one."""
+    with pytest.raises(ConfigError, match=r"^\[entities\.default\]: type can be set only in a table with a name"):
+        Settings(LakeSettings(), (PROD,), {"default": EntitySettings(type="devices")})
+
+
+def test_tables_that_some_systems_cannot_tell_apart_are_refused() -> None:
+    """Two tables must not share a folder where case does not count."""
+    with pytest.raises(ConfigError, match=r"^two tables of entities have the same name"):
+        Settings(LakeSettings(), (PROD,), {"servers": EntitySettings(), "Servers": EntitySettings()})
 
 
 def test_an_unknown_instance_is_refused_with_the_nearest() -> None:

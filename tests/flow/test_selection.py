@@ -5,8 +5,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from axsync.emulator import Emulator
+from axsync.emulator import Emulator, Mishap
 from axsync.emulator.catalogue import catalogue_v2
+from axsync.errors import ConfigError
 from axsync.events import Notice
 from axsync.settings import EntitySettings, Fields
 from tests.flow.harness import ONE_WALK_EACH, WALKS, Lab, attributes, fields_asked, pages
@@ -51,12 +52,13 @@ async def test_a_query_selects_the_rows(lab: Lab, start: Start, profile: str, pa
 
 @pytest.mark.parametrize(("profile", "paging"), ONE_WALK_EACH)
 async def test_a_saved_query_selects_the_rows(lab: Lab, start: Start, profile: str, paging: str) -> None:
-    """Its name is enough; where the server takes no names, its AQL is looked up."""
+    """Its name is enough: its id is looked up, or its AQL where the server takes neither."""
     emulator = await start(profile, {"devices": 200})
     types = {"devices": EntitySettings(saved_query="Linux machines")}
     await lab.run(lab.settings(lab.instance(emulator, paging=paging), types=types))
 
-    word = {"filter": LINUX} if profile == "v1" else {"saved_query_name": "Linux machines"}
+    query = next(q for q in emulator.instance.queries if q.name == "Linux machines")
+    word = {"filter": LINUX} if profile == "v1" else {"saved_query_id": query.id}
     assert all(told(emulator, key) == {value} for key, value in word.items())
     assert lab.ids("devices") == having(emulator, OS_TYPE, "Linux")
 
@@ -72,9 +74,23 @@ async def test_a_saved_query_far_down_the_list_is_found(lab: Lab, start: Start) 
 
 
 @pytest.mark.parametrize("profile", ["p6164", "p70", "p90", "v1"])
-async def test_a_saved_query_that_is_not_there_fails_its_lane(lab: Lab, start: Start, profile: str) -> None:
-    """Everything, in place of a selection, would be a lie; the other type is published."""
+async def test_a_saved_query_that_is_not_there_is_refused(lab: Lab, start: Start, profile: str) -> None:
+    """Everything, in place of a selection, would be a lie; the nearest of that type is named, nothing is written."""
     emulator = await start(profile)
+    types = {"devices": EntitySettings(saved_query="Linux machine")}
+    with pytest.raises(ConfigError, match="no saved query 'Linux machine' for devices; did you mean 'Linux machines'"):
+        await lab.run(lab.settings(lab.instance(emulator), types=types))
+
+    assert pages(emulator.log) == []
+    assert not lab.lake.exists()
+
+
+@pytest.mark.parametrize("profile", ["p6164", "p70", "p90"])
+async def test_a_saved_query_that_cannot_be_looked_up_and_is_not_there_fails_its_lane(
+    lab: Lab, start: Start, profile: str
+) -> None:
+    """The server refuses the name; the other type is published."""
+    emulator = await start(profile, mishaps=(Mishap("403", on="queries"),))
     types = {"devices": EntitySettings(saved_query="Nothing of that name")}
     ran = await lab.run(lab.settings(lab.instance(emulator), types=types))
 
@@ -158,11 +174,12 @@ def catalogue(emulator: Emulator) -> Sequence[str]:
 
 @pytest.mark.parametrize("profile", ["p6164", "p6167", "p90", "v1"])
 async def test_generic_means_no_adapter(lab: Lab, start: Start, profile: str) -> None:
-    """Aggregated fields only."""
+    """Aggregated fields and the tenant's own ones."""
     asked = await listed(lab, await start(profile), "generic")
 
     assert OS_TYPE in asked
-    assert not any(name.startswith("adapters_data.") for name in asked)
+    assert "adapters_data.gui.custom_business_unit" in asked
+    assert not any(name.startswith("adapters_data.") and not name.startswith("adapters_data.gui.") for name in asked)
 
 
 @pytest.mark.parametrize("profile", ["p6164", "p6167", "p90", "v1"])

@@ -2,12 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.errors import UnknownEntity
-from axsync.fields import Atom, Field, Many
+from axsync.errors import ConfigError, UnknownEntity
+from axsync.fields import Atom, Field, Many, group
 from axsync.model import ID_FIELD, Lane
-from axsync.plan import RAW, choose_lanes, closest, select_fields
+from axsync.plan import RAW, WELL_KNOWN, choose_lanes, closest, refuse_misnamed, select_fields
+from axsync.settings import Fields
 
-TEXT = Atom("text")
+TEXT, UNKNOWN = Atom("text"), Atom("unknown")
 ID = Field(ID_FIELD, TEXT)
 ADAPTERS = Field("adapters", Many(TEXT))
 HOST = Field("specific_data.data.hostname", Many(TEXT))
@@ -105,3 +106,165 @@ def test_no_field_is_asked_for_twice(catalogue: list[Field], wish: str | tuple[s
     names = select_fields(catalogue, wish).names  # type: ignore[arg-type]  # as above
 
     assert len(set(names)) == len(names)
+
+
+NICS = Field("specific_data.data.nics", Many(group([("mac", TEXT), ("subnets", Many(group([("cidr", TEXT)])))])))
+IPS = Field("specific_data.data.nics.ips_preferred", Many(TEXT))
+OPEN = Field("specific_data.data.cves", Many(UNKNOWN))
+REGION = Field("adapters_data.aws_adapter.nets", Many(group([("mac", TEXT)])), "aws_adapter")
+SITE = Field("adapters_data.gui.custom_site", TEXT, "gui")
+COMPLEX = (ID, HOST, NICS, IPS, OPEN, REGION, SITE)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fields", "folded"),
+    [
+        ("nics.mac", [NICS], [NICS]),
+        ("specific_data.data.nics.mac", [NICS], [NICS]),
+        ("nics.subnets.cidr", [NICS], [NICS]),
+        ("nics.*", [NICS, IPS], [NICS]),
+        ("specific_data.data.nics.*", [NICS, IPS], [NICS]),
+        ("nics.m?c", [NICS], [NICS]),
+        ("nics.ips_preferred", [IPS], []),
+        ("nics", [NICS], []),
+        ("nics*", [NICS, IPS], []),
+        ("*preferred", [IPS], []),
+        ("*", [HOST, NICS, IPS, OPEN, REGION, SITE], []),
+        ("cves.cve_id", [OPEN], [OPEN]),
+        ("cves.*", [OPEN], [OPEN]),
+        ("*.mac", [NICS, REGION], [NICS, REGION]),
+        ("adapters_data.aws_adapter.nets.mac", [REGION], [REGION]),
+        ("adapters_data.aws_adapter.*", [REGION], []),
+    ],
+)
+def test_a_pattern_for_members_takes_their_parent(pattern: str, fields: list[Field], folded: list[Field]) -> None:
+    """With what it matches of its own, and a notice for each parent that it does not name."""
+    selection = select_fields(COMPLEX, (pattern,))
+
+    assert selection.fields == (ID, *fields)
+    assert selection.unmatched == ()
+    assert selection.notices == tuple(f"{pattern!r}: inside of {f.name}, which is copied whole" for f in folded)
+
+
+@pytest.mark.parametrize("pattern", ["nics.mca", "nics.subnets.nope", "hostname.x", "cve.x", "nics."])
+def test_a_pattern_that_is_no_member_matches_nothing(pattern: str) -> None:
+    """A mistyped member takes no parent along."""
+    selection = select_fields(COMPLEX, (pattern,))
+
+    assert (selection.fields, selection.unmatched, selection.notices) == ((ID,), (pattern,), ())
+
+
+def test_the_default_has_the_fields_of_the_tenant() -> None:
+    """Site, owner, business unit: people group everything by them. Adapters' fields stay out."""
+    assert select_fields(COMPLEX, "generic").fields == (ID, HOST, NICS, IPS, OPEN, SITE)
+
+
+WELL = ("specific_data.data.network_interfaces.ips_preferred", "specific_data.data.network_interfaces.mac_preferred")
+
+
+@pytest.mark.parametrize("wish", ["generic", "full"])
+def test_well_known_fields_of_devices_are_asked_for_by_default(wish: Fields) -> None:
+    """They are optional, unless the catalogue lists them."""
+    listed = Field(WELL[0], Many(TEXT))
+
+    assert WELL_KNOWN == {"devices": WELL}
+    assert select_fields((ID,), wish, entity="devices").names == (ID_FIELD, *WELL)
+    assert select_fields((ID,), wish, entity="devices").optional == frozenset(WELL)
+    assert select_fields((ID, listed), wish, entity="devices").fields[1] == listed
+    assert select_fields((ID, listed), wish, entity="devices").optional == {WELL[1]}
+    assert select_fields((ID,), wish, entity="users").names == (ID_FIELD,)
+
+
+@pytest.mark.parametrize("wish", ["raw", ("hostname",)])
+def test_well_known_fields_are_not_forced_on_a_list(wish: Fields) -> None:
+    """Who names the fields, or takes whole records, has what was wished."""
+    assert not set(WELL) & set(select_fields(CATALOGUE, wish, entity="devices").names)
+
+
+@pytest.mark.parametrize(
+    ("extra", "name"),
+    [
+        ("cves.cve_id_count", "specific_data.data.cves.cve_id_count"),
+        ("never_heard_of", "specific_data.data.never_heard_of"),
+        ("specific_data.connection_label", "specific_data.connection_label"),
+        ("adapters_data.x_adapter.y z", "adapters_data.x_adapter.y z"),
+        ("meta_data.client_used", "meta_data.client_used"),
+        ("_id", "_id"),
+        ("labels", "labels"),
+    ],
+)
+@pytest.mark.parametrize("wish", ["generic", "full", "raw", ("hostname",)])
+def test_extra_fields_are_asked_for_whatever_is_listed(wish: Fields, extra: str, name: str) -> None:
+    """By their full name; the first page decides what they are."""
+    selection = select_fields((ID, HOST, OPEN), wish, extra=(extra,))
+
+    assert selection.fields[-1] == Field(name, UNKNOWN)
+    assert selection.unlisted == {name}
+    assert selection.optional == frozenset()
+    assert name not in selection.listed
+
+
+def test_an_extra_field_that_is_listed_is_just_selected() -> None:
+    """Nothing is to be told of it, but that a member brings its parent."""
+    selection = select_fields(
+        COMPLEX, ("nics.ips_preferred",), extra=("hostname", "nics.mac", "nics.subnets.cidr", ID_FIELD)
+    )
+
+    assert selection.fields == (ID, IPS, HOST, NICS)
+    assert selection.unlisted == frozenset()
+    inside = "'specific_data.data.nics.mac', 'specific_data.data.nics.subnets.cidr'"
+    assert selection.notices == (f"{inside}: inside of specific_data.data.nics, which is copied whole",)
+
+
+def test_a_well_known_field_that_is_an_extra_one_is_not_optional() -> None:
+    """Who names it wants its column."""
+    selection = select_fields((ID,), "generic", entity="devices", extra=("network_interfaces.ips_preferred",))
+
+    assert selection.unlisted == {WELL[0]}
+    assert selection.optional == {WELL[1]}
+    assert sorted(selection.names) == sorted((ID_FIELD, *WELL))
+
+
+def test_the_columns_of_a_saved_query_are_selected_in_their_order() -> None:
+    """Members bring their parent, unlisted names are asked for, and words for everything are passed over."""
+    columns = (
+        SITE.name,
+        "specific_data",
+        "specific_data.data.nics.mac",
+        "specific_data.data.new",
+        HOST.name,
+        SITE.name,
+    )
+    selection = select_fields(COMPLEX, "saved-query", columns=columns, entity="devices")
+
+    assert selection.names == (ID_FIELD, SITE.name, NICS.name, "specific_data.data.new", HOST.name)
+    assert selection.unlisted == {"specific_data.data.new"}
+    assert not selection.open
+
+
+def test_a_saved_query_whose_columns_are_not_known_is_left_to_the_server() -> None:
+    """No names go out, also no extra ones; what is always served has its columns."""
+    selection = select_fields(CATALOGUE, "saved-query", extra=("x",), entity="devices")
+
+    assert selection.open
+    assert selection.names == ()
+    assert selection.fields == (ID, ADAPTERS)
+    assert (selection.unlisted, selection.optional) == (frozenset(), frozenset())
+
+
+def test_what_is_refused_leaves_the_selection() -> None:
+    """Wherever it was named."""
+    selection = select_fields((ID, HOST), "generic", entity="devices", extra=("x", "y"))
+
+    left = selection.without([WELL[0], "specific_data.data.x"])
+
+    assert left.names == (ID_FIELD, HOST.name, "specific_data.data.y", WELL[1])
+    assert left.unlisted == {"specific_data.data.y"}
+    assert left.optional == {WELL[1]}
+
+
+def test_a_table_that_is_called_like_another_type_is_refused() -> None:
+    """One that is called like nothing else is not."""
+    refuse_misnamed({"servers": "devices"}, ["devices", "users"])
+    with pytest.raises(ConfigError, match=r"^\[entities\.users\]: 'users' is an entity type itself"):
+        refuse_misnamed({"users": "devices"}, ["devices", "users"])
