@@ -15,6 +15,7 @@ from axsync.errors import (
     Unreachable,
     Untrusted,
     UsageError,
+    WebPage,
 )
 from axsync.events import Observer
 from axsync.runs.begin import all_of
@@ -132,6 +133,8 @@ def _failed(name: str, error: ServerError, text: str = "") -> CheckStep:
         advice = "`proxy_user` and `proxy_password`, or user and password in the variable that names the proxy"
     elif isinstance(error, Untrusted):
         advice = _TLS_ADVICE[error.fault]
+    elif isinstance(error, WebPage) and name == "API":
+        advice = f"again later; if it stays, check `url`: it has to be that of Axonius itself; {ROLE}"
     elif isinstance(error, Unreachable) and name == "API":
         advice = "again later; the host is there, and gave no usable answer"
     elif error.status == 200 and error.detail and name == "API":
