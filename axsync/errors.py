@@ -36,6 +36,7 @@ AxsyncError
 │   ├── BadRequest           400 or 422: the server names what it does not understand
 │   ├── Unreachable          no usable answer after all tries (exit 75 when nothing else was reached)
 │   │   ├── Untrusted        no safe connection: a certificate that proves nothing, or one that is missing (exit 1)
+│   │   ├── WebPage          a web page in place of JSON: a login, or a product that is being upgraded (exit 75)
 │   │   └── TooHeavy         5xx or timeouts for a page that could be asked for in smaller ones
 │   └── BadAnswer            an answer that is not what the contract says, tries used up
 ├── LaneError                a guard stopped a walk: loop, endless listing
@@ -248,6 +249,10 @@ class Untrusted(Unreachable):
 
 class TooHeavy(Unreachable):
     """5xx or timeouts, more than once, for a page that could be asked for in smaller ones."""
+
+
+class WebPage(Unreachable):
+    """A web page with status 200 in place of JSON, as for a login or during maintenance; `detail` has its title."""
 
 
 class BadAnswer(ServerError):

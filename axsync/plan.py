@@ -79,23 +79,20 @@ def choose_lanes(
     configured: Collection[str] = (),
     heard_of: Collection[str] = (),
 ) -> tuple[Lane, ...]:
-    """Lanes for the wanted entity types (all offered ones when none is named) on all instances.
+    """Lanes for the wanted entity types on all instances, or for what each of them offers where none is named.
 
-    `offered` is instance → entity types; `configured` are names that may be asked for though no list has them,
-    `heard_of` is where a mistyped name may find its nearest.
-    Raises: UnknownEntity where no instance offers a wanted type.
+    `offered` is instance → entity types. A wanted type is tried on every instance if one of them offers it, the
+    settings have it (`configured`) or it is well known (`heard_of`): a list may be short of it, and where it is really
+    not there, that is the outcome of its lane.
+    Raises: UnknownEntity for a wanted type that nobody knows.
     """
+    everywhere = sorted({e for types in offered.values() for e in types})
+    known = {*everywhere, *configured, *heard_of}
     for entity in wanted:
-        everywhere = sorted({e for types in offered.values() for e in types})
-        if entity not in everywhere and entity not in configured:
-            near = closest(entity, [e for e in (*everywhere, *heard_of) if e != entity])
+        if entity not in known:
+            near = closest(entity, (*everywhere, *heard_of))
             raise UnknownEntity(entity, instance=", ".join(offered), nearest=near)
-    lanes = [
-        Lane(name, entity)
-        for name, types in offered.items()
-        for entity in (wanted or types)
-        if entity in types or entity in configured
-    ]
+    lanes = [Lane(name, entity) for name, types in offered.items() for entity in (wanted or types)]
     return tuple(dict.fromkeys(lanes))
 
 

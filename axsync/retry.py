@@ -59,6 +59,11 @@ def backoff(attempt: int, jitter: Jitter) -> float:
     return jitter(0.0, min(CAP, BASE * 2.0 ** (attempt - 1)))
 
 
+def longest_wait(tries: int) -> float:
+    """Seconds that so many tries take in all where every pause between two of them is as long as it may be."""
+    return sum(min(CAP, BASE * 2.0**pause) for pause in range(tries - 1))
+
+
 def after_status(status: int, header: str | None, *, attempt: int, now: datetime, jitter: Jitter) -> Pause | None:
     """The pause before asking again after a status, None where asking again is no use."""
     if status not in RETRIED:

@@ -1,5 +1,7 @@
 """What a page says about itself, read without making its rows into objects."""
 
+import html
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -11,6 +13,13 @@ from axsync.shape.borders import NotWhole, member
 
 SMALL_PAGE = 1 << 16  # bytes; below this, counting rows costs less than not knowing
 _TAIL = 1 << 16  # bytes searched for a trailing `meta`
+WORDS_BYTES = 1 << 16
+"""As much of an answer is looked at for words. They are far fewer in the end, and cut only where secrets are out."""
+
+_MARKUP = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\x00]*+<")
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*+[{\[]")
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_NOT_YET = frozenset({202, 204})  # answers that need no body, whatever type it would have
 
 
 class PageMeta(msgspec.Struct, frozen=True):
@@ -125,20 +134,46 @@ def refuse_error(answer: Mapping[str, object], reply: Reply, host: str) -> None:
         raise BadAnswer(f"{host} answered a count with an error", host=host, status=reply.status, detail=words)
 
 
+def is_web_page(reply: Reply) -> bool:
+    """Whether a good status carries a page for people: markup, or what is called HTML and does not begin as JSON.
+
+    A login form, or the notice that stands before a product that is being upgraded. JSON is JSON whatever it is called.
+    """
+    if _MARKUP.match(reply.body):
+        return True
+    called = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return called == "text/html" and reply.status not in _NOT_YET and not _JSON.match(reply.body)
+
+
+def page_title(body: bytes) -> str:
+    """What a web page is called, or the beginning of it. Not cut and not redacted yet: as `error_words`."""
+    text = _beginning(body)
+    found = _TITLE.search(text)
+    return " ".join(html.unescape(found[1]).split()) if found and found[1].strip() else text
+
+
 def error_words(body: bytes) -> str:
-    """The server's own words for an error, or the beginning of whatever it sent."""
+    """The server's own words for an error, or the beginning of whatever it sent.
+
+    At most `WORDS_BYTES` long: whoever shows them takes secrets out first and cuts afterwards, since of a secret that
+    is cut its first half would be left.
+    """
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return body[:200].decode("utf-8", "replace")
+        return _beginning(body)
     if isinstance(answer, dict):
         listed = answer.get("errors")
         if isinstance(listed, list):
-            return "; ".join(_one_error(e) for e in listed)[:500]
+            return "; ".join(_one_error(e) for e in listed)[:WORDS_BYTES]
         for key in ("error", "message"):
             if key in answer:
-                return str(answer[key])[:500]
-    return body[:200].decode("utf-8", "replace")
+                return str(answer[key])[:WORDS_BYTES]
+    return _beginning(body)
+
+
+def _beginning(body: bytes) -> str:
+    return body[:WORDS_BYTES].decode("utf-8", "replace")
 
 
 def _one_error(error: object) -> str:

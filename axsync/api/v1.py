@@ -76,10 +76,10 @@ def entities_request() -> Request | None:
     return None
 
 
-def read_entities(reply: Reply, host: str) -> tuple[str, ...]:
+def read_entities(reply: Reply, host: str) -> dict[str, str]:
     """Never asked in v1."""
     del reply, host
-    return ()
+    return {}
 
 
 def fields_request(entity: str) -> Request:

@@ -71,19 +71,29 @@ def entities_request() -> Request:
     return _get("v2.entities")
 
 
-def read_entities(reply: Reply, host: str) -> tuple[str, ...]:
-    """Slugs; entries are strings, or objects on some versions (OQ-17)."""
+def read_entities(reply: Reply, host: str) -> dict[str, str]:
+    """Slug → title, empty where none is told; entries are strings, or objects on some versions (OQ-17)."""
     listed = _json(reply, host).get("asset_types")
     if not isinstance(listed, list):
         raise BadAnswer(f"{host} answered without a list of entity types", host=host, status=reply.status)
-    slugs = [_slug(entry) for entry in listed]
-    return tuple(dict.fromkeys(s for s in slugs if s))
+    titles: dict[str, str] = {}
+    for entry in listed:
+        slug, title = _slug_and_title(entry)
+        if slug:
+            titles[slug] = titles.get(slug) or title
+    return titles
 
 
-def _slug(entry: object) -> str | None:
+def _slug_and_title(entry: object) -> tuple[str, str]:
     if isinstance(entry, Mapping):
-        entry = next((entry[k] for k in ("name", "asset_type", "id", "value") if isinstance(entry.get(k), str)), None)
-    return entry if isinstance(entry, str) else None
+        return _text(entry, "name", "asset_type", "id", "value"), _text(entry, "title", "display_name", "label")
+    return (entry, "") if isinstance(entry, str) else ("", "")
+
+
+def _text(entry: Mapping[str, object], *keys: str) -> str:
+    """The first of these keys that holds a text with something in it."""
+    texts = (value for key in keys if isinstance(value := entry.get(key), str))
+    return next((text for text in texts if text.strip()), "")
 
 
 def fields_request(entity: str) -> Request:

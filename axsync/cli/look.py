@@ -29,7 +29,7 @@ Exit codes: 0 all is well, 2 settings that a run refuses, 4 refused credential, 
 ENTITIES = """\b
 Examples:
   axsync entities
-  axsync entities --output json | jq -r '.[].entity'"""
+  axsync entities --output json | jq -r '.[] | [.entity, .title] | @tsv'"""
 
 FIELDS = """\b
 Examples:
@@ -58,10 +58,11 @@ def check(context: click.Context, /) -> None:
 @speech_options
 @click.pass_context
 def entities(context: click.Context, /) -> None:
-    """Entity types that the instance offers, with counts.
+    """Entity types that the instance offers, with titles and counts.
 
-    Those that the credential may not read are listed too, with the reason. Where a server cannot list its types, the
-    known ones are tried.
+    The name in the first column is what axsync is asked for, the title what Axonius calls the type in its pages:
+    "Security Findings" are `vulnerability_instances`. Types that the credential may not read are listed too, with the
+    reason. Where a server cannot list its types, the known ones are tried.
     """
     from axsync.console.listing import show_entities  # noqa: PLC0415  as above
 

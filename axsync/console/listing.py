@@ -46,8 +46,9 @@ def _mark(step: CheckStep) -> str:
 
 
 def _rights(entities: Sequence[EntityCheck]) -> Table:
-    rows = tuple((e.entity, e.state, "" if e.count is None else number(e.count), e.note) for e in entities)
-    return Table(("entity type", "right", "count", ""), ("left", "left", "right", "left"), rows).without_empty()
+    rows = tuple((e.entity, e.title, e.state, "" if e.count is None else number(e.count), e.note) for e in entities)
+    titles = ("entity type", "title", "right", "count", "")
+    return Table(titles, ("left", "left", "left", "right", "left"), rows).without_empty()
 
 
 def check_exit_code(checks: Sequence[InstanceCheck]) -> int:
@@ -58,14 +59,16 @@ def check_exit_code(checks: Sequence[InstanceCheck]) -> int:
 
 def show_entities(rows: Sequence[EntityRow], console: Console) -> None:
     several = len({row.instance for row in rows}) > 1
-    cells = tuple(
-        (row.instance if several else "", row.entity, "" if row.count is None else number(row.count), row.note or "")
-        for row in rows
-    )
+    cells = tuple((row.instance if several else "", row.entity, row.title, *_count_and_note(row)) for row in rows)
     known = sum(row.count or 0 for row in rows)
-    total = ("", counted(len(rows), "entity type"), number(known), "")
-    table = Table(("instance", "entity type", "count", ""), ("left", "left", "right", "left"), cells, total)
+    total = ("", counted(len(rows), "entity type"), "", number(known), "")
+    titles = ("instance", "entity type", "title", "count", "")
+    table = Table(titles, ("left", "left", "left", "right", "left"), cells, total)
     show(table.without_empty() if cells else table, console)
+
+
+def _count_and_note(row: EntityRow) -> tuple[str, str]:
+    return "" if row.count is None else number(row.count), row.note
 
 
 def show_fields(rows: Sequence[FieldRow], console: Console) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from axsync.api.titles import title_of
 from axsync.engine import together
 from axsync.errors import (
     BadAnswer,
@@ -15,6 +16,7 @@ from axsync.errors import (
     Unreachable,
     Untrusted,
     UsageError,
+    WebPage,
 )
 from axsync.events import Observer
 from axsync.runs.begin import all_of
@@ -82,8 +84,8 @@ async def _check(
         try:
             source = await probe(instance, transport)
             found = await _offered(source, wanted)
-            entities = _entities(found, wanted)
-            steps += [*_answered(source), _clock(transport.skew), await _discovery(source), _summed(entities)]
+            entities = _entities(found, wanted, source.titles)
+            steps += [*_answered(source), _clock(transport.skew), await _discovery(source), _summed(entities, wanted)]
             seen[instance.name] = source, source.listed or tuple(found)
         except ServerError as error:
             steps = _stopped(steps, error)
@@ -132,6 +134,8 @@ def _failed(name: str, error: ServerError, text: str = "") -> CheckStep:
         advice = "`proxy_user` and `proxy_password`, or user and password in the variable that names the proxy"
     elif isinstance(error, Untrusted):
         advice = _TLS_ADVICE[error.fault]
+    elif isinstance(error, WebPage) and name == "API":
+        advice = f"again later; if it stays, check `url`: it has to be that of Axonius itself; {ROLE}"
     elif isinstance(error, Unreachable) and name == "API":
         advice = "again later; the host is there, and gave no usable answer"
     elif error.status == 200 and error.detail and name == "API":
@@ -191,15 +195,17 @@ async def _discovery(source: Source) -> CheckStep:
 
 
 async def _offered(source: Source, wanted: Sequence[str]) -> Found:
+    """What the instance lists, and what is named, which a run tries whether it is listed or not."""
     found = await source.offered(patience=COUNT_SECONDS)
-    unheard = [] if source.listed else [name for name in wanted if name not in found]
+    unheard = [name for name in wanted if name not in found]
     return found | (await source.offered(unheard, patience=COUNT_SECONDS) if unheard else {})
 
 
-def _entities(found: Found, wanted: Sequence[str]) -> tuple[EntityCheck, ...]:
+def _entities(found: Found, wanted: Sequence[str], titles: Mapping[str, str]) -> tuple[EntityCheck, ...]:
     checked = [_entity_check(name, count) for name, count in found.items()]
-    checked += [EntityCheck(name, "not offered") for name in wanted if name not in found]
-    return tuple(sorted(checked, key=lambda one: one.entity))
+    checked += [EntityCheck(name, "not offered") for name in dict.fromkeys(wanted) if name not in found]
+    titled = [replace(one, title=title_of(one.entity, titles.get(one.entity, ""))) for one in checked]
+    return tuple(sorted(titled, key=lambda one: one.entity))
 
 
 def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:
@@ -213,7 +219,7 @@ def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:
     return EntityCheck(name, "not offered" if isinstance(found, BadRequest) else "failed", note=_told(found))
 
 
-def _summed(entities: Sequence[EntityCheck]) -> CheckStep:
+def _summed(entities: Sequence[EntityCheck], wanted: Sequence[str]) -> CheckStep:
     counts: dict[str, int] = {}
     for one in entities:
         counts[one.state] = counts.get(one.state, 0) + 1
@@ -225,4 +231,7 @@ def _summed(entities: Sequence[EntityCheck]) -> CheckStep:
         return replace(step, ok=False, failure="other", advice=ROLE)
     if counts.get("forbidden"):
         return replace(step, advice="a role that may view what is forbidden, or leave it out: [run] entities")
+    absent = [one.entity for one in entities if one.state == "not offered" and one.entity in wanted]
+    if absent:
+        return replace(step, advice=f"another list in [run] entities: a run skips {', '.join(absent)} here")
     return step

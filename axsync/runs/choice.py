@@ -4,11 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 from axsync.api import KNOWN_ENTITIES
 from axsync.engine import together
-from axsync.errors import BadRequest, ConfigError
+from axsync.errors import BadRequest, ConfigError, ServerError
 from axsync.model import Lane
 from axsync.plan import choose_lanes, closest, refuse_misnamed
 from axsync.settings import DEFAULT_ENTITY, Settings
 from axsync.source import Source
+
+EVERYWHERE = frozenset({"devices", "users"})
+"""Every instance has them, so what is refused about them is the question."""
 
 
 async def chosen_lanes(settings: Settings, sources: Mapping[str, Source]) -> tuple[Lane, ...]:
@@ -39,6 +42,17 @@ async def lanes_among(
 def _with_tables(settings: Settings, types: Collection[str]) -> tuple[str, ...]:
     """The types that an instance offers, and the tables with names of their own that ask for one of them."""
     return (*types, *(name for name, entity in settings.tables.items() if entity in types))
+
+
+def refuses_type(source: Source, entity: str, error: ServerError, *, plain: bool) -> bool:
+    """Whether a 4xx, to a count or a first page, means that this instance has no such type.
+
+    It does so for types that the server's own list lacks. Where it has no list, a refusal may be about the question as
+    well, so that has to be `plain`: without a query that somebody wrote.
+    """
+    refused = isinstance(error, BadRequest) and 400 <= (error.status or 0) < 500  # HTTP: errors of whoever asks
+    lacking = entity not in source.listed if source.listed else plain and entity not in EVERYWHERE
+    return refused and lacking
 
 
 async def _offered(settings: Settings, source: Source) -> tuple[str, ...]:

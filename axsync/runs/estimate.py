@@ -13,7 +13,7 @@ from axsync.model import Lane
 from axsync.publish import Lake
 from axsync.publish.history import readable
 from axsync.runs.begin import all_of, local_lake, refuse_future
-from axsync.runs.choice import chosen_lanes
+from axsync.runs.choice import chosen_lanes, refuses_type
 from axsync.runs.forecast import (
     Bounds,
     Experience,
@@ -149,7 +149,10 @@ async def _counted(settings: Settings, source: Source, lane: Lane) -> tuple[int 
     except NotOffered as error:
         return None, "forbidden" if error.status == 403 else "not offered", "" if error.status == 403 else f"{error}"
     except (BadRequest, BadAnswer, Unreachable) as error:
-        return None, "unknown", f"{error}" + (f" ({error.detail})" if error.detail else "")
+        wish = settings.entity(lane.entity)
+        absent = refuses_type(source, settings.asked(lane.entity), error, plain=not (wish.query or wish.saved_query))
+        words = f"{error}" + (f" ({error.detail})" if error.detail else "")
+        return None, "not offered" if absent else "unknown", words
     if count is None:
         return None, "readable", "the server has no count ready"
     return count, "readable" if count else "empty", ""

@@ -5,9 +5,10 @@ import time
 from dataclasses import dataclass, replace
 
 from axsync.engine import LaneWalk, Stored
-from axsync.errors import AxsyncError, LaneError, NotOffered, OutOfTime, StorageError
+from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import Outcome, Page, Verdict
+from axsync.runs.choice import refuses_type
 from axsync.runs.question import least
 from axsync.runs.reading import LaneReader, MarkExpired
 from axsync.runs.reconcile import Reconciler
@@ -43,8 +44,8 @@ class LaneRun:
             await self.stock.seal(self.reader)
             minutes = self.reader.shop.run.deadline_minutes
             outcome = self._failed(OutOfTime(f"the {minutes:g} minutes that this run may take are over"))
-        except NotOffered as error:
-            outcome = self._failed(error) if self.stock.begun or self.reader.size else self._skipped(error)
+        except (NotOffered, BadRequest) as error:
+            outcome = self._skipped(error) if self._is_absent(error) else self._failed(error)
         except StorageError:
             raise
         except AxsyncError as error:
@@ -59,6 +60,14 @@ class LaneRun:
             self.stock.close(outcome)
         self.reader.shop.observe(LaneClosed(outcome))
         return outcome
+
+    def _is_absent(self, error: NotOffered | BadRequest) -> bool:
+        """Whether the type is not there, or not for this account; where rows were served, it is."""
+        if self.stock.begun or self.reader.size:
+            return False
+        reader = self.reader
+        plain = not (reader.entity.query or reader.entity.saved_query)
+        return isinstance(error, NotOffered) or refuses_type(reader.source, reader.asked, error, plain=plain)
 
     def _begin(self) -> float:
         """When it would have begun, had this process done all of it."""
@@ -158,7 +167,7 @@ class LaneRun:
             notices=tuple(reader.notices),
         )
 
-    def _skipped(self, error: NotOffered) -> Outcome:
+    def _skipped(self, error: NotOffered | BadRequest) -> Outcome:
         why = "forbidden" if error.status == 403 else "not offered"
         reason = f"{why}: {with_detail(error)}"
         self.reader.notice(f"skipped, {reason}")

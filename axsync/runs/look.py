@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from axsync.api import KNOWN_ENTITIES
+from axsync.api.titles import title_of
 from axsync.engine import together
 from axsync.errors import NotOffered, ServerError, UnknownEntity
 from axsync.events import Observer
@@ -19,14 +20,15 @@ async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) ->
     """The entity types that each instance offers, with counts. Raises: ConfigError, ServerError."""
     async with open_sources(settings, all_of(observers)) as sources:
         found = await together([source.offered() for source in _alive(sources).values()])
-    rows = zip(_alive(sources), found, strict=True)
-    return tuple(_entity_row(name, e, c) for name, types in rows for e, c in sorted(types.items()))
+    rows = zip(_alive(sources).values(), found, strict=True)
+    return tuple(_entity_row(source, e, c) for source, types in rows for e, c in sorted(types.items()))
 
 
-def _entity_row(instance: str, entity: str, found: int | ServerError | None) -> EntityRow:
+def _entity_row(source: Source, entity: str, found: int | ServerError | None) -> EntityRow:
+    title = title_of(entity, source.titles.get(entity, ""))
     if isinstance(found, ServerError):
-        return EntityRow(instance, entity, None, f"{found}")
-    return EntityRow(instance, entity, found)
+        return EntityRow(source.name, entity, None, f"{found}", title)
+    return EntityRow(source.name, entity, found, title=title)
 
 
 def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:

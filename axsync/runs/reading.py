@@ -132,13 +132,13 @@ class LaneReader:
 
         Raises: NotOffered where the type cannot be read; other ServerErrors.
         """
-        self.question = await question_for(self.source, self._asked, self.entity, self.shop.run.as_of)
+        self.question = await question_for(self.source, self.asked, self.entity, self.shop.run.as_of)
         self.before = await self.count()
         catalogue = await self._catalogue(readable=self.before is not None)
         self._select(catalogue, await self._saved_columns())
 
     @property
-    def _asked(self) -> str:
+    def asked(self) -> str:
         """The entity type at Axonius; the lane is called like its table."""
         return self.entity.asked(self.lane.entity)
 
@@ -151,7 +151,7 @@ class LaneReader:
 
     async def _catalogue(self, *, readable: bool) -> tuple[Field, ...]:
         try:
-            return await self.source.fields(self._asked, self._ask)
+            return await self.source.fields(self.asked, self._ask)
         except (BadRequest, BadAnswer, NotOffered) as error:
             if isinstance(error, NotOffered) and not readable:
                 raise
@@ -162,7 +162,7 @@ class LaneReader:
         """The columns of the saved query where these are wanted; None where they are not, or are not known."""
         if self.entity.fields != "saved-query":
             return None
-        found = await self.source.saved_query(self.entity.saved_query, self._asked)
+        found = await self.source.saved_query(self.entity.saved_query, self.asked)
         return (found.fields or None) if found else None
 
     def _select(self, catalogue: tuple[Field, ...], columns: tuple[str, ...] | None = None) -> None:
@@ -171,7 +171,7 @@ class LaneReader:
             self.notice("the saved query lists no columns; the generic fields are copied")
             wish = "generic"
         extra = self.entity.extra_fields
-        selection = select_fields(catalogue, wish, entity=self._asked, extra=extra, columns=columns)
+        selection = select_fields(catalogue, wish, entity=self.asked, extra=extra, columns=columns)
         self._selection = self._unlisted.settle(selection)
         self._tell_selection(selection)
         self.question = replace(self.question, fields=self._selection.names)
@@ -180,7 +180,7 @@ class LaneReader:
     def _tell_selection(self, selection: Selection) -> None:
         for name in selection.unmatched:
             near = closest_field(name, selection.listed)
-            self.notice(f"no field of {self._asked} matches {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+            self.notice(f"no field of {self.asked} matches {name!r}" + (f"; did you mean {near!r}?" if near else ""))
         for text in selection.notices:
             self.notice(text)
         if selection.open:

@@ -43,12 +43,16 @@ class CheckStep:
 
 @dataclass(frozen=True, slots=True)
 class EntityCheck:
-    """Whether an entity type can be read with this credential; `note` has the server's words where it cannot."""
+    """Whether an entity type can be read with this credential; `note` has the server's words where it cannot.
+
+    `title` is what people call the type, which may differ from its name.
+    """
 
     entity: str
     state: Literal["readable", "empty", "forbidden", "not licensed", "not offered", "failed"]
     count: int | None = None
     note: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,13 @@ class InstanceCheck:
 
 @dataclass(frozen=True, slots=True)
 class EntityRow:
-    """An entity type that an instance offers."""
+    """An entity type that an instance offers; `title` is what people call it."""
 
     instance: str
     entity: str
     count: int | None
     note: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from axsync.publish import Lake, RunFacts
 from axsync.publish.manifest import worst
 from axsync.retry import Jitter
 from axsync.runs.begin import all_of, alone, facts_of, local_lake, moment, refuse_future
-from axsync.runs.choice import chosen_lanes
+from axsync.runs.choice import chosen_lanes, refuses_type
 from axsync.runs.guard import emptied, hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
@@ -186,6 +186,11 @@ class _Run:
         except (NotOffered, BadAnswer) as error:
             return Outcome(lane, "skipped", with_detail(error))
         except (BadRequest, Unreachable) as error:
+            wish = self.settings.entity(lane.entity)
+            if refuses_type(
+                source, self.settings.asked(lane.entity), error, plain=not (wish.query or wish.saved_query)
+            ):
+                return Outcome(lane, "skipped", with_detail(error))
             error.add_note(str(lane))
             self.errors.append(error)
             return Outcome(lane, "partial", with_detail(error))

@@ -5,7 +5,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
@@ -45,6 +45,7 @@ class Source:
     dialect: Dialect
     version: str | None = None
     listed: tuple[str, ...] | None = None  # entity types that the server lists itself
+    titles: Mapping[str, str] = field(default_factory=dict)  # what it calls them, as far as it tells
     _cycle: str | None = None
     _cycle_at: float = -math.inf
     _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)

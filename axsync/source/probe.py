@@ -43,7 +43,8 @@ async def _introduce(source: Source, *, sure: bool) -> Source:
         if not sure and not hidden:
             raise
     cycle = await source.discovery()
-    source.listed = await _listed(source)
+    source.titles = await _listed(source)
+    source.listed = tuple(source.titles) or None
     ill = await _taste(source)
     # Errors told with status 200 look like answers, until not one of them says anything.
     if isinstance(ill, BadAnswer) and not (hidden or source.version or cycle or source.listed):
@@ -56,15 +57,16 @@ async def _about(api: Api, transport: Transport) -> str | None:
     return await transport.ask(api.about_request(), lambda reply: api.read_about(reply, host), Ask())
 
 
-async def _listed(source: Source) -> tuple[str, ...] | None:
+async def _listed(source: Source) -> dict[str, str]:
+    """Entity type → its title, nothing where the server has no list."""
     request = source.api.entities_request()
     if request is None:
-        return None
+        return {}
     host = source.transport.host
     try:
-        return await source.transport.ask(request, lambda reply: source.api.read_entities(reply, host), Ask()) or None
+        return await source.transport.ask(request, lambda reply: source.api.read_entities(reply, host), Ask())
     except (NotOffered, BadRequest, BadAnswer):
-        return None  # the path may be routed to get-by-id and answer 400, 404, 405 (API reference 3.3, step 3)
+        return {}  # the path may be routed to get-by-id and answer 400, 404, 405 (API reference 3.3, step 3)
 
 
 async def _taste(source: Source) -> ServerError | None:

@@ -2,15 +2,20 @@
 
 from urllib.parse import urlsplit
 
-from axsync.api.envelope import error_words
-from axsync.errors import BadAnswer, BadRequest, NotOffered, Refused, Unreachable
+from axsync.api.envelope import error_words, is_web_page, page_title
+from axsync.errors import BadAnswer, BadRequest, NotOffered, Refused, Unreachable, WebPage
 from axsync.model import Reply
+from axsync.signs import Heard
 
 
 class Told(Unreachable):
     """A status that says: not now."""
 
     retry_after: str | None = None
+
+
+class ToldPage(Told, WebPage):
+    """A web page with a good status, which says the same."""
 
 
 class TimedOut(Unreachable):
@@ -21,6 +26,10 @@ class Hopeless(Unreachable):
     """Asking again cannot help."""
 
 
+class HopelessPage(Hopeless, WebPage):
+    """Web pages for so long that asking again is no use."""
+
+
 class TooLarge(BadAnswer, Hopeless):
     """More bytes than one page may have."""
 
@@ -29,9 +38,11 @@ class Redirected(BadAnswer, Hopeless):
     """The server points elsewhere; the keys stay here."""
 
 
-def judge(reply: Reply, host: str) -> None:
-    """Let a good answer pass. Raises: what its status means."""
+def judge(reply: Reply, host: str, *, instance: str) -> None:
+    """Let a good answer pass. Raises: what its status means; a web page with a good status means what 502 means."""
     if 200 <= reply.status < 300:
+        if is_web_page(reply):
+            raise _page(reply, host, instance)
         return
     words = error_words(reply.body)
     status = reply.status
@@ -56,4 +67,22 @@ def _place(location: str) -> str:
         place = urlsplit(location).netloc.rpartition("@")[2]
     except ValueError:
         place = ""
-    return place[:100] or "another place"
+    return place or "another place"
+
+
+def heard(reply: Reply) -> Heard:
+    """What an answer says about its host: whoever stands before a product that is away answers in its place."""
+    if reply.status == 429:
+        return "busy"
+    return "failed" if reply.status >= 500 or (reply.status < 300 and is_web_page(reply)) else "good"
+
+
+def _page(reply: Reply, host: str, instance: str) -> ToldPage:
+    told = ToldPage(page_sentence(host, instance), host=host, status=reply.status, detail=page_title(reply.body))
+    told.retry_after = reply.headers.get("retry-after")
+    return told
+
+
+def page_sentence(host: str, instance: str) -> str:
+    """What a web page in place of JSON is called."""
+    return f"{host} (instance {instance}) answered with a web page (login or maintenance page) instead of JSON"

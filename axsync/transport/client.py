@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import aiohttp
 
+from axsync.api.envelope import page_title
 from axsync.credentials import Credential, redact
 from axsync.errors import (
     BadAnswer,
@@ -22,13 +23,13 @@ from axsync.errors import (
     TooHeavy,
     Unreachable,
     Untrusted,
+    WebPage,
 )
 from axsync.events import Answered, Event, Observer, Retried
 from axsync.model import Lane, Reply, Request
 from axsync.pace import HostDead, Pace, Place
-from axsync.retry import Jitter, Pause, after_status, backoff
-from axsync.signs import Heard
-from axsync.transport.answers import Hopeless, TimedOut, Told, judge
+from axsync.retry import Jitter, Pause, after_status, backoff, longest_wait
+from axsync.transport.answers import Hopeless, HopelessPage, TimedOut, Told, heard, judge, page_sentence
 from axsync.transport.ask import Ask
 from axsync.transport.bearer import REQUEST, Bearer, Token, buying_headers, read_token
 from axsync.transport.way import Unprintable, Way
@@ -41,6 +42,12 @@ LOOK_SECONDS = 30.0
 """A question that was answered before, asked to see whether a host is there, gets no longer than this …"""
 KNOWN_BYTES = 1 << 16
 """… and had an answer smaller than this."""
+WORDS_MOST = 500
+"""Characters of a sentence, and of the server's words, that an error keeps once secrets are out."""
+PATIENT_TRIES = 6
+"""Whoever allows so many tries, which is the default, wants to get past an upgrade; fewer are just as many."""
+BAD_GATEWAY = 502
+"""What a web page in place of JSON means: somebody answers for a product that is away."""
 
 
 class Transport:
@@ -64,6 +71,7 @@ class Transport:
         self._refused: Refused | None = None
         self._known: Request | None = None  # the question with the smallest answer so far
         self._known_size = KNOWN_BYTES
+        self._page_title: str | None = None  # of the web page that was the last answer, if it was one
         self._wire: Wire | None = None
         self._bearer = Bearer(self._buy) if credential.kind == "oauth" else None
         self.host = way.host
@@ -89,15 +97,17 @@ class Transport:
 
         Raises: TooHeavy, where `ask` has less patience than there are tries.
         """
-        attempt, timeouts, heavy = 0, 0, 0
+        attempt, timeouts, heavy, failed_at = 0, 0, 0, math.inf
         while True:
             attempt += 1
             try:
                 return await self._once(request, read, ask, timeouts)
             except (Unreachable, BadAnswer) as error:
                 timeouts += isinstance(error, TimedOut)
+                # A web page says nothing about how much was asked for.
                 heavy += isinstance(error, TimedOut) or (error.status or 0) >= 500
-                pause, failed = self._pause(error, attempt), error
+                failed_at = min(failed_at, self._pace.clock())
+                pause, failed = self._pause(error, attempt, self._pace.clock() - failed_at), error
                 if pause is None:
                     raise
             ask.counters.retries += 1
@@ -106,22 +116,42 @@ class Transport:
             if heavy and ask.patience is not None and heavy >= ask.patience():
                 raise TooHeavy(str(failed), host=self.host, status=failed.status, detail=failed.detail) from None
 
-    def _pause(self, error: ServerError, attempt: int) -> Pause | None:
-        """How long to wait, None where there is no use; the whole host waits where it is to."""
+    def _pause(self, error: ServerError, attempt: int, waited: float) -> Pause | None:
+        """How long to wait, None where there is no use; the whole host waits where it is to.
+
+        `waited` is for how many seconds this request has failed so far.
+        """
         if isinstance(error, Hopeless | Untrusted):
             return None
-        # A host that fails whoever asks is asked as rarely as one that fails the same request as often.
-        count = max(attempt, self._pace.failures if self._pace.broken else 0)
         pause: Pause | None
+        count = self._count(attempt)
         if isinstance(error, Told):
-            now = datetime.now(UTC)
-            pause = after_status(error.status or 0, error.retry_after, attempt=count, now=now, jitter=self._jitter)
+            status = BAD_GATEWAY if isinstance(error, WebPage) else error.status or 0
+            pause = after_status(status, error.retry_after, attempt=count, now=datetime.now(UTC), jitter=self._jitter)
         else:
             pause = Pause(backoff(count, self._jitter))
         if pause is not None and (pause.whole_host or self._pace.broken):
             self._pace.quiet(pause.seconds)
         tries = min(self._settings.tries, BAD_ANSWER_TRIES if isinstance(error, BadAnswer) else 100)
-        return None if attempt >= tries else pause
+        return pause if attempt < tries or self._starts_up(error, waited) else None
+
+    def _count(self, attempt: int) -> int:
+        """By how many failures the next pause is measured."""
+        if self._known is None:
+            return min(attempt, max(1, self._settings.tries - 1))
+        # A host that fails whoever asks is asked as rarely as one that fails the same request as often.
+        return max(attempt, self._pace.failures if self._pace.broken else 0)
+
+    def _starts_up(self, error: ServerError, waited: float) -> bool:
+        """Whether tries that are used up are not enough.
+
+        In a run the looks at a host bridge the time in which its product is upgraded; before the first answer there is
+        nothing to look with. Pauses are drawn, so six tries may be over in a moment: they get the time that they might
+        have taken. Only where somebody answers: a refused connection is told as soon as ever.
+        """
+        tries = self._settings.tries
+        answers = isinstance(error, Told) and error.status != 429  # HTTP: too many requests
+        return answers and self._known is None and tries >= PATIENT_TRIES and waited < longest_wait(tries)
 
     async def _once(self, request: Request, read: Callable[[Reply], T], ask: Ask, timeouts: int) -> T:
         renewed = False
@@ -144,15 +174,25 @@ class Transport:
                 self._refused = error if isinstance(error, Refused) else self._refused
                 raise self._hushed(error) from None
             except HostDead:
-                message = f"{self.host} gave no usable answer {self._pace.failures} times in a row"
-                raise Hopeless(message, host=self.host) from None
+                raise self._hushed(self._given_up()) from None
+
+    def _given_up(self) -> Hopeless:
+        """Why nobody asks this host any more."""
+        times = f"gave no usable answer {self._pace.failures} times in a row"
+        if self._page_title is None:
+            return Hopeless(f"{self.host} {times}", host=self.host)
+        message = f"{page_sentence(self.host, self.way.settings.name)}, and {times}"
+        return HopelessPage(message, host=self.host, status=200, detail=self._page_title)  # HTTP: OK
 
     def _hushed(self, error: ServerError) -> ServerError:
-        """The error without what is secret, should the server have repeated it; what it was made of is forgotten."""
+        """The error without what is secret, should the server have repeated it; what it was made of is forgotten.
+
+        Only then is it cut: a secret that is cut in two would not be found.
+        """
 
         def hush(text: str) -> str:
             text = redact(text, self._credential, *(self._bearer.seen if self._bearer else ()))
-            return self.way.proxy.hush(text) if self.way.proxy else text
+            return (self.way.proxy.hush(text) if self.way.proxy else text)[:WORDS_MOST]
 
         error.detail = hush(error.detail)
         error.args = tuple(hush(arg) if isinstance(arg, str) else arg for arg in error.args)
@@ -175,7 +215,8 @@ class Transport:
         try:
             return await self.ask(REQUEST, lambda reply: read_token(reply, host), Ask())
         except Unreachable as error:
-            raise Hopeless(str(error), host=host, status=error.status, detail=error.detail) from None
+            kind = HopelessPage if isinstance(error, WebPage) else Hopeless
+            raise kind(str(error), host=host, status=error.status, detail=error.detail) from None
         except (NotOffered, BadRequest, BadAnswer) as error:
             message = f"{host} gives no token for this OAuth client"
             self._refused = Refused(message, host=host, status=error.status, detail=error.detail or str(error))
@@ -185,11 +226,11 @@ class Transport:
         try:
             reply = await self._send(request, self._timeout(this.timeouts), this.token)
         except (Unreachable, ProxyRefused):
+            self._page_title = None
             self._tell(ask.lane, None, place.answered("failed"))
             raise
-        seconds = place.answered(_heard(reply.status))
-        self._tell(ask.lane, reply.status, seconds)
-        judge(reply, self.host)
+        seconds = self._hear(ask.lane, reply, place)
+        judge(reply, self.host, instance=self.way.settings.name)
         answer = read(reply)
         if len(reply.body) < self._known_size and request is not REQUEST:
             self._known, self._known_size = request, len(reply.body)
@@ -203,14 +244,24 @@ class Transport:
         try:
             token = self._bearer.current if self._bearer else None
             reply = await self._send(known, self._timeout(0, most=LOOK_SECONDS), token)
-            self._tell(None, reply.status, place.answered(_heard(reply.status)))
+            self._hear(None, reply, place)
         except Unreachable:
+            self._page_title = None
             self._tell(None, None, place.answered("failed"))
         if self._pace.broken:
             failures = self._pace.failures
             seconds = backoff(failures, self._jitter)
             self._pace.quiet(seconds)
             self._observe(Retried(None, self.host, failures, seconds, f"{self.host} is not there yet"))
+
+    def _hear(self, lane: Lane | None, reply: Reply, place: Place) -> float:
+        """An answer has come: the pace learns from it, observers are told; seconds since the request left."""
+        heard_of_host = heard(reply)
+        seconds = place.answered(heard_of_host)
+        is_page = heard_of_host == "failed" and reply.status < 300  # HTTP: it would be a good answer
+        self._page_title = page_title(reply.body) if is_page else None
+        self._tell(lane, reply.status, seconds)
+        return seconds
 
     def _tell(self, lane: Lane | None, status: int | None, seconds: float) -> None:
         pace = self._pace
@@ -237,7 +288,3 @@ class _Try:
 
     timeouts: int
     token: Token | None
-
-
-def _heard(status: int) -> Heard:
-    return "busy" if status == 429 else "failed" if status >= 500 else "good"

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.api import GENERATIONS
-from axsync.api.envelope import SMALL_PAGE, error_words
+from axsync.api.envelope import SMALL_PAGE, WORDS_BYTES, error_words, is_web_page, page_title
 from axsync.errors import BadAnswer
-from axsync.model import Generation, Window
+from axsync.model import Generation, Reply, Window
 from tests.api.asked import HOST, raw
 
 WINDOW = Window(2, 20, 10)
@@ -202,6 +202,57 @@ def test_the_servers_own_words_are_kept(body: bytes, words: str) -> None:
 
 
 @given(st.binary(max_size=40) | st.integers(0, 3000).map(lambda n: json.dumps({"error": "x" * n}).encode()))
-def test_no_error_floods_the_log(body: bytes) -> None:
-    """However long it is, and whatever its bytes are."""
-    assert len(error_words(body)) <= 500
+def test_words_of_an_error_are_bounded_and_whole(body: bytes) -> None:
+    """Whatever its bytes are. They are cut for people only when secrets are out, and never grow beyond that bound."""
+    assert len(error_words(body)) <= WORDS_BYTES
+    assert len(error_words(b"x" * 3 * WORDS_BYTES)) == WORDS_BYTES
+    assert error_words(b"x" * 700) == "x" * 700
+
+
+PEOPLE = {
+    "markup": (b"<!DOCTYPE html><html></html>", "text/html"),
+    "white space before it": (b" \r\n\t<html>", "text/html"),
+    "a byte order mark before it": (b"\xef\xbb\xbf\n<html>", "application/json"),
+    "UTF-16": ("<html>".encode("utf-16"), ""),
+    "markup that is called JSON": (b"<html>", "application/json"),
+    "what is called HTML and is text": (b"We are back soon.", "Text/HTML; charset=utf-8"),
+    "what is called HTML and is nothing": (b"", "text/html"),
+}
+MACHINES = {
+    "an object": (b'{"assets": []}', "application/json"),
+    "an object that is called HTML": (b'\xef\xbb\xbf {"assets": []}', "text/html"),
+    "a list that is called HTML": (b"\n[]", "text/html; charset=utf-8"),
+    "an error": (b'{"error": "<html>"}', "application/json"),
+    "nothing": (b"", "application/json"),
+    "null": (b"null", ""),
+    "text": (b"You are lacking some permissions", "text/plain"),
+    "a long pause": (b" " * 100_000, "application/json"),
+}
+
+
+@pytest.mark.parametrize("told", [*PEOPLE, *MACHINES])
+def test_a_page_for_people_is_told_from_an_answer(told: str) -> None:
+    """By its first character, or by its type where it does not begin as JSON does."""
+    body, called = (PEOPLE | MACHINES)[told]
+
+    assert is_web_page(Reply(200, {"content-type": called}, body)) == (told in PEOPLE)
+
+
+@pytest.mark.parametrize("status", [202, 204])
+def test_no_body_where_none_is_due_is_no_page(status: int) -> None:
+    """Such an answer may be called anything."""
+    assert not is_web_page(Reply(status, {"content-type": "text/html"}, b""))
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        (b"<html><head><title>Sign in</title>", "Sign in"),
+        (b"<TITLE lang='en'>\n Axonius &amp;\n friends </TITLE >", "Axonius & friends"),
+        (b"<title></title>", "<title></title>"),
+        (b"back soon", "back soon"),
+    ],
+)
+def test_a_web_page_is_called_by_its_title(body: bytes, title: str) -> None:
+    """On one line; or by its beginning, where it has none."""
+    assert page_title(body) == title

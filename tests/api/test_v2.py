@@ -108,13 +108,29 @@ def test_of_the_discovery_only_its_status_counts(answer: object, status: str | N
         ([{"asset_type": "users"}, {"id": "tickets"}, {"value": "cases"}], ("users", "tickets", "cases")),
         ([{"name": 7, "id": "urls"}], ("urls",)),
         (["devices", "devices", {"name": "devices"}], ("devices",)),
-        ([None, 7, "", {}, [], {"name": None}], ()),
+        ([None, 7, "", {}, [], {"name": None}, {"title": "Nameless"}], ()),
         ([], ()),
     ],
 )
 def test_entity_types_are_strings_or_objects(listed: object, slugs: tuple[str, ...]) -> None:
     """In either form, each once, in the order told; what is neither is passed over."""
-    assert v2.read_entities(reply({"asset_types": listed}), HOST) == slugs
+    assert tuple(v2.read_entities(reply({"asset_types": listed}), HOST)) == slugs
+
+
+@pytest.mark.parametrize(
+    ("entry", "title"),
+    [
+        ({"name": "iot", "title": "Smart things"}, "Smart things"),
+        ({"asset_type": "iot", "display_name": "Smart things", "label": "no"}, "Smart things"),
+        ({"id": "iot", "title": None, "label": "Smart things"}, "Smart things"),
+        ({"value": "iot", "title": "", "display_name": " "}, ""),
+        ({"name": "iot"}, ""),
+        ("iot", ""),
+    ],
+)
+def test_an_entity_type_may_have_a_title(entry: object, title: str) -> None:
+    """Under one of three keys; where the type is listed twice, the entry that has one tells it."""
+    assert v2.read_entities(reply({"asset_types": ["iot", entry]}), HOST) == {"iot": title}
 
 
 @pytest.mark.parametrize("answer", [{}, {"asset_types": None}, {"asset_types": "devices"}, {"asset_types": {}}])

@@ -10,7 +10,10 @@ GOOD = InstanceCheck(
     "prod",
     "https://acme.example",
     (CheckStep("reachable", ok=True, text="acme.example"), CheckStep("discovery cycle", ok=None, text="done")),
-    (EntityCheck("devices", "readable", 41_873), EntityCheck("secrets", "forbidden", note="403")),
+    (
+        EntityCheck("devices", "readable", 41_873, title="Devices"),
+        EntityCheck("vulnerabilities", "forbidden", note="403", title="Aggregated Security Findings"),
+    ),
 )
 REFUSED = InstanceCheck(
     "test",
@@ -37,8 +40,8 @@ def test_a_check_shows_steps_rights_and_advice() -> None:
 
     shown = [line.split() for line in stream.getvalue().splitlines()]
     assert ["reachable", "ok", "acme.example"] in shown
-    assert ["devices", "readable", "41,873"] in shown
-    assert ["secrets", "forbidden", "403"] in shown
+    assert ["devices", "Devices", "readable", "41,873"] in shown
+    assert ["vulnerabilities", "Aggregated", "Security", "Findings", "forbidden", "403"] in shown
     assert ["credential", "failed", "401"] in shown
     assert ["credential:", "try", "another", "key"] in shown
 
@@ -51,14 +54,18 @@ def test_the_first_failed_step_decides_the_exit_code() -> None:
 def test_entities_have_counts_and_a_total() -> None:
     """What cannot be counted has its note."""
     stream, out = console()
-    show_entities([EntityRow("prod", "devices", 41_873, ""), EntityRow("prod", "secrets", None, "forbidden")], out)
+    rows = [
+        EntityRow("prod", "devices", 41_873, title="Devices"),
+        EntityRow("prod", "vulnerability_instances", None, "forbidden", "Security Findings"),
+    ]
+    show_entities(rows, out)
 
     assert stream.getvalue().splitlines() == [
-        "entity type      count",
-        "devices         41,873",
-        "secrets                 forbidden",
-        "---------------------------------",
-        "2 entity types  41,873",
+        "entity type              title               count",
+        "devices                  Devices            41,873",
+        "vulnerability_instances  Security Findings          forbidden",
+        "-------------------------------------------------------------",
+        "2 entity types                              41,873",
     ]
 
 
@@ -82,6 +89,6 @@ def test_nothing_found_is_an_empty_table() -> None:
 
 def test_json_is_a_list_of_what_was_found() -> None:
     """The same values, by name."""
-    assert json.loads(as_json([EntityRow("prod", "devices", 7, "")])) == [
-        {"instance": "prod", "entity": "devices", "count": 7, "note": ""}
+    assert json.loads(as_json([EntityRow("prod", "devices", 7, "", "Devices")])) == [
+        {"instance": "prod", "entity": "devices", "count": 7, "note": "", "title": "Devices"}
     ]

@@ -11,7 +11,7 @@ import pytest
 from axsync.credentials import Credential, CredentialStore, Record, Secret, basic
 from axsync.emulator import Emulator, Mishap
 from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET
-from axsync.errors import BadAnswer, Refused, Unreachable
+from axsync.errors import BadAnswer, Refused, Unreachable, WebPage
 from axsync.events import Event, PageRead, Retried
 from axsync.model import Reply
 from axsync.settings import InstanceSettings, StoredCredential
@@ -100,7 +100,7 @@ async def test_a_wrong_client_is_refused(lab: Lab, start: Start) -> None:
     assert asked(emulator) == {True: 1}
 
 
-@pytest.mark.parametrize("kind", ["404", "403", "400", "login-page", "null-body"])
+@pytest.mark.parametrize("kind", ["404", "403", "400", "error-200", "null-body"])
 async def test_a_host_that_gives_no_token_is_refused(lab: Lab, start: Start, kind: str) -> None:
     """With a sentence of its own, whatever it answers."""
     emulator = await start(mishaps=[Mishap(kind, on="token")])
@@ -108,6 +108,15 @@ async def test_a_host_that_gives_no_token_is_refused(lab: Lab, start: Start, kin
         await lab.run(lab.settings(client(lab, emulator)))
 
     assert set(asked(emulator)) == {True}
+
+
+async def test_a_web_page_is_no_refusal_of_a_client(lab: Lab, start: Start) -> None:
+    """The product is away, or the address is that of a login page: the client may be as good as ever."""
+    emulator = await start(mishaps=[Mishap("login-page", on="token")])
+    with pytest.raises(WebPage, match="web page"):
+        await lab.run(lab.settings(client(lab, emulator, tries=4)))
+
+    assert asked(emulator) == {True: 4}
 
 
 async def test_a_client_does_not_follow(lab: Lab, start: Start) -> None:

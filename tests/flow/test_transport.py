@@ -8,7 +8,7 @@ import pytest
 
 import axsync
 from axsync.emulator import Emulator, Mishap
-from axsync.errors import BadAnswer, NotOffered, Refused, Unreachable
+from axsync.errors import BadAnswer, NotOffered, Refused, Unreachable, WebPage
 from axsync.events import Answered, Notice, Retried
 from tests.flow.harness import Lab, pages
 from tests.flow.relay import listener, relay
@@ -126,7 +126,12 @@ async def test_a_connection_that_closes_between_two_requests_costs_nothing(lab: 
 @pytest.mark.fault(18)
 @pytest.mark.parametrize(
     ("kind", "tries", "sent", "error"),
-    [("429", 4, 4, Unreachable), ("reset", 4, 4, Unreachable), ("login-page", 6, 3, BadAnswer)],
+    [
+        ("429", 4, 4, Unreachable),
+        ("reset", 4, 4, Unreachable),
+        ("login-page", 4, 4, WebPage),
+        ("error-200", 6, 3, BadAnswer),
+    ],
 )
 async def test_after_all_tries_a_lane_fails_alone(
     lab: Lab, start: Start, kind: str, tries: int, sent: int, error: type[Exception]

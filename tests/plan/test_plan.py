@@ -29,18 +29,21 @@ def test_all_offered_types_are_walked_where_none_is_named() -> None:
     )
 
 
-def test_a_named_type_is_walked_where_it_is_offered() -> None:
-    """An instance that does not offer it has no such lane; naming it twice is naming it once."""
+def test_a_named_type_is_tried_on_every_instance() -> None:
+    """Also on one whose list lacks it, since a list may be short of it; naming it twice is naming it once."""
     assert choose_lanes(("software", "devices", "devices"), OFFERED) == (
+        Lane("prod", "software"),
         Lane("prod", "devices"),
         Lane("test", "software"),
         Lane("test", "devices"),
     )
 
 
-def test_a_type_that_is_known_elsewhere_is_tried_everywhere() -> None:
-    """What the configuration names may be missing in a server's list."""
-    assert choose_lanes(("cases",), OFFERED, configured=["cases"]) == (Lane("prod", "cases"), Lane("test", "cases"))
+@pytest.mark.parametrize("known", ["configured", "heard_of"])
+def test_a_type_that_is_known_elsewhere_is_tried_everywhere(known: str) -> None:
+    """What the configuration names, or what is well known, may be missing in all lists; unnamed it is not tried."""
+    assert choose_lanes(("cases",), OFFERED, **{known: ["cases"]}) == (Lane("prod", "cases"), Lane("test", "cases"))
+    assert Lane("prod", "cases") not in choose_lanes((), OFFERED, **{known: ["cases"]})
 
 
 def test_a_mistyped_type_names_its_nearest() -> None:
