@@ -148,8 +148,13 @@ def _adapter(name: str, *, clients: bool) -> Json:
 
 
 def _client(row: Json) -> Json:
-    # The older generation has other names for two of them, and holds the same secrets.
-    return {**row, "client_id": row["connection_id"], "client_config": row["connection_config"]}
+    # The older generation has other names for two of them, a number in place of a flag, and holds the same secrets.
+    return {
+        **row,
+        "client_id": row["connection_id"],
+        "client_config": row["connection_config"],
+        "failed_connections_limit_exceeded": int(row["failed_connections_limit_exceeded"]),
+    }
 
 
 async def connections(instance: Instance, call: Call) -> Reply:
@@ -158,7 +163,23 @@ async def connections(instance: Instance, call: Call) -> Reply:
     if name not in known_adapters(instance.families):
         raise Refusal(404, "Not Found", f"Adapter {name} was not found")
     rows = [_client(row) for row in connection_rows(name)]
-    return answered({"data": [{"id": row["id"], "type": "connections", "attributes": row} for row in rows]})
+    data = [{"id": row["id"], "type": "connections", "attributes": row} for row in rows]
+    return answered({"data": data, "meta": {}})
+
+
+async def connection_labels(instance: Instance, _call: Call) -> Reply:
+    """GET /api/adapters/labels: the payload is in meta."""
+    rows = [row for name in known_adapters(instance.families) for row in connection_rows(name)]
+    labels = [
+        {
+            "client_id": row["connection_id"],
+            "plugin_name": row["adapter_name"],
+            "node_id": row["node_id"],
+            "label": row["connection_label"],
+        }
+        for row in rows
+    ]
+    return answered({"data": None, "meta": {"labels": labels}})
 
 
 async def fetches(instance: Instance, call: Call) -> Reply:
@@ -168,7 +189,28 @@ async def fetches(instance: Instance, call: Call) -> Reply:
     page = found.get("page") if isinstance(found, dict) else None
     offset, limit = page_in(instance, page or {})
     rows = fetch_rows(instance.families)
-    return _sliced([{"id": row["id"], "type": "history_schema", "attributes": row} for row in rows], offset, limit)
+    return _sliced(
+        [{"id": row["id"], "type": "history_response_schema", "attributes": row} for row in rows], offset, limit
+    )
+
+
+async def fetch_filters(instance: Instance, _call: Call) -> Reply:
+    """GET /api/adapters/history/filters: by what the history can be narrowed."""
+    rows = fetch_rows(instance.families)
+    adapters = {row["adapter"]["icon"]: row["adapter"]["text"] for row in rows}
+    attributes = {
+        "adapters_filter": [{"id": name, "name": title} for name, title in sorted(adapters.items())],
+        "clients_filter": _told(rows, "client"),
+        "connection_labels_filter": _told(rows, "connection_label"),
+        "instance_filter": _told(rows, "instance"),
+        "statuses_filter": _told(rows, "status"),
+        "discoveries_filter": _told(rows, "discovery_id"),
+    }
+    return answered({"data": {"id": "filters", "type": "history_filters_response_schema", "attributes": attributes}})
+
+
+def _told(rows: list[Json], key: str) -> list[str]:
+    return sorted({row[key] for row in rows if row[key]})
 
 
 async def audit(_instance: Instance, call: Call) -> Reply:
@@ -179,8 +221,8 @@ async def audit(_instance: Instance, call: Call) -> Reply:
 
 
 async def users(_instance: Instance, call: Call) -> Reply:
-    """GET /api/settings/users."""
-    rows = operator_rows()
+    """GET /api/settings/users: what is null in the newer generation is left out."""
+    rows = [{key: value for key, value in row.items() if value is not None} for row in operator_rows()]
     return _listing(call, [{"id": row["uuid"], "type": "users_details_schema", "attributes": row} for row in rows])
 
 
@@ -217,14 +259,15 @@ ROUTES = (
     _route("adapters", "adapters", adapters),
     _route("adapters", "adapters/list", adapter_list),
     _route("connections", "adapters/(?P<name>[^/]+)/connections", connections),
+    _route("connections", "adapters/labels", connection_labels),
     _route("fetches", "adapters/history", fetches, "POST"),
+    _route("fetches", "adapters/history/filters", fetch_filters),
     _route("activity", "settings/audit", audit),
     _route("users", "settings/users", users),
     _route("instances", "instances", instances),
     _route(
         "listing",
-        "(?:queries/history|settings/roles|settings/data_scope|enforcements"
-        "|enforcements/tasks|dashboard|adapters/labels)",
+        "(?:queries/history|settings/roles|settings/data_scope|enforcements|enforcements/tasks|dashboard)",
         nothing,
     ),
     _route("plain", "(?:settings/historical_sizes|labels|supported_versions|api|system/expired)", plain),
