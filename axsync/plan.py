@@ -165,6 +165,11 @@ def _with_known(chosen: Selection, catalogue: Sequence[Field], entity: str) -> S
     return replace(chosen, fields=(*chosen.fields, *known), optional=frozenset(f.name for f in known))
 
 
+def is_glob(name: str) -> bool:
+    """Whether a name is a pattern for several fields."""
+    return bool(_GLOB.search(name))
+
+
 def full_name(name: str) -> str:
     """The name under which a field is asked for, where the prefix of aggregated fields was left out."""
     return name if name in _ROOTS or name.startswith(_AS_SERVED) else GENERIC + name

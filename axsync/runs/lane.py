@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from axsync.engine import LaneWalk, Stored
 from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
-from axsync.model import Outcome, Page, Verdict
+from axsync.model import ID_FIELD, Outcome, Page, Verdict
+from axsync.plan import ALWAYS
 from axsync.runs.choice import refuses_type
 from axsync.runs.question import least
 from axsync.runs.reading import LaneReader, MarkExpired
@@ -16,6 +17,9 @@ from axsync.runs.stock import Stock
 from axsync.runs.verdict import Evidence, judge
 from axsync.source.instance import UNSTABLE
 from axsync.walk import Walk
+
+BARE = ALWAYS | {ID_FIELD}
+"""The fields of a row that says nothing."""
 
 MAX_RESTARTS = 3
 """How often a lane begins anew because its token or cursor expired."""
@@ -131,6 +135,10 @@ class LaneRun:
         reader, stock = self.reader, self.stock
         parts = tuple(part for part in stock.memory.parts if part.rows)
         columns = reader.pinned.manifest if reader.pinned else {}
+        empty = tuple(name for name in columns if all(name in part.empty for part in parts))
+        if reader.blind and parts and {columns[name]["field"] for name in columns if name not in empty} <= BARE:
+            told = f"the field catalogue of {reader.asked} cannot be read, and without it only ids are served"
+            raise LaneError(told)
         if verdict != "complete" and reader.question.history and evidence.limit is None:
             # A day of history does not move (API reference 10): what differs is our failure or the server's.
             raise LaneError(f"the history of {reader.lane.entity} did not come out complete: {reason}")
@@ -146,7 +154,7 @@ class LaneRun:
             missing=evidence.missing,
             rescued_values=sum(count for count, _ in stock.drift.values()),
             columns=columns,
-            empty_columns=tuple(name for name in columns if all(name in part.empty for part in parts)),
+            empty_columns=empty,
             drift={name: {"rescued": n, "example": kind} for name, (n, kind) in sorted(stock.drift.items())},
             parts=parts,
         )

@@ -11,14 +11,15 @@ from typing import Any
 import msgspec
 
 from axsync.api import Question, v1
+from axsync.api.catalogue import ROOTS, with_roots
 from axsync.convert import Converted, Converter
 from axsync.engine import Budget, Workers
-from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy
+from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy, Unreachable
 from axsync.events import Notice, Observer
-from axsync.fields import Field, Group, Many
+from axsync.fields import Field, Group, Many, kept
 from axsync.journal import Record
 from axsync.model import ID_FIELD, Lane, Page, PageSpan, Window
-from axsync.plan import RAW, Selection, closest_field, select_fields
+from axsync.plan import RAW, Selection, closest_field, is_glob, select_fields
 from axsync.portion import Portion
 from axsync.runs.memory import merged_ranges, record
 from axsync.runs.pin import Pinned, pin
@@ -79,6 +80,7 @@ class LaneReader:
     totals: set[int] = field(default_factory=set)  # that the pages told
     portion: Portion = field(default_factory=partial(Portion, 0))  # rows per page; as the settings say at first
     blank: Page | None = None  # a page without rows
+    blind: bool = False  # the field catalogue cannot be read
     _selection: Selection = field(default_factory=lambda: Selection(()))
     _unlisted: Unlisted = field(default_factory=Unlisted)
     _converter: Converter | None = None
@@ -105,7 +107,7 @@ class LaneReader:
     def recall(self, pinned: Record) -> None:
         """Go on with what an earlier process settled: question, dialect, columns, first count."""
         self.question = msgspec.convert(pinned["question"], Question)
-        self.before = pinned["before"]
+        self.before, self.blind = pinned["before"], pinned.get("blind", False)
         # Which of them came before is not known here, so that none is called never served.
         self._unlisted = Unlisted(frozenset(pinned.get("unlisted", ())))
         self.portion.expect(self._row_bytes())
@@ -122,6 +124,7 @@ class LaneReader:
             "refused": sorted(self.source.dialect.refused),
             "question": msgspec.to_builtins(self.question),
             "before": self.before,
+            "blind": self.blind,
             "unlisted": sorted(self._unlisted.asked),
             "columns": [[c.name, c.wire, describe(c)] for c in pinned.columns],
         }
@@ -138,6 +141,17 @@ class LaneReader:
         self._select(catalogue, await self._saved_columns())
 
     @property
+    def _wish(self) -> Fields:
+        """The fields that are wanted, as far as they can be named without a catalogue where there is none."""
+        wish = self.entity.fields
+        if not self.blind or wish == "saved-query":
+            return wish
+        if self._fields_before:
+            return "full" if wish == "generic" else wish
+        plain = not isinstance(wish, str) and not any(is_glob(name) for name in wish)
+        return wish if plain else "raw"
+
+    @property
     def asked(self) -> str:
         """The entity type at Axonius; the lane is called like its table."""
         return self.entity.asked(self.lane.entity)
@@ -150,13 +164,37 @@ class LaneReader:
             return None
 
     async def _catalogue(self, *, readable: bool) -> tuple[Field, ...]:
+        """The field catalogue; the fields of the previous snapshot where it cannot be read or lists nothing."""
+        listed: tuple[Field, ...] = ()
         try:
-            return await self.source.fields(self.asked, self._ask)
+            listed = await self.source.fields(self.asked, self._ask)
+            why = "" if any(f.name not in ROOTS for f in listed) else "it is empty"
         except (BadRequest, BadAnswer, NotOffered) as error:
             if isinstance(error, NotOffered) and not readable:
                 raise
-            self.notice("the field catalogue cannot be read; only ids and what is always served are copied")
-            return ()
+            why = str(error)
+        except Unreachable as error:
+            if error.status is None:  # the host is away, not its catalogue
+                raise
+            why = str(error)
+        if not why:
+            return listed
+        self.blind = True
+        self.notice(f"the field catalogue cannot be read ({why}); {self._instead()}")
+        return with_roots(self._fields_before)
+
+    @property
+    def _fields_before(self) -> tuple[Field, ...]:
+        """The fields of the previous snapshot."""
+        columns = columns_of({"columns": (self.earlier or {}).get("columns", {})})
+        return tuple(Field(c.field, kept(c.kind)) for c in columns if c.field not in (OVERFLOW, *ROOTS))
+
+    def _instead(self) -> str:
+        if self.entity.fields == "saved-query":
+            return "the columns of the saved query are asked for"
+        if self._fields_before:
+            return "the fields of the previous snapshot are asked for"
+        return "whole records are copied" if self._wish == "raw" else "the named fields are asked for as they are"
 
     async def _saved_columns(self) -> tuple[str, ...] | None:
         """The columns of the saved query where these are wanted; None where they are not, or are not known."""
@@ -166,11 +204,12 @@ class LaneReader:
         return (found.fields or None) if found else None
 
     def _select(self, catalogue: tuple[Field, ...], columns: tuple[str, ...] | None = None) -> None:
-        wish: Fields = self.entity.fields
+        wish, extra = self._wish, self.entity.extra_fields
+        if self.blind and not self._fields_before and not isinstance(wish, str):
+            wish, extra = (), (*wish, *extra)
         if wish == "saved-query" and columns is None and self.source.api is v1:
             self.notice("the saved query lists no columns; the generic fields are copied")
             wish = "generic"
-        extra = self.entity.extra_fields
         selection = select_fields(catalogue, wish, entity=self.asked, extra=extra, columns=columns)
         self._selection = self._unlisted.settle(selection)
         self._tell_selection(selection)

@@ -275,7 +275,7 @@ class _Run:
         if not gone:
             return outcome
         shown = ", ".join(gone[:5]) + (", …" if len(gone) > 5 else "")
-        text = f"{len(gone)} columns that had values in the previous snapshot are empty: {shown}"
+        text = f"columns that had values in the previous snapshot and are empty now ({len(gone)}): {shown}"
         self.observe(Notice(outcome.lane, text))
         return replace(outcome, notices=(*outcome.notices, text))
 
