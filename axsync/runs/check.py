@@ -135,7 +135,9 @@ def _failed(name: str, error: ServerError, text: str = "") -> CheckStep:
     elif isinstance(error, Untrusted):
         advice = _TLS_ADVICE[error.fault]
     elif isinstance(error, WebPage) and name == "API":
-        advice = f"again later; if it stays, check `url`: it has to be that of Axonius itself; {ROLE}"
+        advice = (
+            "again later; if it stays, check `url`: it has to be that of Axonius itself, not of a proxy or login page"
+        )
     elif isinstance(error, Unreachable) and name == "API":
         advice = "again later; the host is there, and gave no usable answer"
     elif error.status == 200 and error.detail and name == "API":
