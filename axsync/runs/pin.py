@@ -10,7 +10,7 @@ import msgspec
 from axsync.api import Api, KeyStyle, short_key
 from axsync.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, contains, make_columns
 from axsync.model import Page
-from axsync.plan import Selection
+from axsync.plan import CUSTOM, Selection
 from axsync.shape.borders import NotWhole, split
 from axsync.shape.keys import OVERFLOW, owners
 from axsync.shape.restore import columns_of, describe
@@ -89,8 +89,8 @@ def _capped(fields: Sequence[Field], most: int, before: Container[str]) -> tuple
     """
     if len(fields) <= most:
         return fields, 0
-    generic = [f for f in fields if f.adapter is None]
-    specific = sorted((f for f in fields if f.adapter is not None), key=lambda f: f.name not in before)
+    generic = [f for f in fields if f.adapter in (None, CUSTOM)]
+    specific = sorted((f for f in fields if f.adapter not in (None, CUSTOM)), key=lambda f: f.name not in before)
     room = max(most - len(generic), 0)
     return [*generic, *specific[:room]], len(specific) - room
 
