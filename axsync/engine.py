@@ -115,6 +115,7 @@ class LaneWalk:
     release: Callable[[Page], None]
     width: int  # windows on their way at once
     limit: Callable[[], int] | None = None  # rows per window; None: as the walk began
+    strict: bool = False  # one page that comes twice is one too many
     pages: int = 0
     rows: int = 0
     _seen: set[bytes] = field(default_factory=set)
@@ -167,7 +168,7 @@ class LaneWalk:
             return
         self._repeats += stored.fingerprint in self._seen
         self._seen.add(stored.fingerprint)
-        if self._repeats >= REPEATS and self._repeats * 2 > self.pages:
+        if self._repeats and (self.strict or (self._repeats >= REPEATS and self._repeats * 2 > self.pages)):
             raise LaneError(f"the server repeats the same page: {self._repeats} of {self.pages} pages were known")
 
 

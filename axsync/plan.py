@@ -141,6 +141,11 @@ def select_fields(
     return _with_id(chosen, catalogue)
 
 
+def select_all(columns: Sequence[Field]) -> Selection:
+    """All of these columns and whatever else the first page shows, where there is nothing to choose from."""
+    return _with_id(Selection(tuple(columns), open=True), columns)
+
+
 def _chosen(listed: Sequence[Field], wish: Fields, columns: Sequence[str] | None) -> Selection:
     if wish == "raw":
         return Selection((*(f for f in listed if "." not in f.name), RAW))

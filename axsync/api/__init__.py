@@ -5,19 +5,24 @@ from typing import Literal, Protocol
 from axsync.api import v1, v2
 from axsync.api.queries import QueriesPage, SavedQuery
 from axsync.api.question import Dialect, KeyStyle, Question, short_key
+from axsync.api.system import SYSTEM_TABLES, Listing, is_system, table_fields
 from axsync.fields import Field
 from axsync.model import Generation, Page, Reply, Request, Window
 
 __all__ = [
     "GENERATIONS",
     "KNOWN_ENTITIES",
+    "SYSTEM_TABLES",
     "Api",
     "Dialect",
     "KeyStyle",
+    "Listing",
     "QueriesPage",
     "Question",
     "SavedQuery",
+    "is_system",
     "short_key",
+    "table_fields",
 ]
 
 
@@ -26,6 +31,7 @@ class Api(Protocol):
 
     GENERATION: Generation
     ROWS_KEY: Literal["assets", "data"]
+    SYSTEM: dict[str, Listing]  # administrators' table → how it is listed
 
     def about_request(self) -> Request: ...
     def read_about(self, reply: Reply, host: str) -> str | None: ...
@@ -42,8 +48,8 @@ class Api(Protocol):
     def refused_key(self, words: str) -> str | None: ...
     def queries_request(self, offset: int, limit: int) -> Request: ...
     def read_queries(self, reply: Reply, host: str) -> QueriesPage: ...
-    def listing_request(self, name: str) -> Request: ...
-    def read_listing(self, reply: Reply, name: str, host: str) -> list[dict[str, object]]: ...
+    def system_request(self, table: str, window: Window) -> Request: ...
+    def read_system(self, question: Question, window: Window, reply: Reply, host: str) -> Page: ...
 
 
 GENERATIONS: dict[Generation, Api] = {"v2": v2, "v1": v1}

@@ -16,8 +16,9 @@ READS: dict[str, tuple[str, str]] = {
     "v2.discovery": ("GET", "/api/v2/discovery"),
     "v2.adapters": ("GET", "/api/v2/adapters"),
     "v2.users": ("GET", "/api/v2/users"),
-    "v2.gateways": ("GET", "/api/v2/gateways"),
     "v2.queries": ("GET", "/api/v2/queries"),
+    "v2.fetches": ("POST", "/api/v2/adapters/fetch_history"),
+    "v2.activity": ("GET", "/api/v2/activity_logs"),
     "v1.page": ("POST", "/api/{entity}"),
     "v1.count": ("POST", "/api/{entity}/count"),
     "v1.fields": ("GET", "/api/{entity}/fields"),
@@ -26,6 +27,9 @@ READS: dict[str, tuple[str, str]] = {
     "v1.about": ("GET", "/api/settings/meta/about"),
     "v1.queries": ("GET", "/api/queries/saved"),
     "v1.adapters": ("GET", "/api/adapters"),
+    "v1.fetches": ("POST", "/api/adapters/history"),
+    "v1.activity": ("GET", "/api/settings/audit"),
+    "v1.users": ("GET", "/api/settings/users"),
 }
 """Every question that axsync can ask. Nothing but these and `TOKEN` reaches a server."""
 

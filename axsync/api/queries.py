@@ -31,11 +31,11 @@ class QueriesPage:
 def queries_page(rows: Iterable[object], answer: Mapping[str, object]) -> QueriesPage:
     """The page with these rows; `answer` is what they came in."""
     listed = list(rows)
-    read = (_saved_query(row) for row in listed if isinstance(row, Mapping))
-    return QueriesPage(tuple(one for one in read if one is not None), len(listed), _total(answer))
+    read = (saved_query(row) for row in listed if isinstance(row, Mapping))
+    return QueriesPage(tuple(one for one in read if one is not None), len(listed), total_of(answer))
 
 
-def _saved_query(row: Mapping[str, object]) -> SavedQuery | None:
+def saved_query(row: Mapping[str, object]) -> SavedQuery | None:
     """A row with its view nested (v1, and v2 up to 7.0) or flat (later v2); None where it has no name."""
     view = row.get("view")
     view = view if isinstance(view, Mapping) else {}
@@ -63,7 +63,8 @@ def _names(listed: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if isinstance(name, str) and name))
 
 
-def _total(answer: Mapping[str, object]) -> int | None:
+def total_of(answer: Mapping[str, object]) -> int | None:
+    """`meta.page.totalResources`; None where it is absent or senseless."""
     meta = answer.get("meta")
     page = meta.get("page") if isinstance(meta, Mapping) else None
     total = page.get("totalResources") if isinstance(page, Mapping) else None

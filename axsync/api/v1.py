@@ -11,6 +11,15 @@ from axsync.api.catalogue import fields_of, with_roots
 from axsync.api.envelope import read_envelope, refuse_error
 from axsync.api.queries import QueriesPage, queries_page
 from axsync.api.question import Dialect, Question
+from axsync.api.system import (
+    Listing,
+    connections_in,
+    entries_in,
+    listed_rows,
+    place_of,
+    read_listing,
+    system_page,
+)
 from axsync.errors import BadAnswer
 from axsync.fields import Field
 from axsync.model import Generation, Page, Reply, Request, Window
@@ -178,14 +187,51 @@ def read_queries(reply: Reply, host: str) -> QueriesPage:
     return queries_page(attributes, answer)
 
 
-def listing_request(name: str, **params: str) -> Request:
-    """Queries or adapters."""
-    return _get(f"v1.{name}", **params)
+SYSTEM: dict[str, Listing] = {
+    "system_adapters": Listing("v1.adapters", params=(("get_clients", "false"),)),
+    "system_connections": Listing("v1.adapters", params=(("get_clients", "true"),)),
+    "system_fetch_history": Listing("v1.fetches", "offset", 2000),
+    "system_saved_queries": Listing("v1.queries", "offset", 1000),
+    "system_activity_log": Listing("v1.activity", "offset", 2000),
+    "system_users": Listing("v1.users", "offset", 2000),
+}
 
 
-def read_listing(reply: Reply, name: str, host: str) -> list[dict[str, object]]:
-    """The attributes of the listed resources."""
-    del name
-    rows = _json(reply, host).get("data")
-    listed = [r.get("attributes") for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []
-    return [a for a in listed if isinstance(a, dict)]
+def system_request(table: str, window: Window) -> Request:
+    """A window of an administrators' table."""
+    listing = SYSTEM[table]
+    place = place_of(listing, window)
+    method, path = paths.read(listing.read)
+    if method == "POST":
+        page = {"offset": place.offset, "limit": place.limit}
+        return _post(listing.read, "", "history_request_schema", {"page": page, "sort": "-last_fetch_time"})
+    paged = (("page[offset]", str(place.offset)), ("page[limit]", str(place.limit)), ("get_metadata", "true"))
+    return Request("GET", path, params=(*(paged if listing.paging == "offset" else ()), *listing.params))
+
+
+def read_system(question: Question, window: Window, reply: Reply, host: str) -> Page:
+    """The rows of that window, without what may hold a secret. Raises: BadAnswer."""
+    table = question.entity
+    answer = read_listing(reply, host)
+    entries = [_resource(entry) for entry in entries_in(answer, ("data",), host)]
+    rows: list[object] = [*entries]
+    if table in {"system_adapters", "system_connections"}:
+        rows = [node for entry in entries for node in _nodes(entry)]
+    if table == "system_connections":
+        rows = list(connections_in(rows))
+    served = listed_rows(rows, len(entries), answer)
+    return system_page(table, SYSTEM[table], window, served, fields=question.fields, enveloped=True)
+
+
+def _resource(entry: object) -> object:
+    """The attributes of a resource, with its id where they have none of their own."""
+    attributes = entry.get("attributes") if isinstance(entry, Mapping) else None
+    if not isinstance(attributes, Mapping):
+        return None
+    return {"id": entry["id"], **attributes} if isinstance(entry, Mapping) and "id" in entry else attributes
+
+
+def _nodes(entry: object) -> list[object]:
+    """An adapter on each of the nodes where it runs; the entry itself where it does not tell them apart."""
+    nodes = entry.get("adapters_data") if isinstance(entry, Mapping) else None
+    return nodes if isinstance(nodes, list) else [entry]

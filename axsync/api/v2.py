@@ -11,6 +11,15 @@ from axsync.api.catalogue import fields_of, with_roots
 from axsync.api.envelope import read_envelope, refuse_error, tells_error
 from axsync.api.queries import QueriesPage, queries_page
 from axsync.api.question import Dialect, Question
+from axsync.api.system import (
+    Listing,
+    connections_in,
+    entries_in,
+    listed_rows,
+    place_of,
+    read_listing,
+    system_page,
+)
 from axsync.errors import BadAnswer
 from axsync.fields import Field
 from axsync.model import Generation, Page, Reply, Request, Window
@@ -185,13 +194,45 @@ def read_queries(reply: Reply, host: str) -> QueriesPage:
     return queries_page(rows, answer)
 
 
-def listing_request(name: str) -> Request:
-    """adapters, users, gateways or queries: small control-plane lists."""
-    return _get(f"v2.{name}")
+SYSTEM: dict[str, Listing] = {
+    "system_adapters": Listing("v2.adapters", params=(("include_connection_details", "false"),)),
+    "system_connections": Listing("v2.adapters", params=(("include_connection_details", "true"),)),
+    "system_fetch_history": Listing("v2.fetches", "offset", 2000),
+    "system_saved_queries": Listing("v2.queries", "offset", 1000, (("include_metadata", "true"), ("folder_id", "all"))),
+    "system_activity_log": Listing("v2.activity", "number", 200),
+    "system_users": Listing("v2.users"),
+}
+_ROWS_OF = {
+    "system_adapters": ("adapters", "data"),
+    "system_connections": ("adapters", "data"),
+    "system_fetch_history": ("history", "fetch_history", "data"),
+    "system_saved_queries": ("queries", "data"),
+    "system_activity_log": ("logs", "activity_logs", "data"),
+    "system_users": ("users", "data"),
+}
 
 
-def read_listing(reply: Reply, name: str, host: str) -> list[dict[str, object]]:
-    """The rows under the named key, or under `data` where a version says so."""
-    answer = _json(reply, host)
-    rows = answer.get(name, answer.get("data"))
-    return [r for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []
+def system_request(table: str, window: Window) -> Request:
+    """A window of an administrators' table."""
+    listing = SYSTEM[table]
+    place = place_of(listing, window)
+    method, path = paths.read(listing.read)
+    if method == "POST":
+        page = {"offset": place.offset, "limit": place.limit}
+        return _post(listing.read, "", {"page": page, "sort": "-last_fetch_time"})
+    pages = {
+        "offset": (("offset", str(place.offset)), ("limit", str(place.limit))),
+        "number": (("page", str(place.number)), ("limit", str(place.limit))),
+        "none": (),
+    }
+    return Request("GET", path, params=(*pages[listing.paging], *listing.params))
+
+
+def read_system(question: Question, window: Window, reply: Reply, host: str) -> Page:
+    """The rows of that window, without what may hold a secret. Raises: BadAnswer."""
+    table = question.entity
+    answer = read_listing(reply, host)
+    entries = entries_in(answer, _ROWS_OF[table], host)
+    rows = list(connections_in(entries)) if table == "system_connections" else entries
+    served = listed_rows(rows, len(entries), answer)
+    return system_page(table, SYSTEM[table], window, served, fields=question.fields, enveloped=False)

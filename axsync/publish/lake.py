@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -162,15 +162,24 @@ class Lake:
             if path.exists() and path.stat().st_size > size:
                 os.truncate(path, size)
 
-    def publish(self, run: RunFacts, outcomes: Sequence[Outcome], *, finished_at: str, restricted: bool = False) -> str:
+    def publish(
+        self,
+        run: RunFacts,
+        outcomes: Sequence[Outcome],
+        *,
+        finished_at: str,
+        restricted: bool = False,
+        apart: Collection[Lane] = (),
+    ) -> str:
         """Make this run the newest snapshot; returns the manifest's path relative to the lake.
 
-        A run that was `restricted` to some entity types or instances leaves the others as they were.
+        A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
+        those that stand `apart`.
 
         Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
         one, and a glob never sees a part that no manifest names. Raises: StorageError.
         """
-        entries = self._entries(outcomes, restricted=restricted)
+        entries = self._entries(outcomes, restricted=restricted, apart=apart)
         manifest = {
             "format_version": FORMAT_VERSION,
             "run_id": run.run_id,
@@ -195,13 +204,15 @@ class Lake:
                     self._remove_superseded(run, outcome)
         return f"{CONTROL}/{name}"
 
-    def _entries(self, outcomes: Sequence[Outcome], *, restricted: bool) -> list[dict[str, Any]]:
+    def _entries(
+        self, outcomes: Sequence[Outcome], *, restricted: bool, apart: Collection[Lane]
+    ) -> list[dict[str, Any]]:
         before = self.latest() or {"lanes": [], "run_id": None}
         older = {(e["instance"], e["entity"]): {"from_run": before["run_id"]} | e for e in before["lanes"]}
         entries = [lane_entry(o, _stand_in(o, older)) for o in outcomes]
         asked = {(o.lane.instance, o.lane.entity) for o in outcomes}
-        others = [entry for lane, entry in older.items() if lane not in asked and entry.get("files")]
-        return entries + [e | {"reason": NOT_ASKED} for e in others] if restricted else entries
+        left = [lane for lane in older if lane not in asked and (restricted or Lane(*lane) in apart)]
+        return entries + [older[lane] | {"reason": NOT_ASKED} for lane in left if older[lane].get("files")]
 
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
         """Parts to their place. A partition that is new appears whole, since its folder is moved."""

@@ -1,17 +1,43 @@
 """Which lanes there are to choose from: what each instance offers, and what the settings name."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 
-from axsync.api import KNOWN_ENTITIES
+from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, is_system
 from axsync.engine import together
 from axsync.errors import BadRequest, ConfigError, ServerError
 from axsync.model import Lane
 from axsync.plan import choose_lanes, closest, refuse_misnamed
-from axsync.settings import DEFAULT_ENTITY, Settings
+from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings
 from axsync.source import Source
 
 EVERYWHERE = frozenset({"devices", "users"})
 """Every instance has them, so what is refused about them is the question."""
+
+HEARD_OF = (*KNOWN_ENTITIES, *SYSTEM_TABLES)
+"""Names that are tried where somebody gives them. Administrators' tables are read in no other case."""
+
+_OF_LISTINGS = frozenset({"type", "page_size", "max_columns", "proof"})
+"""What can be said of an administrators' table; everything else concerns assets."""
+
+
+def refuse_misplaced(settings: Settings, named: Sequence[str] | None = None) -> None:
+    """Refuse what cannot be asked of an administrators' table. `named` are the tables of this run.
+
+    What is said of every type in [entities.default] does not concern these tables and is no mistake.
+    Raises: ConfigError.
+    """
+    for table in settings.run.entities if named is None else named:
+        if settings.run.as_of is not None and is_system(settings.asked(table)):
+            raise ConfigError(f"as_of: Axonius keeps no history of {table}; read it in a run of its own, without as_of")
+    neutral = EntitySettings()
+    general = settings.entities.get(DEFAULT_ENTITY, neutral)
+    for table, wish in settings.entities.items():
+        for key in (one.name for one in fields(wish) if is_system(wish.asked(table))):
+            said = getattr(wish, key)
+            if key not in _OF_LISTINGS and said not in (getattr(neutral, key), getattr(general, key)):
+                told = f"{key} cannot be set, since {wish.asked(table)} is always copied whole"
+                raise ConfigError(f"[entities.{table}]: {told}")
 
 
 async def chosen_lanes(settings: Settings, sources: Mapping[str, Source]) -> tuple[Lane, ...]:
@@ -28,11 +54,11 @@ async def lanes_among(
     settings: Settings, sources: Mapping[str, Source], named: Mapping[str, Collection[str]]
 ) -> tuple[Lane, ...]:
     """The same, where it is known what each instance offers. Raises: as `chosen_lanes`."""
-    heard = dict.fromkeys((*(e for types in named.values() for e in types), *KNOWN_ENTITIES))
+    heard = dict.fromkeys((*(e for types in named.values() for e in types), *HEARD_OF))
     refuse_misnamed(settings.tables, heard)
     configured = [e for e in settings.entities if e != DEFAULT_ENTITY]
     offered = {name: _with_tables(settings, types) for name, types in named.items()}
-    lanes = choose_lanes(settings.run.entities, offered, configured=configured, heard_of=KNOWN_ENTITIES)
+    lanes = choose_lanes(settings.run.entities, offered, configured=configured, heard_of=HEARD_OF)
     if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type, or the saved query
         await _refuse_unheard({e: settings.asked(e) for e in configured}, heard, sources)
         await _refuse_queries(settings, lanes, sources)
@@ -51,6 +77,8 @@ def refuses_type(source: Source, entity: str, error: ServerError, *, plain: bool
     well, so that has to be `plain`: without a query that somebody wrote.
     """
     refused = isinstance(error, BadRequest) and 400 <= (error.status or 0) < 500  # HTTP: errors of whoever asks
+    if is_system(entity):
+        return refused
     lacking = entity not in source.listed if source.listed else plain and entity not in EVERYWHERE
     return refused and lacking
 
@@ -58,7 +86,9 @@ def refuses_type(source: Source, entity: str, error: ServerError, *, plain: bool
 async def _offered(settings: Settings, source: Source) -> tuple[str, ...]:
     if source.listed is not None:
         return source.listed
-    return tuple(await source.offered(asked_types(settings)))
+    named = asked_types(settings)
+    assets = [entity for entity in named if not is_system(entity)]
+    return () if named and not assets else tuple(await source.offered(assets))
 
 
 def asked_types(settings: Settings) -> tuple[str, ...]:
@@ -87,6 +117,8 @@ async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Ma
     """Raises: ConfigError for a saved query that no instance has for the type of its table."""
     for table in dict.fromkeys(lane.entity for lane in lanes):
         wish = settings.entity(table)
+        if is_system(wish.asked(table)):
+            continue
         asking = [sources[lane.instance] for lane in lanes if lane.entity == table and wish.saved_query]
         why = await together([source.lacks_query(wish.saved_query, wish.asked(table)) for source in asking])
         if why and all(why):

@@ -13,7 +13,7 @@ from axsync.model import Lane
 from axsync.publish import Lake
 from axsync.publish.history import readable
 from axsync.runs.begin import all_of, local_lake, refuse_future
-from axsync.runs.choice import chosen_lanes, refuses_type
+from axsync.runs.choice import chosen_lanes, refuse_misplaced, refuses_type
 from axsync.runs.forecast import (
     Bounds,
     Experience,
@@ -73,6 +73,7 @@ async def plan(settings: Settings, *, observers: Sequence[Observer] = ()) -> Pla
     """
     lake = local_lake(settings)
     refuse_future(settings)
+    refuse_misplaced(settings)
     day = settings.run.logical_date or datetime.now(UTC).date().isoformat()
     past = None if settings.run.fresh else find(lake, plan_of(settings), day, datetime.now(UTC))
     memory = past.memory if past else RunMemory()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
-from axsync.engine import LaneWalk, Stored
+from axsync.engine import Stored
 from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import ID_FIELD, Outcome, Page, Verdict
@@ -101,7 +101,7 @@ class LaneRun:
         way = await self._way()
         anew = not self.stock.memory.spans
         reader.shop.observe(LaneOpened(reader.lane, least(reader.before, reader.shop.run.limit)))
-        walk = LaneWalk(way, reader.fetch, self._store, reader.release, reader.instance.in_flight, reader.limit)
+        walk = reader.way(way, self._store)
         await walk.run()
         await reader.settle_columns()
         cycling = not UNSTABLE.isdisjoint({discovery["before"], await reader.source.discovery()})

@@ -1,6 +1,6 @@
 """What a run asks of an entity type, and how much there is of it: the same for a run, a dry run and a plan."""
 
-from axsync.api import Question
+from axsync.api import Question, is_system
 from axsync.errors import NotOffered, UsageError
 from axsync.settings import EntitySettings, Settings
 from axsync.source import Source, history_mark
@@ -9,9 +9,13 @@ from axsync.source import Source, history_mark
 async def question_for(source: Source, entity: str, wish: EntitySettings, as_of: str | None) -> Question:
     """The question with its query and its day of history, without fields. `entity` is the type at Axonius.
 
+    An administrators' table has none of these: what is said of every type does not concern it.
+
     Raises: NotOffered where the type cannot be named, or has no snapshot of that day or no such saved query; other
         ServerErrors.
     """
+    if is_system(entity):
+        return Question(entity)
     _check_name(source, entity)
     mark = await history_mark(source, entity, as_of)
     return await source.question(Question(entity, query=wish.query, saved_query=wish.saved_query, history=mark))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -10,16 +10,16 @@ from typing import Any
 
 import msgspec
 
-from axsync.api import Question, v1
+from axsync.api import Listing, Question, is_system, v1
 from axsync.api.catalogue import ROOTS, with_roots
 from axsync.convert import Converted, Converter
-from axsync.engine import Budget, Workers
+from axsync.engine import Budget, LaneWalk, Stored, Workers
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy, Unreachable
 from axsync.events import Notice, Observer
 from axsync.fields import Field, Group, Many, kept
 from axsync.journal import Record
 from axsync.model import ID_FIELD, Lane, Page, PageSpan, Window
-from axsync.plan import RAW, Selection, closest_field, is_glob, select_fields
+from axsync.plan import RAW, Selection, closest_field, is_glob, select_all, select_fields
 from axsync.portion import Portion
 from axsync.runs.memory import merged_ranges, record
 from axsync.runs.pin import Pinned, pin
@@ -34,6 +34,8 @@ from axsync.walk import MarkWalk, OffsetWalk, Returned, Walk
 
 ROUND_SHIFT = 1_000_000
 """Page numbers of a repair round start here, so that its answers count as later ones."""
+MOST_PAGES = 1_000
+"""No administrators' table is longer; a server that never ends is not asked for ever."""
 FIELD_BYTES, OBJECTS_BYTES, TREE_BYTES = 32, 40_000, 16_000
 """A guess at the JSON of one field in one row, of a row with lists of objects, and of a whole record, before the first
 page tells. Lists have no bound: a row with a thousand programs is 250 kB, and 1,000 of them a page of 250 MB."""
@@ -81,6 +83,7 @@ class LaneReader:
     portion: Portion = field(default_factory=partial(Portion, 0))  # rows per page; as the settings say at first
     blank: Page | None = None  # a page without rows
     blind: bool = False  # the field catalogue cannot be read
+    told: list[int] = field(default_factory=list)  # the newest total of all, also of those who read for this lane
     _selection: Selection = field(default_factory=lambda: Selection(()))
     _unlisted: Unlisted = field(default_factory=Unlisted)
     _converter: Converter | None = None
@@ -90,15 +93,27 @@ class LaneReader:
     def __post_init__(self) -> None:
         """Begin with pages as large as the settings allow."""
         if not self.portion.most:
-            self.portion = Portion(self.entity.page_size or self.instance.page_size, aim=self._aim())
+            most = self.entity.page_size or self.instance.page_size
+            most = self._listing.rows_at_once(most) if self._listing else most
+            self.portion = Portion(most, aim=self._aim())
 
     def _aim(self) -> int:
-        # A chain of marks cannot change its limit and stay a chain.
-        return 0 if self._by_marks else self.instance.page_bytes
+        # A chain of marks cannot change its limit and stay a chain; rows of a listing are small.
+        return 0 if self._by_marks or self.is_listing else self.instance.page_bytes
 
     @property
     def _by_marks(self) -> bool:
-        return self.instance.paging in {"token", "cursor"} and self.shop.run.limit is None
+        wished = self.instance.paging in {"token", "cursor"} and self.shop.run.limit is None
+        return wished and not self.is_listing
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether this is an administrators' table: no catalogue, no count, no ids to ask for."""
+        return is_system(self.asked)
+
+    @property
+    def _listing(self) -> Listing | None:
+        return self.source.api.SYSTEM[self.asked] if self.is_listing else None
 
     @property
     def _ask(self) -> Ask:
@@ -136,6 +151,9 @@ class LaneReader:
         Raises: NotOffered where the type cannot be read; other ServerErrors.
         """
         self.question = await question_for(self.source, self.asked, self.entity, self.shop.run.as_of)
+        if self.is_listing:
+            self._selection = select_all(await self.source.fields(self.asked))
+            return
         self.before = await self.count()
         catalogue = await self._catalogue(readable=self.before is not None)
         self._select(catalogue, await self._saved_columns())
@@ -157,7 +175,12 @@ class LaneReader:
         return self.entity.asked(self.lane.entity)
 
     async def count(self) -> int | None:
-        """The server's count; None where it has none to give. The first page decides whether the type is there."""
+        """The server's count; None where it has none to give. The first page decides whether the type is there.
+
+        A listing is counted by its pages alone.
+        """
+        if self.is_listing:
+            return self.told[-1] if self.told else None
         try:
             return await self.source.count(self.question, self._ask)
         except (NotOffered, BadAnswer):
@@ -253,6 +276,11 @@ class LaneReader:
             return MarkWalk(limit, v1.CURSOR_START if self.source.api is v1 else None)
         return OffsetWalk(limit, most=most)
 
+    def way(self, walk: Walk, store: Callable[[Page], Awaitable[Stored]]) -> LaneWalk:
+        """A walk with its pages fetched and stored. A listing is asked page by page and must not repeat itself."""
+        width = 1 if self.is_listing else self.instance.in_flight
+        return LaneWalk(walk, self.fetch, store, self.release, width, self.limit, strict=self.is_listing)
+
     def resumed_walk(self, spans: Sequence[PageSpan]) -> Walk | None:
         """The way over the rows that these pages do not cover; None where the way cannot be taken up again."""
         limit, walk = self.portion.limit, self.walk()
@@ -291,6 +319,9 @@ class LaneReader:
 
     async def fetch_whole(self, window: Window, *, patience: Callable[[], int] | None = None) -> Page:
         """One page that cannot be had in pieces. Raises: as `fetch`, but Returned."""
+        if self.is_listing and window.number >= MOST_PAGES:
+            raise LaneError(f"the server lists {self.asked} without end: {MOST_PAGES} pages were not enough")
+        whole = self._listing is not None and self._listing.paging == "none"
         started = time.monotonic()
         ask = Ask(
             self.lane,
@@ -298,7 +329,7 @@ class LaneReader:
             self.counters,
             kind=f"{self.lane} {window.limit} {len(self.question.fields)}",
             heard=partial(self.portion.served, window.limit),
-            patience=patience if window.limit > 1 else None,
+            patience=patience if window.limit > 1 and not whole else None,
         )
         try:
             page = await self._asked_for(window, ask)
@@ -310,6 +341,7 @@ class LaneReader:
         self.size += len(page.body)
         if page.total is not None:
             self.totals.add(page.total)
+            self.told[:] = [page.total]
         return page
 
     async def _asked_for(self, window: Window, ask: Ask) -> Page:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from axsync.api import Question
 from axsync.api.catalogue import with_roots
 from axsync.convert import Converter, arrays
-from axsync.engine import LaneWalk, Stored, together
+from axsync.engine import Stored, together
 from axsync.errors import BadRequest, NotOffered
 from axsync.fields import make_columns
 from axsync.ledger import Hashes, Ledger, different, hash_ids, lacking
@@ -89,7 +89,8 @@ class Reconciler:
 
     def _doubtful(self) -> bool:
         moved = len(self.reader.totals) > 1 or self.stock.memory.duplicates > 0 or self.cycling
-        return moved or self.reader.entity.proof == "always"
+        # A listing is all that there is to know of an administrators' table: it is read twice only for a reason.
+        return moved or (self.reader.entity.proof == "always" and not self.reader.is_listing)
 
     def _now(self, before: int | None, after: int | None, ledger: Ledger) -> Evidence:
         return Evidence(before, after, ledger.distinct, self.stock.memory.letters)
@@ -121,12 +122,14 @@ class Reconciler:
             return Stored(converted.served, converted.fingerprint)
 
         walk = OffsetWalk(limit)
-        width = reader.instance.in_flight
-        await LaneWalk(walk, reader.fetch, store, reader.release, width, reader.limit).run()
+        await reader.way(walk, store).run()
         return listing
 
     async def _fetch(self, missing: Sequence[str], turn: int) -> None:
         """Read the missing ids by name, or everything again where the server has no `in` for ids (OQ-25)."""
+        if self.reader.is_listing:
+            await self._walk_again(turn * ROUND_SHIFT)
+            return
         names = list(dict.fromkeys(missing))
         batches = [names[at : at + IDS_AT_ONCE] for at in range(0, len(names), IDS_AT_ONCE)]
         shift = turn * ROUND_SHIFT
@@ -150,8 +153,7 @@ class Reconciler:
         async def store(page: Page) -> Stored:
             return await self.stock.store(reader, page, shift=shift)
 
-        width = reader.instance.in_flight
-        await LaneWalk(reader.walk(), reader.fetch, store, reader.release, width, reader.limit).run()
+        await reader.way(reader.walk(), store).run()
 
 
 def by_ids(question: Question, names: Sequence[str]) -> Question:

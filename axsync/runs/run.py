@@ -3,12 +3,13 @@
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from axsync.api import is_system
 from axsync.engine import Budget, Workers, together
 from axsync.errors import AxsyncError, BadAnswer, BadRequest, NotOffered, NotWhole, ServerError, Unreachable
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
@@ -19,7 +20,7 @@ from axsync.publish import Lake, RunFacts
 from axsync.publish.manifest import worst
 from axsync.retry import Jitter
 from axsync.runs.begin import all_of, alone, facts_of, local_lake, moment, refuse_future
-from axsync.runs.choice import chosen_lanes, refuses_type
+from axsync.runs.choice import chosen_lanes, refuse_misplaced, refuses_type
 from axsync.runs.guard import emptied, hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
@@ -50,6 +51,7 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
     """
     lake = local_lake(settings)
     refuse_future(settings)
+    refuse_misplaced(settings)
     watch = Watch.begin(lake, time.monotonic)
     observe = all_of((watch.sampler, *observers))
     run = _Run(settings, lake, facts_of(settings, lake), observe, watch)
@@ -260,7 +262,9 @@ class _Run:
             restricted = bool(self.settings.run.entities or self.settings.run.instances)
             self._tell_of_others(restricted=restricted)
             finished_at = moment(datetime.now(UTC))
-            manifest = self.lake.publish(self.facts, self.outcomes, finished_at=finished_at, restricted=restricted)
+            manifest = self.lake.publish(
+                self.facts, self.outcomes, finished_at=finished_at, restricted=restricted, apart=self._apart(before)
+            )
             self.journal.append(record("published"))
             self.observe(SnapshotPublished(self.facts.run_id, verdict, manifest))
         if not self.errors:
@@ -268,6 +272,11 @@ class _Run:
             if not any(o.verdict == "skipped" for o in self.outcomes):
                 self.journal.append(record("finished"))
         return self._report(verdict, manifest)
+
+    def _apart(self, before: Iterable[Lane]) -> list[Lane]:
+        """Administrators' tables of instances that there are: a run of everything is without them, and leaves them."""
+        named = {instance.name for instance in self.settings.instances}
+        return [lane for lane in before if lane.instance in named and is_system(self.settings.asked(lane.entity))]
 
     def _with_emptied(self, outcome: Outcome, before: Mapping[str, Any] | None) -> Outcome:
         """The outcome, with a notice of the columns that lost all of their values since the previous snapshot."""

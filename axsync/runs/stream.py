@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from axsync.engine import Budget, LaneWalk, Stored, Workers, items_of
+from axsync.engine import Budget, Stored, Workers, items_of
 from axsync.errors import ConfigError, ServerError
 from axsync.events import Observer
 from axsync.model import Lane, Page
 from axsync.parquet import use_steady_memory
 from axsync.runs.begin import all_of
+from axsync.runs.choice import refuse_misplaced
 from axsync.runs.instances import open_sources
 from axsync.runs.reading import LaneReader, Shop
 from axsync.settings import Settings
@@ -33,6 +34,7 @@ async def stream(
     Raises: ConfigError, ServerError, LaneError.
     """
     chosen = _chosen(settings, instance)
+    refuse_misplaced(settings, [entity])
 
     observe = all_of(observers)
 
@@ -68,8 +70,7 @@ def _chosen(settings: Settings, instance: str | None) -> str:
 async def _read(reader: LaneReader, put: Put) -> None:
     store = _Store(reader, put)
     await reader.prepare()
-    width = reader.instance.in_flight
-    await LaneWalk(reader.walk(), reader.fetch, store, reader.release, width, reader.limit).run()
+    await reader.way(reader.walk(), store).run()
     reader.tell_unserved()
 
 

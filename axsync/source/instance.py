@@ -7,9 +7,10 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias, TypeVar
 
-from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, SavedQuery, v1
+from axsync.api import KNOWN_ENTITIES, Api, Dialect, Question, SavedQuery, is_system, table_fields, v1
 from axsync.engine import together
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
 from axsync.events import Notice
@@ -17,6 +18,7 @@ from axsync.fields import Field
 from axsync.model import Page, Reply, Request, Window
 from axsync.source.queries import EndlessList, QueryMissing, choose_query, list_queries
 from axsync.transport import Ask, Transport
+from axsync.transport.ask import admit_at_once
 
 CYCLE_SECONDS = 10.0
 """How long a look at the discovery cycle serves lanes that begin."""
@@ -87,13 +89,20 @@ class Source:
             waited += step
 
     async def fields(self, entity: str, ask: Ask = _NOBODY) -> tuple[Field, ...]:
-        """The field catalogue of an entity type."""
+        """The field catalogue of an entity type; what is known of an administrators' table, for which none is asked."""
+        if is_system(entity):
+            return table_fields(entity)
         return await self._ask(self.api.fields_request(entity), self.api.read_fields, ask)
 
     async def count(
         self, question: Question, ask: Ask = _NOBODY, *, sleep: Sleep = asyncio.sleep, patience: float = POLL_TOTAL
     ) -> int | None:
-        """How many rows match; None where the server does not get the count ready in so many seconds."""
+        """How many rows match; None where the server does not get the count ready in so many seconds.
+
+        Of an administrators' table there is no count; what a page of one row tells is as good.
+        """
+        if is_system(question.entity):
+            return (await self.page(question, Window(0, 0, 1), ask)).total
         poll, waited, pause, told = str(uuid.uuid4()), 0.0, POLL_FIRST, False
         while waited <= patience:
             request = self.api.count_request(question, self.dialect, poll)
@@ -114,6 +123,8 @@ class Source:
 
     async def page(self, question: Question, window: Window, ask: Ask) -> Page:
         """One window of rows; a refused optional key is dropped once and for the run (API reference 11.1)."""
+        if is_system(question.entity):
+            return await self._system_page(question, window, ask)
         if self._agreed:
             return await self._negotiated(question, window, ask)
         # Until one page is answered they go one by one, or each lane would meet the same refusal.
@@ -123,6 +134,14 @@ class Source:
                 self._agreed = True
                 return page
         return await self._negotiated(question, window, ask)
+
+    async def _system_page(self, question: Question, window: Window, ask: Ask) -> Page:
+        """A window of an administrators' table, whose rows are made anew: the page that is kept is what is admitted."""
+        request = self.api.system_request(question.entity, window)
+        read = partial(self.api.read_system, question, window)
+        page = await self._ask(request, read, replace(ask, admit=admit_at_once))
+        await ask.admit(len(page.body))
+        return page
 
     async def _negotiated(self, question: Question, window: Window, ask: Ask) -> Page:
         while True:

@@ -63,10 +63,11 @@ def test_a_name_never_leaves_its_segment(entity: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(paths.READS))
 def test_every_listed_path_is_a_read(name: str) -> None:
-    """GET, or one of the POSTs that the reference calls reads: a page and a count (section 3.5)."""
+    """GET, or one of the POSTs that ask: for a page, for a count, for the history of fetches."""
     method, template = paths.READS[name]
 
-    assert method == "GET" or re.fullmatch(r"/api/(v2/assets/)?\{entity\}(/count)?", template)
+    asks = r"/api/(v2/assets/)?\{entity\}(/count)?|/api/v2/adapters/fetch_history|/api/adapters/history"
+    assert method == "GET" or re.fullmatch(asks, template)
 
 
 def test_what_is_not_listed_cannot_be_asked() -> None:

@@ -74,18 +74,11 @@ def test_a_refused_key_is_left_out(refused: str) -> None:
         (v1.discovery_request(), "/api/dashboard/lifecycle"),
         (v1.fields_request("devices"), "/api/devices/fields"),
         (v1.dates_request(), "/api/dashboard/get_allowed_dates"),
-        (v1.listing_request("queries"), "/api/queries/saved"),
-        (v1.listing_request("adapters"), "/api/adapters"),
     ],
 )
 def test_other_reads_are_gets_without_a_body(request_: Request, path: str) -> None:
     """Section 4.2."""
     assert asked(request_) == ("GET", path, None)
-
-
-def test_arguments_of_a_get_are_flat() -> None:
-    """As the official client sends them."""
-    assert v1.listing_request("adapters", get_clients="false").params == (("get_clients", "false"),)
 
 
 def test_there_is_no_list_of_types() -> None:
@@ -168,11 +161,3 @@ def test_an_answer_that_is_no_object_is_bad(body: bytes) -> None:
 def test_only_a_key_that_can_be_left_out_is_negotiated(words: str, key: str | None) -> None:
     """Others would change the answer."""
     assert v1.refused_key(words) == key
-
-
-def test_a_listing_is_the_attributes_of_its_resources() -> None:
-    """Without what is no resource."""
-    answer = {"data": [{"id": "1", "attributes": {"name": "Servers"}}, {"id": "2"}, None, {"attributes": None}]}
-
-    assert v1.read_listing(reply(answer), "queries", HOST) == [{"name": "Servers"}]
-    assert v1.read_listing(reply({"data": None}), "queries", HOST) == []

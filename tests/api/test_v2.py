@@ -70,7 +70,6 @@ def test_a_refused_key_is_left_out(refused: str) -> None:
         (v2.discovery_request(), "/api/v2/discovery", ()),
         (v2.entities_request(), "/api/v2/assets/asset_types", ()),
         (v2.fields_request("users"), "/api/v2/assets/users/fields", (("exclude_subfields", "false"),)),
-        *((v2.listing_request(n), f"/api/v2/{n}", ()) for n in ("adapters", "users", "gateways", "queries")),
     ],
 )
 def test_other_reads_are_gets_without_a_body(request_: Request, path: str, params: tuple[object, ...]) -> None:
@@ -190,20 +189,6 @@ def test_an_answer_that_is_no_object_is_bad(body: bytes) -> None:
 def test_only_a_key_that_can_be_left_out_is_negotiated(words: str, key: str | None) -> None:
     """Without fields or page the answer would be another one."""
     assert v2.refused_key(words) == key
-
-
-@pytest.mark.parametrize(
-    ("answer", "rows"),
-    [
-        ({"adapters": [{"id": "a"}, None, 7]}, [{"id": "a"}]),
-        ({"data": [{"id": "b"}]}, [{"id": "b"}]),
-        ({"adapters": None}, []),
-        ({}, []),
-    ],
-)
-def test_a_listing_stands_under_its_name_or_under_data(answer: object, rows: list[object]) -> None:
-    """What is no object in it is passed over."""
-    assert v2.read_listing(reply(answer), "adapters", HOST) == rows
 
 
 def test_each_generation_is_an_api() -> None:
