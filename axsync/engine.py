@@ -115,16 +115,18 @@ class LaneWalk:
     release: Callable[[Page], None]
     width: int  # windows on their way at once
     limit: Callable[[], int] | None = None  # rows per window; None: as the walk began
-    strict: bool = False  # one page that comes twice is one too many
+    strict: bool = False  # a page is stored before the next is asked, and one that comes twice is one too many
     pages: int = 0
     rows: int = 0
     _seen: set[bytes] = field(default_factory=set)
     _repeats: int = 0
     _fetching: int = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Walk to the end. Raises: whatever fetch and store raise; LaneError from a guard."""
         changed = asyncio.Event()
+        one = self._in_turn if self.strict else self._one
         try:
             async with asyncio.TaskGroup() as group:
                 while not self.walk.done:
@@ -132,11 +134,15 @@ class LaneWalk:
                     self._resize()
                     for window in self.walk.due(self.width - self._fetching):
                         self._fetching += 1
-                        task = group.create_task(self._one(window, changed))
+                        task = group.create_task(one(window, changed))
                         task.add_done_callback(lambda _: changed.set())
                     await changed.wait()
         except BaseExceptionGroup as group:
             raise _first(group) from None
+
+    async def _in_turn(self, window: Window, changed: asyncio.Event) -> None:
+        async with self._turn:
+            await self._one(window, changed)
 
     async def _one(self, window: Window, changed: asyncio.Event) -> None:
         try:

@@ -250,8 +250,8 @@ def adapters(api: Api, connections: Sequence[object]) -> Mapping[str, object]:
     idle = node | {"plugin_name": "idle_adapter", "unique_plugin_name": "idle_adapter_0"}
     if api is v2:
         return {"adapters": [node | {"connections": connections}, idle | {"connections": []}]}
-    nodes = [node | {"clients": connections}], [idle | {"clients": []}]
-    return {"data": [{"id": "a", "attributes": {"id": "a", "adapters_data": listed}} for listed in nodes]}
+    nodes: list[dict[str, object]] = [node | {"clients": connections}, idle | {"clients": []}]
+    return {"data": [{"id": "a", "attributes": {"id": "a", "adapters_data": [one]}} for one in nodes]}
 
 
 @pytest.mark.parametrize("api", BOTH, ids=["v2", "v1"])

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 import axsync
@@ -19,7 +18,7 @@ from axsync.errors import BadAnswer, ConfigError, LaneError, UnknownEntity
 from axsync.events import Notice
 from axsync.runs import check, entities, fields, plan
 from axsync.settings import EntitySettings
-from tests.flow.harness import Lab
+from tests.flow.harness import Lab, attributes
 from tests.flow.test_resumed import SMALL, broken_off
 from tests.secrets.marks import contents
 
@@ -104,7 +103,7 @@ async def test_values_are_typed(lab: Lab, start: Start, profile: str) -> None:
 async def test_a_log_without_ids_keeps_its_rows_apart(lab: Lab, start: Start) -> None:
     """Each row of the activity log is there as often as it was served; its id is the same on the next day."""
     emulator = await start()
-    settings = {"entities": ("system_activity_log",)}
+    settings: dict[str, Any] = {"entities": ("system_activity_log",)}
     await lab.run(lab.settings(lab.instance(emulator), **settings, logical_date="2026-11-20"))
     first = lab.ids("system_activity_log")
     keys = ("action", "category", "message", "type", "user", "role", "discovery_cycle_id")
@@ -241,14 +240,12 @@ async def test_what_was_read_before_is_not_read_again(lab: Lab, start: Start, pr
     settings = lab.settings(lab.instance(emulator, page_size=10), lake=SMALL, entities=("system_activity_log",))
     await broken_off(settings, sealed=3)
     before = len(asked(emulator, "activity"))
-    staged = lab.lake.glob("_axsync/runs/*/staging/**/*.parquet")
-    durable = sum(pq.ParquetFile(path).metadata.num_rows for path in staged)
     ran = await lab.run(settings)
 
     assert ran.report.verdict == "complete"
     assert lab.lane("system_activity_log")["rows"] == len(lab.ids("system_activity_log")) == ACTIVITIES
-    assert 0 < durable < ACTIVITIES
-    assert len(asked(emulator, "activity")) - before <= (ACTIVITIES - durable) // 10 + 2
+    assert 0 < before < 45
+    assert len(asked(emulator, "activity")) - before <= 45 + 1 - 3  # three parts hold a page each, at the least
 
 
 @pytest.mark.parametrize("paging", ["token", "cursor"])
@@ -285,7 +282,7 @@ async def test_a_page_that_repeats_is_an_error(lab: Lab, start: Start, total: in
     assert ran.verdicts() == {"prod/system_activity_log": "partial"}
     assert [type(error) for error in ran.report.errors] == [LaneError]
     assert "repeats the same page" in str(ran.report.errors[0])
-    assert len(asked(emulator, "activity")) < 10
+    assert len(asked(emulator, "activity")) <= 3
 
 
 async def test_a_log_that_grows_is_read_to_its_end(lab: Lab, start: Start) -> None:
@@ -368,7 +365,7 @@ async def test_what_is_said_of_every_type_does_not_concern_them(lab: Lab, start:
 
     assert (ran.report.verdict, ran.report.errors) == ("complete", ())
     assert lab.lane("fetches")["rows"] == FETCHES
-    assert {seen.body["page"]["limit"] for seen in asked(emulator, "fetches")} == {50}
+    assert {attributes(seen)["page"]["limit"] for seen in asked(emulator, "fetches")} == {50}
     assert asked(emulator, "queries") == []
 
 
@@ -393,7 +390,8 @@ async def test_a_mistyped_table_is_refused(lab: Lab, start: Start, profile: str)
 async def test_looks_and_plans_know_them(lab: Lab, start: Start, profile: str) -> None:
     """A check says which of them may be read, a plan and a dry run how many rows they have."""
     emulator = await start(profile, mishaps=[Mishap("403", on="activity")])
-    settings = {"entities": ("devices", "system_activity_log", "system_users", "system_fetch_history")}
+    named = ("devices", "system_activity_log", "system_users", "system_fetch_history")
+    settings: dict[str, Any] = {"entities": named}
     [checked] = await check(lab.settings(lab.instance(emulator), **settings))
     planned = await plan(lab.settings(lab.instance(emulator), **settings))
     dry = await lab.run(lab.settings(lab.instance(emulator), **settings, dry_run=True))
