@@ -106,7 +106,9 @@ async def test_columns_that_turned_empty_hold_a_type_back(lab: Lab, start: Start
 
     assert code(ran) == 5
     assert lab.published() == before
-    assert any("that had values in the previous snapshot and are empty now" in text for text in ran.outcome("devices").notices)
+    assert any(
+        "that had values in the previous snapshot and are empty now" in text for text in ran.outcome("devices").notices
+    )
 
 
 async def test_a_few_columns_that_turned_empty_are_told(lab: Lab, start: Start) -> None:
@@ -119,7 +121,9 @@ async def test_a_few_columns_that_turned_empty_are_told(lab: Lab, start: Start) 
 
     assert told(ran) == ("complete", 0)
     assert "name" in lab.lane("devices")["empty_columns"]
-    assert "columns that had values in the previous snapshot and are empty now (1): name" in lab.lane("devices")["notices"]
+    assert (
+        "columns that had values in the previous snapshot and are empty now (1): name" in lab.lane("devices")["notices"]
+    )
 
 
 def values_of(emulator: Tapped) -> list[str]:
