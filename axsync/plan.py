@@ -47,6 +47,7 @@ class Selection:
     `notices` are for people. `unlisted` are names that are asked for though no catalogue lists them; they keep their
     column even when they are never served. `optional` are well-known ones that get a column only where the first
     page shows them. `open`: no list of fields is known, none is sent, and the first page decides the columns.
+    `details` are fields of which each adapter's own value is wanted, `lacking` wished ones that are not selected.
     """
 
     fields: tuple[Field, ...]
@@ -56,6 +57,8 @@ class Selection:
     unlisted: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     open: bool = False
+    details: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,6 +70,7 @@ class Selection:
         return replace(
             self,
             fields=tuple(f for f in self.fields if f.name not in refused),
+            details=tuple(name for name in self.details if name not in refused),
             unlisted=self.unlisted.difference(refused),
             optional=self.optional.difference(refused),
         )
@@ -128,17 +132,25 @@ def select_fields(
     entity: str = "",
     extra: Sequence[str] = (),
     columns: Sequence[str] | None = None,
+    details: Sequence[str] = (),
 ) -> Selection:
     """The fields that `generic`, `full`, `raw`, a saved query or a list of names and globs mean in this catalogue.
 
     `entity` is the entity type, `extra` are names that no catalogue lists, `columns` are those of the saved query,
-    None where they are not known. The id comes first and always.
+    None where they are not known, `details` fields whose values by adapter are wanted. The id comes first and always.
     """
     listed = [f for f in catalogue if f.name not in PSEUDO]
     chosen = _chosen(listed, wish, columns)
     if not chosen.open:
         chosen = _with_known(_with_extra(chosen, listed, extra), catalogue, entity if wish in _BY_DEFAULT else "")
-    return _with_id(chosen, catalogue)
+    return _with_details(_with_id(chosen, catalogue), details)
+
+
+def _with_details(chosen: Selection, wished: Sequence[str]) -> Selection:
+    selected = {f.name for f in chosen.fields} - {ID_FIELD, *ALWAYS}
+    named = {name: next((full for full in (name, full_name(name)) if full in selected), None) for name in wished}
+    found = tuple(dict.fromkeys(full for full in named.values() if full))
+    return replace(chosen, details=found, lacking=tuple(name for name, full in named.items() if full is None))
 
 
 def select_all(columns: Sequence[Field]) -> Selection:

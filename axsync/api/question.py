@@ -13,6 +13,7 @@ class Question:
     """The rows and fields of one lane; the same for each of its pages.
 
     No `fields`: none are sent, and the server chooses. `saved_query_id` goes before `saved_query`, which is a name.
+    `details` are fields of which each adapter's own value is wanted too.
     `history` is what the generation wants there: a day in v2, a listed timestamp in v1.
     """
 
@@ -22,6 +23,21 @@ class Question:
     saved_query: str = ""
     saved_query_id: str = ""
     history: str | None = None
+    details: tuple[str, ...] = ()
+
+
+DETAILS = "_details"
+"""The end of the key that holds each adapter's value of a field, in the order of `adapters`; null where it has none."""
+ALSO_DETAILED = (
+    "adapters_details",
+    "adapter_list_length_details",
+    "internal_axon_id_details",
+    "labels_details",
+    "unique_adapter_names_details",
+    "meta_data.client_used",
+    "adapter_asset_entities_info",
+)
+"""Keys that come along with details, whatever was asked for (docs/axonius-api.md, "Records")."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
     attributes["use_cursor"] = window.mark is not None
     if question.fields:
         attributes["fields"] = {question.entity: list(question.fields)}
-    optional: dict[str, object] = {"include_details": False, "get_metadata": True}
+    optional: dict[str, object] = {"include_details": bool(question.details), "get_metadata": True}
     attributes |= {k: v for k, v in optional.items() if k not in dialect.refused}
     if window.mark is None:
         page["offset"] = window.offset

@@ -10,7 +10,7 @@ from axsync.api import paths
 from axsync.api.catalogue import fields_of, with_roots
 from axsync.api.envelope import read_envelope, refuse_error, tells_error
 from axsync.api.queries import QueriesPage, queries_page
-from axsync.api.question import Dialect, Question
+from axsync.api.question import ALSO_DETAILED, DETAILS, Dialect, Question
 from axsync.api.system import (
     Listing,
     connections_in,
@@ -154,7 +154,13 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
 
     Without `fields` a saved query's own columns come (docs/axonius-api.md, "Saved queries").
     """
-    optional: dict[str, object] = {"use_cache_entry": False, "include_details": False, "include_metadata": True}
+    optional: dict[str, object] = {
+        "use_cache_entry": False,
+        "include_details": bool(question.details),
+        "include_metadata": True,
+    }
+    if question.details:
+        optional["fields_to_exclude"] = _unwanted(question)
     page: dict[str, int] = {"limit": window.limit}
     body: dict[str, object] = {"page": page} | _selection(question)
     if question.fields:
@@ -165,6 +171,12 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
     else:
         body["next_page"] = window.mark
     return _post("v2.page", question.entity, body)
+
+
+def _unwanted(question: Question) -> list[str]:
+    """The details that nobody asked for; a server that knows no exclusions serves them, and they are left out here."""
+    named = (f"{name}{DETAILS}" for name in question.fields if name not in question.details)
+    return list(dict.fromkeys((*named, *ALSO_DETAILED)))
 
 
 def read_page(window: Window, reply: Reply, host: str) -> Page:

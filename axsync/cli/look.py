@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -21,6 +22,7 @@ CHECK = """\b
 Examples:
   axsync check
   axsync check --instance prod
+  axsync check --instance prod --probe probe.json
   axsync check --output json | jq '.[].steps[] | select(.name == "TLS").facts.days_left'
 
 \b
@@ -38,18 +40,30 @@ Examples:
 
 
 @click.command(epilog=CHECK)
+@click.option(
+    "--probe",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the shapes that the first answering instance serves, without values.",
+)
 @source_options
 @speech_options
 @click.pass_context
-def check(context: click.Context, /) -> None:
+def check(context: click.Context, /, probe: Path | None) -> None:
     """Connection, TLS, credential, version, clock, and rights per entity type.
 
     Asks each instance a few small questions and reads no assets; the lake is not touched.
+
+    With --probe it also reads one row of each entity type that can be read, and writes to FILE what the values look
+    like: field names, JSON types, lengths and forms of dates, and no value. The file may be attached to a report of a
+    bug, and `axsync emulate --like FILE` serves the same shapes. It is about one instance; --instance chooses it.
     """
     from axsync.console.listing import check_exit_code, show_checks  # noqa: PLC0415  --help must not wait for it
 
     asked = settings(context)
-    found = _found(context, lambda: doors(context).check(asked, observers=[_said(context)]), show_checks)
+    found = _found(
+        context, lambda: doors(context).check(asked, observers=[_said(context)], probe_to=probe), show_checks
+    )
     context.exit(check_exit_code(found))
 
 

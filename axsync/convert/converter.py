@@ -59,11 +59,19 @@ class _Record:
 class Converter:
     """Converts the pages of one lane with its pinned columns. Safe to share between threads."""
 
-    def __init__(self, columns: Sequence[Column], *, rows_key: Literal["assets", "data"], run_id: str) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        rows_key: Literal["assets", "data"],
+        run_id: str,
+        ignored: Callable[[str], bool] | None = None,
+    ) -> None:
+        """`ignored` tells of keys without a column that are not kept: what came along though nobody asked for it."""
         self.columns = tuple(columns)
         self.schema = arrow_schema(self.columns)
         self._rows_key, self._run_id = rows_key, run_id
-        self._rules = Rules(self.columns)
+        self._rules = Rules(self.columns, ignored)
         # Rows are read in the form in which most are served; cleaned ones in the form in which they were written.
         self._clean_columns = tuple(replace(c, kind=canonical(c.kind)) for c in self.columns)
         row = _row_of(self.columns)

@@ -1,7 +1,8 @@
-"""Whether instances can be reached and read, step by step; nothing is written."""
+"""Whether instances can be reached and read, step by step; nothing is written but the record that `--probe` names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeAlias
 
 from axsync.api.titles import title_of
@@ -18,10 +19,11 @@ from axsync.errors import (
     UsageError,
     WebPage,
 )
-from axsync.events import Observer
+from axsync.events import Notice, Observer
 from axsync.runs.begin import all_of
 from axsync.runs.choice import asked_types, lanes_among
 from axsync.runs.instances import open_transports, remember
+from axsync.runs.probe_record import record_of, refuse_unwritable, write_record
 from axsync.runs.report import CheckStep, EntityCheck, Failure, InstanceCheck
 from axsync.settings import InstanceSettings, Settings
 from axsync.source import Source, probe
@@ -63,13 +65,25 @@ _ADVICE = {
 }
 
 
-async def check(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[InstanceCheck, ...]:
-    """Whether each instance can be reached and read, type by type. Raises: ConfigError."""
+async def check(
+    settings: Settings, *, observers: Sequence[Observer] = (), probe_to: Path | None = None
+) -> tuple[InstanceCheck, ...]:
+    """Whether each instance can be reached and read, type by type.
+
+    `probe_to` is a file for the shapes that the first instance serves which answers. A notice says what became of it.
+
+    Raises: ConfigError, also where that file cannot be written, before anything is sent; StorageError.
+    """
+    if probe_to is not None:
+        refuse_unwritable(probe_to)
     seen: dict[str, Seen] = {}
-    async with open_transports(settings, all_of(observers)) as transports:
+    observe = all_of(observers)
+    async with open_transports(settings, observe) as transports:
         wanted = asked_types(settings)
         found = await together([_check(i, transports[i.name], wanted, seen) for i in settings.chosen()])
         refused = await _refused(settings, seen) if seen else None
+        if probe_to is not None:
+            observe(Notice(None, await _probed(probe_to, found, seen)))
     remember(i for i, one in zip(settings.chosen(), found, strict=True) if one.accepted)
     return tuple(_with_refused(one, refused) if refused and one.name in seen else one for one in found)
 
@@ -92,6 +106,18 @@ async def _check(
     tried = {step.name for step in steps}
     steps += [CheckStep(name, ok=None, text=NOT_TRIED) for name in (*STEPS, *LATER_STEPS) if name not in tried]
     return InstanceCheck(instance.name, instance.url, tuple(steps), entities)
+
+
+async def _probed(path: Path, found: Sequence[InstanceCheck], seen: Mapping[str, Seen]) -> str:
+    """Write the record of the first instance that answers; returns a sentence about it. Raises: StorageError."""
+    answering = next((one for one in found if one.name in seen), None)
+    if answering is None:
+        return f"{path}: not written, because no instance answers"
+    source, _ = seen[answering.name]
+    record = await record_of(source, answering.entities)
+    write_record(path, record)
+    types = len(record["entities"])
+    return f"{path}: the shapes of {types} entity type{'s' * (types != 1)} of instance {answering.name}, without values"
 
 
 async def _refused(settings: Settings, seen: Mapping[str, Seen]) -> UsageError | None:

@@ -5,9 +5,9 @@ from dataclasses import fields
 
 from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, is_system
 from axsync.engine import together
-from axsync.errors import BadRequest, ConfigError, ServerError
+from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable
 from axsync.model import Lane
-from axsync.plan import choose_lanes, closest, refuse_misnamed
+from axsync.plan import choose_lanes, closest, closest_field, refuse_misnamed, select_fields
 from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings
 from axsync.source import Source
 
@@ -62,6 +62,7 @@ async def lanes_among(
     if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type, or the saved query
         await _refuse_unheard({e: settings.asked(e) for e in configured}, heard, sources)
         await _refuse_queries(settings, lanes, sources)
+    await _refuse_details(settings, lanes, sources)
     return lanes
 
 
@@ -123,6 +124,24 @@ async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Ma
         why = await together([source.lacks_query(wish.saved_query, wish.asked(table)) for source in asking])
         if why and all(why):
             raise ConfigError(f"saved_query of {table}: {why[0]}")
+
+
+async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
+    """Raises: ConfigError for details of a field that is not selected, as far as the catalogue can be read."""
+    for lane in lanes:
+        wish = settings.entity(lane.entity)
+        asked = wish.asked(lane.entity)
+        if not wish.details or is_system(asked):
+            continue
+        try:
+            catalogue = await sources[lane.instance].fields(asked)
+        except (BadRequest, BadAnswer, NotOffered, Unreachable):
+            continue  # the lane says what is wrong with it
+        found = select_fields(catalogue, wish.fields, entity=asked, extra=wish.extra_fields, details=wish.details)
+        for name in found.lacking:
+            near = closest_field(name, [f.name for f in found.fields])
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise ConfigError(f"[entities.{lane.entity}] details: {name!r} is not among the selected fields{hint}")
 
 
 def _all(names: Collection[str]) -> str:

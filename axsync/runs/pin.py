@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from axsync.api import Api, KeyStyle, short_key
+from axsync.api import ALSO_DETAILED, DETAILS, Api, KeyStyle, short_key
 from axsync.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, contains, make_columns
 from axsync.model import Page
 from axsync.plan import CUSTOM, Selection
@@ -52,8 +52,11 @@ def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, An
     names = {c.field: c.name for c in before.values()}
     columns = make_columns(fields, wire=wire, earlier=names)
     if not capped:
-        strays = _strays(columns, sample, ever=selection.open)[: max(max_columns - len(columns), 0)]
+        strays = _strays(columns, sample, ever=selection.open, details=bool(selection.details))[
+            : max(max_columns - len(columns), 0)
+        ]
         columns = make_columns([*fields, *(Field(key, _UNKNOWN) for key in strays)], wire=wire, earlier=names)
+    columns = (*columns, *_details(columns, selection.details, names))
     # A catalogue without a single format is one that names none; dates then show only in the data.
     guess_dates = not any(contains(f.kind, "timestamp", "date") for f in selection.fields)
     settled = resolve(columns, sample, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()})
@@ -75,10 +78,27 @@ def _present(selection: Selection, sample: Sequence[bytes], before: Container[st
     ]
 
 
-def _strays(columns: Sequence[Column], sample: Sequence[bytes], *, ever: bool) -> list[str]:
+def _details(columns: Sequence[Column], wanted: Container[str], earlier: Mapping[str, str]) -> list[Column]:
+    """For each of these fields the column of its values by adapter: `<column>__details`."""
+    return [
+        Column(
+            earlier.get(c.field + DETAILS, f"{c.name}_{DETAILS}"), c.field + DETAILS, c.wire + DETAILS, Many(_UNKNOWN)
+        )
+        for c in columns
+        if c.field in wanted
+    ]
+
+
+def is_detail(key: str) -> bool:
+    """Whether a key comes along with details."""
+    return key.endswith(DETAILS) or key in ALSO_DETAILED
+
+
+def _strays(columns: Sequence[Column], sample: Sequence[bytes], *, ever: bool, details: bool) -> list[str]:
     """Keys without a column that most records have, or `ever` one has: served whether they were asked for or not."""
     owned = owners(columns)
-    counts = Counter(key for record in sample for key in _known_keys(record) if key not in owned)
+    served = (key for record in sample for key in _known_keys(record) if not (details and is_detail(key)))
+    counts = Counter(key for key in served if key not in owned)
     return [key for key, count in counts.items() if (ever or 2 * count > len(sample)) and key.isprintable()]
 
 

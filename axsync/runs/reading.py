@@ -22,7 +22,7 @@ from axsync.model import ID_FIELD, Lane, Page, PageSpan, Window
 from axsync.plan import RAW, Selection, closest_field, is_glob, select_all, select_fields
 from axsync.portion import Portion
 from axsync.runs.memory import merged_ranges, record
-from axsync.runs.pin import Pinned, pin
+from axsync.runs.pin import Pinned, is_detail, pin
 from axsync.runs.question import question_for
 from axsync.runs.unlisted import Unlisted
 from axsync.settings import EntitySettings, Fields, InstanceSettings, RunSettings
@@ -233,10 +233,12 @@ class LaneReader:
         if wish == "saved-query" and columns is None and self.source.api is v1:
             self.notice("the saved query lists no columns; the generic fields are copied")
             wish = "generic"
-        selection = select_fields(catalogue, wish, entity=self.asked, extra=extra, columns=columns)
+        selection = select_fields(
+            catalogue, wish, entity=self.asked, extra=extra, columns=columns, details=self.entity.details
+        )
         self._selection = self._unlisted.settle(selection)
         self._tell_selection(selection)
-        self.question = replace(self.question, fields=self._selection.names)
+        self.question = replace(self.question, fields=self._selection.names, details=self._selection.details)
         self.portion.expect(self._row_bytes())
 
     def _tell_selection(self, selection: Selection) -> None:
@@ -245,6 +247,8 @@ class LaneReader:
             self.notice(f"no field of {self.asked} matches {name!r}" + (f"; did you mean {near!r}?" if near else ""))
         for text in selection.notices:
             self.notice(text)
+        for name in selection.lacking:
+            self.notice(f"{name!r} is no selected field of {self.asked}; there are no details of it")
         if selection.open:
             without = "; extra_fields are not asked for" if self.entity.extra_fields else ""
             self.notice(f"the columns of the saved query cannot be listed; the server chooses them{without}")
@@ -407,7 +411,12 @@ class LaneReader:
         return self._make_converter(self.pinned)
 
     def _make_converter(self, pinned: Pinned) -> Converter:
-        return Converter(pinned.columns, rows_key=self.source.api.ROWS_KEY, run_id=self.shop.run_id)
+        return Converter(
+            pinned.columns,
+            rows_key=self.source.api.ROWS_KEY,
+            run_id=self.shop.run_id,
+            ignored=is_detail if self.question.details else None,
+        )
 
     def forget_columns(self) -> None:
         """Settle the columns anew by the next page."""

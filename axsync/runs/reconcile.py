@@ -111,7 +111,7 @@ class Reconciler:
 
     async def _list(self, ledger: Ledger, limit: int) -> Listing:
         """Walk all ids and nothing else."""
-        reader = self.reader.sibling(replace(self.reader.question, fields=(ID_FIELD,)), most=limit)
+        reader = self.reader.sibling(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
         listing = Listing(ledger)
 

@@ -27,12 +27,13 @@ class EntitySettings:
     """What is asked of one table: `type` is its entity type at Axonius, empty where the table is called like it.
 
     `query` is AQL; `saved_query` is the name or the id of one. `extra_fields` are asked for in addition to `fields`,
-    though no catalogue lists them.
+    though no catalogue lists them. `details` are fields of which each adapter's own value is wanted as well.
     """
 
     type: str = ""
     fields: Fields = "generic"
     extra_fields: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     query: str = ""
     saved_query: str = ""
     page_size: Annotated[int, Between(0, MAX_LIMIT)] = 0  # rows; 0: the instance's
@@ -45,7 +46,13 @@ class EntitySettings:
             words = "generic, full, raw, saved-query or a list of names and globs"
             raise ConfigError(f"fields must be {words}, none of them empty")
         for name in self.extra_fields:
-            _check_field(name)
+            _check_field("extra_fields", name)
+        for name in self.details:
+            _check_field("details", name)
+        if self.details and self.fields in ("raw", "saved-query"):
+            raise ConfigError(
+                f"details and fields = {self.fields} do not go together; name the fields, or take generic"
+            )
         if self.query and self.saved_query:
             raise ConfigError("query and saved_query cannot both be set")
         if self.fields == "saved-query" and not self.saved_query:
@@ -56,14 +63,14 @@ class EntitySettings:
         return self.type or name
 
 
-def _check_field(name: str) -> None:
+def _check_field(called: str, name: str) -> None:
     """Refuse what no field is called; the sentence does not repeat it, since it may be a secret that lost its way."""
     if name != name.strip():
-        raise ConfigError("extra_fields has a name with white space at its ends")
+        raise ConfigError(f"{called} has a name with white space at its ends")
     if not name:
-        raise ConfigError("extra_fields has an empty name")
+        raise ConfigError(f"{called} has an empty name")
     if not name.isprintable() or not _QUOTES.isdisjoint(name):
-        raise ConfigError("extra_fields has a name with a quote or an invisible character, which no field has")
+        raise ConfigError(f"{called} has a name with a quote or an invisible character, which no field has")
 
 
 @dataclass(frozen=True, slots=True)

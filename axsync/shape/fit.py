@@ -22,7 +22,7 @@ Timestamps and dates stay strings in the clean record: pyarrow's JSON reader tak
 An explicit null is left out and rescued, so that it is not taken for a missing key; inside a list it stays.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -55,9 +55,11 @@ class Cleaned:
 class Rules:
     """The rules of one lane."""
 
-    __slots__ = ("_overflow", "_owners", "_slots", "_strict", "_wires")
+    __slots__ = ("_ignored", "_overflow", "_owners", "_slots", "_strict", "_wires")
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], ignored: Callable[[str], bool] | None = None) -> None:
+        """`ignored` tells of keys without a column that are not kept."""
+        self._ignored = ignored
         typed = [column for column in columns if column.field != keys.OVERFLOW]
         has_id = any(column.field == ID_FIELD and column.kind == Atom("text") for column in typed)
         self._strict = StrictRecord(typed) if has_id else None
@@ -92,6 +94,8 @@ class Rules:
         if served.keys() <= self._wires.keys():
             return {key: self._wires[key] for key in served}
         settled = keys.settle(served, self._owners)
+        if self._ignored is not None:
+            settled = {key: column for key, column in settled.items() if column or not self._ignored(key)}
         slots = {key: self._slots[column.field] if column else None for key, column in settled.items()}
         names = {slot.field if slot else key for key, slot in slots.items()}
         if len(names) < len(slots):

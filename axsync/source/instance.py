@@ -48,6 +48,7 @@ class Source:
     version: str | None = None
     listed: tuple[str, ...] | None = None  # entity types that the server lists itself
     titles: Mapping[str, str] = field(default_factory=dict)  # what it calls them, as far as it tells
+    _catalogues: dict[str, tuple[Field, ...]] = field(default_factory=dict)
     _cycle: str | None = None
     _cycle_at: float = -math.inf
     _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -89,10 +90,15 @@ class Source:
             waited += step
 
     async def fields(self, entity: str, ask: Ask = _NOBODY) -> tuple[Field, ...]:
-        """The field catalogue of an entity type; what is known of an administrators' table, for which none is asked."""
+        """The field catalogue of an entity type, read once.
+
+        Of an administrators' table it is what is known; none is asked for.
+        """
         if is_system(entity):
             return table_fields(entity)
-        return await self._ask(self.api.fields_request(entity), self.api.read_fields, ask)
+        if entity not in self._catalogues:
+            self._catalogues[entity] = await self._ask(self.api.fields_request(entity), self.api.read_fields, ask)
+        return self._catalogues[entity]
 
     async def count(
         self, question: Question, ask: Ask = _NOBODY, *, sleep: Sleep = asyncio.sleep, patience: float = POLL_TOTAL

@@ -29,6 +29,7 @@ class Fake:
     notice: str = ""
     asked: list[Settings] = field(default_factory=list)
     entity: str = ""
+    probe_to: Path | None = None
 
     def _answer(self, settings: Settings, observers: Sequence[Observer] = ()) -> None:
         self.asked.append(settings)
@@ -50,8 +51,11 @@ class Fake:
                 observer(event)
         return self.report
 
-    async def check(self, settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[InstanceCheck, ...]:
+    async def check(
+        self, settings: Settings, *, observers: Sequence[Observer] = (), probe_to: Path | None = None
+    ) -> tuple[InstanceCheck, ...]:
         self._answer(settings, observers)
+        self.probe_to = probe_to
         return self.checks
 
     async def entities(self, settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:

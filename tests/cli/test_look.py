@@ -1,9 +1,11 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from axsync.cli import main
 from axsync.errors import UnknownEntity
 from axsync.runs import CheckStep, InstanceCheck
 
@@ -19,6 +21,26 @@ def test_check_ends_with_what_the_first_failure_means(axsync: Axsync, fake: Fake
 
     assert result.exit_code == 4
     assert "credential: try key and secret" in result.stdout
+
+
+def test_check_hands_on_where_the_probe_goes(axsync: Axsync, fake: Fake) -> None:
+    """Without the option, nowhere."""
+    axsync("check", "--probe", "probe.json")
+    assert fake.probe_to == Path("probe.json")
+
+    axsync("check")
+    assert fake.probe_to is None
+
+
+def test_a_probe_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """Exit code 2."""
+    keys = {"AX_URL": "https://acme.example", "AX_KEY": "k", "AX_SECRET": "s"}
+    result = CliRunner(env=keys).invoke(main, ["check", "--probe", str(tmp_path / "no" / "probe.json")])
+
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "the record cannot be written to" in result.stderr
+    assert "No such file or directory" in result.stderr
 
 
 def test_entities_lists_what_is_offered(axsync: Axsync) -> None:
