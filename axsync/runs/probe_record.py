@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from axsync.api import Question, short_key
+from axsync.api import Question, is_system, short_key
 from axsync.durable import replace_file, storage_errors
 from axsync.engine import together
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, UsageError
@@ -71,7 +71,8 @@ def write_record(path: Path, record: Record) -> None:
 
 
 async def record_of(source: Source, entities: Sequence[EntityCheck]) -> Record:
-    """The record of one instance, with a row of each entity type that can be read."""
+    """The record of one instance, with a row of each entity type that can be read; administrators' tables are none."""
+    entities = [one for one in entities if not is_system(one.entity)]
     named = [one for one in entities if _ENTITY.fullmatch(one.entity)]
     told = await together([_told(source, one) for one in named])
     found = dict(zip((one.entity for one in named), told, strict=True))

@@ -161,6 +161,28 @@ async def test_a_page_that_comes_twice_is_no_circle() -> None:
     assert lane.rows == 200
 
 
+async def test_a_strict_walk_takes_no_page_twice() -> None:
+    """The first repetition ends it, at the latest one request later, whatever the total is."""
+    server = Server(1000, circle=True)
+
+    with pytest.raises(LaneError, match="repeats the same page: 1 of 2 pages were known"):
+        await LaneWalk(OffsetWalk(10), server.fetch, server.store, server.release, 1, strict=True).run()
+
+    assert len(server.asked) <= 3
+    assert server.held == 0
+    assert not others()
+
+
+async def test_a_strict_walk_stores_a_page_before_it_asks_for_the_next() -> None:
+    """And still reaches the end."""
+    server = Server(45, store_pause=lambda: asyncio.sleep(0.001))
+    await LaneWalk(OffsetWalk(10), server.fetch, server.store, server.release, 1, strict=True).run()
+
+    stored = [what for what in server.happened if what.startswith("stored")]
+    assert server.happened == [what for number, after in enumerate(stored) for what in (f"asked {number}", after)]
+    assert server.stored == list(range(45))
+
+
 @pytest.mark.parametrize("place", ["fetch", "store"])
 async def test_an_error_ends_the_lane(place: str) -> None:
     """It is raised as itself; no task is left, nothing of the budget is kept."""

@@ -328,6 +328,7 @@ MISPLACED: dict[str, tuple[dict[str, EntitySettings], dict[str, Any], str]] = {
     "saved_query": ({"system_users": EntitySettings(saved_query="x")}, {}, "saved_query cannot be set"),
     "fields": ({"system_users": EntitySettings(fields=("uuid",))}, {}, "fields cannot be set"),
     "extra_fields": ({"system_users": EntitySettings(extra_fields=("x",))}, {}, "extra_fields cannot be set"),
+    "details": ({"system_users": EntitySettings(details=("uuid",))}, {}, "details cannot be set"),
     "a table of its own": (
         {"people": EntitySettings(type="system_users", fields="full")},
         {"entities": ("people",)},
@@ -425,3 +426,14 @@ async def test_a_table_is_streamed(lab: Lab, start: Start) -> None:
     assert sum(batch.num_rows for batch in batches) == ACTIVITIES
     with pytest.raises(ConfigError, match="as_of"):
         [batch async for batch in axsync.stream(lab.settings(lab.instance(emulator), as_of="latest"), "system_users")]
+
+
+async def test_a_record_of_shapes_is_without_them(lab: Lab, start: Start) -> None:
+    """It is what an emulator serves as assets, which these tables are not."""
+    emulator = await start()
+    path = lab.folder / "probe.json"
+    await check(lab.settings(lab.instance(emulator), entities=("devices", "system_users")), probe_file=path)
+    record = json.loads(path.read_text())
+
+    assert "devices" in record["entities"]
+    assert not [name for name in (*record["entities"], *record["unread"]) if name.startswith("system_")]
