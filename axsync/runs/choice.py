@@ -54,6 +54,7 @@ async def lanes_among(
     settings: Settings, sources: Mapping[str, Source], named: Mapping[str, Collection[str]]
 ) -> tuple[Lane, ...]:
     """The same, where it is known what each instance offers. Raises: as `chosen_lanes`."""
+    refuse_misplaced(settings)
     heard = dict.fromkeys((*(e for types in named.values() for e in types), *HEARD_OF))
     refuse_misnamed(settings.tables, heard)
     configured = [e for e in settings.entities if e != DEFAULT_ENTITY]

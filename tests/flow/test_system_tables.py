@@ -1,6 +1,7 @@
 """The administrators' tables: read where they are named, whole, typed, without a secret, and in no other case."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pytest
 
 import axsync
 from axsync.api import SYSTEM_TABLES
+from axsync.console.listing import check_exit_code
 from axsync.emulator import Emulator, Mishap, Seen
 from axsync.emulator.chronicle import ACTIVITIES, FETCHES, activity_rows, fetch_rows
 from axsync.emulator.staff import SECRETS, adapter_names, connection_rows, known_adapters, operator_rows
@@ -352,8 +354,11 @@ async def test_what_concerns_assets_is_refused(lab: Lab, start: Start, mistake: 
         await lab.run(settings)
     with pytest.raises(ConfigError, match=words):
         await plan(settings)
-
     assert (emulator.log, lab.lake.exists()) == ([], False)
+
+    [checked] = await check(settings)
+    assert check_exit_code([checked]) == 2
+    assert re.search(words, checked.steps[-1].text)
 
 
 async def test_what_is_said_of_every_type_does_not_concern_them(lab: Lab, start: Start) -> None:
@@ -432,7 +437,7 @@ async def test_a_record_of_shapes_is_without_them(lab: Lab, start: Start) -> Non
     """It is what an emulator serves as assets, which these tables are not."""
     emulator = await start()
     path = lab.folder / "probe.json"
-    await check(lab.settings(lab.instance(emulator), entities=("devices", "system_users")), probe_file=path)
+    await check(lab.settings(lab.instance(emulator), entities=("devices", "system_users")), probe_to=path)
     record = json.loads(path.read_text())
 
     assert "devices" in record["entities"]
