@@ -18,7 +18,7 @@ Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 _BATCH = 1 << 16  # rows
 _SOUGHT = 1 << 20  # hashes looked up at once: places of ten million would take as much as the hashes
-_WIDTH = 32  # characters of an id as Axonius makes them (API reference 7.1)
+_WIDTH = 32  # characters of an id as Axonius makes them (docs/axonius-api.md, "Records")
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 
 

@@ -9,10 +9,10 @@ Generation: TypeAlias = Literal["v1", "v2"]
 Verdict: TypeAlias = Literal["complete", "drifted", "partial", "skipped"]
 
 ID_FIELD = "internal_axon_id"
-"""The key of a row; 32 characters of [0-9a-z], always served (API reference 7.1)."""
+"""The key of a row; 32 characters of [0-9a-z], always served (docs/axonius-api.md, "Records")."""
 
 MAX_LIMIT = 2000
-"""Rows per page that no server is asked to exceed (API reference 6.1, 11.2)."""
+"""Rows per page that no server is asked to exceed (docs/axonius-api.md, "Paging")."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -112,7 +112,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a lane; its entry in the manifest is made of this (product.md section 5)."""
+    """What became of a lane; its entry in the manifest is made of this (docs/lake.md)."""
 
     lane: Lane
     verdict: Verdict

@@ -24,7 +24,7 @@ Places = npt.NDArray[np.int64]
 
 
 def use_steady_memory() -> None:
-    """Allocate with jemalloc where it is built in: flat memory over millions of rows (performance study, 5)."""
+    """Allocate with jemalloc where it is built in: flat memory over millions of rows (ADR 0018)."""
     try:
         pa.set_memory_pool(pa.jemalloc_memory_pool())
     except NotImplementedError:  # not in every wheel

@@ -12,10 +12,10 @@ from axsync.model import ID_FIELD, Lane
 from axsync.settings import Fields
 
 RAW = Field("specific_data", Atom("json"))
-"""The per-adapter tree as one JSON column (API reference 7.2)."""
+"""The per-adapter tree as one JSON column (docs/axonius-api.md, "Records")."""
 
 ALWAYS = frozenset({"adapters", "adapter_list_length", "labels"})
-"""Served whatever is asked for (API reference 7.1): without columns they would be rescued in every row."""
+"""Served whatever is asked for (docs/axonius-api.md, "Records"): without columns they would be rescued in every row."""
 
 GENERIC = "specific_data.data."
 """What the names of aggregated fields begin with; it may be left out."""

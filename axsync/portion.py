@@ -5,7 +5,7 @@ from dataclasses import dataclass
 SLOW_SECONDS = 60.0  # for one page on the wire
 LARGE_BYTES = 64 << 20  # of one page, however it is paged
 SLACK = 1.25  # pages of as many rows differ in size; this far beyond the aim is not worth another size
-PATIENCE = 2  # 5xx and timeouts on one page before it is asked in smaller ones (API reference 11.3)
+PATIENCE = 2  # 5xx and timeouts on one page before it is asked in smaller ones
 GOOD_PAGES = 8  # before larger ones are tried again; twice as many after each time that this went wrong
 ROOM = 0.4
 """A page that took more than this share of what is bearable would, twice as large, be near to too much."""

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
-RETRY_AFTER_CAP = 300.0  # seconds; a server that asks for more is asked again after this (API reference 11.3)
+RETRY_AFTER_CAP = 300.0  # seconds; a server that asks for more is asked again after this
 BASE, CAP = 1.0, 60.0  # seconds of full jitter
 RETRIED = frozenset({429, 500, 502, 503, 504})
-"""Statuses that may pass by themselves (API reference 11.1)."""
+"""Statuses that may pass by themselves (docs/axonius-api.md, "Errors and maintenance")."""
 
 Jitter: TypeAlias = Callable[[float, float], float]
 """A number between two bounds, such as `random.uniform`."""

@@ -8,7 +8,7 @@ SLOWER, MORE, NOTICEABLE = 2.0, 1.1, 0.25  # answers this much slower, and not m
 CREEP, FADE = 1.0005, 1.005  # what was quickest is forgotten by this much per answer, what was calmest per round
 ROUND = 4  # answers, at least
 FAILURES = 5
-"""So many failures in a row, and nobody asks but one request that looks whether the host is there (reference 11.3)."""
+"""So many failures in a row, and nobody asks but one request that looks whether the host is there."""
 
 Heard: TypeAlias = Literal["good", "busy", "failed", "nothing"]
 """An answer; 429; 5xx, timeout or a broken connection; given up by ourselves."""

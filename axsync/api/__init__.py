@@ -55,7 +55,7 @@ class Api(Protocol):
 
 
 GENERATIONS: dict[Generation, Api] = {"v2": v2, "v1": v1}
-"""In the order of probing (API reference 3.3)."""
+"""In the order of probing (docs/axonius-api.md, "Endpoints")."""
 
 KNOWN_ENTITIES: tuple[str, ...] = (
     "devices", "users", "vulnerabilities", "vulnerability_instances", "vulnerabilities_repository", "software",

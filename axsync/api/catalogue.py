@@ -1,4 +1,4 @@
-"""Catalogue entries of both generations → fields with kinds (API reference 8.1, 8.2)."""
+"""Catalogue entries of both generations → fields with kinds (docs/axonius-api.md, "Field catalogue")."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -28,7 +28,7 @@ ROOTS: dict[str, Kind] = {
     "adapter_list_length": Atom("integer"),
     "labels": Many(Atom("text")),
 }
-"""Served whatever `fields` says (API reference 7.1); not every catalogue lists them."""
+"""Served whatever `fields` says (docs/axonius-api.md, "Records"); not every catalogue lists them."""
 
 OWN_ENDINGS = ("_preferred", "_count")
 """Ends of names that, below a complex field, may be fields of their own: Axonius' pick, and a number that it counts."""
@@ -106,7 +106,8 @@ def _field(name: str, category: _Category, adapter: str | None) -> Field | None:
 
 
 def _is_aggregated(name: str) -> bool:
-    # `_preferred` is Axonius' pick: a scalar, or a list where its type says so (API reference 7.1).
+    # `_preferred` is what Axonius picked: a scalar, or a list where its type says so (docs/axonius-api.md, "Shapes of
+    # values").
     return name.startswith("specific_data.data.") and not name.endswith("_preferred")
 
 
@@ -164,7 +165,8 @@ def _simple(entry: Entry) -> Kind | None:
 
 
 def _array(items: object, form: str) -> Kind:
-    # A v2 catalogue may name neither format nor items (OQ-16): a look at data decides.
+    # A v2 catalogue may name neither format nor items (docs/axonius-api.md,
+    # "Field catalogue"): the first page decides.
     if not isinstance(items, Mapping):
         return Many(_STRING_FORMATS.get(form, Atom("unknown")) if form else Atom("unknown"))
     item = _simple({"type": items.get("type"), "format": items.get("format") or form})

@@ -23,7 +23,7 @@ _NOT_YET = frozenset({202, 204})  # answers that need no body, whatever type it 
 
 
 class PageMeta(msgspec.Struct, frozen=True):
-    """`meta.page`; `size` is ignored because sources contradict each other (OQ-23)."""
+    """`meta.page`; `size` is ignored because sources contradict each other (docs/axonius-api.md, "Paging")."""
 
     totalResources: object = None  # noqa: N815  # the server's name
 
@@ -53,7 +53,7 @@ class Meta(msgspec.Struct, frozen=True):
 
 class _Envelope(msgspec.Struct):
     meta: Meta | None = None
-    next_page: object = None  # one SDK tolerates it at the top (API reference 3.3)
+    next_page: object = None  # one integration reads it there (docs/axonius-api.md, "Paging")
     assets: list[msgspec.Raw] | None = None
     data: list[msgspec.Raw] | None = None
 
@@ -123,7 +123,7 @@ def _not_a_page(body: bytes, host: str) -> BadAnswer:
 
 
 def tells_error(answer: Mapping[str, object]) -> bool:
-    """Whether an object of JSON is an error, told with whatever status (API reference 4.6)."""
+    """Whether an object of JSON is an error, told with whatever status: old v1 servers answered errors with 200."""
     return bool(answer.get("error") or answer.get("errors")) or answer.get("status") == "error"
 
 

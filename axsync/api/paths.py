@@ -1,4 +1,4 @@
-"""The only place where a path is made: an allow-list of reads (API reference 3.1, 3.5, 4.2)."""
+"""The only place where a path is made: an allow-list of reads (docs/axonius-api.md, "Endpoints")."""
 
 import re
 from typing import Literal
@@ -34,7 +34,7 @@ READS: dict[str, tuple[str, str]] = {
 """Every question that axsync can ask. Nothing but these and `TOKEN` reaches a server."""
 
 TOKEN: tuple[Literal["POST"], str] = ("POST", "/api/oauth2/token")
-"""What buys a bearer token with an OAuth client's id and secret (API reference 2.1); it changes nothing there."""
+"""What buys a bearer token for an OAuth client (docs/axonius-api.md, "Connection"); it changes nothing there."""
 
 NEVER_ENTITIES = frozenset({"asset_types", "add_tags", "remove_tags"})
 """Path segments under /assets that are not entity types; they would turn a read into something else."""
@@ -44,13 +44,13 @@ V1_PLACES = frozenset({
     "labels", "login", "logout", "oauth2", "open_api_yaml", "queries", "settings", "signup", "supported_versions",
     "system", "tags", "tasks", "v1", "v2",
 })  # fmt: skip
-"""What stands beside the entity types in v1; a POST there may write (API reference 4.2)."""
+"""What stands beside the entity types in v1; a POST there may write."""
 
 
 def entity_slug(entity: str) -> str:
     """The entity type as a path segment.
 
-    Raises: UsageError where it is not made of [a-z0-9_] (API reference 5: slugs are `[a-z_]+`).
+    Raises: UsageError where it is not made of [a-z0-9_] (docs/axonius-api.md, "Asset types").
     """
     if not _SLUG.fullmatch(entity) or entity in NEVER_ENTITIES:
         message = f"{entity!r} is not a name of an entity type: small letters, digits and underscores only"

@@ -50,7 +50,7 @@ class Dialect:
 
 
 def short_key(field: str) -> str:
-    """The key under which a short-key server (v2 6.1.67) serves a field (API reference 7.1)."""
+    """The key under which a short-key server (v2 6.1.67) serves a field (docs/axonius-api.md, "Records")."""
     if field.startswith("specific_data.data."):
         return field.removeprefix("specific_data.data.")
     if field.startswith("adapters_data."):

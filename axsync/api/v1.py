@@ -1,4 +1,4 @@
-"""How API v1 asks and answers (API reference 4, 6.2, 8.1). No I/O."""
+"""How API v1 asks and answers (docs/axonius-api.md, "Endpoints"). No I/O."""
 
 import re
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def _attributes(reply: Reply, host: str) -> dict[str, object]:
 
 
 def about_request() -> Request:
-    """Keys with spaces; the client's authors call that a server defect (API reference 4.6)."""
+    """Keys with spaces, which the vendor's own developers call a defect of the server."""
     return _get("v1.about")
 
 
@@ -113,7 +113,7 @@ def _entries(listed: object) -> list[Mapping[str, object]]:
 
 
 def count_request(question: Question, dialect: Dialect, poll: str) -> Request:
-    """How many rows match; the same `poll` (query_id) continues a count that was not ready (API reference 4.4)."""
+    """How many rows match; the same `poll` (query_id) continues an unready count (docs/axonius-api.md, "Counts")."""
     del dialect
     attributes: dict[str, object] = {"filter": question.query, "search": "", "use_cache_entry": True, "query_id": poll}
     if question.history:
@@ -129,7 +129,7 @@ def read_count(reply: Reply, host: str) -> int | None:
 
 
 def page_request(question: Question, dialect: Dialect, window: Window) -> Request:
-    """One window of rows. `search` must not be null, an empty `sort` yields nothing (API reference 4.3)."""
+    """One window of rows. `search` must not be null, an empty `sort` finds nothing."""
     page: dict[str, int] = {"limit": window.limit}
     attributes: dict[str, object] = {"page": page, "filter": question.query, "search": "", "file_name": ""}
     attributes["use_cursor"] = window.mark is not None
@@ -140,7 +140,7 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
     if window.mark is None:
         page["offset"] = window.offset
     elif window.mark != CURSOR_START:
-        # No offset beside a cursor: the vendor's own test saw timeouts when the two disagreed (API reference 6.2).
+        # No offset beside a cursor: the vendor's own test saw timeouts when the two disagreed.
         attributes["cursor_id"] = window.mark
     if question.history:
         attributes["history"] = question.history
@@ -166,7 +166,7 @@ def dates_request() -> Request:
 
 
 def read_dates(reply: Reply, host: str) -> dict[str, dict[str, str]]:
-    """Entity type → day → the timestamp to be sent as `history` (API reference 4.5)."""
+    """Entity type → day → the timestamp to be sent as `history` (docs/axonius-api.md, "History")."""
     value = _attributes(reply, host).get("value")
     listed = value if isinstance(value, dict) else {}
     return {e: {str(d): str(t) for d, t in days.items()} for e, days in listed.items() if isinstance(days, dict)}

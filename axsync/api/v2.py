@@ -1,4 +1,4 @@
-"""How API v2 asks and answers (API reference 3, 6.1, 10). No I/O."""
+"""How API v2 asks and answers (docs/axonius-api.md, "Endpoints"). No I/O."""
 
 import re
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ def discovery_request() -> Request:
 
 
 def read_discovery(reply: Reply, host: str) -> str | None:
-    """Only `status` is dependable (OQ-28); that of an error is none of the cycle."""
+    """Only `status` is dependable (docs/axonius-api.md, "Discovery"); that of an error is none of the cycle."""
     answer = _json(reply, host)
     status = None if tells_error(answer) else answer.get("status")
     return status if isinstance(status, str) else None
@@ -81,7 +81,10 @@ def entities_request() -> Request:
 
 
 def read_entities(reply: Reply, host: str) -> dict[str, str]:
-    """Slug → title, empty where none is told; entries are strings, or objects on some versions (OQ-17)."""
+    """Slug → title, empty where none is told.
+
+    Entries are strings, or objects on some versions (docs/axonius-api.md, "Asset types").
+    """
     listed = _json(reply, host).get("asset_types")
     if not isinstance(listed, list):
         raise BadAnswer(f"{host} answered without a list of entity types", host=host, status=reply.status)
@@ -140,7 +143,7 @@ def count_request(question: Question, dialect: Dialect, poll: str) -> Request:
 
 
 def read_count(reply: Reply, host: str) -> int | None:
-    """`{"value": n}`, `count` tolerated; None means: ask again later (OQ-15)."""
+    """`{"value": n}`, `count` tolerated; None means: ask again later (docs/axonius-api.md, "Counts")."""
     if reply.status == 202 or not reply.body:  # HTTP: accepted
         return None
     answer = _json(reply, host)
@@ -150,7 +153,7 @@ def read_count(reply: Reply, host: str) -> int | None:
 
 
 def page_request(question: Question, dialect: Dialect, window: Window) -> Request:
-    """One window of rows. Null and empty values are left out: a wrong key is a 400 (API reference 3.2).
+    """One window of rows. Null and empty values are left out (docs/axonius-api.md, "Endpoints").
 
     Without `fields` a saved query's own columns come (docs/axonius-api.md, "Saved queries").
     """

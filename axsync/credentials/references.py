@@ -50,7 +50,7 @@ def resolve_credential(reference: CredentialReference, *, environ: Mapping[str, 
 
 def secret_word(text: str, place: str) -> Secret:
     """The secret in a text, which is one word of plain ASCII. Raises: ConfigError, which names the place only."""
-    # The official client strips them too (API reference 2.1).
+    # The official client strips them too.
     stripped = text.strip()
     if not stripped:
         raise ConfigError(f"{place} is empty")

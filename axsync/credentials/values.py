@@ -6,7 +6,10 @@ from typing import Literal, Never
 
 MASK = "***"
 Kind = Literal["api-key", "oauth"]
-"""`api-key` travels in two headers; `oauth` is a client id and secret that buy a bearer token (API reference 2.1)."""
+"""`api-key` travels in two headers; `oauth` is a client id and secret that buy a bearer token.
+
+How sure both are: docs/axonius-api.md, "Connection".
+"""
 
 
 class Secret:

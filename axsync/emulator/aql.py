@@ -1,7 +1,7 @@
 """The part of AQL that the emulator understands: ==, !=, in, regex, exists, size, and/or/not, QueryID.
 
 Anything else is a 400 that says where reading stopped. A condition matches when any element of a list
-matches; `not` also takes rows without the field (reference 12.1).
+matches; `not` also takes rows without the field (docs/axonius-api.md, "Saved queries").
 """
 
 from __future__ import annotations

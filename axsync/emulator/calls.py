@@ -78,7 +78,7 @@ class Refusal(Exception):
         self.status, self.title, self.description = status, title, description
 
     def reply(self) -> Reply:
-        """The errors[] body of reference 11.1."""
+        """The body of a v2 error (docs/axonius-api.md, "Errors and maintenance")."""
         return refused(self.status, self.title, self.description)
 
 
@@ -100,6 +100,6 @@ def bad_request(description: str) -> Refusal:
 
 
 def unknown_key(key: str, accepted: frozenset[str]) -> Refusal:
-    """The 400 that names what would have been accepted (reference 3.2)."""
+    """The 400 that names what would have been accepted (docs/axonius-api.md, "Endpoints")."""
     names = ", ".join(sorted(accepted))
     return bad_request(f"Type error: got an unexpected keyword argument '{key}'. Accepted keyword arguments: {names}")

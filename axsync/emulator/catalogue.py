@@ -1,4 +1,4 @@
-"""The field catalogue of an entity type, in the forms of both API generations (reference 3.4 and 8.1)."""
+"""The field catalogue of an entity type, in the forms of both generations (docs/axonius-api.md, "Field catalogue")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that do not fit their declared type, as they were seen on real instances (reference 7.3).
+"""Values that do not fit their declared type, as they were seen (docs/axonius-api.md, "Shapes of values").
 
 Each row of the table is a small change to one specimen: some to what a single adapter says, before the
 values are aggregated, some to the aggregated record. A drifted specimen carries three of them.

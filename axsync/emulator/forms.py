@@ -75,7 +75,7 @@ def project(specimen: Specimen, form: Form, variant: int = 0) -> dict[str, Json]
 
 
 def short(key: str) -> str:
-    """The key of the 6.1.67 dialect (reference 7.1)."""
+    """The short key with which 6.1.67 answers (docs/axonius-api.md, "Records")."""
     if key.startswith(AGGREGATED):
         return key.removeprefix(AGGREGATED)
     if key.startswith(_ADAPTER):

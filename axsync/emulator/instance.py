@@ -89,7 +89,7 @@ class Instance:
         if ask.query:
             numbers = _filtered(fleet, numbers, aql.parse(ask.query, self.aql_of), live=ask.day is None)
         if ask.sort == "":
-            return ()  # an empty sort finds nothing (reference 4.3)
+            return ()  # an empty sort finds nothing, as on real v1 servers
         if ask.sort is not None:
             name = ask.sort.lstrip("-")
             numbers = sorted(numbers, key=lambda row: repr(fleet.values(row, name)), reverse=ask.sort.startswith("-"))

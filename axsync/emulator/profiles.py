@@ -1,4 +1,4 @@
-"""The product versions that can be emulated (reference section 15)."""
+"""The product versions that can be emulated, as docs/emulator.md lists them."""
 
 from __future__ import annotations
 

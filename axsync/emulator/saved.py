@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from axsync.emulator.columns import Json
 
-SERVED_AT_MOST = 10  # rows per page whatever was asked: a short page is not the end (reference 3.4)
+SERVED_AT_MOST = 10  # rows per page at most: a short one is not the end (docs/axonius-api.md, "Saved queries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def flat(query: SavedQuery) -> Json:
 
 
 def envelope(query: SavedQuery) -> Json:
-    """The row of v1 (reference 4.5)."""
+    """The row of v1, whose `predefined` may be null and whose `updated_by` is JSON in a string."""
     view = {
         "query": {"filter": query.aql, "expressions": [], "onlyExpressionsFilter": query.aql},
         "fields": list(query.fields),

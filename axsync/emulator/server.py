@@ -28,7 +28,7 @@ from axsync.emulator.tokens import TOKEN_PATH, TOKEN_ROUTE
 from axsync.emulator.writing import packed, worked, written
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_WRITE_STATUS = 599  # the project's own sign for "this client tried to write" (reference 15)
+_WRITE_STATUS = 599  # the project's own sign for "this client tried to write"
 _BODY_LIMIT = 64 * 2**20
 FORM_TYPE = "application/x-www-form-urlencoded"
 

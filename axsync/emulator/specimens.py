@@ -121,7 +121,7 @@ def _special(entities: list[Entity]) -> dict[str, Json]:
 
 
 def tree(made: Specimen) -> list[Json]:
-    """The `specific_data` field: one nested entity per adapter (reference 7.2)."""
+    """The `specific_data` field: one nested entity per adapter (docs/axonius-api.md, "Records")."""
     return [_branch(entity) for entity in made.entities]
 
 

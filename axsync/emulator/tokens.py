@@ -1,4 +1,4 @@
-"""Bearer tokens for OAuth clients (reference 2.1): given out, checked, expired, revoked."""
+"""Bearer tokens for OAuth clients: given out, checked, expired, revoked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The v1 asset paths: pages by cursor or offset, counts that take their time, fields, one asset (reference 4)."""
+"""The v1 asset paths: pages, counts that take their time, fields, one asset (docs/axonius-api.md, "Endpoints")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads v1 request bodies by the rules of reference 4.1 and 4.3."""
+"""Reads v1 request bodies by the rules of docs/axonius-api.md, "Endpoints"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The v1 paths beside assets, as far as the official Python client needs them (reference 4.2 and 4.5)."""
+"""The v1 paths beside assets, as far as axsync and the official Python client need them.
+
+The paths are those of docs/axonius-api.md, "Endpoints".
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ async def constants(instance: Instance, _call: Call) -> Reply:
 
 
 async def login(_instance: Instance, _call: Call) -> Reply:
-    """GET /api/login: 404 for service accounts (reference 2.1)."""
+    """GET /api/login: 404 for service accounts (docs/axonius-api.md, "Endpoints")."""
     raise Refusal(404, "Not Found", "No user is logged in")
 
 

@@ -1,4 +1,4 @@
-"""The v2 asset paths: pages, counts, fields, one asset, asset types (reference 3)."""
+"""The v2 asset paths: pages, counts, fields, one asset, asset types (docs/axonius-api.md, "Endpoints")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads v2 request bodies by the rules of reference 3.2."""
+"""Reads v2 request bodies by the rules of docs/axonius-api.md, "Endpoints"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The v2 paths beside assets: about, discovery, adapters, operators, queries and small listings (reference 3.4)."""
+"""The v2 paths beside assets: about, discovery, adapters, operators, queries and small listings.
+
+The paths are those of docs/axonius-api.md, "Endpoints".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A snapshot's manifest: the evidence of what was copied (product.md section 5). Key names are a promise."""
+"""A snapshot's manifest: the evidence of what was copied (docs/lake.md). Key names are a promise."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

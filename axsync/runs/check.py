@@ -240,7 +240,7 @@ def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:
     if not isinstance(found, ServerError):
         return EntityCheck(name, "readable" if found is None or found else "empty", found)
     words = found.detail or str(found)
-    if "licen" in words.lower():  # license, licence, licensed: what else tells it apart is not known (OQ-18)
+    if "licen" in words.lower():  # license, licence, licensed: nothing else tells it apart
         return EntityCheck(name, "not licensed", note=words)
     if isinstance(found, NotOffered):
         return EntityCheck(name, "forbidden" if found.status == 403 else "not offered", note=words)

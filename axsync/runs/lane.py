@@ -140,7 +140,8 @@ class LaneRun:
             told = f"the field catalogue of {reader.asked} cannot be read, and without it only ids are served"
             raise LaneError(told)
         if verdict != "complete" and reader.question.history and evidence.limit is None:
-            # A day of history does not move (API reference 10): what differs is our failure or the server's.
+            # A day of history does not move (docs/axonius-api.md, "History"): what differs is our failure
+            # or the server's.
             raise LaneError(f"the history of {reader.lane.entity} did not come out complete: {reason}")
         return replace(
             self._bare(verdict, reason),

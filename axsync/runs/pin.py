@@ -159,7 +159,7 @@ def _sample(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
 
 
 def key_style(records: Sequence[bytes], names: Iterable[str]) -> KeyStyle:
-    """Whether this server answers with the names it was asked, or with short ones (API reference 7.1)."""
+    """Whether this server answers with the names it was asked, or with short ones (docs/axonius-api.md, "Records")."""
     full = {n for n in names if short_key(n) != n}
     short = {short_key(n) for n in full}
     seen = {key for record in records for key in _known_keys(record)}
@@ -174,7 +174,7 @@ def _known_keys(record: bytes) -> Iterable[str]:
 
 
 def short_wire(fields: Sequence[Field]) -> tuple[list[Field], dict[str, str], list[str]]:
-    """Short keys per field; where two fields share one, the first keeps it and the other is named (OQ-33)."""
+    """Short keys per field; where two fields share one, the first keeps it and the other is named."""
     taken: dict[str, str] = {}
     clashing: list[str] = []
     for field in sorted(fields, key=lambda f: "." in f.name):

@@ -1,4 +1,4 @@
-"""Proof that a lane is whole: counts against ids, and where they differ a listing and repair (API reference 6.3)."""
+"""Proof that a lane is whole: counts against ids, and where they differ a listing and repair (ADR 0008)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ LIST_LIMITS = (1_693, 1_381)
 """Rows per page of the two listings: primes, so that their pages end elsewhere than those of the walk. What slips
 through between two pages of one then does not slip through between two of the other."""
 IDS_AT_ONCE = 100
-"""Ids in one repair question (API reference 12.2: 100 to 200)."""
+"""Ids in one repair query; 200 are safe too (docs/axonius-api.md, "Limits and cost")."""
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ class Reconciler:
         return listing
 
     async def _fetch(self, missing: Sequence[str], turn: int) -> None:
-        """Read the missing ids by name, or everything again where the server has no `in` for ids (OQ-25)."""
+        """Read the missing ids by name, or everything again where the server has no `in` for ids."""
         if self.reader.is_listing:
             await self._walk_again(turn * ROUND_SHIFT)
             return

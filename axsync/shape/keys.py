@@ -14,7 +14,7 @@ _ADAPTER = re.compile(r"adapters_data\.([^.]+?)(?:_adapter)?\.(.+)", re.DOTALL)
 
 
 def spellings(column: Column) -> tuple[str, str, str]:
-    """The keys under which servers serve this field: as asked, in full, short (API reference 7.1)."""
+    """The keys under which servers serve this field: as asked, in full, short (docs/axonius-api.md, "Records")."""
     short = column.field.removeprefix("specific_data.data.")
     if matched := _ADAPTER.fullmatch(column.field):
         short = f"{matched[1]}.{matched[2]}"

@@ -1,4 +1,4 @@
-"""Which day of history an as-of date means for an entity type (API reference 10, OQ-8)."""
+"""Which day of history an as-of date means for an entity type (docs/axonius-api.md, "History")."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -27,7 +27,7 @@ async def history_mark(source: Source, entity: str, as_of: str | None) -> str | 
     if as_of == "latest":
         return await _newest_day(source, entity)
     if await _count(source, Question(entity, history=as_of)) == 0 and await _count(source, Question(entity)):
-        raise _missing(source, entity, as_of)  # a day that nobody has listed looks like an empty one (OQ-8)
+        raise _missing(source, entity, as_of)  # a day that nobody has listed looks like an empty one
     return as_of
 
 

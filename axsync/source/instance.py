@@ -23,8 +23,8 @@ from axsync.transport.ask import admit_at_once
 CYCLE_SECONDS = 10.0
 """How long a look at the discovery cycle serves lanes that begin."""
 WAIT_PAUSE = 15.0  # seconds between two looks while waiting for a cycle's end
-UNSTABLE = frozenset({"running", "starting", "stopping"})  # OQ-28
-POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job (API reference 4.4)
+UNSTABLE = frozenset({"running", "starting", "stopping"})  # docs/axonius-api.md, "Discovery"
+POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job of the server
 _ID = re.compile(r"[0-9a-f]{24}")  # as saved queries have it
 _NOBODY = Ask()
 
@@ -128,7 +128,7 @@ class Source:
         self.transport.tell(Notice(ask.lane, text))
 
     async def page(self, question: Question, window: Window, ask: Ask) -> Page:
-        """One window of rows; a refused optional key is dropped once and for the run (API reference 11.1)."""
+        """One window of rows; a refused optional key is dropped once and for the run."""
         if is_system(question.entity):
             return await self._system_page(question, window, ask)
         if self._agreed:

@@ -1,4 +1,7 @@
-"""Which generation an instance speaks and how, found out with a handful of cheap reads (API reference 3.3)."""
+"""Which generation an instance speaks and how, found out with a handful of cheap reads.
+
+What they tell: docs/axonius-api.md, "Endpoints".
+"""
 
 from axsync.api import GENERATIONS, Api, Dialect, Question
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable
@@ -66,7 +69,7 @@ async def _listed(source: Source) -> dict[str, str]:
     try:
         return await source.transport.ask(request, lambda reply: source.api.read_entities(reply, host), Ask())
     except (NotOffered, BadRequest, BadAnswer):
-        return {}  # the path may be routed to get-by-id and answer 400, 404, 405 (API reference 3.3, step 3)
+        return {}  # the path may be taken for an asset's id and answer 400, 404, 405
 
 
 async def _taste(source: Source) -> ServerError | None:

@@ -1,4 +1,4 @@
-"""OAuth 2.1 client credentials (API reference 2.1): a token that is bought, carried for a while, and renewed.
+"""OAuth 2.1 client credentials (docs/axonius-api.md, "Connection"): a token that is bought, carried, and renewed.
 
 Tokens are in memory only. They are sent by the same connections, at the same pace, to the same host as all else.
 """

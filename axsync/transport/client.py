@@ -37,7 +37,7 @@ from axsync.transport.wire import Wire, open_wire
 
 T = TypeVar("T")
 BAD_ANSWER_TRIES = 3
-"""A 200 that is not what it should be is asked again twice (API reference 11.1)."""
+"""A 200 that is not what it should be is asked again twice."""
 LOOK_SECONDS = 30.0
 """A question that was answered before, asked to see whether a host is there, gets no longer than this …"""
 KNOWN_BYTES = 1 << 16
@@ -276,7 +276,7 @@ class Transport:
         return await self._wire.send(request, timeout, signed=signed)
 
     def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:
-        # A page that was too slow once gets longer the next time (API reference 11.3).
+        # A page that was too slow once gets longer the next time.
         settings, whole = self._settings, min(self._settings.page_seconds, most)
         read = min(settings.read_seconds * (3 if timeouts else 1), whole)
         return aiohttp.ClientTimeout(total=whole, sock_connect=settings.connect_seconds, sock_read=read)

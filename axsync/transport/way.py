@@ -76,7 +76,7 @@ class Unprintable(dict[str, str]):
 
 
 def signed_headers(credential: Credential) -> Unprintable:
-    """The headers of every request. Both generations take the same two keys; names as in API reference 2.1.
+    """The headers of every request. Both generations take the same two keys (docs/axonius-api.md, "Connection").
 
     An OAuth client has a token in their place, which is not the same for every request.
     """
@@ -103,7 +103,7 @@ def user_agent() -> str:
 
 
 def unpack_quickly() -> None:
-    """Unpack gzip answers with the extra `isal` where it is installed: half the CPU (performance study, 3)."""
+    """Unpack gzip answers with the extra `isal` where it is installed: 13 instead of 25 CPU ms for 9.5 MB."""
     try:
         from isal import isal_zlib  # an extra
     except ImportError:

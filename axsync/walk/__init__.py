@@ -10,7 +10,7 @@ answers, which windows are on their way, and the newest total that the server to
    asked again as long as asking brings rows, and once more after it brought none;
 3. the next window at the head, while the head is below the total;
 4. the tail: where the last page was exactly full, one more window; an empty answer confirms the end, rows mean
-   that the set grew (API reference 6.1).
+   that the set grew.
 
 So rows received decide where to go on, never the limit that was asked for, nor `meta.page.size`, nor the presence
 of a token. What is on its way never exceeds the width that the caller allows, so the frontier stays small.
@@ -19,7 +19,8 @@ A mark walk (v2 token, v1 cursor) is a chain. The next window leaves as soon as 
 of its page are counted. Where the chain ends too early, the walk goes on by offset from the rows so far.
 
 The limit may change between windows. A window that is given back leaves a gap, which is asked with the limit of then.
-A chain whose limit shrinks goes on by offset: an old mark with another limit is unproven (API reference 11.3).
+A chain whose limit shrinks goes on by offset: an old mark with another limit is unproven
+(docs/axonius-api.md, "Paging").
 """
 
 from typing import Protocol

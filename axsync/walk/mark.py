@@ -11,7 +11,7 @@ class MarkWalk:
     """Windows by token or cursor, one at a time, the next one sent before the last one is counted.
 
     `start` is the mark of the first window: None for v2 tokens, an empty string for v1 cursors, whose server may
-    name the cursor once and expects it with each page (API reference 6.2).
+    name the cursor once and expects it with each page (docs/axonius-api.md, "Paging").
     """
 
     limit: int
@@ -102,7 +102,7 @@ class MarkWalk:
             self._go_on()
 
     def _cut_short(self) -> bool:
-        # Without a total only an empty page tells the end (API reference, section 1, rule 4).
+        # Without a total only an empty page tells the end.
         return self._vanished if self.total is None else self._rows < self.total
 
     @property

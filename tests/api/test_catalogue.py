@@ -86,7 +86,7 @@ def kind_of(name: str, **entry: object) -> Kind | None:
 
 
 def test_the_catalogue_of_v1_is_read_as_the_reference_has_it() -> None:
-    """Section 8.1: payload in `meta`, sub-fields in `items.items`."""
+    """v1: payload in `meta`, sub-fields in `items.items`."""
     fields = v1.read_fields(reply(V1_ANSWER), HOST)
 
     assert fields == (
@@ -98,7 +98,7 @@ def test_the_catalogue_of_v1_is_read_as_the_reference_has_it() -> None:
 
 
 def test_the_catalogue_of_v2_is_read_as_the_reference_has_it() -> None:
-    """Section 3.4: categories, dotted sub-fields under their complex root."""
+    """v2: categories, dotted sub-fields under their complex root."""
     fields = v2.read_fields(reply(V2_ANSWER), HOST)
 
     assert fields == (
@@ -151,7 +151,7 @@ def test_the_catalogue_of_v2_is_read_as_the_reference_has_it() -> None:
     ],
 )
 def test_an_adapter_field_has_the_kind_of_its_type(entry: dict[str, object], kind: Kind | None) -> None:
-    """Section 8.2; a pair that is not known is left open, a picture or a form is not extracted."""
+    """A pair that is not known is left open, a picture or a form is not extracted."""
     assert kind_of("adapters_data.acme_adapter.x", **entry) == kind
 
 
@@ -326,7 +326,7 @@ def test_a_name_that_is_listed_twice_is_one_field() -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"generic": None}, {"generic": "x", "n": 7}, {"generic": [None, 7, "x"]}])
 def test_a_catalogue_of_nothing_has_the_roots(answer: object) -> None:
-    """They are served whatever it lists (section 7.1)."""
+    """They are served whatever it lists (docs/axonius-api.md, "Records")."""
     assert v2.read_fields(reply(answer), HOST) == ROOT_FIELDS
     assert v1.read_fields(reply({"data": None, "meta": answer}), HOST) == ROOT_FIELDS
 

@@ -80,7 +80,7 @@ def test_a_mark_is_a_text_that_is_not_empty(meta: object, mark: str | None, coun
 
 @SIZE
 def test_a_token_at_the_top_is_followed_too(count: int) -> None:
-    """One client has seen it there (section 3.3)."""
+    """One integration reads it there (docs/axonius-api.md, "Paging")."""
     body = json.dumps({"assets": rows_of("v2", count), "next_page": "t2"}).encode()
 
     assert GENERATIONS["v2"].read_page(WINDOW, raw(body), HOST).mark == "t2"

@@ -32,7 +32,7 @@ def page_body(**attributes: object) -> dict[str, object]:
     ],
 )
 def test_a_page_is_asked_by_offset_or_by_cursor(window: Window, attributes: dict[str, object]) -> None:
-    """Section 4.3: never both; no null, no empty sort; `search` and `file_name` are empty texts."""
+    """Never both; no null, no empty sort; `search` and `file_name` are empty texts."""
     assert asked(v1.page_request(QUESTION, PLAIN, window)) == ("POST", "/api/devices", page_body(**attributes))
 
 
@@ -77,7 +77,7 @@ def test_a_refused_key_is_left_out(refused: str) -> None:
     ],
 )
 def test_other_reads_are_gets_without_a_body(request_: Request, path: str) -> None:
-    """Section 4.2."""
+    """As docs/axonius-api.md, "Endpoints" lists it."""
     assert asked(request_) == ("GET", path, None)
 
 
@@ -97,7 +97,7 @@ def test_there_is_no_list_of_types() -> None:
     ],
 )
 def test_the_version_stands_under_a_key_with_a_space(data: object, version: str | None) -> None:
-    """Section 4.5; None where the answer has none."""
+    """None where the answer has none."""
     assert v1.read_about(reply({"data": data}), HOST) == version
 
 
@@ -112,7 +112,7 @@ def test_the_lifecycle_tells_the_state_of_the_discovery() -> None:
     ("value", "count"), [(None, None), (0, 0), (41873, 41873), (-1, None), ("7", None), (True, None)]
 )
 def test_a_count_is_null_until_the_background_job_ends(value: object, count: int | None) -> None:
-    """Section 4.4."""
+    """docs/axonius-api.md, "Counts"."""
     data = {"type": "int_value_schema", "id": "q-77", "attributes": {"value": value}}
 
     assert v1.read_count(reply({"data": data}), HOST) == count

@@ -14,7 +14,7 @@ FLAGS = {"use_cache_entry": False, "include_details": False, "include_metadata":
 
 
 def test_the_first_page_is_asked_as_the_reference_has_it() -> None:
-    """Section 3.2: offset and limit, the fields, the flags, and nothing that is null or empty."""
+    """Offset and limit, the fields, the flags, and nothing that is null or empty."""
     request = v2.page_request(QUESTION, PLAIN, Window(0, 0, 2000))
 
     assert asked(request) == (
@@ -73,13 +73,13 @@ def test_a_refused_key_is_left_out(refused: str) -> None:
     ],
 )
 def test_other_reads_are_gets_without_a_body(request_: Request, path: str, params: tuple[object, ...]) -> None:
-    """Section 3.1."""
+    """As docs/axonius-api.md, "Endpoints" lists it."""
     assert asked(request_) == ("GET", path, None)
     assert request_.params == params
 
 
 def test_a_count_of_everything_has_an_empty_body() -> None:
-    """Section 3.4: an empty object, not null."""
+    """An empty object, not null."""
     assert v2.count_request(Question("users"), PLAIN, "poll").body == b"{}"
 
 

@@ -74,7 +74,7 @@ def noted(error: AxsyncError, *notes: str) -> AxsyncError:
     ],
 )
 def test_each_error_has_an_exit_code_and_advice(error: Exception, code: int, word: str) -> None:
-    """The table of product.md section 3, and words about what to try."""
+    """The table of docs/operations.md, "Exit codes", and words about what to try."""
     explanation = explain(error)
 
     assert explanation.exit_code == code

@@ -1,4 +1,4 @@
-"""Rows 21 and 22 of the fault list: answers that are no pages, types that are not there."""
+"""Rows 21 and 22 of the README here: answers that are no pages, types that are not there."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Row 29 of the fault list: discovery cycles that run or start, days of history that are not there."""
+"""Row 29 of the README here: discovery cycles that run or start, days of history that are not there."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Row 30 of the fault list: thousands yesterday, few or none today."""
+"""Row 30 of the README here: thousands yesterday, few or none today."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -119,7 +119,7 @@ async def test_fault_30_the_process_ends_with_five(lab: Lab, start: Start, proce
 async def test_fault_30_a_refusal_is_told_by_the_exit_code_also_where_other_types_were_published(
     lab: Lab, start: Start
 ) -> None:
-    """product.md section 3: 5, a guard refused to publish."""
+    """docs/operations.md, "Exit codes": 5, a guard held everything back."""
     emulator = await start(sizes={"devices": 90, "users": 45})
     await run(lab, emulator)
     shrink(emulator, "devices", 9)

@@ -1,4 +1,4 @@
-"""Rows 2 and 5 to 10 of the fault list: the process, its machine, its clock, hosts that are away."""
+"""Rows 2 and 5 to 10 of the README here: the process, its machine, its clock, hosts that are away."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Row 25 of the fault list: rows that come, go and move while they are paged; and the repair of what that hid."""
+"""Row 25 of the README here: rows that come, go and move while they are paged; and the repair of what that hid."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -230,7 +230,7 @@ async def test_fault_25_two_rounds_of_repair_at_most(lab: Lab, start: Start) -> 
 
 
 async def test_fault_25_many_missing_ids_are_asked_for_in_batches(lab: Lab, start: Start) -> None:
-    """No question holds more than two hundred ids (API reference 12.2)."""
+    """No query holds more than two hundred ids (docs/axonius-api.md, "Limits and cost")."""
     gone = Mishap("empty-page", page=lambda ask: in_a_walk(ask) and 100 <= ask.offset < 600)
     emulator = await start(sizes={"devices": 1000}, mishaps=(gone,))
     ran = await run(lab, emulator, page_size=100)

@@ -1,4 +1,4 @@
-"""Rows 35, 37 and 38 of the fault list: strange keys, strange names of types, far too many fields."""
+"""Rows 35, 37 and 38 of the README here: strange keys, strange names of types, far too many fields."""
 
 import re
 from collections.abc import Awaitable, Callable

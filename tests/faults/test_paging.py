@@ -1,4 +1,4 @@
-"""Rows 23, 24 and 26 to 28 of the fault list: walks that expire, go in circles, or tell lies about themselves."""
+"""Rows 23, 24 and 26 to 28 of the README here: walks that expire, go in circles, or tell lies about themselves."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

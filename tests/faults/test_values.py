@@ -1,4 +1,4 @@
-"""Rows 31 to 34, 36 and 39 of the fault list: values that a strict reader trips over."""
+"""Rows 31 to 34, 36 and 39 of the README here: values that a strict reader trips over."""
 
 import json
 from collections.abc import Awaitable, Callable

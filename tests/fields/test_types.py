@@ -45,7 +45,7 @@ STAMP = pa.timestamp("us", tz="UTC")
     ],
 )
 def test_a_kind_has_its_arrow_type_and_its_text(kind: Kind, arrow: pa.DataType, text: str) -> None:
-    """Section 8.2 of the API reference, as readers of the lake and of the manifest see it."""
+    """The table of types in docs/lake.md, as readers of the lake and of the manifest see it."""
     assert arrow_type(kind) == arrow
     assert type_text(kind) == text
 

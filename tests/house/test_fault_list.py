@@ -1,4 +1,4 @@
-"""Whether each row of the fault list that concerns what is built has a test that names it."""
+"""Whether each row of tests/faults/README.md that concerns what is built has a test that names it."""
 
 import ast
 from collections.abc import Iterator

@@ -315,5 +315,5 @@ def test_a_flush_without_rows_writes_no_group(tmp_path: Path) -> None:
 
 
 def test_the_default_row_groups_are_big() -> None:
-    """At least 122,880 rows or 64 MiB (product.md section 5)."""
+    """At least 122,880 rows or 64 MiB, as readers of Parquet want them."""
     assert (lake().row_group_rows, lake().row_group_bytes) >= (122_880, 64 * MIB)

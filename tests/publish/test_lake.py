@@ -46,7 +46,7 @@ def test_a_published_run_is_the_newest_snapshot(lake: Lake) -> None:
 
 
 def test_a_run_tells_its_facts(lake: Lake) -> None:
-    """The keys of product.md section 5, the verdict of its worst lane."""
+    """The keys that docs/lake.md explains, the verdict of its worst lane."""
     run = facts()
     publish(lake, run, whole(DEVICES, stage(lake, run, DEVICES, 1)), Outcome(USERS, "partial", "down"))
 

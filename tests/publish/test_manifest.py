@@ -38,7 +38,7 @@ OUTCOME = Outcome(
 
 
 def test_an_entry_has_the_promised_keys() -> None:
-    """Those of product.md section 5, with the outcome's values."""
+    """Those that docs/lake.md explains, with the outcome's values."""
     entry = lane_entry(OUTCOME, None)
 
     assert entry.keys() >= PROMISED

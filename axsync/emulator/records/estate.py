@@ -18,7 +18,7 @@ from axsync.emulator.columns import (
 )
 from axsync.emulator.records.vocabulary import MAKERS, OWNERS, PRODUCTS, REMARKS, SITES, TEAMS, VERSIONS, provenance
 
-# The top-level _id (a CPE) of software: reference 7.1.
+# The top-level _id (a CPE) of software: docs/axonius-api.md, "Asset types".
 SOFTWARE = Family(
     "software",
     (

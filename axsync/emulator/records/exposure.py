@@ -40,7 +40,7 @@ _WEAKNESS = (
     stamp("last_modified_date", share=0.5),
 )
 
-# The echo of cve_id and the missing adapter_list_length: reference 5, row on vulnerabilities.
+# The echo of cve_id and the missing adapter_list_length: docs/axonius-api.md, "Asset types".
 VULNERABILITIES = Family(
     "vulnerabilities",
     (
