@@ -19,7 +19,7 @@ AUDITOR := .venv-audit
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-official lint format types floors fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
+.PHONY: help setup demo test test-all test-official lint format types layers fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -61,7 +61,7 @@ format: $(READY) ## ruff: repair what it can, then format
 types: $(READY) ## mypy --strict
 	@$(BIN)/mypy
 
-floors: $(READY) ## import-linter: who may import whom
+layers: $(READY) ## import-linter: who may import whom
 	@$(BIN)/lint-imports --no-logo
 
 fuzz: $(READY) ## The property tests, with many fresh examples
@@ -190,7 +190,7 @@ sbom: $(AUDITOR)/ready ## What the lock names, with hashes, as CycloneDX in dist
 		-o dist/axsync.cdx.json requirements.lock
 	@echo "dist/axsync.cdx.json: $$($(AUDITOR)/bin/python -c 'import json; print(len(json.load(open("dist/axsync.cdx.json"))["components"]))') packages"
 
-check: lint types floors test build ## All that must hold before a change is handed in
+check: lint types layers test build ## All that must hold before a change is handed in
 
 clean: ## Remove environments, caches and builds
 	@rm -rf .venv-dlt .venv-naive .venv-bench $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

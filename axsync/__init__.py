@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from axsync.config import load_settings
+    from axsync.convert.restore import restore
     from axsync.errors import AxsyncError
     from axsync.runs import Report, stream, sync
     from axsync.settings import (
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         Settings,
         StoredCredential,
     )
-    from axsync.shape.restore import restore
 
 __all__ = [
     "AxsyncError",
@@ -41,7 +41,7 @@ __all__ = [
 _HOMES = {
     "AxsyncError": "axsync.errors",
     "load_settings": "axsync.config",
-    "restore": "axsync.shape.restore",
+    "restore": "axsync.convert.restore",
     "Report": "axsync.runs",
     "stream": "axsync.runs",
     "sync": "axsync.runs",

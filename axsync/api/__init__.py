@@ -6,8 +6,8 @@ from axsync.api import v1, v2
 from axsync.api.queries import QueriesPage, SavedQuery
 from axsync.api.question import ALSO_DETAILED, DETAILS, Dialect, KeyStyle, Question, short_key
 from axsync.api.system import SYSTEM_TABLES, Listing, is_system, table_fields
-from axsync.fields import Field
 from axsync.model import Generation, Page, Reply, Request, Window
+from axsync.schema.fields import Field
 
 __all__ = [
     "ALSO_DETAILED",

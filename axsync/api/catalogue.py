@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from axsync.fields import Atom, Field, Kind, Many, group
+from axsync.schema.fields import Atom, Field, Kind, Many, group
 
 Entry: TypeAlias = Mapping[str, object]
 

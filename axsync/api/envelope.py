@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import msgspec
 import orjson
 
+from axsync.convert.json_split import CutPage, member
 from axsync.errors import BadAnswer
 from axsync.model import Reply
-from axsync.shape.borders import NotWhole, member
 
 SMALL_PAGE = 1 << 16  # bytes; below this, counting rows costs less than not knowing
 _TAIL = 1 << 16  # bytes searched for a trailing `meta`
@@ -112,7 +112,7 @@ def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:
         meta, rows = member(body, "meta"), member(body, rows_key)
         if rows is not None and rows.startswith(b"["):
             return _decode_tail(meta) if meta and meta != b"null" else Meta()
-    except (NotWhole, msgspec.DecodeError, RecursionError) as error:
+    except (CutPage, msgspec.DecodeError, RecursionError) as error:
         raise _not_a_page(body, host) from error
     raise _not_a_page(body, host)
 

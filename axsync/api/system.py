@@ -17,8 +17,8 @@ import orjson
 from axsync.api.envelope import error_words, tells_error
 from axsync.api.queries import saved_query, total_of
 from axsync.errors import BadAnswer
-from axsync.fields import Atom, Field, Kind, Many
 from axsync.model import ID_FIELD, Page, Reply, Window
+from axsync.schema.fields import Atom, Field, Kind, Many
 
 Row: TypeAlias = Mapping[str, object]
 Paging: TypeAlias = Literal["offset", "number", "none"]
@@ -138,7 +138,7 @@ def table_fields(table: str) -> tuple[Field, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListingPlace:
     """What to ask a listing for, and which rows of the answer belong to the window: `skip` ones before it do not."""
 
     offset: int
@@ -151,20 +151,20 @@ class Place:
         return self.offset // self.limit + 1
 
 
-def place_of(listing: Listing, window: Window) -> Place:
+def place_of(listing: Listing, window: Window) -> ListingPlace:
     """Where the rows of a window are in a listing.
 
     A numbered page begins at a multiple of its size, and a window may begin anywhere: then the page that holds its
     first row is asked for, and brings fewer rows than the window is wide.
     """
     if listing.paging == "none":
-        return Place(0, listing.most, window.offset)
+        return ListingPlace(0, listing.most, window.offset)
     limit = min(window.limit, listing.most)
     if listing.paging == "offset":
-        return Place(window.offset, limit)
+        return ListingPlace(window.offset, limit)
     limit = window.limit if window.limit <= listing.most and window.offset % window.limit == 0 else listing.most
     skip = window.offset % limit
-    return Place(window.offset - skip, limit, skip)
+    return ListingPlace(window.offset - skip, limit, skip)
 
 
 def read_listing(reply: Reply, host: str) -> Mapping[str, object]:

@@ -11,18 +11,10 @@ from axsync.api.catalogue import fields_of, with_roots
 from axsync.api.envelope import read_envelope, refuse_error, tells_error
 from axsync.api.queries import QueriesPage, queries_page
 from axsync.api.question import ALSO_DETAILED, DETAILS, Dialect, Question
-from axsync.api.system import (
-    Listing,
-    connections_in,
-    entries_in,
-    listed_rows,
-    place_of,
-    read_listing,
-    system_page,
-)
+from axsync.api.system import Listing, connections_in, entries_in, listed_rows, place_of, read_listing, system_page
 from axsync.errors import BadAnswer
-from axsync.fields import Field
 from axsync.model import Generation, Page, Reply, Request, Window
+from axsync.schema.fields import Field
 
 GENERATION: Generation = "v2"
 ROWS_KEY: Literal["assets", "data"] = "assets"

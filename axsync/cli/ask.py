@@ -11,7 +11,7 @@ import click
 from axsync.cli.options import complete_entities, complete_runs, lake, lake_options
 
 if TYPE_CHECKING:
-    from axsync.publish import Lake
+    from axsync.lake.publish import Lake
     from axsync.sql import Answer, EntityTable
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -119,7 +119,7 @@ def ddl(
 
 
 def _looked(context: click.Context, run: str) -> tuple[Lake, dict[str, EntityTable]]:
-    from axsync.publish.history import find_run  # noqa: PLC0415  --help must not wait for it
+    from axsync.lake.history import find_run  # noqa: PLC0415  --help must not wait for it
     from axsync.sql import tables_of  # noqa: PLC0415  as above
 
     looked_at = lake(context)

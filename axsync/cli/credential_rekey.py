@@ -10,7 +10,7 @@ import click
 from axsync.cli.credential_work import opened_store
 
 if TYPE_CHECKING:
-    from axsync.credentials.sealing import Opener
+    from axsync.credentials.sealing import KeySource
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -40,7 +40,7 @@ def rekey(new_passphrase_file: Path | None, new_key_file: Path | None) -> None:
     click.echo(f"the credential store opens with the new {what}; where nobody can be asked, {variable} has to name it")
 
 
-def _new_opener(passphrase_file: Path | None, key_file: Path | None) -> Opener:
+def _new_opener(passphrase_file: Path | None, key_file: Path | None) -> KeySource:
     """Raises: ConfigError for what cannot open a store, and where there is nobody to ask."""
     from axsync.console.asking import ask_new_passphrase, at_terminal  # noqa: PLC0415  as above
     from axsync.credentials import opener_of_file, opener_of_key, opener_of_person  # noqa: PLC0415  as above

@@ -12,6 +12,6 @@ from axsync.cli.options import doors, manner, speech_options
 @click.pass_context
 def demo(context: click.Context, /, lake: str, rows: int) -> None:
     """Start a small Axonius, dump all it offers, and look at the lake; needs no account."""
-    from axsync.demo import demonstrate  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
+    from axsync.cli.demo_run import demonstrate  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
 
     context.exit(demonstrate(doors(context).sync, lake, rows=rows, manner=manner(context)))

@@ -13,8 +13,8 @@ import click
 from axsync.cli.options import OUTPUT, complete_entities, complete_runs, lake, lake_options, speech_options_with
 
 if TYPE_CHECKING:
-    from axsync.past.changes import Change
-    from axsync.past.diff import Keep, Wish
+    from axsync.snapshots.changes import Change
+    from axsync.snapshots.diff import Keep, Wish
 
 EPILOG = """\b
 Examples:
@@ -70,9 +70,9 @@ def diff(context: click.Context, /, before: str, after: str, entity: str | None,
     """
     from axsync.console.differences import Examples, diff_json, json_lines, show_diff  # noqa: PLC0415  as below
     from axsync.console.session import plain_console  # noqa: PLC0415  --help must not wait for it
-    from axsync.past.changes_file import changes_file  # noqa: PLC0415  as above
-    from axsync.past.diff import diff as compare  # noqa: PLC0415  as above
-    from axsync.publish.history import find_run  # noqa: PLC0415  as above
+    from axsync.lake.history import find_run  # noqa: PLC0415  as above
+    from axsync.snapshots.changes_file import changes_file  # noqa: PLC0415  as above
+    from axsync.snapshots.diff import diff as compare  # noqa: PLC0415  as above
 
     looked_at, output, examples = lake(context), context.meta[OUTPUT], Examples(wished["show"])
     runs = find_run(looked_at, before), find_run(looked_at, after)
@@ -93,8 +93,8 @@ def _each(keepers: list[Keep], change: Change) -> None:
 
 
 def _wish(entity: str | None, wished: dict[str, Any]) -> Wish:
-    from axsync.past.diff import Wish  # noqa: PLC0415  as above
-    from axsync.past.pairs import Ignoring  # noqa: PLC0415  as above
+    from axsync.snapshots.diff import Wish  # noqa: PLC0415  as above
+    from axsync.snapshots.pairs import Ignoring  # noqa: PLC0415  as above
 
     ignoring = Ignoring(wished["ignore"], wished["compare"])
     return Wish(entity, wished["ids"], ignoring, wished["records"], wished["memory"], wished["temporary"])

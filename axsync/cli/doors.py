@@ -12,7 +12,7 @@ from axsync.settings import InstanceSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class Services:
     """The library as the command line uses it."""
 
     load_settings: Callable[..., Settings] = load_settings

@@ -47,8 +47,8 @@ def verify(context: click.Context, /, run: str) -> None:
     """
     from axsync.console.keeping import bar, show_verified, verified_json, verify_exit_code  # noqa: PLC0415  as below
     from axsync.console.session import plain_console  # noqa: PLC0415  --help must not wait for it
-    from axsync.past.verify import verify as verify_snapshot  # noqa: PLC0415  as above
-    from axsync.publish.history import find_run  # noqa: PLC0415  as above
+    from axsync.lake.history import find_run  # noqa: PLC0415  as above
+    from axsync.snapshots.verify import verify as verify_snapshot  # noqa: PLC0415  as above
 
     looked_at = lake(context)
     found = find_run(looked_at, run)
@@ -77,7 +77,7 @@ def gc(context: click.Context, /, *, yes: bool) -> None:
 
     from axsync.console.keeping import paths_of, show_sweep, sweep_json  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
-    from axsync.past.sweep import look, sweep  # noqa: PLC0415  as above
+    from axsync.snapshots.gc import look, sweep  # noqa: PLC0415  as above
 
     looked_at, settings = lake(context), lake_settings(context)
     found = (sweep if yes else look)(looked_at, settings, datetime.now(UTC))

@@ -15,9 +15,9 @@ import click
 from axsync.cli.names import entity_names, instance_names, run_names
 
 if TYPE_CHECKING:
-    from axsync.cli.doors import Doors
-    from axsync.console.session import Manner
-    from axsync.publish import Lake
+    from axsync.cli.doors import Services
+    from axsync.console.session import OutputOptions
+    from axsync.lake.publish import Lake
     from axsync.settings import LakeSettings, Settings
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
@@ -112,11 +112,11 @@ def speech_options_with(forms: click.Choice[str], function: Decorated) -> Decora
     return function
 
 
-def doors(context: click.Context) -> Doors:
+def doors(context: click.Context) -> Services:
     """What the command sets in motion: the real thing, or what a test handed in as `obj`."""
-    from axsync.cli.doors import Doors  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
+    from axsync.cli.doors import Services  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
 
-    return context.obj or Doors()
+    return context.obj or Services()
 
 
 def settings(context: click.Context, **overrides: object) -> Settings:
@@ -162,7 +162,7 @@ def lake_settings(context: click.Context) -> LakeSettings:
 def lake(context: click.Context) -> Lake:
     """The lake to look at. Raises: ConfigError."""
     from axsync.errors import ConfigError  # noqa: PLC0415  as above
-    from axsync.publish import Lake  # noqa: PLC0415  as above
+    from axsync.lake.publish import Lake  # noqa: PLC0415  as above
 
     root = lake_settings(context).path
     if root is None:
@@ -170,8 +170,8 @@ def lake(context: click.Context) -> Lake:
     return Lake(root)
 
 
-def manner(context: click.Context) -> Manner:
+def manner(context: click.Context) -> OutputOptions:
     """How the command is to speak."""
-    from axsync.console.session import Manner  # noqa: PLC0415  as above
+    from axsync.console.session import OutputOptions  # noqa: PLC0415  as above
 
-    return Manner(context.meta[OUTPUT], context.meta[LOG_FORMAT], context.meta.get(VERBOSITY, 0))
+    return OutputOptions(context.meta[OUTPUT], context.meta[LOG_FORMAT], context.meta.get(VERBOSITY, 0))

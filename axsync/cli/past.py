@@ -21,8 +21,8 @@ def runs(context: click.Context, /) -> None:
     """
     from axsync.console.history import history_json, show_history  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
-    from axsync.past.unpublished import all_runs  # noqa: PLC0415  as above
-    from axsync.publish.history import unreadable  # noqa: PLC0415  as above
+    from axsync.lake.history import unreadable  # noqa: PLC0415  as above
+    from axsync.snapshots.unpublished import all_runs  # noqa: PLC0415  as above
 
     looked_at = lake(context)
     history = all_runs(looked_at)
@@ -50,7 +50,7 @@ def show(context: click.Context, /, run: str, *, files: bool) -> None:
     """
     from axsync.console.history import run_json, show_run  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
-    from axsync.publish.history import find_run  # noqa: PLC0415  as above
+    from axsync.lake.history import find_run  # noqa: PLC0415  as above
 
     looked_at = lake(context)
     found = find_run(looked_at, run)

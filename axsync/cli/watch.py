@@ -10,11 +10,11 @@ import click
 
 from axsync.cli.options import doors, manner, settings
 from axsync.console.session import dump, say
-from axsync.console.summary import Story, summary_of, summary_of_failure
+from axsync.console.summary import SummaryCollector, summary_of, summary_of_failure
 from axsync.console.words import clean, hush
 from axsync.errors import UsageError
 from axsync.settings import RunSettings, Settings
-from axsync.telemetry import Fenced, Warn, Watch, watch_over
+from axsync.telemetry import Reporters, SafeReporter, Warn, watch_over
 
 
 def watched_run(context: click.Context, overrides: Mapping[str, object]) -> int:
@@ -26,14 +26,16 @@ def watched_run(context: click.Context, overrides: Mapping[str, object]) -> int:
         run = RunSettings() if asked.run.dry_run else asked.run
         watch = watch_over(run, warn, lake=asked.lake.uri, instances=asked.chosen())
     except UsageError as error:
-        failed = summary_of_failure(error, Story(str(overrides.get("lake") or "")), seconds=time.monotonic() - began)
+        failed = summary_of_failure(
+            error, SummaryCollector(str(overrides.get("lake") or "")), seconds=time.monotonic() - began
+        )
         _watch_of_flags(overrides, warn).close(failed)
         raise
     return _run(context, asked, watch, began)
 
 
-def _run(context: click.Context, asked: Settings, watch: Watch, began: float) -> int:
-    story = Story(asked.lake.uri)
+def _run(context: click.Context, asked: Settings, watch: Reporters, began: float) -> int:
+    story = SummaryCollector(asked.lake.uri)
     try:
         ended = dump(doors(context).sync, asked, manner(context), (story, *watch.observers))
     except Exception as error:
@@ -43,14 +45,14 @@ def _run(context: click.Context, asked: Settings, watch: Watch, began: float) ->
     return ended.exit_code
 
 
-def _watch_of_flags(overrides: Mapping[str, object], warn: Warn) -> Watch:
+def _watch_of_flags(overrides: Mapping[str, object], warn: Warn) -> Reporters:
     """The reporters of the command line alone, one by one: settings that cannot be read must not go unnoticed."""
-    reporters: list[Fenced] = []
+    reporters: list[SafeReporter] = []
     for name in ("metrics_file", "on_finish"):
         given = {name: overrides.get(name), "on_finish_seconds": overrides.get("on_finish_seconds")}
         with suppress(UsageError):
             reporters += watch_over(_run_settings(given), warn).reporters
-    return Watch(reporters)
+    return Reporters(reporters)
 
 
 def _run_settings(given: Mapping[str, object]) -> RunSettings:

@@ -222,7 +222,7 @@ def _refuse_misnamed(tables: Mapping[str, str]) -> None:
     """Before anything is sent; what a server offers beside the known types is looked at when it has told."""
     # Only where a table has a type, since these modules take long to import.
     from axsync.api import KNOWN_ENTITIES  # noqa: PLC0415
-    from axsync.plan import refuse_misnamed  # noqa: PLC0415
+    from axsync.schema.selection import refuse_misnamed  # noqa: PLC0415
 
     refuse_misnamed(tables, KNOWN_ENTITIES)
 

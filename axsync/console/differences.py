@@ -13,11 +13,11 @@ from rich.text import Text
 
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, counted, number
+from axsync.lake.history import FoundRun
 from axsync.model import Lane
-from axsync.past.changes import Change, json_text
-from axsync.past.diff import Diff, LaneDiff
-from axsync.past.pairs import MOVING, OWN
-from axsync.publish.history import FoundRun
+from axsync.snapshots.changes import Change, json_text
+from axsync.snapshots.diff import Diff, LaneDiff
+from axsync.snapshots.pairs import MOVING, OWN
 
 FIELDS_SHOWN, ASSET_FIELDS_SHOWN, WIDTH = 10, 12, 70
 

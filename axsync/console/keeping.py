@@ -14,9 +14,9 @@ from axsync.console.explain import FAILED
 from axsync.console.session import plain_console
 from axsync.console.table import Table, show
 from axsync.console.words import clean, counted, megabytes, number, volume
-from axsync.past.sweep import Leftover, Sweep
-from axsync.past.verify import Heard, Verified
-from axsync.publish.history import Snapshot
+from axsync.lake.history import Snapshot
+from axsync.snapshots.gc import Leftover, Sweep
+from axsync.snapshots.verify import Heard, Verified
 
 MOST_SHOWN = 20
 """So many faults are shown; JSON has them all."""

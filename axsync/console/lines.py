@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from axsync.console.tally import Standing, Tally
+from axsync.console.tally import ProgressState, Tally
 from axsync.console.words import clean, clock, counted, number, volume
 from axsync.events import (
     Answered,
@@ -23,8 +23,8 @@ from axsync.events import (
     RunStarted,
     SnapshotPublished,
 )
+from axsync.lake.publish import dead_letters_path
 from axsync.model import Lane, Outcome, Part
-from axsync.publish.lake import dead_letters_path
 
 EVERY_SECONDS = 10.0
 QUIET, NORMAL, VERBOSE, NEVER = -1, 0, 1, 99
@@ -99,7 +99,7 @@ def lane_of(event: Event) -> Lane | None:
     return event.outcome.lane if isinstance(event, LaneClosed) else getattr(event, "lane", None)
 
 
-def summary(standing: Standing) -> list[str]:
+def summary(standing: ProgressState) -> list[str]:
     """Where a run stands, in short phrases, the most wanted first."""
     left, again = standing.seconds_left, standing.next_try
     phrases = [
@@ -247,7 +247,7 @@ def outcome_fields(outcome: Outcome, run_id: str | None) -> dict[str, Any]:
     return plain | {"files": len(outcome.parts), "dead_letters_path": dead_letters_of(outcome, run_id)}
 
 
-def standing_fields(standing: Standing) -> dict[str, Any]:
+def standing_fields(standing: ProgressState) -> dict[str, Any]:
     names = ("lanes", "closed", "skipped", "retries", "pages", "rows", "total", "in_flight", "limit")
     rates = {"rows_per_second": standing.rows_per_second, "bytes_per_second": standing.bytes_per_second}
     rates["requests_per_second"] = standing.requests_per_second

@@ -13,7 +13,7 @@ from rich.style import Style
 from rich.text import Text
 
 from axsync.console.lines import NORMAL, QUIET, LogLines, retried, summary
-from axsync.console.tally import LaneStanding, Standing, Tally
+from axsync.console.tally import LaneProgress, ProgressState, Tally
 from axsync.console.tick import Ticks
 from axsync.console.words import clean, clock, counted, number, volume
 from axsync.events import Event
@@ -47,7 +47,7 @@ class Progress:
             vertical_overflow="crop",
         )
 
-        self._thrift = Thrift(share=SHARE, slowest_seconds=SLOWEST_SECONDS)
+        self._thrift = RedrawBudget(share=SHARE, slowest_seconds=SLOWEST_SECONDS)
         self._ticks = Ticks(self._draw, 1 / HZ, name="axsync-progress")
 
     def __enter__(self) -> Self:
@@ -76,7 +76,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class Thrift:
+class RedrawBudget:
     """Says whether a picture may be drawn: all of them together take a small share of the CPU, in seconds."""
 
     share: float
@@ -100,7 +100,7 @@ class Thrift:
 class Picture:
     """A standing, drawn. Lines are made of segments at once: rich's tables would cost ten times as much."""
 
-    standing: Standing
+    standing: ProgressState
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # Room for the ^C that a terminal echoes: if it wrapped, a line of the picture would stay behind.
@@ -111,10 +111,10 @@ class Picture:
             yield Segment.line()
 
 
-def picture(standing: Standing, *, width: int, most_lanes: int, ascii_only: bool) -> list[list[Piece]]:
+def picture(standing: ProgressState, *, width: int, most_lanes: int, ascii_only: bool) -> list[list[Piece]]:
     """The lines of a picture, none wider than `width`."""
     # Those whose rows are all there are only compared with the server's counts; the others are worth the lines.
-    active = sorted(standing.active, key=LaneStanding.is_whole)
+    active = sorted(standing.active, key=LaneProgress.is_whole)
     shown, rest = active[:most_lanes], active[most_lanes:]
     longest = max((cell_len(clean(lane.label)) for lane in shown), default=0)
     label_columns = min(longest, max(width // 3, min(width - 22, 20), 8))
@@ -125,7 +125,7 @@ def picture(standing: Standing, *, width: int, most_lanes: int, ascii_only: bool
     return lines
 
 
-def _head(standing: Standing, width: int, *, ascii_only: bool) -> list[Piece]:
+def _head(standing: ProgressState, width: int, *, ascii_only: bool) -> list[Piece]:
     left, share = standing.seconds_left, standing.share
     percent = "    " if share is None else f"{int(share * 100):3d}%"
     told = [f"{clock(standing.seconds)}"] if left is None else [f"{clock(left)} left", clock(standing.seconds)]
@@ -136,7 +136,7 @@ def _head(standing: Standing, width: int, *, ascii_only: bool) -> list[Piece]:
     return [(f"{percent} ", _BOLD), *_bar(share, bar, ascii_only=ascii_only), (f"  {right}", None)]
 
 
-def _sums(standing: Standing, width: int, *, ascii_only: bool) -> list[list[Piece]]:
+def _sums(standing: ProgressState, width: int, *, ascii_only: bool) -> list[list[Piece]]:
     phrases = [phrase for phrase in summary(standing) if not phrase.endswith(" left")]
     lines: list[list[Piece]] = []
     while phrases and len(lines) < MOST_SUMS:
@@ -147,7 +147,7 @@ def _sums(standing: Standing, width: int, *, ascii_only: bool) -> list[list[Piec
     return lines
 
 
-def _lane(lane: LaneStanding, label_columns: int, width: int, *, ascii_only: bool) -> list[Piece]:
+def _lane(lane: LaneProgress, label_columns: int, width: int, *, ascii_only: bool) -> list[Piece]:
     share = None if lane.total is None else min(lane.rows / lane.total, 1.0) if lane.total else 1.0
     rows = number(lane.rows) if lane.total is None else f"{number(lane.rows)} of {number(lane.total)}"
     room = width - label_columns - 4
@@ -163,7 +163,7 @@ def _lane(lane: LaneStanding, label_columns: int, width: int, *, ascii_only: boo
     return [label, *_bar(share, bar, ascii_only=ascii_only), (f"  {numbers}", _DIM)]
 
 
-def _pace(lane: LaneStanding) -> list[str]:
+def _pace(lane: LaneProgress) -> list[str]:
     told = [f"{lane.rows_per_second:,.0f} rows/s"] if lane.rows_per_second else []
     told += [f"{clock(lane.seconds_left)} left"] if lane.seconds_left is not None else []
     return [*told, retried(lane.retries)] if lane.retries else told

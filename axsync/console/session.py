@@ -27,7 +27,7 @@ from axsync.console.tick import Ticks
 from axsync.console.words import clean
 from axsync.errors import Terminated
 from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
-from axsync.publish import Lake
+from axsync.lake.publish import Lake
 from axsync.runs import Report
 from axsync.settings import Settings
 
@@ -44,7 +44,7 @@ class Sync(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class OutputOptions:
     """How a command speaks."""
 
     output: Literal["text", "json"] = "text"
@@ -83,7 +83,7 @@ class _Seen:
             self.run_id = event.run_id
 
 
-def dump(sync: Sync, settings: Settings, manner: Manner, observers: Sequence[Observer] = ()) -> Ended:
+def dump(sync: Sync, settings: Settings, manner: OutputOptions, observers: Sequence[Observer] = ()) -> Ended:
     """Run, show how it goes and how it ended. An `AxsyncError` that stops everything is left to the caller.
 
     `observers` are told after those that show what happens.
@@ -107,7 +107,7 @@ def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
     return TERMINATED if isinstance(ended, Terminated) else INTERRUPTED
 
 
-def _page(report: Report, settings: Settings, manner: Manner) -> str | None:
+def _page(report: Report, settings: Settings, manner: OutputOptions) -> str | None:
     """Write the HTML report beside the journal of the run; where it is, None where there is no journal."""
     lake = Lake(settings.lake.path) if settings.lake.path else None
     if lake is None or not lake.journal(report.run_id).exists():
@@ -119,7 +119,7 @@ def _page(report: Report, settings: Settings, manner: Manner) -> str | None:
         return None
 
 
-def _conclude(report: Report, manner: Manner, *, dry_run: bool, page: str | None) -> None:
+def _conclude(report: Report, manner: OutputOptions, *, dry_run: bool, page: str | None) -> None:
     if manner.output == "json":
         sys.stdout.write(report_json(report, dry_run=dry_run, page=page) + "\n")
     else:
@@ -137,7 +137,7 @@ def _farewell(code: int, run_id: str | None) -> str:
     return f"{what} after run {run_id} was published" if run_id else f"{what}: nothing was published"
 
 
-def say(line: str, manner: Manner) -> None:
+def say(line: str, manner: OutputOptions) -> None:
     """One line for a person on stderr, a JSON object where logs are that."""
     if manner.log_format == "json":
         say_json(line)
@@ -145,7 +145,7 @@ def say(line: str, manner: Manner) -> None:
         sys.stderr.write(line + "\n")
 
 
-def notices(manner: Manner) -> Observer:
+def notices(manner: OutputOptions) -> Observer:
     """An observer for commands that print a table: only what a person should know, one line each."""
 
     def tell(event: Event) -> None:
@@ -168,7 +168,7 @@ def plain_console(stream: TextIO) -> Console:
 
 
 @contextmanager
-def watching(stream: TextIO, manner: Manner) -> Iterator[Observer]:
+def watching(stream: TextIO, manner: OutputOptions) -> Iterator[Observer]:
     """The observer that suits the stream: a picture on a terminal, lines elsewhere."""
     write = partial(_written, stream)
     console, tally = plain_console(stream), Tally(time.monotonic)

@@ -14,7 +14,7 @@ from axsync.model import Outcome
 
 
 @dataclass(slots=True)
-class Story:
+class SummaryCollector:
     """An observer that remembers what is known of a run that ends without a report."""
 
     lake: str
@@ -35,7 +35,7 @@ class Story:
                 pass
 
 
-def summary_of(ended: Ended, story: Story, *, seconds: float, dry_run: bool) -> dict[str, Any]:
+def summary_of(ended: Ended, story: SummaryCollector, *, seconds: float, dry_run: bool) -> dict[str, Any]:
     """The summary of a run that ended by itself or by a signal."""
     if ended.report is not None:
         return _with_text(report_fields(ended.report, dry_run=dry_run, page=ended.page))
@@ -43,7 +43,7 @@ def summary_of(ended: Ended, story: Story, *, seconds: float, dry_run: bool) -> 
     return _with_text(_without_report(story, verdict=stopped, exit_code=ended.exit_code, seconds=seconds))
 
 
-def summary_of_failure(error: Exception, story: Story, *, seconds: float) -> dict[str, Any]:
+def summary_of_failure(error: Exception, story: SummaryCollector, *, seconds: float) -> dict[str, Any]:
     """The summary of a run that an error ended, perhaps before anything was asked."""
     explanation = explain(error, environ=os.environ)
     fields = _without_report(story, verdict="failed", exit_code=explanation.exit_code, seconds=seconds)
@@ -51,7 +51,7 @@ def summary_of_failure(error: Exception, story: Story, *, seconds: float) -> dic
     return _with_text(fields | {"errors": [told]})
 
 
-def _without_report(story: Story, *, verdict: str, exit_code: int, seconds: float) -> dict[str, Any]:
+def _without_report(story: SummaryCollector, *, verdict: str, exit_code: int, seconds: float) -> dict[str, Any]:
     lanes = [
         {"instance": o.lane.instance, "entity": o.lane.entity} | outcome_fields(o, story.run_id) for o in story.outcomes
     ]

@@ -23,7 +23,7 @@ class _Track:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneStanding:
+class LaneProgress:
     """Where one lane stands; `total` in rows."""
 
     label: str
@@ -41,7 +41,7 @@ class LaneStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProgressState:
     """Where the run stands: sums over all lanes, and the lanes from which pages come just now."""
 
     seconds: float
@@ -56,7 +56,7 @@ class Standing:
     rows_per_second: float
     bytes_per_second: float
     seconds_left: float | None  # at the present rate; None while nobody knows
-    active: tuple[LaneStanding, ...]
+    active: tuple[LaneProgress, ...]
     waiting: int  # opened, no page yet
     in_flight: int = 0  # requests on their way when the last answer came, all hosts together …
     limit: int = 0  # … of so many that may be
@@ -150,16 +150,16 @@ class Tally:
         track.outcome, track.pages, track.rows, track.size = outcome, outcome.pages, outcome.rows, outcome.bytes
         self._active.pop(outcome.lane, None)
 
-    def standing(self) -> Standing:
+    def standing(self) -> ProgressState:
         with self._lock:
             return self._standing()
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> ProgressState:
         tracks = self._tracks.values()
         now, total = self.now(), self._total()
         rate = self._meter.rate(now, self._rows, self._size)
         rows = sum(t.rows for t in tracks)
-        return Standing(
+        return ProgressState(
             seconds=now - self._began,
             lanes=len(tracks),
             closed=sum(t.outcome is not None for t in tracks),
@@ -192,7 +192,7 @@ class Tally:
         return total if self._tracks else None
 
 
-def _lane_standing(track: _Track, now: float) -> LaneStanding:
+def _lane_standing(track: _Track, now: float) -> LaneProgress:
     rate = track.meter.rate(now, track.rows, track.size)
     left = rate.seconds_left(track.total, track.rows)
-    return LaneStanding(track.label, track.pages, track.rows, track.size, track.total, rate.rows, left, track.retries)
+    return LaneProgress(track.label, track.pages, track.rows, track.size, track.total, rate.rows, left, track.retries)

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from axsync.convert import arrays
-from axsync.convert.instants import Ints, instants
-from axsync.fields import EPOCHS, RFC1123, Atom, Column, Group, Kind, Many, Wrapped, arrow_type
-from axsync.shape import dates, forms
+from axsync.convert.timestamps import Ints, instants
+from axsync.schema import dates, forms
+from axsync.schema.fields import EPOCHS, RFC1123, Atom, Column, Group, Kind, Many, Wrapped, arrow_type
 
 EXACT_INTEGERS = float(1 << 53)
 SUBNORMAL = 2.3e-308
@@ -36,7 +36,7 @@ def _wire_atom(atom: Atom) -> pa.DataType:
 
 
 @dataclass(slots=True)
-class Finish:
+class ColumnBuilder:
     """Rebuilds one column: lake names for the keys of objects, timestamps for date texts, lists for bare values.
 
     `zeros` tells whether a double came out as zero, which a tiny number's text may have become.
@@ -217,7 +217,7 @@ def finish(rows: pa.StructArray, columns: tuple[Column, ...]) -> Finished:
     """All columns of a page, in the order of `columns`."""
     finished, doubtful, zeros = [], [], False
     for index, column in enumerate(columns):
-        work = Finish()
+        work = ColumnBuilder()
         array, bad = work.column(rows.field(index), column.kind)
         finished.append(array)
         doubtful.append(bad)

@@ -10,17 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
-from axsync.convert import arrays
+from axsync.convert import arrays, rescue
 from axsync.convert.columns import Finished, finish, wire_type
-from axsync.convert.instants import Ints
-from axsync.convert.mixed import page_of, with_long_numbers, woven
-from axsync.convert.rows import has_explicit_null, has_long_number, has_tiny_number, rows_only
-from axsync.fields import Column, arrow_schema, canonical, contains
+from axsync.convert.fit import Rules, Unreadable
+from axsync.convert.json_split import split
+from axsync.convert.mixed import interleaved, page_of, with_long_numbers
+from axsync.convert.page_bytes import has_explicit_null, has_long_number, has_tiny_number, rows_only
+from axsync.convert.timestamps import Ints
 from axsync.model import ID_FIELD, DeadLetter
-from axsync.shape import rescue
-from axsync.shape.borders import split
-from axsync.shape.dates import micros_of
-from axsync.shape.fit import Rules, Unreadable
+from axsync.schema.dates import micros_of
+from axsync.schema.fields import Column, arrow_schema, canonical, contains
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class Converter:
         rows |= {record.position: (True, row) for row, record in enumerate(records)}
         order = {place: row for row, place in enumerate(sorted(rows))}
         rescued = {order[r.position]: r.rescued for r in records if r.rescued}
-        return woven(plain.columns, cleaned.columns, (rows[place] for place in order)), dead, rescued
+        return interleaved(plain.columns, cleaned.columns, (rows[place] for place in order)), dead, rescued
 
     def _all_cleaned(self, raws: list[bytes], page: int) -> Mixed:
         """Every record cleaned; one that pyarrow refuses even so becomes a dead letter."""

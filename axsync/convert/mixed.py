@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
-from axsync.convert.rows import long_numbers
+from axsync.convert.page_bytes import long_numbers
 
 _OPENING = len('{"assets":[')
 
@@ -26,7 +26,9 @@ def with_long_numbers(text: bytes, records: Sequence[bytes]) -> list[int]:
     return found
 
 
-def woven(plain: Sequence[pa.Array], cleaned: Sequence[pa.Array], order: Iterable[tuple[bool, int]]) -> list[pa.Array]:
+def interleaved(
+    plain: Sequence[pa.Array], cleaned: Sequence[pa.Array], order: Iterable[tuple[bool, int]]
+) -> list[pa.Array]:
     """The rows of both in this order, each named by whether it is a cleaned one, and by its number among its sort."""
     names = [str(number) for number in range(len(plain))]
     sorts = {False: pa.RecordBatch.from_arrays(plain, names), True: pa.RecordBatch.from_arrays(cleaned, names)}

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from axsync.credentials.places import KEY_VARIABLE, PASSPHRASE_VARIABLE
 from axsync.credentials.private import OTHERS
-from axsync.credentials.sealing import Kdf, Opener
+from axsync.credentials.sealing import Kdf, KeySource
 from axsync.credentials.values import Secret
 from axsync.errors import StoreLocked
 
@@ -20,7 +20,7 @@ PERSON: ContextVar[Person | None] = ContextVar("PERSON", default=None)
 """Who may be asked. Nobody, unless the command line says so: a library must not wait for a keyboard."""
 
 
-def find_opener(environ: Mapping[str, str], kdf: Kdf | None) -> Opener:
+def find_opener(environ: Mapping[str, str], kdf: Kdf | None) -> KeySource:
     """What opens a file that wants this; for a new file (None) a key file if there is one, else a passphrase.
 
     Raises: StoreLocked.
@@ -38,22 +38,22 @@ def find_opener(environ: Mapping[str, str], kdf: Kdf | None) -> Opener:
     return opener_of_person(person(kdf is None))
 
 
-def opener_of_person(typed: Secret) -> Opener:
+def opener_of_person(typed: Secret) -> KeySource:
     """A passphrase that was typed."""
-    return Opener("scrypt", typed, typed=True)
+    return KeySource("scrypt", typed, typed=True)
 
 
-def opener_of_file(path: Path, named: str) -> Opener:
+def opener_of_file(path: Path, named: str) -> KeySource:
     """The passphrase in a file; `named` is what names the file, for errors. Raises: StoreLocked."""
-    return Opener("scrypt", good_passphrase(_read(path, named), f"the file of {named}"))
+    return KeySource("scrypt", good_passphrase(_read(path, named), f"the file of {named}"))
 
 
-def opener_of_key(path: Path, named: str) -> Opener:
+def opener_of_key(path: Path, named: str) -> KeySource:
     """A key file; `named` is what names it, for errors. Raises: StoreLocked."""
     content = _read(path, named)
     if not MIN_KEY_BYTES <= len(content) <= MAX_KEY_BYTES:
         raise StoreLocked(f"{named} names a file that does not hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes")
-    return Opener("hkdf-sha256", Secret(content.hex()))
+    return KeySource("hkdf-sha256", Secret(content.hex()))
 
 
 def asks_a_person(environ: Mapping[str, str], kdf: Kdf | None) -> bool:

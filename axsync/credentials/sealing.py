@@ -36,7 +36,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Opener:
+class KeySource:
     """What opens a store: a passphrase (scrypt), which a person may have typed, or a key file (hkdf-sha256)."""
 
     kdf: Kdf
@@ -59,7 +59,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     p: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
 
 
-def seal(content: bytes, opener: Opener, cost: Cost) -> bytes:
+def seal(content: bytes, opener: KeySource, cost: Cost) -> bytes:
     """The whole file, with a salt and a nonce of its own."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  help must not wait for it
 
@@ -86,7 +86,7 @@ def header_of(blob: bytes) -> Header:
     return header
 
 
-def unseal(blob: bytes, opener: Opener) -> bytes:
+def unseal(blob: bytes, opener: KeySource) -> bytes:
     """The content. Raises: StoreError for what is damaged, newer than this axsync, or does not open."""
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415  as above
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
@@ -99,7 +99,7 @@ def unseal(blob: bytes, opener: Opener) -> bytes:
         raise _wrong(opener) from None
 
 
-def _wrong(opener: Opener) -> StoreLocked:
+def _wrong(opener: KeySource) -> StoreLocked:
     if opener.kdf == "hkdf-sha256":
         return WrongKeyFile("the key file does not open it")
     return (WrongPassphrase if opener.typed else WrongPassphraseFile)("the passphrase does not open it")
@@ -113,7 +113,7 @@ def _split(blob: bytes) -> tuple[bytes, bytes]:
     return whole[:end], whole[end:]
 
 
-def _key(opener: Opener, header: Header) -> bytes:
+def _key(opener: KeySource, header: Header) -> bytes:
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  as above
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # noqa: PLC0415

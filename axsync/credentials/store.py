@@ -20,7 +20,7 @@ from axsync.credentials.places import INDEX, LOCK, USES, USES_LOCK, VAULT, confi
 from axsync.credentials.private import alone, read_private, write_private
 from axsync.credentials.records import Index, Record, read_index
 from axsync.credentials.references import resolve_credential
-from axsync.credentials.sealing import Cost, Opener
+from axsync.credentials.sealing import Cost, KeySource
 from axsync.credentials.values import Credential
 from axsync.credentials.vaults import FileVault, KeyringVault, Vault
 from axsync.errors import EntryMissing, StoreDamaged, StoreError, UnknownCredential
@@ -180,7 +180,7 @@ class CredentialStore:
             return (error,)
         return tuple(self._missing(one) for one in held) if gone else ()
 
-    def rekey(self, opener: Opener) -> None:
+    def rekey(self, opener: KeySource) -> None:
         """Lock the encrypted file with something else; a process that is killed leaves the old or the new file.
 
         Raises: StoreError; ConfigError for what opens it already.

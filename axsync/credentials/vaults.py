@@ -8,7 +8,7 @@ import msgspec
 
 from axsync.credentials.private import read_private, write_private
 from axsync.credentials.references import of_keyring
-from axsync.credentials.sealing import Cost, Kdf, Opener, header_of, seal, unseal
+from axsync.credentials.sealing import Cost, Kdf, KeySource, header_of, seal, unseal
 from axsync.errors import ConfigError, StoreDamaged, StoreError
 
 RECOMMENDED = 1
@@ -52,7 +52,7 @@ class Vault(Fetches, Keeps, Forgets, Unlocks, Protocol):
     """A place for secrets."""
 
 
-FindOpener = Callable[[Kdf | None], Opener]
+FindOpener = Callable[[Kdf | None], KeySource]
 """What opens a file of this kind; None: a new file, and whatever is at hand. Raises: StoreError."""
 
 
@@ -61,7 +61,7 @@ class FileVault:
 
     def __init__(self, path: Path, opener: FindOpener, *, cost: Cost | None = None) -> None:
         self.path, self._find, self._cost = path, opener, cost or Cost()
-        self._at_hand: Opener | None = None
+        self._at_hand: KeySource | None = None
         self._known: tuple[bytes, dict[str, str]] | None = None  # a file and its content: opening takes its time
 
     @property
@@ -75,7 +75,7 @@ class FileVault:
             self._opener(None)
         self._content()
 
-    def _opener(self, kdf: Kdf | None) -> Opener:
+    def _opener(self, kdf: Kdf | None) -> KeySource:
         """Found once, so that a person is asked once."""
         if self._at_hand is None or kdf not in (None, self._at_hand.kdf):
             self._at_hand = self._find(kdf)
@@ -92,7 +92,7 @@ class FileVault:
         if name in kept:
             self._write({key: text for key, text in kept.items() if key != name})
 
-    def rekey(self, opener: Opener) -> None:
+    def rekey(self, opener: KeySource) -> None:
         """Lock the same secrets with something else, in one step. Raises: StoreError, ConfigError for the same one."""
         kept, old = self._content(), self._opener(self.kdf)
         if opener.kdf == old.kdf and opener.secret.equals(old.secret):
@@ -124,7 +124,7 @@ class FileVault:
     def _write(self, kept: dict[str, str]) -> None:
         write_private(self.path, self._sealed(kept, self._opener(self.kdf)))
 
-    def _sealed(self, kept: dict[str, str], opener: Opener) -> bytes:
+    def _sealed(self, kept: dict[str, str], opener: KeySource) -> bytes:
         return seal(msgspec.json.encode(dict(sorted(kept.items()))), opener, self._cost)
 
 

@@ -3,7 +3,7 @@
 from axsync.runs.check import check
 from axsync.runs.estimate import Plan, plan
 from axsync.runs.forecast import PlanRow
-from axsync.runs.look import entities, fields
+from axsync.runs.inspect import entities, fields
 from axsync.runs.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, Report
 from axsync.runs.run import sync
 from axsync.runs.stream import stream

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from axsync.api.titles import title_of
-from axsync.engine import together
+from axsync.client import probe
+from axsync.client.diagnostics import STEPS, Stage, diagnose
+from axsync.client.source import Source
+from axsync.client.transport import Transport
+from axsync.engine.lane_walk import together
 from axsync.errors import (
     BadAnswer,
     BadRequest,
@@ -20,14 +24,12 @@ from axsync.errors import (
     WebPage,
 )
 from axsync.events import Notice, Observer
-from axsync.runs.begin import all_of
-from axsync.runs.choice import asked_types, lanes_among
 from axsync.runs.instances import open_transports, remember
+from axsync.runs.lane_selection import asked_types, lanes_among, offered
 from axsync.runs.probe_record import record_of, refuse_unwritable, write_record
 from axsync.runs.report import CheckStep, EntityCheck, Failure, InstanceCheck
+from axsync.runs.setup import all_of
 from axsync.settings import InstanceSettings, Settings
-from axsync.source import Source, probe
-from axsync.transport import STEPS, Stage, Transport, reach
 
 LATER_STEPS = ("credential", "API", "clock", "discovery", "entity types")
 MOST_SKEW = 300.0
@@ -92,7 +94,7 @@ async def _check(
     instance: InstanceSettings, transport: Transport, wanted: Sequence[str], seen: dict[str, Seen]
 ) -> InstanceCheck:
     """One instance, step by step; what it offers, where it tells, goes to `seen`."""
-    steps = [_of_stage(stage) for stage in await reach(transport.way)]
+    steps = [_of_stage(stage) for stage in await diagnose(transport.way)]
     entities: tuple[EntityCheck, ...] = ()
     if steps[-1].ok is not False:
         try:
@@ -224,9 +226,9 @@ async def _discovery(source: Source) -> CheckStep:
 
 async def _offered(source: Source, wanted: Sequence[str]) -> Found:
     """What the instance lists, and what is named, which a run tries whether it is listed or not."""
-    found = await source.offered(patience=COUNT_SECONDS)
+    found = await offered(source, patience=COUNT_SECONDS)
     unheard = [name for name in wanted if name not in found]
-    return found | (await source.offered(unheard, patience=COUNT_SECONDS) if unheard else {})
+    return found | (await offered(source, unheard, patience=COUNT_SECONDS) if unheard else {})
 
 
 def _entities(found: Found, wanted: Sequence[str], titles: Mapping[str, str]) -> tuple[EntityCheck, ...]:

@@ -6,19 +6,18 @@ from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import urlsplit
 
-from axsync.engine import together
+from axsync.client.source import Source
+from axsync.engine.lane_walk import together
 from axsync.errors import BadAnswer, BadRequest, NoLake, NotOffered, ServerError, Unreachable
 from axsync.events import Observer
+from axsync.lake.history import readable
+from axsync.lake.publish import Lake
 from axsync.model import Lane
-from axsync.publish import Lake
-from axsync.publish.history import readable
-from axsync.runs.begin import all_of, local_lake, refuse_future
-from axsync.runs.choice import chosen_lanes, refuse_misplaced, refuses_type
 from axsync.runs.forecast import (
     Bounds,
     Experience,
+    LaneForecast,
     PlanRow,
-    Question,
     Right,
     Speed,
     State,
@@ -27,11 +26,12 @@ from axsync.runs.forecast import (
     seconds_for,
 )
 from axsync.runs.instances import open_sources
-from axsync.runs.memory import RunMemory
+from axsync.runs.lane_selection import chosen_lanes, refuse_misplaced, refuses_type
 from axsync.runs.question import count_for
 from axsync.runs.resume import Past, find, plan_of
+from axsync.runs.setup import all_of, local_lake, refuse_future
+from axsync.runs.state import RunMemory
 from axsync.settings import InstanceSettings, Settings
-from axsync.source import Source
 
 LOOKED_BACK = 10
 """So many snapshots at most are asked for what reading took."""
@@ -124,12 +124,12 @@ async def _lanes(settings: Settings, sources: Mapping[str, Source], memory: RunM
     return [*kept, *(await chosen_lanes(settings, fresh) if fresh else ())]
 
 
-async def _question(settings: Settings, source: Source, lane: Lane, memory: RunMemory) -> Question:
+async def _question(settings: Settings, source: Source, lane: Lane, memory: RunMemory) -> LaneForecast:
     count, right, note = await _counted(settings, source, lane)
     state, durable = _progress(lane, memory)
     own = next(i for i in settings.instances if i.name == lane.instance)
     size = settings.entity(lane.entity).page_size or own.page_size
-    return Question(lane, right, count, size, note, state, durable)
+    return LaneForecast(lane, right, count, size, note, state, durable)
 
 
 def _progress(lane: Lane, memory: RunMemory) -> tuple[State, int]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from axsync.lake.history import LaneRecord, Snapshot
 from axsync.model import Lane
-from axsync.publish.history import LaneRecord, Snapshot
 
 GUESSED_BYTES = 4_000
 """Of JSON for a row, where no earlier run tells."""
@@ -48,7 +48,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class LaneForecast:
     """What is known of a lane today; `count` is None where the server gave none."""
 
     lane: Lane
@@ -103,7 +103,7 @@ def _speed(run_id: str, lanes: Sequence[LaneRecord]) -> Speed | None:
     return Speed(run_id, sum(lane.requests for lane in lanes) / seconds, sum(lane.bytes for lane in lanes) / seconds)
 
 
-def forecast(question: Question, learned: Experience, bounds: Bounds) -> PlanRow:
+def forecast(question: LaneForecast, learned: Experience, bounds: Bounds) -> PlanRow:
     """What reading this lane would cost, were it alone."""
     lane, size = question.lane, learned.bytes_per_row.get(question.lane)
     asked = question.right in {"readable", "empty", "unknown"} and question.state != "done"

@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
+from axsync.client import probe
+from axsync.client.connection import ConnectionConfig, connection_config
+from axsync.client.source import Source
+from axsync.client.transport import Transport
 from axsync.credentials import Credential, CredentialStore, credential_for, stored
-from axsync.engine import together
+from axsync.engine.lane_walk import together
 from axsync.errors import ServerError, Unreachable
 from axsync.events import Notice, Observer
-from axsync.pace import Pace
-from axsync.retry import Jitter
+from axsync.pacing.limiter import HostLimiter
+from axsync.pacing.retry import Jitter
 from axsync.settings import InstanceSettings, RunSettings, Settings
-from axsync.source import Source, probe
-from axsync.transport import Transport, Way, find_way
 
 
 def end_of(run: RunSettings, started: float) -> float | None:
@@ -38,11 +40,11 @@ async def open_transports(
     """
     chosen, store = settings.chosen(), CredentialStore(os.environ)
     credentials = {i.name: given or credential_for(i, store, environ=os.environ) for i in chosen}
-    ways = {i.name: find_way(i, os.environ) for i in chosen}
+    ways = {i.name: connection_config(i, os.environ) for i in chosen}
     for name, credential in credentials.items():
         for text in (*ways[name].notices, *credential.notices):
             observe(Notice(None, f"instance {name}: {text}"))
-    paces: dict[str, Pace] = {}
+    paces: dict[str, HostLimiter] = {}
     async with AsyncExitStack() as stack:
         transports = {i.name: _transport(ways[i.name], credentials[i.name], paces, observe, jitter) for i in chosen}
         for transport in transports.values():
@@ -79,11 +81,11 @@ def remember(opened: Iterable[InstanceSettings]) -> None:
 
 
 def _transport(
-    way: Way, credential: Credential, paces: dict[str, Pace], observe: Observer, jitter: Jitter
+    way: ConnectionConfig, credential: Credential, paces: dict[str, HostLimiter], observe: Observer, jitter: Jitter
 ) -> Transport:
     instance = way.settings
     pace = paces.setdefault(
-        way.host, Pace(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight)
+        way.host, HostLimiter(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight)
     )
     return Transport(way, credential, pace, observe=observe, jitter=jitter)
 

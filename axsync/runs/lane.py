@@ -4,19 +4,19 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
-from axsync.engine import Stored
+from axsync.client.source import UNSTABLE
+from axsync.engine.lane_walk import Stored
+from axsync.engine.paginator import Walk
 from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import ID_FIELD, Outcome, Page, Verdict
-from axsync.plan import ALWAYS
-from axsync.runs.choice import refuses_type
+from axsync.runs.lane_reader import LaneReader, MarkExpired
+from axsync.runs.lane_selection import refuses_type
+from axsync.runs.lane_writer import LaneWriter
 from axsync.runs.question import least
-from axsync.runs.reading import LaneReader, MarkExpired
 from axsync.runs.reconcile import Reconciler
-from axsync.runs.stock import Stock
 from axsync.runs.verdict import Evidence, judge
-from axsync.source.instance import UNSTABLE
-from axsync.walk import Walk
+from axsync.schema.selection import ALWAYS
 
 BARE = ALWAYS | {ID_FIELD}
 """The fields of a row that says nothing."""
@@ -30,7 +30,7 @@ class LaneRun:
     """One lane under way; `error` is why it failed."""
 
     reader: LaneReader
-    stock: Stock
+    stock: LaneWriter
     error: AxsyncError | None = None
 
     async def run(self) -> Outcome:

@@ -8,13 +8,13 @@ from typing import Any, Literal
 import msgspec
 
 from axsync.api import ALSO_DETAILED, DETAILS, Api, KeyStyle, short_key
-from axsync.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, contains, make_columns
+from axsync.convert.inference import resolve
+from axsync.convert.json_split import CutPage, split
+from axsync.convert.restore import columns_of, describe
 from axsync.model import Page
-from axsync.plan import CUSTOM, Selection
-from axsync.shape.borders import NotWhole, split
-from axsync.shape.keys import OVERFLOW, owners
-from axsync.shape.restore import columns_of, describe
-from axsync.shape.sample import resolve
+from axsync.schema.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, contains, make_columns
+from axsync.schema.keys import OVERFLOW, owners
+from axsync.schema.selection import CUSTOM, Selection
 
 SAMPLE_ROWS = 400
 OVERFLOW_COLUMN = Column("adapters_data", OVERFLOW, OVERFLOW, Atom("json"))
@@ -154,7 +154,7 @@ def _apart(gone: Sequence[Column], taken: Container[str]) -> list[Column]:
 def _sample(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
     try:
         return split(body, rows_key)[:SAMPLE_ROWS]
-    except NotWhole:
+    except CutPage:
         return []
 
 

@@ -6,7 +6,7 @@ The file is what `axsync emulate --like` reads, with more that is of use in a re
     axsync           the version that wrote it
     api              v1 or v2
     server_version   as the server tells it; null where that is no version
-    entities         entity type → its first row: `fields` with their shapes (see `axsync.shape.likeness`), `keys` by
+    entities         entity type → its first row: `fields` with their shapes (see `axsync.convert.likeness`), `keys` by
                      which the server calls them, full or short; `catalogue` where that cannot be read
     unread           entity type → why it has no row: a word of `Reason`
     unnamed          entity types with names that are not written
@@ -24,19 +24,19 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from axsync.api import Question, is_system, short_key
-from axsync.durable import replace_file, storage_errors
-from axsync.engine import together
+from axsync.client.context import RequestContext
+from axsync.client.source import Source
+from axsync.convert.inference import read
+from axsync.convert.json_split import CutPage, split
+from axsync.convert.likeness import describe_record
+from axsync.engine.lane_walk import together
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, UsageError
-from axsync.fields import Field
+from axsync.lake.durable import replace_file, storage_errors
 from axsync.model import Page, Window
-from axsync.plan import Selection, select_fields
 from axsync.runs.pin import key_style
 from axsync.runs.report import EntityCheck
-from axsync.shape.borders import NotWhole, split
-from axsync.shape.likeness import describe_record
-from axsync.shape.sample import read
-from axsync.source import Source
-from axsync.transport import Ask
+from axsync.schema.fields import Field
+from axsync.schema.selection import Selection, select_fields
 
 FORMAT_VERSION: Final = 1
 
@@ -97,7 +97,7 @@ async def _told(source: Source, checked: EntityCheck) -> Record | Reason:
         return _reason(error)
     except UsageError:  # a name that could become another path is never asked for
         return "not offered"
-    except NotWhole:
+    except CutPage:
         return "unreadable"
 
 
@@ -140,12 +140,12 @@ async def _catalogue(source: Source, entity: str) -> tuple[Field, ...]:
 async def _first_page(source: Source, entity: str, selection: Selection) -> Page:
     """A page of one row; without the fields that no catalogue lists, where the server refuses these."""
     try:
-        return await source.page(Question(entity, selection.names), _FIRST_ROW, Ask())
+        return await source.page(Question(entity, selection.names), _FIRST_ROW, RequestContext())
     except BadRequest:
         if not selection.optional:
             raise
     listed = selection.without(selection.optional)
-    return await source.page(Question(entity, listed.names), _FIRST_ROW, Ask())
+    return await source.page(Question(entity, listed.names), _FIRST_ROW, RequestContext())
 
 
 def text_of(record: Record) -> str:

@@ -1,9 +1,10 @@
 """What a run asks of an entity type, and how much there is of it: the same for a run, a dry run and a plan."""
 
 from axsync.api import Question, is_system
+from axsync.client.history_days import history_mark
+from axsync.client.source import Source
 from axsync.errors import NotOffered, UsageError
 from axsync.settings import EntitySettings, Settings
-from axsync.source import Source, history_mark
 
 
 async def question_for(source: Source, entity: str, wish: EntitySettings, as_of: str | None) -> Question:

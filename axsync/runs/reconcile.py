@@ -10,15 +10,15 @@ import pyarrow as pa
 from axsync.api import Question
 from axsync.api.catalogue import with_roots
 from axsync.convert import Converter, arrays
-from axsync.engine import Stored, together
+from axsync.engine.lane_walk import Stored, together
+from axsync.engine.offset_paginator import OffsetWalk
 from axsync.errors import BadRequest, NotOffered
-from axsync.fields import make_columns
-from axsync.ledger import Hashes, Ledger, different, hash_ids, lacking
+from axsync.lake.id_index import Hashes, IdIndex, different, hash_ids, lacking
 from axsync.model import ID_FIELD, Page, Window
-from axsync.runs.reading import ROUND_SHIFT, LaneReader
-from axsync.runs.stock import Stock
+from axsync.runs.lane_reader import ROUND_SHIFT, LaneReader
+from axsync.runs.lane_writer import LaneWriter
 from axsync.runs.verdict import Evidence
-from axsync.walk import OffsetWalk
+from axsync.schema.fields import make_columns
 
 LIST_LIMITS = (1_693, 1_381)
 """Rows per page of the two listings: primes, so that their pages end elsewhere than those of the walk. What slips
@@ -31,7 +31,7 @@ IDS_AT_ONCE = 100
 class Listing:
     """Ids of an id-only walk: their hashes, and the names of those that no part holds."""
 
-    ledger: Ledger
+    ledger: IdIndex
     hashes: list[Hashes] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class Reconciler:
     """
 
     reader: LaneReader
-    stock: Stock
+    stock: LaneWriter
     one_answer: bool = False
     cycling: bool = False
     repaired: int = 0
@@ -92,10 +92,10 @@ class Reconciler:
         # A listing is all that there is to know of an administrators' table: it is read twice only for a reason.
         return moved or (self.reader.entity.proof == "always" and not self.reader.is_listing)
 
-    def _now(self, before: int | None, after: int | None, ledger: Ledger) -> Evidence:
+    def _now(self, before: int | None, after: int | None, ledger: IdIndex) -> Evidence:
         return Evidence(before, after, ledger.distinct, self.stock.memory.letters)
 
-    async def _round(self, turn: int, evidence: Evidence, ledger: Ledger) -> Evidence:
+    async def _round(self, turn: int, evidence: Evidence, ledger: IdIndex) -> Evidence:
         listing = await self._list(ledger, LIST_LIMITS[turn - 1])
         if listing.missing:
             await self._fetch(listing.missing, turn)
@@ -109,7 +109,7 @@ class Reconciler:
         found = {"listed": len(known), "missing": missing, "vanished": vanished, "late": late}
         return replace(counted, total=evidence.total, **found)
 
-    async def _list(self, ledger: Ledger, limit: int) -> Listing:
+    async def _list(self, ledger: IdIndex, limit: int) -> Listing:
         """Walk all ids and nothing else."""
         reader = self.reader.sibling(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")

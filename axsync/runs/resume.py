@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from axsync.journal import Journal, read
+from axsync.lake.journal import Journal, read
+from axsync.lake.publish import Lake
 from axsync.model import Lane
-from axsync.publish import Lake
-from axsync.runs.memory import RunMemory, fold, record
+from axsync.runs.state import RunMemory, fold, record
 from axsync.settings import Settings
 
 FRESH_ENOUGH = timedelta(hours=24)

@@ -10,29 +10,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 from axsync.api import is_system
-from axsync.engine import Budget, Workers, together
+from axsync.client.source import Source
+from axsync.engine.lane_walk import Budget, Workers, together
 from axsync.errors import AxsyncError, BadAnswer, BadRequest, NotOffered, NotWhole, ServerError, Unreachable
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
-from axsync.journal import Journal, Record
+from axsync.lake.journal import Journal, Record
+from axsync.lake.manifest import worst
+from axsync.lake.parts import WriterPool, use_steady_memory
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome
-from axsync.parquet import Shelf, use_steady_memory
-from axsync.publish import Lake, RunFacts
-from axsync.publish.manifest import worst
-from axsync.retry import Jitter
-from axsync.runs.begin import all_of, alone, facts_of, local_lake, moment, refuse_future
-from axsync.runs.choice import chosen_lanes, refuse_misplaced, refuses_type
+from axsync.pacing.retry import Jitter
 from axsync.runs.guard import emptied, hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
-from axsync.runs.memory import LaneMemory, RunMemory, lose, record
+from axsync.runs.lane_reader import LaneReader, RunContext
+from axsync.runs.lane_selection import chosen_lanes, refuse_misplaced, refuses_type
+from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.question import count_for
-from axsync.runs.reading import LaneReader, Shop
 from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
-from axsync.runs.stock import Stock, Yard
-from axsync.runs.watch import Watch
+from axsync.runs.setup import all_of, alone, facts_of, local_lake, moment, refuse_future
+from axsync.runs.state import LaneMemory, RunMemory, lose, record
+from axsync.runs.watch import TimelineFile
 from axsync.settings import Settings
-from axsync.source import Source
 
 PAGES_SHARE = 4
 """A quarter of `buffer_bytes` is for pages that wait for a writer, the rest for rows that wait for a row group."""
@@ -52,7 +52,7 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
     lake = local_lake(settings)
     refuse_future(settings)
     refuse_misplaced(settings)
-    watch = Watch.begin(lake, time.monotonic)
+    watch = TimelineFile.begin(lake, time.monotonic)
     observe = all_of((watch.sampler, *observers))
     run = _Run(settings, lake, facts_of(settings, lake), observe, watch)
     run.look_back()
@@ -80,7 +80,7 @@ class _Run:
     lake: Lake
     facts: RunFacts
     observe: Observer
-    watch: Watch
+    watch: TimelineFile
     memory: RunMemory = field(default_factory=RunMemory)
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -230,16 +230,16 @@ class _Run:
         settings, run_id = self.settings, self.facts.run_id
         waiting = settings.lake.buffer_bytes // PAGES_SHARE
         ends, remember = end_of(settings.run, self.started), self.journal.append
-        shop = Shop(run_id, settings.run, Budget(waiting), workers, self.observe, remember, ends)
-        shelf = Shelf(settings.lake, settings.lake.buffer_bytes - waiting)
-        yard = Yard(self.lake, self.facts.logical_date, shelf, self.journal)
+        shop = RunContext(run_id, settings.run, Budget(waiting), workers, self.observe, remember, ends)
+        shelf = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
+        yard = RunStorage(self.lake, self.facts.logical_date, shelf, self.journal)
         instances = {i.name: i for i in settings.instances}
         before = self._earlier()
 
         def lane_run(lane: Lane) -> LaneRun:
             instance, entity = instances[lane.instance], settings.entity(lane.entity)
             reader = LaneReader(lane, sources[lane.instance], instance, entity, shop, before.get(lane))
-            return LaneRun(reader, Stock(lane, run_id, yard, self.memory.lanes.get(lane, LaneMemory())))
+            return LaneRun(reader, LaneWriter(lane, run_id, yard, self.memory.lanes.get(lane, LaneMemory())))
 
         return [lane_run(lane) for lane in lanes]
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from axsync.engine import Budget, Stored, Workers, items_of
+from axsync.engine.lane_walk import Budget, Stored, Workers, items_of
 from axsync.errors import ConfigError, ServerError
 from axsync.events import Observer
+from axsync.lake.parts import use_steady_memory
 from axsync.model import Lane, Page
-from axsync.parquet import use_steady_memory
-from axsync.runs.begin import all_of
-from axsync.runs.choice import refuse_misplaced
 from axsync.runs.instances import open_sources
-from axsync.runs.reading import LaneReader, Shop
+from axsync.runs.lane_reader import LaneReader, RunContext
+from axsync.runs.lane_selection import refuse_misplaced
+from axsync.runs.setup import all_of
 from axsync.settings import Settings
 
 Put = Callable[[pa.RecordBatch], Awaitable[None]]
@@ -44,7 +44,7 @@ async def stream(
             if isinstance(source, ServerError):
                 raise source
             workers = Workers(settings.run.writers or os.cpu_count() or 1)
-            shop = Shop(STREAM_ID, settings.run, Budget(settings.lake.buffer_bytes // 4), workers, observe)
+            shop = RunContext(STREAM_ID, settings.run, Budget(settings.lake.buffer_bytes // 4), workers, observe)
             mine = next(i for i in settings.instances if i.name == chosen)
             reader = LaneReader(Lane(chosen, entity), source, mine, settings.entity(entity), shop)
             try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from axsync.plan import GENERIC, Selection
+from axsync.schema.selection import GENERIC, Selection
 
 _PART = r"[\w.]"  # of a field's name
 

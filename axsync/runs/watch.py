@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from axsync.durable import replace_file
 from axsync.events import Notice, Observer
-from axsync.publish import Lake
-from axsync.timeline import Sampler, Timeline, decode, encode, joined
+from axsync.lake.durable import replace_file
+from axsync.lake.publish import Lake
+from axsync.runs.timeline import Sampler, Timeline, decode, encode, joined
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class TimelineFile:
     """What one process sees of a run."""
 
     lake: Lake
     sampler: Sampler
 
     @classmethod
-    def begin(cls, lake: Lake, now: Callable[[], float]) -> "Watch":
+    def begin(cls, lake: Lake, now: Callable[[], float]) -> "TimelineFile":
         return cls(lake, Sampler(now))
 
     def keep(self, run_id: str, observe: Observer, *, resumes: bool) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from axsync.fields import Kind
+from axsync.schema.fields import Kind
 from axsync.sql.tables import EntityTable
-from axsync.sql.types import WORDS, Words, double_quoted, text
+from axsync.sql.types import WORDS, TypeNames, double_quoted, text
 
 PLACEHOLDER = "s3://YOUR-BUCKET/lake"
 FIRST_DAY = "2020-01-01"
@@ -32,11 +32,11 @@ def _nothing(_where: str, _schema: str | None) -> Iterator[str]:
     yield from ()
 
 
-def _name(schema: str | None, entity: str, words: Words) -> str:
+def _name(schema: str | None, entity: str, words: TypeNames) -> str:
     return ".".join(words.quoted(part) for part in [*(schema.split(".") if schema else ()), entity])
 
 
-def _columns(columns: Mapping[str, Kind], words: Words) -> str:
+def _columns(columns: Mapping[str, Kind], words: TypeNames) -> str:
     return ",\n".join(f"  {words.quoted(name)} {words.of(kind)}" for name, kind in columns.items())
 
 
@@ -133,7 +133,7 @@ def _duckdb(table: EntityTable, where: str, schema: str | None) -> str:
     )
 
 
-def _casts(table: EntityTable, words: Words, value: Callable[[str], str]) -> str:
+def _casts(table: EntityTable, words: TypeNames, value: Callable[[str], str]) -> str:
     listed = table.columns.items()
     return ",\n".join(f"  CAST({value(name)} AS {words.of(kind)}) AS {words.quoted(name)}" for name, kind in listed)
 

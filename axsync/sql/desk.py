@@ -17,8 +17,8 @@ import pyarrow.dataset as ds
 from pyarrow.fs import LocalFileSystem
 
 from axsync.errors import ConfigError, UsageError
-from axsync.fields import arrow_schema
-from axsync.publish.lake import Lake
+from axsync.lake.publish import Lake
+from axsync.schema.fields import arrow_schema
 from axsync.sql.tables import EntityTable, Piece, place_of
 from axsync.sql.types import WORDS, double_quoted, text
 
@@ -51,7 +51,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class QuerySession:
     """Where queries are asked."""
 
     connection: "DuckDBPyConnection"
@@ -91,7 +91,7 @@ class Desk:
 
 
 @contextmanager
-def desk(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Desk]:
+def desk(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[QuerySession]:
     """A place to ask, with a view per entity type. Raises: ConfigError, SnapshotGone."""
     try:
         import duckdb
@@ -103,7 +103,7 @@ def desk(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Desk]:
             _lay_out(connection, lake, table)
         for lock in _LOCKS:
             connection.execute(lock)
-        yield Desk(connection, tuple(tables))
+        yield QuerySession(connection, tuple(tables))
 
 
 def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable) -> None:

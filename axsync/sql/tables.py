@@ -6,14 +6,14 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone
-from axsync.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
-from axsync.publish.history import FoundRun
-from axsync.publish.lake import Lake
-from axsync.publish.missing import replaced_by
-from axsync.publish.snapshot import damaged
-from axsync.shape.restore import columns_of
-from axsync.shape.widen import widen
+from axsync.lake.history import FoundRun
+from axsync.lake.missing import replaced_by
+from axsync.lake.publish import Lake
+from axsync.lake.snapshot import damaged
+from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
+from axsync.schema.widen import widen
 
 PARTITIONS = ("entity", "instance", "dt")
 OWN: Mapping[str, Kind] = {RUN_ID: Atom("text"), FETCHED_AT: Atom("timestamp"), RESCUED: Atom("text")}

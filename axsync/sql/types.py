@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from axsync.fields import AtomName, Group, Kind, Many, Member, Wrapped
+from axsync.schema.fields import AtomName, Group, Kind, Many, Member, Wrapped
 
 Dialect: TypeAlias = Literal["athena", "trino", "snowflake", "duckdb"]
 DIALECTS: tuple[Dialect, ...] = ("athena", "trino", "snowflake", "duckdb")
@@ -26,7 +26,7 @@ def text(value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TypeNames:
     """The types of one dialect: those of single values, and how lists and objects are built of others."""
 
     atoms: Mapping[AtomName, str]
@@ -61,28 +61,28 @@ def _struct(opening: str, between: str, quoted: Callable[[str], str]) -> Callabl
     return lambda members: opening + ", ".join(f"{quoted(n)}{between}{t}" for n, t in members) + closing
 
 
-WORDS: Mapping[Dialect, Words] = {
-    "athena": Words(
+WORDS: Mapping[Dialect, TypeNames] = {
+    "athena": TypeNames(
         _atoms("string", "timestamp", "date", "boolean", "bigint", "double"),
         lambda item: f"array<{item}>",
         _struct("struct<", ":", back_quoted),
         back_quoted,
     ),
     # Hive tables of Trino know no time zone; the files hold UTC.
-    "trino": Words(
+    "trino": TypeNames(
         _atoms("varchar", "timestamp(6)", "date", "boolean", "bigint", "double"),
         lambda item: f"array({item})",
         _struct("row(", " ", double_quoted),
         double_quoted,
     ),
     # External tables of Snowflake have no typed lists and objects.
-    "snowflake": Words(
+    "snowflake": TypeNames(
         _atoms("varchar", "timestamp_ntz", "date", "boolean", "number(19, 0)", "double"),
         lambda _: "array",
         lambda _: "object",
         lambda name: double_quoted(name.upper()),  # what an unquoted name means there
     ),
-    "duckdb": Words(
+    "duckdb": TypeNames(
         _atoms("VARCHAR", "TIMESTAMP WITH TIME ZONE", "DATE", "BOOLEAN", "BIGINT", "DOUBLE"),
         lambda item: f"{item}[]",
         _struct("STRUCT(", " ", double_quoted),

@@ -38,7 +38,7 @@ def without_secrets(environ: Mapping[str, str], instances: Sequence[InstanceSett
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class FinishCommand:
     """Starts the command when the run is over."""
 
     argv: tuple[str, ...]

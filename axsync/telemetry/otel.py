@@ -32,7 +32,7 @@ class Otel:
     """Spans and numbers of one run, by providers of its own: nothing global is touched."""
 
     def __init__(self, spans: SpanProcessor, numbers: MetricReader) -> None:
-        self._deaf = _Deaf()
+        self._deaf = _LogSilencer()
         # `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over these.
         resource = Resource({SERVICE_NAME: "axsync", "service.version": version("axsync")}).merge(_of_environment())
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -125,7 +125,7 @@ def _place(lane: Lane) -> dict[str, str]:
     return {"axsync.instance": lane.instance, "axsync.entity": lane.entity}
 
 
-class _Deaf(logging.Handler):
+class _LogSilencer(logging.Handler):
     """Keeps what OpenTelemetry logs from stderr, where our own lines are; remembers that it complained."""
 
     def __init__(self) -> None:

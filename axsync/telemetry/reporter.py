@@ -24,7 +24,7 @@ class Reporter(Protocol):
 
 
 @dataclass(slots=True)
-class Fenced:
+class SafeReporter:
     """A reporter that cannot raise; its first failure is a warning, the run goes on."""
 
     name: str
@@ -64,10 +64,10 @@ def _words(error: Exception) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Reporters:
     """All reporters of one run."""
 
-    reporters: Sequence[Fenced] = ()
+    reporters: Sequence[SafeReporter] = ()
 
     @property
     def observers(self) -> tuple[Observer, ...]:

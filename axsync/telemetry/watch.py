@@ -7,8 +7,8 @@ from pathlib import Path
 
 from axsync.errors import ConfigError
 from axsync.settings import InstanceSettings, RunSettings
-from axsync.telemetry.finish import Finish, argv_of, without_secrets
-from axsync.telemetry.reporter import Fenced, Reporter, Warn, Watch
+from axsync.telemetry.finish import FinishCommand, argv_of, without_secrets
+from axsync.telemetry.reporter import Reporter, Reporters, SafeReporter, Warn
 
 
 def watch_over(
@@ -18,13 +18,15 @@ def watch_over(
     lake: str = "",
     instances: Sequence[InstanceSettings] = (),
     environ: Mapping[str, str] | None = None,
-) -> Watch:
+) -> Reporters:
     """The reporters that `run` asks for; `lake` and `instances` are what it reads and writes.
 
     Raises: ConfigError, where one of them could not work.
     """
     environ = os.environ if environ is None else environ
-    return Watch([Fenced(name, reporter, warn) for name, reporter in _reporters(run, lake, instances, environ)])
+    return Reporters(
+        [SafeReporter(name, reporter, warn) for name, reporter in _reporters(run, lake, instances, environ)]
+    )
 
 
 def _reporters(
@@ -41,7 +43,7 @@ def _reporters(
     if run.on_finish:
         # Last, so that the command finds what the others have written.
         own = without_secrets(environ, instances)
-        yield "on_finish", Finish(argv_of(run.on_finish, environ), run.on_finish_seconds, own)
+        yield "on_finish", FinishCommand(argv_of(run.on_finish, environ), run.on_finish_seconds, own)
 
 
 def _writable(called: str, text: str) -> Path:

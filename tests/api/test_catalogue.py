@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from axsync.api import v1, v2
 from axsync.api.catalogue import ROOTS, Entry, fields_of
 from axsync.errors import BadAnswer
-from axsync.fields import Atom, Field, Group, Kind, Many, Member
+from axsync.schema.fields import Atom, Field, Group, Kind, Many, Member
 from tests.api.asked import HOST, reply
 
 TEXT, STAMP = Atom("text"), Atom("timestamp")

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from axsync.ledger import Ledger, earlier_twins, lacking, read_ledger
+from axsync.lake.id_index import IdIndex, earlier_duplicates, lacking, read_id_index
+from axsync.lake.parts import use_steady_memory
 from axsync.model import PageSpan
-from axsync.parquet import use_steady_memory
 from axsync.runs.reconcile import Listing
 
 PAGE = 2_000  # rows
@@ -78,16 +78,16 @@ def main() -> int:
         paths = write(Path(folder), rows)
         begin = peak_bytes()
         with told("read the ledger", begin, rows):
-            ledger = read_ledger(paths, ID)
+            ledger = read_id_index(paths, ID)
         with told("count different ids", begin, rows):
             distinct = ledger.distinct
         with told("find the twins", begin, rows):
-            twins = earlier_twins(ledger, spans, paths, ID)
+            twins = earlier_duplicates(ledger, spans, paths, ID)
         with told("compare with a listing", begin, rows):
             missing = compare(ledger, rows)
         # A repair ends with the ledger read once more, while the one before it is still there.
         with told("read it once more", begin, rows):
-            again = read_ledger(paths, ID).distinct
+            again = read_id_index(paths, ID).distinct
     held = peak_bytes() - begin
     print(f"{rows:,} rows, {distinct:,} different ids, {len(twins):,} earlier twins, {missing} missing")
     fits = held <= MOST_BYTES * rows and held <= MOST_MEGABYTES * 1e6 * max(1.0, rows / 10_000_000)
@@ -95,7 +95,7 @@ def main() -> int:
     return 0 if fits and (len(twins), rows - distinct, missing, again) == (PAGE, PAGE, 1, distinct) else 1
 
 
-def compare(ledger: Ledger, rows: int) -> int:
+def compare(ledger: IdIndex, rows: int) -> int:
     """Ids of a listing that no part holds: one, page by page as reconciliation does it."""
     listing = Listing(ledger)
     for first in range(0, rows - PAGE, PAGE):

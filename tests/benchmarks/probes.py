@@ -42,9 +42,9 @@ async def pace() -> dict[str, Any]:
 
     What the same lanes cost without a pace is taken off. The cost of one grant is told as well.
     """
-    from axsync.pace import Pace  # noqa: PLC0415
+    from axsync.pacing.limiter import HostLimiter  # noqa: PLC0415
 
-    meter = Pace(requests_per_second=ALLOWED, in_flight=256)
+    meter = HostLimiter(requests_per_second=ALLOWED, in_flight=256)
 
     async def with_pace() -> None:
         async with meter.slot("page") as place:

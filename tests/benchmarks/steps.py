@@ -19,13 +19,13 @@ from axsync.api import paths, v2
 from axsync.convert import Converter
 from axsync.convert import converter as conversion
 from axsync.convert.columns import finish
-from axsync.convert.rows import has_explicit_null, has_long_number, rows_only
+from axsync.convert.json_split import split
+from axsync.convert.page_bytes import has_explicit_null, has_long_number, rows_only
+from axsync.lake.parts import DICTIONARY_LIMIT, use_steady_memory
 from axsync.model import Page, Reply, Window
-from axsync.pace import Pace
-from axsync.parquet import DICTIONARY_LIMIT, use_steady_memory
-from axsync.plan import select_fields
+from axsync.pacing.limiter import HostLimiter
 from axsync.runs.pin import pin
-from axsync.shape.borders import split
+from axsync.schema.selection import select_fields
 from tests.benchmarks.fleet import KEY, SECRET, Load, emulator
 from tests.benchmarks.process import own_cpu
 
@@ -114,7 +114,7 @@ def _encode(batch: pa.RecordBatch) -> None:
 
 
 async def _grants() -> None:
-    pace = Pace(requests_per_second=10_000, in_flight=256)
+    pace = HostLimiter(requests_per_second=10_000, in_flight=256)
 
     async def lane() -> None:
         for _ in range(GRANTS // 50):

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from axsync.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Group, Kind, Many, Member, arrow_schema
+from axsync.convert.restore import describe
+from axsync.lake.parts import PageBatch, PartFolder, WriterPool
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
-from axsync.parquet import Load, PartFolder, Shelf
-from axsync.publish import Lake, RunFacts
+from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Group, Kind, Many, Member, arrow_schema
 from axsync.settings import LakeSettings
-from axsync.shape.restore import describe
 
 LANE = Lane("prod", "devices")
 BATCH = 50_000
@@ -111,12 +111,12 @@ def publish(lake: Lake, day: int, first: int, count: int, changed: float) -> Non
     """A snapshot of so many rows."""
     date = f"2026-11-{21 + day}"
     run = RunFacts(f"{date.replace('-', '')}T020000Z-aaaa", date, None, f"{date}T02:00:00Z", "0.1.0")
-    shelf = Shelf(LakeSettings(), 128 << 20)
+    shelf = WriterPool(LakeSettings(), 128 << 20)
     folder = PartFolder(lake.staging(run.run_id), lake.partition(LANE, date), run.run_id, arrow_schema(COLUMNS), shelf)
     parts: list[Part] = []
     for start in range(first, first + count, BATCH):
         size = min(BATCH, first + count - start)
-        sealed = folder.add(Load(rows(start, size, day, changed), PageSpan(start, start, size)))
+        sealed = folder.add(PageBatch(rows(start, size, day, changed), PageSpan(start, start, size)))
         parts += [one.part for one in sealed]
     parts += [one.part for one in folder.seal()]
     columns = {c.name: describe(c) for c in COLUMNS}

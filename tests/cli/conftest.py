@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.cli.doors import Doors
+from axsync.cli.doors import Services
 from axsync.events import LaneClosed, LaneOpened, Notice, Observer, PageRead, RunStarted, SnapshotPublished
 from axsync.model import Lane, Outcome
 from axsync.runs import EntityRow, FieldRow, InstanceCheck, Report
@@ -69,8 +69,8 @@ class Fake:
         self.entity = entity
         return (FieldRow("default", "specific_data.data.hostname", "hostname", "list<string>", "Host Name", None),)
 
-    def doors(self) -> Doors:
-        return Doors(sync=self.sync, check=self.check, entities=self.entities, fields=self.fields)
+    def doors(self) -> Services:
+        return Services(sync=self.sync, check=self.check, entities=self.entities, fields=self.fields)
 
 
 @pytest.fixture

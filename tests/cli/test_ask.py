@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
+from axsync.lake.publish import Lake
 from axsync.model import Lane
-from axsync.publish import Lake
 from tests.sql.lakes import KINDS, TEXT, content, publish
 
 Axsync: TypeAlias = Callable[..., Result]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
-from axsync.publish import Lake
+from axsync.lake.publish import Lake
 from tests.past.lakes import USERS, Type, content, devices, facts, publish
 
 Axsync: TypeAlias = Callable[..., Result]

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import pytest
 from click.testing import Result
 
-from axsync.lock import hold
-from axsync.publish import Lake
+from axsync.lake.lease import hold
+from axsync.lake.publish import Lake
 from tests.past.lakes import DEVICES, USERS, Type, content, devices, facts, publish
 
 Axsync: TypeAlias = Callable[..., Result]

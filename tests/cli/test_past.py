@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 import pytest
 from click.testing import Result
 
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome
-from axsync.publish import Lake, RunFacts
 
 Axsync: TypeAlias = Callable[..., Result]
 Fake: TypeAlias = Any  # of conftest.py, which cannot be imported: test folders are no packages

@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.cli.doors import Doors
+from axsync.cli.doors import Services
 from axsync.events import Observer
 from axsync.model import Lane
 from axsync.runs import Plan
 from axsync.runs.estimate import PlanInstance
-from axsync.runs.forecast import Bounds, Experience, Question, Speed, forecast
+from axsync.runs.forecast import Bounds, Experience, LaneForecast, Speed, forecast
 from axsync.settings import Settings
 
 LEARNED = Experience({Lane("prod", "devices"): 5750.0}, {}, {"prod": Speed("r1", 4.5, 1_000_000.0)})
@@ -22,10 +22,10 @@ BOUNDS = Bounds(10, 4)
 ROWS = tuple(
     forecast(question, LEARNED, BOUNDS)
     for question in (
-        Question(Lane("prod", "devices"), "readable", 41_873, 2000, state="goes on", durable=20_000),
-        Question(Lane("prod", "groups"), "readable", 7, 2000, state="done", durable=7),
-        Question(Lane("prod", "users"), "forbidden", None, 2000),
-        Question(Lane("prod", "disks"), "readable", 10, 500),
+        LaneForecast(Lane("prod", "devices"), "readable", 41_873, 2000, state="goes on", durable=20_000),
+        LaneForecast(Lane("prod", "groups"), "readable", 7, 2000, state="done", durable=7),
+        LaneForecast(Lane("prod", "users"), "forbidden", None, 2000),
+        LaneForecast(Lane("prod", "disks"), "readable", 10, 500),
     )
 )
 PROD = PlanInstance("prod", "https://acme", 10, 4, LEARNED.speeds["prod"], 17, 125_000_000, 126.0)
@@ -46,7 +46,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
                 asked.append(settings)
             return plan
 
-        return runner.invoke(main, ["plan", *arguments], obj=Doors(plan=answer))
+        return runner.invoke(main, ["plan", *arguments], obj=Services(plan=answer))
 
     return invoke
 

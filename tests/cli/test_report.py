@@ -6,8 +6,8 @@ from typing import TypeAlias
 import pytest
 from click.testing import Result
 
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome
-from axsync.publish import Lake, RunFacts
 
 Axsync: TypeAlias = Callable[..., Result]
 RUN = "20261122T020000Z-aaaa"

@@ -8,7 +8,7 @@ import pytest
 from axsync.console.causes import in_words
 from axsync.console.explain import explain
 from axsync.errors import StorageError
-from axsync.publish.snapshot import read_snapshot
+from axsync.lake.snapshot import read_snapshot
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from axsync.console.differences import Examples, change_text, show_diff
 from axsync.model import Lane
-from axsync.past.changes import Change
-from axsync.past.diff import Diff, LaneDiff
+from axsync.snapshots.changes import Change
+from axsync.snapshots.diff import Diff, LaneDiff
 from tests.console.test_history import DEVICES, found
 
 LANE = Lane("prod", "devices")

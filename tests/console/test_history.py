@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from axsync.console.history import run_json, show_history, show_run
-from axsync.publish import Lake
-from axsync.publish.history import DriftRecord, FileRecord, FoundRun, History, LaneRecord, PastRun, Snapshot
+from axsync.lake.history import DriftRecord, FileRecord, FoundRun, History, LaneRecord, PastRun, Snapshot
+from axsync.lake.publish import Lake
 
 LAKE = Lake(Path("lake"))
 BEGIN, END = datetime(2026, 11, 23, 2, tzinfo=UTC), datetime(2026, 11, 23, 2, 41, 10, tzinfo=UTC)

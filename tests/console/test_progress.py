@@ -5,15 +5,15 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from axsync.console.progress import Piece, Progress, Thrift, picture
-from axsync.console.tally import LaneStanding, Standing
+from axsync.console.progress import Piece, Progress, RedrawBudget, picture
+from axsync.console.tally import LaneProgress, ProgressState
 from axsync.events import LaneClosed, LaneOpened, Notice, PageRead, RunStarted
 from axsync.model import Lane, Outcome
 
 
-def standing(*, active: int, waiting: int = 0) -> Standing:
-    lanes = tuple(LaneStanding(f"entity_type_{i}", 3, 6000, 40_000_000, 9000) for i in range(active))
-    return Standing(
+def standing(*, active: int, waiting: int = 0) -> ProgressState:
+    lanes = tuple(LaneProgress(f"entity_type_{i}", 3, 6000, 40_000_000, 9000) for i in range(active))
+    return ProgressState(
         seconds=61.0,
         lanes=60,
         closed=60 - active - waiting,
@@ -80,7 +80,7 @@ def test_forty_columns_still_tell_what_matters() -> None:
 
 def test_a_name_that_is_cut_says_so() -> None:
     """Two entity types that begin alike do not look the same."""
-    lane = LaneStanding("vulnerabilities_repository", 1, 10, 10, None)
+    lane = LaneProgress("vulnerabilities_repository", 1, 10, 10, None)
     lines = drawn(picture(_with(standing(active=0), lane), width=37, most_lanes=1, ascii_only=False))
 
     assert lines[-1].startswith("  vulnerabilitie…  10 rows")
@@ -88,7 +88,7 @@ def test_a_name_that_is_cut_says_so() -> None:
 
 def test_lanes_whose_rows_are_all_there_stand_last() -> None:
     """What still moves is worth the lines; apart from that nothing changes places."""
-    done, moving = LaneStanding("done", 1, 5, 10, 5), LaneStanding("moving", 1, 5, 10, 6)
+    done, moving = LaneProgress("done", 1, 5, 10, 5), LaneProgress("moving", 1, 5, 10, 6)
     lines = drawn(picture(_with(standing(active=0), done, moving), width=100, most_lanes=1, ascii_only=True))
 
     assert lines[3].startswith("  moving")
@@ -97,7 +97,7 @@ def test_lanes_whose_rows_are_all_there_stand_last() -> None:
 
 def test_a_lane_tells_its_rate_its_time_left_and_its_retries() -> None:
     """Where there is room for them."""
-    lane = LaneStanding("users", 1, 1000, 1_000_000, 5000, 250.0, 16.0, 2)
+    lane = LaneProgress("users", 1, 1000, 1_000_000, 5000, 250.0, 16.0, 2)
     lines = drawn(picture(_with(standing(active=0), lane), width=120, most_lanes=10, ascii_only=True))
 
     assert lines[3].endswith("1,000 of 5,000 rows, 1 page, 1.0 MB, 250 rows/s, 0:00:16 left, 2 retries")
@@ -116,15 +116,15 @@ def test_no_line_is_wider_than_the_terminal(width: int, ascii_only: bool) -> Non
 def test_a_lane_without_a_known_size_has_an_empty_bar() -> None:
     """Nobody knows how far it is, so no share is drawn."""
     now = standing(active=0)
-    lane = LaneStanding("users", 1, 10, 10, None)
+    lane = LaneProgress("users", 1, 10, 10, None)
     lines = drawn(picture(_with(now, lane), width=100, most_lanes=10, ascii_only=True))
 
     assert lines[3] == "  users  ------------  10 rows, 1 page, 0.0 MB"
 
 
-def _with(now: Standing, *lanes: LaneStanding) -> Standing:
-    return Standing(
-        **{name: getattr(now, name) for name in Standing.__slots__ if name not in ("active", "total")},
+def _with(now: ProgressState, *lanes: LaneProgress) -> ProgressState:
+    return ProgressState(
+        **{name: getattr(now, name) for name in ProgressState.__slots__ if name not in ("active", "total")},
         active=lanes,
         total=None,
     )
@@ -159,7 +159,7 @@ def test_no_color_leaves_only_movement() -> None:
 
 def test_pictures_stay_below_their_share_of_the_cpu() -> None:
     """Eight looks per second: as long as pictures cost little all are drawn, then only one per second."""
-    thrift = Thrift(share=0.01, slowest_seconds=1.0)
+    thrift = RedrawBudget(share=0.01, slowest_seconds=1.0)
     thrift.may(0.0, cpu=10.0)
     thrift.spend(0.09)
     cheap = [thrift.may(1 + n / 8, cpu=10.0) for n in range(8)]

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from axsync.convert import Converted, Converter
 from axsync.convert.columns import Finished
-from axsync.fields import Atom, Column, Field, Kind, make_columns
 from axsync.model import ID_FIELD
+from axsync.schema.fields import Atom, Column, Field, Kind, make_columns
 
 Key = Literal["assets", "data"]
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.convert import Converted, Converter
-from axsync.fields import RESCUED, Atom, Column, Group, Kind, Many, Member, arrow_schema
+from axsync.convert.json_split import CutPage
+from axsync.convert.restore import describe, restore
 from axsync.model import ID_FIELD, DeadLetter
-from axsync.shape.borders import NotWhole
-from axsync.shape.restore import describe, restore
+from axsync.schema.fields import RESCUED, Atom, Column, Group, Kind, Many, Member, arrow_schema
 from tests.convert.pages import (
     ID,
     NOW,
@@ -259,7 +259,7 @@ def test_a_cut_page_is_no_smaller_page(key: Key, data: st.DataObject) -> None:
     body = page([GOOD, record(odd=1)], key)
     cut = body[: data.draw(st.integers(0, len(body) - 1))]
 
-    with pytest.raises(NotWhole):
+    with pytest.raises(CutPage):
         convert(converter(DEVICE, key), cut)
 
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from axsync.convert.instants import instants, layout_of
-from axsync.shape import dates
+from axsync.convert.timestamps import instants, layout_of
+from axsync.schema import dates
 
 FORMS = ("rfc1123", "day", *(f"iso:{s}:{d}:{z}" for s in "TS" for d in (0, 3, 6) for z in ("none", "Z", "+00:00")))
 FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 and 9999
@@ -50,7 +50,7 @@ def texts_of(form: str) -> st.SearchStrategy[str | None]:
 
 
 def check(array: pa.Array, form: str) -> None:
-    """Each text means what `shape.dates` says that it means."""
+    """Each text means what `schema.dates` says that it means."""
     values, exact, null = instants(array, form)
 
     texts = array.to_pylist()

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.credentials.sealing import MAGIC, Cost, Opener, header_of, seal, unseal
+from axsync.credentials.sealing import MAGIC, Cost, KeySource, header_of, seal, unseal
 from axsync.credentials.values import Secret
 from axsync.errors import StoreError
 
 CHEAP = Cost(n=2)
-PASSPHRASE = Opener("scrypt", Secret("correct horse"))
-KEY_FILE = Opener("hkdf-sha256", Secret("ab" * 32))
+PASSPHRASE = KeySource("scrypt", Secret("correct horse"))
+KEY_FILE = KeySource("hkdf-sha256", Secret("ab" * 32))
 
 openers = st.sampled_from([PASSPHRASE, KEY_FILE])
 
 
 @given(st.binary(max_size=300), openers)
-def test_what_is_sealed_comes_out(content: bytes, opener: Opener) -> None:
+def test_what_is_sealed_comes_out(content: bytes, opener: KeySource) -> None:
     """With a passphrase as with a key file; the content is not to be seen in the file."""
     content = b"5ecr3t" + content
     blob = seal(content, opener, CHEAP)
@@ -30,7 +30,7 @@ def test_what_is_sealed_comes_out(content: bytes, opener: Opener) -> None:
 
 
 @given(st.data(), openers)
-def test_any_flipped_bit_is_refused(data: st.DataObject, opener: Opener) -> None:
+def test_any_flipped_bit_is_refused(data: st.DataObject, opener: KeySource) -> None:
     """In the header, the box or the checksum: a damaged file is told from a wrong passphrase."""
     blob = bytearray(seal(b'{"prod": "5ecr3t"}', opener, CHEAP))
     blob[data.draw(st.integers(0, len(blob) - 1))] ^= 1 << data.draw(st.integers(0, 7))
@@ -40,7 +40,7 @@ def test_any_flipped_bit_is_refused(data: st.DataObject, opener: Opener) -> None
 
 
 @given(st.data(), openers)
-def test_a_flipped_bit_under_a_right_checksum_is_refused(data: st.DataObject, opener: Opener) -> None:
+def test_a_flipped_bit_under_a_right_checksum_is_refused(data: st.DataObject, opener: KeySource) -> None:
     """Somebody who can write the file can write its checksum too; the box still opens for its own bytes only."""
     whole = bytearray(seal(b'{"prod": "5ecr3t"}', opener, CHEAP)[:-32])
     whole[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
@@ -61,11 +61,11 @@ def test_a_cut_file_is_refused(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("opener", "other", "sentence"),
     [
-        (PASSPHRASE, Opener("scrypt", Secret("wrong horse")), "the passphrase does not open it"),
-        (KEY_FILE, Opener("hkdf-sha256", Secret("cd" * 32)), "the key file does not open it"),
+        (PASSPHRASE, KeySource("scrypt", Secret("wrong horse")), "the passphrase does not open it"),
+        (KEY_FILE, KeySource("hkdf-sha256", Secret("cd" * 32)), "the key file does not open it"),
     ],
 )
-def test_the_wrong_opener_is_told_from_damage(opener: Opener, other: Opener, sentence: str) -> None:
+def test_the_wrong_opener_is_told_from_damage(opener: KeySource, other: KeySource, sentence: str) -> None:
     """The sentence says what did not fit."""
     with pytest.raises(StoreError, match=f"^{sentence}$"):
         unseal(seal(b"content", opener, CHEAP), other)

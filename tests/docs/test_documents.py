@@ -11,8 +11,8 @@ import pytest
 
 from axsync.cli import main
 from axsync.emulator import KINDS
+from axsync.lake.manifest import lane_entry
 from axsync.model import Lane, Outcome
-from axsync.publish.manifest import lane_entry
 from axsync.settings import EntitySettings, InstanceSettings, LakeSettings, RunSettings
 
 ROOT = Path(__file__).parents[2]

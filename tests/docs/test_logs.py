@@ -15,7 +15,7 @@ import pytest
 from axsync.console.closing import report_fields
 from axsync.console.lines import VERBOSE, Beat, JsonLog, standing_fields
 from axsync.console.session import Ended
-from axsync.console.summary import Story, summary_of
+from axsync.console.summary import SummaryCollector, summary_of
 from axsync.console.tally import Tally
 from axsync.errors import Unreachable
 from axsync.events import (
@@ -31,8 +31,8 @@ from axsync.events import (
     RunStarted,
     SnapshotPublished,
 )
+from axsync.lake.manifest import lane_entry
 from axsync.model import Lane, Outcome, Part
-from axsync.publish.manifest import lane_entry
 from axsync.runs import Report
 from axsync.telemetry import metrics
 
@@ -107,7 +107,7 @@ def test_the_keys_of_the_summary_are_explained() -> None:
     """With those of an error."""
     error = Unreachable("down", host="h")
     report = Report("r1", "2026-11-23", "partial", (replace(DONE, verdict="partial"),), None, "lake", 1.0, (error,))
-    summary = summary_of(Ended(1, report), Story("lake"), seconds=1.0, dry_run=False)
+    summary = summary_of(Ended(1, report), SummaryCollector("lake"), seconds=1.0, dry_run=False)
     text = section("The summary, and `--on-finish`")
 
     assert set(summary) == named(text)

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from axsync.cli import main
+from axsync.cli.demo_run import emulator
 from axsync.config import load_settings
-from axsync.demo import emulator
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 
 ROOT = Path(__file__).parents[2]

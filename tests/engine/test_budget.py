@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.engine import Budget
+from axsync.engine.lane_walk import Budget
 
 
 async def settle() -> None:

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.engine import Budget, LaneWalk, Stored
+from axsync.engine.lane_walk import Budget, LaneWalk, Stored
+from axsync.engine.offset_paginator import OffsetWalk
+from axsync.engine.paginator import Walk
+from axsync.engine.token_paginator import MarkWalk
 from axsync.errors import LaneError, Unreachable
 from axsync.model import Page, Window
-from axsync.walk import MarkWalk, OffsetWalk, Walk
 
 
 @dataclass(slots=True)

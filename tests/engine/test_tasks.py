@@ -5,7 +5,7 @@ from contextlib import aclosing, suppress
 
 import pytest
 
-from axsync.engine import Workers, items_of, together
+from axsync.engine.lane_walk import Workers, items_of, together
 
 Put = Callable[[int], Awaitable[None]]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import axsync
 from axsync.console.closing import exit_code
+from axsync.convert.exact import Number
 from axsync.emulator import Emulator, Options
 from axsync.emulator.calls import Call, Reply
 from axsync.settings import EntitySettings
-from axsync.shape.exact import Number
 from tests.flow.harness import Lab, Ran, Record
 from tests.shape.lake import same
 

@@ -18,10 +18,10 @@ import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Busy
 from axsync.events import Event, PageRead
-from axsync.lock import hold
-from axsync.pace import Pace
-from axsync.portion import LARGE_BYTES, Portion
-from axsync.publish import Lake
+from axsync.lake.lease import hold
+from axsync.lake.publish import Lake
+from axsync.pacing.limiter import HostLimiter
+from axsync.pacing.page_size import LARGE_BYTES, PageSizer
 from axsync.runs.resume import find, name_run, plan_of
 from axsync.settings import EntitySettings, Settings
 from tests.faults.conftest import CONFIG
@@ -122,7 +122,7 @@ async def test_fault_5_pages_larger_than_the_buffers_pass_one_by_one(lab: Lab, s
 
 def test_fault_5_a_huge_page_makes_the_next_ones_smaller() -> None:
     """Rows per page follow from bytes per page."""
-    portion = Portion(2000)
+    portion = PageSizer(2000)
     portion.served(2000, 1.0, 2 * LARGE_BYTES)
 
     assert portion.limit < 2000
@@ -189,7 +189,7 @@ async def _broken_off(settings: Settings) -> None:
 
 def test_fault_7_limits_and_waits_do_not_look_at_the_wall_clock() -> None:
     """Requests are spaced by a clock that cannot be set."""
-    assert signature(Pace).parameters["clock"].default is time.monotonic
+    assert signature(HostLimiter).parameters["clock"].default is time.monotonic
 
 
 def test_fault_7_a_clock_that_was_set_back_does_not_reorder_runs() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from axsync.convert.exact import Number
 from axsync.emulator import Mishap
 from axsync.settings import EntitySettings
-from axsync.shape.exact import Number
 from tests.faults.proof import NAME, Tapped, assert_nothing_lost, letters, read, restored, told
 from tests.flow.harness import Lab, Ran
 from tests.shape.lake import same

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from axsync.fields import (
+from axsync.schema.fields import (
     MAX_NAME_BYTES,
     RESERVED,
     Atom,

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.api import GENERATIONS
-from axsync.fields import Atom, Field, Kind, Many
 from axsync.model import ID_FIELD, Generation, Page, Window
-from axsync.plan import select_fields
 from axsync.runs.pin import Pinned, key_style, pin
+from axsync.schema.fields import Atom, Field, Kind, Many
+from axsync.schema.selection import select_fields
 
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")
 HOST = Field("specific_data.data.hostname", Many(TEXT))

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from axsync.fields import (
+from axsync.schema.fields import (
     FIELD_KEY,
     Atom,
     Column,

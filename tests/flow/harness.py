@@ -12,19 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import axsync
+from axsync.convert.exact import Number
 from axsync.emulator import Emulator, Seen
 from axsync.emulator.forms import short
 from axsync.events import Event, Observer
 from axsync.model import Outcome
-from axsync.settings import (
-    CredentialReference,
-    EntitySettings,
-    InstanceSettings,
-    LakeSettings,
-    RunSettings,
-    Settings,
-)
-from axsync.shape.exact import Number
+from axsync.settings import CredentialReference, EntitySettings, InstanceSettings, LakeSettings, RunSettings, Settings
 
 T = TypeVar("T")
 Record: TypeAlias = dict[str, Any]

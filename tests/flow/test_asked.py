@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from axsync.api import Question
+from axsync.client.source import Source
 from axsync.console.closing import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import ConfigError, UnknownEntity
@@ -14,7 +15,6 @@ from axsync.events import Notice
 from axsync.runs import plan
 from axsync.runs.instances import open_sources
 from axsync.settings import EntitySettings
-from axsync.source import Source
 from tests.flow.harness import Lab, Ran
 
 Start = Callable[..., Awaitable[Emulator]]

@@ -10,13 +10,13 @@ import pytest
 import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Event, LaneClosed, PartSealed
-from axsync.past.changes import Change
-from axsync.past.diff import Wish, diff
-from axsync.past.sweep import look, sweep
-from axsync.past.verify import verify
-from axsync.publish import Lake
-from axsync.publish.history import find_run
+from axsync.lake.history import find_run
+from axsync.lake.publish import Lake
 from axsync.settings import EntitySettings, LakeSettings, Settings
+from axsync.snapshots.changes import Change
+from axsync.snapshots.diff import Wish, diff
+from axsync.snapshots.gc import look, sweep
+from axsync.snapshots.verify import verify
 from tests.flow.harness import Lab, at_once
 
 Start = Callable[..., Awaitable[Emulator]]

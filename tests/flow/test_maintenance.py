@@ -12,7 +12,7 @@ from axsync.console.listing import check_exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Unreachable, WebPage
 from axsync.events import Event, Retried
-from axsync.retry import Jitter
+from axsync.pacing.retry import Jitter
 from axsync.runs import check
 from axsync.settings import EntitySettings, InstanceSettings
 from tests.flow.canned import answer, canned

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from axsync.client.connection import signed_headers
+from axsync.client.oauth import Bearer, Token, read_token
 from axsync.credentials import Credential, CredentialStore, Record, Secret, basic
 from axsync.emulator import Emulator, Mishap
 from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET
@@ -15,8 +17,6 @@ from axsync.errors import BadAnswer, Refused, Unreachable, WebPage
 from axsync.events import Event, PageRead, Retried
 from axsync.model import Reply
 from axsync.settings import InstanceSettings, StoredCredential
-from axsync.transport.bearer import Bearer, Token, read_token
-from axsync.transport.way import signed_headers
 from tests.flow.harness import Lab
 
 Start = Callable[..., Awaitable[Emulator]]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from axsync.console.session import Manner, dump
-from axsync.demo import demo_settings, emulator
+from axsync.cli.demo_run import demo_settings, emulator
+from axsync.console.session import OutputOptions, dump
 from axsync.events import Observer
 from axsync.runs import Report, sync
 from axsync.settings import RunSettings, Settings
 
-QUIETLY = Manner(output="json", verbosity=-1)
+QUIETLY = OutputOptions(output="json", verbosity=-1)
 SMALL = ("--type", "devices", "--type", "users", "--size", "devices=30", "--size", "users=10")
 
 

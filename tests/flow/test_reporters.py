@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from axsync.console.session import Ended
-from axsync.console.summary import Story, summary_of
+from axsync.console.summary import SummaryCollector, summary_of
 from axsync.telemetry import watch_over
 from tests.flow.conftest import Start
 from tests.flow.harness import Lab
@@ -23,7 +23,7 @@ async def test_metrics_and_lineage_agree_with_the_manifest(
     settings = lab.settings(lab.instance(emulator), metrics_file=str(metrics), lineage_file=str(lineage))
     watch, story = (
         watch_over(settings.run, warnings.append, lake=str(lab.lake), instances=settings.instances),
-        Story(""),
+        SummaryCollector(""),
     )
     ran = await lab.run(settings, story, *watch.observers)
     watch.close(summary_of(Ended(0, ran.report), story, seconds=1.0, dry_run=False))

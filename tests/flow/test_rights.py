@@ -10,7 +10,7 @@ import pytest
 
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import LakeError, StorageError
-from axsync.publish import Lake
+from axsync.lake.publish import Lake
 from tests.flow.harness import Lab
 
 Start = Callable[..., Awaitable[Emulator]]

@@ -303,7 +303,7 @@ async def test_a_log_that_grows_is_read_to_its_end(lab: Lab, start: Start) -> No
 
 async def test_a_list_that_does_not_end_is_given_up(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a thousand pages; here after five."""
-    monkeypatch.setattr("axsync.runs.reading.MOST_PAGES", 5)
+    monkeypatch.setattr("axsync.runs.lane_reader.MOST_PAGES", 5)
     emulator = await start()
     settings = lab.settings(lab.instance(emulator, page_size=20), entities=("system_activity_log",))
     ran = await lab.run(settings)

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Event, LaneClosed, Notice
-from axsync.publish import Lake
+from axsync.lake.publish import Lake
+from axsync.runs.timeline import Timeline
 from axsync.runs.watch import read_timeline
-from axsync.timeline import Timeline
 from tests.flow.harness import Lab
 
 Start = Callable[..., Awaitable[Emulator]]

@@ -2,11 +2,11 @@ import asyncio
 
 import pytest
 
-from axsync.pace import PROBES, HostDead, Pace
+from axsync.pacing.limiter import PROBES, HostDead, HostLimiter
 from tests.pace.virtual import make_pace, run
 
 
-async def fail(pace: Pace, seconds: float = 0.1) -> bool:
+async def fail(pace: HostLimiter, seconds: float = 0.1) -> bool:
     """One request that comes to nothing; whether it was to look after the host."""
     async with pace.slot() as place:
         await asyncio.sleep(seconds)
@@ -14,7 +14,7 @@ async def fail(pace: Pace, seconds: float = 0.1) -> bool:
         return place.probe
 
 
-async def broken_pace(in_flight: int = 8) -> Pace:
+async def broken_pace(in_flight: int = 8) -> HostLimiter:
     """A host that failed five times in a row."""
     pace = make_pace(100.0, in_flight)
     for _ in range(5):

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from axsync.pace import Pace
+from axsync.pacing.limiter import HostLimiter
 from tests.pace.virtual import make_pace, most_within, run
 
 RATES = st.one_of(st.floats(0.5, 200), st.integers(1, 200).map(float))
 
 
-async def ask(pace: Pace, grants: list[float], seconds: float) -> None:
+async def ask(pace: HostLimiter, grants: list[float], seconds: float) -> None:
     """One request that takes so long."""
     async with pace.slot():
         grants.append(asyncio.get_running_loop().time())
@@ -195,7 +195,7 @@ def test_a_failure_in_a_slot_gives_the_place_back() -> None:
 
 async def test_the_real_throttler_agrees() -> None:
     """By the machine's own clock and with asyncio-throttle itself: the rate holds, and is used."""
-    pace, grants = Pace(requests_per_second=200, in_flight=64), list[float]()
+    pace, grants = HostLimiter(requests_per_second=200, in_flight=64), list[float]()
 
     async def one() -> None:
         async with pace.slot():

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from asyncio_throttle.throttler import Throttler
 
-from axsync.pace import Pace
+from axsync.pacing.limiter import HostLimiter
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class _Hasty(selectors.DefaultSelector):
 class Turnstile(Throttler):
     """asyncio-throttle's rule by the virtual clock; having to make somebody wait is an error."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: HostLimiter) -> None:
         self.rate_limit, self.period = pace._throttler.rate_limit, pace._throttler.period
         self._log: deque[float] = deque()
 
@@ -58,9 +58,9 @@ def run(story: Coroutine[Any, Any, T]) -> T:
         return runner.run(story)
 
 
-def make_pace(rate: float, in_flight: int) -> Pace:
+def make_pace(rate: float, in_flight: int) -> HostLimiter:
     """A pace by the virtual clock."""
-    pace = Pace(requests_per_second=rate, in_flight=in_flight, clock=asyncio.get_running_loop().time)
+    pace = HostLimiter(requests_per_second=rate, in_flight=in_flight, clock=asyncio.get_running_loop().time)
     pace._throttler = Turnstile(pace)
     return pace
 

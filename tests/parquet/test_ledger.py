@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.ledger import Ledger, earlier_twins, hash_ids, read_ids, read_ledger
+from axsync.lake.id_index import IdIndex, earlier_duplicates, hash_ids, read_id_index, read_ids
 from axsync.model import PageSpan
 
 USUAL = st.integers(0, 30).map("{:032x}".format)
@@ -32,7 +32,7 @@ def write(tmp_path: Path, *parts: list[str]) -> list[Path]:
 @given(IDS)
 def test_ids_are_counted_whatever_they_are(texts: list[str]) -> None:
     """Of the usual width, of any other, empty, beyond ASCII."""
-    ledger = Ledger(hash_ids(ids_of(texts)))
+    ledger = IdIndex(hash_ids(ids_of(texts)))
 
     assert (ledger.rows, ledger.distinct) == (len(texts), len(set(texts)))
 
@@ -59,14 +59,14 @@ def test_ids_that_are_alike_have_different_hashes() -> None:
     """Counted ids, swapped halves, single letters: a quarter of a million without a collision."""
     halves = [f"{a:016x}{b:016x}" for a in range(500) for b in range(500)]
 
-    assert Ledger(hash_ids(ids_of(halves))).distinct == len(halves)
+    assert IdIndex(hash_ids(ids_of(halves))).distinct == len(halves)
 
 
 def test_a_ledger_reads_its_part_files(tmp_path: Path) -> None:
     """In the order of parts and rows; the hashes are those of the ids."""
     parts = [["a" * 32, "b" * 32], [], ["a" * 32, "odd"]]
 
-    ledger = read_ledger(write(tmp_path, *parts), "id")
+    ledger = read_id_index(write(tmp_path, *parts), "id")
 
     assert ledger.hashes.tolist() == hash_ids(ids_of([i for part in parts for i in part])).tolist()
     assert (ledger.rows, ledger.distinct) == (4, 3)
@@ -74,7 +74,7 @@ def test_a_ledger_reads_its_part_files(tmp_path: Path) -> None:
 
 def test_a_lane_without_parts_has_an_empty_ledger() -> None:
     """No file, no id."""
-    ledger = read_ledger([], "id")
+    ledger = read_id_index([], "id")
 
     assert (ledger.rows, ledger.distinct) == (0, 0)
 
@@ -92,7 +92,7 @@ def test_large_parts_are_read_piece_by_piece(tmp_path: Path) -> None:
 @given(IDS, IDS)
 def test_a_ledger_knows_what_it_lacks(held: list[str], asked: list[str]) -> None:
     """Hash by hash, also where it holds nothing."""
-    lacking = Ledger(hash_ids(ids_of(held))).lacks(hash_ids(ids_of(asked)))
+    lacking = IdIndex(hash_ids(ids_of(held))).lacks(hash_ids(ids_of(asked)))
 
     assert lacking.tolist() == [text not in held for text in asked]
 
@@ -118,7 +118,7 @@ def test_of_twins_the_later_answer_is_kept(
     parts = [[i for page in pages[:cut] for i in page], [i for page in pages[cut:] for i in page]]
     paths = write(tmp_path_factory.mktemp("parts"), *parts)
 
-    twins = earlier_twins(read_ledger(paths, "id"), spans, paths, "id")
+    twins = earlier_duplicates(read_id_index(paths, "id"), spans, paths, "id")
 
     when = [(span.number, place) for span, page in zip(spans, pages, strict=True) for place in range(len(page))]
     newest = {i: max(w for w, other in zip(when, ids, strict=True) if other == i) for i in ids}

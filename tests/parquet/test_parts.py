@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from axsync.errors import StorageError
+from axsync.lake.parts import PageBatch, PartFolder, PartWriter, Sealed, WriterPool
 from axsync.model import PageSpan, Part
-from axsync.parquet import Load, PartFolder, PartWriter, Sealed, Shelf
 from axsync.settings import KIB, MIB, LakeSettings
 from tests.parquet.batches import SCHEMA, batch, lake
 
@@ -20,9 +20,9 @@ RUN = "20261123T020000Z-7f3a"
 PLENTY = 1 << 40
 
 
-def folder(tmp_path: Path, settings: LakeSettings, shelf: Shelf | None = None) -> PartFolder:
+def folder(tmp_path: Path, settings: LakeSettings, shelf: WriterPool | None = None) -> PartFolder:
     """A lane's folder in a staging place."""
-    return PartFolder(tmp_path, PARTITION, RUN, SCHEMA, shelf or Shelf(settings, PLENTY))
+    return PartFolder(tmp_path, PARTITION, RUN, SCHEMA, shelf or WriterPool(settings, PLENTY))
 
 
 def span(number: int, rows: int) -> PageSpan:
@@ -43,7 +43,7 @@ def files(path: Path) -> list[str]:
 def test_a_part_is_named_for_its_run_and_number(tmp_path: Path) -> None:
     """Its path is the one under which it will be published."""
     lane = folder(tmp_path, lake())
-    lane.add(Load(batch(3), span(0, 3)))
+    lane.add(PageBatch(batch(3), span(0, 3)))
 
     (part,) = parts_of(lane.seal())
 
@@ -55,7 +55,7 @@ def test_a_part_tells_what_its_file_holds(tmp_path: Path) -> None:
     """Rows, bytes and SHA-256 are those of the file."""
     lane = folder(tmp_path, lake())
     for number in range(4):
-        lane.add(Load(batch(10, first=10 * number), span(number, 10)))
+        lane.add(PageBatch(batch(10, first=10 * number), span(number, 10)))
 
     (part,) = parts_of(lane.seal())
 
@@ -68,7 +68,7 @@ def test_a_part_tells_which_pages_it_holds(tmp_path: Path) -> None:
     """In the order of its rows."""
     lane = folder(tmp_path, lake())
     for number in (2, 0, 1):
-        lane.add(Load(batch(10, first=10 * number), span(number, 10)))
+        lane.add(PageBatch(batch(10, first=10 * number), span(number, 10)))
 
     (part,) = parts_of(lane.seal())
 
@@ -84,7 +84,7 @@ def test_row_groups_are_at_least_as_large_as_asked(tmp_path: Path, group_rows: i
     """Whole batches, as soon as there are enough rows; the last group has the rest."""
     lane = folder(tmp_path, lake(row_group_rows=group_rows))
     for number in range(3):
-        lane.add(Load(batch(10, first=10 * number), span(number, 10)))
+        lane.add(PageBatch(batch(10, first=10 * number), span(number, 10)))
 
     (part,) = parts_of(lane.seal())
 
@@ -96,7 +96,7 @@ def test_a_row_group_ends_at_its_bytes_too(tmp_path: Path) -> None:
     """Wide rows make groups of fewer rows."""
     lane = folder(tmp_path, lake(row_group_bytes=8 * KIB))
     for number in range(4):
-        lane.add(Load(batch(4, first=4 * number, width=1 * KIB), span(number, 4)))
+        lane.add(PageBatch(batch(4, first=4 * number, width=1 * KIB), span(number, 4)))
 
     (part,) = parts_of(lane.seal())
 
@@ -107,7 +107,9 @@ def test_a_row_group_ends_at_its_bytes_too(tmp_path: Path) -> None:
 def test_parts_roll_at_the_asked_size(tmp_path: Path) -> None:
     """A part is sealed by the batch that makes it large enough, and the next batch opens another."""
     lane = folder(tmp_path, lake(max_part_bytes=16 * KIB, row_group_rows=10))
-    sealed = [one.part for n in range(20) for one in lane.add(Load(batch(10, first=10 * n, width=512), span(n, 10)))]
+    sealed = [
+        one.part for n in range(20) for one in lane.add(PageBatch(batch(10, first=10 * n, width=512), span(n, 10)))
+    ]
 
     rest = parts_of(lane.seal())
 
@@ -121,7 +123,7 @@ def test_parts_roll_at_the_asked_size(tmp_path: Path) -> None:
 def test_a_sealed_part_is_not_sealed_again(tmp_path: Path) -> None:
     """What was returned once is done with."""
     lane = folder(tmp_path, lake())
-    lane.add(Load(batch(3), span(0, 3)))
+    lane.add(PageBatch(batch(3), span(0, 3)))
     lane.seal()
 
     assert lane.seal() == ()
@@ -132,8 +134,8 @@ def test_every_codec_writes_what_can_be_read(tmp_path: Path, compression: str) -
     """And the file says which it was; the schema keeps its metadata."""
     settings = lake(compression=compression)
     schema = SCHEMA.set(0, SCHEMA.field(0).with_metadata({b"axonius.field": b"internal_axon_id"}))
-    lane = PartFolder(tmp_path, PARTITION, RUN, schema, Shelf(settings, PLENTY))
-    lane.add(Load(batch(100).cast(schema), span(0, 100)))
+    lane = PartFolder(tmp_path, PARTITION, RUN, schema, WriterPool(settings, PLENTY))
+    lane.add(PageBatch(batch(100).cast(schema), span(0, 100)))
 
     (part,) = parts_of(lane.seal())
 
@@ -147,7 +149,7 @@ def test_every_codec_writes_what_can_be_read(tmp_path: Path, compression: str) -
 def test_an_open_part_is_no_parquet_file_yet(tmp_path: Path) -> None:
     """No glob for parts finds it."""
     lane = folder(tmp_path, lake())
-    lane.add(Load(batch(3), span(0, 3)))
+    lane.add(PageBatch(batch(3), span(0, 3)))
 
     assert files(tmp_path) == [f"part-{RUN}-00000.parquet.open"]
     lane.seal()
@@ -158,8 +160,8 @@ def test_an_abandoned_lane_leaves_nothing_open(tmp_path: Path) -> None:
     """Sealed parts stay, unsealed ones are gone."""
     settings = lake(max_part_bytes=4 * KIB, row_group_rows=10)
     lane = folder(tmp_path, settings)
-    sealed = lane.add(Load(batch(10, width=2 * KIB), span(0, 10)))
-    lane.add(Load(batch(1, first=10), span(1, 1)))
+    sealed = lane.add(PageBatch(batch(10, width=2 * KIB), span(0, 10)))
+    lane.add(PageBatch(batch(1, first=10), span(1, 1)))
 
     lane.abandon()
 
@@ -180,7 +182,7 @@ def test_a_batch_that_cannot_be_written_leaves_no_open_file(tmp_path: Path) -> N
     wrong = pa.RecordBatch.from_pydict({"x": [1]})
 
     with pytest.raises(pa.ArrowInvalid):
-        lane.add(Load(wrong, span(0, 1)))
+        lane.add(PageBatch(wrong, span(0, 1)))
 
     assert files(tmp_path) == []
 
@@ -191,7 +193,7 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> N
     tmp_path.chmod(0o500)
 
     with pytest.raises(StorageError, match="cannot write to the lake: Permission denied"):
-        folder(tmp_path, lake()).add(Load(batch(1), span(0, 1)))
+        folder(tmp_path, lake()).add(PageBatch(batch(1), span(0, 1)))
 
 
 def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
@@ -199,17 +201,17 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "entity=devices").write_text("in the way")
 
     with pytest.raises(StorageError, match="cannot write to the lake"):
-        folder(tmp_path, lake()).add(Load(batch(1), span(0, 1)))
+        folder(tmp_path, lake()).add(PageBatch(batch(1), span(0, 1)))
 
 
 def test_all_lanes_together_stay_below_their_bound(tmp_path: Path) -> None:
     """With any number of lanes, the fullest is relieved when they hold too much."""
-    shelf = Shelf(lake(), 64 * KIB)
+    shelf = WriterPool(lake(), 64 * KIB)
     lanes = [PartFolder(tmp_path, f"entity=e{n}", RUN, SCHEMA, shelf) for n in range(20)]
     most = 0
     for turn in range(10):
         for number, lane in enumerate(lanes):
-            lane.add(Load(batch(20, first=turn * 20, width=64 * (number + 1)), span(turn, 20)))
+            lane.add(PageBatch(batch(20, first=turn * 20, width=64 * (number + 1)), span(turn, 20)))
             most = max(most, sum(writer.buffered for _, writer in shelf._idle))
 
     parts = [one.part for lane in lanes for one in lane.seal()]
@@ -220,9 +222,9 @@ def test_all_lanes_together_stay_below_their_bound(tmp_path: Path) -> None:
 
 def test_a_lane_takes_its_own_writer_back(tmp_path: Path) -> None:
     """Lanes never write into each other's files."""
-    shelf = Shelf(lake(), PLENTY)
+    shelf = WriterPool(lake(), PLENTY)
     one, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
-    one.add(Load(batch(1), span(0, 1)))
+    one.add(PageBatch(batch(1), span(0, 1)))
 
     assert shelf.take(other) is None
     assert shelf.take(one) is not None
@@ -231,14 +233,16 @@ def test_a_lane_takes_its_own_writer_back(tmp_path: Path) -> None:
 
 def test_threads_write_parts_of_their_own(tmp_path: Path) -> None:
     """Two threads never share a writer; all rows arrive, no name is used twice."""
-    shelf = Shelf(lake(row_group_rows=50, max_part_bytes=16 * KIB), 32 * KIB)
+    shelf = WriterPool(lake(row_group_rows=50, max_part_bytes=16 * KIB), 32 * KIB)
     lane = PartFolder(tmp_path, PARTITION, RUN, SCHEMA, shelf)
     begin = threading.Barrier(4)
 
     def work(thread: int) -> list[Part]:
         begin.wait()
         return [
-            one.part for n in range(25) for one in lane.add(Load(batch(10, first=1000 * thread + 10 * n), span(n, 10)))
+            one.part
+            for n in range(25)
+            for one in lane.add(PageBatch(batch(10, first=1000 * thread + 10 * n), span(n, 10)))
         ]
 
     with ThreadPoolExecutor(4) as pool:
@@ -268,14 +272,14 @@ class Held(PartWriter):
 
 def test_a_lane_that_ends_waits_for_a_part_that_another_thread_relieves(tmp_path: Path) -> None:
     """No part is forgotten because the thread of another lane has it in hands just then."""
-    shelf = Shelf(lake(), 1)
+    shelf = WriterPool(lake(), 1)
     ending, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
     writer = Held(tmp_path)
-    writer.add(Load(batch(100), span(0, 100)))
+    writer.add(PageBatch(batch(100), span(0, 100)))
     shelf._idle.append((ending, writer))
 
     with ThreadPoolExecutor(2) as pool:
-        pool.submit(other.add, Load(batch(1), span(0, 1)))
+        pool.submit(other.add, PageBatch(batch(1), span(0, 1)))
         writer.begun.wait(10)
         sealed = pool.submit(ending.seal)
         assert not wait([sealed], timeout=0.05).done
@@ -287,15 +291,15 @@ def test_a_lane_that_ends_waits_for_a_part_that_another_thread_relieves(tmp_path
 
 def test_a_part_that_another_thread_could_not_write_fails_its_own_lane_too(tmp_path: Path) -> None:
     """Rows that were not written are never passed over in silence."""
-    shelf = Shelf(lake(), 1)
+    shelf = WriterPool(lake(), 1)
     ending, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
     writer = Held(tmp_path, OSError(28, "No space left on device"))
     writer.let_go.set()
-    writer.add(Load(batch(100), span(0, 100)))
+    writer.add(PageBatch(batch(100), span(0, 100)))
     shelf._idle.append((ending, writer))
 
     with pytest.raises(StorageError, match="No space left on device"):
-        other.add(Load(batch(1), span(0, 1)))
+        other.add(PageBatch(batch(1), span(0, 1)))
     with pytest.raises(StorageError, match="an earlier write to this part failed"):
         ending.seal()
 
@@ -303,7 +307,7 @@ def test_a_part_that_another_thread_could_not_write_fails_its_own_lane_too(tmp_p
 def test_a_flush_without_rows_writes_no_group(tmp_path: Path) -> None:
     """A writer may be relieved twice."""
     writer = PartWriter(tmp_path / "x.parquet", "x.parquet", SCHEMA, lake())
-    writer.add(Load(batch(2), span(0, 2)))
+    writer.add(PageBatch(batch(2), span(0, 2)))
     writer.flush()
     writer.flush()
 

@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from axsync.fields import FETCHED_AT, RUN_ID, Atom, AtomName, Column, Kind, arrow_schema, with_dates
+from axsync.convert.restore import describe
+from axsync.lake.manifest import lane_entry
+from axsync.lake.parts import PageBatch, PartFolder, WriterPool
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
-from axsync.parquet import Load, PartFolder, Shelf
-from axsync.publish import Lake, RunFacts
-from axsync.publish.manifest import lane_entry
+from axsync.schema.fields import FETCHED_AT, RUN_ID, Atom, AtomName, Column, Kind, arrow_schema, with_dates
 from axsync.settings import LakeSettings
-from axsync.shape.restore import describe
 
 Row: TypeAlias = Mapping[str, Any]
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
@@ -93,13 +93,13 @@ def stage(lake: Lake, run: RunFacts, what: Type) -> tuple[Part, ...]:
     """The rows as so many part files in the staging folder."""
     partition = lake.partition(what.lane, run.logical_date)
     schema = arrow_schema(what.columns)
-    shelf = Shelf(LakeSettings(), 1 << 40)
+    shelf = WriterPool(LakeSettings(), 1 << 40)
     folder = PartFolder(lake.staging(run.run_id), partition, run.run_id, schema, shelf)
     step = -(-len(what.rows) // what.files) or 1
     parts: list[Part] = []
     for number, start in enumerate(range(0, len(what.rows), step)):
         rows = what.rows[start : start + step]
-        folder.add(Load(batch(schema, rows, run), PageSpan(number, start, len(rows))))
+        folder.add(PageBatch(batch(schema, rows, run), PageSpan(number, start, len(rows))))
         parts += [sealed.part for sealed in folder.seal()]
     return tuple(parts)
 

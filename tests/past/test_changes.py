@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.past.changes import between, json_text, same
-from axsync.shape.exact import Number
-from axsync.shape.restore import Restored
+from axsync.convert.exact import Number
+from axsync.convert.restore import Restored
+from axsync.snapshots.changes import between, json_text, same
 
 BIG = 2**64 + 5
 

@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from axsync.convert.restore import restore
 from axsync.errors import ConfigError, NothingCommon, SnapshotGone
-from axsync.fields import RESCUED, Atom, Column, Group, Kind, Many, Member
+from axsync.lake.history import find_run
+from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD, Outcome
-from axsync.past.changes import Change, same
-from axsync.past.changes_file import changes_file
-from axsync.past.diff import Diff, Wish, diff
-from axsync.past.found import held_lanes
-from axsync.past.pairs import Ignoring
-from axsync.publish import Lake
-from axsync.publish.history import find_run
-from axsync.shape.keys import OVERFLOW
-from axsync.shape.restore import restore
+from axsync.schema.fields import RESCUED, Atom, Column, Group, Kind, Many, Member
+from axsync.schema.keys import OVERFLOW
+from axsync.snapshots.changes import Change, same
+from axsync.snapshots.changes_file import changes_file
+from axsync.snapshots.diff import Diff, Wish, diff
+from axsync.snapshots.opened import held_lanes
+from axsync.snapshots.pairs import Ignoring
 from tests.past.lakes import DEVICES, KEY, PLAIN, USERS, Row, Type, column, content, devices, facts, publish, write
 
 HOST, CORES = "specific_data.data.hostname", "specific_data.data.cores"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from axsync.fields import Atom, Group, Kind, Many, Member
-from axsync.past.pairs import Ignoring, Mode, pair_up, quoted, sql_type
+from axsync.schema.fields import Atom, Group, Kind, Many, Member
+from axsync.snapshots.pairs import Ignoring, Mode, pair_up, quoted, sql_type
 from tests.past.lakes import KEY, column
 
 TEXT, WHOLE, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")

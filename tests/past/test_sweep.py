@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import Busy, ManifestError, NoLake, Unsure
-from axsync.journal import Journal, read
-from axsync.lock import hold
+from axsync.lake.history import find_run, past_runs
+from axsync.lake.journal import Journal, read
+from axsync.lake.lease import hold
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import DeadLetter, Outcome
-from axsync.past.sweep import Sweep, look, sweep
-from axsync.past.verify import verify
-from axsync.publish import Lake, RunFacts
-from axsync.publish.history import find_run, past_runs
-from axsync.runs.memory import fold, record
+from axsync.runs.state import fold, record
 from axsync.settings import LakeSettings
+from axsync.snapshots.gc import Sweep, look, sweep
+from axsync.snapshots.verify import verify
 from tests.past.lakes import DEVICES, USERS, Type, content, devices, facts, publish, stage
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import NoLake
-from axsync.journal import Journal
+from axsync.lake.journal import Journal
+from axsync.lake.publish import Lake
 from axsync.model import Part
-from axsync.past.unpublished import all_runs
-from axsync.publish import Lake
-from axsync.runs.memory import record
+from axsync.runs.state import record
+from axsync.snapshots.unpublished import all_runs
 from tests.past.lakes import DEVICES, USERS, Type, devices, facts, publish
 
 

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from axsync.errors import ManifestError
+from axsync.lake.history import find_run
+from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD, Outcome
-from axsync.past.verify import Verified, verify
-from axsync.publish import Lake
-from axsync.publish.history import find_run
+from axsync.snapshots.verify import Verified, verify
 from tests.past.lakes import DEVICES, PLAIN, USERS, Type, column, content, devices, facts, publish
 
 

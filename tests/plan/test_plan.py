@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.errors import ConfigError, UnknownEntity
-from axsync.fields import Atom, Field, Many, group
 from axsync.model import ID_FIELD, Lane
-from axsync.plan import RAW, WELL_KNOWN, choose_lanes, closest, refuse_misnamed, select_fields
+from axsync.schema.fields import Atom, Field, Many, group
+from axsync.schema.selection import RAW, WELL_KNOWN, choose_lanes, closest, refuse_misnamed, select_fields
 from axsync.settings import Fields
 
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")

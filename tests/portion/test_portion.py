@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.portion import GOOD_PAGES, LARGE_BYTES, SLOW_SECONDS, Portion
+from axsync.pacing.page_size import GOOD_PAGES, LARGE_BYTES, SLOW_SECONDS, PageSizer
 
 
-def good(portion: Portion, pages: int) -> None:
+def good(portion: PageSizer, pages: int) -> None:
     """So many pages that came quickly."""
     for _ in range(pages):
         portion.served(portion.limit, 1.0, 1000)
@@ -12,7 +12,7 @@ def good(portion: Portion, pages: int) -> None:
 
 def test_it_begins_with_what_the_settings_say() -> None:
     """And good pages do not raise it above."""
-    portion = Portion(2000)
+    portion = PageSizer(2000)
     good(portion, 100)
 
     assert portion.limit == 2000
@@ -20,7 +20,7 @@ def test_it_begins_with_what_the_settings_say() -> None:
 
 def test_failures_halve_it_down_to_one() -> None:
     """2000, 1000, 500 … 1, and then it stays."""
-    portion, limits = Portion(2000), []
+    portion, limits = PageSizer(2000), []
     for _ in range(12):
         portion.failed(portion.limit)
         limits.append(portion.limit)
@@ -30,7 +30,7 @@ def test_failures_halve_it_down_to_one() -> None:
 
 def test_pages_that_were_asked_together_halve_it_once() -> None:
     """Four pages of 2000 fail: the answer is 1000, not 125."""
-    portion = Portion(2000)
+    portion = PageSizer(2000)
     for _ in range(4):
         portion.failed(2000)
 
@@ -39,7 +39,7 @@ def test_pages_that_were_asked_together_halve_it_once() -> None:
 
 def test_a_page_that_is_too_large_by_now_is_given_back_sooner() -> None:
     """Two failures for the first, one for those that were asked beside it."""
-    portion = Portion(2000)
+    portion = PageSizer(2000)
     assert portion.patience(2000) == 2
 
     portion.failed(2000)
@@ -48,7 +48,7 @@ def test_a_page_that_is_too_large_by_now_is_given_back_sooner() -> None:
 
 def test_slow_and_large_pages_halve_it() -> None:
     """Although they came."""
-    slow, large, bearable = Portion(2000), Portion(2000), Portion(2000)
+    slow, large, bearable = PageSizer(2000), PageSizer(2000), PageSizer(2000)
     slow.served(2000, SLOW_SECONDS + 1, 10)
     large.served(2000, 1.0, LARGE_BYTES + 1)
     bearable.served(2000, SLOW_SECONDS - 1, LARGE_BYTES)
@@ -58,7 +58,7 @@ def test_slow_and_large_pages_halve_it() -> None:
 
 def test_good_pages_double_it() -> None:
     """After eight of them, up to where it began."""
-    portion = Portion(1500)
+    portion = PageSizer(1500)
     portion.failed(1500)
     good(portion, GOOD_PAGES - 1)
     assert portion.limit == 750
@@ -69,7 +69,7 @@ def test_good_pages_double_it() -> None:
 
 def test_pages_near_to_too_much_do_not_double_it() -> None:
     """Twice as large they would be too slow."""
-    portion = Portion(2000)
+    portion = PageSizer(2000)
     portion.failed(2000)
     for _ in range(50):
         portion.served(1000, 0.6 * SLOW_SECONDS, 10)
@@ -79,7 +79,7 @@ def test_pages_near_to_too_much_do_not_double_it() -> None:
 
 def test_a_size_that_failed_again_is_tried_less_often() -> None:
     """After eight good pages, then sixteen, then thirty-two."""
-    portion, waits = Portion(2000), []
+    portion, waits = PageSizer(2000), []
     portion.failed(2000)
     for _ in range(3):
         pages = 0
@@ -95,7 +95,7 @@ def test_a_size_that_failed_again_is_tried_less_often() -> None:
 @given(st.integers(1, 2000), st.lists(st.tuples(st.booleans(), st.integers(1, 2000), st.floats(0, 900))))
 def test_it_stays_between_one_and_the_settings(most: int, told: list[tuple[bool, int, float]]) -> None:
     """Whatever comes."""
-    portion = Portion(most)
+    portion = PageSizer(most)
     for failed, asked, seconds in told:
         if failed:
             portion.failed(min(asked, most))
@@ -107,7 +107,7 @@ def test_it_stays_between_one_and_the_settings(most: int, told: list[tuple[bool,
 
 def test_rows_follow_the_bytes_that_are_aimed_at() -> None:
     """A page four times too large makes a quarter of its rows; one a little too large changes nothing."""
-    portion = Portion(2000, aim=4 << 20)
+    portion = PageSizer(2000, aim=4 << 20)
     portion.served(2000, 1.0, 16 << 20)
     assert portion.limit == 500
 
@@ -117,7 +117,7 @@ def test_rows_follow_the_bytes_that_are_aimed_at() -> None:
 
 def test_a_guess_is_set_right_by_the_first_page() -> None:
     """Rows that were thought to be large and are not, or that are larger still."""
-    small, large, failing = (Portion(2000, aim=4 << 20) for _ in range(3))
+    small, large, failing = (PageSizer(2000, aim=4 << 20) for _ in range(3))
     for portion in (small, large, failing):
         portion.expect(16 << 10)
         assert portion.limit == 256
@@ -132,7 +132,7 @@ def test_a_guess_is_set_right_by_the_first_page() -> None:
 
 def test_without_an_aim_only_unbearable_pages_are_made_smaller() -> None:
     """A chain of marks keeps its limit."""
-    portion = Portion(2000)
+    portion = PageSizer(2000)
     portion.expect(16 << 10)
     portion.served(2000, 1.0, 32 << 20)
 

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from axsync.api import v1, v2
 from axsync.convert import Converted, Converter
-from axsync.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, group, make_columns
+from axsync.convert.exact import Unreadable
+from axsync.convert.restore import describe, restore
+from axsync.lake.parts import PageBatch, PartWriter
 from axsync.model import ID_FIELD, Page, PageSpan, Window
-from axsync.parquet import Load, PartWriter
-from axsync.plan import Selection
 from axsync.runs.pin import pin
+from axsync.schema.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, group, make_columns
+from axsync.schema.keys import OVERFLOW
+from axsync.schema.selection import Selection
 from axsync.settings import LakeSettings
-from axsync.shape.exact import Unreadable
-from axsync.shape.keys import OVERFLOW
-from axsync.shape.restore import describe, restore
 from tests.shape.lake import oracle, same
 from tests.shape.served import examples, lanes
 from tests.shape.test_lossless import rightly
@@ -51,7 +51,7 @@ class Shop:
         """The rows of a sealed part as either reader gives them."""
         path = self.folder / f"part-{next(self._numbers):06}.parquet"
         writer = PartWriter(path, path.name, converted.batch.schema, SETTINGS)
-        writer.add(Load(converted.batch, PageSpan(0, 0, converted.batch.num_rows)))
+        writer.add(PageBatch(converted.batch, PageSpan(0, 0, converted.batch.num_rows)))
         writer.seal()
         rows = pq.read_table(path).to_pylist()
         found = self.duck.read_parquet(str(path))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from axsync.convert import Converted, Converter
 from axsync.convert.converter import Mixed
-from axsync.fields import Column
-from axsync.shape.restore import describe, restore
+from axsync.convert.restore import describe, restore
+from axsync.schema.fields import Column
 from tests.convert.pages import AlwaysCleaned, Key, NeverFast, convert, page
 from tests.shape.lake import same
 from tests.shape.served import examples, lanes

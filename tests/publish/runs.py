@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from axsync.lake.parts import PageBatch, PartFolder, WriterPool
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, PageSpan, Part, Verdict
-from axsync.parquet import Load, PartFolder, Shelf
-from axsync.publish import Lake, RunFacts
 from tests.parquet.batches import SCHEMA, batch, lake
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
@@ -28,11 +28,15 @@ def facts(name: str = "7f3a", day: str = "2026-11-23") -> RunFacts:
 def stage(where: Lake, run: RunFacts, lane: Lane, *sizes: int) -> tuple[Part, ...]:
     """Parts of so many rows each, sealed in the staging folder."""
     folder = PartFolder(
-        where.staging(run.run_id), where.partition(lane, run.logical_date), run.run_id, SCHEMA, Shelf(lake(), 1 << 40)
+        where.staging(run.run_id),
+        where.partition(lane, run.logical_date),
+        run.run_id,
+        SCHEMA,
+        WriterPool(lake(), 1 << 40),
     )
     parts: list[Part] = []
     for number, rows in enumerate(sizes):
-        folder.add(Load(batch(rows, first=number * 1000), PageSpan(number, 0, rows)))
+        folder.add(PageBatch(batch(rows, first=number * 1000), PageSpan(number, 0, rows)))
         parts += [one.part for one in folder.seal()]
     return tuple(parts)
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from axsync.durable import append, replace_file, storage_errors
 from axsync.errors import StorageError
+from axsync.lake.durable import append, replace_file, storage_errors
 from tests.publish.runs import DISK, Interrupted
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import LakeError, ManifestNewer, NewestDamaged
-from axsync.publish import Lake, ground
-from axsync.publish.ground import Aims, refuse_unfit
+from axsync.lake import preflight
+from axsync.lake.preflight import RunTargets, refuse_unfit
+from axsync.lake.publish import Lake
 
 DAY = "2026-11-20"
-DEVICES = Aims(["devices"], ["prod"], DAY)
-ALL = Aims([], ["prod"], DAY)
+DEVICES = RunTargets(["devices"], ["prod"], DAY)
+ALL = RunTargets([], ["prod"], DAY)
 PARTITION = f"entity=devices/instance=prod/dt={DAY}"
 CHAIN = ["entity=devices", "entity=devices/instance=prod", PARTITION]
 OTHER = Path("/dev/shm")  # noqa: S108  only looked at
@@ -31,7 +32,7 @@ def test_a_lake_that_is_not_there_is_fit(lake: Lake) -> None:
 
 @pytest.mark.parametrize("aims", [DEVICES, ALL])
 @pytest.mark.parametrize("place", ["_axsync", "_axsync/runs", "_axsync/snapshots", *CHAIN])
-def test_a_file_in_the_place_of_a_folder(lake: Lake, place: str, aims: Aims) -> None:
+def test_a_file_in_the_place_of_a_folder(lake: Lake, place: str, aims: RunTargets) -> None:
     """It is named, at every level, whether the entity type was named or not."""
     (lake.root / place).parent.mkdir(parents=True)
     (lake.root / place).touch()
@@ -73,7 +74,7 @@ def test_a_folder_that_is_mounted_from_the_same_device(
     escaped = str(lake.root / place).replace(" ", r"\040")
     table = tmp_path / "mountinfo"
     table.write_text(f"22 1 8:1 / / rw - ext4 /dev/vda rw\n23 22 8:1 /volume {escaped} rw - ext4 /dev/vda rw\n")
-    monkeypatch.setattr(ground, "MOUNTS", table)
+    monkeypatch.setattr(preflight, "MOUNTS", table)
 
     with pytest.raises(LakeError, match=f"'{place}' is on another file system, or mounted by itself"):
         refuse_unfit(lake, ALL)
@@ -85,7 +86,7 @@ def test_a_lake_that_is_mounted_as_a_whole_is_fit(lake: Lake, tmp_path: Path, mo
     escaped = str(lake.root).replace(" ", r"\040")
     table = tmp_path / "mountinfo"
     table.write_text(f"23 22 8:1 /volume {escaped} rw - ext4 /dev/vda rw\n")
-    monkeypatch.setattr(ground, "MOUNTS", table)
+    monkeypatch.setattr(preflight, "MOUNTS", table)
 
     refuse_unfit(lake, ALL)
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import ManifestError, NoLake, UnknownRun
+from axsync.lake.history import LATEST, find_run, past_runs, unreadable
+from axsync.lake.publish import Lake, RunFacts, dead_letters_path
+from axsync.lake.snapshot import damaged
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.publish import Lake, RunFacts
-from axsync.publish.history import LATEST, find_run, past_runs, unreadable
-from axsync.publish.lake import dead_letters_path
-from axsync.publish.snapshot import damaged
 
 DEVICES = Lane("prod", "devices")
 FIRST, SECOND, THIRD = "20261121T020000Z-aaaa", "20261122T020000Z-bbbb", "20261122T030000Z-cccc"

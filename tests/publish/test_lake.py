@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import LakeError, StorageError
+from axsync.lake.publish import Lake
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.publish import Lake
 from tests.publish.runs import (
     DEVICES,
     DISK,

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axsync.lake.manifest import lane_entry, worst
 from axsync.model import Lane, Outcome, Part
-from axsync.publish.manifest import lane_entry, worst
 
 PROMISED = {
     "instance", "entity", "verdict", "reason", "api", "server_version", "discovery", "count_before", "count_after",

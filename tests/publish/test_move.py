@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from axsync.publish import Lake
+from axsync.lake.publish import Lake
 from tests.publish.runs import DEVICES, DISK, USERS, Interrupted, facts, parts_below, publish, stage, whole
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from axsync.console.report.facts import Facts, Letter
-from axsync.publish.history import DriftRecord, FileRecord, LaneRecord, Snapshot
-from axsync.timeline import Bucket, LanePeriod, SlowPage, Timeline
+from axsync.lake.history import DriftRecord, FileRecord, LaneRecord, Snapshot
+from axsync.runs.timeline import Bucket, LanePeriod, SlowPage, Timeline
 
 HOSTILE = (
     "<script>alert(1)</script>",

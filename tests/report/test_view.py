@@ -8,7 +8,7 @@ from axsync.console.report.charts import HEIGHT, WIDTH, ceiling, charts_of, spar
 from axsync.console.report.facts import Facts
 from axsync.console.report.lanes import LaneRow
 from axsync.console.report.view import View, view_of
-from axsync.timeline import Bucket, Timeline
+from axsync.runs.timeline import Bucket, Timeline
 from tests.report.stories import lane, snapshot, timeline
 
 COUNTS = st.integers(0, 10**9)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from axsync.retry import CAP, RETRIED, RETRY_AFTER_CAP, Pause, after_status, backoff, retry_after
+from axsync.pacing.retry import CAP, RETRIED, RETRY_AFTER_CAP, Pause, after_status, backoff, retry_after
 
 NOW = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
 

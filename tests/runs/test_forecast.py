@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axsync.lake.history import LaneRecord, Snapshot
 from axsync.model import Lane
-from axsync.publish.history import LaneRecord, Snapshot
-from axsync.runs.forecast import (
-    GUESSED_BYTES,
-    Bounds,
-    Experience,
-    Question,
-    Speed,
-    forecast,
-    learn,
-    seconds_for,
-)
+from axsync.runs.forecast import GUESSED_BYTES, Bounds, Experience, LaneForecast, Speed, forecast, learn, seconds_for
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
 BOUNDS = Bounds(requests_per_second=10, in_flight=4)
@@ -42,7 +33,7 @@ def snapshot(name: str, *lanes: LaneRecord) -> Snapshot:
 
 def test_without_earlier_runs_bytes_and_seconds_are_guessed() -> None:
     """One request a page, three besides; never faster than is allowed."""
-    row = forecast(Question(DEVICES, "readable", 41_873, 2000), NOTHING, BOUNDS)
+    row = forecast(LaneForecast(DEVICES, "readable", 41_873, 2000), NOTHING, BOUNDS)
 
     assert (row.pages, row.requests, row.bytes) == (21, 24, 41_873 * GUESSED_BYTES)
     assert row.guessed
@@ -62,7 +53,7 @@ def test_earlier_runs_tell_bytes_requests_and_pace() -> None:
     assert learned.bytes_per_row == {USERS: 500, DEVICES: 6000}
     assert learned.extra == {USERS: 3, DEVICES: 11}
     assert learned.speeds == {"prod": Speed("r2", 0.2, 2500)}
-    row = forecast(Question(DEVICES, "readable", 3000, 1000), learned, BOUNDS)
+    row = forecast(LaneForecast(DEVICES, "readable", 3000, 1000), learned, BOUNDS)
     assert (row.pages, row.requests, row.bytes, row.guessed) == (3, 14, 18_000_000, False)
     assert row.seconds == pytest.approx(18_000_000 / 2500)
 
@@ -82,16 +73,16 @@ def test_a_run_that_took_no_time_tells_no_pace() -> None:
 @pytest.mark.parametrize(
     ("question", "pages", "requests"),
     [
-        (Question(DEVICES, "empty", 0, 2000), 1, 4),
-        (Question(DEVICES, "readable", None, 2000), 1, 4),
-        (Question(DEVICES, "readable", 4001, 2000, state="goes on", durable=2001), 1, 4),
-        (Question(DEVICES, "readable", 4001, 2000, state="goes on", durable=9000), 1, 4),
-        (Question(DEVICES, "readable", 4001, 2000, state="done", durable=4001), 0, 0),
-        (Question(DEVICES, "forbidden", None, 2000), 0, 0),
-        (Question(DEVICES, "not offered", None, 2000), 0, 0),
+        (LaneForecast(DEVICES, "empty", 0, 2000), 1, 4),
+        (LaneForecast(DEVICES, "readable", None, 2000), 1, 4),
+        (LaneForecast(DEVICES, "readable", 4001, 2000, state="goes on", durable=2001), 1, 4),
+        (LaneForecast(DEVICES, "readable", 4001, 2000, state="goes on", durable=9000), 1, 4),
+        (LaneForecast(DEVICES, "readable", 4001, 2000, state="done", durable=4001), 0, 0),
+        (LaneForecast(DEVICES, "forbidden", None, 2000), 0, 0),
+        (LaneForecast(DEVICES, "not offered", None, 2000), 0, 0),
     ],
 )
-def test_only_what_is_left_is_asked(question: Question, pages: int, requests: int) -> None:
+def test_only_what_is_left_is_asked(question: LaneForecast, pages: int, requests: int) -> None:
     """What is durable is not asked again; what may not be read is not asked at all."""
     row = forecast(question, NOTHING, BOUNDS)
 
@@ -102,7 +93,7 @@ def test_only_what_is_left_is_asked(question: Question, pages: int, requests: in
 def test_no_plan_is_faster_than_allowed(count: int, size: int, rate: float, speed: float) -> None:
     """Whatever an earlier run bore, when more was allowed."""
     learned = Experience({DEVICES: 100.0}, {}, {"prod": Speed("r", speed, speed)})
-    row = forecast(Question(DEVICES, "readable", count, size), learned, Bounds(rate, 4))
+    row = forecast(LaneForecast(DEVICES, "readable", count, size), learned, Bounds(rate, 4))
 
     assert row.pages * size >= count
     assert row.seconds >= row.requests / rate

@@ -2,9 +2,9 @@
 
 import pytest
 
-from axsync.fields import Atom, Field
-from axsync.plan import Selection
 from axsync.runs.unlisted import Unlisted
+from axsync.schema.fields import Atom, Field
+from axsync.schema.selection import Selection
 
 LABEL, CVES = "specific_data.connection_label", "specific_data.data.software_cves.cve_id_count"
 HOST, IPS = "specific_data.data.hostname", "specific_data.data.network_interfaces.ips_preferred"

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.json as pj
 
-from axsync.fields import RESCUED, RFC1123, Atom, Column, Group, Kind, Many, arrow_schema, canonical
-from axsync.shape import dates, keys
-from axsync.shape.exact import Number
+from axsync.convert.exact import Number
+from axsync.schema import dates, keys
+from axsync.schema.fields import RESCUED, RFC1123, Atom, Column, Group, Kind, Many, arrow_schema, canonical
 
 Read: TypeAlias = Any
 """What readers of JSON and of Parquet give."""

@@ -8,10 +8,10 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from axsync.fields import EPOCHS, Atom, Column, Field, Group, Kind, Many, Wrapped, group, make_columns
 from axsync.model import ID_FIELD
-from axsync.shape import dates
-from axsync.shape.keys import OVERFLOW, spellings
+from axsync.schema import dates
+from axsync.schema.fields import EPOCHS, Atom, Column, Field, Group, Kind, Many, Wrapped, group, make_columns
+from axsync.schema.keys import OVERFLOW, spellings
 
 # The profile of `make fuzz` asks for 5,000 examples where the ordinary one asks for 100.
 _TIMES: Final = int(os.environ.get("AXSYNC_FUZZ", "0")) or max(settings().max_examples // 100, 1)

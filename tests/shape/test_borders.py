@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.shape import borders
-from axsync.shape.borders import NotWhole, is_whole, member, split
+from axsync.convert import json_split
+from axsync.convert.json_split import CutPage, is_whole, member, split
 from tests.shape.served import VALUES, examples
 
 HARD = [
@@ -68,7 +68,7 @@ def test_records_of_the_older_api_are_attributes() -> None:
 )
 def test_what_is_no_page_is_not_split(body: bytes) -> None:
     """A body without exactly one list of records is refused."""
-    with pytest.raises(NotWhole):
+    with pytest.raises(CutPage):
         split(body, "assets")
 
 
@@ -93,7 +93,7 @@ def test_one_member_is_found_as_served() -> None:
     assert member(body, "meta") == b'{"a":[1]}'
     assert member(body, "n") == b"2"
     assert member(body, "data") is None
-    with pytest.raises(NotWhole):
+    with pytest.raises(CutPage):
         member(body[:-1], "meta")
 
 
@@ -107,7 +107,7 @@ def test_a_key_may_be_escaped() -> None:
 def test_the_scanner_is_linear(piece: bytes) -> None:
     """A megabyte of anything is done with in a moment."""
     began = time.perf_counter()
-    with pytest.raises(NotWhole):
+    with pytest.raises(CutPage):
         split(b'{"assets":[' + piece * (1_000_000 // len(piece)), "assets")
 
     assert time.perf_counter() - began < 5
@@ -124,7 +124,7 @@ class TestBorders:
         page = b'{"assets":[' + comma.encode().join(records) + b'],"meta":{"x":"]"}}'
 
         assert split(page, "assets") == records
-        assert [page[start:end] for start, end in borders._careful(page, "assets")] == records
+        assert [page[start:end] for start, end in json_split._careful(page, "assets")] == records
 
     @examples(150)
     @given(st.lists(VALUES, max_size=3), st.data())
@@ -134,5 +134,5 @@ class TestBorders:
         cut = page[: data.draw(st.integers(0, len(page) - 1))]
 
         assert not is_whole(cut)
-        with pytest.raises(NotWhole):
+        with pytest.raises(CutPage):
             split(cut, "assets")

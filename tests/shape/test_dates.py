@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.shape import dates
+from axsync.schema import dates
 from tests.shape.served import DATES, FORMS, INSTANTS, examples
 
 MONDAY = 1_793_614_272_000_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.shape import exact
-from axsync.shape.exact import Number, Unreadable
+from axsync.convert import exact
+from axsync.convert.exact import Number, Unreadable
 from tests.shape.lake import same
 from tests.shape.served import NUMBERS, VALUES, examples
 

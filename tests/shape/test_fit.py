@@ -5,7 +5,10 @@ import time
 import pytest
 from hypothesis import given
 
-from axsync.fields import (
+from axsync.convert.fit import Rules, Unreadable
+from axsync.convert.strict import exact_float, plain_number
+from axsync.model import ID_FIELD
+from axsync.schema.fields import (
     Atom,
     AtomName,
     Column,
@@ -19,9 +22,6 @@ from axsync.fields import (
     make_columns,
     with_dates,
 )
-from axsync.model import ID_FIELD
-from axsync.shape.fit import Rules, Unreadable
-from axsync.shape.strict import exact_float, plain_number
 from tests.shape.lake import read
 from tests.shape.served import NUMBERS, examples
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axsync.convert import exact
+from axsync.convert.likeness import DEEPEST, LONGEST_LIST, LONGEST_TEXT, describe, describe_record, form_of_text
 from axsync.emulator.likeness import read_likeness
-from axsync.shape import exact
-from axsync.shape.likeness import DEEPEST, LONGEST_LIST, LONGEST_TEXT, describe, describe_record, form_of_text
 
 TEXT = {"type": "string", "length": 3, "form": None}
 

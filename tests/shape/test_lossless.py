@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 
-from axsync.fields import Atom, Column, Field, canonical, make_columns
-from axsync.shape import rescue
-from axsync.shape.fit import Cleaned, Rules, Unreadable
-from axsync.shape.restore import columns_of, describe, restore
+from axsync.convert import rescue
+from axsync.convert.fit import Cleaned, Rules, Unreadable
+from axsync.convert.restore import columns_of, describe, restore
+from axsync.schema.fields import Atom, Column, Field, canonical, make_columns
 from tests.shape.lake import Twice, oracle, same, table
 from tests.shape.served import examples, lanes
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.shape import exact, rescue
+from axsync.convert import exact, rescue
 from tests.shape.served import KEYS, VALUES, examples
 
 PATHS = [

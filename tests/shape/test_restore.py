@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from axsync.fields import Atom, Column, Group, Kind, Many, Member, group, with_dates
-from axsync.shape import kinds
-from axsync.shape.exact import Number
-from axsync.shape.restore import columns_of, describe, restore
+from axsync.convert.exact import Number
+from axsync.convert.restore import columns_of, describe, restore
+from axsync.schema import kinds
+from axsync.schema.fields import Atom, Column, Group, Kind, Many, Member, group, with_dates
 
 NICS = Many(group([("Mac", Atom("text")), ("seen", Many(Atom("timestamp")))]))
 

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.fields import Atom, Column, Group, Kind, Many, Wrapped, contains, group, kept, type_text
+from axsync.convert import rescue
+from axsync.convert.fit import Rules, Unreadable
+from axsync.convert.inference import resolve
+from axsync.convert.restore import describe, restore
 from axsync.model import ID_FIELD
-from axsync.shape import kinds, rescue
-from axsync.shape.fit import Rules, Unreadable
-from axsync.shape.restore import describe, restore
-from axsync.shape.sample import resolve
+from axsync.schema import kinds
+from axsync.schema.fields import Atom, Column, Group, Kind, Many, Wrapped, contains, group, kept, type_text
 from tests.shape.lake import oracle, same, table
 from tests.shape.served import VALUES, examples
 

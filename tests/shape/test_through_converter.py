@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.convert import Converter
-from axsync.fields import Column
-from axsync.shape.fit import Rules, Unreadable
-from axsync.shape.restore import describe, restore
+from axsync.convert.fit import Rules, Unreadable
+from axsync.convert.restore import describe, restore
+from axsync.schema.fields import Column
 from tests.shape.lake import oracle, same
 from tests.shape.served import examples, lanes
 

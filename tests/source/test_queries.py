@@ -6,9 +6,10 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from axsync.api import GENERATIONS, SavedQuery
+from axsync.client.context import RequestContext
+from axsync.client.saved_queries import MOST_PAGES, EndlessList, QueryMissing, choose_query, list_queries
+from axsync.client.transport import Transport
 from axsync.model import Generation, Reply, Request
-from axsync.source.queries import MOST_PAGES, EndlessList, QueryMissing, choose_query, list_queries
-from axsync.transport import Ask, Transport
 from tests.api.asked import reply
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ class FakeTransport:
         self.offsets: list[int] = []
         self._generation, self._serve = generation, serve
 
-    async def ask(self, request: Request, read: Callable[[Reply], T], _ask: Ask) -> T:
+    async def ask(self, request: Request, read: Callable[[Reply], T], _ask: RequestContext) -> T:
         params = dict(request.params)
         self.offsets.append(int(params.get("offset") or params.get("page[offset]") or 0))
         names, total = self._serve(self.offsets[-1])

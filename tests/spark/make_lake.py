@@ -6,8 +6,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from axsync.cli import main
-from axsync.console.session import Manner, dump
-from axsync.demo import demo_settings, emulator
+from axsync.cli.demo_run import demo_settings, emulator
+from axsync.console.session import OutputOptions, dump
 from axsync.runs import sync
 
 TYPES = ("devices", "users", "certificates", "secrets")
@@ -18,7 +18,7 @@ def make(folder: Path) -> None:
     """A dump of four types, one of them empty, and `ddl-DIALECT.sql`."""
     os.chdir(folder)
     with emulator(["--drift", "2", *(word for name in TYPES for word in ("--type", name))]) as url:
-        assert dump(sync, demo_settings(url, "lake"), Manner(verbosity=-1)).exit_code == 0
+        assert dump(sync, demo_settings(url, "lake"), OutputOptions(verbosity=-1)).exit_code == 0
     for dialect in DIALECTS:
         location = folder.joinpath("lake").as_uri() if dialect != "duckdb" else "lake"
         with Path(f"ddl-{dialect}.sql").open("w", encoding="utf-8") as file, redirect_stdout(file):

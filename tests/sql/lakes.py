@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from axsync.fields import Atom, Column, Kind, Many, arrow_schema, group
+from axsync.convert.restore import describe
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, Part
-from axsync.publish import Lake, RunFacts
-from axsync.shape.restore import describe
+from axsync.schema.fields import Atom, Column, Kind, Many, arrow_schema, group
 
 TEXT, WHOLE, NUMBER = Atom("text"), Atom("integer"), Atom("number")
 KINDS: Mapping[str, Kind] = {

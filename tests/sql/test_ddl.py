@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.fields import Atom, AtomName, Kind, Many, group
+from axsync.lake.history import find_run
+from axsync.lake.publish import Lake
 from axsync.model import Lane
-from axsync.publish import Lake
-from axsync.publish.history import find_run
+from axsync.schema.fields import Atom, AtomName, Kind, Many, group
 from axsync.sql import EntityTable, tables_of
 from axsync.sql.ddl import statements
 from axsync.sql.tables import Share

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from axsync.errors import SnapshotGone, UsageError
+from axsync.lake.history import find_run
+from axsync.lake.publish import Lake
 from axsync.model import Lane
-from axsync.publish import Lake
-from axsync.publish.history import find_run
 from axsync.sql import desk, tables_of
 from tests.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, content, publish
 

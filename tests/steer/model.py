@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
-from axsync.signs import Heard
+from axsync.pacing.health import Heard
 from tests.pace.virtual import make_pace
 
 NETWORK = 0.01  # seconds until a refusal is back

@@ -5,22 +5,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.limits import Sent
-from axsync.signs import Heard
-from axsync.steer import Steer
+from axsync.pacing.adaptive import AdaptiveLimiter
+from axsync.pacing.health import Heard
+from axsync.pacing.limits import Sent
 
 HEARD = st.sampled_from(["good", "good", "good", "busy", "failed", "nothing"])
 
 
-def make(rate: float = 100.0, in_flight: int = 16) -> Steer:
-    return Steer(requests_per_second=rate, in_flight=in_flight, probes=6)
+def make(rate: float = 100.0, in_flight: int = 16) -> AdaptiveLimiter:
+    return AdaptiveLimiter(requests_per_second=rate, in_flight=in_flight, probes=6)
 
 
 @dataclass(slots=True)
 class Story:
     """Requests that leave as allowed, and answers in any order."""
 
-    steer: Steer
+    steer: AdaptiveLimiter
     now: float = 100.0
     flying: list[Sent] = field(default_factory=list)
 

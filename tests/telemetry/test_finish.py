@@ -8,13 +8,13 @@ import pytest
 
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, InstanceSettings
-from axsync.telemetry.finish import Finish, argv_of, without_secrets
+from axsync.telemetry.finish import FinishCommand, argv_of, without_secrets
 from axsync.telemetry.reporter import Failed
 from tests.telemetry.story import summary
 
 
-def python(program: str, *, seconds: float = 60.0) -> Finish:
-    return Finish((sys.executable, "-c", program), seconds, dict(os.environ))
+def python(program: str, *, seconds: float = 60.0) -> FinishCommand:
+    return FinishCommand((sys.executable, "-c", program), seconds, dict(os.environ))
 
 
 def test_the_command_gets_the_summary_on_standard_input(tmp_path: Path) -> None:

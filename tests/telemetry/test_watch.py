@@ -8,7 +8,7 @@ import pytest
 from axsync.errors import ConfigError
 from axsync.events import Event
 from axsync.settings import RunSettings
-from axsync.telemetry import Fenced, Summary, Watch, watch_over
+from axsync.telemetry import Reporters, SafeReporter, Summary, watch_over
 from tests.telemetry.story import EVENTS, summary
 
 
@@ -35,7 +35,7 @@ class Failing:
 def test_a_reporter_that_fails_is_one_warning(error: Exception, words: str) -> None:
     """However often it fails; what a library says is not repeated."""
     warnings: list[str] = []
-    watch = Watch([Fenced("metrics", Failing(error), warnings.append)])
+    watch = Reporters([SafeReporter("metrics", Failing(error), warnings.append)])
     for event in EVENTS:
         for observer in watch.observers:
             observer(event)
@@ -55,7 +55,9 @@ def test_one_that_fails_does_not_keep_the_others_from_their_end() -> None:
         def close(self, summary: Summary) -> None:
             closed.append(summary["verdict"])
 
-    watch = Watch([Fenced("a", Failing(RuntimeError()), closed.append), Fenced("b", Good(), closed.append)])
+    watch = Reporters(
+        [SafeReporter("a", Failing(RuntimeError()), closed.append), SafeReporter("b", Good(), closed.append)]
+    )
     watch.close(summary())
 
     assert closed == ["a: failed with RuntimeError", "partial"]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from axsync.events import Answered, LaneClosed, LaneOpened, Notice, PageRead, Retried
 from axsync.model import Lane, Outcome
-from axsync.timeline import (
+from axsync.runs.timeline import (
     MOST_BUCKETS,
     MOST_PAGES,
     MOST_TEXTS,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from axsync.client.proxy import find_proxy, spared
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, InstanceSettings
-from axsync.transport.proxy import find_proxy, spared
 
 KEYS = CredentialReference("env:AX_KEY", "env:AX_SECRET")
 PROXY = "http://proxy.example:3128"

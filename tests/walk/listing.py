@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
+from axsync.engine.paginator import Walk
 from axsync.model import Page, Window
-from axsync.walk import Walk
 
 Total: TypeAlias = Callable[[int], int | None]
 """What the n-th answer says about how many rows there are."""

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from axsync.engine.offset_paginator import SPARE_PAGES
+from axsync.engine.token_paginator import MarkWalk
 from axsync.errors import LaneError
 from axsync.model import Page, Window
-from axsync.walk import SPARE_PAGES, MarkWalk
 from tests.walk.listing import Chain, Listing, Traveller
 
 SIZES = st.one_of(st.integers(0, 100), st.sampled_from([0, 1, 10, 20, 21, 100]))

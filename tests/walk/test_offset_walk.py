@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from axsync.engine.offset_paginator import SPARE_PAGES, OffsetWalk
 from axsync.errors import LaneError
 from axsync.model import Page, Window
-from axsync.walk import SPARE_PAGES, OffsetWalk
 from tests.walk.listing import Journey, Listing, Total, Traveller, by_offset
 
 SIZES = st.one_of(st.integers(0, 150), st.sampled_from([0, 1, 10, 20, 21, 100]))

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from axsync.engine.offset_paginator import OffsetWalk
+from axsync.engine.paginator import Walk
+from axsync.engine.token_paginator import MarkWalk
 from axsync.model import Page, Window
-from axsync.walk import MarkWalk, OffsetWalk, Walk
 
 TOTAL = 97
 

@@ -3,7 +3,7 @@
 It names entity types, fields and files and counts them; no value of an asset is in it.
 """
 
-from axsync.console.report.keep import Page, keep, rewrite
+from axsync.console.report.keep import ReportFile, keep, rewrite
 from axsync.console.report.page import render
 
-__all__ = ["Page", "keep", "render", "rewrite"]
+__all__ = ["ReportFile", "keep", "render", "rewrite"]

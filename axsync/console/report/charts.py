@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from axsync.console.words import clock, counted, megabytes, number
-from axsync.timeline import Bucket, Timeline, coarser
+from axsync.runs.timeline import Bucket, Timeline, coarser
 
 WIDTH, HEIGHT = 1000.0, 100.0
 MOST_POINTS = 90

@@ -10,13 +10,13 @@ from itertools import islice
 import msgspec
 
 from axsync.errors import ManifestError, NoLake
+from axsync.lake.history import FoundRun, LaneRecord, Snapshot, newest_first
+from axsync.lake.manifest import lane_entry
+from axsync.lake.publish import Lake, dead_letters_path
 from axsync.model import Lane, Outcome
-from axsync.publish.history import FoundRun, LaneRecord, Snapshot, newest_first
-from axsync.publish.lake import Lake, dead_letters_path
-from axsync.publish.manifest import lane_entry
 from axsync.runs import Report
+from axsync.runs.timeline import Timeline
 from axsync.runs.watch import read_timeline
-from axsync.timeline import Timeline
 
 MOST_EARLIER = 13
 """Snapshots that a run is compared with: with its own, two weeks of nights."""

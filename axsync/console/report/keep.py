@@ -5,31 +5,31 @@ from pathlib import Path
 
 from axsync.console.report.facts import facts_of_run, facts_of_snapshot
 from axsync.console.report.page import render
-from axsync.durable import replace_file
 from axsync.errors import Unpublished, UsageError
-from axsync.publish.history import find_run
-from axsync.publish.lake import Lake
+from axsync.lake.durable import replace_file
+from axsync.lake.history import find_run
+from axsync.lake.publish import Lake
 from axsync.runs import Report
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReportFile:
     """A report that was written."""
 
     run_id: str
     path: Path
 
 
-def keep(lake: Lake, report: Report) -> Page:
+def keep(lake: Lake, report: Report) -> ReportFile:
     """Write the report of a run that has just ended. Raises: OSError; UsageError, where its manifest is damaged."""
     published = report.manifest is not None
     facts = facts_of_snapshot(lake, find_run(lake, report.run_id)) if published else facts_of_run(lake, report)
     path = lake.report(report.run_id)
     replace_file(path, render(facts).encode())
-    return Page(report.run_id, path)
+    return ReportFile(report.run_id, path)
 
 
-def rewrite(lake: Lake, asked: str, into: Path | None) -> Page:
+def rewrite(lake: Lake, asked: str, into: Path | None) -> ReportFile:
     """Write the report of a past run anew; one that published nothing has only what was written when it ended.
 
     Raises: NoLake, UnknownRun, ManifestError; UsageError, where it cannot be written.
@@ -40,26 +40,26 @@ def rewrite(lake: Lake, asked: str, into: Path | None) -> Page:
         end = lake.report(error.asked)
         if not end.exists():
             raise
-        return _copied(end, Page(error.asked, into or end))
+        return _copied(end, ReportFile(error.asked, into or end))
     content = render(facts_of_snapshot(lake, found)).encode()
     run_id = found.snapshot.run_id
     if into is None:
-        return _kept(content, Page(run_id, lake.report(run_id)))
-    return _written(content, Page(run_id, into))
+        return _kept(content, ReportFile(run_id, lake.report(run_id)))
+    return _written(content, ReportFile(run_id, into))
 
 
-def _kept(content: bytes, page: Page) -> Page:
+def _kept(content: bytes, page: ReportFile) -> ReportFile:
     try:
         return _written(content, page)
     except UsageError as error:
         raise UsageError(f"{error}; --into FILE puts it elsewhere") from None
 
 
-def _copied(source: Path, page: Page) -> Page:
+def _copied(source: Path, page: ReportFile) -> ReportFile:
     return page if page.path == source else _written(source.read_bytes(), page)
 
 
-def _written(content: bytes, page: Page) -> Page:
+def _written(content: bytes, page: ReportFile) -> ReportFile:
     try:
         replace_file(page.path, content)
     except OSError as error:

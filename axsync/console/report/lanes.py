@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from axsync.console.report.charts import sparkline
 from axsync.console.report.facts import Facts
 from axsync.console.words import megabytes, number
+from axsync.lake.history import LaneRecord
 from axsync.model import Lane
-from axsync.publish.history import LaneRecord
-from axsync.timeline import LanePeriod, Timeline
+from axsync.runs.timeline import LanePeriod, Timeline
 
 TONES = {"complete": "good", "drifted": "warn", "partial": "bad", "skipped": "quiet"}
 MINUS = "\N{MINUS SIGN}"

@@ -1,0 +1,128 @@
+"""One connection pool to one instance: a request goes out, a reply or an error of our own comes back.
+
+No aiohttp exception leaves it. Some of them print the request's headers, and with them the secret, so they are
+translated without being chained.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from axsync.client.connection import (
+    ConnectionConfig,
+    Unprintable,
+    proxy_headers,
+    signed_headers,
+    unpack_quickly,
+    user_agent,
+)
+from axsync.client.messages import of_proxy, translated
+from axsync.client.statuses import TooLarge
+from axsync.client.tls import system_context
+from axsync.credentials import Credential
+from axsync.model import Reply, Request
+
+HEADER_BYTES = 16 << 10
+"""A longer line or header of an answer is refused …"""
+HEADERS = 128
+"""… and so are more headers; together 2 MiB at most."""
+ERROR_BYTES = 1 << 20
+"""What is read of an answer that is an error; its words are short."""
+
+
+@dataclass(slots=True)
+class HttpSession:
+    """An open session. `skew` is by how many seconds the server's clock is ahead of ours, None until it told."""
+
+    way: ConnectionConfig
+    session: aiohttp.ClientSession
+    headers: Mapping[str, str] = field(repr=False)
+    skew: float | None = field(default=None)
+
+    async def send(
+        self,
+        request: Request,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's
+        *,
+        signed: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Raises: Unreachable, Untrusted, ProxyRefused, BadAnswer."""
+        try:
+            async with self.session.request(
+                request.method,
+                request.path,
+                headers={**self.headers, **(signed or {})},
+                data=request.body,
+                params=request.params,
+                allow_redirects=False,
+                timeout=timeout,
+                proxy_headers=self._proxy_headers(),
+            ) as response:
+                headers = {k.lower(): v for k, v in response.headers.items()}
+                self._compare(headers.get("date", ""))
+                reply = Reply(response.status, headers, await self._body(response))
+        except (aiohttp.ClientError, OSError) as error:
+            raise translated(error, self.way) from None
+        if reply.status == 407 and self.way.proxy:
+            raise of_proxy(reply.status, self.way)
+        return reply
+
+    def _proxy_headers(self) -> dict[str, str] | None:
+        # With plain http the proxy reads the request's own headers, and there is no other request to put them in.
+        if not self.way.proxy or self.way.tls is None:
+            return None
+        return {"User-Agent": user_agent()} | proxy_headers(self.way.proxy)
+
+    def _compare(self, date: str) -> None:
+        try:
+            there = parsedate_to_datetime(date)
+        except ValueError:
+            return
+        if there.tzinfo is not None:
+            self.skew = (there - datetime.now(UTC)).total_seconds()
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        good, length = 200 <= response.status < 300, response.content_length
+        cap = self.way.settings.max_page_bytes if good else ERROR_BYTES
+        plain = "Content-Encoding" not in response.headers
+        if plain and length is not None and length <= cap:
+            return await response.read()
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > cap:
+                response.close()
+                if not good:
+                    break
+                host = self.way.host
+                raise TooLarge(f"{host} sent more than {cap} bytes for one page", host=host, status=response.status)
+        return b"".join(chunks)
+
+
+@asynccontextmanager
+async def open_session(way: ConnectionConfig, credential: Credential) -> AsyncIterator[HttpSession]:
+    """Hold a session; the connections end with it."""
+    unpack_quickly()
+    # Never aiohttp's own context, which trusts nobody where its imports were brisk. Proxies may speak TLS, too.
+    connector = aiohttp.TCPConnector(limit=0, ssl=way.tls or (system_context() if way.proxy else True))
+    # Never the session's own headers: aiohttp sends those to the proxy as well, before the tunnel and its TLS.
+    headers = Unprintable({**signed_headers(credential), **({} if way.tls else proxy_headers(way.proxy))})
+    async with aiohttp.ClientSession(
+        way.settings.url,
+        connector=connector,
+        skip_auto_headers=("User-Agent",),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        raise_for_status=False,
+        proxy=way.proxy.url if way.proxy else None,
+        trust_env=False,
+        max_line_size=HEADER_BYTES,
+        max_field_size=HEADER_BYTES,
+        max_headers=HEADERS,
+    ) as session:
+        yield HttpSession(way, session, headers)

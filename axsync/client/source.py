@@ -1,0 +1,219 @@
+"""A generation of the API bound to a transport, with what was negotiated."""
+
+import asyncio
+import math
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+from axsync.api import Api, Dialect, Question, SavedQuery, is_system, table_fields, v1
+from axsync.client.context import RequestContext, admit_at_once
+from axsync.client.saved_queries import EndlessList, QueryMissing, choose_query, list_queries
+from axsync.client.transport import Transport
+from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
+from axsync.events import Notice
+from axsync.model import Page, Reply, Request, Window
+from axsync.schema.fields import Field
+
+CYCLE_SECONDS = 10.0
+"""How long a look at the discovery cycle serves lanes that begin."""
+WAIT_PAUSE = 15.0  # seconds between two looks while waiting for a cycle's end
+UNSTABLE = frozenset({"running", "starting", "stopping"})  # docs/axonius-api.md, "Discovery"
+POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job of the server
+_ID = re.compile(r"[0-9a-f]{24}")  # as saved queries have it
+_NOBODY = RequestContext()
+
+TOLD_AFTER = 5.0  # seconds of waiting for a count, after which people should know what is awaited
+
+T = TypeVar("T")
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Source:
+    """Questions to one instance.
+
+    Raises, from every question: Refused, NotOffered, BadRequest, BadAnswer, Unreachable.
+    """
+
+    name: str
+    api: Api
+    transport: Transport
+    dialect: Dialect
+    version: str | None = None
+    listed: tuple[str, ...] | None = None  # entity types that the server lists itself
+    titles: Mapping[str, str] = field(default_factory=dict)  # what it calls them, as far as it tells
+    _catalogues: dict[str, tuple[Field, ...]] = field(default_factory=dict)
+    _cycle: str | None = None
+    _cycle_at: float = -math.inf
+    _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _agreed: bool = False  # a page was answered, so the dialect holds
+    _agree_once: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _queries: tuple[SavedQuery, ...] | None = None
+    _queries_once: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def _ask(self, request: Request, read: Callable[[Reply, str], T], ask: RequestContext = _NOBODY) -> T:
+        host = self.transport.host
+        return await self.transport.ask(request, lambda reply: read(reply, host), ask)
+
+    async def discovery(self, *, seconds: float = CYCLE_SECONDS) -> str | None:
+        """State of the discovery cycle, at most so many seconds old; None where it cannot be seen."""
+        asked = time.monotonic()
+        async with self._cycle_once:
+            if self._cycle_at < asked - seconds:
+                looked = time.monotonic()
+                self._cycle, self._cycle_at = await self._read_cycle(), looked
+        return self._cycle
+
+    async def _read_cycle(self) -> str | None:
+        try:
+            return await self._ask(self.api.discovery_request(), self.api.read_discovery)
+        except (NotOffered, BadRequest, BadAnswer, Unreachable):
+            return None
+
+    async def wait_stable(self, minutes: float, say: Callable[[str], None], *, pause: float = WAIT_PAUSE) -> None:
+        """Wait until no discovery cycle is running, at most so long; says so when it waits or gives up."""
+        waited, most, who = 0.0, minutes * 60, f"instance {self.name}"
+        while most and (state := await self.discovery(seconds=0)) in UNSTABLE:
+            if waited >= most:
+                say(f"{who}: the discovery cycle did not end in {minutes:g} minutes; going on regardless")
+                return
+            if not waited:
+                say(f"{who}: a discovery cycle is {state}; waiting up to {minutes:g} minutes for its end")
+            step = min(pause, most - waited)
+            await asyncio.sleep(step)
+            waited += step
+
+    async def fields(self, entity: str, ask: RequestContext = _NOBODY) -> tuple[Field, ...]:
+        """The field catalogue of an entity type, read once.
+
+        Of an administrators' table it is what is known; none is asked for.
+        """
+        if is_system(entity):
+            return table_fields(entity)
+        if entity not in self._catalogues:
+            self._catalogues[entity] = await self._ask(self.api.fields_request(entity), self.api.read_fields, ask)
+        return self._catalogues[entity]
+
+    async def count(
+        self,
+        question: Question,
+        ask: RequestContext = _NOBODY,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        patience: float = POLL_TOTAL,
+    ) -> int | None:
+        """How many rows match; None where the server does not get the count ready in so many seconds.
+
+        Of an administrators' table there is no count; what a page of one row tells is as good.
+        """
+        if is_system(question.entity):
+            return (await self.page(question, Window(0, 0, 1), ask)).total
+        poll, waited, pause, told = str(uuid.uuid4()), 0.0, POLL_FIRST, False
+        while waited <= patience:
+            request = self.api.count_request(question, self.dialect, poll)
+            value = await self._ask(request, self.api.read_count, ask)
+            if value is not None:
+                return value
+            if not told and waited >= TOLD_AFTER:
+                told = True
+                self._say_waiting(question.entity, ask, patience)
+            await sleep(pause)
+            waited, pause = waited + pause, min(pause * 2, POLL_CAP)
+        return None
+
+    def _say_waiting(self, entity: str, ask: RequestContext, patience: float) -> None:
+        who = "" if ask.lane else f"instance {self.name}: "
+        text = f"{who}the server has not counted {entity} yet; waiting for that up to {patience / 60:.3g} minutes"
+        self.transport.tell(Notice(ask.lane, text))
+
+    async def page(self, question: Question, window: Window, ask: RequestContext) -> Page:
+        """One window of rows; a refused optional key is dropped once and for the run."""
+        if is_system(question.entity):
+            return await self._system_page(question, window, ask)
+        if self._agreed:
+            return await self._negotiated(question, window, ask)
+        # Until one page is answered they go one by one, or each lane would meet the same refusal.
+        async with self._agree_once:
+            if not self._agreed:
+                page = await self._negotiated(question, window, ask)
+                self._agreed = True
+                return page
+        return await self._negotiated(question, window, ask)
+
+    async def _system_page(self, question: Question, window: Window, ask: RequestContext) -> Page:
+        """A window of an administrators' table, whose rows are made anew: the page that is kept is what is admitted."""
+        request = self.api.system_request(question.entity, window)
+        read = partial(self.api.read_system, question, window)
+        page = await self._ask(request, read, replace(ask, admit=admit_at_once))
+        await ask.admit(len(page.body))
+        return page
+
+    async def _negotiated(self, question: Question, window: Window, ask: RequestContext) -> Page:
+        while True:
+            dialect = self.dialect
+            request = self.api.page_request(question, dialect, window)
+            try:
+                return await self._ask(request, lambda reply, host: self.api.read_page(window, reply, host), ask)
+            except BadRequest as error:
+                key = self.api.refused_key(error.detail)
+                if key is None or key in dialect.refused:
+                    raise
+                self.dialect = replace(self.dialect, refused=self.dialect.refused | {key})
+
+    async def queries(self) -> tuple[SavedQuery, ...]:
+        """All saved queries, listed once."""
+        async with self._queries_once:
+            if self._queries is None:
+                self._queries = await list_queries(self.api, self.transport)
+        return self._queries
+
+    async def saved_query(self, word: str, entity: str) -> SavedQuery | None:
+        """The saved query that this name or id means; None where v2 does not let its list be read.
+
+        Raises: QueryMissing; EndlessList; in v1, which must be told the AQL, also what keeps the list from being read.
+        """
+        try:
+            queries = await self.queries()
+        except EndlessList:
+            raise
+        except (NotOffered, BadRequest, BadAnswer, Unreachable):
+            if self.api is v1:
+                raise
+            return None
+        return choose_query(queries, word, entity, host=self.transport.host)
+
+    async def lacks_query(self, word: str, entity: str) -> str:
+        """Why there is no such saved query; empty where there is one, or where nothing can be told."""
+        try:
+            await self.saved_query(word, entity)
+        except QueryMissing as error:
+            return str(error)
+        except (NotOffered, BadRequest, BadAnswer, Unreachable):
+            pass  # its lane will meet the same, or go on by name
+        return ""
+
+    async def question(self, question: Question) -> Question:
+        """The question in terms that this generation understands. Raises: as `saved_query`."""
+        word = question.saved_query
+        if not word:
+            return question
+        found = await self.saved_query(word, question.entity)
+        if found is None:
+            return replace(question, saved_query_id=word if _ID.fullmatch(word) else "")
+        if self.api is v1:
+            return replace(question, query=found.aql, saved_query="")
+        return replace(question, saved_query=found.name, saved_query_id=found.id)
+
+    async def count_or_error(self, entity: str, patience: float = POLL_TOTAL) -> int | ServerError | None:
+        """The count of all rows of a type, or why it cannot be read."""
+        try:
+            return await self.count(Question(entity), patience=patience)
+        except (NotOffered, BadRequest, BadAnswer, Unreachable) as error:
+            return error
+        except UsageError as error:  # a name that could become another path is never asked for
+            return NotOffered(str(error), host=self.transport.host, status=404)

@@ -1,0 +1,154 @@
+"""Reads one record without rounding anything, and finds the records of a page without reading them."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from json.encoder import encode_basestring
+from typing import Final, TypeAlias
+
+import orjson
+
+from axsync.convert.json_split import CutPage, is_whole, split
+from axsync.errors import AxsyncError
+
+__all__ = ["DEPTH", "CutPage", "Number", "Unreadable", "Value", "decode", "dump", "is_whole", "read", "split"]
+
+Value: TypeAlias = "bool | int | str | Number | list[Value] | dict[str, Value] | None"
+
+DEPTH: Final = 256
+"""Levels of nesting that a value may have; its record, or the rescue column, is one more.
+
+Interpreters and other readers of the lake give up near 1,000.
+"""
+
+_INT_DIGITS = 18  # what surely fits 64 bits
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_JSON = frozenset({"NaN", "Infinity", "-Infinity"})
+
+
+class Unreadable(AxsyncError):
+    """A record that cannot be kept; `reason` is one short phrase for the dead letters."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number by its text as served: all floats, all integers beyond 18 digits, and the tokens NaN and ±Infinity."""
+
+    text: str
+
+    @property
+    def is_token(self) -> bool:
+        """Whether this is NaN or an infinity, which JSON cannot say."""
+        return self.text in _NOT_JSON
+
+
+def decode(raw: bytes) -> dict[str, Value]:
+    """One record, exactly.
+
+    Raises: Unreadable where it is no object or no JSON, is not UTF-8, says a key twice or nests too deeply.
+    """
+    value = read(text_of(raw), levels=DEPTH + 1)
+    if not isinstance(value, dict):
+        raise Unreadable("not an object")
+    return value
+
+
+def text_of(raw: bytes) -> str:
+    """The text of these bytes.
+
+    Raises: Unreadable where they are not UTF-8.
+    """
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8 at byte {error.start}") from error
+
+
+def read(text: str, *, levels: int = DEPTH) -> Value:
+    """Any JSON value of so many levels at most, exactly; NaN and the infinities pass as numbers.
+
+    Raises: Unreadable as `decode`, but for a value of any type.
+    """
+    if depth(text) > levels:
+        raise Unreadable(f"nested deeper than {levels} levels")
+    try:
+        value: Value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos}") from error
+    except RecursionError as error:
+        raise Unreadable("nested too deeply") from error
+    return value
+
+
+def depth(text: str) -> int:
+    """Levels of nesting, or an upper bound of them where that is low enough to be no matter."""
+    bound = text.count("[") + text.count("{")
+    if bound <= DEPTH:
+        return bound
+    level = deepest = 0
+    for match in _TOKEN.finditer(text):
+        level += _LEVEL.get(text[match.start()], 0)
+        deepest = max(deepest, level)
+    return deepest
+
+
+def dump(value: Value) -> str:
+    """JSON text: numbers by their texts, strings as UTF-8 can hold them, lone surrogates as escapes.
+
+    Raises: Unreadable where a NaN or an infinity is inside: that is no JSON.
+    """
+    match value:
+        case str():
+            return _string(value)
+        case Number(text):
+            return _number(text)
+        case list():
+            return f"[{','.join(map(dump, value))}]"
+        case dict():
+            return f"{{{','.join(map(_member, value.items()))}}}"
+        case True | False | None:
+            return {True: "true", False: "false", None: "null"}[value]
+        case int():
+            return str(value)
+
+
+_LEVEL = {"{": 1, "[": 1, "}": -1, "]": -1}
+
+
+def _member(item: tuple[str, Value]) -> str:
+    return f"{_string(item[0])}:{dump(item[1])}"
+
+
+def _number(text: str) -> str:
+    if text in _NOT_JSON:
+        raise Unreadable(f"{text} outside a number column")
+    return text
+
+
+def _string(text: str) -> str:
+    try:
+        return orjson.dumps(text).decode()  # twice as fast as the other
+    except orjson.JSONEncodeError:  # a lone surrogate
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", encode_basestring(text))
+
+
+def _integer(text: str) -> int | Number:
+    return int(text) if len(text) <= _INT_DIGITS and text != "-0" else Number(text)
+
+
+def _object(pairs: Sequence[tuple[str, Value]]) -> dict[str, Value]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add is None
+        raise Unreadable(f"key {_string(twice)[:80]} twice in one object")
+    return made
+
+
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=_integer, parse_constant=Number, object_pairs_hook=_object)

@@ -1,0 +1,236 @@
+"""What surely survives the fast path as it is: JSON texts that pyarrow takes for a kind and that come back the same.
+
+Decoding with a type that msgspec compiles does most of the test. Three things it does not tell are checked after it:
+dates in their form, numbers that float64 holds, and keys that were served twice (`keeps_all`).
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+import orjson
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from axsync.convert.json_split import REFUSALS
+from axsync.model import ID_FIELD
+from axsync.schema import dates, forms
+from axsync.schema.fields import EPOCHS, RFC1123, Atom, Column, Group, Kind, Many, Wrapped
+from axsync.schema.forms import INT64
+
+Check: TypeAlias = Callable[[Any], bool]
+
+_SHORT = 32  # characters; longer numbers are too rare to remember
+_PLAIN_NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
+_GAPS = (b'" ', b'"\t', b'"\n', b'"\r')  # where a key might stand apart from its colon
+_APART = re.compile(rb'"[ \t\n\r]+:')  # a key that does stand apart, or a string that looks like it
+_ILLEGAL = re.compile('[\\\\"\x00-\x1f\ud800-\udfff]')  # in names of msgspec fields
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Strict:
+    """The test of one kind: `takes(raw)`."""
+
+    __slots__ = ("_check", "_decode", "_nested")
+
+    def __init__(self, kind: Kind) -> None:
+        self._decode = msgspec.json.Decoder(_model(kind)).decode
+        self._check = _check(kind)
+        self._nested = _has_group(kind)
+
+    def takes(self, raw: bytes | Raw) -> bool:
+        """Whether this JSON text may go to pyarrow as it is."""
+        try:
+            value = self._decode(raw)
+        except REFUSALS:
+            return False
+        if self._check and not self._check(value):
+            return False
+        return not self._nested or keeps_all(bytes(raw), value)
+
+
+class StrictRecord(Strict):
+    """The test of whole records: `takes(raw)`, and `reads(raw)`, which leaves more to be looked at afterwards."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        kept = [(c.wire, c.kind, c.field == ID_FIELD) for c in columns if _sayable(c.wire)]
+        self._decode = msgspec.json.Decoder(_struct(kept)).decode
+        self._read = msgspec.json.Decoder(_struct(kept, float)).decode
+        self._check = _check_members([_check(kind) for _, kind, _ in kept])
+        self._nested = True
+
+    def reads(self, raw: bytes | Raw) -> bool:
+        """Whether the types are right, so that only dates, digits and keys served twice may be in doubt."""
+        try:
+            self._read(raw)
+        except REFUSALS:
+            return False
+        return True
+
+
+def keeps_all(raw: bytes, value: object) -> bool:
+    """Whether decoding lost nothing, that is, whether no object in there has a key twice.
+
+    Writing the value again makes no part longer: numbers are kept as they were, and msgspec's escapes are the
+    shortest. So equal length is proof. Where escapes or spaces made it shorter, the keys are counted.
+    """
+    written = _encode(value)
+    return len(written) == len(raw) or _as_many_keys(raw, written)
+
+
+def says_each_key_once(raw: bytes) -> bool:
+    """Whether any value is surely good JSON with no key twice in an object, and not nested too deeply."""
+    try:
+        # orjson writes no more than 254 levels, which is what makes it the judge of depth.
+        written = orjson.dumps(orjson.loads(raw))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return False
+    # Equal length would be no proof here: orjson writes some numbers longer than they were.
+    return written == raw or _as_many_keys(raw, written)
+
+
+def _as_many_keys(raw: bytes, written: bytes) -> bool:
+    if b'\\":' in raw or b'\\":' in written or (any(gap in raw for gap in _GAPS) and _APART.search(raw)):
+        return False
+    return raw.count(b'":') == written.count(b'":')
+
+
+def exact_float(text: str) -> float | None:
+    """The float64 that this JSON number means exactly, by its shortest text; None where there is none."""
+    value = float(text)
+    try:
+        return value if repr(value) == text or Decimal(repr(value)) == Decimal(text) else None
+    except InvalidOperation:
+        return None
+
+
+def plain_number(raw: bytes) -> bool:
+    """Whether pyarrow reads these bytes as a number that float64 holds exactly."""
+    return _plain_short(raw) if len(raw) <= _SHORT else _plain(raw)
+
+
+def _plain(raw: bytes) -> bool:
+    return bool(_PLAIN_NUMBER.fullmatch(raw)) and exact_float(raw.decode()) is not None
+
+
+_plain_short = lru_cache(maxsize=1 << 14)(_plain)
+
+
+def _sayable(key: str) -> bool:
+    """Whether msgspec takes the key; a record with any other key is never taken as it is."""
+    return not _ILLEGAL.search(key)
+
+
+def _model(kind: Kind, number: type = Raw) -> Any:  # noqa: ANN401  # types are values here
+    match kind:
+        case Many(item, bare=True):
+            return _model(item, number)
+        case Many(Atom("number", "")) if number is Raw:
+            return list[Raw]
+        case Many(item):
+            return list[_model(item, number) | None]  # type: ignore[misc]  # made at run time
+        case Wrapped(item):
+            return Annotated[list[_model(item, number)], Meta(min_length=1, max_length=1)]  # type: ignore[misc]
+        case Group(members):
+            return _struct(((member.key, member.kind, False) for member in members if _sayable(member.key)), number)
+        case Atom():
+            return number if kind == Atom("number") else _atom_model(kind)
+
+
+def _atom_model(atom: Atom) -> Any:  # noqa: ANN401  # the same
+    if atom.form in EPOCHS:
+        low, high = dates.epoch_bounds(atom.form)
+        return Annotated[int, Meta(ge=low, le=high)]
+    if atom.form == "0/1":
+        return Annotated[int, Meta(ge=0, le=1)]
+    return str if forms.is_text(atom) else _ATOMS[atom.name]
+
+
+def _struct(members: Iterable[tuple[str, Kind, bool]], number: type = Raw) -> Any:  # noqa: ANN401
+    """A struct type with these keys; those that are needed come first, which msgspec asks for."""
+    listed = sorted(enumerate(members), key=lambda entry: not entry[1][2])
+    fields: list[Any] = []
+    for place, (_, kind, needed) in listed:
+        name = f"f{place}"
+        fields.append(
+            (name, Annotated[str, Meta(min_length=1)]) if needed else (name, _model(kind, number) | UnsetType, UNSET)
+        )
+    names = {f"f{place}": key for place, (key, _, _) in listed}
+    return msgspec.defstruct("Served", fields, rename=names, forbid_unknown_fields=True, gc=False)
+
+
+# A json value has to be turned into a string first, so nothing is taken as it is.
+_NOTHING = Annotated[str, Meta(min_length=1, max_length=0)]
+
+_ATOMS: dict[str, Any] = {
+    "text": str,
+    "timestamp": str,
+    "date": dt.date,
+    "bool": bool,
+    "integer": Annotated[int, Meta(ge=INT64[0], le=INT64[1])],
+    "json": _NOTHING,
+    "unknown": str,
+}
+
+
+def _has_group(kind: Kind) -> bool:
+    match kind:
+        case Many(item) | Wrapped(item):
+            return _has_group(item)
+        case Group():
+            return True
+        case Atom():
+            return False
+
+
+def _check(kind: Kind) -> Check | None:
+    match kind:
+        case Many(item, bare=True):
+            return _check(item)
+        case Many(Atom("number", "")):
+            return _all_numbers
+        case Many(item) | Wrapped(item):
+            return _check_items(_check(item))
+        case Group(members):
+            return _check_members([_check(m.kind) for m in members if _sayable(m.key)])
+        case Atom():
+            return _check_atom(kind)
+
+
+def _check_atom(atom: Atom) -> Check | None:
+    if forms.is_text(atom):
+        return lambda text: forms.parse(text, atom) is not None
+    if atom.name == "timestamp" and atom.form not in EPOCHS:
+        return lambda text: dates.parse(text, atom.form or RFC1123) is not None
+    return (lambda raw: plain_number(bytes(raw))) if atom.name == "number" else None
+
+
+def _all_numbers(items: list[Raw]) -> bool:
+    return all(plain_number(raw) or raw == b"null" for raw in map(bytes, items))
+
+
+def _check_items(check: Check | None) -> Check | None:
+    if check is None:
+        return None
+    return lambda items: all(item is None or check(item) for item in items)
+
+
+def _check_members(checks: Sequence[Check | None]) -> Check | None:
+    needed = [(f"f{place}", check) for place, check in enumerate(checks) if check]
+    if not needed:
+        return None
+
+    def check_all(value: object) -> bool:
+        for name, check in needed:
+            member = getattr(value, name)
+            if member is not UNSET and not check(member):
+                return False
+        return True
+
+    return check_all

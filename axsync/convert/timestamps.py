@@ -1,0 +1,143 @@
+"""Columns of date texts → timestamps, many at once, and which of them would not come back as the same text."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from axsync.convert.arrays import Flags, valid
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+
+_POWERS = 10 ** np.arange(5, -1, -1, dtype=np.int64)
+_DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+_EPOCH_DAYS = 719_468  # days from 0000-03-01 to 1970-01-01
+
+
+class WordTable:
+    """Words of three letters, found many at once."""
+
+    def __init__(self, *words: str) -> None:
+        known = np.array([int.from_bytes(word.encode(), "big") for word in words])
+        self._order = np.argsort(known)
+        self._sorted = known[self._order]
+
+    def find(self, letters: Bytes, good: Flags) -> Ints:
+        """The number of the word in each row; rows with another one are not good."""
+        packed = letters @ _LETTERS
+        at = np.minimum(np.searchsorted(self._sorted, packed), len(self._sorted) - 1)
+        good &= self._sorted[at] == packed
+        return np.asarray(self._order[at], dtype=np.int64)
+
+
+_LETTERS = np.array([1 << 16, 1 << 8, 1], dtype=np.int64)
+_MONTHS: Final = WordTable("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WEEKDAYS: Final = WordTable("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of a date stand in a form; every form has a fixed width.
+
+    `template` has Y M D h m s f for digits, a and b for the letters of weekday and month, anything else is literal.
+    """
+
+    template: str
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Positions by letter."""
+        return {letter: [i for i, c in enumerate(self.template) if c == letter] for letter in "YMDhmsfab"}
+
+    @cached_property
+    def literals(self) -> tuple[list[int], Bytes]:
+        """Positions and bytes that never differ."""
+        places = [i for i, c in enumerate(self.template) if c not in "YMDhmsfab"]
+        return places, np.frombuffer("".join(self.template[i] for i in places).encode(), dtype=np.uint8)
+
+
+@lru_cache
+def layout_of(form: str) -> Layout:
+    """The layout of a form named by `schema.dates`."""
+    if form == "rfc1123":
+        return Layout("aaa, DD bbb YYYY hh:mm:ss GMT")
+    if form == "day":
+        return Layout("YYYY-MM-DD")
+    _, separator, digits, zone = form.split(":", 3)
+    fraction = "." + "f" * int(digits) if int(digits) else ""
+    middle = "T" if separator == "T" else " "
+    return Layout(f"YYYY-MM-DD{middle}hh:mm:ss{fraction}{'' if zone == 'none' else zone}")
+
+
+def instants(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
+    """Microseconds since 1970 per text, whether it is exactly in the form, and whether it is null."""
+    layout = layout_of(form)
+    if not len(texts):
+        return np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
+    null = _nulls(texts)
+    rows, matrix = _matrix(texts, len(layout.template), null)
+    micros, good = _read(matrix, layout)
+    values, exact = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=np.bool_)
+    values[rows], exact[rows] = np.where(good, micros, 0), good
+    return values, exact, null
+
+
+def _nulls(array: pa.Array) -> Flags:
+    if not array.null_count:
+        return np.zeros(len(array), dtype=np.bool_)
+    return ~valid(array)
+
+
+def _matrix(texts: pa.Array, width: int, null: Flags) -> tuple[Ints, Bytes]:
+    """The texts of the right width as rows of bytes, and which texts these are."""
+    _, offsets_buffer, data_buffer = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    starts = offsets[:-1].astype(np.int64)
+    rows = np.flatnonzero((np.diff(offsets) == width) & ~null)
+    if not len(rows) or data_buffer is None:
+        return rows[:0], np.empty((0, width), dtype=np.uint8)
+    data = np.frombuffer(data_buffer, dtype=np.uint8)
+    if len(rows) == len(texts) or int(starts[rows[-1]] - starts[rows[0]]) == width * (len(rows) - 1):
+        first = int(starts[rows[0]])
+        return rows, data[first : first + width * len(rows)].reshape(len(rows), width)
+    return rows, data[starts[rows][:, None] + np.arange(width)]
+
+
+def _read(matrix: Bytes, layout: Layout) -> tuple[Ints, Flags]:
+    places, literal = layout.literals
+    good = (matrix[:, places] == literal).all(axis=1)
+    at = layout.places
+    year, day, hour, minute, second = (_number(matrix, at[letter], good) for letter in "YDhms")
+    fraction = at["f"]
+    micros = _number(matrix, fraction, good) * 10 ** (6 - len(fraction)) if fraction else 0
+    spelled = at["b"]
+    month = _MONTHS.find(matrix[:, spelled], good) + 1 if spelled else _number(matrix, at["M"], good)
+    days = _days(year, month, day, good)
+    good &= (hour < 24) & (minute < 60) & (second < 60)
+    if weekday := at["a"]:
+        good &= _WEEKDAYS.find(matrix[:, weekday], good) == (days + 3) % 7  # 1970-01-01 was a Thursday
+    seconds = days * 86_400 + hour * 3600 + minute * 60 + second
+    return seconds * 1_000_000 + micros, good
+
+
+def _number(matrix: Bytes, places: list[int], good: Flags) -> Ints:
+    if not places:
+        return np.zeros(len(matrix), dtype=np.int64)
+    digits = matrix[:, places] - np.uint8(48)  # wraps around below "0", so one comparison is enough
+    good &= (digits <= 9).all(axis=1)
+    return np.asarray(digits @ _POWERS[-len(places) :], dtype=np.int64)
+
+
+def _days(year: Ints, month: Ints, day: Ints, good: Flags) -> Ints:
+    """Days since 1970 in the proleptic Gregorian calendar, by the shifted-year method."""
+    good &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    good &= day <= _DAYS_IN_MONTH[np.clip(month, 0, 12)] + (leap & (month == 2))
+    shifted = year - (month <= 2)
+    era, of_era = shifted // 400, shifted % 400
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - _EPOCH_DAYS

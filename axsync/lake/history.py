@@ -1,0 +1,291 @@
+"""What past runs left in a lake, and which of them a person means. Nothing is written."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from axsync.errors import ManifestError, NoLake, PointerDamaged, UnknownRun, Unpublished
+from axsync.lake.manifest import CONTROL, manifest_name
+from axsync.lake.publish import POINTER, Lake
+from axsync.lake.snapshot import DriftRecord, FileRecord, LaneRecord, Snapshot, damaged, decoded, iso, read_snapshot
+
+__all__ = [
+    "LATEST",
+    "DriftRecord",
+    "FileRecord",
+    "FoundRun",
+    "History",
+    "LaneRecord",
+    "PastRun",
+    "Snapshot",
+    "find_run",
+    "iso",
+    "latest_run",
+    "newest_first",
+    "past_runs",
+    "readable",
+    "snapshots",
+    "unreadable",
+]
+
+LATEST = "latest"
+"""What a person calls the run that `latest.json` names; `latest~1` is the snapshot of the day before it.
+
+`latest~0` is `latest`.
+"""
+
+_BACK = re.compile(rf"{LATEST}~(0|[1-9][0-9]{{0,5}})")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+MOST_NAMED = 5
+"""So many runs are named where an abbreviation fits several, and so many files where more cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """One run that was asked for: its snapshot, the whole manifest, and whether it is the latest."""
+
+    snapshot: Snapshot
+    document: Mapping[str, Any]
+    latest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run in the list of runs; times are ISO, UTC, None where it has not published yet."""
+
+    run_id: str
+    logical_date: str
+    as_of: str | None
+    started_at: str
+    finished_at: str | None
+    verdict: str
+    lanes: int
+    rows: int
+    seconds: float | None
+    latest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The runs of a lake, newest first, and why others are not among them."""
+
+    runs: tuple[PastRun, ...]
+    errors: tuple[ManifestError, ...] = field(default=())
+
+
+def past_runs(lake: Lake) -> History:
+    """The runs that have a snapshot. What cannot be read is in `errors` and hides no other run. Raises: NoLake."""
+    ids = _run_ids(lake)
+    errors: list[ManifestError] = []
+    latest, found = None, []
+    try:
+        latest = _latest(lake, ids)
+    except ManifestError as error:
+        errors.append(error)
+    for one in _each(lake, ids):
+        if isinstance(one, ManifestError):
+            errors.append(one)
+        else:
+            found.append(one)
+    # A later run has a later id, whatever the clock says (`runs.resume.name_run`).
+    found.sort(key=lambda snapshot: snapshot.run_id, reverse=True)
+    return History(tuple(_listed(snapshot, latest) for snapshot in found), tuple(errors))
+
+
+def find_run(lake: Lake, asked: str) -> FoundRun:
+    """The run that a person means: an id, the beginning of one, a day, `latest`, or `latest~N`.
+
+    A day is that of the snapshot, and means its newest run. `latest~N` counts days that have a snapshot, since a
+    second run of a day replaces the first. Raises: NoLake, UnknownRun, ManifestError.
+    """
+    ids = _run_ids(lake)
+    run_id = _meant(lake, ids, asked)
+    raw = _manifest(lake, run_id)
+    snapshot = read_snapshot(raw, run_id)
+    try:
+        document = orjson.loads(raw)
+    except ValueError as error:
+        raise damaged(run_id) from error
+    return FoundRun(snapshot, document, asked == LATEST or _is_latest(lake, ids, run_id))
+
+
+def newest_first(lake: Lake) -> Iterator[Snapshot]:
+    """All snapshots. Raises: NoLake; ManifestError for the first one that cannot be read."""
+    return _back_from(lake, _run_ids(lake))
+
+
+def readable(lake: Lake) -> Iterator[Snapshot]:
+    """All snapshots that can be read, newest first. Raises: NoLake."""
+    return (one for one in _each(lake, sorted(_run_ids(lake), reverse=True)) if isinstance(one, Snapshot))
+
+
+def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
+    """One error for all that could not be read, which names the first files. At least one is given."""
+    kinds = {type(error) for error in errors}
+    if len(errors) == 1:
+        return errors[0]
+    more = f" and {len(errors) - MOST_NAMED} more" if len(errors) > MOST_NAMED else ""
+    files = ", ".join(error.file for error in errors[:MOST_NAMED])
+    return (kinds.pop() if len(kinds) == 1 else ManifestError)(f"{len(errors)} files cannot be read: {files}{more}")
+
+
+def snapshots(lake: Lake) -> tuple[tuple[Snapshot, ...], tuple[ManifestError, ...]]:
+    """All snapshots that can be read, newest first, and why others cannot. Raises: NoLake."""
+    found = list(_each(lake, sorted(_run_ids(lake), reverse=True)))
+    errors = tuple(one for one in found if isinstance(one, ManifestError))
+    return tuple(one for one in found if isinstance(one, Snapshot)), errors
+
+
+def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
+    for run_id in ids:
+        try:
+            yield read_snapshot(_manifest(lake, run_id), run_id)
+        except ManifestError as error:
+            yield error
+
+
+def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
+    # A later run has a later id, whatever the clock says (`runs.resume.name_run`).
+    for run_id in sorted(ids, reverse=True):
+        yield read_snapshot(_manifest(lake, run_id), run_id)
+
+
+def _run_ids(lake: Lake) -> tuple[str, ...]:
+    """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
+    try:
+        _check(lake.root)
+        folder = lake.root / CONTROL / "snapshots"
+        paths = list(folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise NoLake(f"the lake {str(lake.root)!r} cannot be read") from error
+    # A draft that a killed run left has a dot in front.
+    return tuple(sorted(p.stem for p in paths if p.suffix == ".json" and not p.name.startswith(".")))
+
+
+def _check(root: Path) -> None:
+    if not root.exists():
+        raise NoLake(f"there is no lake {str(root)!r}")
+    if not root.is_dir():
+        raise NoLake(f"{str(root)!r} is not a lake, because it is not a folder")
+    if not (root / CONTROL).is_dir():
+        raise NoLake(f"{str(root)!r} is not a lake, because it has no folder {CONTROL}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    run_id: str
+
+
+def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
+    words = f"latest.json of the lake {str(lake.root)!r}"
+    try:
+        named = decoded((lake.root / POINTER).read_bytes(), _Pointer).run_id
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PointerDamaged(f"{words} cannot be read", file=POINTER) from error
+    except ValueError as error:
+        raise PointerDamaged(f"{words} is damaged", file=POINTER) from error
+    if named not in ids:
+        raise PointerDamaged(f"{words} names run {named!r}, which has no manifest", file=POINTER)
+    return named
+
+
+def latest_run(lake: Lake) -> str | None:
+    """The run that `latest.json` names, None where there is no such file. Raises: NoLake, ManifestError."""
+    return _latest(lake, _run_ids(lake))
+
+
+def _latest_of(lake: Lake, ids: Sequence[str]) -> str:
+    if run_id := _latest(lake, ids):
+        return run_id
+    raise UnknownRun(f"no run has published a snapshot in the lake {str(lake.root)!r}", asked=LATEST)
+
+
+def _is_latest(lake: Lake, ids: Sequence[str], run_id: str) -> bool:
+    try:
+        return _latest(lake, ids) == run_id
+    except ManifestError:
+        return False  # a pointer that is damaged does not hide a run that was asked for by its id
+
+
+def _meant(lake: Lake, ids: Sequence[str], asked: str) -> str:
+    if asked == LATEST:
+        return _latest_of(lake, ids)
+    if matched := _BACK.fullmatch(asked):
+        return _days_back(lake, ids, int(matched[1]), asked)
+    return _of_day(lake, ids, asked) if _DAY.fullmatch(asked) else _named(lake, ids, asked)
+
+
+def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
+    latest, days = _latest_of(lake, ids), dict[str, str]()
+    for snapshot in _back_from(lake, [run_id for run_id in ids if run_id <= latest]):
+        days.setdefault(snapshot.logical_date, snapshot.run_id)
+        if len(days) > back:
+            return snapshot.run_id
+    raise UnknownRun(f"the lake {str(lake.root)!r} holds {_days(len(days))}, too few for {asked!r}", asked=asked)
+
+
+def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
+    """Without the manifest of a run that is just being published, or was killed while it was."""
+    try:
+        latest = _latest(lake, ids)
+    except ManifestError:
+        return ids
+    return [run_id for run_id in ids if latest is None or run_id <= latest]
+
+
+def _days(count: int) -> str:
+    return "the snapshot of one day" if count == 1 else f"snapshots of {count} days"
+
+
+def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
+    for snapshot in _back_from(lake, _up_to_latest(lake, ids)):
+        if snapshot.logical_date == day:
+            return snapshot.run_id
+    raise UnknownRun(f"the lake {str(lake.root)!r} has no snapshot of {day}", asked=day)
+
+
+def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
+    found = [run_id for run_id in ids if asked and run_id.startswith(asked)]
+    if asked in ids or len(found) == 1:
+        return asked if asked in ids else found[0]
+    if not found:
+        raise _nothing_named(lake, asked)
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    names = ", ".join(found[:MOST_NAMED])
+    raise UnknownRun(f"{asked!r} is the beginning of {len(found)} runs: {names}{more}", asked=asked)
+
+
+def _nothing_named(lake: Lake, asked: str) -> UnknownRun:
+    begun = [run_id for run_id in lake.runs() if asked and run_id.startswith(asked)]
+    if begun:
+        return Unpublished(f"run {begun[0]!r} has not published a snapshot", asked=begun[0])
+    return UnknownRun(f"the lake {str(lake.root)!r} has no run {asked!r}", asked=asked)
+
+
+def _manifest(lake: Lake, run_id: str) -> bytes:
+    try:
+        return (lake.root / manifest_name(run_id)).read_bytes()
+    except OSError as error:
+        raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=manifest_name(run_id)) from error
+
+
+def _listed(snapshot: Snapshot, latest: str | None) -> PastRun:
+    return PastRun(
+        run_id=snapshot.run_id,
+        logical_date=snapshot.logical_date,
+        as_of=snapshot.as_of,
+        started_at=iso(snapshot.started_at),
+        finished_at=iso(snapshot.finished_at),
+        verdict=snapshot.verdict,
+        lanes=sum(not lane.elsewhere for lane in snapshot.lanes),
+        rows=snapshot.rows,
+        seconds=snapshot.seconds,
+        latest=snapshot.run_id == latest,
+    )

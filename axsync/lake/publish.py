@@ -1,0 +1,292 @@
+"""A lake on a local disk: where things are, and the one order in which a run becomes visible."""
+
+import base64
+import os
+import re
+import shutil
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import orjson
+
+from axsync.errors import LakeError, ManifestError, ManifestNewer, NewestDamaged, StorageError
+from axsync.lake.durable import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    append,
+    fsync_folder,
+    make_folder,
+    replace_file,
+    set_mode,
+    storage_errors,
+)
+from axsync.lake.manifest import CONTROL, FORMAT_VERSION, NOT_ASKED, lane_entry, manifest_name, worst
+from axsync.lake.snapshot import read_snapshot
+from axsync.model import DeadLetter, Lane, Outcome
+
+PARTS = "part-*.parquet"
+"""What axsync calls its files in a partition; whatever else is there is somebody else's."""
+
+POINTER = f"{CONTROL}/latest.json"
+"""Which snapshot is the newest, relative to the lake."""
+
+MANIFEST = re.compile(r"snapshots/[A-Za-z0-9][A-Za-z0-9._-]*\.json")
+LEVELS = ("entity=", "instance=", "dt=")
+OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What identifies a run; times are ISO, UTC."""
+
+    run_id: str
+    logical_date: str
+    as_of: str | None
+    started_at: str
+    axsync_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A folder that holds partitions and, under `_axsync`, what makes them snapshots."""
+
+    root: Path
+    file_mode: int = PRIVATE_FILE  # of what is published
+    folder_mode: int = PRIVATE_FOLDER
+
+    def prepare(self) -> None:
+        """Make the folders that every run needs; those of the runs themselves are nobody else's business.
+
+        Raises: StorageError.
+        """
+        with storage_errors("make the lake"):
+            for folder in (self.root, self.root / CONTROL, self.root / CONTROL / "snapshots"):
+                make_folder(folder, self.folder_mode)
+            runs = self.root / CONTROL / "runs"
+            make_folder(runs)
+            if stat.S_IMODE(runs.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
+                set_mode(runs, PRIVATE_FOLDER)
+
+    def refuse_links(self) -> None:
+        """Look for symbolic links that lead out of the lake. That the lake itself is one is fine. Raises: LakeError."""
+        home = self.root.resolve()
+        for link in _links(self.root):
+            if not link.resolve().is_relative_to(home):
+                name = str(link.relative_to(self.root))
+                raise LakeError(f"in the lake {str(self.root)!r}, {name!r} is a symbolic link that leads out of it")
+
+    def staging(self, run_id: str) -> Path:
+        """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
+        return self.root / CONTROL / "runs" / run_id / "staging"
+
+    def partition(self, lane: Lane, logical_date: str) -> str:
+        """The hive path of a lane, relative to the lake."""
+        return f"entity={lane.entity}/instance={lane.instance}/dt={logical_date}"
+
+    def clear_staging(self, run_id: str) -> None:
+        """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
+        shutil.rmtree(self.staging(run_id), ignore_errors=True)
+        with suppress(OSError):
+            self.staging(run_id).parent.rmdir()
+
+    def latest(self) -> dict[str, Any] | None:
+        """The manifest of the newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
+        place = POINTER
+        if not os.path.lexists(self.root / place):
+            return None
+        try:
+            named = orjson.loads((self.root / place).read_bytes())["manifest"]
+            if not MANIFEST.fullmatch(named):
+                raise ValueError("no name of a manifest")  # noqa: TRY301  told like all else that is damaged
+            place = f"{CONTROL}/{named}"
+            raw = (self.root / place).read_bytes()
+            read_snapshot(raw, PurePosixPath(named).stem)
+            manifest: dict[str, Any] = orjson.loads(raw)
+        except ManifestNewer:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, ManifestError) as error:
+            told = f"the newest snapshot of the lake {str(self.root)!r} cannot be read: {place}"
+            raise NewestDamaged(told) from error
+        return manifest
+
+    def latest_run(self) -> str | None:
+        """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
+        latest = self.latest()
+        return None if latest is None else str(latest["run_id"])
+
+    @property
+    def lock(self) -> Path:
+        """Who holds this file locked may write."""
+        return self.root / CONTROL / "lock"
+
+    def manifest_name(self, run_id: str) -> str:
+        """Where a run's manifest is, relative to the lake."""
+        return manifest_name(run_id)
+
+    def journal(self, run_id: str) -> Path:
+        """The journal of a run."""
+        return self.root / CONTROL / "runs" / run_id / "journal"
+
+    def timeline(self, run_id: str) -> Path:
+        """What happened when during a run, beside its journal."""
+        return self.journal(run_id).with_name("timeline.json")
+
+    def report(self, run_id: str) -> Path:
+        """The report of a run, beside its journal."""
+        return self.journal(run_id).with_name("report.html")
+
+    def runs(self) -> list[str]:
+        """Runs that have a journal, newest first."""
+        return sorted((path.parent.name for path in (self.root / CONTROL / "runs").glob("*/journal")), reverse=True)
+
+    def _letters(self, run_id: str, lane: Lane) -> Path:
+        return self.root / dead_letters_path(run_id, lane)
+
+    def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
+        """Keep records that could not be read, with their raw bytes, where a person can look at them.
+
+        Returns how long the lane's file is now, in bytes.
+        """
+        lines = b"".join(orjson.dumps(_letter(lane, one)) + b"\n" for one in letters)
+        with storage_errors("keep dead letters"):
+            return append(self._letters(run_id, lane), lines)
+
+    def trim_letters(self, run_id: str, lane: Lane, size: int) -> None:
+        """Cut off dead letters of pages that will be asked again."""
+        path = self._letters(run_id, lane)
+        with storage_errors("keep dead letters"):
+            if path.exists() and path.stat().st_size > size:
+                os.truncate(path, size)
+
+    def publish(
+        self,
+        run: RunFacts,
+        outcomes: Sequence[Outcome],
+        *,
+        finished_at: str,
+        restricted: bool = False,
+        apart: Collection[Lane] = (),
+    ) -> str:
+        """Make this run the newest snapshot; returns the manifest's path relative to the lake.
+
+        A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
+        those that stand `apart`.
+
+        Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
+        one, and a glob never sees a part that no manifest names. Raises: StorageError.
+        """
+        entries = self._entries(outcomes, restricted=restricted, apart=apart)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "run_id": run.run_id,
+            "logical_date": run.logical_date,
+            "as_of": run.as_of,
+            "started_at": run.started_at,
+            "finished_at": finished_at,
+            "axsync_version": run.axsync_version,
+            "verdict": worst([o.verdict for o in outcomes]),
+            "lanes": entries,
+        }
+        name = f"snapshots/{run.run_id}.json"
+        with storage_errors("publish the snapshot"):
+            content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+            replace_file(self.root / CONTROL / name, content, self.file_mode)
+            for outcome in outcomes:
+                self._move_in(run, outcome)
+            pointer = orjson.dumps({"run_id": run.run_id, "manifest": name})
+            replace_file(self.root / CONTROL / "latest.json", pointer, self.file_mode)
+            for outcome in outcomes:
+                if outcome.columns:
+                    self._remove_superseded(run, outcome)
+        return f"{CONTROL}/{name}"
+
+    def _entries(
+        self, outcomes: Sequence[Outcome], *, restricted: bool, apart: Collection[Lane]
+    ) -> list[dict[str, Any]]:
+        before = self.latest() or {"lanes": [], "run_id": None}
+        older = {(e["instance"], e["entity"]): {"from_run": before["run_id"]} | e for e in before["lanes"]}
+        entries = [lane_entry(o, _stand_in(o, older)) for o in outcomes]
+        asked = {(o.lane.instance, o.lane.entity) for o in outcomes}
+        left = [lane for lane in older if lane not in asked and (restricted or Lane(*lane) in apart)]
+        return entries + [older[lane] | {"reason": NOT_ASKED} for lane in left if older[lane].get("files")]
+
+    def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
+        """Parts to their place. A partition that is new appears whole, since its folder is moved."""
+        if not outcome.parts:
+            return
+        partition = self.partition(outcome.lane, run.logical_date)
+        staged, place = self.staging(run.run_id) / partition, self.root / partition
+        self._stay_inside(place)
+        make_folder(place.parent, self.folder_mode)
+        names = {PurePosixPath(part.path).name for part in outcome.parts}
+        if not place.exists() and {path.name for path in staged.iterdir()} == names:
+            staged.rename(place)
+            fsync_folder(place.parent)
+            return
+        make_folder(place, self.folder_mode)
+        for name in sorted(names):
+            if (staged / name).exists() or not (place / name).exists():  # an interrupted publication may be repeated
+                (staged / name).rename(place / name)
+        fsync_folder(place)
+
+    def _stay_inside(self, place: Path) -> None:
+        """Raises: StorageError, where a link appeared while the run lasted."""
+        if not place.resolve().is_relative_to(self.root.resolve()):
+            raise StorageError(f"cannot publish the snapshot: {str(place)!r} leads out of the lake")
+
+    def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
+        folder = self.root / self.partition(outcome.lane, run.logical_date)
+        kept = {PurePosixPath(part.path).name for part in outcome.parts}
+        for path in folder.glob(PARTS):
+            if path.name not in kept:
+                path.unlink()
+
+
+def _links(root: Path) -> Iterator[Path]:
+    """The symbolic links among the folders and files of a lake that axsync writes to."""
+    control = root / CONTROL
+    for path in (control, *(control / name for name in ("runs", "snapshots", "latest.json", "lock"))):
+        if path.is_symlink():
+            yield path
+    if root.is_dir():
+        yield from _partition_links(root, LEVELS)
+
+
+def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
+    with os.scandir(folder) as found:
+        for entry in found:
+            if not entry.name.startswith(levels[0]):
+                continue
+            if entry.is_symlink():
+                yield Path(entry.path)
+            elif len(levels) > 1 and entry.is_dir():
+                yield from _partition_links(Path(entry.path), levels[1:])
+
+
+def dead_letters_path(run_id: str, lane: Lane) -> str:
+    """The file with the records of a lane that could not be read, relative to the lake."""
+    return f"{CONTROL}/runs/{run_id}/dead_letters/{lane.instance}.{lane.entity}.jsonl"
+
+
+def _stand_in(outcome: Outcome, older: Mapping[tuple[str, str], dict[str, Any]]) -> dict[str, Any] | None:
+    """A lane without columns of its own has read nothing whole; what was there before stays readable."""
+    if outcome.columns:
+        return None
+    entry = older.get((outcome.lane.instance, outcome.lane.entity))
+    return entry if entry and entry.get("files") else None
+
+
+def _letter(lane: Lane, letter: DeadLetter) -> dict[str, Any]:
+    raw = base64.b64encode(letter.raw).decode()
+    return {
+        "instance": lane.instance,
+        "entity": lane.entity,
+        "page": letter.page,
+        "position": letter.position,
+        "reason": letter.reason,
+        "raw_base64": raw,
+    }

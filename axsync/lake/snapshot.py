@@ -1,0 +1,147 @@
+"""A published run as its manifest has it, read and checked.
+
+A manifest may be as old as the lake and may have been touched since, so that nothing in it is taken on trust: what
+does not have the promised form is refused with one sentence, here and nowhere later.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from axsync.errors import ManifestError, ManifestNewer
+from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, manifest_name
+from axsync.model import Lane
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Form = TypeVar("Form")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRecord:
+    """How many values of a field were rescued, and the type of one of them."""
+
+    rescued: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file of a lane; `path` is relative to the lake."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneRecord:
+    """One lane as a manifest has it, without its columns."""
+
+    instance: str
+    entity: str
+    verdict: str
+    reason: str | None
+    api: str | None
+    server_version: str | None
+    discovery: Mapping[str, str | None]
+    count_before: int | None
+    count_after: int | None
+    rows: int
+    distinct_ids: int
+    duplicates: int
+    repaired: int
+    missing: int = 0
+    rescued_values: int
+    dead_letters: int
+    pages: int
+    requests: int
+    retries: int
+    bytes: int
+    seconds: float = 0.0
+    drift: Mapping[str, DriftRecord]
+    notices: tuple[str, ...] = ()
+    files: tuple[FileRecord, ...]
+    from_run: str | None = None
+
+    @property
+    def lane(self) -> Lane:
+        return Lane(self.instance, self.entity)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another run read it, which this one was not to do; its numbers are those of that run."""
+        return self.from_run is not None and self.reason == NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One published run as its manifest has it."""
+
+    run_id: str
+    logical_date: str
+    as_of: str | None
+    started_at: Moment
+    finished_at: Moment
+    axsync_version: str
+    verdict: str
+    lanes: tuple[LaneRecord, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows that the run brought; those of an older run that stand in for a lane do not count."""
+        return sum(lane.rows for lane in self.lanes if not lane.elsewhere)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took; a clock that was set back makes it 0."""
+        return max((self.finished_at - self.started_at).total_seconds(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    format_version: int
+
+
+def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
+    """The snapshot that these bytes tell of. Raises: ManifestError."""
+    try:
+        # First and alone: of a newer version nothing else is known.
+        version = decoded(raw, _Version).format_version
+        snapshot = decoded(raw, Snapshot) if version == FORMAT_VERSION else None
+    except ValueError as error:
+        raise damaged(run_id) from error
+    if version > FORMAT_VERSION:
+        told = f"format version {version}, and this axsync reads no newer one than {FORMAT_VERSION}"
+        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}", file=manifest_name(run_id))
+    if snapshot is None or snapshot.run_id != run_id or not _inside(snapshot):
+        raise damaged(run_id)
+    return snapshot
+
+
+def _inside(snapshot: Snapshot) -> bool:
+    """Whether all of its files are in the lake."""
+    paths = (PurePosixPath(file.path) for lane in snapshot.lanes for file in lane.files)
+    return not any(path.is_absolute() or ".." in path.parts or not path.parts for path in paths)
+
+
+def damaged(run_id: str) -> ManifestError:
+    """A manifest that does not have the promised form."""
+    return ManifestError(f"the manifest of run {run_id!r} is damaged", file=manifest_name(run_id))
+
+
+def decoded(raw: bytes, form: type[Form]) -> Form:
+    """Raises: ValueError, whatever is wrong with the bytes."""
+    try:
+        return msgspec.json.decode(raw, type=form)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def iso(moment: datetime) -> str:
+    """The moment as manifests write it."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,5 +1,0 @@
-"""Making a run's staged parts the newest snapshot, in steps that can each be repeated."""
-
-from axsync.publish.lake import Lake, RunFacts
-
-__all__ = ["Lake", "RunFacts"]

@@ -1,0 +1,65 @@
+"""Looks at instances that write nothing: what is there, which fields there are."""
+
+from collections.abc import Mapping, Sequence
+
+from axsync.api import KNOWN_ENTITIES
+from axsync.api.titles import title_of
+from axsync.client.source import Source
+from axsync.engine.lane_walk import together
+from axsync.errors import NotOffered, ServerError, UnknownEntity
+from axsync.events import Observer
+from axsync.runs.instances import open_sources
+from axsync.runs.lane_selection import offered
+from axsync.runs.report import EntityRow, FieldRow
+from axsync.runs.setup import all_of
+from axsync.schema.fields import make_columns, type_text
+from axsync.schema.selection import closest, select_fields
+from axsync.settings import Settings
+
+
+async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:
+    """The entity types that each instance offers, with counts. Raises: ConfigError, ServerError."""
+    async with open_sources(settings, all_of(observers)) as sources:
+        found = await together([offered(source) for source in _alive(sources).values()])
+    rows = zip(_alive(sources).values(), found, strict=True)
+    return tuple(_entity_row(source, e, c) for source, types in rows for e, c in sorted(types.items()))
+
+
+def _entity_row(source: Source, entity: str, found: int | ServerError | None) -> EntityRow:
+    title = title_of(entity, source.titles.get(entity, ""))
+    if isinstance(found, ServerError):
+        return EntityRow(source.name, entity, None, f"{found}", title)
+    return EntityRow(source.name, entity, found, title=title)
+
+
+def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
+    """The instances that answer. Raises: the error of one that does not."""
+    for source in sources.values():
+        if isinstance(source, ServerError):
+            raise source
+    return {name: s for name, s in sources.items() if isinstance(s, Source)}
+
+
+async def fields(settings: Settings, entity: str, *, observers: Sequence[Observer] = ()) -> tuple[FieldRow, ...]:
+    """The field catalogue of an entity type, or of that of a table. Raises: ConfigError, UnknownEntity, ServerError."""
+    rows: list[FieldRow] = []
+    async with open_sources(settings, all_of(observers)) as sources:
+        for name, source in _alive(sources).items():
+            rows += await _fields(name, source, settings.asked(entity))
+    return tuple(rows)
+
+
+async def _fields(instance: str, source: Source, entity: str) -> list[FieldRow]:
+    try:
+        catalogue = await source.fields(entity)
+    except NotOffered as error:
+        if error.status != 404:
+            raise
+        near = closest(entity, source.listed or KNOWN_ENTITIES)
+        raise UnknownEntity(entity, instance=instance, nearest=near) from error
+    listed = select_fields(catalogue, "full").fields
+    columns = make_columns(listed)
+    return [
+        FieldRow(instance, f.name, c.name, type_text(c.kind), f.title, f.adapter)
+        for f, c in zip(listed, columns, strict=True)
+    ]

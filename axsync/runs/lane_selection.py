@@ -1,0 +1,168 @@
+"""Which lanes there are to choose from: what each instance offers, and what the settings name."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
+
+from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, is_system
+from axsync.client.source import POLL_TOTAL, Source
+from axsync.engine.lane_walk import together
+from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable
+from axsync.model import Lane
+from axsync.schema.selection import choose_lanes, closest, closest_field, refuse_misnamed, select_fields
+from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings
+
+EVERYWHERE = frozenset({"devices", "users"})
+"""Every instance has them, so what is refused about them is the question."""
+
+HEARD_OF = (*KNOWN_ENTITIES, *SYSTEM_TABLES)
+"""Names that are tried where somebody gives them. Administrators' tables are read in no other case."""
+
+_OF_LISTINGS = frozenset({"type", "page_size", "max_columns", "proof"})
+"""What can be said of an administrators' table; everything else concerns assets."""
+
+
+def refuse_misplaced(settings: Settings, named: Sequence[str] | None = None) -> None:
+    """Refuse what cannot be asked of an administrators' table. `named` are the tables of this run.
+
+    What is said of every type in [entities.default] does not concern these tables and is no mistake.
+    Raises: ConfigError.
+    """
+    for table in settings.run.entities if named is None else named:
+        if settings.run.as_of is not None and is_system(settings.asked(table)):
+            raise ConfigError(f"as_of: Axonius keeps no history of {table}; read it in a run of its own, without as_of")
+    neutral = EntitySettings()
+    general = settings.entities.get(DEFAULT_ENTITY, neutral)
+    for table, wish in settings.entities.items():
+        for key in (one.name for one in fields(wish) if is_system(wish.asked(table))):
+            said = getattr(wish, key)
+            if key not in _OF_LISTINGS and said not in (getattr(neutral, key), getattr(general, key)):
+                told = f"{key} cannot be set, since {wish.asked(table)} is always copied whole"
+                raise ConfigError(f"[entities.{table}]: {told}")
+
+
+async def chosen_lanes(settings: Settings, sources: Mapping[str, Source]) -> tuple[Lane, ...]:
+    """The lanes that a run with these settings would walk.
+
+    Raises: UnknownEntity; ConfigError where a table is for a type, or for a saved query, that is nowhere to be found;
+        ServerError.
+    """
+    offered = await together([_offered(settings, source) for source in sources.values()])
+    return await lanes_among(settings, sources, dict(zip(sources, offered, strict=True)))
+
+
+async def lanes_among(
+    settings: Settings, sources: Mapping[str, Source], named: Mapping[str, Collection[str]]
+) -> tuple[Lane, ...]:
+    """The same, where it is known what each instance offers. Raises: as `chosen_lanes`."""
+    refuse_misplaced(settings)
+    heard = dict.fromkeys((*(e for types in named.values() for e in types), *HEARD_OF))
+    refuse_misnamed(settings.tables, heard)
+    configured = [e for e in settings.entities if e != DEFAULT_ENTITY]
+    offered = {name: _with_tables(settings, types) for name, types in named.items()}
+    lanes = choose_lanes(settings.run.entities, offered, configured=configured, heard_of=HEARD_OF)
+    if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type, or the saved query
+        await _refuse_unheard({e: settings.asked(e) for e in configured}, heard, sources)
+        await _refuse_queries(settings, lanes, sources)
+    await _refuse_details(settings, lanes, sources)
+    return lanes
+
+
+def _with_tables(settings: Settings, types: Collection[str]) -> tuple[str, ...]:
+    """The types that an instance offers, and the tables with names of their own that ask for one of them."""
+    return (*types, *(name for name, entity in settings.tables.items() if entity in types))
+
+
+def refuses_type(source: Source, entity: str, error: ServerError, *, plain: bool) -> bool:
+    """Whether a 4xx, to a count or a first page, means that this instance has no such type.
+
+    It does so for types that the server's own list lacks. Where it has no list, a refusal may be about the question as
+    well, so that has to be `plain`: without a query that somebody wrote.
+    """
+    refused = isinstance(error, BadRequest) and 400 <= (error.status or 0) < 500  # HTTP: errors of whoever asks
+    if is_system(entity):
+        return refused
+    lacking = entity not in source.listed if source.listed else plain and entity not in EVERYWHERE
+    return refused and lacking
+
+
+async def offered(
+    source: Source, wanted: Sequence[str] = (), *, patience: float = POLL_TOTAL
+) -> dict[str, int | ServerError | None]:
+    """Entity type → its count, or why it cannot be read.
+
+    Asks for the wanted types, or for all that are listed or known; a type that was only tried and is unknown to the
+    server is left out.
+    """
+    names = wanted or source.listed or KNOWN_ENTITIES
+    found = await together([source.count_or_error(name, patience) for name in names])
+    sure = source.listed or ()
+    return {n: c for n, c in zip(names, found, strict=True) if n in sure or not _is_unknown(c)}
+
+
+def _is_unknown(found: int | ServerError | None) -> bool:
+    return isinstance(found, NotOffered) and found.status == 404
+
+
+async def _offered(settings: Settings, source: Source) -> tuple[str, ...]:
+    if source.listed is not None:
+        return source.listed
+    named = asked_types(settings)
+    assets = [entity for entity in named if not is_system(entity)]
+    return () if named and not assets else tuple(await offered(source, assets))
+
+
+def asked_types(settings: Settings) -> tuple[str, ...]:
+    """The entity types at Axonius that the run names; none where it names none."""
+    return tuple(dict.fromkeys(settings.asked(name) for name in settings.run.entities))
+
+
+async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sources: Mapping[str, Source]) -> None:
+    """Raises: ConfigError for a table whose type no instance knows. A list may be short of one, so each is asked.
+
+    `tables` is table → entity type.
+    """
+    unheard = tuple(dict.fromkeys(entity for entity in tables.values() if entity not in heard))
+    if not unheard:
+        return
+    found = await together([offered(source, unheard, patience=0) for source in sources.values()])
+    there = {entity for types in found for entity, count in types.items() if not isinstance(count, BadRequest)}
+    for table, entity in tables.items():
+        if entity in unheard and entity not in there:
+            near = closest(entity, heard)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise ConfigError(f"[entities.{table}]: {_all(sources)} no entity type {entity!r}{hint}")
+
+
+async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
+    """Raises: ConfigError for a saved query that no instance has for the type of its table."""
+    for table in dict.fromkeys(lane.entity for lane in lanes):
+        wish = settings.entity(table)
+        if is_system(wish.asked(table)):
+            continue
+        asking = [sources[lane.instance] for lane in lanes if lane.entity == table and wish.saved_query]
+        why = await together([source.lacks_query(wish.saved_query, wish.asked(table)) for source in asking])
+        if why and all(why):
+            raise ConfigError(f"saved_query of {table}: {why[0]}")
+
+
+async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
+    """Raises: ConfigError for details of a field that is not selected, as far as the catalogue can be read."""
+    for lane in lanes:
+        wish = settings.entity(lane.entity)
+        asked = wish.asked(lane.entity)
+        if not wish.details or is_system(asked):
+            continue
+        try:
+            catalogue = await sources[lane.instance].fields(asked)
+        except (BadRequest, BadAnswer, NotOffered, Unreachable):
+            continue  # the lane says what is wrong with it
+        found = select_fields(catalogue, wish.fields, entity=asked, extra=wish.extra_fields, details=wish.details)
+        for name in found.lacking:
+            near = closest_field(name, [f.name for f in found.fields])
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise ConfigError(f"[entities.{lane.entity}] details: {name!r} is not among the selected fields{hint}")
+
+
+def _all(names: Collection[str]) -> str:
+    listed = ", ".join(repr(name) for name in names)
+    return f"instance {listed} offers" if len(names) == 1 else f"instances {listed} offer"

@@ -1,0 +1,179 @@
+"""What a run's journal remembers: a fold over its records.
+
+run_opened      facts of the run, the plan it belongs to
+lanes_chosen    what it will walk; again, when an instance answers that did not at first
+lane_pinned     a lane's question, columns and first count: never asked or guessed again
+part_sealed     a part is durable; which pages it holds, what drifted in them
+pages_buried    pages of which nothing but dead letters came
+part_lost       a part is not there any more, or cut; its pages are asked again
+part_replaced   a part was written anew without rows that came again later
+lane_restarted  what the lane had is void
+lane_closed     its outcome
+published       the snapshot is in place; lanes that failed may still be resumed
+finished        nothing is left to do
+abandoned       a fresh run was asked for, or the run is too old to go on
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from axsync.lake.journal import Record
+from axsync.lake.publish import RunFacts
+from axsync.model import Lane, Outcome, PageSpan, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a lane cost so far, over all processes that worked on it."""
+
+    pages: int = 0
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class LaneMemory:
+    """One lane: what was settled, which parts are durable, how it ended."""
+
+    pinned: Record | None = None
+    parts: list[Part] = field(default_factory=list)
+    buried: list[PageSpan] = field(default_factory=list)
+    letters: int = 0
+    letters_size: int = 0  # bytes of the dead-letter file that belong to durable pages
+    duplicates: int = 0
+    outcome: Outcome | None = None
+    spent: Spent = field(default_factory=Spent)
+
+    @property
+    def spans(self) -> list[PageSpan]:
+        """All pages that need not be asked again."""
+        return [span for part in self.parts for span in part.pages] + self.buried
+
+
+@dataclass(slots=True)
+class RunMemory:
+    """One run."""
+
+    facts: RunFacts | None = None
+    plan: str = ""
+    lanes: dict[Lane, LaneMemory] = field(default_factory=dict)
+    published: bool = False
+    over: bool = False  # finished or abandoned
+    finished: bool = False
+
+
+def fold(records: Iterable[Record]) -> RunMemory:
+    """The state that these records lead to."""
+    memory = RunMemory()
+    for record in records:
+        _STEPS[record["event"]](memory, record)
+    return memory
+
+
+def lose(memory: RunMemory, lane: Lane, path: str) -> Record:
+    """Forget a part that is gone; returns the record that says so."""
+    lost = record("part_lost", lane, path=path)
+    _STEPS["part_lost"](memory, lost)
+    return lost
+
+
+def _opened(memory: RunMemory, record: Record) -> None:
+    memory.facts, memory.plan = msgspec.convert(record["facts"], RunFacts), record["plan"]
+
+
+def _chosen(memory: RunMemory, record: Record) -> None:
+    memory.lanes |= {msgspec.convert(lane, Lane): LaneMemory() for lane in record["lanes"]}
+
+
+def _published(memory: RunMemory, record: Record) -> None:
+    del record
+    memory.published = True
+
+
+def _finished(memory: RunMemory, record: Record) -> None:
+    del record
+    memory.finished = memory.over = True
+
+
+def _abandoned(memory: RunMemory, record: Record) -> None:
+    del record
+    memory.over = True
+
+
+def _lane(step: Callable[[LaneMemory, Record], None]) -> Callable[[RunMemory, Record], None]:
+    def apply(memory: RunMemory, record: Record) -> None:
+        step(memory.lanes[msgspec.convert(record["lane"], Lane)], record)
+
+    return apply
+
+
+def _pinned(lane: LaneMemory, record: Record) -> None:
+    lane.pinned = record["pinned"]
+
+
+def _sealed(lane: LaneMemory, record: Record) -> None:
+    part = msgspec.convert(record["part"], Part)
+    lane.parts.append(part)
+    lane.letters += part.letters
+    lane.letters_size = record["letters_size"]
+    lane.spent = msgspec.convert(record["spent"], Spent) if "spent" in record else lane.spent
+
+
+def _lost(lane: LaneMemory, record: Record) -> None:
+    gone = [part for part in lane.parts if part.path == record["path"]]
+    lane.parts = [part for part in lane.parts if part.path != record["path"]]
+    lane.letters -= sum(part.letters for part in gone)
+    lane.outcome = None
+
+
+def _buried(lane: LaneMemory, record: Record) -> None:
+    lane.buried.append(msgspec.convert(record["span"], PageSpan))
+    lane.letters += record["letters"]
+    lane.letters_size = record["letters_size"]
+
+
+def _replaced(lane: LaneMemory, record: Record) -> None:
+    place = next(i for i, part in enumerate(lane.parts) if part.path == record["old"])
+    lane.parts[place] = msgspec.convert(record["part"], Part)
+    lane.duplicates += record["duplicates"]
+
+
+def _restarted(lane: LaneMemory, record: Record) -> None:
+    del record
+    lane.pinned, lane.outcome = None, None
+    lane.parts, lane.buried, lane.letters, lane.letters_size, lane.duplicates = [], [], 0, 0, 0
+
+
+def _closed(lane: LaneMemory, record: Record) -> None:
+    lane.outcome = msgspec.convert(record["outcome"], Outcome)
+
+
+_STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
+    "run_opened": _opened,
+    "lanes_chosen": _chosen,
+    "lane_pinned": _lane(_pinned),
+    "part_sealed": _lane(_sealed),
+    "pages_buried": _lane(_buried),
+    "part_lost": _lane(_lost),
+    "part_replaced": _lane(_replaced),
+    "lane_restarted": _lane(_restarted),
+    "lane_closed": _lane(_closed),
+    "published": _published,
+    "finished": _finished,
+    "abandoned": _abandoned,
+}
+
+
+def record(event: str, lane: Lane | None = None, **facts: Any) -> Record:  # any value of the model
+    """A journal record of plain JSON values."""
+    named = {} if lane is None else {"lane": msgspec.to_builtins(lane)}
+    return {"event": event, **named, **{key: msgspec.to_builtins(value) for key, value in facts.items()}}
+
+
+def merged_ranges(spans: Sequence[PageSpan]) -> list[tuple[int, int]]:
+    """The row ranges that these pages cover, as an offset walk counts them."""
+    return sorted((s.offset, s.offset + s.served) for s in spans if s.served)

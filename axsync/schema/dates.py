@@ -1,0 +1,204 @@
+"""The forms in which dates are served, each with a short name that the manifest keeps.
+
+    rfc1123            Mon, 02 Nov 2026 10:11:12 GMT
+    iso:T:6:Z          2026-11-02T10:11:12.123456Z
+    iso:S:0:none       2026-11-02 10:11:12
+    iso:T:3:+00:00     2026-11-02T10:11:12.123+00:00
+    day                2026-11-02
+
+Two forms are numbers, and are read and written by `of_epoch` and `to_epoch`: `epoch` and `epoch_ms`, the seconds or
+milliseconds since 1970.
+
+An instant is an integer: microseconds since 1970-01-01 00:00 UTC. A text without a zone means UTC.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from axsync.schema.fields import EPOCHS, RFC1123
+
+DAY: Final = "day"
+
+EPOCH_MICROS: Final = dict(zip(EPOCHS, (1_000_000, 1_000), strict=True))
+"""Form of a number → how many microseconds one of it is."""
+
+_MICRO = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_DAY_MICROS = 86_400_000_000
+_FIRST = (1 - _EPOCH_DAY) * _DAY_MICROS  # 0001-01-01
+_LAST = (date(9999, 12, 31).toordinal() - _EPOCH_DAY + 1) * _DAY_MICROS - 1
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH = {name: number for number, name in enumerate(_MONTHS, 1)}
+
+_ISO = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)(?P<sep>[T ])(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<frac>\d{3}|\d{6}))?(?P<zone>Z|\+00:00)?",
+    re.ASCII,
+)
+_MINUTES = {f"{m // 60:02}:{m % 60:02}:": m * 60_000_000 for m in range(24 * 60)}
+_SECONDS = {f"{s:02}": s * 1_000_000 for s in range(60)}
+_LOOSE_RFC = re.compile(
+    r"(?:[A-Za-z]{3,9},? *)?(\d{1,2})[ -]([A-Za-z]{3})[ -](\d{4}) (\d\d:\d\d:\d\d) *(GMT|UTC|UT|Z|[+-]\d{4})?", re.ASCII
+)
+_LOOSE_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,12}))? ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+)
+_FORM = re.compile(r"iso:([TS]):([036]):(none|Z|\+00:00)")
+
+
+def form_of(texts: Iterable[str]) -> str | None:
+    """The most frequent form among these texts, None where none of them is in a known form."""
+    seen = Counter(form for form in map(exact_form, texts) if form)
+    return seen.most_common(1)[0][0] if seen else None
+
+
+def exact_form(text: str) -> str | None:
+    """The one form that gives back this very text, None where there is none."""
+    form = _shape(text)
+    return form if form and parse(text, form) is not None else None
+
+
+def parse(text: str, form: str) -> int | None:
+    """The instant, iff writing it in `form` gives back this very text."""
+    if form == RFC1123:
+        return _instant(_rfc_days(text[:17]), text[17:25]) if text[25:] == " GMT" else None
+    if form == DAY:
+        return _instant(_iso_days(text), "00:00:00")
+    separator, digits, zone = _layout(form)
+    point = 20 + digits if digits else 19
+    if len(text) != point + len(zone) or not text.endswith(zone) or text[10] != separator:
+        return None
+    if digits and text[19] != ".":
+        return None
+    return _instant(_iso_days(text[:10]), text[11:19], text[20:point])
+
+
+def parse_any(text: str) -> int | None:
+    """The instant that a date in any known form means, wrong weekdays and zone offsets included."""
+    if match := _LOOSE_ISO.fullmatch(text):
+        day, minutes, seconds, fraction, zone = match.groups(default="")
+        clock = (minutes or "00:00") + (seconds or ":00")
+        return _shifted(_instant(_iso_days(day), clock, fraction), zone)
+    if match := _LOOSE_RFC.fullmatch(text):
+        day, month, year, clock, zone = match.groups(default="")
+        return _shifted(_instant(_days(year, _MONTH.get(month.title(), 0), day), clock), zone)
+    return None
+
+
+def epoch_form(value: object) -> str | None:
+    """The form of a number that may be a moment between 1973 and 2286: seconds or milliseconds since 1970."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    seconds, millis = EPOCHS
+    return seconds if 10**8 <= value < 10**10 else millis if 10**11 <= value < 10**13 else None
+
+
+def of_epoch(value: int, form: str) -> int | None:
+    """The instant of a number in this form; None beyond the years 1 to 9999."""
+    instant = value * EPOCH_MICROS[form]
+    return instant if _FIRST <= instant <= _LAST else None
+
+
+def to_epoch(micros: int, form: str) -> int:
+    """The number in this form."""
+    return micros // EPOCH_MICROS[form]
+
+
+def epoch_bounds(form: str) -> tuple[int, int]:
+    """The smallest and the largest number in this form."""
+    unit = EPOCH_MICROS[form]
+    return -(-_FIRST // unit), _LAST // unit
+
+
+def write(micros: int, form: str) -> str:
+    """The instant as text in this form; what the form cannot say is cut off."""
+    moment = _EPOCH + micros * _MICRO
+    clock = f"{moment.hour:02}:{moment.minute:02}:{moment.second:02}"
+    if form == RFC1123:
+        named = f"{_WEEKDAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]}"
+        return f"{named} {moment.year:04} {clock} GMT"
+    day = f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
+    return day if form == DAY else _write_iso(day, clock, f"{moment.microsecond:06}", form)
+
+
+def micros_of(moment: datetime) -> int:
+    """The instant of a datetime by integer arithmetic; one without a zone means UTC."""
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICRO
+
+
+def _write_iso(day: str, clock: str, fraction: str, form: str) -> str:
+    separator, digits, zone = _layout(form)
+    return f"{day}{separator}{clock}{'.' if digits else ''}{fraction[:digits]}{zone}"
+
+
+def _shape(text: str) -> str | None:
+    if text.endswith(" GMT"):
+        return RFC1123
+    if len(text) == len("2026-11-02"):
+        return DAY
+    match = _ISO.fullmatch(text)
+    return _shape_of(match) if match else None
+
+
+def _shape_of(match: re.Match[str]) -> str:
+    separator = "T" if match["sep"] == "T" else "S"
+    return f"iso:{separator}:{len(match['frac'] or '')}:{match['zone'] or 'none'}"
+
+
+def _instant(days: int | None, clock: str, fraction: str = "") -> int | None:
+    minutes, seconds = _MINUTES.get(clock[:6]), _SECONDS.get(clock[6:])
+    if days is None or minutes is None or seconds is None:
+        return None
+    instant = days * _DAY_MICROS + minutes + seconds
+    if not fraction:
+        return instant
+    return instant + int(fraction[:6].ljust(6, "0")) if fraction.isascii() and fraction.isdigit() else None
+
+
+@lru_cache
+def _layout(form: str) -> tuple[str, int, str]:
+    """Separator, digits of the fraction, zone."""
+    match = _FORM.fullmatch(form)
+    if match is None:
+        raise ValueError(f"{form!r} is not the name of a date form")
+    return match[1].replace("S", " "), int(match[2]), match[3].replace("none", "")
+
+
+def _shifted(micros: int | None, zone: str) -> int | None:
+    if micros is None or zone[:1] not in ("+", "-"):
+        return micros
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    micros -= (minutes if zone[0] == "+" else -minutes) * 60_000_000
+    return micros if _FIRST <= micros <= _LAST else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _rfc_days(text: str) -> int | None:
+    """Days since 1970 of `Mon, 02 Nov 2026 `, weekday checked."""
+    match = re.fullmatch(r"([A-Z][a-z]{2}), (\d\d) ([A-Z][a-z]{2}) (\d{4}) ", text, re.ASCII)
+    if match is None:
+        return None
+    weekday, day, month, year = match.groups()
+    days = _days(year, _MONTH.get(month, 0), day)
+    return days if days is not None and _WEEKDAYS[(days + 3) % 7] == weekday else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _iso_days(text: str) -> int | None:
+    """Days since 1970 of `2026-11-02`."""
+    match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text, re.ASCII)
+    return _days(match[1], int(match[2]), match[3]) if match else None
+
+
+def _days(year: str, month: int, day: str) -> int | None:
+    try:
+        return date(int(year), month, int(day)).toordinal() - _EPOCH_DAY
+    except ValueError:
+        return None

@@ -1,0 +1,229 @@
+"""`axsync gc`: what of a lake nobody needs any more, and its removal.
+
+Needed is what a kept manifest names, and all of a run that can still be gone on with. Kept are the manifests of the
+latest snapshot, of the newest whole ones, of young ones, and of runs whose files stand in for a lane of a kept one.
+Only what axsync itself has written is ever removed, and nothing at all while a manifest or journal cannot be read.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from axsync.errors import ManifestError, Unsure
+from axsync.lake.durable import fsync_folder, storage_errors
+from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
+from axsync.lake.journal import Journal
+from axsync.lake.lease import hold
+from axsync.lake.manifest import CONTROL
+from axsync.lake.publish import PARTS, Lake
+from axsync.runs.resume import FRESH_ENOUGH
+from axsync.runs.state import RunMemory, record
+from axsync.settings import LakeSettings
+from axsync.snapshots.unpublished import memory_of
+
+Kind = Literal["snapshot", "part", "run", "staging", "draft"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that nobody needs; `path` is relative to the lake."""
+
+    kind: Kind
+    path: str
+    run_id: str | None
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What is left over, whether it was removed, and which snapshots are kept, newest first."""
+
+    leftovers: tuple[Leftover, ...]
+    kept: tuple[str, ...]
+    removed: bool
+
+    @property
+    def bytes(self) -> int:
+        """Of all that is left over."""
+        return sum(leftover.bytes for leftover in self.leftovers)
+
+
+def look(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
+    """What would be removed; nothing is written, no lock is needed. Raises: NoLake, PointerDamaged, Unsure."""
+    inventory = _take_stock(lake, settings, now)
+    return Sweep(tuple(_leftovers(inventory)), tuple(inventory.kept), removed=False)
+
+
+def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
+    """Remove what is left over, alone with the lake. Can be repeated. Raises: as `look`; Busy, StorageError."""
+    look(lake, settings, now)  # so that what is no lake stays none
+    lake.refuse_links()
+    with hold(lake.lock, what=f"the lake {lake.root}", run="gc"):
+        inventory = _take_stock(lake, settings, now)
+        found = tuple(_leftovers(inventory))
+        with storage_errors("clear the lake"):
+            _remove(lake, found, inventory)
+    return Sweep(found, tuple(inventory.kept), removed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inventory:
+    """All that is in a lake, and what of it is needed."""
+
+    lake: Lake
+    snapshots: tuple[Snapshot, ...]  # newest first
+    memories: dict[str, RunMemory]  # run → what its journal says
+    alive: frozenset[str]  # runs that can be gone on with
+    kept: tuple[str, ...]  # runs whose snapshots are kept
+    stand_ins: frozenset[str]  # runs whose files stand in for a lane of a kept snapshot
+    oldest: datetime  # what began later is young
+
+
+def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory:
+    found, memories = _read_all(lake)
+    latest = latest_run(lake)
+    alive = frozenset(run_id for run_id, memory in memories.items() if _alive(memory, now))
+    oldest = now - timedelta(days=settings.keep_days)
+    whole = [s.run_id for s in found if _whole(lake, s)][: settings.keep_snapshots]
+    young = [s.run_id for s in found if s.finished_at >= oldest]
+    wanted = {latest, *whole, *young, *alive}
+    kept = [s for s in found if s.run_id in wanted]
+    stand_ins = frozenset(lane.from_run for s in kept for lane in s.lanes if lane.from_run)
+    return _Inventory(lake, found, memories, alive, tuple(s.run_id for s in kept), stand_ins, oldest)
+
+
+def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
+    """All manifests, and what all journals say. Raises: NoLake; Unsure, with the files that cannot be read."""
+    found, errors = snapshots(lake)
+    memories, wrong = dict[str, RunMemory](), list(errors)
+    for folder in _folders(lake):
+        try:
+            memories[folder.name] = memory_of(lake, folder.name)
+        except ManifestError as error:
+            wrong.append(error)
+    if wrong:
+        why = unreadable(wrong)
+        raise Unsure(f"nothing is removed, since what is still needed cannot be told: {why}") from why
+    return found, memories
+
+
+def _folders(lake: Lake) -> list[Path]:
+    return sorted(path for path in (lake.root / CONTROL / "runs").glob("*") if path.is_dir() and not path.is_symlink())
+
+
+def _alive(memory: RunMemory, now: datetime) -> bool:
+    """Whether the same command would still go on with this run (`runs.resume.find`)."""
+    if memory.facts is None or memory.over:
+        return False
+    return memory.facts.logical_date >= now.date().isoformat() or _began(memory, now) > now - FRESH_ENOUGH
+
+
+def _began(memory: RunMemory, otherwise: datetime) -> datetime:
+    return datetime.fromisoformat(memory.facts.started_at).astimezone(UTC) if memory.facts else otherwise
+
+
+def _whole(lake: Lake, snapshot: Snapshot) -> bool:
+    return all((lake.root / file.path).is_file() for lane in snapshot.lanes for file in lane.files)
+
+
+def _needed(inventory: _Inventory) -> set[str]:
+    """Paths of part files that a kept manifest or a run that can be gone on with names."""
+    kept = [s for s in inventory.snapshots if s.run_id in inventory.kept]
+    named = {file.path for s in kept for lane in s.lanes for file in lane.files}
+    lanes = [lane for run_id in inventory.alive for lane in inventory.memories[run_id].lanes.values()]
+    return named | {part.path for lane in lanes for part in lane.parts}
+
+
+def _leftovers(inventory: _Inventory) -> Iterator[Leftover]:
+    """In the order in which they are to be removed: a manifest goes before its files, so that none lacks any."""
+    yield from _old_snapshots(inventory)
+    yield from _loose_parts(inventory)
+    folders = list(_run_folders(inventory))
+    yield from folders
+    yield from _drafts(inventory.lake, [leftover.path for leftover in folders])
+
+
+def _old_snapshots(inventory: _Inventory) -> Iterator[Leftover]:
+    for snapshot in inventory.snapshots:
+        run_id = snapshot.run_id
+        if run_id not in inventory.kept and run_id not in inventory.stand_ins:
+            name = inventory.lake.manifest_name(run_id)
+            yield Leftover("snapshot", name, run_id, _size(inventory.lake.root / name), "beyond the retention")
+
+
+def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
+    root, needed = inventory.lake.root, _needed(inventory)
+    owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
+    for path in sorted(root.glob(f"entity=*/instance=*/dt=*/{PARTS}")):
+        name = path.relative_to(root).as_posix()
+        if name not in needed and path.is_file():
+            why = "beyond the retention" if name in owners else "no manifest names it"
+            yield Leftover("part", name, owners.get(name), _size(path), why)
+
+
+def _run_folders(inventory: _Inventory) -> Iterator[Leftover]:
+    lake, kept = inventory.lake, {*inventory.kept, *inventory.stand_ins, *inventory.alive}
+    for run_id, memory in inventory.memories.items():
+        staging = lake.staging(run_id)
+        old = _began(memory, inventory.oldest) <= inventory.oldest
+        if run_id not in kept and old:
+            yield _folder_left(lake, "run", staging.parent, "beyond the retention")
+        elif run_id not in inventory.alive and staging.exists():
+            why = "its run is over" if memory.over else "its run was never finished, and is too old to go on"
+            yield _folder_left(lake, "staging", staging, why)
+
+
+def _folder_left(lake: Lake, kind: Kind, folder: Path, why: str) -> Leftover:
+    run_id = folder.name if kind == "run" else folder.parent.name
+    size = sum(_size(path) for path in folder.rglob("*"))
+    return Leftover(kind, folder.relative_to(lake.root).as_posix(), run_id, size, why)
+
+
+def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
+    for path in sorted((lake.root / CONTROL).rglob(".*.draft")):
+        name = path.relative_to(lake.root).as_posix()
+        if path.is_file() and not any(name.startswith(f"{folder}/") for folder in gone):
+            yield Leftover("draft", name, None, _size(path), "a write that was cut short")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size if path.is_symlink() or path.is_file() else 0
+    except FileNotFoundError:  # a run goes on while gc only looks
+        return 0
+
+
+def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) -> None:
+    for leftover in leftovers:
+        path = lake.root / leftover.path
+        match leftover.kind:
+            case "staging":
+                _give_up(lake, path.parent.name, inventory.memories[path.parent.name])
+                shutil.rmtree(path)
+            case "run":
+                shutil.rmtree(path)
+            case "snapshot":
+                path.unlink()
+                fsync_folder(path.parent)
+            case "part" | "draft":
+                path.unlink()
+                _prune(lake.root, path.parent)
+
+
+def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
+    """A run without its staging can never be gone on with, and its journal has to say so first."""
+    if memory.facts is not None and not memory.over:
+        journal = Journal.open(lake.journal(run_id))
+        journal.append(record("abandoned"))
+        journal.close()
+
+
+def _prune(root: Path, folder: Path) -> None:
+    """Remove partition folders that have become empty."""
+    while folder != root and CONTROL not in folder.relative_to(root).parts and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent

@@ -1,0 +1,55 @@
+"""A snapshot that a person named, entity type by entity type, with the columns of its files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from axsync.convert.restore import columns_of
+from axsync.errors import SnapshotGone
+from axsync.lake.history import FoundRun, LaneRecord
+from axsync.lake.missing import replaced_by
+from axsync.lake.publish import Lake
+from axsync.lake.snapshot import damaged
+from axsync.model import ID_FIELD
+from axsync.schema.fields import Column
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSnapshot:
+    """What a snapshot holds of one lane: its record, and the columns of its files."""
+
+    record: LaneRecord
+    columns: tuple[Column, ...]
+
+    @property
+    def id_column(self) -> str:
+        """The column that holds the ids."""
+        return next((column.name for column in self.columns if column.field == ID_FIELD), ID_FIELD)
+
+    @property
+    def rows(self) -> int:
+        """Rows in its files, whichever run brought them."""
+        return sum(file.rows for file in self.record.files)
+
+
+def held_lanes(run: FoundRun) -> tuple[OpenSnapshot, ...]:
+    """The lanes of a snapshot in the order of its manifest. Raises: ManifestError."""
+    try:
+        return tuple(_held(run))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise damaged(run.snapshot.run_id) from error
+
+
+def _held(run: FoundRun) -> Iterator[OpenSnapshot]:
+    for record, entry in zip(run.snapshot.lanes, run.document["lanes"], strict=True):
+        yield OpenSnapshot(record, columns_of({"columns": entry.get("columns") or {}}))
+
+
+def files_of(lake: Lake, run_id: str, held: OpenSnapshot) -> list[Path]:
+    """Where the files of a lane are. Raises: SnapshotGone, where one of them is not."""
+    paths = [lake.root / file.path for file in held.record.files]
+    for file, path in zip(held.record.files, paths, strict=True):
+        if not path.is_file():
+            why = replaced_by(lake, file.path)
+            raise SnapshotGone(f"the snapshot of run {run_id} is no longer whole: {file.path} is missing{why}")
+    return paths

@@ -1,0 +1,66 @@
+"""Runs that have a journal and no snapshot: interrupted ones, and those of which nothing came."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import msgspec
+
+from axsync.errors import ManifestError
+from axsync.lake.history import History, PastRun, past_runs
+from axsync.lake.journal import read
+from axsync.lake.publish import Lake, RunFacts
+from axsync.runs.state import RunMemory, fold
+
+
+def all_runs(lake: Lake) -> History:
+    """The runs of a lake, newest first, also those without a snapshot. What cannot be read hides nothing else.
+
+    Raises: NoLake.
+    """
+    history = past_runs(lake)
+    published = {run.run_id for run in history.runs}
+    found, errors = list(history.runs), list(history.errors)
+    for one in _others(lake, published):
+        if isinstance(one, ManifestError):
+            errors.append(one)
+        else:
+            found.append(one)
+    found.sort(key=lambda run: run.run_id, reverse=True)  # as `past_runs` does it
+    return replace(history, runs=tuple(found), errors=tuple(errors))
+
+
+def _others(lake: Lake, published: set[str]) -> Iterator[PastRun | ManifestError]:
+    for run_id in lake.runs():
+        # One that has a manifest which cannot be read is told of already.
+        if run_id not in published and not (lake.root / lake.manifest_name(run_id)).exists():
+            try:
+                memory = memory_of(lake, run_id)
+            except ManifestError as error:
+                yield error
+                continue
+            if memory.facts is not None:
+                yield _unpublished(memory.facts, memory)
+
+
+def memory_of(lake: Lake, run_id: str) -> RunMemory:
+    """What the journal of a run says. Raises: ManifestError where it cannot be understood."""
+    try:
+        return fold(read(lake.journal(run_id)))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
+        file = lake.journal(run_id).relative_to(lake.root).as_posix()
+        raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=file) from error
+
+
+def _unpublished(facts: RunFacts, memory: RunMemory) -> PastRun:
+    return PastRun(
+        run_id=facts.run_id,
+        logical_date=facts.logical_date,
+        as_of=facts.as_of,
+        started_at=facts.started_at,
+        finished_at=None,
+        verdict="given up" if memory.over else "unfinished",
+        lanes=len(memory.lanes),
+        rows=sum(part.rows for lane in memory.lanes.values() for part in lane.parts),
+        seconds=None,
+        latest=False,
+    )

@@ -1,0 +1,215 @@
+"""`axsync verify`: whether the files of a snapshot are still what its manifest says."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from axsync.lake.history import FileRecord, FoundRun, readable
+from axsync.lake.id_index import Hashes, hash_ids, read_ids
+from axsync.lake.publish import PARTS, Lake
+from axsync.model import Lane
+from axsync.schema.fields import arrow_schema
+from axsync.snapshots.opened import OpenSnapshot, held_lanes
+
+_CHUNK = 1 << 20  # bytes
+MOST_NAMED = 3
+"""So many ids or columns are named where more of them are wrong."""
+
+Heard = Callable[[int], None]  # is told of bytes that were read
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is not as the manifest says; `path` is relative to the lake, None for a whole lane."""
+
+    lane: Lane
+    path: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCheck:
+    """What was read of one lane, and what is wrong with it."""
+
+    instance: str
+    entity: str
+    files: int
+    rows: int
+    bytes: int
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a look at every file of a snapshot came to."""
+
+    run_id: str
+    lanes: tuple[LaneCheck, ...]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All that is wrong."""
+        return tuple(fault for lane in self.lanes for fault in lane.faults)
+
+
+def verify(lake: Lake, run: FoundRun, heard: Heard = lambda _size: None) -> Verified:
+    """Read every file of a snapshot: hash, size, rows, schema, ids, and whether there are others beside them.
+
+    Eight bytes of memory for each id of a lane. `heard` is told of bytes as they are read. Raises: ManifestError.
+    """
+    lanes = held_lanes(run)
+    known = _Neighbours(lake, run)
+    return Verified(run.snapshot.run_id, tuple(_verified(lake, held, known, heard) for held in lanes))
+
+
+def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard) -> LaneCheck:
+    record, faults, sound = held.record, list[Fault](), list[Path]()
+    for file in record.files:
+        wrong = _wrong_with(lake, file, held, heard)
+        if wrong == _MISSING:
+            wrong += known.replaced_by(file)
+        if wrong:
+            faults.append(Fault(record.lane, file.path, wrong))
+        else:
+            sound.append(lake.root / file.path)
+    faults += [Fault(record.lane, path, _EXTRA) for path in known.strangers(held)]
+    faults += [Fault(record.lane, None, text) for text in _wrong_ids(held, sound)]
+    bytes_read = sum(file.bytes for file in record.files)
+    return LaneCheck(record.instance, record.entity, len(record.files), held.rows, bytes_read, tuple(faults))
+
+
+_MISSING = "is missing"
+_EXTRA = "is not in any manifest"
+
+
+def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) -> str:
+    """What is wrong with one file; empty where nothing is."""
+    path = lake.root / file.path
+    if not path.resolve().is_relative_to(lake.root.resolve()):
+        return "is a link that leads out of the lake"
+    try:
+        digest, size = _digest(path, heard)
+        if size != file.bytes:
+            return f"has {size} bytes instead of {file.bytes}"
+        if digest != file.sha256:
+            return "has other content: its SHA-256 is not that of the manifest"
+        return _wrong_inside(path, file, held)
+    except FileNotFoundError:
+        return _MISSING
+    except (OSError, pa.ArrowException) as error:
+        return f"cannot be read: {str(error).splitlines()[0]}"
+
+
+def _digest(path: Path, heard: Heard) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            heard(len(chunk))
+    return digest.hexdigest(), size
+
+
+def _wrong_inside(path: Path, file: FileRecord, held: OpenSnapshot) -> str:
+    with pq.ParquetFile(path) as opened:
+        rows, schema = opened.metadata.num_rows, opened.schema_arrow
+    if rows != file.rows:
+        return f"has {rows} rows instead of {file.rows}"
+    wanted = arrow_schema(held.columns)
+    wrong = [
+        name for name in dict.fromkeys((*wanted.names, *schema.names)) if _type(schema, name) != _type(wanted, name)
+    ]
+    return f"has other columns than the manifest: {_some(wrong)}" if wrong else ""
+
+
+def _type(schema: pa.Schema, name: str) -> pa.DataType | None:
+    place = schema.get_field_index(name)
+    return None if place < 0 else schema.field(place).type
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _wrong_ids(held: OpenSnapshot, paths: Sequence[Path]) -> Iterator[str]:
+    """What is wrong with the ids of a lane, over those of its files that are whole."""
+    if not paths:
+        return
+    hashes, absent = _hashes(held, paths)
+    if absent:
+        yield f"{absent} rows have no id"
+    if twice := _twice(held, paths, hashes):
+        yield f"{len(twice)} ids come more than once: {_some(twice)}"
+    record = held.record
+    whole = len(paths) == len(record.files) and record.from_run is None
+    if whole and not twice and len(hashes) != record.distinct_ids:
+        yield f"{len(hashes)} different ids instead of {record.distinct_ids}"
+
+
+def _hashes(held: OpenSnapshot, paths: Sequence[Path]) -> tuple[Hashes, int]:
+    """The hashes of all ids, sorted, and how many rows have none."""
+    parts, absent = list[Hashes](), 0
+    for ids in _ids(held, paths):
+        absent += ids.null_count
+        parts.append(hash_ids(ids.drop_null()))
+    hashes: Hashes = np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
+    hashes.sort()
+    return hashes, absent
+
+
+def _twice(held: OpenSnapshot, paths: Sequence[Path], hashes: Hashes) -> list[str]:
+    """Ids that come more than once: equal hashes alone are no proof."""
+    suspects = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+    if not len(suspects):
+        return []
+    counts: Counter[str] = Counter()
+    for ids in _ids(held, paths):
+        present = ids.drop_null()
+        counts.update(present.filter(pa.array(np.isin(hash_ids(present), suspects))).to_pylist())
+    return sorted(name for name, count in counts.items() if count > 1)
+
+
+def _ids(held: OpenSnapshot, paths: Iterable[Path]) -> Iterator[pa.Array]:
+    for path in paths:
+        yield from read_ids(path, held.id_column)
+
+
+@dataclass(slots=True)
+class _Neighbours:
+    """Who else has files in the folders of a snapshot. Other manifests are read when there is something to explain."""
+
+    lake: Lake
+    run: FoundRun
+    _named: dict[str, str] | None = None
+
+    def replaced_by(self, file: FileRecord) -> str:
+        """Words about the run whose files took the place of this one; empty where none did."""
+        folder = file.path.rpartition("/")[0]
+        others = [run_id for path, run_id in self._all().items() if path.rpartition("/")[0] == folder]
+        newer = [run_id for run_id in others if run_id > self.run.snapshot.run_id]
+        return f"; run {max(newer)} replaced it" if newer else ""
+
+    def strangers(self, held: OpenSnapshot) -> list[str]:
+        """Part files in the folders of a lane that no manifest names."""
+        record, snapshot = held.record, self.run.snapshot
+        own = {file.path for file in record.files}
+        folders = {path.rpartition("/")[0] for path in own} | {self.lake.partition(record.lane, snapshot.logical_date)}
+        there = {f"{folder}/{path.name}" for folder in folders for path in (self.lake.root / folder).glob(PARTS)}
+        return sorted(there - own - self._all().keys()) if there - own else []
+
+    def _all(self) -> dict[str, str]:
+        """Path → the run that wrote it. A manifest that cannot be read explains nothing."""
+        if self._named is None:
+            # Newest first, so that the run which wrote a file has the last word, not one for which it stands in.
+            found = (
+                (file.path, one.run_id) for one in readable(self.lake) for lane in one.lanes for file in lane.files
+            )
+            self._named = dict(found)
+        return self._named
