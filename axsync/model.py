@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Generation: TypeAlias = Literal["v1", "v2"]
 Verdict: TypeAlias = Literal["complete", "drifted", "partial", "skipped"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ID_FIELD = "internal_axon_id"
 """The key of a row; 32 characters of [0-9a-z], always served (docs/axonius-api.md, "Records")."""
@@ -58,7 +61,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answered window, its rows still bytes.
+    """One answered window, its rows still bytes; `fetched_at` is when the answer came.
 
     `rows` is None where counting them would mean parsing the page twice; the conversion tells later.
     """
@@ -68,7 +71,8 @@ class Page:
     rows: int | None
     total: int | None
     mark: str | None
-    from_cache: bool | None = None
+    fetched_at: datetime = EPOCH
+    seconds: float = 0.0  # between the request and its answer, retries included
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ class Meta(msgspec.Struct, frozen=True):
     page: PageMeta | None = None
     next_page: object = None
     cursor: object = None
-    is_data_from_cache: bool | None = None
 
     @property
     def total(self) -> int | None:

@@ -18,10 +18,12 @@ from axsync.schema.fields import Field
 
 GENERATION: Generation = "v1"
 ROWS_KEY: Literal["assets", "data"] = "data"
+FIRST_TOKEN: str | None = ""
+"""The token of a walk's first page: a cursor is wanted, and there is none yet."""
+TOKENS_SURVIVE = False  # a cursor moves on by itself: what it gave out before a crash is gone
+NAMES_QUERIES = False  # a saved query is asked for by its AQL
 OPTIONAL = ("include_details", "get_metadata")
 _UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
-CURSOR_START = ""
-"""The mark of a walk's first window: a cursor is wanted but not there yet."""
 
 
 def _get(name: str, entity: str = "", **params: str) -> Request:
@@ -131,7 +133,7 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
     attributes |= {k: v for k, v in optional.items() if k not in dialect.refused}
     if window.mark is None:
         page["offset"] = window.offset
-    elif window.mark != CURSOR_START:
+    elif window.mark != FIRST_TOKEN:
         # No offset beside a cursor: the vendor's own test saw timeouts when the two disagreed.
         attributes["cursor_id"] = window.mark
     if question.history:
@@ -142,7 +144,7 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
 def read_page(window: Window, reply: Reply, host: str) -> Page:
     """The page, rows still bytes. Raises: BadAnswer."""
     meta, rows = read_envelope(reply, rows_key=ROWS_KEY, host=host)
-    return Page(window, reply.body, rows, meta.total, meta.mark, meta.is_data_from_cache)
+    return Page(window, reply.body, rows, meta.total, meta.mark)
 
 
 def refused_key(words: str) -> str | None:
@@ -152,16 +154,10 @@ def refused_key(words: str) -> str | None:
     return key if key in OPTIONAL else None
 
 
-def dates_request() -> Request:
-    """The days of history, per entity type."""
-    return _get("v1.dates")
-
-
-def read_dates(reply: Reply, host: str) -> dict[str, dict[str, str]]:
-    """Entity type → day → the timestamp to be sent as `history` (docs/axonius-api.md, "History")."""
-    value = _attributes(reply, host).get("value")
-    listed = value if isinstance(value, dict) else {}
-    return {e: {str(d): str(t) for d, t in days.items()} for e, days in listed.items() if isinstance(days, dict)}
+def history_key(day: str, stamp: str) -> str:
+    """What `history` holds for a day: its timestamp as listed."""
+    del day
+    return stamp
 
 
 def queries_request(offset: int, limit: int) -> Request:

@@ -18,6 +18,10 @@ from axsync.schema.fields import Field
 
 GENERATION: Generation = "v2"
 ROWS_KEY: Literal["assets", "data"] = "assets"
+FIRST_TOKEN: str | None = None
+"""The token of a walk's first page: none, the answer brings the first one."""
+TOKENS_SURVIVE = True
+NAMES_QUERIES = True
 OPTIONAL = ("use_cache_entry", "include_details", "include_metadata", "fields_to_exclude")
 """Body keys that a server may refuse with 400; any of them can be left out."""
 
@@ -177,7 +181,7 @@ def _unwanted(question: Question) -> list[str]:
 def read_page(window: Window, reply: Reply, host: str) -> Page:
     """The page, rows still bytes. Raises: BadAnswer."""
     meta, rows = read_envelope(reply, rows_key=ROWS_KEY, host=host)
-    return Page(window, reply.body, rows, meta.total, meta.mark, meta.is_data_from_cache)
+    return Page(window, reply.body, rows, meta.total, meta.mark)
 
 
 def refused_key(words: str) -> str | None:
@@ -243,3 +247,9 @@ def read_system(question: Question, window: Window, reply: Reply, host: str) -> 
     rows = list(connections_in(entries)) if table == "system_connections" else entries
     served = listed_rows(rows, len(entries), answer)
     return system_page(table, SYSTEM[table], window, served, fields=question.fields, enveloped=False)
+
+
+def history_key(day: str, stamp: str) -> str:
+    """What `history` holds for a day: the day itself."""
+    del stamp
+    return day

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from axsync.api import Listing, Question, is_system, v1
+from axsync.api import Listing, Question, is_system
 from axsync.api.catalogue import ROOTS, with_roots
 from axsync.client.context import Counters, RequestContext
 from axsync.client.source import Source
@@ -90,7 +90,6 @@ class LaneReader:
     _unlisted: Unlisted = field(default_factory=Unlisted)
     _converter: Converter | None = None
     _pin_once: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _received: dict[int, tuple[datetime, float]] = field(default_factory=dict)  # window number → when, seconds
 
     def __post_init__(self) -> None:
         """Begin with pages as large as the settings allow."""
@@ -232,7 +231,7 @@ class LaneReader:
         wish, extra = self._wish, self.entity.extra_fields
         if self.blind and not self._fields_before and not isinstance(wish, str):
             wish, extra = (), (*wish, *extra)
-        if wish == "saved-query" and columns is None and self.source.api is v1:
+        if wish == "saved-query" and columns is None and not self.source.api.NAMES_QUERIES:
             self.notice("the saved query lists no columns; the generic fields are copied")
             wish = "generic"
         selection = select_fields(
@@ -279,7 +278,7 @@ class LaneReader:
         """The way over the rows: by offset, or by the server's own mark where that is wished."""
         limit, most = self.portion.limit, self.shop.run.limit
         if self._by_marks:
-            return MarkWalk(limit, v1.CURSOR_START if self.source.api is v1 else None)
+            return MarkWalk(limit, self.source.api.FIRST_TOKEN)
         return OffsetWalk(limit, most=most)
 
     def way(self, walk: Walk, store: Callable[[Page], Awaitable[Stored]]) -> LaneWalk:
@@ -296,8 +295,8 @@ class LaneReader:
             return OffsetWalk.resumed(
                 limit, covered=merged_ranges(own), total=self.before, most=self.shop.run.limit, asked=asked
             )
-        if self.source.api is v1 or not own:
-            return None  # a v1 cursor moves on by itself: what it gave out unsealed is gone
+        if not self.source.api.TOKENS_SURVIVE or not own:
+            return None
         return self._resumed_marks(limit, {span.number: span for span in own})
 
     def _resumed_marks(self, limit: int, spans: Mapping[int, PageSpan]) -> Walk | None:
@@ -343,7 +342,7 @@ class LaneReader:
             if window.mark:
                 raise MarkExpired(f"the server no longer knows the mark of page {window.number}") from error
             raise
-        self._received[window.number] = datetime.now(UTC), time.monotonic() - started
+        page = replace(page, fetched_at=datetime.now(UTC), seconds=time.monotonic() - started)
         self.size += len(page.body)
         if page.total is not None:
             self.totals.add(page.total)
@@ -380,7 +379,7 @@ class LaneReader:
 
     def sibling(self, question: Question, *, most: int) -> "LaneReader":
         """Another question to the same lane, read with the same columns and counted on the same bill."""
-        return replace(self, question=question, portion=PageSizer(most), totals=set(), _received={})
+        return replace(self, question=question, portion=PageSizer(most), totals=set())
 
     def release(self, page: Page) -> None:
         """Give back what the page took of the budget."""
@@ -429,12 +428,7 @@ class LaneReader:
         if self._unlisted.unserved or not self._unlisted.looked:
             keys = {c.field: c.wire for c in self.pinned.columns} if self.pinned else {}
             self._unlisted.look(page.body, keys)
-        number = page.window.number
-        return converter.convert(page.body, page=number, fetched_at=self._received[number][0])
-
-    def seconds(self, page: Page) -> float:
-        """How long the page was on its way; asked once."""
-        return self._received.pop(page.window.number)[1]
+        return converter.convert(page.body, page=page.window.number, fetched_at=page.fetched_at)
 
     @property
     def id_column(self) -> str:

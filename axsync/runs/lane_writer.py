@@ -73,7 +73,7 @@ class LaneWriter:
         """An empty page says nothing about the columns, so that the first one with rows is left to settle them."""
         reader.blank = page
         self.pages += 1
-        reader.shop.observe(PageRead(self.lane, page.window.number, 0, len(page.body), reader.seconds(page)))
+        reader.shop.observe(PageRead(self.lane, page.window.number, 0, len(page.body), page.seconds))
         return Stored(0, b"")
 
     def reopen(self, reader: LaneReader) -> None:
@@ -114,8 +114,7 @@ class LaneWriter:
         observe = reader.shop.observe
         for name, (count, example) in converted.drift.items():
             observe(Drifted(self.lane, name, count, example))
-        seconds = reader.seconds(page)
-        observe(PageRead(self.lane, page.window.number, converted.served, len(page.body), seconds))
+        observe(PageRead(self.lane, page.window.number, converted.served, len(page.body), page.seconds))
 
     def _remember(self, reader: LaneReader, sealed: Sequence[Sealed]) -> None:
         """Journal what is durable; dead letters first, so that a part never speaks of letters that are not there."""

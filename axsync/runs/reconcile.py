@@ -117,7 +117,6 @@ class Reconciler:
 
         async def store(page: Page) -> Stored:
             converted = await reader.shop.workers.run(reader.convert, converter, page)
-            reader.seconds(page)
             listing.add(converted.batch.column(0))
             return Stored(converted.served, converted.fingerprint)
 

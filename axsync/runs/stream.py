@@ -82,7 +82,6 @@ class _Store:
     async def __call__(self, page: Page) -> Stored:
         converter = await self.reader.converter(page)
         converted = await self.reader.shop.workers.run(self.reader.convert, converter, page)
-        self.reader.seconds(page)
         if converted.dead:
             first = converted.dead[0]
             raise ConfigError(f"a record of {self.reader.lane} cannot be read: {first.reason}")
