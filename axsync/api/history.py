@@ -20,10 +20,12 @@ def read_days(reply: Reply, host: str) -> dict[str, dict[str, str]]:
     """Entity type → day → the timestamp under which v1 keeps it. Raises: BadAnswer."""
     try:
         answer = orjson.loads(reply.body)
-        value = answer["data"]["attributes"]["value"]
     except orjson.JSONDecodeError as error:
         raise BadAnswer(f"{host} answered with something that is not JSON", host=host, status=reply.status) from error
-    except (KeyError, TypeError, IndexError):
-        value = None
+    if not isinstance(answer, dict):
+        raise BadAnswer(f"{host} answered with a bare value", host=host, status=reply.status)
+    data = answer.get("data")
+    attributes = data.get("attributes") if isinstance(data, dict) else None
+    value = attributes.get("value") if isinstance(attributes, dict) else None
     listed = value if isinstance(value, dict) else {}
     return {e: {str(d): str(t) for d, t in days.items()} for e, days in listed.items() if isinstance(days, dict)}

@@ -404,7 +404,9 @@ class LaneReader:
 
     async def _pin(self, first: Page) -> Converter:
         earlier = (self.earlier or {}).get("columns")
-        work = partial(pin, earlier=earlier, max_columns=self.entity.max_columns)
+        if self._detailed and not self.question.details:
+            self.notice("the server sends each adapter's value of every field, and cannot be told not to; none is kept")
+        work = partial(pin, earlier=earlier, max_columns=self.entity.max_columns, detailed=self._detailed)
         self.pinned = await self.shop.workers.run(work, self.source.api, self._selection, first)
         for text in self.pinned.notices:
             self.notice(text)
@@ -416,8 +418,13 @@ class LaneReader:
             pinned.columns,
             rows_key=self.source.api.ROWS_KEY,
             run_id=self.shop.run_id,
-            ignored=is_detail if self.question.details else None,
+            ignored=is_detail if self._detailed else None,
         )
+
+    @property
+    def _detailed(self) -> bool:
+        """Whether records hold details, wanted or not: a server that refuses the key for them sends them all."""
+        return bool(self.question.details) or "include_details" in self.source.dialect.refused
 
     def forget_columns(self) -> None:
         """Settle the columns anew by the next page."""

@@ -37,11 +37,20 @@ class Pinned:
         return {c.name: describe(c) for c in self.columns}
 
 
-def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, Any] | None, max_columns: int) -> Pinned:
+def pin(
+    api: Api,
+    selection: Selection,
+    first: Page,
+    *,
+    earlier: Mapping[str, Any] | None,
+    max_columns: int,
+    detailed: bool = False,
+) -> Pinned:
     """Settle names, kinds and the forms in which values are served (docs/axonius-api.md, "Shapes of values").
 
     `earlier` is the lane's entry in the previous snapshot: its columns keep names and kinds, or widen; a field that
-    the catalogue lists no more keeps its column, without values.
+    the catalogue lists no more keeps its column, without values. `detailed`: records hold details of every field, also
+    of those of which none are wanted.
     """
     sample = _sample(first.body, api.ROWS_KEY)
     before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
@@ -52,9 +61,7 @@ def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, An
     names = {c.field: c.name for c in before.values()}
     columns = make_columns(fields, wire=wire, earlier=names)
     if not capped:
-        strays = _strays(columns, sample, ever=selection.open, details=bool(selection.details))[
-            : max(max_columns - len(columns), 0)
-        ]
+        strays = _strays(columns, sample, ever=selection.open, details=detailed)[: max(max_columns - len(columns), 0)]
         columns = make_columns([*fields, *(Field(key, _UNKNOWN) for key in strays)], wire=wire, earlier=names)
     columns = (*columns, *_details(columns, selection.details, names))
     # A catalogue without a single format is one that names none; dates then show only in the data.
