@@ -24,10 +24,11 @@ from axsync.convert.json_split import REFUSALS
 from axsync.convert.strict import keeps_all
 from axsync.schema import dates, forms, keys
 from axsync.schema.fields import RFC1123, Atom, Column, Group, Kind, Many, Member, Wrapped, assign_names, kept
-from axsync.schema.widen import widen
+from axsync.schema.widen import MAX_MEMBERS, widen
 
 MAX_RECORDS: Final = 500
-"""Records that are looked at; more would not change what the most frequent form is."""
+"""Records that are looked at; more would not change what the most frequent form is. Fields that are rare are looked for
+in all of them."""
 
 MAX_TEXTS: Final = 400
 """Texts of one place whose form is looked at, for the same reason."""
@@ -39,13 +40,13 @@ Value: TypeAlias = Any  # of JSON; a number may have been rounded, which is no m
 Shape: TypeAlias = Literal["list", "object", "scalar"]
 _decode = msgspec.json.Decoder().decode
 
-_MAX_KEYS = 100  # an object with more keys than this is a map with data for keys
 _WHOLE = 10**18  # what is larger may not stay within 64 bits
 _MAX_LEVELS = 8  # what nests deeper is kept as JSON
 _DATE_NAMES = (
     "last_seen", "first_seen", "fetch_time", "last_fetch", "last_scan", "last_logon", "last_login",
     "_date", "_datetime", "_timestamp",
 )  # fmt: skip
+_EPOCH_NAMES = (*_DATE_NAMES, "created", "updated", "modified", "changed", "_change", "expiration", "expires", "_at")
 _NUMERIC = re.compile(r"-?[0-9]{1,25}(?:\.[0-9]{1,25})?(?:[eE][+-]?[0-9]{1,3})?")
 _TEXT, _JSON, _TIMESTAMP, _UNKNOWN = Atom("text"), Atom("json"), Atom("timestamp"), Atom("unknown")
 
@@ -76,7 +77,7 @@ def resolve(
     `guess_dates` also makes timestamps of texts that look or sound like dates: for catalogues without formats.
     `earlier` maps fields to the kinds of the previous snapshot; these stay, or hold more.
     """
-    seen = _seen(columns, records[:MAX_RECORDS])
+    seen = _seen(columns, records)
     before = earlier or {}
     return tuple(_resolved(c, seen.get(c.field, []), before.get(c.field), guess_dates=guess_dates) for c in columns)
 
@@ -86,13 +87,18 @@ def _resolved(column: Column, values: Sequence[Value], before: Kind | None, *, g
     return replace(column, kind=_served(now if before is None else widen(before, now), values, before))
 
 
-def _seen(columns: Sequence[Column], records: Iterable[bytes]) -> dict[str, list[Value]]:
+def _seen(columns: Sequence[Column], records: Sequence[bytes]) -> dict[str, list[Value]]:
+    """Field → its values in the first records; further ones are read while a column has none."""
     owners = keys.owners(columns)
+    wanted = {column.field for column in owners.values()}
     seen: dict[str, list[Value]] = {}
-    for raw in records:
+    for place, raw in enumerate(records):
+        if place >= MAX_RECORDS and len(seen) == len(wanted):
+            break
         record = read(raw)
         for key in record.keys() & owners.keys():
-            seen.setdefault(owners[key].field, []).append(record[key])
+            if place < MAX_RECORDS or owners[key].field not in seen:
+                seen.setdefault(owners[key].field, []).append(record[key])
     return seen
 
 
@@ -148,7 +154,7 @@ def _settled_group(prior: Kind, look: _Look) -> Kind:
     kinds = {member.key: member.kind for member in listed.members}
     counts = Counter(key for value in objects for key in value if key not in kinds and _sayable(key))
     fresh = [key for key, count in counts.items() if not kinds or 2 * count > len(objects)]
-    if not 0 < len(kinds) + len(fresh) <= max(len(kinds), _MAX_KEYS):
+    if not 0 < len(kinds) + len(fresh) <= max(len(kinds), MAX_MEMBERS):
         return _JSON
     kinds |= dict.fromkeys(fresh, _UNKNOWN)
     names = assign_names(kinds, earlier={member.key: member.name for member in listed.members})
@@ -170,6 +176,8 @@ def _settled_atom(prior: Kind, look: _Look) -> Kind:
     while isinstance(prior, Many):
         prior = prior.item
     atom = prior if isinstance(prior, Atom) else _UNKNOWN
+    if atom == _JSON:
+        return _JSON
     told = [value for value in look.values if _shape_of(value) == "scalar" and value != ""]
     if not told:
         return _assumed(atom, look)
@@ -204,7 +212,8 @@ def _guessed(told: Sequence[Value], look: _Look) -> Kind:
         return _TIMESTAMP if _one_form(alike) else _TEXT
     if most is bool:
         return Atom("bool")
-    if look.name.endswith(_DATE_NAMES) and all(map(_is_epoch, alike)):
+    epochs = sum(map(_is_epoch, alike))
+    if look.name.removesuffix("_preferred").endswith(_EPOCH_NAMES) and epochs * MAJORITY >= len(alike):
         return _TIMESTAMP
     whole = all(isinstance(value, int) and abs(value) < _WHOLE for value in alike)
     return Atom("integer") if whole else Atom("number")

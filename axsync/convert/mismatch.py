@@ -111,9 +111,9 @@ def _wrapped_fit(fit: Fit) -> Fit:
 
 
 def _fit_first(fit: Fit, values: list[Value], steps: Steps, misfits: Mismatches) -> str | None:
-    """The first value that is anything."""
-    first = next((value for value in values if value is not None), None)
-    return None if first is None else fit(first, steps, misfits)
+    """The first value of which something can be typed; lists inside of lists are not looked into."""
+    texts = (fit(value, steps, misfits) for value in values if value is not None and not isinstance(value, list))
+    return next((text for text in texts if text is not None), None)
 
 
 def _group_fit(fits: dict[str, Fit]) -> Fit:

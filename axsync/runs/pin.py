@@ -52,7 +52,8 @@ def pin(
     the catalogue lists no more keeps its column, without values. `detailed`: records hold details of every field, also
     of those of which none are wanted.
     """
-    sample = _sample(first.body, api.ROWS_KEY)
+    records = _records(first.body, api.ROWS_KEY)
+    sample = records[:SAMPLE_ROWS]
     before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
     fields, capped = _capped(_present(selection, sample, before), max_columns, before)
     wire, clashing = dict[str, str](), list[str]()
@@ -66,7 +67,7 @@ def pin(
     columns = (*columns, *_details(columns, selection.details, names))
     # A catalogue without a single format is one that names none; dates then show only in the data.
     guess_dates = not any(contains(f.kind, "timestamp", "date") for f in selection.fields)
-    settled = resolve(columns, sample, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()})
+    settled = resolve(columns, records, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()})
     # The id has a column whether the catalogue lists it or not.
     away = before.keys() - selection.listed - {c.field for c in settled} - {OVERFLOW}
     gone = _apart([c for name, c in before.items() if name in away], {c.wire for c in settled})
@@ -158,9 +159,9 @@ def _apart(gone: Sequence[Column], taken: Container[str]) -> list[Column]:
     return [replace(c, wire=f"*{c.name}") if c.wire in taken else c for c in gone]
 
 
-def _sample(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
+def _records(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
     try:
-        return split(body, rows_key)[:SAMPLE_ROWS]
+        return split(body, rows_key)
     except CutPage:
         return []
 

@@ -230,7 +230,7 @@ def _folded(names: Sequence[str], parent: str) -> str:
 def _means_member(field: Field, pattern: str, *, alone: bool) -> bool:
     """Whether a pattern names members of these objects: it reaches into them, or it matches nothing else (`alone`)."""
     reaches = _reaches(field.name, pattern) or _reaches(field.name.removeprefix(GENERIC), pattern)
-    if field.kind == Many(_UNKNOWN):  # objects whose members nobody lists
+    if field.kind == Many(Group(())):  # objects whose members nobody lists
         return reaches
     return (reaches or alone) and any(_matches(name, pattern) for name in _members(field))
 

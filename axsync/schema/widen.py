@@ -2,6 +2,9 @@
 
 from axsync.schema.fields import Atom, Group, Kind, Many, Member, kept
 
+MAX_MEMBERS = 100
+"""Members that an object may come to have; one with more is a map with data for keys, and would grow every night."""
+
 _NUMBERS = {Atom("integer"), Atom("number")}
 
 
@@ -36,4 +39,5 @@ def _members(earlier: Group, now: Group) -> tuple[Member, ...]:
         Member(m.key, m.name, _widen(m.kind, today[m.key].kind) if m.key in today else m.kind) for m in earlier.members
     ]
     taken = {m.name for m in earlier.members}
-    return (*kept_on, *(m for m in fresh if m.name not in taken))
+    room = max(MAX_MEMBERS - len(kept_on), 0)
+    return (*kept_on, *[m for m in fresh if m.name not in taken][:room])
