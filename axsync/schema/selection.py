@@ -195,7 +195,7 @@ def full_name(name: str) -> str:
 def _by_name(listed: Sequence[Field], names: Sequence[str]) -> Selection:
     """Fields by their full names; a member of objects means them, and what nobody lists is asked for all the same."""
     own = {f.name: f for f in listed}
-    parents = {name: f for f in listed for name in _members(f)}
+    parents = {name: f for f in listed for name in member_names(f)}
     fields: list[Field] = []
     inside: dict[str, list[str]] = {}
     unlisted: set[str] = set()
@@ -232,14 +232,14 @@ def _means_member(field: Field, pattern: str, *, alone: bool) -> bool:
     reaches = _reaches(field.name, pattern) or _reaches(field.name.removeprefix(GENERIC), pattern)
     if field.kind == Many(Group(())):  # objects whose members nobody lists
         return reaches
-    return (reaches or alone) and any(_matches(name, pattern) for name in _members(field))
+    return (reaches or alone) and any(_matches(name, pattern) for name in member_names(field))
 
 
 def _reaches(name: str, pattern: str) -> bool:
     return _GLOB.split(pattern, maxsplit=1)[0].startswith(name + ".")
 
 
-def _members(field: Field) -> frozenset[str]:
+def member_names(field: Field) -> frozenset[str]:
     """The full names of all that is inside of a list of objects."""
     return frozenset(_names_inside(field.kind, field.name))
 

@@ -144,3 +144,13 @@ def document(record: dict[str, Any]) -> str:
     fields, _ = describe_record(record, ())
     entities = {"devices": {"fields": fields}}
     return json.dumps({"format_version": 1, "api": "v2", "server_version": None, "entities": entities})
+
+
+def test_keys_that_no_catalogue_knows_are_counted_and_not_written() -> None:
+    """A plain word can be the name of a person."""
+    record = {"specific_data.data.nics": [{"mac": "x", "alice": "y"}]}
+
+    fields, _ = describe_record(record, record, {"mac"})
+
+    items = fields["specific_data.data.nics"]["items"]
+    assert (list(items["members"]), items["unnamed"]) == (["mac"], 1)
