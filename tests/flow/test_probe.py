@@ -148,7 +148,10 @@ def keys_of(value: object) -> Iterator[str]:
 
 async def test_names_that_are_data_and_words_of_the_server_stay_out(lab: Lab) -> None:
     """Keys of maps, what a person called a custom field, what an answer says beside the rows."""
-    rows = {f"{A}by_host": {"web-01.acme.test": 1, "alice": 1, "name": "x"}, "adapters_data.gui.custom_crown_jewels": "yes"}
+    rows = {
+        f"{A}by_host": {"web-01.acme.test": 1, "alice": 1, "name": "x"},
+        "adapters_data.gui.custom_crown_jewels": "yes",
+    }
     asked = [{"name": f"{A}by_host", "type": "array"}, {"name": f"{A}name", "type": "string"}]
     catalogue = {"generic": asked, "gui": [{"name": "adapters_data.gui.custom_crown_jewels", "type": "string"}]}
     async with serving(Tiny([{"internal_axon_id": "0" * 32, "adapters": [], **rows}], catalogue)) as tiny:
