@@ -166,7 +166,8 @@ class _Run:
             told += [f"the unfinished run {run_id} is given up" for run_id in give_up(self.lake, plan)]
         self._journal = Journal.open(self.lake.journal(self.facts.run_id))
         if not self.resumes:
-            self.journal.append(record("run_opened", facts=self.facts, plan=plan))
+            dated = self.settings.run.logical_date is not None
+            self.journal.append(record("run_opened", facts=self.facts, plan=plan, dated=dated))
             return told
         done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
         told.append(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
