@@ -61,7 +61,7 @@ class LaneRun:
             await self.stock.abandon(self.reader)
         outcome = replace(outcome, seconds=time.monotonic() - started)
         if self.error is None and outcome.verdict != "skipped":
-            self.stock.close(outcome)
+            await self.stock.close(self.reader, outcome)
         self.reader.shop.observe(LaneClosed(outcome))
         return outcome
 
@@ -121,7 +121,7 @@ class LaneRun:
             self.reader.recall(pinned)
             walk = self.reader.resumed_walk(self.stock.memory.spans)
             if walk is not None:
-                self.stock.reopen(self.reader)
+                await self.stock.reopen(self.reader)
                 self.reader.size = sum(span.size for span in self.stock.memory.spans)
                 return walk
         await self._restart("its walk cannot be taken up again")

@@ -47,7 +47,7 @@ class MarkExpired(LaneError):
     """A token or cursor that the server knows no more; the lane has to begin anew."""
 
 
-def forget(record: Record) -> None:
+async def forget(record: Record) -> None:
     """Where there is no journal."""
     del record
 
@@ -61,7 +61,7 @@ class RunContext:
     budget: Budget
     workers: Workers
     observe: Observer
-    remember: Callable[[Record], None] = forget
+    remember: Callable[[Record], Awaitable[None]] = forget  # returns when the record is durable
     ends: float | None = None  # on the loop's clock: when the time for the run is over
 
 
@@ -410,7 +410,7 @@ class LaneReader:
         self.pinned = await self.shop.workers.run(work, self.source.api, self._selection, first)
         for text in self.pinned.notices:
             self.notice(text)
-        self.shop.remember(self._record(self.pinned))
+        await self.shop.remember(self._record(self.pinned))
         return self._make_converter(self.pinned)
 
     def _make_converter(self, pinned: Pinned) -> Converter:

@@ -1,8 +1,9 @@
 """`axsync gc`: what of a lake nobody needs any more, and its removal.
 
-Needed is what a kept manifest names, and all of a run that can still be gone on with. Kept are the manifests of the
-latest snapshot, of the newest whole ones, of young ones, and of runs whose files stand in for a lane of a kept one.
-Only what axsync itself has written is ever removed, and nothing at all while a manifest or journal cannot be read.
+Needed is what a kept manifest names, and all of a run that can still be resumed (`runs.resume.resumable`). Kept are
+the manifests of the latest snapshot, of the newest whole ones, of young ones, and of runs whose files stand in for a
+lane of a kept one. Only what axsync itself has written is ever removed, and nothing at all while a manifest or journal
+cannot be read.
 """
 
 import shutil
@@ -19,7 +20,7 @@ from axsync.lake.journal import Journal
 from axsync.lake.lease import hold
 from axsync.lake.manifest import CONTROL
 from axsync.lake.publish import PARTS, Lake
-from axsync.runs.resume import FRESH_ENOUGH
+from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.state import RunMemory, record
 from axsync.settings import LakeSettings
 from axsync.snapshots.unpublished import memory_of
@@ -77,7 +78,7 @@ class _Inventory:
     lake: Lake
     snapshots: tuple[Snapshot, ...]  # newest first
     memories: dict[str, RunMemory]  # run → what its journal says
-    alive: frozenset[str]  # runs that can be gone on with
+    alive: frozenset[str]  # runs that can be resumed
     kept: tuple[str, ...]  # runs whose snapshots are kept
     stand_ins: frozenset[str]  # runs whose files stand in for a lane of a kept snapshot
     oldest: datetime  # what began later is young
@@ -86,14 +87,17 @@ class _Inventory:
 def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory:
     found, memories = _read_all(lake)
     latest = latest_run(lake)
-    alive = frozenset(run_id for run_id, memory in memories.items() if _alive(memory, now))
+    resumed = {run_id: memory for run_id, memory in memories.items() if resumable(memory, now)}
+    held = {run_id for run_id, memory in resumed.items() if not memory.published or _fresh(memory, now)}
     oldest = now - timedelta(days=settings.keep_days)
     whole = [s.run_id for s in found if _whole(lake, s)][: settings.keep_snapshots]
     young = [s.run_id for s in found if s.finished_at >= oldest]
-    wanted = {latest, *whole, *young, *alive}
+    wanted = {latest, *whole, *young, *held}
     kept = [s for s in found if s.run_id in wanted]
     stand_ins = frozenset(lane.from_run for s in kept for lane in s.lanes if lane.from_run)
-    return _Inventory(lake, found, memories, alive, tuple(s.run_id for s in kept), stand_ins, oldest)
+    # One that has published goes with its snapshot: a night with one type skipped is not kept for ever.
+    alive = held | (resumed.keys() & {s.run_id for s in kept})
+    return _Inventory(lake, found, memories, frozenset(alive), tuple(s.run_id for s in kept), stand_ins, oldest)
 
 
 def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
@@ -115,11 +119,8 @@ def _folders(lake: Lake) -> list[Path]:
     return sorted(path for path in (lake.root / CONTROL / "runs").glob("*") if path.is_dir() and not path.is_symlink())
 
 
-def _alive(memory: RunMemory, now: datetime) -> bool:
-    """Whether the same command would still go on with this run (`runs.resume.find`)."""
-    if memory.facts is None or memory.over:
-        return False
-    return memory.facts.logical_date >= now.date().isoformat() or _began(memory, now) > now - FRESH_ENOUGH
+def _fresh(memory: RunMemory, now: datetime) -> bool:
+    return _began(memory, now) > now - FRESH_ENOUGH
 
 
 def _began(memory: RunMemory, otherwise: datetime) -> datetime:
