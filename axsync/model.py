@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -13,6 +14,11 @@ ID_FIELD = "internal_axon_id"
 
 MAX_LIMIT = 2000
 """Rows per page that no server is asked to exceed (docs/axonius-api.md, "Paging")."""
+
+
+def iso(moment: datetime, timespec: str = "seconds") -> str:
+    """The moment in UTC, such as 2026-11-23T02:00:00Z."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, order=True)
