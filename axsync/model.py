@@ -18,6 +18,11 @@ MAX_LIMIT = 2000
 """Rows per page that no server is asked to exceed (docs/axonius-api.md, "Paging")."""
 
 
+def iso(moment: datetime, timespec: str = "seconds") -> str:
+    """The moment in UTC, such as 2026-11-23T02:00:00Z."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Lane:
     """One ordered walk over one entity type of one instance: unit of resume, failure and progress."""

@@ -1,10 +1,10 @@
 """The only table from an error to what a person reads: what happened, where, what to try, the exit code."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from axsync.console.causes import in_words
-from axsync.console.words import clean, hush
+from axsync.console.words import clean, redact
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -164,13 +164,16 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (AxsyncError, FAILED, ""),
 )
 
+_ABOUT_CODE = (TypeError, AttributeError, IndexError, AssertionError)
+"""Errors whose texts are about the code and do not help an operator."""
+
 _BUG = "this is a bug; run again with -v and report what it prints"
 
 
 def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -> Explanation:
     """What to tell about this error. What is not an `AxsyncError` is a bug, told without what may be a secret."""
     if not isinstance(error, AxsyncError):
-        text = hush(str(error), environ or {})
+        text = redact(str(error), environ or {})
         headline = f"{type(error).__name__}: {text}" if text else type(error).__name__
         return Explanation(clean(headline), "", _BUG, FAILED)
     exit_code, advice = next((code, words) for kind, code, words in _TABLE if isinstance(error, kind))
@@ -197,3 +200,20 @@ def explain_all(errors: Sequence[BaseException]) -> list[Explanation]:
         # One error may have stopped many lanes, and then has a note of each.
         told[key] = tuple(dict.fromkeys(told.get(key, ()) + explanation.places))
     return [replace(key, places=places) for key, places in told.items()]
+
+
+def in_words(cause: BaseException) -> str:
+    """The cause in words; empty where it has none that help."""
+    match cause:
+        case OSError(strerror=str(why)):
+            return f"{why}: {cause.filename}" if isinstance(cause.filename, str) else why
+        case UnicodeError():
+            return "it is no text in UTF-8"
+        case json.JSONDecodeError():  # orjson's is one as well
+            return f"it is no JSON: {cause.msg}"
+        case KeyError():
+            return f"it has no {cause}"
+        case RecursionError():
+            return "it is nested too deeply"
+        case _:
+            return "" if isinstance(cause, _ABOUT_CODE) else str(cause)

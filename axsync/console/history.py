@@ -10,8 +10,9 @@ from rich.text import Text
 from axsync.console.listing import as_json
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, clock, counted, megabytes, number
-from axsync.lake.history import FoundRun, History, LaneRecord, PastRun, Snapshot, iso
+from axsync.lake.history import FoundRun, History, LaneRecord, PastRun, Snapshot
 from axsync.lake.publish import Lake, dead_letters_path
+from axsync.model import iso
 
 Cells = tuple[str, ...]
 

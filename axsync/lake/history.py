@@ -11,7 +11,8 @@ import orjson
 from axsync.errors import ManifestError, NoLake, PointerDamaged, UnknownRun, Unpublished
 from axsync.lake.manifest import CONTROL, manifest_name
 from axsync.lake.publish import POINTER, Lake
-from axsync.lake.snapshot import DriftRecord, FileRecord, LaneRecord, Snapshot, damaged, decoded, iso, read_snapshot
+from axsync.lake.snapshot import DriftRecord, FileRecord, LaneRecord, Snapshot, damaged, decoded, read_snapshot
+from axsync.model import iso
 
 __all__ = [
     "LATEST",
@@ -23,7 +24,6 @@ __all__ = [
     "PastRun",
     "Snapshot",
     "find_run",
-    "iso",
     "latest_run",
     "newest_first",
     "past_runs",

@@ -6,7 +6,7 @@ does not have the promised form is refused with one sentence, here and nowhere l
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, TypeVar
 
@@ -140,8 +140,3 @@ def decoded(raw: bytes, form: type[Form]) -> Form:
         return msgspec.json.decode(raw, type=form)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(str(error)) from error
-
-
-def iso(moment: datetime) -> str:
-    """The moment as manifests write it."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

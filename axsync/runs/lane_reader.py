@@ -32,7 +32,7 @@ from axsync.runs.unlisted import Unlisted
 from axsync.schema.fields import Field, Group, Many, kept
 from axsync.schema.keys import OVERFLOW
 from axsync.schema.selection import RAW, Selection, closest_field, is_glob, select_all, select_fields
-from axsync.settings import EntitySettings, Fields, InstanceSettings, RunSettings
+from axsync.settings import EntitySettings, Fields, InstanceSettings, RunSettings, did_you_mean
 
 ROUND_SHIFT = 1_000_000
 """Page numbers of a repair round start here, so that its answers count as later ones."""
@@ -245,7 +245,7 @@ class LaneReader:
     def _tell_selection(self, selection: Selection) -> None:
         for name in selection.unmatched:
             near = closest_field(name, selection.listed)
-            self.notice(f"no field of {self.asked} matches {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+            self.notice(f"no field of {self.asked} matches {name!r}" + did_you_mean(near))
         for text in selection.notices:
             self.notice(text)
         for name in selection.lacking:

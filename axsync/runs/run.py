@@ -18,7 +18,7 @@ from axsync.lake.journal import Journal, Record
 from axsync.lake.manifest import worst
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
-from axsync.model import Lane, Outcome
+from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
 from axsync.runs.guard import emptied, hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
@@ -29,7 +29,7 @@ from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.question import count_for
 from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
-from axsync.runs.setup import all_of, alone, facts_of, local_lake, moment, refuse_future
+from axsync.runs.setup import all_of, alone, facts_of, local_lake, refuse_future
 from axsync.runs.state import LaneMemory, RunMemory, lose, record
 from axsync.runs.watch import TimelineFile
 from axsync.settings import Settings
@@ -299,7 +299,7 @@ class _Run:
             name = self.lake.publish(
                 self.facts,
                 self.outcomes,
-                finished_at=moment(datetime.now(UTC)),
+                finished_at=iso(datetime.now(UTC)),
                 restricted=self._restricted,
                 apart=self._apart(self._before),
             )

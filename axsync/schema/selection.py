@@ -1,6 +1,5 @@
 """Which lanes a run walks and which fields each asks for."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from fnmatch import fnmatchcase
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
 from axsync.schema.fields import Atom, Field, Group, Kind, Many
-from axsync.settings import Fields
+from axsync.settings import Fields, closest
 
 RAW = Field("specific_data", Atom("json"))
 """The per-adapter tree as one JSON column (docs/axonius-api.md, "Records")."""
@@ -109,15 +108,6 @@ def refuse_misnamed(tables: Mapping[str, str], known: Collection[str]) -> None:
         if table in known:
             told = f"{table!r} is an entity type itself, so a table for {entity!r} needs another name"
             raise ConfigError(f"[entities.{table}]: {told}")
-
-
-def closest(word: str, known: Collection[str]) -> str | None:
-    """The known word that was probably meant, upper and lower case aside."""
-    folded: dict[str, str] = {}
-    for name in known:
-        folded.setdefault(name.lower(), name)
-    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
-    return folded[close[0]] if close else None
 
 
 def closest_field(word: str, listed: Collection[str]) -> str | None:

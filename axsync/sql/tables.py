@@ -1,19 +1,21 @@
 """The entity types of a snapshot as tables: columns over all instances, and the files that hold their rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from axsync.convert.restore import columns_of
-from axsync.errors import SnapshotGone
+from axsync.errors import SnapshotGone, UsageError
 from axsync.lake.history import FoundRun
 from axsync.lake.missing import replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
 from axsync.schema.widen import widen
+from axsync.settings import closest, did_you_mean
+from axsync.sql.types import double_quoted
 
 PARTITIONS = ("entity", "instance", "dt")
 OWN: Mapping[str, Kind] = {RUN_ID: Atom("text"), FETCHED_AT: Atom("timestamp"), RESCUED: Atom("text")}
@@ -99,3 +101,24 @@ def place_of(lake: Lake, piece: Piece) -> Path:
         why = replaced_by(lake, piece.path)
         raise SnapshotGone(f"the lake has no file {piece.path!r} any more, which the manifest names{why}")
     return path
+
+
+def chosen(tables: Mapping[str, EntityTable], entities: Sequence[str]) -> list[EntityTable]:
+    """The tables of these entity types, or all. Raises: UsageError."""
+    return [tables[_known(tables, entity, "entity type")] for entity in entities or tables]
+
+
+def first_rows(tables: Mapping[str, EntityTable], entity: str, *, rows: int, columns: Sequence[str] | None) -> str:
+    """The query for the first rows of an entity type. Raises: UsageError."""
+    _known(tables, entity, "entity type")
+    names = [*tables[entity].columns, *PARTITIONS]
+    wished = [_known(names, column.strip(), f"column of {entity}") for column in columns or ()]
+    what = ", ".join(map(double_quoted, wished)) or "*"
+    return f"SELECT {what} FROM {double_quoted(entity)} LIMIT {rows}"  # noqa: S608  quoted
+
+
+def _known(names: Iterable[str], name: str, what: str) -> str:
+    listed = list(names)
+    if name in listed:
+        return name
+    raise UsageError(f"the snapshot has no {what} {name!r}{did_you_mean(closest(name, listed))}")

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
 from axsync.schema.fields import Atom, Field, Group, Many, group
-from axsync.schema.selection import RAW, WELL_KNOWN, choose_lanes, closest, refuse_misnamed, select_fields
-from axsync.settings import Fields
+from axsync.schema.selection import RAW, WELL_KNOWN, choose_lanes, refuse_misnamed, select_fields
+from axsync.settings import Fields, closest
 
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")
 ID = Field(ID_FIELD, TEXT)

@@ -7,8 +7,9 @@ from axsync.console.report.charts import Charts, charts_of
 from axsync.console.report.facts import Facts, Letter
 from axsync.console.report.lanes import TONES, LaneRow, Naming, held, lane_rows
 from axsync.console.words import clock, counted, megabytes, number, volume
-from axsync.lake.history import Snapshot, iso
+from axsync.lake.history import Snapshot
 from axsync.lake.publish import dead_letters_path
+from axsync.model import iso
 from axsync.runs.timeline import SlowPage, Timeline
 
 MOST_DRIFT = 200

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,8 +18,9 @@ from pyarrow.fs import LocalFileSystem
 from axsync.errors import ConfigError, UsageError
 from axsync.lake.publish import Lake
 from axsync.schema.fields import arrow_schema
+from axsync.settings import all_close, did_you_mean
 from axsync.sql.tables import EntityTable, Piece, place_of
-from axsync.sql.types import WORDS, double_quoted, text
+from axsync.sql.types import DIALECTS, double_quoted, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,14 +91,14 @@ class QuerySession:
 
 
 @contextmanager
-def desk(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[QuerySession]:
+def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[QuerySession]:
     """A place to ask, with a view per entity type. Raises: ConfigError, SnapshotGone."""
     try:
         import duckdb
     except ImportError:
         raise ConfigError("queries need one more package: pip install 'axsync[duckdb]'") from None
     with tempfile.TemporaryDirectory(prefix="axsync-") as spill, duckdb.connect() as connection:
-        connection.execute(f"SET temp_directory = {text(spill)}")
+        connection.execute(f"SET temp_directory = {literal(spill)}")
         for table in tables.values():
             _lay_out(connection, lake, table)
         for lock in _LOCKS:
@@ -121,7 +121,7 @@ def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable) -
 
 def _nothing(table: EntityTable) -> str:
     """No rows, of the right columns."""
-    words = WORDS["duckdb"]
+    words = DIALECTS["duckdb"]
     columns = [f"CAST(NULL AS {words.of(kind)}) AS {double_quoted(name)}" for name, kind in table.columns.items()]
     partitions = ["CAST(NULL AS VARCHAR) AS entity", "CAST(NULL AS VARCHAR) AS instance", "CAST(NULL AS DATE) AS dt"]
     return f"SELECT {', '.join([*columns, *partitions])} WHERE false"
@@ -154,13 +154,9 @@ def _unknown(words: str, known: Sequence[str]) -> str:
     if matched is None:
         return ""
     asked = matched[1].lower()
-    near = [name for name in known if asked in name] or get_close_matches(asked, known, MOST_NEAR, 0.5)
-    hint = f"did you mean {_any(near[:MOST_NEAR])}?" if near else f"there are {', '.join(known) or 'none'}"
-    return f"{_FAULT}: there is no table {matched[1]!r}; {hint}"
-
-
-def _any(names: Sequence[str]) -> str:
-    return " or ".join(map(repr, names))
+    near = [name for name in known if asked in name][:MOST_NEAR] or all_close(asked, known, most=MOST_NEAR)
+    hint = did_you_mean(*near) or f"; there are {', '.join(known) or 'none'}"
+    return f"{_FAULT}: there is no table {matched[1]!r}{hint}"
 
 
 def _sentence(words: str) -> str:

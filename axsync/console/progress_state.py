@@ -1,12 +1,52 @@
 """Where a run stands: a fold over its events, cheap per event, looked at a few times per second."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from axsync.console.meter import Meter
 from axsync.events import Answered, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
 from axsync.model import Lane, Outcome
+
+WINDOW_SECONDS = 20.0  # over which rates are averaged
+SAMPLE_SECONDS = 0.5
+STEADY_SECONDS = 3.0  # a rate is worth a forecast after so long
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Per second, over the window; `steady` once it is old enough for a forecast."""
+
+    rows: float
+    size: float  # bytes
+    steady: bool
+
+    def seconds_left(self, total: int | None, rows: int) -> float | None:
+        """Until `total` rows are there at this rate; None while nobody knows."""
+        if total is None or not self.steady or self.rows <= 0:
+            return None
+        return max(total - rows, 0) / self.rows
+
+
+@dataclass(slots=True)
+class Meter:
+    """Remembers a total at most twice per second, for as long as its window."""
+
+    _samples: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    def note(self, now: float, rows: int, size: int) -> None:
+        """So many rows and bytes by now."""
+        if self._samples and now - self._samples[-1][0] < SAMPLE_SECONDS:
+            return
+        self._samples.append((now, rows, size))
+        while len(self._samples) > 2 and now - self._samples[1][0] > WINDOW_SECONDS:
+            self._samples.popleft()
+
+    def rate(self, now: float, rows: int, size: int) -> Rate:
+        """What the totals of this moment say."""
+        then, rows_then, size_then = self._samples[0] if self._samples else (now, rows, size)
+        passed = max(now - then, SAMPLE_SECONDS)
+        return Rate((rows - rows_then) / passed, (size - size_then) / passed, now - then >= STEADY_SECONDS)
 
 
 @dataclass(slots=True)
@@ -72,7 +112,7 @@ class ProgressState:
 
 
 @dataclass(slots=True)
-class Tally:
+class ProgressTracker:
     """An observer that remembers what a progress line needs. Any thread may look while another one tells."""
 
     now: Callable[[], float]  # seconds
@@ -150,11 +190,11 @@ class Tally:
         track.outcome, track.pages, track.rows, track.size = outcome, outcome.pages, outcome.rows, outcome.bytes
         self._active.pop(outcome.lane, None)
 
-    def standing(self) -> ProgressState:
+    def state(self) -> ProgressState:
         with self._lock:
-            return self._standing()
+            return self._state()
 
-    def _standing(self) -> ProgressState:
+    def _state(self) -> ProgressState:
         tracks = self._tracks.values()
         now, total = self.now(), self._total()
         rate = self._meter.rate(now, self._rows, self._size)
@@ -172,7 +212,7 @@ class Tally:
             rows_per_second=rate.rows,
             bytes_per_second=rate.size,
             seconds_left=rate.seconds_left(total, rows),
-            active=tuple(_lane_standing(track, now) for track in self._active.values()),
+            active=tuple(_lane_progress(track, now) for track in self._active.values()),
             waiting=sum(t.opened and t.outcome is None and not t.pages for t in tracks),
             in_flight=sum(host.in_flight for host in self._hosts.values()),
             limit=sum(host.limit for host in self._hosts.values()),
@@ -192,7 +232,7 @@ class Tally:
         return total if self._tracks else None
 
 
-def _lane_standing(track: _Track, now: float) -> LaneProgress:
+def _lane_progress(track: _Track, now: float) -> LaneProgress:
     rate = track.meter.rate(now, track.rows, track.size)
     left = rate.seconds_left(track.total, track.rows)
     return LaneProgress(track.label, track.pages, track.rows, track.size, track.total, rate.rows, left, track.retries)

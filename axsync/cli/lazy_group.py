@@ -105,10 +105,10 @@ def _tell_json(lines: list[str]) -> None:
 
 def _traceback(error: BaseException) -> Iterator[str]:
     """Where it happened, in full, and what it said, without what may be a secret."""
-    from axsync.console.words import clean, hush  # noqa: PLC0415  as above
+    from axsync.console.words import clean, redact  # noqa: PLC0415  as above
 
     if earlier := error.__cause__ or error.__context__:
         yield from _traceback(earlier)
         yield "\nand then\n\n"
     yield from traceback.format_tb(error.__traceback__)
-    yield clean(hush("".join(traceback.format_exception_only(error)), os.environ), most=2000) + "\n"
+    yield clean(redact("".join(traceback.format_exception_only(error)), os.environ), most=2000) + "\n"
