@@ -25,7 +25,7 @@ COMMANDS = {
     "sql": ("axsync.cli.ask:sql", "Ask a snapshot with DuckDB."),
     "head": ("axsync.cli.ask:head", "The first rows of an entity type."),
     "ddl": ("axsync.cli.ask:ddl", "Statements that make the lake tables in Athena, Trino, Snowflake, DuckDB."),
-    "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),
+    "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with faults on demand."),
     "demo": ("axsync.cli.run:demo", "Emulate, run, and a look at the lake; needs no account."),
 }
 """Where each command is, and its line in the list."""

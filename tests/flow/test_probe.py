@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from axsync.emulator import Emulator, Mishap
-from axsync.emulator.likeness import read_likeness
+from axsync.emulator.recorded_shapes import read_recorded_shapes
 from axsync.errors import ConfigError
 from axsync.events import Event, Notice
 from axsync.runs import check
@@ -69,7 +69,7 @@ async def test_an_emulator_that_is_fed_with_the_record_serves_the_same(
     await lab.run(lab.settings(lab.instance(first)))
     before = {entity: types_of(lab, entity) for entity in SIZES}
 
-    like = read_likeness((lab.folder / "first.json").read_text())
+    like = read_recorded_shapes((lab.folder / "first.json").read_text())
     assert (like.api, like.server_version) == (generation, first.instance.profile.version)
     second = await start(profile="v1" if generation == "v1" else "p90", sizes=SIZES, like=like)
     again, _ = await probed(lab.settings(lab.instance(second)), lab.folder / "second.json")

@@ -1,4 +1,4 @@
-"""Puts a reply on the wire, faithfully or not."""
+"""Writes a reply to the socket, in whatever way its delivery says."""
 
 from __future__ import annotations
 
@@ -11,83 +11,83 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from axsync.emulator.calls import Reply
+from axsync.emulator.messages import ApiReply
 
 _PIECE = 64 * 1024
-_WORTH_PACKING = 1024
+_MIN_COMPRESSED = 1024
 _GZIP = 16 + zlib.MAX_WBITS
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
-async def packed(reply: Reply) -> Reply:
-    """*reply* with a gzip body, made beside the event loop."""
-    if len(reply.body) < _WORTH_PACKING or "Content-Encoding" in reply.headers:
+async def compressed(reply: ApiReply) -> ApiReply:
+    """*reply* with a gzip body, compressed in a thread."""
+    if len(reply.body) < _MIN_COMPRESSED or "Content-Encoding" in reply.headers:
         return reply
-    body = await asyncio.to_thread(_gzip, reply.body)
+    body = await asyncio.to_thread(_compress, reply.body)
     return replace(reply, body=body, headers={**reply.headers, "Content-Encoding": "gzip"})
 
 
-def _gzip(body: bytes) -> bytes:
-    packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
-    return packer.compress(body) + packer.flush()
+def _compress(body: bytes) -> bytes:
+    compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    return compressor.compress(body) + compressor.flush()
 
 
-async def worked(request: web.Request, reply: Reply) -> None:
-    """The time before the first byte: a wait, or until the client has gone."""
+async def wait_before(request: web.Request, reply: ApiReply) -> None:
+    """Wait before the first byte: for the configured delay, or until the client has disconnected."""
     if reply.delivery.wait_seconds:
         await asyncio.sleep(reply.delivery.wait_seconds)
     if reply.delivery.hang:
-        await _gone(request)
+        await _disconnected(request)
 
 
-async def _gone(request: web.Request) -> None:
-    # aiohttp does not cancel the task of a request whose client left, so it has to look.
+async def _disconnected(request: web.Request) -> None:
+    # aiohttp does not cancel the handler when the client disconnects, so poll the transport.
     while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
-async def written(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def write(request: web.Request, reply: ApiReply) -> web.StreamResponse:
     """Write *reply*."""
     if replace(reply.delivery, wait_seconds=0.0).plain:
         return _whole(reply)
     if reply.delivery.hang or (reply.delivery.reset and reply.delivery.keep == -1):
         _abort(request)
         return web.Response()
-    return await _oddly(request, reply)
+    return await _partially(request, reply)
 
 
-def _whole(reply: Reply) -> web.Response:
+def _whole(reply: ApiReply) -> web.Response:
     return web.Response(status=reply.status, body=reply.body, headers=reply.headers, content_type=reply.content_type)
 
 
-async def _oddly(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def _partially(request: web.Request, reply: ApiReply) -> web.StreamResponse:
     body = reply.body if reply.delivery.keep is None else reply.body[: reply.delivery.keep]
     if reply.delivery.framing == "close":
         return _until_close(request, reply, body)
-    response = web.StreamResponse(status=reply.status, headers=_framed(reply, body))
+    response = web.StreamResponse(status=reply.status, headers=_headers(reply, body))
     await response.prepare(request)
-    with suppress(ConnectionResetError):  # the client left: nothing more to tell it
+    with suppress(ConnectionResetError):  # the client has disconnected
         await _in_pieces(response, reply, body)
         await _finish(request, reply, cut=reply.delivery.framing != "sent" and len(body) < len(reply.body))
     return response
 
 
-async def _in_pieces(response: web.StreamResponse, reply: Reply, body: bytes) -> None:
+async def _in_pieces(response: web.StreamResponse, reply: ApiReply, body: bytes) -> None:
     step = reply.delivery.drip_bytes or _PIECE
     for start in range(0, len(body), step):
         await response.write(body[start : start + step])
         await asyncio.sleep(reply.delivery.drip_seconds)
 
 
-def _framed(reply: Reply, body: bytes) -> dict[str, str]:
+def _headers(reply: ApiReply, body: bytes) -> dict[str, str]:
     headers = {**reply.headers, "Content-Type": reply.content_type}
     if reply.delivery.framing == "chunked":
         return headers
     return {**headers, "Content-Length": str(len(body if reply.delivery.framing == "sent" else reply.body))}
 
 
-def _until_close(request: web.Request, reply: Reply, body: bytes) -> web.StreamResponse:
-    # aiohttp knows no such framing, so the head is written by hand.
+def _until_close(request: web.Request, reply: ApiReply, body: bytes) -> web.StreamResponse:
+    # aiohttp does not support this framing, so write the head by hand.
     if request.transport is not None:
         head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\nConnection: close\r\n\r\n"
         request.transport.write(head.encode() + body)
@@ -95,9 +95,9 @@ def _until_close(request: web.Request, reply: Reply, body: bytes) -> web.StreamR
     return web.Response()
 
 
-async def _finish(request: web.Request, reply: Reply, *, cut: bool) -> None:
+async def _finish(request: web.Request, reply: ApiReply, *, cut: bool) -> None:
     if reply.delivery.stall:
-        await _gone(request)
+        await _disconnected(request)
     elif reply.delivery.reset:
         _abort(request)
     elif (cut or reply.delivery.close) and request.transport is not None:
@@ -105,7 +105,7 @@ async def _finish(request: web.Request, reply: Reply, *, cut: bool) -> None:
 
 
 def _abort(request: web.Request) -> None:
-    # SO_LINGER 0 makes the kernel send RST in place of FIN.
+    # With SO_LINGER 0 the kernel sends RST instead of FIN.
     if request.transport is None:
         return
     raw = request.transport.get_extra_info("socket")

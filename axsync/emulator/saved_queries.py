@@ -1,17 +1,17 @@
-"""The saved queries of the instance (invented), in every form that a product version writes them."""
+"""The invented saved queries of the instance, in the forms that the product versions send."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from axsync.emulator.columns import Json
+from axsync.emulator.fields import Json
 
-SERVED_AT_MOST = 10  # rows per page at most: a short one is not the end (docs/axonius-api.md, "Saved queries")
+SERVED_AT_MOST = 10  # rows per page at most, so a short page is not the last one (docs/axonius-api.md, "Saved queries")
 
 
 @dataclass(frozen=True, slots=True)
-class SavedQuery:
-    """A named AQL filter over one entity type, with the columns that its view shows."""
+class StoredQuery:
+    """A named AQL filter over one entity type, with the fields that its view shows."""
 
     number: int
     name: str
@@ -22,7 +22,7 @@ class SavedQuery:
 
     @property
     def id(self) -> str:
-        """24 hex digits, as Mongo-like stores make them."""
+        """24 hex digits, like a MongoDB object id."""
         return f"{0x5F00AA11BB22CC33DD000000 + self.number:024x}"
 
 
@@ -95,20 +95,20 @@ _BASE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ),
 )
 _MORE = 15
-_UPDATED_BY = '{"is_first_login": false, "user_name": "ines.moreau", "first_name": "Ines"}'  # JSON inside a text
+_UPDATED_BY = '{"is_first_login": false, "user_name": "ines.moreau", "first_name": "Ines"}'  # JSON inside a string
 
 
-def saved_queries() -> tuple[SavedQuery, ...]:
-    """All of them: a few that mean something, and enough others to fill several pages."""
-    base = [SavedQuery(at, name, entity, aql, fields) for at, (name, entity, aql, fields) in enumerate(_BASE)]
+def saved_queries() -> tuple[StoredQuery, ...]:
+    """All saved queries: a few that are meaningful, and enough others to fill several pages."""
+    base = [StoredQuery(at, name, entity, aql, fields) for at, (name, entity, aql, fields) in enumerate(_BASE)]
     more = [
-        SavedQuery(at, f"Site report {at}", "devices", f'("specific_data.data.os.major" == {at})', predefined=None)
+        StoredQuery(at, f"Site report {at}", "devices", f'("specific_data.data.os.major" == {at})', predefined=None)
         for at in range(len(_BASE), len(_BASE) + _MORE)
     ]
     return (*base, *more)
 
 
-def nested(query: SavedQuery) -> Json:
+def nested(query: StoredQuery) -> Json:
     """The row of 6.1.67 and 7.0."""
     return {
         "uuid": query.id,
@@ -123,7 +123,7 @@ def nested(query: SavedQuery) -> Json:
     }
 
 
-def flat(query: SavedQuery) -> Json:
+def flat(query: StoredQuery) -> Json:
     """The row of newer versions."""
     return {
         "id": query.id,
@@ -137,7 +137,7 @@ def flat(query: SavedQuery) -> Json:
     }
 
 
-def envelope(query: SavedQuery) -> Json:
+def envelope(query: StoredQuery) -> Json:
     """The row of v1, whose `predefined` may be null and whose `updated_by` is JSON in a string."""
     view = {
         "query": {"filter": query.aql, "expressions": [], "onlyExpressionsFilter": query.aql},
