@@ -86,8 +86,8 @@ class LaneWriter:
 
     async def reopen(self, reader: LaneReader) -> None:
         """Resume with the parts of an earlier process."""
-        if self.memory.parts and reader.known is not None:
-            folder = self._open(reader.known)
+        if self.memory.parts and reader.schema.known is not None:
+            folder = self._open(reader.schema.known)
             await reader.shop.workers.run(self._sweep, folder)
 
     def _open(self, converter: Converter) -> PartFolder:
@@ -112,7 +112,7 @@ class LaneWriter:
     ) -> tuple[Converted, tuple[Sealed, ...]]:
         """In a writer thread: bytes to batch to part; a part that is due becomes durable and is journaled."""
         self._sweep(folder)
-        converted = reader.convert(converter, page)
+        converted = reader.schema.convert(converter, page)
         span = _span(page, converted, number)
         if converted.batch.num_rows:
             sealed = folder.add(PageBatch(converted.batch, span, converted.dead, converted.drift))
@@ -139,7 +139,7 @@ class LaneWriter:
             with self._turn:
                 if one.letters:
                     memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, one.letters)
-                counters, seconds = reader.counters, time.monotonic() - self.began
+                counters, seconds = reader.stats.counters, time.monotonic() - self.began
                 spent = Spent(self.pages, counters.requests, counters.retries, seconds)
                 facts = {"part": one.part, "letters_size": memory.letters_size, "spent": spent}
                 self.yard.journal.append(record("part_sealed", self.lane, **facts))
@@ -175,12 +175,12 @@ class LaneWriter:
         if self._folder is None:
             return IdIndex(np.empty(0, dtype=np.uint64))
         run = reader.shop.workers.run
-        ledger = await run(self._read_ledger, reader.id_column)
+        ledger = await run(self._read_ledger, reader.schema.id_column)
         if ledger.distinct == ledger.rows:
             return ledger
-        twins = await run(earlier_duplicates, ledger, self._spans(), self._staged(), reader.id_column)
+        twins = await run(earlier_duplicates, ledger, self._spans(), self._staged(), reader.schema.id_column)
         await self._drop(reader, self._folder, twins)
-        return await run(self._read_ledger, reader.id_column)
+        return await run(self._read_ledger, reader.schema.id_column)
 
     def _read_ledger(self, id_column: str) -> IdIndex:
         return read_id_index(self._staged(), id_column)
