@@ -133,7 +133,7 @@ class LaneReader:
         self.schema.restore(pinned)
         self._sizer.expect(self.schema.row_bytes(self.question))
 
-    def _remember(self) -> None:
+    async def _remember(self) -> None:
         facts = {
             "generation": self.source.api.GENERATION,
             "refused": sorted(self.source.dialect.refused),
@@ -141,7 +141,7 @@ class LaneReader:
             "before": self.before,
             **self.schema.record(),
         }
-        self.shop.remember(record("lane_pinned", self.lane, pinned=facts))
+        await self.shop.remember(record("lane_pinned", self.lane, pinned=facts))
 
     async def prepare(self) -> None:
         """Settle the question and its fields, and ask for the first count.

@@ -1,7 +1,7 @@
 """What a lane asks for, and the columns that its first page settles; shared by all who read for the lane."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -197,12 +197,12 @@ class LaneSchema:
         """The converter, where the columns are settled."""
         return self._converter
 
-    async def converter(self, page: Page, settled: Callable[[], None]) -> Converter:
+    async def converter(self, page: Page, settled: Callable[[], Awaitable[None]]) -> Converter:
         """The lane's converter; the first page that arrives settles its columns, and `settled` is told."""
         async with self._once:
             if self._converter is None:
                 self._converter = await self._pin(page)
-                settled()
+                await settled()
         return self._converter
 
     async def _pin(self, first: Page) -> Converter:
