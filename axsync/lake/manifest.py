@@ -6,6 +6,8 @@ from typing import Any
 from axsync.model import Outcome
 
 CONTROL = "_axsync"  # names that begin with an underscore are hidden from Hive, Spark, Athena and Trino
+POINTER = f"{CONTROL}/latest.json"
+"""Which snapshot is the newest, relative to the lake."""
 FORMAT_VERSION = 1
 NOT_ASKED = "not part of this run"
 """The reason of a lane that another run read, and that this one was not to read."""

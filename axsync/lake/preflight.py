@@ -39,7 +39,7 @@ def refuse_unfit(lake: Lake, aims: RunTargets) -> None:
         _refuse_unfit_folders(lake.root, aims)
     except OSError as error:
         raise LakeError(f"the lake {str(lake.root)!r} cannot be looked at: {error.strerror}") from error
-    lake.latest()
+    lake.newest()
 
 
 def _refuse_unfit_folders(root: Path, aims: RunTargets) -> None:

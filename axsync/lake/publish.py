@@ -2,7 +2,6 @@
 
 import base64
 import os
-import re
 import shutil
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import LakeError, ManifestError, ManifestNewer, NewestDamaged, StorageError
+from axsync.errors import LakeError, StorageError
 from axsync.lake.durable import (
     PRIVATE_FILE,
     PRIVATE_FOLDER,
@@ -24,17 +23,13 @@ from axsync.lake.durable import (
     set_mode,
     storage_errors,
 )
-from axsync.lake.manifest import CONTROL, FORMAT_VERSION, NOT_ASKED, lane_entry, manifest_name, worst
-from axsync.lake.snapshot import read_snapshot
+from axsync.lake.manifest import CONTROL, FORMAT_VERSION, NOT_ASKED, POINTER, lane_entry, manifest_name, worst
+from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
 from axsync.model import DeadLetter, Lane, Outcome
 
 PARTS = "part-*.parquet"
 """What axsync calls its files in a partition; whatever else is there is somebody else's."""
 
-POINTER = f"{CONTROL}/latest.json"
-"""Which snapshot is the newest, relative to the lake."""
-
-MANIFEST = re.compile(r"snapshots/[A-Za-z0-9][A-Za-z0-9._-]*\.json")
 LEVELS = ("entity=", "instance=", "dt=")
 OTHERS = 0o077
 
@@ -93,30 +88,18 @@ class Lake:
         with suppress(OSError):
             self.staging(run_id).parent.rmdir()
 
+    def newest(self) -> FoundRun | None:
+        """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
+        return read_newest(self.root)
+
     def latest(self) -> dict[str, Any] | None:
-        """The manifest of the newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
-        place = POINTER
-        if not os.path.lexists(self.root / place):
-            return None
-        try:
-            named = orjson.loads((self.root / place).read_bytes())["manifest"]
-            if not MANIFEST.fullmatch(named):
-                raise ValueError("no name of a manifest")  # noqa: TRY301  told like all else that is damaged
-            place = f"{CONTROL}/{named}"
-            raw = (self.root / place).read_bytes()
-            read_snapshot(raw, PurePosixPath(named).stem)
-            manifest: dict[str, Any] = orjson.loads(raw)
-        except ManifestNewer:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, ManifestError) as error:
-            told = f"the newest snapshot of the lake {str(self.root)!r} cannot be read: {place}"
-            raise NewestDamaged(told) from error
-        return manifest
+        """The manifest of the newest snapshot. Raises: as `newest`."""
+        newest = self.newest()
+        return None if newest is None else newest.document
 
     def latest_run(self) -> str | None:
         """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
-        latest = self.latest()
-        return None if latest is None else str(latest["run_id"])
+        return read_pointer(self.root)
 
     @property
     def lock(self) -> Path:
@@ -170,16 +153,17 @@ class Lake:
         finished_at: str,
         restricted: bool = False,
         apart: Collection[Lane] = (),
+        before: FoundRun | None = None,
     ) -> str:
         """Make this run the newest snapshot; returns the manifest's path relative to the lake.
 
         A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
-        those that stand `apart`.
+        those that stand `apart`. `before` is the newest snapshot where it has been read already.
 
         Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
         one, and a glob never sees a part that no manifest names. Raises: StorageError.
         """
-        entries = self._entries(outcomes, restricted=restricted, apart=apart)
+        entries = _entries(outcomes, before or self.newest(), restricted=restricted, apart=apart)
         manifest = {
             "format_version": FORMAT_VERSION,
             "run_id": run.run_id,
@@ -198,21 +182,11 @@ class Lake:
             for outcome in outcomes:
                 self._move_in(run, outcome)
             pointer = orjson.dumps({"run_id": run.run_id, "manifest": name})
-            replace_file(self.root / CONTROL / "latest.json", pointer, self.file_mode)
+            replace_file(self.root / POINTER, pointer, self.file_mode)
             for outcome in outcomes:
                 if outcome.columns:
                     self._remove_superseded(run, outcome)
         return f"{CONTROL}/{name}"
-
-    def _entries(
-        self, outcomes: Sequence[Outcome], *, restricted: bool, apart: Collection[Lane]
-    ) -> list[dict[str, Any]]:
-        before = self.latest() or {"lanes": [], "run_id": None}
-        older = {(e["instance"], e["entity"]): {"from_run": before["run_id"]} | e for e in before["lanes"]}
-        entries = [lane_entry(o, _stand_in(o, older)) for o in outcomes]
-        asked = {(o.lane.instance, o.lane.entity) for o in outcomes}
-        left = [lane for lane in older if lane not in asked and (restricted or Lane(*lane) in apart)]
-        return entries + [older[lane] | {"reason": NOT_ASKED} for lane in left if older[lane].get("files")]
 
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
         """Parts to their place. A partition that is new appears whole, since its folder is moved."""
@@ -270,6 +244,18 @@ def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
 def dead_letters_path(run_id: str, lane: Lane) -> str:
     """The file with the records of a lane that could not be read, relative to the lake."""
     return f"{CONTROL}/runs/{run_id}/dead_letters/{lane.instance}.{lane.entity}.jsonl"
+
+
+def _entries(
+    outcomes: Sequence[Outcome], newest: FoundRun | None, *, restricted: bool, apart: Collection[Lane]
+) -> list[dict[str, Any]]:
+    """The lanes of the new manifest. Entries of older runs are taken over whole, with what a later version added."""
+    before = newest.document if newest else {"lanes": [], "run_id": None}
+    older = {(e["instance"], e["entity"]): {"from_run": before["run_id"]} | e for e in before["lanes"]}
+    entries = [lane_entry(o, _stand_in(o, older)) for o in outcomes]
+    asked = {(o.lane.instance, o.lane.entity) for o in outcomes}
+    left = [lane for lane in older if lane not in asked and (restricted or Lane(*lane) in apart)]
+    return entries + [older[lane] | {"reason": NOT_ASKED} for lane in left if older[lane].get("files")]
 
 
 def _stand_in(outcome: Outcome, older: Mapping[tuple[str, str], dict[str, Any]]) -> dict[str, Any] | None:

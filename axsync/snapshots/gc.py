@@ -54,7 +54,7 @@ class Sweep:
 
 
 def look(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
-    """What would be removed; nothing is written, no lock is needed. Raises: NoLake, PointerDamaged, Unsure."""
+    """What would be removed; nothing is written, no lock is needed. Raises: NoLake, NewestDamaged, Unsure."""
     inventory = _take_stock(lake, settings, now)
     return Sweep(tuple(_leftovers(inventory)), tuple(inventory.kept), removed=False)
 
