@@ -18,6 +18,7 @@ from axsync.lake.journal import Journal, Record
 from axsync.lake.manifest import worst
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.snapshot import FoundRun
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
 from axsync.runs.guard import emptied, hold_all, hold_back
@@ -97,7 +98,8 @@ class _Run:
     published: str | None = field(default=None, init=False)  # the manifest
     _journal: Journal | None = field(default=None, init=False)
     _fresh_facts: RunFacts | None = field(default=None, init=False)
-    _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # entries of the latest snapshot
+    _newest: FoundRun | None = field(default=None, init=False)  # the snapshot before this run
+    _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
 
     def look_back(self) -> None:
@@ -140,7 +142,9 @@ class _Run:
         """Take the locks, look again, open the journal; returns what is to be said about it."""
         stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
         self.look_back()
-        self._before = self._earlier()
+        self._newest = self.lake.newest()
+        lanes = self._newest.document["lanes"] if self._newest else ()
+        self._before = {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
         if self.memory.finished:
             return []
         told = self._open_journal()
@@ -269,10 +273,6 @@ class _Run:
 
         return [lane_run(lane) for lane in lanes]
 
-    def _earlier(self) -> dict[Lane, dict[str, Any]]:
-        latest = self.lake.latest()
-        return {Lane(e["instance"], e["entity"]): e for e in latest["lanes"]} if latest else {}
-
     async def finish(self) -> Report:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
         self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
@@ -302,6 +302,7 @@ class _Run:
                 finished_at=iso(datetime.now(UTC)),
                 restricted=self._restricted,
                 apart=self._apart(self._before),
+                before=self._newest,
             )
             self.journal.append(record("published"))
             self.published = name

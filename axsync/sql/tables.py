@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone, UsageError
-from axsync.lake.history import FoundRun
+from axsync.lake import layout
+from axsync.lake.history import FoundRun, LaneRecord
 from axsync.lake.missing import replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
@@ -58,37 +58,36 @@ class EntityTable:
 
 def tables_of(found: FoundRun) -> dict[str, EntityTable]:
     """Entity type → table, of those that have columns; in the order of their names. Raises: ManifestError."""
-    lanes: dict[str, list[Mapping[str, Any]]] = {}
-    for lane in found.document["lanes"]:
-        if lane.get("columns"):
-            lanes.setdefault(lane["entity"], []).append(lane)
+    lanes: dict[str, list[tuple[LaneRecord, tuple[Column, ...]]]] = {}
     try:
+        for lane in found.snapshot.lanes:
+            if columns := columns_of({"columns": lane.columns}):
+                lanes.setdefault(lane.entity, []).append((lane, columns))
         return {entity: _table(entity, lanes[entity]) for entity in sorted(lanes)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(found.snapshot.run_id) from error
 
 
-def _table(entity: str, lanes: Sequence[Mapping[str, Any]]) -> EntityTable:
-    columns: dict[str, Kind] = {}
+def _table(entity: str, lanes: Sequence[tuple[LaneRecord, tuple[Column, ...]]]) -> EntityTable:
+    kinds: dict[str, Kind] = {}
     clashes: list[str] = []
     shares: list[Share] = []
-    for lane in lanes:
-        pieces = tuple(_piece(file["path"], lane["instance"]) for file in lane["files"])
-        shares.append(Share(columns_of(lane), pieces))
-        for column in shares[-1].columns:
-            known = columns.get(column.name, column.kind)
-            columns[column.name] = widen(known, column.kind)
+    for lane, columns in lanes:
+        shares.append(Share(columns, tuple(_piece(file.path, lane.instance) for file in lane.files)))
+        for column in columns:
+            known = kinds.get(column.name, column.kind)
+            kinds[column.name] = widen(known, column.kind)
             if widen(known, column.kind) != widen(column.kind, known):
-                clashes.append(f"{column.name} is {type_text(column.kind)} in {lane['instance']}")
-    return EntityTable(entity, {**columns, **OWN}, tuple(shares), tuple(clashes))
+                clashes.append(f"{column.name} is {type_text(column.kind)} in {lane.instance}")
+    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), tuple(clashes))
 
 
 def _piece(path: str, instance: str) -> Piece:
     # An earlier run's files may stand in, and then have an earlier day.
-    days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]
-    if not days:
+    day = layout.day_of(path)
+    if day is None:
         raise ValueError(f"{path!r} is in no partition of a day")
-    return Piece(path, instance, date.fromisoformat(days[-1]))
+    return Piece(path, instance, date.fromisoformat(day))
 
 
 def place_of(lake: Lake, piece: Piece) -> Path:
