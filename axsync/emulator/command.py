@@ -189,10 +189,10 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
 @click.option("--token-seconds", type=_Number(0), help="Lifetime of a next_page token.")
 @click.option("--bearer-seconds", type=_Number(0), default=3600, metavar="SECONDS", help="Lifetime of an OAuth token.")
 @click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")
-@click.option("--other-generation", is_flag=True, help="Serve v1 beside v2.")
+@click.option("--other-generation", is_flag=True, help="Also serve v1.")
 @click.option("--bulk", type=_Number(0, min_open=True), default=1, help="Factor for the length of tables.")
 @click.option("--more-fields", type=click.IntRange(0), default=0, help="Number of additional adapter-specific fields.")
-@click.option("--odd-ids", is_flag=True, help="Some ids have letters beyond f.")
+@click.option("--odd-ids", is_flag=True, help="Use letters beyond f in some ids.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Log requests to this file as JSON lines.")
 @click.option(
     "--output",

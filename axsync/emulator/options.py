@@ -129,7 +129,7 @@ class Options:
     unlicensed_status: int = 404
     count_nulls: int = 1  # v1: how often a count is null before it is ready
     token_seconds: float | None = None  # life of a next_page token; None: unlimited
-    other_generation: bool = False  # v2 profiles: serve v1 beside v2
+    other_generation: bool = False  # v2 profiles: also serve v1
     bulk: float = 1.0  # factor for the length of tables: installed software, weaknesses, interfaces …
     more_fields: int = 0  # adapter-specific fields added to each entity type
     shapes: int | None = None  # seed for the JSON shape of every field; None: the usual shapes

@@ -1,4 +1,4 @@
-"""Writes a reply to the socket, in whatever way its delivery says."""
+"""Writes a reply to the socket, as its delivery prescribes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""ValueShape shapes drawn by seed: what a field looks like, whatever the catalogue says of its type.
+"""JSON shapes drawn by seed: what a field looks like, whatever type the catalogue declares.
 
-Each field, and each member of an object, is drawn once: one value or a list (an object or a list of objects), and the
-form of its dates, flags and numbers. A third of the fields have a second shape, in which a fiftieth of the rows serve
-them; which rows these are differs between the fields. Texts, and the meaning of all values, stay.
+For each field, and each member of an object, it is drawn once whether there is one value or a list (one object or a
+list of objects), and which form dates, flags and numbers have. A third of the fields have a second shape in 2% of the
+rows; these rows differ from field to field. Texts, and the meaning of values, do not change.
 """
 
 from __future__ import annotations

@@ -65,11 +65,8 @@ def read_page_request(instance: Instance, request: ApiRequest) -> PageRequest:
         cached=body.get("use_cache_entry", True),
         continuation=body.get("next_page") or None,
     )
-    return (
-        page_request
-        if page_request.continuation is None
-        else _continued(instance, page_request, page_request.continuation)
-    )
+    token = page_request.continuation
+    return page_request if token is None else _continued(instance, page_request, token)
 
 
 def checked(instance: Instance, body: Json, accepted: frozenset[str]) -> dict[str, Json]:
