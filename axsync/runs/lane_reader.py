@@ -12,14 +12,14 @@ import msgspec
 
 from axsync.api import Listing, Question, is_system, v1
 from axsync.api.catalogue import ROOTS, with_roots
-from axsync.client.context import Counters, RequestContext
 from axsync.client.source import Source
+from axsync.client.transport import Counters, RequestContext
 from axsync.convert import Converted, Converter
 from axsync.convert.restore import columns_of, describe
 from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers
-from axsync.engine.offset_paginator import OffsetWalk
-from axsync.engine.paginator import Returned, Walk
-from axsync.engine.token_paginator import MarkWalk
+from axsync.engine.offset_paginator import OffsetPaginator
+from axsync.engine.paginator import Paginator, Returned
+from axsync.engine.token_paginator import TokenPaginator
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy, Unreachable
 from axsync.events import Notice, Observer
 from axsync.lake.journal import Record
@@ -29,7 +29,7 @@ from axsync.runs.pin import Pinned, is_detail, pin
 from axsync.runs.question import question_for
 from axsync.runs.state import merged_ranges, record
 from axsync.runs.unlisted import Unlisted
-from axsync.schema.fields import Field, Group, Many, kept
+from axsync.schema.fields import Field, Group, Many, drop_forms
 from axsync.schema.keys import OVERFLOW
 from axsync.schema.selection import RAW, Selection, closest_field, is_glob, select_all, select_fields
 from axsync.settings import EntitySettings, Fields, InstanceSettings, RunSettings
@@ -100,11 +100,11 @@ class LaneReader:
             self.portion = PageSizer(most, aim=self._aim())
 
     def _aim(self) -> int:
-        # A chain of marks cannot change its limit and stay a chain; rows of a listing are small.
-        return 0 if self._by_marks or self.is_listing else self.instance.page_bytes
+        # A chain of tokens cannot change its limit and stay a chain; rows of a listing are small.
+        return 0 if self._by_tokens or self.is_listing else self.instance.page_bytes
 
     @property
-    def _by_marks(self) -> bool:
+    def _by_tokens(self) -> bool:
         wished = self.instance.paging in {"token", "cursor"} and self.shop.run.limit is None
         return wished and not self.is_listing
 
@@ -131,8 +131,8 @@ class LaneReader:
         source = self.source
         source.dialect = replace(source.dialect, refused=source.dialect.refused | set(pinned["refused"]))
         columns = columns_of({"columns": {name: entry for name, _, entry in pinned["columns"]}})
-        wires = {name: wire for name, wire, _ in pinned["columns"]}
-        self.pinned = Pinned(tuple(replace(c, wire=wires[c.name]) for c in columns))
+        json_keys = {name: key for name, key, _ in pinned["columns"]}
+        self.pinned = Pinned(tuple(replace(c, json_key=json_keys[c.name]) for c in columns))
         self._converter = self._make_converter(self.pinned)
 
     def _record(self, pinned: Pinned) -> Record:
@@ -143,7 +143,7 @@ class LaneReader:
             "before": self.before,
             "blind": self.blind,
             "unlisted": sorted(self._unlisted.asked),
-            "columns": [[c.name, c.wire, describe(c)] for c in pinned.columns],
+            "columns": [[c.name, c.json_key, describe(c)] for c in pinned.columns],
         }
         return record("lane_pinned", self.lane, pinned=facts)
 
@@ -212,7 +212,7 @@ class LaneReader:
     def _fields_before(self) -> tuple[Field, ...]:
         """The fields of the previous snapshot."""
         columns = columns_of({"columns": (self.earlier or {}).get("columns", {})})
-        return tuple(Field(c.field, kept(c.kind)) for c in columns if c.field not in (OVERFLOW, *ROOTS))
+        return tuple(Field(c.field, drop_forms(c.kind)) for c in columns if c.field not in (OVERFLOW, *ROOTS))
 
     def _instead(self) -> str:
         if self.entity.fields == "saved-query":
@@ -275,38 +275,38 @@ class LaneReader:
         objects = any(isinstance(f.kind, Many) and isinstance(f.kind.item, Group) for f in self._selection.fields)
         return max(guess, OBJECTS_BYTES) if objects else guess
 
-    def walk(self) -> Walk:
-        """The way over the rows: by offset, or by the server's own mark where that is wished."""
+    def walk(self) -> Paginator:
+        """The way over the rows: by offset, or by the server's own token where that is wished."""
         limit, most = self.portion.limit, self.shop.run.limit
-        if self._by_marks:
-            return MarkWalk(limit, v1.CURSOR_START if self.source.api is v1 else None)
-        return OffsetWalk(limit, most=most)
+        if self._by_tokens:
+            return TokenPaginator(limit, v1.CURSOR_START if self.source.api is v1 else None)
+        return OffsetPaginator(limit, most=most)
 
-    def way(self, walk: Walk, store: Callable[[Page], Awaitable[Stored]]) -> LaneWalk:
+    def way(self, walk: Paginator, store: Callable[[Page], Awaitable[Stored]]) -> LaneWalk:
         """A walk with its pages fetched and stored. A listing is asked page by page and must not repeat itself."""
         width = 1 if self.is_listing else self.instance.in_flight
         return LaneWalk(walk, self.fetch, store, self.release, width, self.limit, strict=self.is_listing)
 
-    def resumed_walk(self, spans: Sequence[PageSpan]) -> Walk | None:
+    def resumed_walk(self, spans: Sequence[PageSpan]) -> Paginator | None:
         """The way over the rows that these pages do not cover; None where the way cannot be taken up again."""
         limit, walk = self.portion.limit, self.walk()
         own = [span for span in spans if span.number < ROUND_SHIFT]
-        if isinstance(walk, OffsetWalk):
+        if isinstance(walk, OffsetPaginator):
             asked = max((span.number for span in own), default=-1) + 1
-            return OffsetWalk.resumed(
+            return OffsetPaginator.resumed(
                 limit, covered=merged_ranges(own), total=self.before, most=self.shop.run.limit, asked=asked
             )
         if self.source.api is v1 or not own:
             return None  # a v1 cursor moves on by itself: what it gave out unsealed is gone
-        return self._resumed_marks(limit, {span.number: span for span in own})
+        return self._resumed_chain(limit, {span.number: span for span in own})
 
-    def _resumed_marks(self, limit: int, spans: Mapping[int, PageSpan]) -> Walk | None:
+    def _resumed_chain(self, limit: int, spans: Mapping[int, PageSpan]) -> Paginator | None:
         number = next(n for n in range(len(spans) + 1) if n not in spans)
-        mark = spans[number - 1].mark if number else None
-        if mark is None:
+        token = spans[number - 1].mark if number else None
+        if token is None:
             return None
         rows = sum(spans[n].served for n in range(number))
-        return MarkWalk.resumed(limit, number=number, mark=mark, rows=rows, total=self.before)
+        return TokenPaginator.resumed(limit, number=number, token=token, rows=rows, total=self.before)
 
     def limit(self) -> int:
         """Rows that the next window is to ask for."""
@@ -318,12 +318,12 @@ class LaneReader:
         Raises: Returned, where smaller ones are better; MarkExpired, and what the source raises.
         """
         try:
-            return await self.fetch_whole(window, patience=partial(self.portion.patience, window.limit))
+            return await self.fetch_whole(window, max_attempts=partial(self.portion.max_attempts, window.limit))
         except TooHeavy as error:
             self.portion.failed(window.limit)
             raise Returned from error
 
-    async def fetch_whole(self, window: Window, *, patience: Callable[[], int] | None = None) -> Page:
+    async def fetch_whole(self, window: Window, *, max_attempts: Callable[[], int] | None = None) -> Page:
         """One page that cannot be had in pieces. Raises: as `fetch`, but Returned."""
         if self.is_listing and window.number >= MOST_PAGES:
             raise LaneError(f"the server lists {self.asked} without end: {MOST_PAGES} pages were not enough")
@@ -335,12 +335,12 @@ class LaneReader:
             self.counters,
             kind=f"{self.lane} {window.limit} {len(self.question.fields)}",
             heard=partial(self.portion.served, window.limit),
-            patience=patience if window.limit > 1 and not whole else None,
+            max_attempts=max_attempts if window.limit > 1 and not whole else None,
         )
         try:
             page = await self._asked_for(window, ask)
         except (BadRequest, NotOffered) as error:
-            if window.mark:
+            if window.token:
                 raise MarkExpired(f"the server no longer knows the mark of page {window.number}") from error
             raise
         self._received[window.number] = datetime.now(UTC), time.monotonic() - started
@@ -427,7 +427,7 @@ class LaneReader:
     def convert(self, converter: Converter, page: Page) -> Converted:
         """The page as a batch; for a writer thread."""
         if self._unlisted.unserved or not self._unlisted.looked:
-            keys = {c.field: c.wire for c in self.pinned.columns} if self.pinned else {}
+            keys = {c.field: c.json_key for c in self.pinned.columns} if self.pinned else {}
             self._unlisted.look(page.body, keys)
         number = page.window.number
         return converter.convert(page.body, page=number, fetched_at=self._received[number][0])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from axsync.convert import Converted, Converter
-from axsync.engine.lane_walk import Stored, together
+from axsync.engine.lane_walk import Stored, gather_all
 from axsync.events import Drifted, PageRead, PartSealed
 from axsync.lake.id_index import IdIndex, Places, earlier_duplicates, read_id_index
 from axsync.lake.journal import Journal
@@ -134,7 +134,7 @@ class LaneWriter:
         """Make all that was written durable; each writer thread takes a part of those that are open."""
         if self._folder is not None:
             workers = reader.shop.workers
-            sealed = await together([workers.run(self._folder.seal) for _ in range(workers.count)])
+            sealed = await gather_all([workers.run(self._folder.seal) for _ in range(workers.count)])
             self._remember(reader, [part for parts in sealed for part in parts])
 
     async def settle(self, reader: LaneReader) -> IdIndex:
@@ -200,4 +200,4 @@ class LaneWriter:
 
 def _span(page: Page, converted: Converted, number: int) -> PageSpan:
     rows = int(converted.batch.num_rows)
-    return PageSpan(number, page.window.offset, rows, converted.served, page.mark, len(page.body))
+    return PageSpan(number, page.window.offset, rows, converted.served, page.token, len(page.body))

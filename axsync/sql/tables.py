@@ -13,7 +13,7 @@ from axsync.lake.missing import replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
-from axsync.schema.widen import widen
+from axsync.schema.kinds import widen
 
 PARTITIONS = ("entity", "instance", "dt")
 OWN: Mapping[str, Kind] = {RUN_ID: Atom("text"), FETCHED_AT: Atom("timestamp"), RESCUED: Atom("text")}

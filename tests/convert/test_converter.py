@@ -110,7 +110,7 @@ def clean_lanes(draw: st.DrawFn) -> tuple[tuple[Column, ...], list[bytes]]:
     of = draw(columns())
     made = []
     for _ in range(draw(st.integers(1, 4))):
-        pairs = [(c.wire, draw(fitting(c.kind, 0))) for c in of if c.field != ID_FIELD]
+        pairs = [(c.json_key, draw(fitting(c.kind, 0))) for c in of if c.field != ID_FIELD]
         made.append(object_text([(ID_FIELD, quoted(ID)), *pairs]).encode())
     return of, made
 

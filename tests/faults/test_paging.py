@@ -21,7 +21,7 @@ DEVICES = {"devices": 90}
 
 
 def in_a_walk(ask: Ask) -> bool:
-    """Whether records are asked for: no taste, no listing of ids."""
+    """Whether records are asked for: no probe, no listing of ids."""
     return ask.limit > 1 and ask.form.fields != (ID,)
 
 

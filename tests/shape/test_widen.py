@@ -1,7 +1,7 @@
 import pytest
 
 from axsync.schema.fields import Atom, Group, Kind, Many, Member, Wrapped, group
-from axsync.schema.widen import widen
+from axsync.schema.kinds import widen
 
 TEXT, INTEGER, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")
 
