@@ -201,7 +201,8 @@ def _from_texts(array: pa.Array, atom: Atom) -> tuple[pa.Array, Ints]:
         return arrays.flags(np.array(values, dtype=np.bool_), good), doubtful
     kind = arrow_type(atom)
     dtype = np.int64 if atom.name == "integer" else np.float64
-    return arrays.fixed(np.array([value or 0 for value in values], dtype=dtype), good, kind), doubtful
+    numbers = np.array([0 if value is None else value for value in values], dtype=dtype)  # keeps the sign of -0.0
+    return arrays.fixed(numbers, good, kind), doubtful
 
 
 @dataclass(frozen=True, slots=True)
