@@ -1,4 +1,4 @@
-"""Everything that happens, as frozen values; observers are callables that take one and return quickly."""
+"""Everything that happens, as frozen values. Observers are callables that take one and return quickly."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class LaneOpened:
-    """A lane knows how much there is; `total` in rows, None where the server does not say."""
+    """A lane knows its size; `total` in rows, None if the server does not report it."""
 
     lane: Lane
     total: int | None
@@ -26,7 +26,7 @@ class LaneOpened:
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """One page has arrived: `rows` is known once it is converted, `size` in bytes as decoded, `seconds` on the wire."""
+    """One page is stored: `rows` as converted, `size` in bytes as decoded, `seconds` of transfer."""
 
     lane: Lane
     number: int
@@ -37,10 +37,10 @@ class PageRead:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request is over after `seconds`; `status` is None where no answer came.
+    """A request is over after `seconds`; `status` is None if no answer came.
 
-    `in_flight` requests were under way at the host, this one included; `limit` at once and `rate` per second are what
-    the pace allows now.
+    `in_flight` requests were in flight at the host, this one included. `limit` (concurrent requests) and `rate` (per
+    second) are the current limits of the host.
     """
 
     lane: Lane | None
@@ -54,7 +54,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A request is asked again after `seconds`; `reason` is one short phrase."""
+    """A request is retried after `seconds`; `reason` is one short phrase."""
 
     lane: Lane | None
     host: str
@@ -83,7 +83,7 @@ class PartSealed:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know; `lane` is None where it concerns the whole run."""
+    """Something a person should know; `lane` is None if it concerns the whole run."""
 
     lane: Lane | None
     text: str
@@ -91,7 +91,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class LaneClosed:
-    """A lane has ended, well or not; the outcome says which."""
+    """A lane has ended, successfully or not; the outcome says which."""
 
     outcome: Outcome
 

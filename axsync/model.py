@@ -1,4 +1,4 @@
-"""The nouns of axsync as frozen values: instance, lane, request, reply, page, part, outcome."""
+"""The vocabulary of axsync as frozen values: lane, request, reply, page, part, outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ ID_FIELD = "internal_axon_id"
 """The key of a row; 32 characters of [0-9a-z], always served (docs/axonius-api.md, "Records")."""
 
 MAX_LIMIT = 2000
-"""Rows per page that no server is asked to exceed (docs/axonius-api.md, "Paging")."""
+"""Most rows per page requested from any server (docs/axonius-api.md, "Paging")."""
 
 
 def iso(moment: datetime, timespec: str = "seconds") -> str:
@@ -25,19 +25,19 @@ def iso(moment: datetime, timespec: str = "seconds") -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Lane:
-    """One ordered walk over one entity type of one instance: unit of resume, failure and progress."""
+    """One ordered read of one entity type of one instance: the unit of resume, failure and progress."""
 
     instance: str
     entity: str
 
     def __str__(self) -> str:
-        """Read as `prod/devices`."""
+        """Format as `prod/devices`."""
         return f"{self.instance}/{self.entity}"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to the server. It holds no header and hence no secret."""
+    """One request to the server. It holds no header and hence no secret."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -47,17 +47,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A place in a walk: the rows `offset … offset + limit`, or what follows `mark` (token, cursor)."""
+    """One page to request: the rows `offset … offset + limit`, or what follows `token` (v2 token, v1 cursor)."""
 
-    number: int  # page number in its lane, in the order of asking
+    number: int  # page number in its lane, in the order of requests
     offset: int  # rows
     limit: int  # rows
-    mark: str | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer; the only thing that crosses from transport to api. Header names are lower case."""
+    """One answer; all that `api` sees of the transport. Header names are lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -68,14 +68,14 @@ class Reply:
 class Page:
     """One answered window, its rows still bytes; `fetched_at` is when the answer came.
 
-    `rows` is None where counting them would mean parsing the page twice; the conversion tells later.
+    `rows` is None if counting them would mean parsing the page twice; conversion counts them later.
     """
 
     window: Window
     body: bytes
     rows: int | None
     total: int | None
-    mark: str | None
+    token: str | None
     fetched_at: datetime = EPOCH
     seconds: float = 0.0  # between the request and its answer, retries included
 
@@ -84,7 +84,8 @@ class Page:
 class PageSpan:
     """Which rows of a part came from which window, in the order of the file.
 
-    `served` counts what the server sent, dead letters included; `mark` is what follows the page, where one was told.
+    `served` counts what the server sent, dead letters included. `mark` is the token that follows the page, if there was
+    one; journals have it under this name.
     """
 
     number: int
@@ -104,7 +105,9 @@ class Part:
     size: int  # bytes
     sha256: str
     pages: tuple[PageSpan, ...] = ()
-    drift: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # field → rescued values, an example's type
+    drift: Mapping[str, tuple[int, str]] = field(
+        default_factory=dict
+    )  # field → rescued values, JSON type of an example
     letters: int = 0  # dead letters of its pages
     empty: tuple[str, ...] = ()  # columns without a value
 
@@ -121,7 +124,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a lane; its entry in the manifest is made of this (docs/lake.md)."""
+    """The result of a lane; its entry in the manifest is derived from this (docs/lake.md)."""
 
     lane: Lane
     verdict: Verdict
@@ -144,7 +147,7 @@ class Outcome:
     bytes: int = 0
     seconds: float = 0.0
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    empty_columns: tuple[str, ...] = ()  # of these, the ones without a value in any row
+    empty_columns: tuple[str, ...] = ()  # those columns without a value in any row
     drift: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()

@@ -43,11 +43,11 @@ class Meta(msgspec.Struct, frozen=True):
         return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
 
     @property
-    def mark(self) -> str | None:
+    def token(self) -> str | None:
         """The token or cursor that continues the listing."""
-        for mark in (self.next_page, self.cursor):
-            if isinstance(mark, str) and mark:
-                return mark
+        for token in (self.next_page, self.cursor):
+            if isinstance(token, str) and token:
+                return token
         return None
 
 

@@ -109,16 +109,16 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
     """One window of rows. `search` must not be null, an empty `sort` finds nothing."""
     page: dict[str, int] = {"limit": window.limit}
     attributes: dict[str, object] = {"page": page, "filter": question.query, "search": "", "file_name": ""}
-    attributes["use_cursor"] = window.mark is not None
+    attributes["use_cursor"] = window.token is not None
     if question.fields:
         attributes["fields"] = {question.entity: list(question.fields)}
     optional: dict[str, object] = {"include_details": bool(question.details), "get_metadata": True}
     attributes |= {k: v for k, v in optional.items() if k not in dialect.refused}
-    if window.mark is None:
+    if window.token is None:
         page["offset"] = window.offset
-    elif window.mark != FIRST_TOKEN:
+    elif window.token != FIRST_TOKEN:
         # No offset beside a cursor: the vendor's own test saw timeouts when the two disagreed.
-        attributes["cursor_id"] = window.mark
+        attributes["cursor_id"] = window.token
     if question.history:
         attributes["history"] = question.history
     return _post("v1.page", question.entity, "entity_request_schema", attributes)
@@ -127,7 +127,7 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
 def read_page(window: Window, reply: Reply, host: str) -> Page:
     """The page, rows still bytes. Raises: BadAnswer."""
     meta, rows = read_envelope(reply, rows_key=ROWS_KEY, host=host)
-    return Page(window, reply.body, rows, meta.total, meta.mark)
+    return Page(window, reply.body, rows, meta.total, meta.token)
 
 
 def refused_key(words: str) -> str | None:

@@ -147,10 +147,10 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
     if question.fields:
         body["fields"] = list(question.fields)
     body |= {k: v for k, v in optional.items() if k not in dialect.refused}
-    if window.mark is None:
+    if window.token is None:
         page["offset"] = window.offset
     else:
-        body["next_page"] = window.mark
+        body["next_page"] = window.token
     return _post("v2.page", question.entity, body)
 
 
@@ -163,7 +163,7 @@ def _unwanted(question: Question) -> list[str]:
 def read_page(window: Window, reply: Reply, host: str) -> Page:
     """The page, rows still bytes. Raises: BadAnswer."""
     meta, rows = read_envelope(reply, rows_key=ROWS_KEY, host=host)
-    return Page(window, reply.body, rows, meta.total, meta.mark)
+    return Page(window, reply.body, rows, meta.total, meta.token)
 
 
 def refused_key(words: str) -> str | None:

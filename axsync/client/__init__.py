@@ -1,12 +1,11 @@
-"""One instance: its connection, its requests, what it offers. The only package that opens sockets to a server."""
+"""Client of one instance: connection, requests, capabilities. The only package that opens sockets to a server."""
 
 from axsync.client.connection import ConnectionConfig, connection_config
-from axsync.client.context import Counters, RequestContext
 from axsync.client.diagnostics import STEPS, Stage, diagnose
 from axsync.client.history_days import history_mark
 from axsync.client.probing import probe
 from axsync.client.source import Source
-from axsync.client.transport import Transport
+from axsync.client.transport import Counters, RequestContext, Transport
 
 __all__ = [
     "STEPS",

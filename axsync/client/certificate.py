@@ -1,4 +1,4 @@
-"""What a certificate says of itself."""
+"""Reads the facts that `axsync check` shows of a certificate."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ MOST_NAMES = 3
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Whom it is for, who made it, until when it holds, and how many days are left; negative ones are over."""
+    """Subject names, issuer, expiry, and days left; negative if expired."""
 
     names: str
     issuer: str
@@ -29,7 +29,7 @@ class Certificate:
         return f"issued by {self.issuer}, expires {day} ({days} left)"
 
     def facts(self) -> dict[str, str | int | float | None]:
-        """The same for machines."""
+        """The same facts as a mapping, for machines."""
         return {"names": self.names, "issuer": self.issuer, "expires": self.expires, "days_left": self.days_left}
 
 
@@ -45,7 +45,7 @@ def _names(found: "x509.Certificate") -> str:
 
 
 def read_certificate(der: bytes, *, now: datetime | None = None) -> Certificate:
-    """Raises: ValueError, for what is no certificate."""
+    """Read a certificate in DER form. Raises: ValueError if it is not one."""
     from cryptography import x509  # noqa: PLC0415  only `axsync check` looks at certificates
     from cryptography.x509.oid import NameOID  # noqa: PLC0415  as above
 

@@ -1,4 +1,4 @@
-"""How an instance is reached: its address, whom to trust, which proxy; and the headers of every request."""
+"""How an instance is reached: address, trust, proxy; and the headers of every request."""
 
 import os
 import ssl
@@ -19,7 +19,7 @@ from axsync.settings import InstanceSettings, is_loopback
 
 @dataclass(frozen=True, slots=True)
 class ConnectionConfig:
-    """All that is known of the way to an instance before anything is sent. `tls` is None for plain http."""
+    """The connection parameters of an instance. `tls` is None for plain http."""
 
     settings: InstanceSettings
     tls: ssl.SSLContext | None
@@ -27,19 +27,19 @@ class ConnectionConfig:
     notices: tuple[str, ...] = ()
 
     @property
-    def place(self) -> tuple[str, int]:
+    def host_port(self) -> tuple[str, int]:
         """Host and port."""
         there = urlsplit(self.settings.url)
         return there.hostname or "", there.port or PORTS[there.scheme]
 
     @property
     def host(self) -> str:
-        """Host, and port where it is not the scheme's own, as errors name it."""
+        """Host as errors name it, with the port unless it is the scheme's default."""
         return urlsplit(self.settings.url).netloc
 
 
 def connection_config(settings: InstanceSettings, environ: Mapping[str, str]) -> ConnectionConfig:
-    """The way to this instance; files are read, nothing is sent.
+    """Build the connection parameters of this instance. Reads files, sends nothing.
 
     Raises: ConfigError.
     """
@@ -60,25 +60,26 @@ def _notices(settings: InstanceSettings) -> list[str]:
         )
     if settings.url.startswith("http:") and not is_loopback(host):
         told.append(
-            f"WARNING: allow_plain_http = true: the keys travel to {host} unencrypted, for all on the way to read"
+            f"WARNING: allow_plain_http = true: the keys are sent to {host} unencrypted; "
+            "anyone on the network path can read them"
         )
     key = settings.client_key or settings.client_cert
     if key and os.name == "posix" and Path(key).stat().st_mode & 0o077:
-        told.append(f"the file {key!r} can be read by others; chmod 600 keeps it to you")
+        told.append(f"the file {key!r} is readable by other users; run chmod 600 on it")
     return told
 
 
 class Unprintable(dict[str, str]):
-    """Headers whose values are in no traceback, whoever prints the variables with it."""
+    """Headers whose repr hides the values, so that no traceback shows them."""
 
     def __repr__(self) -> str:
         return f"<{', '.join(self)}>"
 
 
 def signed_headers(credential: Credential) -> Unprintable:
-    """The headers of every request. Both generations take the same two keys (docs/axonius-api.md, "Connection").
+    """The headers of every request. Both generations use the same two keys (docs/axonius-api.md, "Connection").
 
-    An OAuth client has a token in their place, which is not the same for every request.
+    An OAuth client has a token instead of the keys; it is added per request.
     """
     keys = Unprintable({"api-key": credential.key.reveal(), "api-secret": credential.secret.reveal()})
     plain = {
@@ -91,19 +92,19 @@ def signed_headers(credential: Credential) -> Unprintable:
 
 
 def proxy_headers(proxy: Proxy | None) -> Unprintable:
-    """What the proxy is told, and nobody else."""
+    """Headers for the proxy only."""
     if proxy is None or (authorization := proxy.authorization()) is None:
         return Unprintable()
     return Unprintable({"Proxy-Authorization": authorization})
 
 
 def user_agent() -> str:
-    """Who is asking."""
+    """The User-Agent header."""
     return f"axsync/{version('axsync')}"
 
 
 def unpack_quickly() -> None:
-    """Unpack gzip answers with the extra `isal` where it is installed: 13 instead of 25 CPU ms for 9.5 MB."""
+    """Decompress gzip answers with the extra `isal` if it is installed: 13 instead of 25 CPU ms for 9.5 MB."""
     try:
         from isal import isal_zlib  # an extra
     except ImportError:

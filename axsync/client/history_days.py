@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 
 from axsync.api import Question, history
-from axsync.client.context import RequestContext
 from axsync.client.source import Source
+from axsync.client.transport import RequestContext
 from axsync.errors import BadAnswer, BadRequest, NotOffered
 
 DAYS_BACK = 7

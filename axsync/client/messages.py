@@ -1,4 +1,4 @@
-"""aiohttp's errors as errors of our own: some of its messages print the headers of a request, and so the secret."""
+"""Translates aiohttp's errors into our own: some of its messages print request headers, and so the secret."""
 
 import ssl
 
@@ -13,20 +13,22 @@ WANTS_CERTIFICATE = "asks for a client certificate"
 TURNED_DOWN = "does not take the client certificate"
 
 
-def translated(error: Exception, way: ConnectionConfig) -> ServerError:
-    """What broke on this way, and what that means; `error` is never chained."""
+def translate(error: Exception, config: ConnectionConfig) -> ServerError:
+    """Translate an error of this connection; the original is never chained."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return of_proxy(error.status, way)
+        return proxy_error(error.status, config)
     if isinstance(error, TimeoutError):
-        return TimedOut(f"{way.host} did not answer in time", host=way.host)
+        return TimedOut(f"{config.host} did not answer in time", host=config.host)
     if (cause := _tls_error(error)) is not None:
-        return untrusted(cause, _asked(error, way))
-    who = f"the proxy {way.proxy}" if way.proxy and isinstance(error, aiohttp.ClientConnectorError) else way.host
-    return Unreachable(f"{who}: {plain(error)}", host=way.host)
+        return untrusted(cause, _certificate_owner(error, config))
+    who = (
+        f"the proxy {config.proxy}" if config.proxy and isinstance(error, aiohttp.ClientConnectorError) else config.host
+    )
+    return Unreachable(f"{who}: {_describe(error)}", host=config.host)
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | ssl.CertificateError | None:
-    """The TLS error below; in TLS 1.3 the server says only after the handshake that it wants a certificate."""
+    """The underlying TLS error. In TLS 1.3 a server requests a client certificate only after the handshake."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return error.certificate_error if isinstance(error.certificate_error, ssl.SSLError) else None
     if isinstance(error, aiohttp.ClientConnectorSSLError):
@@ -36,52 +38,52 @@ def _tls_error(error: BaseException | None) -> ssl.SSLError | ssl.CertificateErr
     return error
 
 
-def _asked(error: Exception, way: ConnectionConfig) -> str:
-    """Whose certificate it was: with a proxy that speaks TLS itself there are two."""
-    name = getattr(error, "host", way.place[0])
-    return f"the proxy {way.proxy}" if way.proxy and name != way.place[0] else way.host
+def _certificate_owner(error: Exception, config: ConnectionConfig) -> str:
+    """Whose certificate it was: with a TLS proxy there are two."""
+    name = getattr(error, "host", config.host_port[0])
+    return f"the proxy {config.proxy}" if config.proxy and name != config.host_port[0] else config.host
 
 
 FAULTS = {9: "early", 10: "expired", 62: "name", 63: "name", 64: "name"}
-"""OpenSSL's codes for what is wrong with a certificate; all others are about who issued it (X509_V_ERR_…)."""
+"""OpenSSL's codes for what is wrong with a certificate (X509_V_ERR_…); all others concern its issuer."""
 
 
 def untrusted(error: Exception, who: str) -> Untrusted:
-    """Why there is no safe connection."""
+    """Why no trusted connection was established."""
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = FAULTS.get(error.verify_code, "issuer")
         return Untrusted(f"{who} {NOT_TRUSTED}", host=who, detail=error.verify_message.rstrip("."), fault=fault)
     reason = getattr(error, "reason", None) or ""
     if "CERTIFICATE_REQUIRED" in reason:
-        return Untrusted(f"{who} {WANTS_CERTIFICATE}", host=who, detail=told(reason), fault="missing")
+        return Untrusted(f"{who} {WANTS_CERTIFICATE}", host=who, detail=_spell_out(reason), fault="missing")
     if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
-        return Untrusted(f"{who} {TURNED_DOWN}", host=who, detail=told(reason), fault="unwanted")
-    return Untrusted(f"no safe connection to {who}", host=who, detail=told(reason) or type(error).__name__)
+        return Untrusted(f"{who} {TURNED_DOWN}", host=who, detail=_spell_out(reason), fault="unwanted")
+    return Untrusted(f"no safe connection to {who}", host=who, detail=_spell_out(reason) or type(error).__name__)
 
 
-def told(reason: str) -> str:
-    """OpenSSL's name of a reason, such as WRONG_VERSION_NUMBER, as words."""
+def _spell_out(reason: str) -> str:
+    """Turn OpenSSL's name of a reason, such as WRONG_VERSION_NUMBER, into words."""
     return reason.replace("_", " ").lower()
 
 
-def of_proxy(status: int, way: ConnectionConfig) -> ServerError:
-    """What it means that a proxy does not let through."""
-    named = f"the proxy {way.proxy}"
+def proxy_error(status: int, config: ConnectionConfig) -> ServerError:
+    """The error for a status with which a proxy refuses a request."""
+    named = f"the proxy {config.proxy}"
     if status == 407:
-        known = way.proxy is not None and way.proxy.authorization() is not None
+        known = config.proxy is not None and config.proxy.authorization() is not None
         told = "does not accept its user and password" if known else "asks for a user and a password"
-        return ProxyRefused(f"{named} {told}", host=way.host, status=status)
-    message = f"{named} answered {status} to the wish to reach {way.host}"
+        return ProxyRefused(f"{named} {told}", host=config.host, status=status)
+    message = f"{named} returned {status} to CONNECT {config.host}"
     kind = Unreachable if status >= 500 or status == 429 else NotRetryable
-    return kind(message, host=way.host, status=status)
+    return kind(message, host=config.host, status=status)
 
 
-def plain(error: BaseException) -> str:
-    """What broke."""
+def _describe(error: BaseException) -> str:
+    """Describe the failure in one phrase, without any header."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the host name is not known"
+        return "the host name cannot be resolved"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection: {error.os_error.strerror or 'the system gives no reason'}"
+        return f"no connection: {error.os_error.strerror or 'no reason given by the system'}"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer was cut off"
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):

@@ -1,6 +1,6 @@
-"""OAuth 2.1 client credentials (docs/axonius-api.md, "Connection"): a token that is bought, carried, and renewed.
+"""OAuth 2.1 client credentials (docs/axonius-api.md, "Connection"): fetches a token, sends it, renews it.
 
-Tokens are in memory only. They are sent by the same connections, at the same pace, to the same host as all else.
+Tokens are kept in memory only. Token requests use the same connections, request limits and host as all others.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from axsync.errors import BadAnswer
 from axsync.model import Reply, Request
 
 RENEWED_AT = 0.8
-"""The part of its life after which a token is renewed, long before the server would refuse it."""
+"""Share of a token's lifetime after which it is renewed, well before the server would refuse it."""
 USUAL_SECONDS, MOST_SECONDS = 3600.0, 86_400.0
-MOST_CHARACTERS = 8192  # of a token: it has to fit into a header
-REMEMBERED = 4  # tokens that are taken out of texts; an echo may come late
+MOST_CHARACTERS = 8192  # of a token: it must fit into a header
+REMEMBERED = 4  # tokens that are redacted from texts; a server may echo an old one
 
 REQUEST = Request(*TOKEN, b"grant_type=client_credentials")
 
@@ -33,23 +33,23 @@ class _Answer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Token:
-    """What was bought, and for how many seconds."""
+    """A token and its lifetime in seconds."""
 
     secret: Secret
     seconds: float
 
     def headers(self) -> dict[str, str]:
-        """What a request carries in place of the two headers (RFC 6750, 2.1)."""
+        """The header that replaces the two keys (RFC 6750, 2.1)."""
         return {"Authorization": f"Bearer {self.secret.reveal()}"}
 
 
 def buying_headers(credential: Credential) -> dict[str, str]:
-    """What the request for a token carries (RFC 6749, 4.4.2)."""
+    """Headers of the token request (RFC 6749, 4.4.2)."""
     return {"Authorization": f"Basic {basic(credential)}", "Content-Type": "application/x-www-form-urlencoded"}
 
 
 def read_token(reply: Reply, host: str) -> Token:
-    """The token of an answer. Raises: BadAnswer, which repeats nothing of it."""
+    """Read the token from an answer. Raises: BadAnswer, which quotes nothing from it."""
     try:
         told = msgspec.json.decode(reply.body, type=_Answer, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -62,11 +62,11 @@ def read_token(reply: Reply, host: str) -> Token:
 
 
 def _no_token(reply: Reply, host: str) -> BadAnswer:
-    return BadAnswer(f"{host} answered {reply.status} with something that is no token", host=host, status=reply.status)
+    return BadAnswer(f"{host} answered {reply.status} without a valid token", host=host, status=reply.status)
 
 
 class Bearer:
-    """The token of one instance, bought when it is first wanted and again when its time is over."""
+    """The token of one instance, fetched on first use and again when its lifetime ends."""
 
     def __init__(self, buy: Callable[[], Awaitable[Token]], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._buy, self._clock = buy, clock
@@ -76,8 +76,8 @@ class Bearer:
         self.seen: deque[Secret] = deque(maxlen=REMEMBERED)
 
     async def token(self) -> Token:
-        """The token to send now. Raises: what `buy` raises."""
-        async with self._once:  # one buys for all who wait
+        """The current token. Raises: what `buy` raises."""
+        async with self._once:  # one fetch serves all waiting requests
             if self.current is None or self._clock() >= self._good_until:
                 asked = self._clock()
                 self.current = await self._buy()
@@ -86,6 +86,6 @@ class Bearer:
             return self.current
 
     def refused(self, token: Token) -> None:
-        """The host does not take this token any more; of many who were told so, the first one counts."""
+        """Discard a token that the host refused. Later reports about the same token change nothing."""
         if self.current is token:
             self.current = None

@@ -1,12 +1,11 @@
-"""Which generation an instance speaks and how, found out with a handful of cheap reads.
+"""Finds out which API generation an instance speaks, with a handful of cheap reads.
 
-What they tell: docs/axonius-api.md, "Endpoints".
+What the answers mean: docs/axonius-api.md, "Endpoints".
 """
 
 from axsync.api import GENERATIONS, Api, Dialect, Question
-from axsync.client.context import RequestContext
 from axsync.client.source import Source
-from axsync.client.transport import Transport
+from axsync.client.transport import RequestContext, Transport
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable
 from axsync.model import Window
 from axsync.settings import InstanceSettings
@@ -16,9 +15,9 @@ _PROBED = ("specific_data.data.hostname", "specific_data.data.last_seen")
 
 
 async def probe(settings: InstanceSettings, transport: Transport) -> Source:
-    """The instance as a source: v2 first, v1 where v2 is not there, or what `api` fixes.
+    """Probe the instance: v2 first, then v1, or only the generation that `api` fixes.
 
-    Raises: Refused, Unreachable, NotOffered where neither generation answers.
+    Raises: Refused, Unreachable, NotOffered if neither generation answers.
     """
     wanted = list(GENERATIONS) if settings.api == "auto" else [settings.api]
     refusal: ServerError | None = None
@@ -28,7 +27,7 @@ async def probe(settings: InstanceSettings, transport: Transport) -> Source:
         try:
             return await _introduce(source, sure=len(wanted) == 1)
         except (NotOffered, BadAnswer, BadRequest) as error:
-            # An error told with status 200 says more than that the other generation is not there.
+            # An error reported with status 200 is more specific than the absence of the other generation.
             refusal = refusal if isinstance(refusal, BadAnswer) and refusal.detail else error
     host = transport.host
     message = f"{host} speaks no API that axsync knows ({', '.join(wanted)})"
@@ -37,20 +36,20 @@ async def probe(settings: InstanceSettings, transport: Transport) -> Source:
 
 
 async def _introduce(source: Source, *, sure: bool) -> Source:
-    """About, discovery, entity types, one row with every optional key. Raises: what says that it is not this API."""
+    """Read version, discovery, entity types and one row. Raises: what shows that this is not the API."""
     hidden = False
     try:
         source.version = await _about(source.api, source.transport)
     except (NotOffered, BadAnswer, BadRequest) as error:
-        # 404 means another generation; 403 may be a role that sees assets but not the about page.
+        # 404 means another generation; 403 may be a role that may read assets but not the about page.
         hidden = error.status == 403
         if not sure and not hidden:
             raise
     cycle = await source.discovery()
     source.titles = await _listed(source)
     source.listed = tuple(source.titles) or None
-    ill = await _taste(source)
-    # Errors told with status 200 look like answers, until not one of them says anything.
+    ill = await _probe_row(source)
+    # Errors reported with status 200 look like answers; without any usable answer, this is not the API.
     if isinstance(ill, BadAnswer) and not (hidden or source.version or cycle or source.listed):
         raise ill
     return source
@@ -62,7 +61,7 @@ async def _about(api: Api, transport: Transport) -> str | None:
 
 
 async def _listed(source: Source) -> dict[str, str]:
-    """Entity type → its title, nothing where the server has no list."""
+    """Entity type → its title; empty if the server has no list."""
     request = source.api.entities_request()
     if request is None:
         return {}
@@ -72,13 +71,13 @@ async def _listed(source: Source) -> dict[str, str]:
             request, lambda reply: source.api.read_entities(reply, host), RequestContext()
         )
     except (NotOffered, BadRequest, BadAnswer):
-        return {}  # the path may be taken for an asset's id and answer 400, 404, 405
+        return {}  # some servers take the path for an asset's id and answer 400, 404 or 405
 
 
-async def _taste(source: Source) -> ServerError | None:
-    """Ask for one device with all optional keys, so that refused ones are known before lanes start.
+async def _probe_row(source: Source) -> ServerError | None:
+    """Request one device with all optional keys, so that refused keys are known before the lanes start.
 
-    Returns what came instead: devices may be out of this account's reach, or ill; lanes will tell.
+    Returns the error, if any: the account may not be allowed to read devices. The lanes will report that.
     """
     try:
         await source.page(Question("devices", _PROBED), _FIRST, RequestContext())

@@ -1,4 +1,4 @@
-"""Through which proxy an instance is reached, and who may use it."""
+"""Selects the proxy of an instance and its credentials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Environ = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proxy:
-    """A proxy; `named_by` is the option or the variable that names it."""
+    """A proxy. `named_by` is the option or environment variable that names it."""
 
     url: str  # scheme://host[:port]
     named_by: str
@@ -26,25 +26,25 @@ class Proxy:
 
     @property
     def host(self) -> str:
-        """Host, and port where it is not the scheme's own."""
+        """Host, with the port unless it is the scheme's default."""
         return urlsplit(self.url).netloc
 
     @property
-    def place(self) -> tuple[str, int]:
+    def host_port(self) -> tuple[str, int]:
         """Host and port."""
         there = urlsplit(self.url)
         return there.hostname or "", there.port or PORTS[there.scheme]
 
     def __str__(self) -> str:
-        """As errors name it, with the place that names it."""
+        """Host and the setting that names it, as errors show it."""
         return f"{self.host} ({self.named_by})"
 
     def authorization(self) -> str | None:
-        """What the header `Proxy-Authorization` says."""
+        """Value of the header `Proxy-Authorization`."""
         return None if self.password is None else encode_basic_auth(self.user, self.password.reveal())
 
-    def hush(self, text: str) -> str:
-        """The text without the password, plain or as the header has it."""
+    def redact(self, text: str) -> str:
+        """The text with the password masked, in plain and in header form."""
         if self.password is not None and self.password.reveal():
             for form in (self.password.reveal(), str(self.authorization()).removeprefix("Basic ")):
                 text = text.replace(form, MASK)
@@ -52,24 +52,24 @@ class Proxy:
 
 
 def find_proxy(settings: InstanceSettings, environ: Environ) -> Proxy | None:
-    """The proxy of the settings or else of the environment; None where there is none to use.
+    """The proxy from the settings, else from the environment; None if there is none.
 
-    Raises: ConfigError, which never repeats a password.
+    Raises: ConfigError, which never quotes a password.
     """
     if settings.proxy == NO_PROXY:
         return None
     if not settings.proxy:
-        return _of_environment(settings.url, environ)
+        return _proxy_of_environment(settings.url, environ)
     password = resolve(settings.proxy_password, environ=environ) if settings.proxy_password else None
     return Proxy(settings.proxy, "proxy", settings.proxy_user, password)
 
 
-def _of_environment(url: str, environ: Environ) -> Proxy | None:
+def _proxy_of_environment(url: str, environ: Environ) -> Proxy | None:
     there = urlsplit(url)
     host, port = there.hostname or "", there.port or PORTS[there.scheme]
-    named = _named(there.scheme, environ)
-    # A variable that is meant for the world outside must not carry plain http to this machine elsewhere.
-    if named is None or is_loopback(host) or spared(host, port, environ):
+    named = _variable_of(there.scheme, environ)
+    # A proxy variable must not send plain http that is meant for this machine elsewhere.
+    if named is None or is_loopback(host) or bypasses_proxy(host, port, environ):
         return None
     value = environ[named].strip()
     scheme, mark, rest = value.rpartition("://")
@@ -79,17 +79,17 @@ def _of_environment(url: str, environ: Environ) -> Proxy | None:
     return Proxy(plain, named, unquote(name), Secret(unquote(password)) if at else None)
 
 
-def _named(scheme: str, environ: Environ) -> str | None:
-    """The variable that names a proxy: lower case first, as curl has it, and an empty one means none."""
+def _variable_of(scheme: str, environ: Environ) -> str | None:
+    """The variable that names a proxy: lower case wins, as in curl; an empty one means none."""
     names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY"]
-    if scheme == "http" and "REQUEST_METHOD" in environ:  # within CGI, HTTP_PROXY is a header of the caller's
+    if scheme == "http" and "REQUEST_METHOD" in environ:  # under CGI, HTTP_PROXY is a header set by the caller
         names.pop()
     name = next((name for name in names if name in environ), None)
     return name if name and environ[name].strip() else None
 
 
-def spared(host: str, port: int, environ: Environ) -> bool:
-    """Whether NO_PROXY names the host: `*`, a name, a suffix, an address, a network; each with a port or without."""
+def bypasses_proxy(host: str, port: int, environ: Environ) -> bool:
+    """Whether NO_PROXY matches the host: `*`, a name, suffix, address or network, each with or without a port."""
     listed = environ.get("no_proxy", environ.get("NO_PROXY", ""))
     entries = [entry.strip() for entry in listed.split(",")]
     if "*" in entries:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from axsync.api import Api, SavedQuery
-from axsync.client.context import RequestContext
-from axsync.client.transport import Transport
+from axsync.client.transport import RequestContext, Transport
 from axsync.errors import BadAnswer, NotOffered
 from axsync.settings import closest, did_you_mean
 

@@ -1,6 +1,6 @@
-"""One connection pool to one instance: a request goes out, a reply or an error of our own comes back.
+"""One connection pool to one instance: sends a request, returns a reply or raises an error of our own.
 
-No aiohttp exception leaves it. Some of them print the request's headers, and with them the secret, so they are
+No aiohttp exception leaves this module. Some print the request's headers, and with them the secret, so they are
 translated without being chained.
 """
 
@@ -20,25 +20,25 @@ from axsync.client.connection import (
     unpack_quickly,
     user_agent,
 )
-from axsync.client.messages import of_proxy, translated
+from axsync.client.messages import proxy_error, translate
 from axsync.client.statuses import TooLarge
 from axsync.client.tls import system_context
 from axsync.credentials import Credential
 from axsync.model import Reply, Request
 
 HEADER_BYTES = 16 << 10
-"""A longer line or header of an answer is refused …"""
+"""Longest line or header accepted in an answer."""
 HEADERS = 128
-"""… and so are more headers; together 2 MiB at most."""
+"""Most headers accepted in an answer; together at most 2 MiB."""
 ERROR_BYTES = 1 << 20
-"""What is read of an answer that is an error; its words are short."""
+"""Bytes read of an error's body; its message is short."""
 
 
 @dataclass(slots=True)
 class HttpSession:
-    """An open session. `skew` is by how many seconds the server's clock is ahead of ours, None until it told."""
+    """An open session. `skew` is how many seconds the server's clock is ahead of ours; None until known."""
 
-    way: ConnectionConfig
+    config: ConnectionConfig
     session: aiohttp.ClientSession
     headers: Mapping[str, str] = field(repr=False)
     skew: float | None = field(default=None)
@@ -63,21 +63,21 @@ class HttpSession:
                 proxy_headers=self._proxy_headers(),
             ) as response:
                 headers = {k.lower(): v for k, v in response.headers.items()}
-                self._compare(headers.get("date", ""))
+                self._measure_skew(headers.get("date", ""))
                 reply = Reply(response.status, headers, await self._body(response))
         except (aiohttp.ClientError, OSError) as error:
-            raise translated(error, self.way) from None
-        if reply.status == 407 and self.way.proxy:
-            raise of_proxy(reply.status, self.way)
+            raise translate(error, self.config) from None
+        if reply.status == 407 and self.config.proxy:
+            raise proxy_error(reply.status, self.config)
         return reply
 
     def _proxy_headers(self) -> dict[str, str] | None:
-        # With plain http the proxy reads the request's own headers, and there is no other request to put them in.
-        if not self.way.proxy or self.way.tls is None:
+        # With plain http the proxy reads the request's own headers, and there is no CONNECT request for separate ones.
+        if not self.config.proxy or self.config.tls is None:
             return None
-        return {"User-Agent": user_agent()} | proxy_headers(self.way.proxy)
+        return {"User-Agent": user_agent()} | proxy_headers(self.config.proxy)
 
-    def _compare(self, date: str) -> None:
+    def _measure_skew(self, date: str) -> None:
         try:
             there = parsedate_to_datetime(date)
         except ValueError:
@@ -87,7 +87,7 @@ class HttpSession:
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         good, length = 200 <= response.status < 300, response.content_length
-        cap = self.way.settings.max_page_bytes if good else ERROR_BYTES
+        cap = self.config.settings.max_page_bytes if good else ERROR_BYTES
         plain = "Content-Encoding" not in response.headers
         if plain and length is not None and length <= cap:
             return await response.read()
@@ -100,29 +100,29 @@ class HttpSession:
                 response.close()
                 if not good:
                     break
-                host = self.way.host
+                host = self.config.host
                 raise TooLarge(f"{host} sent more than {cap} bytes for one page", host=host, status=response.status)
         return b"".join(chunks)
 
 
 @asynccontextmanager
-async def open_session(way: ConnectionConfig, credential: Credential) -> AsyncIterator[HttpSession]:
-    """Hold a session; the connections end with it."""
+async def open_session(config: ConnectionConfig, credential: Credential) -> AsyncIterator[HttpSession]:
+    """Hold a session; its connections close with it."""
     unpack_quickly()
-    # Never aiohttp's own context, which trusts nobody where its imports were brisk. Proxies may speak TLS, too.
-    connector = aiohttp.TCPConnector(limit=0, ssl=way.tls or (system_context() if way.proxy else True))
-    # Never the session's own headers: aiohttp sends those to the proxy as well, before the tunnel and its TLS.
-    headers = Unprintable({**signed_headers(credential), **({} if way.tls else proxy_headers(way.proxy))})
+    # Never aiohttp's own context: after the fast imports of the command line it trusts nobody. Proxies may use TLS too.
+    connector = aiohttp.TCPConnector(limit=0, ssl=config.tls or (system_context() if config.proxy else True))
+    # Never as session headers: aiohttp would send those to the proxy too, before the tunnel and its TLS.
+    headers = Unprintable({**signed_headers(credential), **({} if config.tls else proxy_headers(config.proxy))})
     async with aiohttp.ClientSession(
-        way.settings.url,
+        config.settings.url,
         connector=connector,
         skip_auto_headers=("User-Agent",),
         cookie_jar=aiohttp.DummyCookieJar(),
         raise_for_status=False,
-        proxy=way.proxy.url if way.proxy else None,
+        proxy=config.proxy.url if config.proxy else None,
         trust_env=False,
         max_line_size=HEADER_BYTES,
         max_field_size=HEADER_BYTES,
         max_headers=HEADERS,
     ) as session:
-        yield HttpSession(way, session, headers)
+        yield HttpSession(config, session, headers)

@@ -11,9 +11,8 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 from axsync.api import Api, Dialect, Question, SavedQuery, is_system, table_fields
-from axsync.client.context import RequestContext, admit_at_once
 from axsync.client.saved_queries import EndlessList, QueryMissing, choose_query, list_queries
-from axsync.client.transport import Transport
+from axsync.client.transport import RequestContext, Transport, admit_at_once
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
 from axsync.events import Notice
 from axsync.model import Page, Reply, Request, Window

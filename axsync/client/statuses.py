@@ -1,4 +1,4 @@
-"""What an answer's status means, as errors that say whether asking again can help."""
+"""Maps an answer's status to an error that says whether a retry can help."""
 
 from urllib.parse import urlsplit
 
@@ -9,40 +9,40 @@ from axsync.pacing.health import Heard
 
 
 class RetryableStatus(Unreachable):
-    """A status that says: not now."""
+    """A transient status: a retry may help."""
 
     retry_after: str | None = None
 
 
-class ToldPage(RetryableStatus, WebPage):
-    """A web page with a good status, which says the same."""
+class RetryablePage(RetryableStatus, WebPage):
+    """A web page with a good status, treated like a transient status."""
 
 
 class TimedOut(Unreachable):
-    """No answer in time."""
+    """No answer within the timeout."""
 
 
 class NotRetryable(Unreachable):
-    """Asking again cannot help."""
+    """A retry cannot help."""
 
 
-class HopelessPage(NotRetryable, WebPage):
-    """Web pages for so long that asking again is no use."""
+class NotRetryablePage(NotRetryable, WebPage):
+    """Web pages for so long that a retry is pointless."""
 
 
 class TooLarge(BadAnswer, NotRetryable):
-    """More bytes than one page may have."""
+    """More bytes than a page may have."""
 
 
 class Redirected(BadAnswer, NotRetryable):
-    """The server points elsewhere; the keys stay here."""
+    """The server redirects; the keys are not sent there."""
 
 
 def judge(reply: Reply, host: str, *, instance: str) -> None:
-    """Let a good answer pass. Raises: what its status means; a web page with a good status means what 502 means."""
+    """Accept a good answer. Raises: the error for its status. A web page with a good status counts as 502."""
     if 200 <= reply.status < 300:
         if is_web_page(reply):
-            raise _page(reply, host, instance)
+            raise _page_error(reply, host, instance)
         return
     words = error_words(reply.body)
     status = reply.status
@@ -51,7 +51,7 @@ def judge(reply: Reply, host: str, *, instance: str) -> None:
     if status in {403, 404}:
         raise NotOffered(f"{host} answered {status}", host=host, status=status, detail=words)
     if 300 <= status < 400:
-        target = _place(reply.headers.get("location", ""))
+        target = _redirect_host(reply.headers.get("location", ""))
         message = f"{host} redirects to {target}; redirects are refused"
         raise Redirected(message, host=host, status=status, detail=target)
     if status < 500 and status != 429:
@@ -61,28 +61,28 @@ def judge(reply: Reply, host: str, *, instance: str) -> None:
     raise told
 
 
-def _place(location: str) -> str:
-    """Where a redirect points: the host, without what may be a secret before it."""
+def _redirect_host(location: str) -> str:
+    """The host that a redirect names, without user information, which may hold a secret."""
     try:
         place = urlsplit(location).netloc.rpartition("@")[2]
     except ValueError:
         place = ""
-    return place or "another place"
+    return place or "another address"
 
 
-def heard(reply: Reply) -> Heard:
-    """What an answer says about its host: whoever stands before a product that is away answers in its place."""
+def host_signal(reply: Reply) -> Heard:
+    """The health signal of an answer. A web page counts as a failure: a gateway answers for a product that is down."""
     if reply.status == 429:
         return "busy"
     return "failed" if reply.status >= 500 or (reply.status < 300 and is_web_page(reply)) else "good"
 
 
-def _page(reply: Reply, host: str, instance: str) -> ToldPage:
-    told = ToldPage(page_sentence(host, instance), host=host, status=reply.status, detail=page_title(reply.body))
+def _page_error(reply: Reply, host: str, instance: str) -> RetryablePage:
+    told = RetryablePage(page_sentence(host, instance), host=host, status=reply.status, detail=page_title(reply.body))
     told.retry_after = reply.headers.get("retry-after")
     return told
 
 
 def page_sentence(host: str, instance: str) -> str:
-    """What a web page in place of JSON is called."""
+    """The error message for a web page instead of JSON."""
     return f"{host} (instance {instance}) answered with a web page (login or maintenance page) instead of JSON"

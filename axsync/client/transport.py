@@ -1,11 +1,11 @@
-"""One instance, its pace, its retries."""
+"""Sends requests to one instance, within its request limits and with retries."""
 
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,10 +13,17 @@ import aiohttp
 
 from axsync.api.envelope import page_title
 from axsync.client.connection import ConnectionConfig, Unprintable
-from axsync.client.context import RequestContext
 from axsync.client.oauth import REQUEST, Bearer, Token, buying_headers, read_token
 from axsync.client.session import HttpSession, open_session
-from axsync.client.statuses import HopelessPage, NotRetryable, RetryableStatus, TimedOut, heard, judge, page_sentence
+from axsync.client.statuses import (
+    NotRetryable,
+    NotRetryablePage,
+    RetryableStatus,
+    TimedOut,
+    host_signal,
+    judge,
+    page_sentence,
+)
 from axsync.credentials import Credential, redact
 from axsync.errors import (
     BadAnswer,
@@ -37,65 +44,90 @@ from axsync.pacing.retry import Jitter, Pause, after_status, backoff, longest_wa
 
 T = TypeVar("T")
 BAD_ANSWER_TRIES = 3
-"""A 200 that is not what it should be is asked again twice."""
-LOOK_SECONDS = 30.0
-"""A question that was answered before, asked to see whether a host is there, gets no longer than this …"""
+"""A 200 with an unusable body is retried twice."""
+PROBE_SECONDS = 30.0
+"""Timeout for re-checking a host with a known request."""
 KNOWN_BYTES = 1 << 16
-"""… and had an answer smaller than this."""
+"""Largest known answer for which that shortened timeout applies."""
 WORDS_MOST = 500
-"""Characters of a sentence, and of the server's words, that an error keeps once secrets are out."""
+"""Characters kept of an error message and of the server's words, after redaction."""
 PATIENT_TRIES = 6
-"""Whoever allows so many tries, which is the default, wants to get past an upgrade; fewer are just as many."""
+"""From this many tries on, which is the default, a run waits out an upgrade; with fewer, tries are just tries."""
 BAD_GATEWAY = 502
-"""What a web page in place of JSON means: somebody answers for a product that is away."""
+"""A web page instead of JSON counts as this status: a gateway answers for a product that is down."""
+
+
+async def admit_at_once(size: int) -> None:
+    """Admit without back-pressure, for small control answers."""
+    del size
+
+
+@dataclass(slots=True)
+class Counters:
+    """Requests sent by one lane, and retries among them."""
+
+    requests: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Who asks, and the admission that must finish before the permit is released (back-pressure by bytes)."""
+
+    lane: Lane | None = None
+    admit: Callable[[int], Awaitable[None]] = admit_at_once
+    counters: Counters = field(default_factory=Counters)
+    kind: str = ""  # separates requests whose latencies are not comparable
+    heard: Callable[[float, int], None] | None = None  # transfer seconds and bytes of a good answer
+    max_attempts: Callable[[], int] | None = None  # 5xx and timeouts after which a smaller page is requested
 
 
 class Transport:
     """Sends requests to one instance.
 
-    Raises, from `ask`: Refused, NotOffered, BadRequest at once; Unreachable, BadAnswer when the tries are used up.
+    `ask` raises Refused, NotOffered and BadRequest at once; Unreachable and BadAnswer when the tries are used up.
     """
 
     def __init__(
         self,
-        way: ConnectionConfig,
+        config: ConnectionConfig,
         credential: Credential,
-        pace: HostLimiter,
+        limiter: HostLimiter,
         *,
         observe: Observer,
         jitter: Jitter = random.uniform,
     ) -> None:
-        self.way, self._credential, self._pace = way, credential, pace
-        self._settings = way.settings
+        self.config, self._credential, self._limiter = config, credential, limiter
+        self._settings = config.settings
         self._observe, self._jitter = observe, jitter
         self._refused: Refused | None = None
-        self._known: Request | None = None  # the question with the smallest answer so far
+        self._known: Request | None = None  # the request with the smallest answer so far
         self._known_size = KNOWN_BYTES
-        self._page_title: str | None = None  # of the web page that was the last answer, if it was one
-        self._wire: HttpSession | None = None
+        self._page_title: str | None = None  # title of the last answer, if that was a web page
+        self._session: HttpSession | None = None
         self._bearer = Bearer(self._buy) if credential.kind == "oauth" else None
-        self.host = way.host
+        self.host = config.host
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Transport"]:
-        """Hold the connections; they end with it."""
-        async with open_session(self.way, self._credential) as wire:
-            self._wire = wire
+        """Hold the connections; they close at the end."""
+        async with open_session(self.config, self._credential) as session:
+            self._session = session
             yield self
 
     @property
     def skew(self) -> float | None:
-        """Seconds by which the server's clock is ahead of this machine's; None before it said so."""
-        return self._wire.skew if self._wire else None
+        """Seconds by which the server's clock is ahead of this machine's; None until known."""
+        return self._session.skew if self._session else None
 
     def tell(self, event: Event) -> None:
-        """Let the observer know."""
+        """Pass an event to the observer."""
         self._observe(event)
 
     async def ask(self, request: Request, read: Callable[[Reply], T], ask: RequestContext) -> T:
-        """Send until `read` makes sense of an answer; it raises BadAnswer to be asked again.
+        """Send until `read` accepts an answer; it raises BadAnswer to request a retry.
 
-        Raises: TooHeavy, where `ask` has less patience than there are tries.
+        Raises: TooHeavy if `ask.max_attempts` is reached before the tries are used up.
         """
         attempt, timeouts, heavy, failed_at = 0, 0, 0, math.inf
         while True:
@@ -104,22 +136,22 @@ class Transport:
                 return await self._once(request, read, ask, timeouts)
             except (Unreachable, BadAnswer) as error:
                 timeouts += isinstance(error, TimedOut)
-                # A web page says nothing about how much was asked for.
+                # A web page says nothing about the size of the request.
                 heavy += isinstance(error, TimedOut) or (error.status or 0) >= 500
-                failed_at = min(failed_at, self._pace.clock())
-                pause, failed = self._pause(error, attempt, self._pace.clock() - failed_at), error
+                failed_at = min(failed_at, self._limiter.clock())
+                pause, failed = self._pause(error, attempt, self._limiter.clock() - failed_at), error
                 if pause is None:
                     raise
             ask.counters.retries += 1
             self._observe(Retried(ask.lane, self.host, attempt, pause.seconds, str(failed)))
             await asyncio.sleep(pause.seconds)
-            if heavy and ask.patience is not None and heavy >= ask.patience():
+            if heavy and ask.max_attempts is not None and heavy >= ask.max_attempts():
                 raise TooHeavy(str(failed), host=self.host, status=failed.status, detail=failed.detail) from None
 
     def _pause(self, error: ServerError, attempt: int, waited: float) -> Pause | None:
-        """How long to wait, None where there is no use; the whole host waits where it is to.
+        """The pause before a retry, None if a retry is pointless. Pauses the whole host where required.
 
-        `waited` is for how many seconds this request has failed so far.
+        `waited` is how many seconds this request has been failing.
         """
         if isinstance(error, NotRetryable | Untrusted):
             return None
@@ -130,24 +162,24 @@ class Transport:
             pause = after_status(status, error.retry_after, attempt=count, now=datetime.now(UTC), jitter=self._jitter)
         else:
             pause = Pause(backoff(count, self._jitter))
-        if pause is not None and (pause.whole_host or self._pace.broken):
-            self._pace.quiet(pause.seconds)
+        if pause is not None and (pause.whole_host or self._limiter.broken):
+            self._limiter.quiet(pause.seconds)
         tries = min(self._settings.tries, BAD_ANSWER_TRIES if isinstance(error, BadAnswer) else 100)
-        return pause if attempt < tries or self._starts_up(error, waited) else None
+        return pause if attempt < tries or self._may_be_starting(error, waited) else None
 
     def _count(self, attempt: int) -> int:
-        """By how many failures the next pause is measured."""
+        """The failure count that determines the next pause."""
         if self._known is None:
             return min(attempt, max(1, self._settings.tries - 1))
-        # A host that fails whoever asks is asked as rarely as one that fails the same request as often.
-        return max(attempt, self._pace.failures if self._pace.broken else 0)
+        # A host that fails for every lane is asked as rarely as one that fails the same request as often.
+        return max(attempt, self._limiter.failures if self._limiter.broken else 0)
 
-    def _starts_up(self, error: ServerError, waited: float) -> bool:
-        """Whether tries that are used up are not enough.
+    def _may_be_starting(self, error: ServerError, waited: float) -> bool:
+        """Whether to keep retrying although the tries are used up, because the product may be starting.
 
-        In a run the looks at a host bridge the time in which its product is upgraded; before the first answer there is
-        nothing to look with. Pauses are drawn, so six tries may be over in a moment: they get the time that they might
-        have taken. Only where somebody answers: a refused connection is told as soon as ever.
+        During a run the probes of a host bridge an upgrade. Before the first answer no request is known to probe with.
+        Pauses are random, so six tries may be over in a moment: they get the time that they might have taken. This
+        holds only if something answers; a refused connection is reported at once.
         """
         tries = self._settings.tries
         answers = isinstance(error, RetryableStatus) and error.status != 429  # HTTP: too many requests
@@ -159,43 +191,43 @@ class Transport:
             self._check()
             token = await self._token(request)
             try:
-                async with self._pace.slot(ask.kind or request.path) as place:
+                async with self._limiter.slot(ask.kind or request.path) as permit:
                     self._check()
-                    if place.probe and self._known is not None:
-                        await self._look(place, self._known)
+                    if permit.probe and self._known is not None:
+                        await self._probe_host(permit, self._known)
                         continue
                     ask.counters.requests += 1
-                    return await self._answer(request, read, ask, place, _Try(timeouts, token))
+                    return await self._answer(request, read, ask, permit, _Try(timeouts, token))
             except ServerError as error:
                 if isinstance(error, Refused) and self._bearer and token and not renewed:
                     self._bearer.refused(token)
                     renewed = True
                     continue
                 self._refused = error if isinstance(error, Refused) else self._refused
-                raise self._hushed(error) from None
+                raise self._redact(error) from None
             except HostDead:
-                raise self._hushed(self._given_up()) from None
+                raise self._redact(self._dead_host_error()) from None
 
-    def _given_up(self) -> NotRetryable:
-        """Why nobody asks this host any more."""
-        times = f"gave no usable answer {self._pace.failures} times in a row"
+    def _dead_host_error(self) -> NotRetryable:
+        """The error for a host that counts as dead."""
+        times = f"gave no usable answer {self._limiter.failures} times in a row"
         if self._page_title is None:
             return NotRetryable(f"{self.host} {times}", host=self.host)
-        message = f"{page_sentence(self.host, self.way.settings.name)}, and {times}"
-        return HopelessPage(message, host=self.host, status=200, detail=self._page_title)  # HTTP: OK
+        message = f"{page_sentence(self.host, self.config.settings.name)}, and {times}"
+        return NotRetryablePage(message, host=self.host, status=200, detail=self._page_title)  # HTTP: OK
 
-    def _hushed(self, error: ServerError) -> ServerError:
-        """The error without what is secret, should the server have repeated it; what it was made of is forgotten.
+    def _redact(self, error: ServerError) -> ServerError:
+        """Redact secrets that the server may have echoed, then truncate. The cause is dropped.
 
-        Only then is it cut: a secret that is cut in two would not be found.
+        Truncation comes last: a secret cut in two would not be found.
         """
 
-        def hush(text: str) -> str:
+        def clean(text: str) -> str:
             text = redact(text, self._credential, *(self._bearer.seen if self._bearer else ()))
-            return (self.way.proxy.hush(text) if self.way.proxy else text)[:WORDS_MOST]
+            return (self.config.proxy.redact(text) if self.config.proxy else text)[:WORDS_MOST]
 
-        error.detail = hush(error.detail)
-        error.args = tuple(hush(arg) if isinstance(arg, str) else arg for arg in error.args)
+        error.detail = clean(error.detail)
+        error.args = tuple(clean(arg) if isinstance(arg, str) else arg for arg in error.args)
         return error
 
     def _check(self) -> None:
@@ -203,19 +235,19 @@ class Transport:
             raise self._refused
 
     async def _token(self, request: Request) -> Token | None:
-        """What signs this request, None where keys do, or where it is the one that buys a token."""
+        """The token for this request; None with API keys, and for the token request itself."""
         return await self._bearer.token() if self._bearer and request is not REQUEST else None
 
     async def _buy(self) -> Token:
-        """A new token, or the end: what refuses the client once will refuse it again.
+        """Fetch a new token. A refusal is final: the server would refuse this client again.
 
-        Raises: Refused; Hopeless when the tries are used up, since whoever wanted the token is not to try as often.
+        Raises: Refused; NotRetryable when the tries are used up, so that the caller does not multiply them.
         """
         host = self.host
         try:
             return await self.ask(REQUEST, lambda reply: read_token(reply, host), RequestContext())
         except Unreachable as error:
-            kind = HopelessPage if isinstance(error, WebPage) else NotRetryable
+            kind = NotRetryablePage if isinstance(error, WebPage) else NotRetryable
             raise kind(str(error), host=host, status=error.status, detail=error.detail) from None
         except (NotOffered, BadRequest, BadAnswer) as error:
             message = f"{host} gives no token for this OAuth client"
@@ -223,16 +255,16 @@ class Transport:
             raise self._refused from None
 
     async def _answer(
-        self, request: Request, read: Callable[[Reply], T], ask: RequestContext, place: Permit, this: "_Try"
+        self, request: Request, read: Callable[[Reply], T], ask: RequestContext, permit: Permit, this: "_Try"
     ) -> T:
         try:
             reply = await self._send(request, self._timeout(this.timeouts), this.token)
         except (Unreachable, ProxyRefused):
             self._page_title = None
-            self._tell(ask.lane, None, place.answered("failed"))
+            self._tell_answered(ask.lane, None, permit.answered("failed"))
             raise
-        seconds = self._hear(ask.lane, reply, place)
-        judge(reply, self.host, instance=self.way.settings.name)
+        seconds = self._report(ask.lane, reply, permit)
+        judge(reply, self.host, instance=self.config.settings.name)
         answer = read(reply)
         if len(reply.body) < self._known_size and request is not REQUEST:
             self._known, self._known_size = request, len(reply.body)
@@ -241,44 +273,44 @@ class Transport:
         await ask.admit(len(reply.body))
         return answer
 
-    async def _look(self, place: Permit, known: Request) -> None:
-        """Ask what was answered before: whether the host is there again decides for all who wait."""
+    async def _probe_host(self, permit: Permit, known: Request) -> None:
+        """Probe with a request that was answered before. Its result decides for all waiting requests."""
         try:
             token = self._bearer.current if self._bearer else None
-            reply = await self._send(known, self._timeout(0, most=LOOK_SECONDS), token)
-            self._hear(None, reply, place)
+            reply = await self._send(known, self._timeout(0, most=PROBE_SECONDS), token)
+            self._report(None, reply, permit)
         except Unreachable:
             self._page_title = None
-            self._tell(None, None, place.answered("failed"))
-        if self._pace.broken:
-            failures = self._pace.failures
+            self._tell_answered(None, None, permit.answered("failed"))
+        if self._limiter.broken:
+            failures = self._limiter.failures
             seconds = backoff(failures, self._jitter)
-            self._pace.quiet(seconds)
+            self._limiter.quiet(seconds)
             self._observe(Retried(None, self.host, failures, seconds, f"{self.host} is not there yet"))
 
-    def _hear(self, lane: Lane | None, reply: Reply, place: Permit) -> float:
-        """An answer has come: the pace learns from it, observers are told; seconds since the request left."""
-        heard_of_host = heard(reply)
-        seconds = place.answered(heard_of_host)
+    def _report(self, lane: Lane | None, reply: Reply, permit: Permit) -> float:
+        """Report an answer to limiter and observers; returns the seconds since the request left."""
+        heard_of_host = host_signal(reply)
+        seconds = permit.answered(heard_of_host)
         is_page = heard_of_host == "failed" and reply.status < 300  # HTTP: it would be a good answer
         self._page_title = page_title(reply.body) if is_page else None
-        self._tell(lane, reply.status, seconds)
+        self._tell_answered(lane, reply.status, seconds)
         return seconds
 
-    def _tell(self, lane: Lane | None, status: int | None, seconds: float) -> None:
-        pace = self._pace
-        self._observe(Answered(lane, self.host, status, seconds, pace.inside, pace.limit, pace.rate))
+    def _tell_answered(self, lane: Lane | None, status: int | None, seconds: float) -> None:
+        limiter = self._limiter
+        self._observe(Answered(lane, self.host, status, seconds, limiter.inside, limiter.limit, limiter.rate))
 
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout, token: Token | None) -> Reply:  # noqa: ASYNC109  aiohttp's
-        if self._wire is None:
+        if self._session is None:
             raise RuntimeError("the transport is not open")
         signed = Unprintable(
             buying_headers(self._credential) if request is REQUEST else token.headers() if token else {}
         )
-        return await self._wire.send(request, timeout, signed=signed)
+        return await self._session.send(request, timeout, signed=signed)
 
     def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:
-        # A page that was too slow once gets longer the next time.
+        # A request that timed out gets longer the next time.
         settings, whole = self._settings, min(self._settings.page_seconds, most)
         read = min(settings.read_seconds * (3 if timeouts else 1), whole)
         return aiohttp.ClientTimeout(total=whole, sock_connect=settings.connect_seconds, sock_read=read)
@@ -286,7 +318,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Try:
-    """One sending of a request: how often it was too slow before, and what signs it."""
+    """One attempt: timeouts so far, and the token."""
 
     timeouts: int
     token: Token | None

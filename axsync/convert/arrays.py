@@ -1,7 +1,7 @@
-"""Arrow arrays made of numpy arrays and Python texts, buffer by buffer.
+"""Builds Arrow arrays from numpy arrays and Python strings, buffer by buffer.
 
-`pyarrow.array`, `pyarrow.scalar` and `to_numpy` import pandas where it is installed: half a second and 45 MB that
-nothing here needs ([ADR 0018](../../docs/adr/0018-memory-in-bytes.md)).
+`pyarrow.array`, `pyarrow.scalar` and `to_numpy` import pandas if it is installed: half a second and 45 MB that are not
+needed here ([ADR 0018](../../docs/adr/0018-memory-in-bytes.md)).
 """
 
 from collections.abc import Sequence
@@ -24,20 +24,20 @@ def valid(array: pa.Array) -> Flags:
 
 
 def fixed(values: npt.NDArray[np.generic], is_valid: Flags, kind: pa.DataType) -> pa.Array:
-    """Values of a fixed width, null where they are not valid."""
+    """Fixed-width values, null where not valid."""
     nulls = len(values) - int(np.count_nonzero(is_valid))
     return pa.Array.from_buffers(kind, len(values), [bitmap(is_valid) if nulls else None, pa.py_buffer(values)], nulls)
 
 
 def flags(values: Flags, is_valid: Flags | None = None) -> pa.Array:
-    """Bools, null where they are not valid."""
+    """Bools, null where not valid."""
     nulls = 0 if is_valid is None else len(values) - int(np.count_nonzero(is_valid))
     buffers = [bitmap(is_valid) if nulls and is_valid is not None else None, bitmap(values)]
     return pa.Array.from_buffers(pa.bool_(), len(values), buffers, nulls)
 
 
 def texts(values: Sequence[str | None]) -> pa.Array:
-    """Texts and nulls."""
+    """Strings and nulls."""
     encoded = [b"" if value is None else value.encode() for value in values]
     offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
     np.cumsum([len(one) for one in encoded], out=offsets[1:])
@@ -47,18 +47,18 @@ def texts(values: Sequence[str | None]) -> pa.Array:
 
 
 def same_text(text: str, count: int) -> pa.Array:
-    """One text, so many times."""
+    """One string, `count` times."""
     encoded = text.encode()
     offsets = np.arange(count + 1, dtype=np.int32) * np.int32(len(encoded))
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(encoded * count)], 0)
 
 
 def same_instant(micros: int, count: int) -> pa.Array:
-    """One moment, in microseconds since 1970, so many times."""
+    """One instant, in microseconds since 1970, `count` times."""
     values = np.full(count, micros, dtype=np.int64)
     return pa.Array.from_buffers(pa.timestamp("us", tz="UTC"), count, [None, pa.py_buffer(values)], 0)
 
 
 def bitmap(bits: Flags) -> pa.Buffer:
-    """One bit each, as Arrow keeps what is valid."""
+    """One bit per value, as Arrow stores validity."""
     return pa.py_buffer(np.packbits(bits, bitorder="little"))

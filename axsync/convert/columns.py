@@ -1,4 +1,4 @@
-"""Arrays as pyarrow read them → arrays as the lake keeps them, and which rows must be looked at again."""
+"""Turns arrays as pyarrow read them into arrays as the lake stores them, and finds rows that need a closer look."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from axsync.convert import arrays
-from axsync.convert.timestamps import Ints, instants
+from axsync.convert.timestamps import Ints, parse_timestamps
 from axsync.schema import dates, forms
 from axsync.schema.fields import EPOCHS, RFC1123, Atom, Column, Group, Kind, Many, Wrapped, arrow_type
 
@@ -15,20 +15,20 @@ SUBNORMAL = 2.3e-308
 _NOTHING: Ints = np.empty(0, dtype=np.int64)
 
 
-def wire_type(kind: Kind) -> pa.DataType:
-    """The type as which pyarrow reads a kind from JSON, in the form in which it is served."""
+def json_type(kind: Kind) -> pa.DataType:
+    """The Arrow type with which pyarrow reads this kind from JSON, in the form in which it is served."""
     match kind:
         case Many(item, bare=True):
-            return wire_type(item)
+            return json_type(item)
         case Many(item) | Wrapped(item):
-            return pa.list_(wire_type(item))
+            return pa.list_(json_type(item))
         case Group(members):
-            return pa.struct([pa.field(m.key, wire_type(m.kind)) for m in members])
+            return pa.struct([pa.field(m.key, json_type(m.kind)) for m in members])
         case Atom():
-            return _wire_atom(kind)
+            return _json_type_of_atom(kind)
 
 
-def _wire_atom(atom: Atom) -> pa.DataType:
+def _json_type_of_atom(atom: Atom) -> pa.DataType:
     if atom.form in EPOCHS or atom.form == "0/1":
         return pa.int64()
     dates_or_text = atom.name in {"timestamp", "date"} or forms.is_text(atom)
@@ -37,15 +37,15 @@ def _wire_atom(atom: Atom) -> pa.DataType:
 
 @dataclass(slots=True)
 class ColumnBuilder:
-    """Rebuilds one column: lake names for the keys of objects, timestamps for date texts, lists for bare values.
+    """Rebuilds one column: lake names for object keys, timestamps for date strings, lists for bare values.
 
-    `zeros` tells whether a double came out as zero, which a tiny number's text may have become.
+    `zeros` tells whether a double came out as zero, as the text of a tiny number may.
     """
 
     zeros: bool = False
 
     def column(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
-        """The finished array, and its rows that hold something the typed value does not give back."""
+        """The finished array, and the rows whose served value the typed value does not reproduce."""
         return self._array(array, kind)
 
     def _array(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
@@ -66,11 +66,11 @@ class ColumnBuilder:
             return _from_texts(array, atom)
         match atom:
             case Atom("timestamp", form):
-                return _moments(array, form) if form in EPOCHS else _stamps(array, form or RFC1123)
+                return _from_epochs(array, form) if form in EPOCHS else _to_timestamps(array, form or RFC1123)
             case Atom("date"):
-                return _days(array)
+                return _to_dates(array)
             case Atom("bool", "0/1"):
-                return _flags(array)
+                return _to_bools(array)
             case Atom("number"):
                 return array, self._numbers(array)
             case _:
@@ -88,13 +88,13 @@ class ColumnBuilder:
         return made, bad
 
     def _wrapped(self, array: pa.Array, item: Kind) -> tuple[pa.Array, Ints]:
-        """The only element of each list; lists of any other length want a closer look."""
+        """The only element of each list. Lists of any other length need a closer look."""
         values, bad = self._array(array.values, item)
         there, places, lengths = _extents(array)
         alone = there & (lengths == 1)
         taken = values.take(arrays.fixed(places.astype(np.int64), alone, pa.int64()))
         empty = alone & ~arrays.valid(taken)
-        return taken, _joined([_parents(array, bad), np.flatnonzero((there & ~alone) | empty)])
+        return taken, _merge_rows([_parents(array, bad), np.flatnonzero((there & ~alone) | empty)])
 
     def _list(self, array: pa.Array, item: Kind, target: pa.DataType) -> tuple[pa.Array, Ints]:
         if array.type == target and not _needs_look(item):
@@ -106,14 +106,14 @@ class ColumnBuilder:
         return made, _parents(array, bad)
 
     def _struct(self, array: pa.Array, kinds: list[Kind], target: pa.DataType) -> tuple[pa.Array, Ints]:
-        if array.offset:  # pyarrow's reader never makes one; a slice would misplace the children
+        if array.offset:  # pyarrow's reader never makes one, but a slice would misplace the children
             array = pa.concat_arrays([array])
         finished = [self._array(array.field(i), kind) for i, kind in enumerate(kinds)]
         children = [child for child, _ in finished]
         made = pa.Array.from_buffers(
             target, len(array), array.buffers()[:1], array.null_count, array.offset, children=children
         )
-        return made, _joined([bad for _, bad in finished])
+        return made, _merge_rows([bad for _, bad in finished])
 
     def _numbers(self, array: pa.Array) -> Ints:
         if not len(array):
@@ -122,13 +122,13 @@ class ColumnBuilder:
         size = np.abs(values)
         zero = size == 0.0
         self.zeros = self.zeros or bool(zero.any())
-        # "not smaller" instead of "greater or equal" catches NaN as well.
+        # "not smaller" rather than "greater or equal" also catches NaN.
         odd = ~(size < EXACT_INTEGERS) | ((size < SUBNORMAL) & ~zero)
         return np.flatnonzero(odd & arrays.valid(array))
 
 
 def _extents(array: pa.Array) -> tuple[arrays.Flags, Ints, Ints]:
-    """Which lists are not null, where each begins in its values, and how long it is."""
+    """Per list: whether it is not null, where it starts in the values, its length."""
     there = arrays.valid(array)
     if not len(array):
         return there, _NOTHING, _NOTHING
@@ -155,23 +155,23 @@ def _parents(array: pa.Array, elements: Ints) -> Ints:
     return np.unique(np.searchsorted(offsets, elements, side="right") - 1)
 
 
-def _joined(parts: list[Ints]) -> Ints:
+def _merge_rows(parts: list[Ints]) -> Ints:
     found = [p for p in parts if len(p)]
     return np.unique(np.concatenate(found)) if found else _NOTHING
 
 
-def _stamps(texts: pa.Array, form: str) -> tuple[pa.Array, Ints]:
-    values, exact, null = instants(texts, form)
+def _to_timestamps(texts: pa.Array, form: str) -> tuple[pa.Array, Ints]:
+    values, exact, null = parse_timestamps(texts, form)
     return arrays.fixed(values, exact, pa.timestamp("us", tz="UTC")), np.flatnonzero(~exact & ~null)
 
 
-def _days(texts: pa.Array) -> tuple[pa.Array, Ints]:
-    values, exact, null = instants(texts, "day")
+def _to_dates(texts: pa.Array) -> tuple[pa.Array, Ints]:
+    values, exact, null = parse_timestamps(texts, "day")
     days = (values // 86_400_000_000).astype(np.int32)
     return arrays.fixed(days, exact, pa.date32()), np.flatnonzero(~exact & ~null)
 
 
-def _moments(array: pa.Array, form: str) -> tuple[pa.Array, Ints]:
+def _from_epochs(array: pa.Array, form: str) -> tuple[pa.Array, Ints]:
     numbers, there = _integers(array)
     low, high = dates.epoch_bounds(form)
     good = there & (numbers >= low) & (numbers <= high)
@@ -179,7 +179,7 @@ def _moments(array: pa.Array, form: str) -> tuple[pa.Array, Ints]:
     return arrays.fixed(micros, good, pa.timestamp("us", tz="UTC")), np.flatnonzero(there & ~good)
 
 
-def _flags(array: pa.Array) -> tuple[pa.Array, Ints]:
+def _to_bools(array: pa.Array) -> tuple[pa.Array, Ints]:
     numbers, there = _integers(array)
     good = there & ((numbers == 0) | (numbers == 1))
     return arrays.flags(numbers == 1, good), np.flatnonzero(there & ~good)
@@ -193,7 +193,7 @@ def _integers(array: pa.Array) -> tuple[Ints, arrays.Flags]:
 
 
 def _from_texts(array: pa.Array, atom: Atom) -> tuple[pa.Array, Ints]:
-    """Numbers and bools that are served as texts."""
+    """Numbers and bools that are served as strings."""
     values = [None if text is None else forms.parse(text, atom) for text in array.to_pylist()]
     good = np.array([value is not None for value in values], dtype=np.bool_)
     doubtful = np.flatnonzero(arrays.valid(array) & ~good) if len(array) else _NOTHING
@@ -201,12 +201,13 @@ def _from_texts(array: pa.Array, atom: Atom) -> tuple[pa.Array, Ints]:
         return arrays.flags(np.array(values, dtype=np.bool_), good), doubtful
     kind = arrow_type(atom)
     dtype = np.int64 if atom.name == "integer" else np.float64
-    return arrays.fixed(np.array([value or 0 for value in values], dtype=dtype), good, kind), doubtful
+    numbers = np.array([0 if value is None else value for value in values], dtype=dtype)  # keeps the sign of -0.0
+    return arrays.fixed(numbers, good, kind), doubtful
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A batch's served columns and the rows that need the exact way."""
+    """The served columns of a batch, and the rows that need the exact path."""
 
     columns: list[pa.Array]
     doubtful: Ints
@@ -214,7 +215,7 @@ class Finished:
 
 
 def finish(rows: pa.StructArray, columns: tuple[Column, ...]) -> Finished:
-    """All columns of a page, in the order of `columns`."""
+    """Finish all columns of a page, in the order of `columns`."""
     finished, doubtful, zeros = [], [], False
     for index, column in enumerate(columns):
         work = ColumnBuilder()
@@ -222,4 +223,4 @@ def finish(rows: pa.StructArray, columns: tuple[Column, ...]) -> Finished:
         finished.append(array)
         doubtful.append(bad)
         zeros = zeros or work.zeros
-    return Finished(finished, _joined(doubtful), zeros)
+    return Finished(finished, _merge_rows(doubtful), zeros)

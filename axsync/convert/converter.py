@@ -1,9 +1,10 @@
-"""One lane's way from page bytes to a record batch."""
+"""Converts the pages of one lane to record batches."""
 
 import hashlib
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -11,23 +12,24 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from axsync.convert import arrays, rescue
-from axsync.convert.columns import Finished, finish, wire_type
+from axsync.convert.columns import Finished, finish, json_type
 from axsync.convert.fit import Rules, Unreadable
 from axsync.convert.json_split import split
-from axsync.convert.mixed import interleaved, page_of, with_long_numbers
-from axsync.convert.page_bytes import has_explicit_null, has_long_number, has_tiny_number, rows_only
+from axsync.convert.page_bytes import has_explicit_null, has_long_number, has_tiny_number, long_numbers, rows_only
 from axsync.convert.timestamps import Ints
 from axsync.model import ID_FIELD, DeadLetter
 from axsync.schema.dates import micros_of
 from axsync.schema.fields import Column, arrow_schema, canonical, contains
 
+_OPENING = len('{"assets":[')
+
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A page as the lake keeps it, and what did not go the plain way.
+    """A page as the lake stores it, and what left the fast path.
 
-    `drift` is Axonius field → (rescued values, JSON type of an example); `fingerprint` is the same for two pages
-    with the same ids in the same order.
+    `drift` is Axonius field → (rescued values, JSON type of an example). Two pages with the same ids in the same order
+    have the same `fingerprint`.
     """
 
     batch: pa.RecordBatch
@@ -37,17 +39,17 @@ class Converted:
 
     @property
     def served(self) -> int:
-        """Rows that the server sent: kept ones and dead letters."""
+        """Rows that the server sent: stored ones and dead letters."""
         return int(self.batch.num_rows) + len(self.dead)
 
 
-Mixed: TypeAlias = tuple[list[pa.Array], list[DeadLetter], dict[int, dict[str, str]]]
-"""Arrays, dead letters, and what was rescued by row."""
+CleanedPage: TypeAlias = tuple[list[pa.Array], list[DeadLetter], dict[int, dict[str, str]]]
+"""Arrays, dead letters, and rescued values by row."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A record that was cleaned: its place in the page, what pyarrow will read, what is rescued."""
+    """A cleaned record: its position in the page, the JSON for pyarrow, the rescued values."""
 
     raw: bytes
     position: int
@@ -66,38 +68,38 @@ class Converter:
         run_id: str,
         ignored: Callable[[str], bool] | None = None,
     ) -> None:
-        """`ignored` tells of keys without a column that are not kept: what came along though nobody asked for it."""
+        """`ignored` says which keys without a column are dropped, because the server sends them unrequested."""
         self.columns = tuple(columns)
         self.schema = arrow_schema(self.columns)
         self._rows_key, self._run_id = rows_key, run_id
         self._rules = Rules(self.columns, ignored)
-        # Rows are read in the form in which most are served; cleaned ones in the form in which they were written.
+        # Rows are read in the form in which most are served, cleaned ones in canonical form.
         self._clean_columns = tuple(replace(c, kind=canonical(c.kind)) for c in self.columns)
         row = _row_of(self.columns)
         self._plain, self._clean = _options(row, "assets"), _options(_row_of(self._clean_columns), "assets")
         enveloped = pa.struct([("type", pa.string()), ("id", pa.string()), ("attributes", row)])
         self._served = self._plain if rows_key == "assets" else _options(enveloped, "data")
         self._numbers = any(contains(c.kind, "number") for c in self.columns)
-        # A column of JSON texts holds values that pyarrow cannot read as text: every record must be cleaned.
+        # A column of JSON text holds values that pyarrow cannot read as strings: every record must be cleaned.
         self._careful_only = any(contains(c.kind, "json") for c in self.columns)
         self._id = next(i for i, c in enumerate(self.columns) if c.field == ID_FIELD)
 
     def convert(self, body: bytes, *, page: int, fetched_at: datetime) -> Converted:
-        """The page as a batch of the lane's schema.
+        """Convert a page to a batch of the lane's schema.
 
-        Raises: shape.borders.NotWhole where the page is cut.
+        Raises: json_split.CutPage if the page is cut off.
         """
         finished = self._fast(body)
         if finished is not None:
             return self._assemble(finished.columns, [], {}, fetched_at)
         raws = split(body, self._rows_key)
         tests = () if self._careful_only else (self._rules.reads, self._rules.accepts)
-        ways = (self._mixed(raws, page, is_good) for is_good in tests)
+        ways = (self._clean_bad(raws, page, is_good) for is_good in tests)
         mixed = next((found for found in ways if found is not None), None)
-        return self._assemble(*(mixed or self._all_cleaned(raws, page)), fetched_at)
+        return self._assemble(*(mixed or self._clean_all(raws, page)), fetched_at)
 
     def _fast(self, body: bytes) -> Finished | None:
-        """The whole page at once, or None where some record needs care."""
+        """The whole page at once; None if some record needs cleaning."""
         if self._careful_only or has_explicit_null(body) or (self._numbers and has_long_number(body)):
             return None
         text = rows_only(body, self._rows_key)
@@ -121,18 +123,18 @@ class Converter:
         offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset :] if len(ids) else np.zeros(1, np.int32)
         return np.flatnonzero(np.diff(offsets[: len(ids) + 1]) == 0)  # null or empty
 
-    def _mixed(self, raws: list[bytes], page: int, is_good: Callable[[bytes], bool]) -> Mixed | None:
-        """Good records go as they are, the others are cleaned; None where that does not do."""
+    def _clean_bad(self, raws: list[bytes], page: int, is_good: Callable[[bytes], bool]) -> CleanedPage | None:
+        """Clean the records that fail `is_good` and keep the rest verbatim. None if the page needs the slow path."""
         bad = {place for place, raw in enumerate(raws) if not is_good(raw)}
-        good, text = _without(bad, raws)
-        if self._numbers and (long := with_long_numbers(text, [raws[place] for place in good])):
+        good, text = _leave_out(bad, raws)
+        if self._numbers and (long := _with_long_numbers(text, [raws[place] for place in good])):
             bad |= {good[row] for row in long}
-            good, text = _without(bad, raws)
-        plain = _tried(text, self._plain, self.columns)
+            good, text = _leave_out(bad, raws)
+        plain = _try_read(text, self._plain, self.columns)
         if plain is None or (plain.zeros and has_tiny_number(text)):
             return None
         bad |= {good[row] for row in (*plain.doubtful.tolist(), *self._no_id(plain.columns).tolist())}
-        records, dead = self._cleaned(raws, sorted(bad), page)
+        records, dead = self._clean_records(raws, sorted(bad), page)
         cleaned = self._read_clean(records)
         if cleaned is None or len(raws) == len(dead):
             return None
@@ -140,11 +142,11 @@ class Converter:
         rows |= {record.position: (True, row) for row, record in enumerate(records)}
         order = {place: row for row, place in enumerate(sorted(rows))}
         rescued = {order[r.position]: r.rescued for r in records if r.rescued}
-        return interleaved(plain.columns, cleaned.columns, (rows[place] for place in order)), dead, rescued
+        return _interleave(plain.columns, cleaned.columns, (rows[place] for place in order)), dead, rescued
 
-    def _all_cleaned(self, raws: list[bytes], page: int) -> Mixed:
-        """Every record cleaned; one that pyarrow refuses even so becomes a dead letter."""
-        records, dead = self._cleaned(raws, range(len(raws)), page)
+    def _clean_all(self, raws: list[bytes], page: int) -> CleanedPage:
+        """Clean every record. One that pyarrow refuses even then becomes a dead letter."""
+        records, dead = self._clean_records(raws, range(len(raws)), page)
         finished = self._read_clean(records)
         if finished is None:
             refused = [record for record in records if self._read_clean([record]) is None]
@@ -153,7 +155,9 @@ class Converter:
             finished = finish(_read(_text_of(records), self._clean, "assets"), self._clean_columns)
         return finished.columns, dead, {row: r.rescued for row, r in enumerate(records) if r.rescued}
 
-    def _cleaned(self, raws: list[bytes], places: Iterable[int], page: int) -> tuple[list[_Record], list[DeadLetter]]:
+    def _clean_records(
+        self, raws: list[bytes], places: Iterable[int], page: int
+    ) -> tuple[list[_Record], list[DeadLetter]]:
         records: list[_Record] = []
         dead: list[DeadLetter] = []
         for place in places:
@@ -165,7 +169,7 @@ class Converter:
         return records, dead
 
     def _read_clean(self, records: Sequence[_Record]) -> Finished | None:
-        return _tried(_text_of(records), self._clean, self._clean_columns)
+        return _try_read(_text_of(records), self._clean, self._clean_columns)
 
     def _assemble(
         self,
@@ -182,21 +186,50 @@ class Converter:
             pa.nulls(rows, pa.string()) if texts is None else arrays.texts(texts),
         ]
         batch = pa.RecordBatch.from_arrays([*served, *own], schema=self.schema)
-        return Converted(batch, tuple(dead), _drift(rescued.values()), _fingerprint(served[self._id]))
+        return Converted(batch, tuple(dead), _count_drift(rescued.values()), _fingerprint(served[self._id]))
 
 
 def _text_of(records: Sequence[_Record]) -> bytes:
-    return page_of([record.text for record in records])
+    return _page_of([record.text for record in records])
 
 
-def _without(bad: Container[int], raws: Sequence[bytes]) -> tuple[list[int], bytes]:
-    """The places of the other records, and these as a page."""
+def _leave_out(bad: Container[int], raws: Sequence[bytes]) -> tuple[list[int], bytes]:
+    """Positions of the other records, and these records as a page."""
     good = [place for place in range(len(raws)) if place not in bad]
-    return good, page_of([raws[place] for place in good])
+    return good, _page_of([raws[place] for place in good])
+
+
+def _page_of(records: Sequence[bytes]) -> bytes:
+    """These records as a page without anything else."""
+    return b'{"assets":[' + b",".join(records) + b"]}"
+
+
+def _with_long_numbers(text: bytes, records: Sequence[bytes]) -> list[int]:
+    """Which of these records, whose page is `text`, have a number with more digits than a double surely reproduces."""
+    places = long_numbers(text)
+    if not len(places):
+        return []
+    ends = np.cumsum([len(record) + 1 for record in records]) + _OPENING
+    found: list[int] = np.unique(np.searchsorted(ends, places, side="right")).tolist()
+    return found
+
+
+def _interleave(
+    plain: Sequence[pa.Array], cleaned: Sequence[pa.Array], order: Iterable[tuple[bool, int]]
+) -> list[pa.Array]:
+    """Merge the rows of both in this order. An entry says whether the row is cleaned, and its index among its kind."""
+    names = [str(number) for number in range(len(plain))]
+    sorts = {False: pa.RecordBatch.from_arrays(plain, names), True: pa.RecordBatch.from_arrays(cleaned, names)}
+    runs: list[pa.RecordBatch] = []
+    # Rows that are adjacent in both orders become one slice.
+    for (sort, _), rows in groupby(enumerate(order), key=lambda entry: (entry[1][0], entry[1][1] - entry[0])):
+        run = [number for _, (_, number) in rows]
+        runs.append(sorts[sort].slice(run[0], len(run)))
+    return [column.chunk(0) for column in pa.Table.from_batches(runs).combine_chunks().columns]
 
 
 def _row_of(columns: Iterable[Column]) -> pa.DataType:
-    return pa.struct([pa.field(c.wire, wire_type(c.kind)) for c in columns])
+    return pa.struct([pa.field(c.json_key, json_type(c.kind)) for c in columns])
 
 
 def _options(row: pa.DataType, key: str) -> pj.ParseOptions:
@@ -204,8 +237,8 @@ def _options(row: pa.DataType, key: str) -> pj.ParseOptions:
     return pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
 
 
-def _tried(text: bytes, options: pj.ParseOptions, columns: tuple[Column, ...]) -> Finished | None:
-    """The rows of a page text; None where pyarrow refuses one of them."""
+def _try_read(text: bytes, options: pj.ParseOptions, columns: tuple[Column, ...]) -> Finished | None:
+    """The rows of a page; None if pyarrow refuses one of them."""
     try:
         return finish(_read(text, options, "assets"), columns)
     except pa.ArrowInvalid:
@@ -213,19 +246,19 @@ def _tried(text: bytes, options: pj.ParseOptions, columns: tuple[Column, ...]) -
 
 
 def _read(text: bytes, options: pj.ParseOptions, key: str) -> pa.StructArray:
-    """The rows of a page text. Raises: pa.ArrowInvalid, also for text that is not UTF-8."""
-    # A block must hold the whole object; reading it in one block also keeps the reader on this thread.
+    """The rows of a page. Raises: pa.ArrowInvalid, also for text that is not UTF-8."""
+    # The block must hold the whole object. Reading one block also keeps the reader on this thread.
     block = pj.ReadOptions(use_threads=False, block_size=len(text) + 16)
     table = pj.read_json(pa.BufferReader(text), read_options=block, parse_options=options)
     lists = table.column(key)
     if table.num_rows != 1 or lists.null_count:
         raise pa.ArrowInvalid("not a page: no rows")
-    rows = lists.chunk(0).values  # of one row that is not null: all values are its own
-    rows.validate(full=True)  # pyarrow's JSON reader accepts bytes that are not UTF-8; only this check sees them
+    rows = lists.chunk(0).values  # the only row is not null, so all values belong to it
+    rows.validate(full=True)  # pyarrow's JSON reader accepts invalid UTF-8; only this check detects it
     return rows
 
 
-def _drift(rescued: Iterable[Mapping[str, str]]) -> dict[str, tuple[int, str]]:
+def _count_drift(rescued: Iterable[Mapping[str, str]]) -> dict[str, tuple[int, str]]:
     found: dict[str, tuple[int, str]] = {}
     for values in rescued:
         for path, text in values.items():

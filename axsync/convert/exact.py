@@ -1,4 +1,4 @@
-"""Reads one record without rounding anything, and finds the records of a page without reading them."""
+"""Reads JSON without rounding any number, and writes it back."""
 
 import json
 import re
@@ -17,19 +17,19 @@ __all__ = ["DEPTH", "CutPage", "Number", "Unreadable", "Value", "decode", "dump"
 Value: TypeAlias = "bool | int | str | Number | list[Value] | dict[str, Value] | None"
 
 DEPTH: Final = 256
-"""Levels of nesting that a value may have; its record, or the rescue column, is one more.
+"""Nesting levels allowed in a value; its record, or the rescue column, adds one.
 
 Interpreters and other readers of the lake give up near 1,000.
 """
 
-_INT_DIGITS = 18  # what surely fits 64 bits
+_INT_DIGITS = 18  # certain to fit 64 bits
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_JSON = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
 class Unreadable(AxsyncError):
-    """A record that cannot be kept; `reason` is one short phrase for the dead letters."""
+    """A record that cannot be stored; `reason` is a short phrase for the dead letters."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -38,20 +38,20 @@ class Unreadable(AxsyncError):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number by its text as served: all floats, all integers beyond 18 digits, and the tokens NaN and ±Infinity."""
+    """A number by its text as served: floats, integers of more than 18 digits, and the tokens NaN and ±Infinity."""
 
     text: str
 
     @property
     def is_token(self) -> bool:
-        """Whether this is NaN or an infinity, which JSON cannot say."""
+        """Whether this is NaN or an infinity, which JSON cannot express."""
         return self.text in _NOT_JSON
 
 
 def decode(raw: bytes) -> dict[str, Value]:
-    """One record, exactly.
+    """Read one record exactly.
 
-    Raises: Unreadable where it is no object or no JSON, is not UTF-8, says a key twice or nests too deeply.
+    Raises: Unreadable if it is not an object, not JSON or not UTF-8, repeats a key, or nests too deeply.
     """
     value = read(text_of(raw), levels=DEPTH + 1)
     if not isinstance(value, dict):
@@ -60,9 +60,9 @@ def decode(raw: bytes) -> dict[str, Value]:
 
 
 def text_of(raw: bytes) -> str:
-    """The text of these bytes.
+    """Decode UTF-8.
 
-    Raises: Unreadable where they are not UTF-8.
+    Raises: Unreadable for other bytes.
     """
     try:
         return raw.decode()
@@ -71,7 +71,7 @@ def text_of(raw: bytes) -> str:
 
 
 def read(text: str, *, levels: int = DEPTH) -> Value:
-    """Any JSON value of so many levels at most, exactly; NaN and the infinities pass as numbers.
+    """Read any JSON value of at most `levels` levels exactly. NaN and the infinities pass as numbers.
 
     Raises: Unreadable as `decode`, but for a value of any type.
     """
@@ -87,7 +87,7 @@ def read(text: str, *, levels: int = DEPTH) -> Value:
 
 
 def depth(text: str) -> int:
-    """Levels of nesting, or an upper bound of them where that is low enough to be no matter."""
+    """Nesting levels, or an upper bound if that is low enough."""
     bound = text.count("[") + text.count("{")
     if bound <= DEPTH:
         return bound
@@ -99,9 +99,9 @@ def depth(text: str) -> int:
 
 
 def dump(value: Value) -> str:
-    """JSON text: numbers by their texts, strings as UTF-8 can hold them, lone surrogates as escapes.
+    """JSON text: numbers by their texts, strings as UTF-8, lone surrogates as escapes.
 
-    Raises: Unreadable where a NaN or an infinity is inside: that is no JSON.
+    Raises: Unreadable for NaN or an infinity, which JSON cannot express.
     """
     match value:
         case str():
@@ -133,7 +133,7 @@ def _number(text: str) -> str:
 
 def _string(text: str) -> str:
     try:
-        return orjson.dumps(text).decode()  # twice as fast as the other
+        return orjson.dumps(text).decode()  # twice as fast as json's encoder
     except orjson.JSONEncodeError:  # a lone surrogate
         return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", encode_basestring(text))
 

@@ -1,25 +1,25 @@
-"""Decides what fits: each value of a record goes to its typed column or, exactly as served, to the rescue column.
+"""Decides what fits: each value goes to its typed column or, exactly as served, to the rescue column.
 
-`Rules(columns)` is compiled once per lane. `accepts` is the test that a record may go to pyarrow as it is, `reads` a
-quicker one that leaves some values to be looked at once they are read.
-`clean` turns any other record into one that pyarrow surely takes, and the rest into rescued values:
+`Rules(columns)` is compiled once per lane. `accepts` tests whether a record may go to pyarrow unchanged. `reads` is a
+quicker test that leaves some values to be checked after reading.
+`clean` turns any other record into one that pyarrow is sure to accept, and rescues the rest:
 
-    text       a string that UTF-8 can hold
-    integer    a number that is whole and fits 64 bits, but not -0.0
-    number     a number that is said again by its float64's shortest text; NaN and the infinities
+    text       a string that UTF-8 can encode
+    integer    a whole number that fits 64 bits, but not -0.0
+    number     a number that the shortest text of its float64 reproduces; NaN and the infinities
     bool       true, false
     timestamp  a date in the column's form
-    date       a real day, YYYY-MM-DD
+    date       a valid day, YYYY-MM-DD
     json       anything, as the string of its JSON text
     Many       a list; a single value becomes a list of one
-    Group      an object; a member that does not fit is left out, and rescued at its place
+    Group      an object; a member that does not fit is left out and rescued at its path
 
-Each column has the form in which most of its values are served (`sample`). A value in another form is typed all the
-same where it can be, and is rescued, so that the served one comes back: "9.8" for a number, 0 for a bool, a number for
-a text, another form of a date, a single value for a list, the first element of a list for a single value.
+Each column has the form in which most of its values are served (`inference`). A value in another form is typed if
+possible and rescued as well, so that the served one can be restored: "9.8" for a number, 0 for a bool, a number for a
+text, another form of a date, a single value for a list, the first element of a list for a single value.
 
-Timestamps and dates stay strings in the clean record: pyarrow's JSON reader takes neither as they are served.
-An explicit null is left out and rescued, so that it is not taken for a missing key; inside a list it stays.
+Timestamps and dates stay strings in the clean record, because pyarrow's JSON reader accepts neither as served.
+An explicit null is left out and rescued, so that it differs from a missing key; inside a list it stays.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ _id_of = msgspec.json.Decoder(Annotated[str, msgspec.Meta(min_length=1)]).decode
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A record that pyarrow takes, and path → JSON text of what it cannot hold."""
+    """A record that pyarrow accepts, and path → JSON text of what it cannot hold."""
 
     json: bytes
     rescued: dict[str, str]
@@ -56,44 +56,44 @@ class Cleaned:
 class Rules:
     """The rules of one lane."""
 
-    __slots__ = ("_ignored", "_overflow", "_owners", "_slots", "_strict", "_wires")
+    __slots__ = ("_ignored", "_overflow", "_owners", "_slots", "_slots_by_key", "_strict")
 
     def __init__(self, columns: Sequence[Column], ignored: Callable[[str], bool] | None = None) -> None:
-        """`ignored` tells of keys without a column that are not kept."""
+        """`ignored` says which keys without a column are dropped."""
         self._ignored = ignored
         typed = [column for column in columns if column.field != keys.OVERFLOW]
         has_id = any(column.field == ID_FIELD and column.kind == Atom("text") for column in typed)
         self._strict = StrictRecord(typed) if has_id else None
         self._owners = keys.owners(typed)
         self._slots = {column.field: _Slot(column) for column in typed}
-        self._wires = {column.wire: self._slots[column.field] for column in typed}
-        self._overflow = next((_prefix(c.wire) for c in columns if c.field == keys.OVERFLOW), None)
+        self._slots_by_key = {column.json_key: self._slots[column.field] for column in typed}
+        self._overflow = next((_prefix(c.json_key) for c in columns if c.field == keys.OVERFLOW), None)
 
     def accepts(self, raw: bytes) -> bool:
-        """Whether the record surely survives the fast path exactly as it is."""
+        """Whether the record is certain to survive the fast path unchanged."""
         return self._strict is not None and self._strict.takes(raw)
 
     def reads(self, raw: bytes) -> bool:
-        """Whether the record's types are right: after reading, only its values can be in doubt."""
+        """Whether the record's types are right; only its values then need a check after reading."""
         return self._strict is not None and self._strict.reads(raw)
 
     def clean(self, raw: bytes) -> Cleaned:
-        """The record in two halves that together are what was served.
+        """Split the record into two parts that together are what was served.
 
-        Raises: Unreadable where it cannot be kept at all.
+        Raises: Unreadable if it cannot be stored at all.
         """
         draft = _Draft()
-        members = _once_each(raw)
+        members = _unique_members(raw)
         if members is None:
             values = exact.decode(raw)
-            draft.add_values((key, slot, values[key]) for key, slot in self._settled(values).items())
+            draft.add_values((key, slot, values[key]) for key, slot in self._assign_slots(values).items())
         else:
-            draft.add_raws((key, slot, members[key]) for key, slot in self._settled(members).items())
+            draft.add_raws((key, slot, members[key]) for key, slot in self._assign_slots(members).items())
         return draft.finish(self._overflow)
 
-    def _settled(self, served: Mapping[str, object]) -> "Mapping[str, _Slot | None]":
-        if served.keys() <= self._wires.keys():
-            return {key: self._wires[key] for key in served}
+    def _assign_slots(self, served: Mapping[str, object]) -> "Mapping[str, _Slot | None]":
+        if served.keys() <= self._slots_by_key.keys():
+            return {key: self._slots_by_key[key] for key in served}
         settled = keys.settle(served, self._owners)
         if self._ignored is not None:
             settled = {key: column for key, column in settled.items() if column or not self._ignored(key)}
@@ -105,7 +105,7 @@ class Rules:
 
 
 class _Slot:
-    """One column: how its values are tested, fitted and written."""
+    """How the values of one column are tested, fitted and written."""
 
     __slots__ = ("_element", "_fit", "_is_json", "_item_fit", "_takes", "_wrap", "field", "is_id", "prefix")
 
@@ -113,9 +113,9 @@ class _Slot:
         kind = column.kind
         self.field = column.field
         self.is_id = column.field == ID_FIELD
-        self.prefix = _prefix(column.wire)
+        self.prefix = _prefix(column.json_key)
         bare = isinstance(kind, Many) and kind.bare
-        # What is served in the canonical form may go on as it is; a bare element only wants its list.
+        # Values served in canonical form pass unchanged; a bare element only needs its list.
         as_it_is = canonical(kind) == (replace(kind, bare=False) if isinstance(kind, Many) else kind)
         self._takes = Strict(kind).takes if as_it_is else _never
         self._wrap = (b"[", b"]") if bare else (b"", b"")
@@ -126,7 +126,7 @@ class _Slot:
         self._item_fit = fit_of(inner) if inner is not None else self._fit
 
     def taken(self, raw: bytes | msgspec.Raw) -> tuple[bytes, bytes | msgspec.Raw, bytes] | None:
-        """The clean text of a value that is served as most are, in pieces; None where it wants a closer look."""
+        """The clean text, in pieces, of a value in the usual form. None if it needs a closer look."""
         return (self._wrap[0], raw, self._wrap[1]) if self._takes(raw) else None
 
     def fit(self, value: Value, rescued: dict[str, str]) -> str | None:
@@ -134,9 +134,9 @@ class _Slot:
         return self._fit(value, (), Mismatches(self.field, rescued))
 
     def fit_raw(self, raw: bytes, rescued: dict[str, str]) -> str | None:
-        """The clean text of a value that cannot be taken as it is."""
+        """The clean text of a value that cannot pass unchanged."""
         if self._is_json and raw != b"null":
-            return exact.dump(_sound(raw))
+            return exact.dump(_checked_text(raw))
         if self._element and raw.startswith(b"["):
             texts = (self._fit_item(place, bytes(item), rescued) for place, item in enumerate(_elements_of(raw)))
             return f"[{','.join(texts)}]"
@@ -150,7 +150,7 @@ class _Slot:
 
 
 class _Draft:
-    """A clean record in the making."""
+    """A clean record under construction."""
 
     __slots__ = ("_has_id", "_parts", "_rescued", "_strays")
 
@@ -161,10 +161,10 @@ class _Draft:
         self._strays: dict[str, str] = {}
 
     def add_raws(self, members: Iterable[tuple[str, _Slot | None, msgspec.Raw]]) -> None:
-        """Add values that are still JSON text."""
+        """Add values as JSON text."""
         for key, slot, raw in members:
             if slot is None:
-                self._strays[key] = _sound(bytes(raw))
+                self._strays[key] = _checked_text(bytes(raw))
             elif (taken := slot.taken(raw)) is not None:
                 self._parts += (slot.prefix, *taken)
             else:
@@ -183,7 +183,7 @@ class _Draft:
                 self._has_id = _is_id(exact.dump(value).encode())
 
     def finish(self, overflow: bytes | None) -> Cleaned:
-        """The record; strays go to the overflow column where there is one, else to the rescued values."""
+        """Finish the record. Strays go to the overflow column if there is one, else to the rescued values."""
         if not self._has_id:
             raise Unreadable("no usable id")
         if overflow and self._strays:
@@ -203,8 +203,8 @@ def _never(raw: bytes | msgspec.Raw) -> bool:
     return False
 
 
-def _once_each(raw: bytes) -> dict[str, msgspec.Raw] | None:
-    """The members of a record whose keys are surely served once each; None where only exact reading can tell."""
+def _unique_members(raw: bytes) -> dict[str, msgspec.Raw] | None:
+    """The members of a record whose keys are certain to be unique. None if only exact reading can tell."""
     try:
         members = _members_of(raw)
     except REFUSALS:
@@ -212,8 +212,8 @@ def _once_each(raw: bytes) -> dict[str, msgspec.Raw] | None:
     return members if keeps_all(raw, members) else None
 
 
-def _sound(raw: bytes) -> str:
-    """The text of a value that is kept as text, once it is known that it can be read again."""
+def _checked_text(raw: bytes) -> str:
+    """The text of a value stored as text, after checking that it can be read again."""
     text = exact.text_of(raw)
     if (b"{" in raw or b"[" in raw) and not says_each_key_once(raw):
         exact.read(text)
@@ -227,5 +227,5 @@ def _is_id(raw: bytes) -> bool:
         return False
 
 
-def _prefix(wire: str) -> bytes:
-    return f",{exact.dump(wire)}:".encode()
+def _prefix(json_key: str) -> bytes:
+    return f",{exact.dump(json_key)}:".encode()

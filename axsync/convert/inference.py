@@ -1,12 +1,11 @@
-"""Settles what each column is, and how the server writes its values, by a look at records of the first page.
+"""Infers what each column is, and how the server writes its values, from records of the first page.
 
-Catalogue and earlier snapshot are priors: the catalogue decides what the page leaves open, and the earlier snapshot
-keeps a column's type from day to day. What most values of the page are decides everything else: scalar or list,
-object or list of objects, the kind inside, and the form in which it is written (docs/axonius-api.md, "Shapes of
-values"). Two steps:
+Catalogue and earlier snapshot are priors. The catalogue decides what the page leaves open; the earlier snapshot keeps
+a column's type from day to day. Everything else is decided by the majority of values on the page: scalar or list,
+object or list of objects, the kind inside, and the written form (docs/axonius-api.md, "Shapes of values"). Two steps:
 
-    settled   the kind of a column by its prior and its values
-    served    the same kind with the forms in which most of the values are written
+    _infer_kind   the kind of a column, by its prior and its values
+    _infer_form   the same kind with the forms in which most of its values are written
 """
 
 import re
@@ -23,20 +22,20 @@ from axsync.convert.exact import Number, Unreadable
 from axsync.convert.json_split import REFUSALS
 from axsync.convert.strict import keeps_all
 from axsync.schema import dates, forms, keys
-from axsync.schema.fields import RFC1123, Atom, Column, Group, Kind, Many, Member, Wrapped, assign_names, kept
-from axsync.schema.widen import MAX_MEMBERS, widen
+from axsync.schema.fields import RFC1123, Atom, Column, Group, Kind, Many, Member, Wrapped, assign_names, drop_forms
+from axsync.schema.kinds import MAX_MEMBERS, widen
 
 MAX_RECORDS: Final = 500
 """Records that are looked at; more would not change what the most frequent form is. Fields that are rare are looked for
 in all of them."""
 
 MAX_TEXTS: Final = 400
-"""Texts of one place whose form is looked at, for the same reason."""
+"""Strings sampled per path to find their form, for the same reason."""
 
 MAJORITY: Final = 1.25
-"""Four fifths of the sampled texts in one form make a column of dates."""
+"""A column becomes dates if four fifths of the sampled strings have one form."""
 
-Value: TypeAlias = Any  # of JSON; a number may have been rounded, which is no matter here
+Value: TypeAlias = Any  # of JSON; a number may have been rounded, which does not matter here
 Shape: TypeAlias = Literal["list", "object", "scalar"]
 _decode = msgspec.json.Decoder().decode
 
@@ -52,16 +51,16 @@ _TEXT, _JSON, _TIMESTAMP, _UNKNOWN = Atom("text"), Atom("json"), Atom("timestamp
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What was seen at one place: its name and its values; `guess_dates` where texts may be dates."""
+class _Sample:
+    """The values seen at one path. `guess_dates` if strings may be dates."""
 
     name: str
     values: Sequence[Value]
     guess_dates: bool
     level: int = 0
 
-    def inside(self, values: Iterable[Value], name: str | None = None) -> "_Look":
-        """The place one level deeper."""
+    def inside(self, values: Iterable[Value], name: str | None = None) -> "_Sample":
+        """The path one level deeper."""
         return replace(self, name=name or self.name, values=list(values), level=self.level + 1)
 
 
@@ -72,19 +71,21 @@ def resolve(
     guess_dates: bool = False,
     earlier: Mapping[str, Kind] | None = None,
 ) -> tuple[Column, ...]:
-    """The columns with nothing left open.
+    """Resolve the kind and form of every column.
 
-    `guess_dates` also makes timestamps of texts that look or sound like dates: for catalogues without formats.
-    `earlier` maps fields to the kinds of the previous snapshot; these stay, or hold more.
+    `guess_dates` also makes timestamps of strings that look or are named like dates, for catalogues without formats.
+    `earlier` maps fields to their kinds in the previous snapshot; these stay or are widened.
     """
     seen = _seen(columns, records)
     before = earlier or {}
-    return tuple(_resolved(c, seen.get(c.field, []), before.get(c.field), guess_dates=guess_dates) for c in columns)
+    return tuple(
+        _resolve_column(c, seen.get(c.field, []), before.get(c.field), guess_dates=guess_dates) for c in columns
+    )
 
 
-def _resolved(column: Column, values: Sequence[Value], before: Kind | None, *, guess_dates: bool) -> Column:
-    now = _settled(kept(column.kind), _Look(column.field, values, guess_dates))
-    return replace(column, kind=_served(now if before is None else widen(before, now), values, before))
+def _resolve_column(column: Column, values: Sequence[Value], before: Kind | None, *, guess_dates: bool) -> Column:
+    now = _infer_kind(drop_forms(column.kind), _Sample(column.field, values, guess_dates))
+    return replace(column, kind=_infer_form(now if before is None else widen(before, now), values, before))
 
 
 def _seen(columns: Sequence[Column], records: Sequence[bytes]) -> dict[str, list[Value]]:
@@ -103,7 +104,7 @@ def _seen(columns: Sequence[Column], records: Sequence[bytes]) -> dict[str, list
 
 
 def read(raw: bytes) -> dict[str, Value]:
-    """A record; empty where it cannot be read. Exact reading takes five times as long, and takes more."""
+    """Read a record; empty if it cannot be read. Exact reading takes five times as long and accepts more."""
     try:
         decoded = _decode(raw)
         if isinstance(decoded, dict) and keeps_all(raw, decoded):
@@ -119,20 +120,20 @@ def read(raw: bytes) -> dict[str, Value]:
 # ----------------------------------------------------------------------------------------------- the kind
 
 
-def _settled(prior: Kind, look: _Look) -> Kind:
-    values = [value for value in look.values if value is not None]
+def _infer_kind(prior: Kind, sample: _Sample) -> Kind:
+    values = [value for value in sample.values if value is not None]
     shape = _shape(prior, values)
-    if prior == _JSON or shape is None or (shape != "scalar" and look.level >= _MAX_LEVELS):
+    if prior == _JSON or shape is None or (shape != "scalar" and sample.level >= _MAX_LEVELS):
         return _JSON
     if shape == "list":
         item = prior.item if isinstance(prior, Many) else prior
-        return Many(_settled(item, look.inside(_elements(values))))
-    inner = replace(look, values=values)
-    return _settled_group(prior, inner) if shape == "object" else _settled_atom(prior, inner)
+        return Many(_infer_kind(item, sample.inside(_elements(values))))
+    inner = replace(sample, values=values)
+    return _infer_group(prior, inner) if shape == "object" else _infer_atom(prior, inner)
 
 
 def _shape(prior: Kind, values: Sequence[Value]) -> Shape | None:
-    """What most of the values are, the prior's own shape where half of them are; None where nothing is."""
+    """The majority shape; the prior's own shape if half of the values have it. None if there is no majority."""
     own: Shape = "list" if isinstance(prior, Many) else "object" if isinstance(prior, Group) else "scalar"
     counts = Counter(map(_shape_of, values))
     if not counts or (prior != _UNKNOWN and 2 * counts[own] >= len(values)):
@@ -147,18 +148,18 @@ def _shape_of(value: Value) -> Shape:
     return "list" if isinstance(value, list) else "object" if isinstance(value, dict) else "scalar"
 
 
-def _settled_group(prior: Kind, look: _Look) -> Kind:
-    """The listed members, and those that most objects have; all that are seen where none is listed."""
-    objects = [value for value in look.values if isinstance(value, dict)]
+def _infer_group(prior: Kind, sample: _Sample) -> Kind:
+    """The listed members, and those that most objects have; all seen members if none is listed."""
+    objects = [value for value in sample.values if isinstance(value, dict)]
     listed = prior if isinstance(prior, Group) else _inner_group(prior)
     kinds = {member.key: member.kind for member in listed.members}
-    counts = Counter(key for value in objects for key in value if key not in kinds and _sayable(key))
+    counts = Counter(key for value in objects for key in value if key not in kinds and _is_encodable(key))
     fresh = [key for key, count in counts.items() if not kinds or 2 * count > len(objects)]
     if not 0 < len(kinds) + len(fresh) <= max(len(kinds), MAX_MEMBERS):
         return _JSON
     kinds |= dict.fromkeys(fresh, _UNKNOWN)
     names = assign_names(kinds, earlier={member.key: member.name for member in listed.members})
-    members = ((key, _settled(kind, look.inside(_at(key, objects), key))) for key, kind in kinds.items())
+    members = ((key, _infer_kind(kind, sample.inside(_at(key, objects), key))) for key, kind in kinds.items())
     return Group(tuple(Member(key, names[key], kind) for key, kind in members))
 
 
@@ -166,60 +167,60 @@ def _inner_group(prior: Kind) -> Group:
     return prior.item if isinstance(prior, Many) and isinstance(prior.item, Group) else Group(())
 
 
-def _sayable(key: str) -> bool:
-    """Whether a column can have this key: one with a lone surrogate is left to the rescue column."""
+def _is_encodable(key: str) -> bool:
+    """Whether a column can have this key; one with a lone surrogate is left to the rescue column."""
     return not any("\ud800" <= character <= "\udfff" for character in key)
 
 
-def _settled_atom(prior: Kind, look: _Look) -> Kind:
-    """The prior's kind where at least half of the values say it, else what most of them are."""
+def _infer_atom(prior: Kind, sample: _Sample) -> Kind:
+    """The prior's kind if at least half of the values match it, else the majority kind."""
     while isinstance(prior, Many):
         prior = prior.item
     atom = prior if isinstance(prior, Atom) else _UNKNOWN
     if atom == _JSON:
         return _JSON
-    told = [value for value in look.values if _shape_of(value) == "scalar" and value != ""]
+    told = [value for value in sample.values if _shape_of(value) == "scalar" and value != ""]
     if not told:
-        return _assumed(atom, look)
-    if atom != _UNKNOWN and 2 * sum(map(_SAYS[atom.name], told)) >= len(told):
-        return _refined(atom, told, look)
-    return _guessed(told, look)
+        return _assume(atom, sample)
+    if atom != _UNKNOWN and 2 * sum(map(_MATCHES[atom.name], told)) >= len(told):
+        return _refine(atom, told, sample)
+    return _guess(told, sample)
 
 
-def _assumed(atom: Atom, look: _Look) -> Kind:
-    """Without a value: a text, but for names that sound like dates where the catalogue tells no formats."""
+def _assume(atom: Atom, sample: _Sample) -> Kind:
+    """Without a value: text. A name that sounds like a date becomes a timestamp if the catalogue has no formats."""
     if atom in (_TEXT, _UNKNOWN):
-        return _TIMESTAMP if look.guess_dates and look.name.endswith(_DATE_NAMES) else _TEXT
+        return _TIMESTAMP if sample.guess_dates and sample.name.endswith(_DATE_NAMES) else _TEXT
     return atom
 
 
-def _refined(atom: Atom, told: Sequence[Value], look: _Look) -> Kind:
+def _refine(atom: Atom, told: Sequence[Value], sample: _Sample) -> Kind:
     if atom == _TEXT:
-        return _TIMESTAMP if look.guess_dates and _one_form(told) else _TEXT
+        return _TIMESTAMP if sample.guess_dates and _one_form(told) else _TEXT
     if atom == Atom("date"):
         days = sum(isinstance(value, str) and dates.exact_form(value) == dates.DAY for value in told)
         return atom if 2 * days >= len(told) else _TIMESTAMP
     return atom
 
 
-def _guessed(told: Sequence[Value], look: _Look) -> Kind:
-    """The kind that most of the values have; JSON where no kind has more than half of them."""
-    ((most, count),) = Counter(map(_sort, told)).most_common(1)
+def _guess(told: Sequence[Value], sample: _Sample) -> Kind:
+    """The kind of more than half of the values; JSON if there is none."""
+    ((most, count),) = Counter(map(_type_of, told)).most_common(1)
     if 2 * count <= len(told):
         return _JSON
-    alike = [value for value in told if _sort(value) is most]
+    alike = [value for value in told if _type_of(value) is most]
     if most is str:
         return _TIMESTAMP if _one_form(alike) else _TEXT
     if most is bool:
         return Atom("bool")
     epochs = sum(map(_is_epoch, alike))
-    if look.name.removesuffix("_preferred").endswith(_EPOCH_NAMES) and epochs * MAJORITY >= len(alike):
+    if sample.name.removesuffix("_preferred").endswith(_EPOCH_NAMES) and epochs * MAJORITY >= len(alike):
         return _TIMESTAMP
     whole = all(isinstance(value, int) and abs(value) < _WHOLE for value in alike)
     return Atom("integer") if whole else Atom("number")
 
 
-def _sort(value: Value) -> type:
+def _type_of(value: Value) -> type:
     return int if isinstance(value, Number | float) else type(value)
 
 
@@ -258,7 +259,7 @@ def _is_date(value: Value) -> bool:
     return dates.parse_any(value) is not None if isinstance(value, str) else _is_epoch(value)
 
 
-_SAYS: Mapping[str, Callable[[Value], bool]] = {
+_MATCHES: Mapping[str, Callable[[Value], bool]] = {
     "text": lambda value: isinstance(value, str),
     "timestamp": _is_date,
     "date": _is_date,
@@ -271,10 +272,10 @@ _SAYS: Mapping[str, Callable[[Value], bool]] = {
 # ------------------------------------------------------------------------------------------ how it is served
 
 
-def _served(kind: Kind, values: Iterable[Value], before: Kind | None) -> Kind:
-    """The kind with the forms that most values have; as in the earlier snapshot where there are no values."""
+def _infer_form(kind: Kind, values: Iterable[Value], before: Kind | None) -> Kind:
+    """The kind with the most frequent forms; those of the earlier snapshot if there are no values."""
     told = [value for value in values if value is not None]
-    if not told and before is not None and kept(before) == kind:
+    if not told and before is not None and drop_forms(before) == kind:
         return before
     inner = [*(value for value in told if not isinstance(value, list)), *_elements(told)]
     listed = 2 * sum(isinstance(value, list) for value in told)
@@ -282,9 +283,9 @@ def _served(kind: Kind, values: Iterable[Value], before: Kind | None) -> Kind:
     match kind:
         case Many(item):
             single = isinstance(item, Atom | Group) and listed < len(told)
-            return Many(_served(item, inner, below), bare=single)
+            return Many(_infer_form(item, inner, below), bare=single)
         case Group(members):
-            group = Group(tuple(_served_member(m, inner, below) for m in members))
+            group = Group(tuple(_infer_member_form(m, inner, below) for m in members))
             return Wrapped(group) if listed > len(told) else group
         case Atom(name):
             atom = Atom(name, _FORMS.get(name, _no_form)(inner) or _earlier_form(name, below))
@@ -294,10 +295,10 @@ def _served(kind: Kind, values: Iterable[Value], before: Kind | None) -> Kind:
             return kind
 
 
-def _served_member(member: Member, objects: Sequence[Value], before: Kind | None) -> Member:
+def _infer_member_form(member: Member, objects: Sequence[Value], before: Kind | None) -> Member:
     members = before.members if isinstance(before, Group) else ()
     earlier = next((other.kind for other in members if other.key == member.key), None)
-    return replace(member, kind=_served(member.kind, _at(member.key, objects), earlier))
+    return replace(member, kind=_infer_form(member.kind, _at(member.key, objects), earlier))
 
 
 def _earlier_form(name: str, before: Kind | None) -> str:

@@ -1,4 +1,4 @@
-"""Finds where the records of a page begin and end, without reading what is in them."""
+"""Finds where the records of a page begin and end, without parsing them."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*+")
 _CLOSER = {ord("{"): ord("}"), ord("["): ord("]")}
 _QUOTE = ord('"')
 
-# What msgspec raises on bytes that it does not take: NaN, lone surrogates, deep nesting, no JSON at all.
+# What msgspec raises on bytes that it rejects: NaN, lone surrogates, deep nesting, invalid JSON.
 REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
@@ -28,15 +28,15 @@ _elements_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class CutPage(AxsyncError):
-    """A body that is not one complete JSON object with a list of records: cut, garbled, or something else."""
+    """A body that is not one complete JSON object with a list of records."""
 
 
 def split(body: bytes, path: Literal["assets", "data"]) -> list[bytes]:
-    """The records of a page as served; those of `data` are the `attributes` of its entries.
+    """The records of a page as served; for `data`, the `attributes` of its entries.
 
-    An entry that has no attributes object stands for itself: it will be unreadable for want of an id.
+    An entry without an attributes object stands for itself; it will be unreadable for lack of an id.
 
-    Raises: NotWhole where the page is cut, or has not exactly one list of that name.
+    Raises: CutPage if the page is cut off, or does not have exactly one list of that name.
     """
     body = body.removeprefix(_BOM)
     records = _quick(body, path)
@@ -46,7 +46,7 @@ def split(body: bytes, path: Literal["assets", "data"]) -> list[bytes]:
 
 
 def is_whole(body: bytes) -> bool:
-    """Whether the body is one object with nothing cut off, whatever is inside."""
+    """Whether the body is one complete object, whatever it contains."""
     body = body.removeprefix(_BOM)
     try:
         _skip(body)
@@ -56,9 +56,9 @@ def is_whole(body: bytes) -> bool:
 
 
 def member(body: bytes, key: str) -> bytes | None:
-    """One member of the outermost object, as served; the last one where it stands twice.
+    """One member of the outermost object, as served; the last one if the key is repeated.
 
-    Raises: NotWhole where the body is cut or no object.
+    Raises: CutPage if the body is cut off or not an object.
     """
     body = body.removeprefix(_BOM)
     spans = [(start, end) for name, start, end in _members(body) if name == key]
@@ -81,7 +81,7 @@ _page_of = msgspec.json.Decoder(_AssetPage).decode
 
 
 def _usual(body: bytes) -> list[bytes] | None:
-    """The records of a page as v2 serves it, in one look; None where something else may be in it."""
+    """The records of a page in v2's usual layout, in one pass. None if it may contain anything else."""
     try:
         page = _page_of(body)
     except REFUSALS:
@@ -89,7 +89,7 @@ def _usual(body: bytes) -> list[bytes] | None:
     records, meta = [bytes(record) for record in page.assets], bytes(page.meta)
     known = sum(map(len, records)) + max(len(records) - 1, 0) + len(meta)
     around = len('{"assets":[],"meta":}' if meta else '{"assets":[]}')
-    # Bytes that are not accounted for could be a second list of that name, which msgspec drops.
+    # Unaccounted bytes could be a second list of that name, which msgspec drops.
     return records if len(body) - known < around + len(',"assets":0') else None
 
 
@@ -106,13 +106,13 @@ def _quick(body: bytes, path: str) -> list[bytes] | None:
 
 
 def _only_member(body: bytes, name: str) -> bytes | None:
-    """The value of this key, where it is certain that the object has the key once."""
+    """The value of this key, if the object is certain to have the key only once."""
     try:
         members = _members_of(body)
     except REFUSALS:
         return None
     found = members.get(name)
-    # Every byte that is not accounted for could belong to a second value of that name, which msgspec drops.
+    # Unaccounted bytes could be a second value of that name, which msgspec drops.
     known = sum(len(key) + len(value) + 4 for key, value in members.items()) + 1
     return bytes(found) if found is not None and len(body) - known < len(f',"{name}":0') else None
 
@@ -176,7 +176,7 @@ def _space(body: bytes, place: int) -> int:
 
 
 def _expect(body: bytes, place: int, mark: bytes) -> int:
-    """The place after this mark and the space around it."""
+    """The position after this character and the space around it."""
     place = _space(body, place)
     if body[place : place + 1] != mark:
         raise CutPage(f"cut or garbled at byte {place}: {mark.decode()} expected")

@@ -1,4 +1,4 @@
-"""Describes what values look like, without the values.
+"""Describes the shape of values without the values.
 
 A shape is what `axsync emulate --like` reads, one of
 
@@ -7,9 +7,9 @@ A shape is what `axsync emulate --like` reads, one of
     {"type": "string", "length": N, "form": "rfc1123"|"iso"|"day"|"number"|null}
     {"type": "integer"|"number"|"bool"|"null"}
 
-A list has one shape for all its elements: the most frequent type, objects with the members of all of them, texts and
-lists with the greatest length. `also` names the other types among the elements. `unnamed` counts keys that are not
-written because they may be data: an object can be a map whose keys are hosts or people.
+A list has one shape for all its elements: the most frequent type, objects with the members of all, strings and lists
+with the greatest length. `also` names the other types among the elements. `unnamed` counts keys that are not written
+because they may be data: an object can be a map whose keys are hosts or people.
 """
 
 import re
@@ -23,12 +23,20 @@ from axsync.schema.fields import RFC1123
 
 Shape: TypeAlias = dict[str, Any]
 
-MOST_MEMBERS: Final = 100  # an object with more keys than this is a map with data for keys
+MOST_MEMBERS: Final = 100  # an object with more keys is a map whose keys are data
 LONGEST_KEY: Final = 64  # characters
 MOST_DIGITS: Final = 4  # in a key; ids, addresses and dates have more
-LONGEST_LIST, LONGEST_TEXT, DEEPEST = 10_000, 1_000_000, 32  # larger ones are written as if they ended there
+LONGEST_LIST, LONGEST_TEXT, DEEPEST = 10_000, 1_000_000, 32  # larger values are described as if they ended there
 
-_TELLING = ("null", "bool", "integer", "number", "string", "list", "object")  # the later one where two are as frequent
+_TELLING = (
+    "null",
+    "bool",
+    "integer",
+    "number",
+    "string",
+    "list",
+    "object",
+)  # the later one wins if two are equally frequent
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
 _ASKED = re.compile(r"[A-Za-z0-9_.\-: ]{1,255}")
@@ -93,7 +101,7 @@ def _plain_type(value: object) -> str:
 
 
 def form_of_text(text: str) -> str | None:
-    """What a text says, as far as a reader of dates and numbers can tell."""
+    """The form of a string that holds a date or a number."""
     exact = dates.exact_form(text)
     if exact is not None:
         return {RFC1123: "rfc1123", dates.DAY: "day"}.get(exact, "iso")
@@ -124,17 +132,17 @@ def _few_digits(name: str) -> bool:
 
 def _list(elements: Sequence[Shape]) -> Shape:
     found: Shape = {"type": "list", "length": min(len(elements), LONGEST_LIST)}
-    return {**found, "items": joined(elements)} if elements else found
+    return {**found, "items": merge_shapes(elements)} if elements else found
 
 
-def joined(shapes: Sequence[Shape]) -> Shape:
-    """One shape for all of these; at least one is given."""
+def merge_shapes(shapes: Sequence[Shape]) -> Shape:
+    """Merge shapes into one; at least one is given."""
     counts = Counter(shape["type"] for shape in shapes)
     if counts["integer"] and counts["number"]:
         counts["number"] += counts.pop("integer")
     told = [kind for kind in counts if kind != "null"] or ["null"]
     most = max(told, key=lambda kind: (counts[kind], _TELLING.index(kind)))
-    found = _JOINED.get(most, _first)([shape for shape in shapes if shape["type"] == most])
+    found = _MERGED.get(most, _first)([shape for shape in shapes if shape["type"] == most])
     others = sorted({*counts, *(kind for shape in shapes for kind in shape.get("also", ()))} - {most})
     return {**found, "also": others} if others else found
 
@@ -143,27 +151,27 @@ def _first(shapes: Sequence[Shape]) -> Shape:
     return shapes[0]
 
 
-def _joined_texts(shapes: Sequence[Shape]) -> Shape:
+def _merge_texts(shapes: Sequence[Shape]) -> Shape:
     told = [shape for shape in shapes if shape["length"]] or shapes
     ((form, _),) = Counter(shape["form"] for shape in told).most_common(1)
     longest = max(shape["length"] for shape in told if shape["form"] == form)
     return {"type": "string", "length": longest, "form": form}
 
 
-def _joined_lists(shapes: Sequence[Shape]) -> Shape:
+def _merge_lists(shapes: Sequence[Shape]) -> Shape:
     items = [shape["items"] for shape in shapes if "items" in shape]
     found: Shape = {"type": "list", "length": max(shape["length"] for shape in shapes)}
-    return {**found, "items": joined(items)} if items else found
+    return {**found, "items": merge_shapes(items)} if items else found
 
 
-def _joined_objects(shapes: Sequence[Shape]) -> Shape:
+def _merge_objects(shapes: Sequence[Shape]) -> Shape:
     keys = dict.fromkeys(key for shape in shapes for key in shape["members"])
-    members = {key: joined([s["members"][key] for s in shapes if key in s["members"]]) for key in keys}
+    members = {key: merge_shapes([s["members"][key] for s in shapes if key in s["members"]]) for key in keys}
     return _object(members, max(shape.get("unnamed", 0) for shape in shapes))
 
 
-_JOINED: Mapping[str, Callable[[Sequence[Shape]], Shape]] = {
-    "string": _joined_texts,
-    "list": _joined_lists,
-    "object": _joined_objects,
+_MERGED: Mapping[str, Callable[[Sequence[Shape]], Shape]] = {
+    "string": _merge_texts,
+    "list": _merge_lists,
+    "object": _merge_objects,
 }

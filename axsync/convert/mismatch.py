@@ -1,8 +1,8 @@
-"""Splits one exact value into the JSON text that fits its column and the misfits, each with its place.
+"""Splits one exact value into the JSON text that fits its column, and the mismatches with their paths.
 
-The text is in the column's canonical form (`fields.canonical`), whatever form the server uses. A value that the
-server writes in another shape than most is kept twice where that can be: typed, as near as it can be had, and whole in
-the rescue column, exactly as served.
+The text is in the column's canonical form (`fields.canonical`), whatever form the server uses. A value written in
+another shape than most is stored twice if possible: typed as closely as possible, and whole in the rescue column,
+exactly as served.
 """
 
 import math
@@ -35,11 +35,11 @@ class Mismatches:
         self._field, self._rescued = field, rescued
 
     def add(self, steps: Steps, value: Value) -> None:
-        """Rescue the value at this place."""
+        """Rescue the value at this path."""
         self._rescued[join_path(self._field, steps)] = dump(value)
 
     def apart(self) -> "Mismatches":
-        """Misfits that are only looked at, because the value around them may be rescued as a whole."""
+        """A separate collection, for when the value around them may be rescued as a whole."""
         return Mismatches(self._field, {})
 
     def __bool__(self) -> bool:
@@ -48,7 +48,7 @@ class Mismatches:
 
 
 def fit_of(kind: Kind) -> Fit:
-    """The function that fits values of this kind: JSON text, or None where nothing is left of the value."""
+    """The function that fits values of this kind. It returns JSON text, or None if nothing of the value fits."""
     match kind:
         case Many(item, bare=True):
             return _bare_fit(fit_of(item), _list_fit(fit_of(item)))
@@ -145,7 +145,7 @@ def _atom_fit(text_of: Callable[[Value], str | None], coerced: Callable[[Value],
 
 
 def _timestamp_fits(form: str, target: Kind) -> tuple[Callable[[Value], str | None], Callable[[Value], str | None]]:
-    """What is served in the form, and what is not: texts in the form of the target."""
+    """Two functions for values in the form and in any other form; both return text in the target's form."""
     written = target.form if isinstance(target, Atom) else RFC1123
 
     def exactly(value: Value) -> str | None:
@@ -170,7 +170,7 @@ def _instant(value: Value) -> int | None:
 
 
 def _from_form(atom: Atom) -> Callable[[Value], str | None]:
-    """Values that are served as texts, or bools as 0 and 1."""
+    """For values served as strings, or bools served as 0 and 1."""
     if not forms.is_text(atom):
         return lambda value: _TRUTHS[str(value)] if type(value) is int and value in (0, 1) else None
     name = atom.name
@@ -187,7 +187,7 @@ def _text(value: Value) -> str | None:
 
 
 def _as_text(value: Value) -> str | None:
-    """A number, a bool or an object as the text of its JSON."""
+    """A number, a bool or an object as its JSON text."""
     if value is None or isinstance(value, str) or (isinstance(value, Number) and value.is_token):
         return None
     return _text(dump(value))
@@ -214,7 +214,7 @@ def _as_integer(value: Value) -> str | None:
 
 
 def _whole(text: str) -> str | None:
-    """The integer that this number is, where it is one that 64 bits hold."""
+    """The integer that this number is, if it is whole and fits 64 bits."""
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -234,7 +234,7 @@ def _number(value: Value) -> str | None:
 
 
 def _as_number(value: Value) -> str | None:
-    """The nearest double of a numeric text, or of a number that no double is."""
+    """The nearest double of a numeric string, or of a number that no double equals."""
     text = value if isinstance(value, str) else dump(value) if isinstance(value, int | Number) else ""
     if isinstance(value, bool) or not _NUMERIC.fullmatch(text):
         return None
@@ -275,4 +275,4 @@ _COERCED: dict[str, Callable[[Value], str | None]] = {
     "number": _as_number,
     "unknown": _as_text,
 }
-"""The typed value of what is served in another form: it is rescued as well."""
+"""Typed values of what is served in another form, which is rescued as well."""

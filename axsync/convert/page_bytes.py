@@ -1,4 +1,4 @@
-"""What the bytes of a page tell before anything is parsed."""
+"""Checks on the bytes of a page before anything is parsed."""
 
 import re
 from collections.abc import Iterator
@@ -13,30 +13,30 @@ from axsync.convert.timestamps import Bytes, Ints
 Words = npt.NDArray[np.uint32]
 
 _TAIL = 1 << 16  # bytes
-_RUN = 16  # digits and points in a row; 15 digits always come back from a double, 9.000000000000001 does not
-_BLOCK = 1 << 18  # words that are looked at together
+_RUN = 16  # consecutive digits and points; 15 digits always survive a double, 9.000000000000001 does not
+_BLOCK = 1 << 18  # words per step
 _POINT, _MINUS, _EXPONENT = 46, 45, 101
-_LOOK_BACK = 64  # bytes; numbers with more digits are long ones anyway
+_LOOK_BACK = 64  # bytes; numbers with more digits are long numbers anyway
 _NULL = np.frombuffer(b"null", dtype=np.uint32)[0]
-_AFTER_KEY = np.zeros(256, dtype=np.bool_)  # what may stand before the value of a member
+_AFTER_KEY = np.zeros(256, dtype=np.bool_)  # bytes allowed before a member's value
 _AFTER_KEY[list(b": \t\r\n")] = True
-_GAP = 64  # bytes of space between a key and its value; where there are more, a null is taken for granted
+_GAP = 64  # bytes of space between a key and its value; beyond that a null is assumed
 _COLON = re.compile(rb"(?::|[ \t\r\n]{64})[ \t\r\n]*\Z")
 _NUMBER_BEFORE = re.compile(rb"(?:^|[:,\[ \t\r\n])-?[0-9.]+$", re.DOTALL)
 _SPACE = b" \t\r\n"
-_MAY_PRECEDE = np.zeros(256, dtype=np.bool_)  # what stands before a number; not the quote, not a letter of an id
+_MAY_PRECEDE = np.zeros(256, dtype=np.bool_)  # bytes allowed before a number; not the quote, not a letter of an id
 _MAY_PRECEDE[list(b":,[-+ \t\r\n")] = True
-_MAY_FOLLOW = np.zeros(256, dtype=np.bool_)  # behind the run: more digits, or an exponent
+_MAY_FOLLOW = np.zeros(256, dtype=np.bool_)  # bytes allowed after the run: more digits, or an exponent
 _MAY_FOLLOW[list(b"0123456789.eE")] = True
 
 _one_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def rows_only(body: bytes, key: str) -> bytes | None:
-    """The page as `{"assets":[…]}`, without its meta; None where that takes more than a look.
+    """The page as `{"assets":[…]}` without its meta. None if that takes more than a glance.
 
-    Meta comes last on every server seen. The cut is safe because what is cut off must be exactly one JSON object
-    and the closing brace.
+    Meta comes last on every server seen. The cut is safe because the part removed must be exactly one JSON object and
+    the closing brace.
     """
     start = body[:16].lstrip()
     if not start.startswith(b'{"' + key.encode()):
@@ -50,12 +50,15 @@ def rows_only(body: bytes, key: str) -> bytes | None:
         return None
     while body[at - 1] in _SPACE:
         at -= 1
-    # One copy: the view is not one.
+    # One copy only: the view makes none.
     return b"".join((memoryview(body)[: at - 1], b"}")) if body[at - 1 : at] == b"," else None
 
 
 def has_explicit_null(body: bytes) -> bool:
-    """Whether an object's member is null: pyarrow would make it the same as a missing one. May say yes for a string."""
+    """Whether a member of an object is null, which pyarrow would equate with a missing one.
+
+    Strings may give false positives.
+    """
     data = np.frombuffer(body, dtype=np.uint8)
     for places in _places_of(body, _NULL):
         near = places[_AFTER_KEY[data[places - 1]]]
@@ -65,7 +68,7 @@ def has_explicit_null(body: bytes) -> bool:
 
 
 def _places_of(body: bytes, word: np.uint32) -> Iterator[Ints]:
-    """Where these four bytes stand; numpy finds them faster than `bytes.find`, and without the interpreter lock."""
+    """Positions of these four bytes. numpy finds them faster than `bytes.find` and releases the interpreter lock."""
     for shift in range(min(4, len(body) - 3)):
         words = np.frombuffer(body, dtype=np.uint32, offset=shift, count=(len(body) - shift) // 4)
         for start in range(0, len(words), _BLOCK):
@@ -73,17 +76,17 @@ def _places_of(body: bytes, word: np.uint32) -> Iterator[Ints]:
 
 
 def has_long_number(body: bytes) -> bool:
-    """Whether a number, outside of strings, has more digits than a double is sure to give back."""
+    """Whether a number, outside of strings, has more digits than a double surely reproduces."""
     return bool(len(long_numbers(body)))
 
 
 def long_numbers(body: bytes) -> Ints:
-    """Where numbers, outside of strings, have more digits than a double is sure to give back.
+    """Positions of numbers, outside of strings, with more digits than a double surely reproduces.
 
-    A run of 16 digits and points holds at least three aligned words of four bytes in a row; the places where three
-    such words stand are found by arithmetic, then looked at more and more closely. Most of it runs without the
-    interpreter lock. May say yes for a string, never no for a number. Integers of 16 digits alone are left to a look
-    at the doubles: up to 2^53 they come back.
+    A run of 16 digits and points contains at least three consecutive aligned words of four bytes. The positions of
+    three such words are found by arithmetic, then checked more and more closely. Most of this runs without the
+    interpreter lock. Strings may give false positives; numbers give no false negatives. Integers of exactly 16 digits
+    are left to a check of the doubles: they survive up to 2^53.
     """
     padded = body if len(body) >= 64 else body.ljust(64)
     words, data = np.frombuffer(padded, dtype=np.uint32, count=len(padded) // 4), np.frombuffer(padded, dtype=np.uint8)
@@ -91,10 +94,10 @@ def long_numbers(body: bytes) -> Ints:
 
 
 def _word_runs(words: Words) -> Iterator[Ints]:
-    """Where three words that may be of a number stand in a row; block by block, so that the cache holds it."""
+    """Positions of three consecutive words that may belong to a number; in blocks that fit the cache."""
     for start in range(0, len(words) - 2, _BLOCK):
         block = words[start : start + _BLOCK + 2]
-        # 0x20-0x3f holds digits and the point, 0x30-0x3f digits; both hold others that the closer look throws out.
+        # 0x20-0x3f contains digits and the point, 0x30-0x3f digits; the closer check removes the other bytes.
         wide = (block & np.uint32(0xE0E0E0E0)) == np.uint32(0x20202020)
         narrow = (block & np.uint32(0xF0F0F0F0)) == np.uint32(0x30303030)
         three = wide[:-2] & wide[1:-1] & wide[2:] & (narrow[:-2] | narrow[1:-1]) & (narrow[1:-1] | narrow[2:])
@@ -118,9 +121,9 @@ def _numeric(bytes_: Bytes) -> Flags:
 
 
 def has_tiny_number(body: bytes) -> bool:
-    """Whether some number has an exponent that may have made it zero: three digits below nothing.
+    """Whether some number has an exponent that may have made it zero: a negative one of three digits.
 
-    May say yes for a string, but not for an id: what looks like an exponent must end a whole number.
+    Strings may give false positives, ids do not: what looks like an exponent must end a whole number.
     """
     data = np.frombuffer(body.ljust(64), dtype=np.uint8)
     for start in range(2, len(data) - 3, _BLOCK * 4):

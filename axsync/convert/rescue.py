@@ -1,6 +1,6 @@
 """The rescue column: JSON text of an object from paths to values exactly as served.
 
-A path is a field name, followed by steps where only a part of the field's value had to be rescued:
+A path is a field name, followed by steps if only a part of the field's value had to be rescued:
 
     specific_data.data.cvss[2]                        third element
     specific_data.data.network_interfaces[0].mac      its key `mac`
@@ -23,7 +23,7 @@ _QUOTED = re.compile(r'\[("(?:[^"\\]|\\.)*")\]', re.DOTALL)
 
 
 def join_path(field: str, steps: Sequence[Step] = ()) -> str:
-    """The path of a field, or of a place inside its value."""
+    """The path of a field, or of a part of its value."""
     head = f"[{exact.dump(field)}]" if not field or "[" in field or field[0] == '"' else field
     return head + "".join(_step(step, first=not place) for place, step in enumerate(steps))
 
@@ -31,7 +31,7 @@ def join_path(field: str, steps: Sequence[Step] = ()) -> str:
 def split_path(path: str) -> tuple[str, tuple[Step, ...]]:
     """Field and steps of a path; the inverse of `join_path`.
 
-    Raises: ValueError where the text is no path.
+    Raises: ValueError if the text is not a path.
     """
     quoted = _QUOTED.match(path)
     end = quoted.end() if quoted else path.find("[")
@@ -41,13 +41,13 @@ def split_path(path: str) -> tuple[str, tuple[Step, ...]]:
         match = _STEP.match(path, end)
         if match is None:
             raise ValueError(f"{path!r} is not a path of the rescue column")
-        steps.append(_taken(match))
+        steps.append(_read_step(match))
         end = match.end()
     return field, tuple(steps)
 
 
 def text(rescued: Mapping[str, str]) -> str:
-    """The JSON object of these paths; the values are JSON texts already and are not touched."""
+    """The JSON object of these paths; the values are JSON texts already and stay unchanged."""
     return "{" + ",".join(f"{exact.dump(path)}:{value}" for path, value in rescued.items()) + "}"
 
 
@@ -65,7 +65,7 @@ def _step(step: Step, *, first: bool) -> str:
     return f".{step}" if not first and _PLAIN_KEY.fullmatch(step) else f"[{exact.dump(step)}]"
 
 
-def _taken(match: re.Match[str]) -> Step:
+def _read_step(match: re.Match[str]) -> Step:
     number, key, quoted = match.groups()
     if number is not None:
         return int(number)

@@ -1,7 +1,7 @@
-"""The way back: a row and its lane's manifest entry give the record that was served.
+"""Restores the served record from a row and its lane's manifest entry.
 
-Keys are the Axonius names of the fields, whatever spelling the server used. A number comes back as int, as float
-where that float's shortest text means the very same number, else as Decimal.
+Keys are the Axonius names of the fields, whatever spelling the server used. A number comes back as int, as float if
+that float's shortest text denotes exactly the same number, else as Decimal.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ _INT_DIGITS: Final = 4_000  # Python refuses to read longer integers from text
 
 
 def describe(column: Column) -> dict[str, Json]:
-    """The column's entry in the manifest; `kind` only where the type text does not tell all."""
+    """The column's entry in the manifest; `kind` only if the type text does not say everything."""
     text = type_text(column.kind)
     entry: dict[str, Json] = {"field": column.field, "type": text, "dates": column.dates}
     told = kinds.from_type(text)
@@ -56,21 +56,21 @@ def columns_of(lane: Mapping[str, Any]) -> tuple[Column, ...]:
 
 
 def restore(row: Mapping[str, object], lane: Mapping[str, Any]) -> dict[str, Restored]:
-    """The served record of this row, which is as pyarrow's `to_pylist` or a DuckDB fetch gives it."""
+    """The served record of this row, as pyarrow's `to_pylist` or a DuckDB fetch returns it."""
     record: dict[str, Restored] = {}
     for name, entry in lane["columns"].items():
         value = row.get(name)
         if value is not None:
             column = _column(name, orjson.dumps(entry))
-            back = served(value, column)
+            back = restore_value(value, column)
             record |= _object(back) if column.field == OVERFLOW else {column.field: back}
     rescued = row.get(RESCUED)
-    return _laid_over(record, rescue.parse(str(rescued))) if rescued is not None else record
+    return _overlay(record, rescue.parse(str(rescued))) if rescued is not None else record
 
 
-def served(value: object, column: Column) -> Restored:
+def restore_value(value: object, column: Column) -> Restored:
     """What was served for this value of a column, as far as the column alone can tell."""
-    return _served(value, column.kind)
+    return _restore(value, column.kind)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -78,29 +78,29 @@ def _column(name: str, written: bytes) -> Column:
     entry = orjson.loads(written)
     kind = kinds.from_json(entry["kind"]) if "kind" in entry else kinds.from_type(entry["type"])
     if kind is None:
-        raise ValueError(f"column {name!r} has a type that is not known: {entry['type']!r}")
+        raise ValueError(f"column {name!r} has an unknown type: {entry['type']!r}")
     field = OVERFLOW if entry.get("overflow") else entry["field"]
     return with_dates(Column(name, field, field, kind), entry.get("dates"))
 
 
-def _served(value: Any, kind: Kind) -> Restored:  # noqa: ANN401  # what a reader of Parquet gives
+def _restore(value: Any, kind: Kind) -> Restored:  # noqa: ANN401  # whatever a Parquet reader returns
     match kind:
         case _ if value is None:
             return None
         case Many(item, bare):
-            found = [_served(element, item) for element in value]
-            # Of any other length, the served value is in the rescue column.
+            found = [_restore(element, item) for element in value]
+            # For any other length, the served value is in the rescue column.
             return found[0] if bare and len(found) == 1 else found
         case Wrapped(item):
-            return [_served(value, item)]
+            return [_restore(value, item)]
         case Group(members):
             parts = ((member, value.get(member.name)) for member in members)
-            return {member.key: _served(part, member.kind) for member, part in parts if part is not None}
+            return {member.key: _restore(part, member.kind) for member, part in parts if part is not None}
         case Atom():
-            return _served_atom(value, kind)
+            return _restore_atom(value, kind)
 
 
-def _served_atom(value: Any, atom: Atom) -> Restored:  # noqa: ANN401  # the same
+def _restore_atom(value: Any, atom: Atom) -> Restored:  # noqa: ANN401  # the same
     if atom.name == "json":
         return _plain(exact.read(value, levels=exact.DEPTH + 1))
     if isinstance(value, datetime):
@@ -137,7 +137,7 @@ def _number(text: str) -> Restored:
         return Number(text)
 
 
-def _laid_over(record: dict[str, Restored], rescued: Mapping[str, Value]) -> dict[str, Restored]:
+def _overlay(record: dict[str, Restored], rescued: Mapping[str, Value]) -> dict[str, Restored]:
     for path, value in rescued.items():
         field, steps = rescue.split_path(path)
         place: Any = record
@@ -150,5 +150,5 @@ def _laid_over(record: dict[str, Restored], rescued: Mapping[str, Value]) -> dic
 
 def _object(value: Restored) -> dict[str, Restored]:
     if not isinstance(value, dict):
-        raise TypeError("an overflow column holds objects")
+        raise TypeError("an overflow column must hold objects")
     return value

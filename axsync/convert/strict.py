@@ -1,7 +1,7 @@
-"""What surely survives the fast path as it is: JSON texts that pyarrow takes for a kind and that come back the same.
+"""Tests which JSON texts survive the fast path: pyarrow accepts them for a kind and they come back unchanged.
 
-Decoding with a type that msgspec compiles does most of the test. Three things it does not tell are checked after it:
-dates in their form, numbers that float64 holds, and keys that were served twice (`keeps_all`).
+Decoding with a type compiled by msgspec does most of the test. Three things are checked afterwards: dates in their
+form, numbers that float64 represents exactly, and repeated keys (`keeps_all`).
 """
 
 import datetime as dt
@@ -23,17 +23,17 @@ from axsync.schema.forms import INT64
 
 Check: TypeAlias = Callable[[Any], bool]
 
-_SHORT = 32  # characters; longer numbers are too rare to remember
+_SHORT = 32  # characters; longer numbers are too rare to cache
 _PLAIN_NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
-_GAPS = (b'" ', b'"\t', b'"\n', b'"\r')  # where a key might stand apart from its colon
-_APART = re.compile(rb'"[ \t\n\r]+:')  # a key that does stand apart, or a string that looks like it
+_GAPS = (b'" ', b'"\t', b'"\n', b'"\r')  # where a key may be separated from its colon
+_APART = re.compile(rb'"[ \t\n\r]+:')  # a key that is, or a string that looks like it
 _ILLEGAL = re.compile('[\\\\"\x00-\x1f\ud800-\udfff]')  # in names of msgspec fields
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Strict:
-    """The test of one kind: `takes(raw)`."""
+    """The test for one kind."""
 
     __slots__ = ("_check", "_decode", "_nested")
 
@@ -43,7 +43,7 @@ class Strict:
         self._nested = _has_group(kind)
 
     def takes(self, raw: bytes | Raw) -> bool:
-        """Whether this JSON text may go to pyarrow as it is."""
+        """Whether this JSON text may go to pyarrow unchanged."""
         try:
             value = self._decode(raw)
         except REFUSALS:
@@ -54,19 +54,19 @@ class Strict:
 
 
 class StrictRecord(Strict):
-    """The test of whole records: `takes(raw)`, and `reads(raw)`, which leaves more to be looked at afterwards."""
+    """The test for whole records. `reads` leaves more to be checked afterwards than `takes`."""
 
     __slots__ = ("_read",)
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        kept = [(c.wire, c.kind, c.field == ID_FIELD) for c in columns if _sayable(c.wire)]
+        kept = [(c.json_key, c.kind, c.field == ID_FIELD) for c in columns if _is_plain_key(c.json_key)]
         self._decode = msgspec.json.Decoder(_struct(kept)).decode
         self._read = msgspec.json.Decoder(_struct(kept, float)).decode
         self._check = _check_members([_check(kind) for _, kind, _ in kept])
         self._nested = True
 
     def reads(self, raw: bytes | Raw) -> bool:
-        """Whether the types are right, so that only dates, digits and keys served twice may be in doubt."""
+        """Whether the types are right, so that only dates, digits and repeated keys may be in doubt."""
         try:
             self._read(raw)
         except REFUSALS:
@@ -75,23 +75,23 @@ class StrictRecord(Strict):
 
 
 def keeps_all(raw: bytes, value: object) -> bool:
-    """Whether decoding lost nothing, that is, whether no object in there has a key twice.
+    """Whether decoding lost nothing, that is, whether no object in the value repeats a key.
 
-    Writing the value again makes no part longer: numbers are kept as they were, and msgspec's escapes are the
-    shortest. So equal length is proof. Where escapes or spaces made it shorter, the keys are counted.
+    Encoding the value again makes no part longer: numbers are kept as they were, and msgspec's escapes are the
+    shortest. So equal length is proof. If escapes or spaces made it shorter, the keys are counted.
     """
     written = _encode(value)
     return len(written) == len(raw) or _as_many_keys(raw, written)
 
 
 def says_each_key_once(raw: bytes) -> bool:
-    """Whether any value is surely good JSON with no key twice in an object, and not nested too deeply."""
+    """Whether the value is certain to be valid JSON without repeated keys and not nested too deeply."""
     try:
-        # orjson writes no more than 254 levels, which is what makes it the judge of depth.
+        # orjson writes at most 254 levels, so it also checks the depth.
         written = orjson.dumps(orjson.loads(raw))
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return False
-    # Equal length would be no proof here: orjson writes some numbers longer than they were.
+    # Equal length would prove nothing here: orjson writes some numbers longer than they were.
     return written == raw or _as_many_keys(raw, written)
 
 
@@ -102,7 +102,7 @@ def _as_many_keys(raw: bytes, written: bytes) -> bool:
 
 
 def exact_float(text: str) -> float | None:
-    """The float64 that this JSON number means exactly, by its shortest text; None where there is none."""
+    """The float64 that this JSON number equals exactly, by its shortest text. None if there is none."""
     value = float(text)
     try:
         return value if repr(value) == text or Decimal(repr(value)) == Decimal(text) else None
@@ -111,7 +111,7 @@ def exact_float(text: str) -> float | None:
 
 
 def plain_number(raw: bytes) -> bool:
-    """Whether pyarrow reads these bytes as a number that float64 holds exactly."""
+    """Whether pyarrow reads these bytes as a number that float64 represents exactly."""
     return _plain_short(raw) if len(raw) <= _SHORT else _plain(raw)
 
 
@@ -122,8 +122,8 @@ def _plain(raw: bytes) -> bool:
 _plain_short = lru_cache(maxsize=1 << 14)(_plain)
 
 
-def _sayable(key: str) -> bool:
-    """Whether msgspec takes the key; a record with any other key is never taken as it is."""
+def _is_plain_key(key: str) -> bool:
+    """Whether msgspec accepts the key; a record with any other key never passes unchanged."""
     return not _ILLEGAL.search(key)
 
 
@@ -138,7 +138,9 @@ def _model(kind: Kind, number: type = Raw) -> Any:  # noqa: ANN401  # types are 
         case Wrapped(item):
             return Annotated[list[_model(item, number)], Meta(min_length=1, max_length=1)]  # type: ignore[misc]
         case Group(members):
-            return _struct(((member.key, member.kind, False) for member in members if _sayable(member.key)), number)
+            return _struct(
+                ((member.key, member.kind, False) for member in members if _is_plain_key(member.key)), number
+            )
         case Atom():
             return number if kind == Atom("number") else _atom_model(kind)
 
@@ -153,7 +155,7 @@ def _atom_model(atom: Atom) -> Any:  # noqa: ANN401  # the same
 
 
 def _struct(members: Iterable[tuple[str, Kind, bool]], number: type = Raw) -> Any:  # noqa: ANN401
-    """A struct type with these keys; those that are needed come first, which msgspec asks for."""
+    """A struct type with these keys; required ones come first, as msgspec demands."""
     listed = sorted(enumerate(members), key=lambda entry: not entry[1][2])
     fields: list[Any] = []
     for place, (_, kind, needed) in listed:
@@ -165,7 +167,7 @@ def _struct(members: Iterable[tuple[str, Kind, bool]], number: type = Raw) -> An
     return msgspec.defstruct("Served", fields, rename=names, forbid_unknown_fields=True, gc=False)
 
 
-# A json value has to be turned into a string first, so nothing is taken as it is.
+# A json value must be turned into a string first, so nothing passes unchanged.
 _NOTHING = Annotated[str, Meta(min_length=1, max_length=0)]
 
 _ATOMS: dict[str, Any] = {
@@ -198,7 +200,7 @@ def _check(kind: Kind) -> Check | None:
         case Many(item) | Wrapped(item):
             return _check_items(_check(item))
         case Group(members):
-            return _check_members([_check(m.kind) for m in members if _sayable(m.key)])
+            return _check_members([_check(m.kind) for m in members if _is_plain_key(m.key)])
         case Atom():
             return _check_atom(kind)
 

@@ -1,4 +1,4 @@
-"""Columns of date texts → timestamps, many at once, and which of them would not come back as the same text."""
+"""Parses columns of date strings to timestamps, many at once, and says which strings would not be reproduced."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,7 +20,7 @@ _EPOCH_DAYS = 719_468  # days from 0000-03-01 to 1970-01-01
 
 
 class WordTable:
-    """Words of three letters, found many at once."""
+    """Looks up three-letter words, many at once."""
 
     def __init__(self, *words: str) -> None:
         known = np.array([int.from_bytes(word.encode(), "big") for word in words])
@@ -28,7 +28,7 @@ class WordTable:
         self._sorted = known[self._order]
 
     def find(self, letters: Bytes, good: Flags) -> Ints:
-        """The number of the word in each row; rows with another one are not good."""
+        """The index of the word in each row; unknown words clear the row's flag in `good`."""
         packed = letters @ _LETTERS
         at = np.minimum(np.searchsorted(self._sorted, packed), len(self._sorted) - 1)
         good &= self._sorted[at] == packed
@@ -42,9 +42,9 @@ _WEEKDAYS: Final = WordTable("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a date stand in a form; every form has a fixed width.
+    """Positions of the parts of a date in a form; every form has a fixed width.
 
-    `template` has Y M D h m s f for digits, a and b for the letters of weekday and month, anything else is literal.
+    `template` has Y M D h m s f for digits, a and b for the letters of weekday and month; anything else is literal.
     """
 
     template: str
@@ -56,14 +56,14 @@ class Layout:
 
     @cached_property
     def literals(self) -> tuple[list[int], Bytes]:
-        """Positions and bytes that never differ."""
+        """Positions and bytes of the literals."""
         places = [i for i, c in enumerate(self.template) if c not in "YMDhmsfab"]
         return places, np.frombuffer("".join(self.template[i] for i in places).encode(), dtype=np.uint8)
 
 
 @lru_cache
 def layout_of(form: str) -> Layout:
-    """The layout of a form named by `schema.dates`."""
+    """The layout of a form named in `schema.dates`."""
     if form == "rfc1123":
         return Layout("aaa, DD bbb YYYY hh:mm:ss GMT")
     if form == "day":
@@ -74,8 +74,8 @@ def layout_of(form: str) -> Layout:
     return Layout(f"YYYY-MM-DD{middle}hh:mm:ss{fraction}{'' if zone == 'none' else zone}")
 
 
-def instants(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
-    """Microseconds since 1970 per text, whether it is exactly in the form, and whether it is null."""
+def parse_timestamps(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
+    """Per string: microseconds since 1970, whether it is exactly in the form, whether it is null."""
     layout = layout_of(form)
     if not len(texts):
         return np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
@@ -96,7 +96,7 @@ def _nulls(array: pa.Array) -> Flags:
 
 
 def _matrix(texts: pa.Array, width: int, null: Flags) -> tuple[Ints, Bytes]:
-    """The texts of the right width as rows of bytes, and which texts these are."""
+    """The strings of the right width as rows of bytes, and their row numbers."""
     _, offsets_buffer, data_buffer = texts.buffers()
     offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
     starts = offsets[:-1].astype(np.int64)
@@ -130,7 +130,7 @@ def _read(matrix: Bytes, layout: Layout) -> tuple[Ints, Flags]:
 def _number(matrix: Bytes, places: list[int], good: Flags) -> Ints:
     if not places:
         return np.zeros(len(matrix), dtype=np.int64)
-    digits = matrix[:, places] - np.uint8(48)  # wraps around below "0", so one comparison is enough
+    digits = matrix[:, places] - np.uint8(48)  # wraps around below "0", so one comparison suffices
     good &= (digits <= 9).all(axis=1)
     return np.asarray(digits @ _POWERS[-len(places) :], dtype=np.int64)
 

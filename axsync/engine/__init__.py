@@ -1,20 +1,20 @@
-"""Walks a lane: which requests are due, how many are in flight, how much memory their pages may take."""
+"""Reads a lane: which pages to request, how many requests in flight, how much memory their pages may take."""
 
-from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers, items_of, together
-from axsync.engine.offset_paginator import SPARE_PAGES, OffsetWalk
-from axsync.engine.paginator import Returned, Walk
-from axsync.engine.token_paginator import MarkWalk
+from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers, gather_all, stream_items
+from axsync.engine.offset_paginator import SPARE_PAGES, OffsetPaginator
+from axsync.engine.paginator import Paginator, Returned
+from axsync.engine.token_paginator import TokenPaginator
 
 __all__ = [
     "SPARE_PAGES",
     "Budget",
     "LaneWalk",
-    "MarkWalk",
-    "OffsetWalk",
+    "OffsetPaginator",
+    "Paginator",
     "Returned",
     "Stored",
-    "Walk",
+    "TokenPaginator",
     "Workers",
-    "items_of",
-    "together",
+    "gather_all",
+    "stream_items",
 ]

@@ -1,12 +1,12 @@
-"""The only module that starts tasks: walks within a lane, lanes beside each other, threads that write.
+"""Runs a lane: pages within a lane, lanes beside each other, writer threads. The only module that starts tasks.
 
 Theory of operation
 -------------------
-A lane's walk says which windows are due; each becomes a task that fetches its page. A page is admitted into a byte
-budget that all lanes share while its request still holds its place at the gate: when the writers fall behind, the
-host is asked no further, and memory depends on the budget, not on speed. Once admitted, the walk learns what the
-page says about the way on, so the next request leaves before this page is converted. Conversion and writing
-happen in a few threads; a task that is cancelled while its thread holds a file waits for the thread.
+A lane's paginator says which windows are due; each becomes a task that fetches its page. A page is admitted into a
+byte budget, shared by all lanes, while its request still holds its permit. When the writers fall behind, no permit
+becomes free, so the host gets no further requests and memory depends on the budget, not on speed. Once a page is
+admitted, the paginator learns how to continue, so the next request leaves before this page is converted. Conversion
+and writing run in a few threads. A task that is cancelled while its thread holds a file waits for the thread.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
-from axsync.engine.paginator import Returned, Walk
+from axsync.engine.paginator import Paginator, Returned
 from axsync.errors import LaneError
 from axsync.model import Page, Window
 
 T = TypeVar("T")
 P = ParamSpec("P")
 REPEATS = 3
-"""So many pages with the ids of an earlier one, if they are most of the pages, mean that a server goes in circles."""
+"""Pages with the ids of an earlier one that stop a lane, if they are most of its pages: the server is looping."""
 
 
-async def together(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All answers in order; the first error ends the others, and is raised as it is."""
+async def gather_all(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Results in order. The first error cancels the rest and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(question) for question in questions]
@@ -37,14 +37,14 @@ async def together(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 class Budget:
-    """Bytes that may wait to be written, first come first served. One page always fits."""
+    """Byte budget for pages that wait to be written, first come first served. One page always fits."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._used = limit, 0
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, size: int) -> None:
-        """Wait until these bytes fit."""
+        """Reserve these bytes; wait until they fit."""
         if not self._queue and self._fits(size):
             self._used += size
             return
@@ -55,13 +55,13 @@ class Budget:
         except asyncio.CancelledError:
             if not turn.cancelled():
                 self.give(size)
-            elif (size, turn) in self._queue:  # `give` may have thrown it out already
+            elif (size, turn) in self._queue:  # `give` may have removed it already
                 self._queue.remove((size, turn))
-                self.give(0)  # who stood behind may fit
+                self.give(0)  # the next in the queue may fit
             raise
 
     def give(self, size: int) -> None:
-        """These bytes are written."""
+        """Release these bytes."""
         self._used -= size
         while self._queue and self._fits(self._queue[0][0]):
             waiting, turn = self._queue.popleft()
@@ -96,7 +96,7 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a page: rows served, and a fingerprint of its ids, empty where it brought none."""
+    """The result of storing a page: rows served, and a fingerprint of its ids, empty if it had none."""
 
     rows: int
     fingerprint: bytes
@@ -104,18 +104,18 @@ class Stored:
 
 @dataclass(slots=True)
 class LaneWalk:
-    """One lane under way; `release` gives back what a page took of the budget.
+    """The reading of one lane. `release` returns a page's bytes to the budget.
 
-    `fetch` may raise `Returned`: the window is then asked again in smaller ones, with what `limit` says by then.
+    `fetch` may raise `Returned`: the window is then requested again in smaller ones, of the size that `limit` returns.
     """
 
-    walk: Walk
+    paginator: Paginator
     fetch: Callable[[Window], Awaitable[Page]]
     store: Callable[[Page], Awaitable[Stored]]
     release: Callable[[Page], None]
-    width: int  # windows on their way at once
-    limit: Callable[[], int] | None = None  # rows per window; None: as the walk began
-    strict: bool = False  # a page is stored before the next is asked, and one that comes twice is one too many
+    width: int  # windows in flight at once
+    limit: Callable[[], int] | None = None  # rows per window; None: as the paginator started
+    strict: bool = False  # store a page before the next is requested, and refuse any repeated page
     pages: int = 0
     rows: int = 0
     _seen: set[bytes] = field(default_factory=set)
@@ -124,15 +124,15 @@ class LaneWalk:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
-        """Walk to the end. Raises: whatever fetch and store raise; LaneError from a guard."""
+        """Read the lane to its end. Raises: whatever fetch and store raise; LaneError from a guard."""
         changed = asyncio.Event()
         one = self._in_turn if self.strict else self._one
         try:
             async with asyncio.TaskGroup() as group:
-                while not self.walk.done:
+                while not self.paginator.done:
                     changed.clear()
                     self._resize()
-                    for window in self.walk.due(self.width - self._fetching):
+                    for window in self.paginator.due(self.width - self._fetching):
                         self._fetching += 1
                         task = group.create_task(one(window, changed))
                         task.add_done_callback(lambda _: changed.set())
@@ -149,27 +149,27 @@ class LaneWalk:
             page = await self.fetch(window)
         except Returned:
             self._resize()
-            self.walk.given_back(window)
-            return  # the end of this task wakes the walk
+            self.paginator.given_back(window)
+            return  # the end of this task wakes the loop
         finally:
             self._fetching -= 1
         try:
-            self.walk.answered(page)
+            self.paginator.answered(page)
             changed.set()
             stored = await self.store(page)
         finally:
             self.release(page)
         self.pages += 1
         self.rows += stored.rows
-        self.walk.counted(window, stored.rows)
-        self._look_for_circles(stored)
+        self.paginator.counted(window, stored.rows)
+        self._detect_loop(stored)
         changed.set()
 
     def _resize(self) -> None:
         if self.limit is not None:
-            self.walk.resize(self.limit())
+            self.paginator.resize(self.limit())
 
-    def _look_for_circles(self, stored: Stored) -> None:
+    def _detect_loop(self, stored: Stored) -> None:
         if not stored.fingerprint:
             return
         self._repeats += stored.fingerprint in self._seen
@@ -179,17 +179,17 @@ class LaneWalk:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that ended the others; bugs before expected ones would hide nothing, so the first is it."""
+    """The first error, which cancelled the rest. No ranking is needed: a bug is re-raised as itself."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
-async def items_of(produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]]) -> AsyncGenerator[T, None]:
-    """What a producer hands over, as an iterator; leaving it early ends the producer.
+async def stream_items(produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]]) -> AsyncGenerator[T, None]:
+    """Iterate over what a producer hands over. Leaving the iteration early cancels the producer.
 
-    The producer waits when two items are not taken yet. Use under `contextlib.aclosing`.
+    The producer waits while two items are pending. Use under `contextlib.aclosing`.
     """
     queue: asyncio.Queue[T | None] = asyncio.Queue(maxsize=2)
 
@@ -197,7 +197,7 @@ async def items_of(produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable
         try:
             await produce(queue.put)
         finally:
-            if not _leaving(asyncio.current_task()):
+            if not _is_cancelling(asyncio.current_task()):
                 await queue.put(None)
 
     try:
@@ -210,5 +210,5 @@ async def items_of(produce: Callable[[Callable[[T], Awaitable[None]]], Awaitable
         raise _first(group_error) from None
 
 
-def _leaving(task: "asyncio.Task[None] | None") -> bool:
+def _is_cancelling(task: "asyncio.Task[None] | None") -> bool:
     return task is not None and task.cancelling() > 0

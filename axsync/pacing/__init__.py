@@ -1,1 +1,1 @@
-"""How fast a host is asked: permits, adaptive limits, its health, page sizes, retries."""
+"""Client-side load control for one host: permits, adaptive limits, health, page sizes, retries."""

@@ -1,24 +1,28 @@
-"""What answers tell about a host: that it queues, that it is gone. Pure: no clock, no dice."""
+"""Host health from its answers: queueing and outage. Pure: time is passed in."""
 
 import math
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-SLOWER, MORE, NOTICEABLE = 2.0, 1.1, 0.25  # answers this much slower, and not more; quicker ones (seconds) are no load
-CREEP, FADE = 1.0005, 1.005  # what was quickest is forgotten by this much per answer, what was calmest per round
-ROUND = 4  # answers, at least
+SLOWER, MORE, NOTICEABLE = (
+    2.0,
+    1.1,
+    0.25,
+)  # latency ratio, throughput ratio; quicker answers (seconds) are no load
+CREEP, FADE = 1.0005, 1.005  # decay of the quickest latency per answer, and of the calmest ratio per round
+ROUND = 4  # answers per round, at least
 FAILURES = 5
-"""So many failures in a row, and nobody asks but one request that looks whether the host is there."""
+"""Consecutive failures that open the circuit breaker. Then only one probe at a time is sent."""
 
 Heard: TypeAlias = Literal["good", "busy", "failed", "nothing"]
-"""An answer; 429; 5xx, timeout or a broken connection; given up by ourselves."""
+"""A usable answer; 429; 5xx, timeout or connection error; a request cancelled by us."""
 
 
 @dataclass(slots=True)
 class LatencyMonitor:
-    """Whether answers get slower without getting more. Work is measured in seconds of an idle server."""
+    """Detects latency that rises without more throughput. Work is measured in seconds of an idle server."""
 
-    _quickest: dict[str, float] = field(default_factory=dict)  # kind of question → seconds, slowly forgotten
+    _quickest: dict[str, float] = field(default_factory=dict)  # kind of request → seconds, slowly forgotten
     _work: float = 0.0
     _spent: float = 0.0
     _count: int = 0
@@ -28,7 +32,7 @@ class LatencyMonitor:
     _calm: float = math.inf  # seconds spent per second of work
 
     def heard(self, kind: str, seconds: float, limit: int, now: float) -> bool:
-        """Take in one answer; true where a round of them shows a queue."""
+        """Record one answer. Returns True when a round of answers shows a queue."""
         base = self._quickest[kind] = min(seconds, self._quickest.get(kind, seconds) * CREEP)
         self._began = now - seconds if self._began is None else self._began
         self._work, self._spent, self._count = self._work + base, self._spent + seconds, self._count + 1
@@ -47,27 +51,27 @@ class LatencyMonitor:
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Whether the host is there at all. `probes` is how many looks may fail before it counts as dead."""
+    """Whether the host is reachable. After `probes` failed probes it counts as dead."""
 
     probes: int
     failures: int = 0  # in a row
 
     @property
     def broken(self) -> bool:
-        """Nobody asks but one."""
+        """Only one probe at a time may be sent."""
         return self.failures >= FAILURES
 
     @property
     def dead(self) -> bool:
-        """Nobody asks any more."""
-        return self._looked >= self.probes
+        """No more requests may be sent."""
+        return self._failed_probes >= self.probes
 
-    _looked: int = 0  # failed looks
+    _failed_probes: int = 0  # failed probes
 
     def heard(self, heard: Heard, *, probe: bool) -> None:
-        """Any answer, a refusal too, shows that somebody is there."""
+        """Record an outcome. Any answer, even a refusal, proves that the host is up."""
         if heard == "failed":
             self.failures += 1
-            self._looked += probe
+            self._failed_probes += probe
         elif heard != "nothing":
-            self.failures = self._looked = 0
+            self.failures = self._failed_probes = 0

@@ -1,14 +1,14 @@
-"""How many rows of one entity type are asked at once. Pure: no clock, no I/O."""
+"""How many rows to request per page of one entity type. Pure: no clock, no I/O."""
 
 from dataclasses import dataclass
 
-SLOW_SECONDS = 60.0  # for one page on the wire
-LARGE_BYTES = 64 << 20  # of one page, however it is paged
-SLACK = 1.25  # pages of as many rows differ in size; this far beyond the aim is not worth another size
-PATIENCE = 2  # 5xx and timeouts on one page before it is asked in smaller ones
-GOOD_PAGES = 8  # before larger ones are tried again; twice as many after each time that this went wrong
+SLOW_SECONDS = 60.0  # transfer time of one page
+LARGE_BYTES = 64 << 20  # of one page, for any kind of paging
+SLACK = 1.25  # pages with the same number of rows differ in size; an overshoot below this is left alone
+MAX_ATTEMPTS = 2  # 5xx and timeouts per page before it is requested in smaller ones
+GOOD_PAGES = 8  # before larger ones are tried again; doubled each time that this fails
 ROOM = 0.4
-"""A page that took more than this share of what is bearable would, twice as large, be near to too much."""
+"""Share of the acceptable time or size above which a page is not doubled."""
 
 
 @dataclass(slots=True)
@@ -17,30 +17,30 @@ class PageSizer:
 
     most: int
     limit: int = 0
-    aim: int = 0  # bytes that a page should have at most; 0 where its rows must not change for that
-    _good: int = 0  # pages in a row that were asked with the limit of now
+    aim: int = 0  # target bytes per page; 0 if the row count must not change for that
+    _good: int = 0  # consecutive good pages at the current limit
     _wanted: int = GOOD_PAGES
 
     def __post_init__(self) -> None:
-        """Begin with what the settings say."""
+        """Start with the configured limit."""
         self.limit = self.limit or self.most
 
     def expect(self, row_bytes: float) -> None:
-        """Begin with pages that fit, if rows are so large; the first answer tells."""
+        """Start with pages that fit rows of this size; the first answer corrects it."""
         self.limit = min(self.limit, max(1, int((self.aim or LARGE_BYTES) / max(row_bytes, 1))))
         self._guessed = self.limit < self.most
 
-    def patience(self, asked: int) -> int:
-        """Failures of a page of so many rows before it is given back: fewer when others have failed before it."""
-        return PATIENCE if asked <= self.limit else 1
+    def max_attempts(self, asked: int) -> int:
+        """Attempts allowed for a page of this size; one if it is larger than the current limit."""
+        return MAX_ATTEMPTS if asked <= self.limit else 1
 
     def failed(self, asked: int) -> None:
-        """A page of so many rows was not to be had."""
+        """Record that a page of this many rows could not be fetched."""
         self._guessed = False
         self._shrink(asked // 2)
 
     def served(self, asked: int, seconds: float, size: int) -> None:
-        """A page of so many rows has come, after so many seconds on the wire, `size` bytes large."""
+        """Record a page of `asked` rows: seconds of transfer, bytes received."""
         guessed, self._guessed = self._guessed, False
         load = max(seconds / SLOW_SECONDS, size / LARGE_BYTES)
         if load > 1:
@@ -51,7 +51,7 @@ class PageSizer:
             self._grow()
 
     def _fit(self, asked: int, size: int, *, grow: bool) -> None:
-        """So many rows that a page has the bytes that are aimed at; more than now only where that is no risk."""
+        """Aim for the target bytes; grow only where that is safe."""
         fitting = max(1, asked * self.aim // max(size, 1))
         if fitting < self.limit:
             self.limit, self._good = fitting, 0
@@ -60,7 +60,7 @@ class PageSizer:
 
     def _shrink(self, rows: int) -> None:
         smaller = max(1, rows)
-        if smaller >= self.limit:  # an answer to a question of earlier days
+        if smaller >= self.limit:  # a late answer to a larger request
             return
         self.limit, self._good, self._wanted = smaller, 0, self._wanted * 2 if self._tried else self._wanted
         self._tried = False
@@ -70,5 +70,5 @@ class PageSizer:
         if self.limit < self.most and self._good >= self._wanted:
             self.limit, self._good, self._tried = min(self.most, self.limit * 2), 0, True
 
-    _tried: bool = False  # the limit of now is one that was tried again
-    _guessed: bool = False  # the limit of now is what `expect` made of it; no page has come
+    _tried: bool = False  # the current limit was reached by growing
+    _guessed: bool = False  # the current limit is the estimate of `expect`; no page has arrived

@@ -1,4 +1,4 @@
-"""Whether to ask again and after how long. No clock and no dice of its own."""
+"""Whether and when to retry. Deterministic: time and randomness are passed in."""
 
 import math
 from collections.abc import Callable
@@ -7,27 +7,27 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
-RETRY_AFTER_CAP = 300.0  # seconds; a server that asks for more is asked again after this
+RETRY_AFTER_CAP = 300.0  # seconds; a longer Retry-After is shortened to this
 BASE, CAP = 1.0, 60.0  # seconds of full jitter
 RETRIED = frozenset({429, 500, 502, 503, 504})
-"""Statuses that may pass by themselves (docs/axonius-api.md, "Errors and maintenance")."""
+"""Transient statuses (docs/axonius-api.md, "Errors and maintenance")."""
 
 Jitter: TypeAlias = Callable[[float, float], float]
-"""A number between two bounds, such as `random.uniform`."""
+"""Draws a number between two bounds, like `random.uniform`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """How long to wait; `whole_host` where every lane of the host must wait."""
+    """How long to wait; `whole_host` if every lane of the host must wait."""
 
     seconds: float
     whole_host: bool = False
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for, capped; None where it says nothing usable.
+    """Seconds requested by a Retry-After header, capped. None if the header is absent or unusable.
 
-    Seconds and HTTP dates are understood; the past and negative numbers mean at once (RFC 9110, 10.2.3).
+    Accepts seconds and HTTP dates. Past dates and negative numbers mean zero (RFC 9110, 10.2.3).
     """
     if value is None or not value.strip():
         return None
@@ -55,21 +55,21 @@ def _until(text: str, now: datetime) -> float | None:
 
 
 def backoff(attempt: int, jitter: Jitter) -> float:
-    """Full jitter: anything between nothing and 1, 2, 4 … 60 seconds; `attempt` counts from 1."""
+    """Full jitter: between 0 and 1, 2, 4 … 60 seconds; `attempt` counts from 1."""
     return jitter(0.0, min(CAP, BASE * 2.0 ** (attempt - 1)))
 
 
 def longest_wait(tries: int) -> float:
-    """Seconds that so many tries take in all where every pause between two of them is as long as it may be."""
+    """Total seconds of this many tries if every pause between them is as long as possible."""
     return sum(min(CAP, BASE * 2.0**pause) for pause in range(tries - 1))
 
 
 def after_status(status: int, header: str | None, *, attempt: int, now: datetime, jitter: Jitter) -> Pause | None:
-    """The pause before asking again after a status, None where asking again is no use."""
+    """The pause before a retry after this status. None if a retry is pointless."""
     if status not in RETRIED:
         return None
     asked = retry_after(header, now)
     if asked is not None:
-        # A little on top keeps all the waiting lanes, and other clients, from waking in the same instant.
+        # A little jitter keeps the waiting lanes, and other clients, from waking at the same instant.
         return Pause(asked + jitter(0.0, min(1.0, 0.1 + asked * 0.1)), whole_host=True)
     return Pause(backoff(attempt, jitter), whole_host=status == 429)  # HTTP: too many requests

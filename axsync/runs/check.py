@@ -10,7 +10,7 @@ from axsync.client import probe
 from axsync.client.diagnostics import STEPS, Stage, diagnose
 from axsync.client.source import Source
 from axsync.client.transport import Transport
-from axsync.engine.lane_walk import together
+from axsync.engine.lane_walk import gather_all
 from axsync.errors import (
     BadAnswer,
     BadRequest,
@@ -82,7 +82,7 @@ async def check(
     observe = all_of(observers)
     async with open_transports(settings, observe) as transports:
         wanted = asked_types(settings)
-        found = await together([_check(i, transports[i.name], wanted, seen) for i in settings.chosen()])
+        found = await gather_all([_check(i, transports[i.name], wanted, seen) for i in settings.chosen()])
         refused = await _refused(settings, seen) if seen else None
         if probe_to is not None:
             observe(Notice(None, await _probed(probe_to, found, seen)))
@@ -94,7 +94,7 @@ async def _check(
     instance: InstanceSettings, transport: Transport, wanted: Sequence[str], seen: dict[str, Seen]
 ) -> InstanceCheck:
     """One instance, step by step; what it offers, where it tells, goes to `seen`."""
-    steps = [_of_stage(stage) for stage in await diagnose(transport.way)]
+    steps = [_of_stage(stage) for stage in await diagnose(transport.config)]
     entities: tuple[EntityCheck, ...] = ()
     if steps[-1].ok is not False:
         try:

@@ -7,7 +7,7 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from axsync.client.source import Source
-from axsync.engine.lane_walk import together
+from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, NoLake, NotOffered, ServerError, Unreachable
 from axsync.events import Observer
 from axsync.lake.history import readable
@@ -84,7 +84,7 @@ async def plan(settings: Settings, *, observers: Sequence[Observer] = ()) -> Pla
         if not sources:
             raise next(iter(errors.values()))
         lanes = await _lanes(settings, sources, memory)
-        questions = await together([_question(settings, sources[lane.instance], lane, memory) for lane in lanes])
+        questions = await gather_all([_question(settings, sources[lane.instance], lane, memory) for lane in lanes])
     bounds = {i.name: Bounds(i.requests_per_second, i.in_flight) for i in settings.chosen()}
     rows = tuple(forecast(q, learned, bounds[q.lane.instance]) for q in sorted(questions, key=lambda q: q.lane))
     instances = tuple(_instance(i, rows, learned, errors) for i in settings.chosen())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from axsync.api import KNOWN_ENTITIES
 from axsync.api.titles import title_of
 from axsync.client.source import Source
-from axsync.engine.lane_walk import together
+from axsync.engine.lane_walk import gather_all
 from axsync.errors import NotOffered, ServerError, UnknownEntity
 from axsync.events import Observer
 from axsync.runs.instances import open_sources
@@ -20,7 +20,7 @@ from axsync.settings import Settings, closest
 async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:
     """The entity types that each instance offers, with counts. Raises: ConfigError, ServerError."""
     async with open_sources(settings, all_of(observers)) as sources:
-        found = await together([offered(source) for source in _alive(sources).values()])
+        found = await gather_all([offered(source) for source in _alive(sources).values()])
     rows = zip(_alive(sources).values(), found, strict=True)
     return tuple(_entity_row(source, e, c) for source, types in rows for e, c in sorted(types.items()))
 

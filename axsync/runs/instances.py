@@ -13,7 +13,7 @@ from axsync.client.connection import ConnectionConfig, connection_config
 from axsync.client.source import Source
 from axsync.client.transport import Transport
 from axsync.credentials import Credential, CredentialStore, credential_for, stored
-from axsync.engine.lane_walk import together
+from axsync.engine.lane_walk import gather_all
 from axsync.errors import ServerError, Unreachable
 from axsync.events import Notice, Observer
 from axsync.model import iso
@@ -67,7 +67,7 @@ async def open_sources(
     """
     chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
     async with open_transports(settings, observe, jitter=jitter, given=given) as transports:
-        found = await together([_probed(i, transports[i.name], ends) for i in chosen])
+        found = await gather_all([_probed(i, transports[i.name], ends) for i in chosen])
         if given is None:
             remember([i for i, source in zip(chosen, found, strict=True) if isinstance(source, Source)])
         yield dict(zip(transports, found, strict=True))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from axsync.client.source import UNSTABLE
 from axsync.engine.lane_walk import Stored
-from axsync.engine.paginator import Walk
+from axsync.engine.paginator import Paginator
 from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import ID_FIELD, Outcome, Page, Verdict
@@ -82,7 +82,7 @@ class LaneRun:
         return self.stock.began
 
     async def _walked(self) -> Outcome:
-        """The lane from where it is; begun anew where its mark has expired."""
+        """The lane from where it is; begun anew where its token has expired."""
         for _ in range(MAX_RESTARTS):
             try:
                 return await self._walked_once()
@@ -106,12 +106,12 @@ class LaneRun:
         await reader.settle_columns()
         cycling = not UNSTABLE.isdisjoint({discovery["before"], await reader.source.discovery()})
         reconciler = Reconciler(reader, self.stock, one_answer=anew and walk.pages == 1, cycling=cycling)
-        evidence = await reconciler.evidence(reader.before, walk.walk.total)
+        evidence = await reconciler.evidence(reader.before, walk.paginator.total)
         reader.schema.tell_unserved()
         discovery["after"] = await reader.source.discovery(seconds=0)
         return self._outcome(evidence, discovery, reconciler.repaired)
 
-    async def _way(self) -> Walk:
+    async def _way(self) -> Paginator:
         """What is left of an earlier process's walk, or a new one."""
         pinned = self.stock.memory.pinned
         if pinned is None:

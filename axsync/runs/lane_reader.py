@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from axsync.api import Listing, Question, is_system
-from axsync.client.context import Counters, RequestContext
 from axsync.client.source import Source
+from axsync.client.transport import Counters, RequestContext
 from axsync.convert import Converter
 from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers
-from axsync.engine.offset_paginator import OffsetWalk
-from axsync.engine.paginator import Returned, Walk
-from axsync.engine.token_paginator import MarkWalk
+from axsync.engine.offset_paginator import OffsetPaginator
+from axsync.engine.paginator import Paginator, Returned
+from axsync.engine.token_paginator import TokenPaginator
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy
 from axsync.events import Notice, Observer
 from axsync.lake.journal import Record
@@ -104,11 +104,11 @@ class LaneReader:
         return self.entity.asked(self.lane.entity)
 
     def _aim(self) -> int:
-        # A chain of marks cannot change its limit and stay a chain; rows of a listing are small.
-        return 0 if self._by_marks or self.is_listing else self.instance.page_bytes
+        # A chain of tokens cannot change its limit and stay a chain; rows of a listing are small.
+        return 0 if self._by_tokens or self.is_listing else self.instance.page_bytes
 
     @property
-    def _by_marks(self) -> bool:
+    def _by_tokens(self) -> bool:
         wished = self.instance.paging in {"token", "cursor"} and self.shop.run.limit is None
         return wished and not self.is_listing
 
@@ -168,38 +168,38 @@ class LaneReader:
         except (NotOffered, BadAnswer):
             return None
 
-    def walk(self) -> Walk:
-        """The way over the rows: by offset, or by the server's own mark where that is wished."""
+    def walk(self) -> Paginator:
+        """The way over the rows: by offset, or by the server's own token where that is wished."""
         limit, most = self._sizer.limit, self.shop.run.limit
-        if self._by_marks:
-            return MarkWalk(limit, self.source.api.FIRST_TOKEN)
-        return OffsetWalk(limit, most=most)
+        if self._by_tokens:
+            return TokenPaginator(limit, self.source.api.FIRST_TOKEN)
+        return OffsetPaginator(limit, most=most)
 
-    def way(self, walk: Walk, store: Callable[[Page], Awaitable[Stored]]) -> LaneWalk:
+    def way(self, walk: Paginator, store: Callable[[Page], Awaitable[Stored]]) -> LaneWalk:
         """A walk with its pages fetched and stored. A listing is asked page by page and must not repeat itself."""
         width = 1 if self.is_listing else self.instance.in_flight
         return LaneWalk(walk, self.fetch, store, self.release, width, self.limit, strict=self.is_listing)
 
-    def resumed_walk(self, spans: Sequence[PageSpan]) -> Walk | None:
+    def resumed_walk(self, spans: Sequence[PageSpan]) -> Paginator | None:
         """The way over the rows that these pages do not cover; None where the way cannot be taken up again."""
         limit, walk = self._sizer.limit, self.walk()
         own = [span for span in spans if span.number < ROUND_SHIFT]
-        if isinstance(walk, OffsetWalk):
+        if isinstance(walk, OffsetPaginator):
             asked = max((span.number for span in own), default=-1) + 1
-            return OffsetWalk.resumed(
+            return OffsetPaginator.resumed(
                 limit, covered=merged_ranges(own), total=self.before, most=self.shop.run.limit, asked=asked
             )
         if not self.source.api.TOKENS_SURVIVE or not own:
             return None
-        return self._resumed_marks(limit, {span.number: span for span in own})
+        return self._resumed_chain(limit, {span.number: span for span in own})
 
-    def _resumed_marks(self, limit: int, spans: Mapping[int, PageSpan]) -> Walk | None:
+    def _resumed_chain(self, limit: int, spans: Mapping[int, PageSpan]) -> Paginator | None:
         number = next(n for n in range(len(spans) + 1) if n not in spans)
-        mark = spans[number - 1].mark if number else None
-        if mark is None:
+        token = spans[number - 1].mark if number else None
+        if token is None:
             return None
         rows = sum(spans[n].served for n in range(number))
-        return MarkWalk.resumed(limit, number=number, mark=mark, rows=rows, total=self.before)
+        return TokenPaginator.resumed(limit, number=number, token=token, rows=rows, total=self.before)
 
     def limit(self) -> int:
         """Rows that the next window is to ask for."""
@@ -211,12 +211,12 @@ class LaneReader:
         Raises: Returned, where smaller ones are better; MarkExpired, and what the source raises.
         """
         try:
-            return await self.fetch_whole(window, patience=partial(self._sizer.patience, window.limit))
+            return await self.fetch_whole(window, max_attempts=partial(self._sizer.max_attempts, window.limit))
         except TooHeavy as error:
             self._sizer.failed(window.limit)
             raise Returned from error
 
-    async def fetch_whole(self, window: Window, *, patience: Callable[[], int] | None = None) -> Page:
+    async def fetch_whole(self, window: Window, *, max_attempts: Callable[[], int] | None = None) -> Page:
         """One page that cannot be had in pieces. Raises: as `fetch`, but Returned."""
         if self.is_listing and window.number >= MOST_PAGES:
             raise LaneError(f"the server lists {self.asked} without end: {MOST_PAGES} pages were not enough")
@@ -228,13 +228,13 @@ class LaneReader:
             self.stats.counters,
             kind=f"{self.lane} {window.limit} {len(self.question.fields)}",
             heard=partial(self._sizer.served, window.limit),
-            patience=patience if window.limit > 1 and not whole else None,
+            max_attempts=max_attempts if window.limit > 1 and not whole else None,
         )
         try:
             page = await self._asked_for(window, ask)
         except (BadRequest, NotOffered) as error:
-            if window.mark:
-                raise MarkExpired(f"the server no longer knows the mark of page {window.number}") from error
+            if window.token:
+                raise MarkExpired(f"the server no longer knows the token of page {window.number}") from error
             raise
         page = replace(page, fetched_at=datetime.now(UTC), seconds=time.monotonic() - started)
         self.stats.size += len(page.body)

@@ -10,8 +10,8 @@ import msgspec
 
 from axsync.api import Question
 from axsync.api.catalogue import ROOTS, with_roots
-from axsync.client.context import RequestContext
 from axsync.client.source import Source
+from axsync.client.transport import RequestContext
 from axsync.convert import Converted, Converter
 from axsync.convert.restore import columns_of, describe
 from axsync.engine.lane_walk import Workers
@@ -20,7 +20,7 @@ from axsync.lake.journal import Record
 from axsync.model import ID_FIELD, Page
 from axsync.runs.pin import Pinned, is_detail, pin
 from axsync.runs.unlisted import Unlisted
-from axsync.schema.fields import Field, Group, Many, kept
+from axsync.schema.fields import Field, Group, Many, drop_forms
 from axsync.schema.keys import OVERFLOW
 from axsync.schema.selection import RAW, Selection, closest_field, is_glob, select_all, select_fields
 from axsync.settings import EntitySettings, Fields
@@ -76,8 +76,8 @@ class LaneSchema:
         # Which of them came before is not known here, so that none is called never served.
         self._unlisted = Unlisted(frozenset(pinned.get("unlisted", ())))
         columns = columns_of({"columns": {name: entry for name, _, entry in pinned["columns"]}})
-        wires = {name: wire for name, wire, _ in pinned["columns"]}
-        self.pinned = Pinned(tuple(replace(c, wire=wires[c.name]) for c in columns))
+        json_keys = {name: key for name, key, _ in pinned["columns"]}
+        self.pinned = Pinned(tuple(replace(c, json_key=json_keys[c.name]) for c in columns))
         self._converter = self._make_converter(self.pinned)
 
     def record(self) -> Record:
@@ -86,7 +86,7 @@ class LaneSchema:
         return {
             "blind": self.blind,
             "unlisted": sorted(self._unlisted.asked),
-            "columns": [[c.name, c.wire, describe(c)] for c in columns],
+            "columns": [[c.name, c.json_key, describe(c)] for c in columns],
         }
 
     async def _catalogue(self, ask: RequestContext, *, readable: bool) -> tuple[Field, ...]:
@@ -113,7 +113,7 @@ class LaneSchema:
     def _fields_before(self) -> tuple[Field, ...]:
         """The fields of the previous snapshot."""
         columns = columns_of({"columns": (self.earlier or {}).get("columns", {})})
-        return tuple(Field(c.field, kept(c.kind)) for c in columns if c.field not in (OVERFLOW, *ROOTS))
+        return tuple(Field(c.field, drop_forms(c.kind)) for c in columns if c.field not in (OVERFLOW, *ROOTS))
 
     def _instead(self) -> str:
         if self.entity.fields == "saved-query":
@@ -231,7 +231,7 @@ class LaneSchema:
     def convert(self, converter: Converter, page: Page) -> Converted:
         """The page as a batch; for a writer thread."""
         if self._unlisted.unserved or not self._unlisted.looked:
-            keys = {c.field: c.wire for c in self.pinned.columns} if self.pinned else {}
+            keys = {c.field: c.json_key for c in self.pinned.columns} if self.pinned else {}
             self._unlisted.look(page.body, keys)
         return converter.convert(page.body, page=page.window.number, fetched_at=page.fetched_at)
 

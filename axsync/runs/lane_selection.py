@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, is_system
 from axsync.client.source import POLL_TOTAL, Source
-from axsync.engine.lane_walk import together
+from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable
 from axsync.model import Lane
 from axsync.schema.selection import choose_lanes, closest_field, refuse_misnamed, select_fields
@@ -46,7 +46,7 @@ async def chosen_lanes(settings: Settings, sources: Mapping[str, Source]) -> tup
     Raises: UnknownEntity; ConfigError where a table is for a type, or for a saved query, that is nowhere to be found;
         ServerError.
     """
-    offered = await together([_offered(settings, source) for source in sources.values()])
+    offered = await gather_all([_offered(settings, source) for source in sources.values()])
     return await lanes_among(settings, sources, dict(zip(sources, offered, strict=True)))
 
 
@@ -94,7 +94,7 @@ async def offered(
     server is left out.
     """
     names = wanted or source.listed or KNOWN_ENTITIES
-    found = await together([source.count_or_error(name, patience) for name in names])
+    found = await gather_all([source.count_or_error(name, patience) for name in names])
     sure = source.listed or ()
     return {n: c for n, c in zip(names, found, strict=True) if n in sure or not _is_unknown(c)}
 
@@ -124,7 +124,7 @@ async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sou
     unheard = tuple(dict.fromkeys(entity for entity in tables.values() if entity not in heard))
     if not unheard:
         return
-    found = await together([offered(source, unheard, patience=0) for source in sources.values()])
+    found = await gather_all([offered(source, unheard, patience=0) for source in sources.values()])
     there = {entity for types in found for entity, count in types.items() if not isinstance(count, BadRequest)}
     for table, entity in tables.items():
         if entity in unheard and entity not in there:
@@ -139,7 +139,7 @@ async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Ma
         if is_system(wish.asked(table)):
             continue
         asking = [sources[lane.instance] for lane in lanes if lane.entity == table and wish.saved_query]
-        why = await together([source.lacks_query(wish.saved_query, wish.asked(table)) for source in asking])
+        why = await gather_all([source.lacks_query(wish.saved_query, wish.asked(table)) for source in asking])
         if why and all(why):
             raise ConfigError(f"saved_query of {table}: {why[0]}")
 

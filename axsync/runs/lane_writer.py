@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from axsync.convert import Converted, Converter
-from axsync.engine.lane_walk import Stored, together
+from axsync.engine.lane_walk import Stored, gather_all
 from axsync.events import Drifted, PageRead, PartSealed
 from axsync.lake.id_index import IdIndex, Places, earlier_duplicates, read_id_index
 from axsync.lake.journal import Journal
@@ -161,7 +161,7 @@ class LaneWriter:
         if self._folder is not None:
             workers = reader.shop.workers
             work = [workers.run(self._seal, reader, self._folder) for _ in range(workers.count)]
-            for sealed in await together(work):
+            for sealed in await gather_all(work):
                 self._tell_sealed(reader, sealed)
 
     def _seal(self, reader: LaneReader, folder: PartFolder) -> tuple[Sealed, ...]:
@@ -239,4 +239,4 @@ class LaneWriter:
 
 def _span(page: Page, converted: Converted, number: int) -> PageSpan:
     rows = int(converted.batch.num_rows)
-    return PageSpan(number, page.window.offset, rows, converted.served, page.mark, len(page.body))
+    return PageSpan(number, page.window.offset, rows, converted.served, page.token, len(page.body))

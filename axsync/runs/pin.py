@@ -56,21 +56,21 @@ def pin(
     sample = records[:SAMPLE_ROWS]
     before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
     fields, capped = _capped(_present(selection, sample, before), max_columns, before)
-    wire, clashing = dict[str, str](), list[str]()
+    json_keys, clashing = dict[str, str](), list[str]()
     if key_style(sample, [f.name for f in fields]) == "short":
-        fields, wire, clashing = short_wire(fields)
+        fields, json_keys, clashing = short_json_keys(fields)
     names = {c.field: c.name for c in before.values()}
-    columns = make_columns(fields, wire=wire, earlier=names)
+    columns = make_columns(fields, json_keys=json_keys, earlier=names)
     if not capped:
         strays = _strays(columns, sample, ever=selection.open, details=detailed)[: max(max_columns - len(columns), 0)]
-        columns = make_columns([*fields, *(Field(key, _UNKNOWN) for key in strays)], wire=wire, earlier=names)
+        columns = make_columns([*fields, *(Field(key, _UNKNOWN) for key in strays)], json_keys=json_keys, earlier=names)
     columns = (*columns, *_details(columns, selection.details, names))
     # A catalogue without a single format is one that names none; dates then show only in the data.
     guess_dates = not any(contains(f.kind, "timestamp", "date") for f in selection.fields)
     settled = resolve(columns, records, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()})
     # The id has a column whether the catalogue lists it or not.
     away = before.keys() - selection.listed - {c.field for c in settled} - {OVERFLOW}
-    gone = _apart([c for name, c in before.items() if name in away], {c.wire for c in settled})
+    gone = _apart([c for name, c in before.items() if name in away], {c.json_key for c in settled})
     overflow = [OVERFLOW_COLUMN] if capped else []
     notices = (*_reshaped(settled, before), *_notices(clashing, capped))
     return Pinned((*settled, *gone, *overflow), notices)
@@ -90,7 +90,10 @@ def _details(columns: Sequence[Column], wanted: Container[str], earlier: Mapping
     """For each of these fields the column of its values by adapter: `<column>__details`."""
     return [
         Column(
-            earlier.get(c.field + DETAILS, f"{c.name}_{DETAILS}"), c.field + DETAILS, c.wire + DETAILS, Many(_UNKNOWN)
+            earlier.get(c.field + DETAILS, f"{c.name}_{DETAILS}"),
+            c.field + DETAILS,
+            c.json_key + DETAILS,
+            Many(_UNKNOWN),
         )
         for c in columns
         if c.field in wanted
@@ -156,7 +159,7 @@ def _shape_differs(now: Kind, before: Kind) -> bool:
 
 def _apart(gone: Sequence[Column], taken: Container[str]) -> list[Column]:
     """Columns without values: their name may be the short key of another field today, and is then not theirs."""
-    return [replace(c, wire=f"*{c.name}") if c.wire in taken else c for c in gone]
+    return [replace(c, json_key=f"*{c.name}") if c.json_key in taken else c for c in gone]
 
 
 def _records(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
@@ -181,7 +184,7 @@ def _known_keys(record: bytes) -> Iterable[str]:
         return ()
 
 
-def short_wire(fields: Sequence[Field]) -> tuple[list[Field], dict[str, str], list[str]]:
+def short_json_keys(fields: Sequence[Field]) -> tuple[list[Field], dict[str, str], list[str]]:
     """Short keys per field; where two fields share one, the first keeps it and the other is named."""
     taken: dict[str, str] = {}
     clashing: list[str] = []
@@ -191,5 +194,5 @@ def short_wire(fields: Sequence[Field]) -> tuple[list[Field], dict[str, str], li
             clashing.append(field.name)
         else:
             taken[key] = field.name
-    wire = {name: key for key, name in taken.items()}
-    return [f for f in fields if f.name in wire], wire, clashing
+    json_keys = {name: key for key, name in taken.items()}
+    return [f for f in fields if f.name in json_keys], json_keys, clashing

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from axsync.api import Question, is_system, short_key
-from axsync.client.context import RequestContext
 from axsync.client.source import Source
+from axsync.client.transport import RequestContext
 from axsync.convert.inference import read
 from axsync.convert.json_split import CutPage, split
 from axsync.convert.likeness import describe_record
-from axsync.engine.lane_walk import together
+from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, UsageError
 from axsync.lake.durable import replace_file, storage_errors
 from axsync.model import Page, Window
@@ -74,7 +74,7 @@ async def record_of(source: Source, entities: Sequence[EntityCheck]) -> Record:
     """The record of one instance, with a row of each entity type that can be read; administrators' tables are none."""
     entities = [one for one in entities if not is_system(one.entity)]
     named = [one for one in entities if _ENTITY.fullmatch(one.entity)]
-    told = await together([_told(source, one) for one in named])
+    told = await gather_all([_told(source, one) for one in named])
     found = dict(zip((one.entity for one in named), told, strict=True))
     record: Record = {
         "format_version": FORMAT_VERSION,

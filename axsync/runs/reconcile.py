@@ -10,8 +10,8 @@ import pyarrow as pa
 from axsync.api import Question
 from axsync.api.catalogue import with_roots
 from axsync.convert import Converter, arrays
-from axsync.engine.lane_walk import Stored, together
-from axsync.engine.offset_paginator import OffsetWalk
+from axsync.engine.lane_walk import Stored, gather_all
+from axsync.engine.offset_paginator import OffsetPaginator
 from axsync.errors import BadRequest, NotOffered
 from axsync.lake.id_index import Hashes, IdIndex, different, hash_ids, lacking
 from axsync.model import ID_FIELD, Page, Window
@@ -120,7 +120,7 @@ class Reconciler:
             listing.add(converted.batch.column(0))
             return Stored(converted.served, converted.fingerprint)
 
-        walk = OffsetWalk(limit)
+        walk = OffsetPaginator(limit)
         await reader.way(walk, store).run()
         return listing
 
@@ -134,7 +134,7 @@ class Reconciler:
         shift = turn * ROUND_SHIFT
         try:
             await self._fetch_batch(0, batches[0], shift)
-            await together([self._fetch_batch(n, batch, shift) for n, batch in enumerate(batches) if n])
+            await gather_all([self._fetch_batch(n, batch, shift) for n, batch in enumerate(batches) if n])
         except (BadRequest, NotOffered):
             await self._walk_again(shift)
 

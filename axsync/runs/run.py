@@ -11,7 +11,7 @@ from typing import Any
 
 from axsync.api import is_system
 from axsync.client.source import Source
-from axsync.engine.lane_walk import Budget, Workers, together
+from axsync.engine.lane_walk import Budget, Workers, gather_all
 from axsync.errors import AxsyncError, BadAnswer, BadRequest, NotOffered, NotWhole, ServerError, Unreachable
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.journal import Journal, Record
@@ -205,7 +205,7 @@ class _Run:
         """A dry run: what each lane would have to copy."""
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
         alive = _alive(sources)
-        self.outcomes += await together([self._counted(lane, alive[lane.instance]) for lane in lanes])
+        self.outcomes += await gather_all([self._counted(lane, alive[lane.instance]) for lane in lanes])
         self._note_down(lanes, sources)
         return self._report(worst([o.verdict for o in self.outcomes]), None)
 
@@ -233,11 +233,11 @@ class _Run:
         if fresh:
             await self.keeper.run(self.journal.append, record("lanes_chosen", lanes=fresh))
         minutes = self.settings.run.wait_stable_minutes
-        await together([source.wait_stable(minutes, self._say) for source in _alive(sources).values()])
+        await gather_all([source.wait_stable(minutes, self._say) for source in _alive(sources).values()])
         workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
         lane_runs = self._lane_runs(lanes, _alive(sources), workers)
         try:
-            self.outcomes += await together([one.run() for one in lane_runs])
+            self.outcomes += await gather_all([one.run() for one in lane_runs])
         finally:
             workers.close()
         self.errors += [one.error for one in lane_runs if one.error]

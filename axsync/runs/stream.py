@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from axsync.engine.lane_walk import Budget, Stored, Workers, items_of
+from axsync.engine.lane_walk import Budget, Stored, Workers, stream_items
 from axsync.errors import ConfigError, ServerError
 from axsync.events import Observer
 from axsync.lake.parts import use_steady_memory
@@ -53,7 +53,7 @@ async def stream(
                 workers.close()
 
     use_steady_memory()
-    async with aclosing(items_of(produce)) as batches:
+    async with aclosing(stream_items(produce)) as batches:
         async for batch in batches:
             yield batch
 

@@ -1,4 +1,4 @@
-"""The forms in which dates are served, each with a short name that the manifest keeps.
+"""The forms in which dates are served, each with a short name that the manifest stores.
 
     rfc1123            Mon, 02 Nov 2026 10:11:12 GMT
     iso:T:6:Z          2026-11-02T10:11:12.123456Z
@@ -6,10 +6,10 @@
     iso:T:3:+02:00     2026-11-02T10:11:12.123+02:00
     day                2026-11-02
 
-Two forms are numbers, and are read and written by `of_epoch` and `to_epoch`: `epoch` and `epoch_ms`, the seconds or
-milliseconds since 1970.
+Two forms are numbers, converted by `of_epoch` and `to_epoch`: `epoch` and `epoch_ms`, seconds or milliseconds since
+1970.
 
-An instant is an integer: microseconds since 1970-01-01 00:00 UTC. A text without a zone means UTC.
+An instant is an integer: microseconds since 1970-01-01 00:00 UTC. A string without a zone means UTC.
 """
 
 import re
@@ -24,7 +24,7 @@ from axsync.schema.fields import EPOCHS, RFC1123
 DAY: Final = "day"
 
 EPOCH_MICROS: Final = dict(zip(EPOCHS, (1_000_000, 1_000), strict=True))
-"""Form of a number → how many microseconds one of it is."""
+"""Numeric form → microseconds per unit."""
 
 _MICRO = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,19 +53,19 @@ _FORM = re.compile(r"iso:([TS]):([0-6]):(none|Z|[+-]\d\d:\d\d)")
 
 
 def form_of(texts: Iterable[str]) -> str | None:
-    """The most frequent form among these texts, None where none of them is in a known form."""
+    """The most frequent form among these strings; None if none is in a known form."""
     seen = Counter(form for form in map(exact_form, texts) if form)
     return seen.most_common(1)[0][0] if seen else None
 
 
 def exact_form(text: str) -> str | None:
-    """The one form that gives back this very text, None where there is none."""
+    """The one form that reproduces this string exactly; None if there is none."""
     form = _shape(text)
     return form if form and parse(text, form) is not None else None
 
 
 def parse(text: str, form: str) -> int | None:
-    """The instant, iff writing it in `form` gives back this very text."""
+    """The instant, iff writing it in `form` reproduces this string."""
     if form == RFC1123:
         return _instant(_rfc_days(text[:17]), text[17:25]) if text[25:] == " GMT" else None
     if form == DAY:
@@ -81,19 +81,19 @@ def parse(text: str, form: str) -> int | None:
 
 
 def parse_any(text: str) -> int | None:
-    """The instant that a date in any known form means, wrong weekdays and zone offsets included."""
+    """The instant of a date in any known form, including wrong weekdays and zone offsets."""
     if match := _LOOSE_ISO.fullmatch(text):
         day, minutes, seconds, fraction, zone = match.groups(default="")
         clock = (minutes or "00:00") + (seconds or ":00")
-        return _shifted(_instant(_iso_days(day), clock, fraction), zone)
+        return _to_utc(_instant(_iso_days(day), clock, fraction), zone)
     if match := _LOOSE_RFC.fullmatch(text):
         day, month, year, clock, zone = match.groups(default="")
-        return _shifted(_instant(_days(year, _MONTH.get(month.title(), 0), day), clock), zone)
+        return _to_utc(_instant(_days(year, _MONTH.get(month.title(), 0), day), clock), zone)
     return None
 
 
 def epoch_form(value: object) -> str | None:
-    """The form of a number that may be a moment between 1973 and 2286: seconds or milliseconds since 1970."""
+    """The form of a number that may be an instant between 1973 and 2286: seconds or milliseconds since 1970."""
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     seconds, millis = EPOCHS
@@ -101,7 +101,7 @@ def epoch_form(value: object) -> str | None:
 
 
 def of_epoch(value: int, form: str) -> int | None:
-    """The instant of a number in this form; None beyond the years 1 to 9999."""
+    """The instant of a number in this form; None outside the years 1 to 9999."""
     instant = value * EPOCH_MICROS[form]
     return instant if FIRST <= instant <= LAST else None
 
@@ -130,7 +130,7 @@ def write(micros: int, form: str) -> str:
 
 
 def micros_of(moment: datetime) -> int:
-    """The instant of a datetime by integer arithmetic; one without a zone means UTC."""
+    """The instant of a datetime, by integer arithmetic; without a zone it means UTC."""
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICRO
 
 
@@ -178,7 +178,7 @@ def _layout(form: str) -> tuple[str, int, str, int]:
     return match[1].replace("S", " "), int(match[2]), zone, -_shift(zone)
 
 
-def _shifted(micros: int | None, zone: str) -> int | None:
+def _to_utc(micros: int | None, zone: str) -> int | None:
     if micros is None:
         return None
     micros += _shift(zone)

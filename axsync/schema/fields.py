@@ -1,4 +1,4 @@
-"""Field catalogue entries, the kinds of value they hold, and the columns that a list of fields implies."""
+"""Field catalogue entries, the kinds of their values, and the columns derived from a list of fields."""
 
 import hashlib
 import re
@@ -12,30 +12,30 @@ AtomName: TypeAlias = Literal["text", "timestamp", "date", "bool", "integer", "n
 
 RESCUED, RUN_ID, FETCHED_AT = "axsync_rescued", "axsync_run_id", "axsync_fetched_at"
 RESERVED = frozenset({RESCUED, RUN_ID, FETCHED_AT, "entity", "instance", "dt"})
-"""Names that our own and the partition columns hold."""
+"""Names of axsync's own columns and the partition columns."""
 
 RFC1123 = "rfc1123"
-"""The form of dates where none was seen; `schema.dates` has them all."""
+"""The form of dates if none was seen; `schema.dates` lists all forms."""
 ISO_MICROS = "iso:T:6:Z"
-"""The form that can say every timestamp."""
+"""The form that can express every timestamp."""
 EPOCHS = ("epoch", "epoch_ms")
 """The forms of timestamps that are integers."""
 
 MAX_NAME_BYTES = 255  # Glue's limit for a column name
 FIELD_KEY = b"axonius.field"
-"""Arrow field metadata key under which the Axonius name is kept."""
+"""Arrow field metadata key that holds the Axonius name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A single value. `json` keeps any value as its JSON text; `unknown` awaits a look at data.
+    """A single value. `json` stores any value as its JSON text; `unknown` is decided by data.
 
-    `form` is how the server writes it, where it writes something else than JSON's own:
+    `form` is how the server writes it, if not as the corresponding JSON type:
 
-        timestamp  a name of `schema.dates`, or "epoch", "epoch_ms": seconds or milliseconds since 1970 as an integer
+        timestamp  a name in `schema.dates`, or "epoch", "epoch_ms": seconds or milliseconds since 1970 as an integer
         integer    "text": `"5"`
-        number     "text": `"7.0"`; "short text": `"7"` where the fraction is zero
-        bool       "0/1": an integer; "true/false", "True/False", "TRUE/FALSE": a text
+        number     "text": `"7.0"`; "short text": `"7"` if the fraction is zero
+        bool       "0/1": an integer; "true/false", "True/False", "TRUE/FALSE": a string
     """
 
     name: AtomName
@@ -44,7 +44,7 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A list of values of one kind. `bare`: the server writes the only element without the list."""
+    """A list of values of one kind. `bare`: the server writes a single element without the list."""
 
     item: "Kind"
     bare: bool = False
@@ -59,7 +59,7 @@ class Wrapped:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One key of an object: `key` as served, `name` as it is called in the lake."""
+    """One key of an object: `key` as served, `name` in the lake."""
 
     key: str
     name: str
@@ -74,7 +74,7 @@ class Group:
 
 
 Kind: TypeAlias = Atom | Many | Wrapped | Group
-"""The type of a column, and how the server writes its values where that differs from the type."""
+"""The type of a column, and how the server writes its values if that differs from the type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the lake: `name` there, `field` at Axonius, `wire` as the key in this server's records."""
+    """One column of the lake: `name` in the lake, `field` at Axonius, `json_key` in this server's records."""
 
     name: str
     field: str
-    wire: str
+    json_key: str
     kind: Kind
 
     @property
     def dates(self) -> str | None:
-        """The form of its dates (`schema.dates`), of the first ones where there are several; None where it has none."""
+        """The form of its dates (`schema.dates`), the first one if there are several; None if it has none."""
         return next(_date_forms(self.kind), None)
 
 
@@ -126,7 +126,7 @@ _ARROW: dict[str, pa.DataType] = {
 
 
 def arrow_type(kind: Kind) -> pa.DataType:
-    """The Arrow type in which values of `kind` are kept."""
+    """The Arrow type in which values of `kind` are stored."""
     match kind:
         case Many(item):
             return pa.list_(arrow_type(item))
@@ -139,7 +139,7 @@ def arrow_type(kind: Kind) -> pa.DataType:
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
-    """The schema of a lane's part files: its columns, then ours, the rescue column last."""
+    """The schema of a lane's part files: its columns, then axsync's own, the rescue column last."""
     own = [
         pa.field(RUN_ID, pa.string()),
         pa.field(FETCHED_AT, pa.timestamp("us", tz="UTC")),
@@ -150,7 +150,7 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
 
 
 def type_text(kind: Kind) -> str:
-    """The type as people and the manifest read it, such as `list<struct<mac: string>>`."""
+    """The type as shown to people and in the manifest, such as `list<struct<mac: string>>`."""
     match kind:
         case Many(item):
             return f"list<{type_text(item)}>"
@@ -167,7 +167,7 @@ def type_text(kind: Kind) -> str:
 
 
 def contains(kind: Kind, *names: AtomName) -> bool:
-    """Whether an atom of one of these names occurs anywhere in the kind."""
+    """Whether an atom with one of these names occurs anywhere in the kind."""
     match kind:
         case Many(item) | Wrapped(item):
             return contains(item, *names)
@@ -178,7 +178,7 @@ def contains(kind: Kind, *names: AtomName) -> bool:
 
 
 def plain_name(field: str) -> str:
-    """The column name a field would like.
+    """The preferred column name of a field.
 
     `specific_data.data.os.type` → `os_type`, `adapters_data.aws_adapter.region` → `aws__region`.
     """
@@ -187,22 +187,22 @@ def plain_name(field: str) -> str:
         rest = field.removeprefix("specific_data.data.")
     elif matched := re.fullmatch(r"adapters_data\.([^.]+)\.(.+)", field):
         adapter, rest = matched[1].removesuffix("_adapter") + "__", matched[2]
-    name = _legal(adapter) + _legal(rest) if adapter else _legal(rest)
+    name = _legalize(adapter) + _legalize(rest) if adapter else _legalize(rest)
     return name.lstrip("_") or "field"
 
 
-def _legal(text: str) -> str:
+def _legalize(text: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", text.lower())
 
 
-def _suffixed(name: str, original: str, taken: Collection[str]) -> str:
+def _add_suffix(name: str, original: str, taken: Collection[str]) -> str:
     seed = original
     while True:
         digest = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         suffixed = f"{name[: MAX_NAME_BYTES - 9]}_{digest}"
         if suffixed not in taken:
             return suffixed
-        seed += "+"  # another field is called just like this
+        seed += "+"  # another field has exactly this name
 
 
 def assign_names(
@@ -210,18 +210,18 @@ def assign_names(
 ) -> dict[str, str]:
     """Original name → lake name, without collisions and independent of the order given.
 
-    `earlier` is the map of a previous snapshot: its names are kept, so that a column never changes its name
-    because another one appeared. Where two want the same name, generic fields come first, then the alphabet;
-    the others get a suffix made of their own name, which is therefore stable.
+    `earlier` is the mapping of a previous snapshot. Its names are kept, so that a column never changes its name when
+    another one appears. If two fields want the same name, generic fields come first, then alphabetical order; the
+    others get a suffix derived from their own name, which is therefore stable.
     """
     wanted, earlier = set(originals), earlier or {}
-    # Also of fields that are missing today: a name must not change its meaning while one of them is away.
+    # Including fields that are missing today: a name must not change its meaning in their absence.
     taken = {*reserved, *earlier.values()}
     names = {o: earlier[o] for o in wanted if o in earlier}
     for original in sorted(wanted - set(names), key=lambda o: (o.startswith("adapters_data."), o)):
         wished = plain_name(original)
         legal = wished not in taken and len(wished) <= MAX_NAME_BYTES and not wished.startswith("axsync_")
-        names[original] = wished if legal else _suffixed(wished, original, taken)
+        names[original] = wished if legal else _add_suffix(wished, original, taken)
         taken.add(names[original])
     return names
 
@@ -234,31 +234,31 @@ def group(pairs: Iterable[tuple[str, Kind]]) -> Group:
 
 
 def make_columns(
-    fields: Sequence[Field], *, wire: Mapping[str, str] | None = None, earlier: Mapping[str, str] | None = None
+    fields: Sequence[Field], *, json_keys: Mapping[str, str] | None = None, earlier: Mapping[str, str] | None = None
 ) -> tuple[Column, ...]:
-    """Columns for these fields, in their order; `wire` maps field names to the keys of the server's records."""
+    """Columns for these fields, in their order; `json_keys` maps field names to the keys of the server's records."""
     names = assign_names([f.name for f in fields], reserved=RESERVED, earlier=earlier)
-    keys = wire or {}
+    keys = json_keys or {}
     return tuple(Column(names[f.name], f.name, keys.get(f.name, f.name), f.kind) for f in fields)
 
 
 def with_dates(column: Column, form: str | None) -> Column:
-    """The column with this form for its dates, where they have none yet."""
-    return replace(column, kind=_each_atom(column.kind, lambda atom: _with_form(atom, form or RFC1123)))
+    """The column with this form for those of its dates that have none yet."""
+    return replace(column, kind=_map_atoms(column.kind, lambda atom: _with_form(atom, form or RFC1123)))
 
 
 def _with_form(atom: Atom, form: str) -> Atom:
     return Atom("timestamp", form) if atom == Atom("timestamp") else atom
 
 
-def kept(kind: Kind) -> Kind:
-    """The kind without how the server writes it: what decides the column's type."""
-    return _each_atom(_unwrapped(kind), lambda atom: Atom(atom.name))
+def drop_forms(kind: Kind) -> Kind:
+    """The kind without the forms of the server: what decides the column's type."""
+    return _map_atoms(_unwrap(kind), lambda atom: Atom(atom.name))
 
 
 def canonical(kind: Kind) -> Kind:
-    """The kind as records are written that were cleaned: JSON's own forms, dates as texts that lose nothing."""
-    return _each_atom(_unwrapped(kind), _canonical_atom)
+    """The kind as cleaned records are written: JSON's own types, dates as lossless strings."""
+    return _map_atoms(_unwrap(kind), _canonical_atom)
 
 
 def _canonical_atom(atom: Atom) -> Atom:
@@ -267,25 +267,25 @@ def _canonical_atom(atom: Atom) -> Atom:
     return Atom(atom.name)
 
 
-def _unwrapped(kind: Kind) -> Kind:
+def _unwrap(kind: Kind) -> Kind:
     match kind:
         case Many(item):
-            return Many(_unwrapped(item))
+            return Many(_unwrap(item))
         case Wrapped(item):
-            return _unwrapped(item)
+            return _unwrap(item)
         case Group(members):
-            return Group(tuple(replace(m, kind=_unwrapped(m.kind)) for m in members))
+            return Group(tuple(replace(m, kind=_unwrap(m.kind)) for m in members))
         case Atom():
             return kind
 
 
-def _each_atom(kind: Kind, change: Callable[[Atom], Atom]) -> Kind:
+def _map_atoms(kind: Kind, change: Callable[[Atom], Atom]) -> Kind:
     match kind:
         case Many(item):
-            return replace(kind, item=_each_atom(item, change))
+            return replace(kind, item=_map_atoms(item, change))
         case Wrapped(item):
-            return Wrapped(_each_atom(item, change))
+            return Wrapped(_map_atoms(item, change))
         case Group(members):
-            return Group(tuple(replace(m, kind=_each_atom(m.kind, change)) for m in members))
+            return Group(tuple(replace(m, kind=_map_atoms(m.kind, change)) for m in members))
         case Atom():
             return change(kind)

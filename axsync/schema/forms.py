@@ -1,11 +1,11 @@
-"""Numbers and bools that are served as texts: which text says which value, and back.
+"""Numbers and bools that are served as strings: which string denotes which value, and back.
 
     integer  "text"        "5", "-17"
     number   "text"        "7.0", "9.8": the shortest text of the double
     number   "short text"  "7", "9.8": the same, without a fraction of zero
     bool     "true/false"  and "True/False", "TRUE/FALSE"
 
-A text counts only where writing its value again gives back this very text.
+A string counts only if writing its value again reproduces it exactly.
 """
 
 import re
@@ -22,12 +22,12 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,20})(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{
 
 
 def is_text(atom: Atom) -> bool:
-    """Whether values of this kind are served as texts that are to be read as something else."""
+    """Whether values of this kind are served as strings but have another type."""
     return bool(atom.form) and atom.name in {"integer", "number", "bool"} and atom.form != "0/1"
 
 
 def parse(text: str, atom: Atom) -> int | float | bool | None:
-    """The value, iff `write` gives back this very text."""
+    """The value, iff `write` reproduces this string."""
     if atom.name == "integer":
         number = int(text) if _INTEGER.fullmatch(text) else None
         return number if number is not None and INT64[0] <= number <= INT64[1] else None
@@ -39,7 +39,7 @@ def parse(text: str, atom: Atom) -> int | float | bool | None:
 
 
 def write(value: float, atom: Atom) -> str:
-    """The text that is served for this value."""
+    """The string served for this value."""
     if atom.name == "bool":
         yes, _, no = atom.form.partition("/")
         return yes if value else no

@@ -1,4 +1,4 @@
-"""Which column a key of a served record belongs to."""
+"""Maps the keys of a served record to columns."""
 
 import re
 from collections import Counter
@@ -8,34 +8,34 @@ from typing import Final
 from axsync.schema.fields import Column
 
 OVERFLOW: Final = "*"
-"""The `field` of the column that takes, as one JSON object, all keys that belong to no other column."""
+"""The `field` of the column that collects, as one JSON object, all keys without a column of their own."""
 
 _ADAPTER = re.compile(r"adapters_data\.([^.]+?)(?:_adapter)?\.(.+)", re.DOTALL)
 
 
 def spellings(column: Column) -> tuple[str, str, str]:
-    """The keys under which servers serve this field: as asked, in full, short (docs/axonius-api.md, "Records")."""
+    """The keys under which servers serve this field: as requested, in full, short (docs/axonius-api.md, "Records")."""
     short = column.field.removeprefix("specific_data.data.")
     if matched := _ADAPTER.fullmatch(column.field):
         short = f"{matched[1]}.{matched[2]}"
-    return column.wire, column.field, short
+    return column.json_key, column.field, short
 
 
 def owners(columns: Sequence[Column]) -> dict[str, Column]:
     """Key → column.
 
-    A column's own key comes before a full name, that before a short one; a short one that two claim is nobody's.
+    A column's own key wins over a full name, and that over a short one. A short name of two columns maps to none.
     """
     listed = [(column, *spellings(column)) for column in columns if column.field != OVERFLOW]
-    claims = Counter(short for _, wire, field, short in listed if short not in (wire, field))
+    claims = Counter(short for _, json_key, field, short in listed if short not in (json_key, field))
     found: dict[str, Column] = {short: column for column, _, _, short in listed if claims[short] == 1}
     found |= {field: column for column, _, field, _ in listed}
-    found |= {wire: column for column, wire, _, _ in listed}
+    found |= {json_key: column for column, json_key, _, _ in listed}
     return found
 
 
 def settle(keys: Iterable[str], owner: Mapping[str, Column]) -> dict[str, Column | None]:
-    """Key → its column, None for a stray one. Of two keys of one column the full name takes it, else the first."""
+    """Key → its column, None for a stray key. Of two keys of one column the full name wins, else the first."""
     settled: dict[str, Column | None] = {}
     taken: dict[str, str] = {}
     for key in sorted(keys, key=lambda key: key in owner and owner[key].field != key):

@@ -1,4 +1,4 @@
-"""Which lanes a run walks and which fields each asks for."""
+"""Selects the lanes of a run and the fields that each requests."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,23 +14,24 @@ RAW = Field("specific_data", Atom("json"))
 """The per-adapter tree as one JSON column (docs/axonius-api.md, "Records")."""
 
 ALWAYS = frozenset({"adapters", "adapter_list_length", "labels"})
-"""Served whatever is asked for (docs/axonius-api.md, "Records"): without columns they would be rescued in every row."""
+"""Always served (docs/axonius-api.md, "Records"): without columns they would be rescued in every row."""
 
 GENERIC = "specific_data.data."
-"""What the names of aggregated fields begin with; it may be left out."""
+"""Prefix of the names of aggregated fields; it may be omitted."""
 
 PSEUDO = frozenset({"all", "raw_data", "specific_data"})
-"""Names that stand for everything; only `raw` asks for them."""
+"""Names that stand for everything; only `raw` requests them."""
 
 CUSTOM = "gui"
-"""The category of the tenant's own fields, such as site or owner: as much wanted as the aggregated ones."""
+"""The category of the tenant's own fields, such as site or owner, which are selected like aggregated ones."""
 
 WELL_KNOWN: dict[str, tuple[str, ...]] = {
     "devices": (f"{GENERIC}network_interfaces.ips_preferred", f"{GENERIC}network_interfaces.mac_preferred"),
 }
-"""Entity type → fields that are asked for by default even where the catalogue does not list them.
+"""Entity type → fields requested by default even if the catalogue does not list them.
 
-An assumption: public scripts ask for these on every server, and a catalogue without `items` may leave them out."""
+An assumption: public scripts request these on every server, and a catalogue without `items` may omit them.
+"""
 
 _AS_SERVED = ("specific_data.", "adapters_data.", "meta_data.", "_")
 _ROOTS = frozenset({ID_FIELD, *ALWAYS, *PSEUDO, "unique_adapter_names_details", "adapter_asset_entities_info"})
@@ -41,12 +42,12 @@ _GLOB = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The fields of a lane, the wished names that match nothing, and all names that the catalogue lists.
+    """The fields of a lane, wished names that match nothing, and all names in the catalogue.
 
-    `notices` are for people. `unlisted` are names that are asked for though no catalogue lists them; they keep their
-    column even when they are never served. `optional` are well-known ones that get a column only where the first
-    page shows them. `open`: no list of fields is known, none is sent, and the first page decides the columns.
-    `details` are fields of which each adapter's own value is wanted, `lacking` wished ones that are not selected.
+    `notices` are for people. `unlisted` are requested names that no catalogue lists; they keep their column even if
+    never served. `optional` are well-known ones that get a column only if the first page has them. `open`: no list of
+    fields is known, none is sent, and the first page decides the columns. `details` are fields for which each adapter's
+    own value is wanted, `lacking` wished ones that are not selected.
     """
 
     fields: tuple[Field, ...]
@@ -61,11 +62,11 @@ class Selection:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What goes into the request; nothing where the server is to choose."""
+        """The names in the request; empty if the server is to choose."""
         return () if self.open else tuple(f.name for f in self.fields)
 
     def without(self, refused: Collection[str]) -> "Selection":
-        """The same without fields that the server knows nothing of."""
+        """The selection without fields that the server does not know."""
         return replace(
             self,
             fields=tuple(f for f in self.fields if f.name not in refused),
@@ -82,12 +83,12 @@ def choose_lanes(
     configured: Collection[str] = (),
     heard_of: Collection[str] = (),
 ) -> tuple[Lane, ...]:
-    """Lanes for the wanted entity types on all instances, or for what each of them offers where none is named.
+    """Lanes for the wanted entity types on all instances, or for what each instance offers if none is named.
 
     `offered` is instance → entity types. A wanted type is tried on every instance if one of them offers it, the
-    settings have it (`configured`) or it is well known (`heard_of`): a list may be short of it, and where it is really
-    not there, that is the outcome of its lane.
-    Raises: UnknownEntity for a wanted type that nobody knows.
+    settings name it (`configured`) or it is well known (`heard_of`). A list may omit it; if it really does not exist,
+    its lane reports that.
+    Raises: UnknownEntity for a wanted type that is unknown everywhere.
     """
     everywhere = sorted({e for types in offered.values() for e in types})
     known = {*everywhere, *configured, *heard_of}
@@ -100,13 +101,13 @@ def choose_lanes(
 
 
 def refuse_misnamed(tables: Mapping[str, str], known: Collection[str]) -> None:
-    """Refuse a table that is called like one entity type and asks for another. `tables` is table → its type.
+    """Refuse a table named like one entity type that requests another. `tables` is table → its type.
 
     Raises: ConfigError.
     """
     for table, entity in tables.items():
         if table in known:
-            told = f"{table!r} is an entity type itself, so a table for {entity!r} needs another name"
+            told = f"{table!r} is itself an entity type; give the table for {entity!r} another name"
             raise ConfigError(f"[entities.{table}]: {told}")
 
 
@@ -124,13 +125,13 @@ def select_fields(
     columns: Sequence[str] | None = None,
     details: Sequence[str] = (),
 ) -> Selection:
-    """The fields that `generic`, `full`, `raw`, a saved query or a list of names and globs mean in this catalogue.
+    """Select the fields that `generic`, `full`, `raw`, a saved query or a list of names and globs mean here.
 
-    `entity` is the entity type, `extra` are names that no catalogue lists, `columns` are those of the saved query,
-    None where they are not known, `details` fields whose values by adapter are wanted. The id comes first and always.
+    `entity` is the entity type, `extra` are names that no catalogue lists, `columns` are those of the saved query, None
+    if unknown, `details` are fields whose values by adapter are wanted. The id is always selected and comes first.
     """
     listed = [f for f in catalogue if f.name not in PSEUDO]
-    chosen = _chosen(listed, wish, columns)
+    chosen = _choose(listed, wish, columns)
     if not chosen.open:
         chosen = _with_known(_with_extra(chosen, listed, extra), catalogue, entity if wish in _BY_DEFAULT else "")
     return _with_details(_with_id(chosen, catalogue), details)
@@ -144,11 +145,11 @@ def _with_details(chosen: Selection, wished: Sequence[str]) -> Selection:
 
 
 def select_all(columns: Sequence[Field]) -> Selection:
-    """All of these columns and whatever else the first page shows, where there is nothing to choose from."""
+    """All of these columns and whatever else the first page has, if there is nothing to choose from."""
     return _with_id(Selection(tuple(columns), open=True), columns)
 
 
-def _chosen(listed: Sequence[Field], wish: Fields, columns: Sequence[str] | None) -> Selection:
+def _choose(listed: Sequence[Field], wish: Fields, columns: Sequence[str] | None) -> Selection:
     if wish == "raw":
         return Selection((*(f for f in listed if "." not in f.name), RAW))
     if wish == "full":
@@ -178,12 +179,12 @@ def is_glob(name: str) -> bool:
 
 
 def full_name(name: str) -> str:
-    """The name under which a field is asked for, where the prefix of aggregated fields was left out."""
+    """The name under which a field is requested, with the omitted prefix of aggregated fields added."""
     return name if name in _ROOTS or name.startswith(_AS_SERVED) else GENERIC + name
 
 
 def _by_name(listed: Sequence[Field], names: Sequence[str]) -> Selection:
-    """Fields by their full names; a member of objects means them, and what nobody lists is asked for all the same."""
+    """Fields by their full names. A member of objects selects the objects; unlisted names are requested too."""
     own = {f.name: f for f in listed}
     parents = {name: f for f in listed for name in member_names(f)}
     fields: list[Field] = []
@@ -195,7 +196,7 @@ def _by_name(listed: Sequence[Field], names: Sequence[str]) -> Selection:
         elif name not in own and name not in PSEUDO:
             unlisted.add(name)
         fields += [] if name in PSEUDO else [own.get(name) or parents.get(name) or Field(name, _UNKNOWN)]
-    notices = tuple(_folded(members, parent) for parent, members in inside.items())
+    notices = tuple(_say_folded(members, parent) for parent, members in inside.items())
     return Selection(tuple(fields), notices=notices, unlisted=frozenset(unlisted))
 
 
@@ -206,14 +207,14 @@ def _by_patterns(listed: Sequence[Field], patterns: Sequence[str]) -> Selection:
     for pattern in patterns:
         own = {f.name for f in listed if _matches(f.name, pattern)}
         parents = [f for f in listed if f.name not in own and _means_member(f, pattern, alone=not own)]
-        notices += [_folded([pattern], parent.name) for parent in parents]
+        notices += [_say_folded([pattern], parent.name) for parent in parents]
         unmatched += [] if own or parents else [pattern]
         chosen |= own | {f.name for f in parents}
     fields = tuple(f for f in listed if f.name in chosen)
     return Selection(fields, unmatched=tuple(unmatched), notices=tuple(notices))
 
 
-def _folded(names: Sequence[str], parent: str) -> str:
+def _say_folded(names: Sequence[str], parent: str) -> str:
     return f"{', '.join(map(repr, names))}: inside of {parent}, which is copied whole"
 
 
@@ -258,5 +259,5 @@ def _with_id(chosen: Selection, catalogue: Sequence[Field]) -> Selection:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Full names and their end without the generic prefix: `hostname` means `specific_data.data.hostname`."""
+    """Match the full name, or the name without the generic prefix: `hostname` means `specific_data.data.hostname`."""
     return fnmatchcase(name, pattern) or fnmatchcase(name.removeprefix(GENERIC), pattern)

@@ -1,7 +1,7 @@
-"""What axsync can be told, as frozen values that hold no secret and cannot be out of range.
+"""The settings of axsync, as frozen values that hold no secret and cannot be out of range.
 
-A value checks itself when it is made, from TOML or from Python alike, and raises `ConfigError` with one sentence
-that begins with the name of the field. What it is given has the right type; that is for `config` or mypy to see.
+A value checks itself when it is created, from TOML and from Python alike, and raises `ConfigError` with one sentence
+that starts with the name of the field. Types are not checked here; `config` or mypy does that.
 """
 
 from axsync.settings.address import as_address, is_loopback, normal_proxy, normal_url

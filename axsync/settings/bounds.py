@@ -1,4 +1,4 @@
-"""Numbers that make sense: bounds written in a type, and the one check of them."""
+"""Bounds of numbers, written in the type, and the one check of them."""
 
 from dataclasses import dataclass
 from typing import Annotated, get_args, get_origin, get_type_hints
@@ -10,7 +10,7 @@ KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The smallest and the largest number that makes sense."""
+    """The smallest and the largest valid number."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""What is said of an instance."""
+"""Settings of one instance."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -14,12 +14,12 @@ Api = Literal["auto", "v1", "v2"]
 Paging = Literal["auto", "offset", "token", "cursor"]
 
 NO_PROXY = "none"
-"""What `proxy` says to go there directly, whatever the environment says."""
+"""The value of `proxy` that means a direct connection, whatever the environment says."""
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialReference:
-    """Where key and secret are kept: `env:NAME`, `file:PATH`, `keyring:NAME`, `systemd:NAME` or `command:ARGV` each."""
+    """References to key and secret: `env:NAME`, `file:PATH`, `keyring:NAME`, `systemd:NAME` or `command:ARGV` each."""
 
     api_key: str
     api_secret: str
@@ -31,7 +31,7 @@ class CredentialReference:
 
 @dataclass(frozen=True, slots=True)
 class StoredCredential:
-    """A credential of the store, by its name; it is sent to the host it belongs to and to no other."""
+    """The name of a credential in the store. It is sent only to the host it belongs to."""
 
     name: str
 
@@ -41,16 +41,16 @@ class StoredCredential:
 
 @dataclass(frozen=True, slots=True)
 class InstanceSettings:
-    """One Axonius deployment: how it is reached, and how hard it may be asked."""
+    """One Axonius deployment: how it is reached, and its request limits."""
 
     name: str
     url: str  # scheme://host[:port]
     credential: CredentialReference | StoredCredential
     api: Api = "auto"
     requests_per_second: Annotated[float, Between(0.01, 10_000)] = 10.0
-    in_flight: Annotated[int, Between(1, 256)] = 4  # requests at once
+    in_flight: Annotated[int, Between(1, 256)] = 4  # concurrent requests
     page_size: Annotated[int, Between(1, MAX_LIMIT)] = 2000  # rows
-    page_bytes: Bytes = 4 * MIB  # of one answer, aimed at with fewer rows than `page_size` where rows are large
+    page_bytes: Bytes = 4 * MIB  # target size of one answer; large rows get fewer rows than `page_size`
     paging: Paging = "auto"
     connect_seconds: Seconds = 10.0
     read_seconds: Seconds = 300.0  # between two bytes of an answer
@@ -59,11 +59,11 @@ class InstanceSettings:
     tries: Annotated[int, Between(1, 100)] = 6
     allow_plain_http: bool = False
     ca_file: str = ""  # PEM; empty: the system's
-    client_cert: str = ""  # PEM; what the server is shown
-    client_key: str = ""  # PEM; empty: it is in `client_cert`
+    client_cert: str = ""  # PEM; shown to the server
+    client_key: str = ""  # PEM; empty: contained in `client_cert`
     client_key_password: str = ""  # a reference
     insecure_tls: bool = False
-    proxy: str = ""  # scheme://host[:port], or none; empty: what the environment says
+    proxy: str = ""  # scheme://host[:port], or none; empty: as the environment says
     proxy_user: str = ""
     proxy_password: str = ""  # a reference
 
@@ -76,10 +76,10 @@ class InstanceSettings:
 
     def _check_certificates(self) -> None:
         if self.insecure_tls and self.ca_file:
-            raise ConfigError("insecure_tls and ca_file cannot both be set: nothing is compared with ca_file then")
+            raise ConfigError("insecure_tls and ca_file cannot both be set: without verification ca_file is not used")
         for name in ("client_key", "client_key_password"):
             if getattr(self, name) and not self.client_cert:
-                raise ConfigError(f"{name} is of no use without client_cert")
+                raise ConfigError(f"{name} requires client_cert")
         if self.client_key_password:
             check_reference(self.client_key_password, called="client_key_password")
 
@@ -87,18 +87,18 @@ class InstanceSettings:
         if self.proxy and self.proxy != NO_PROXY:
             object.__setattr__(self, "proxy", normal_proxy(self.proxy))
         elif self.proxy_user or self.proxy_password:
-            raise ConfigError("proxy_user and proxy_password are of no use without proxy")
+            raise ConfigError("proxy_user and proxy_password require proxy")
         if bool(self.proxy_user) != bool(self.proxy_password):
-            raise ConfigError("proxy_user and proxy_password need each other")
+            raise ConfigError("proxy_user and proxy_password must be set together")
         if ":" in self.proxy_user or not self.proxy_user.isprintable():
-            raise ConfigError("proxy_user has a colon or an invisible character in it")
+            raise ConfigError("proxy_user contains a colon or an invisible character")
         if self.proxy_password:
             check_reference(self.proxy_password, called="proxy_password")
         if self._leaves_in_clear_text():
             raise ConfigError("proxy would get the keys unencrypted; use https or allow_plain_http = true")
 
     def _leaves_in_clear_text(self) -> bool:
-        # Plain http to this machine is harmless until a proxy elsewhere carries it.
+        # Plain http to this machine is harmless unless a proxy elsewhere carries it.
         if self.allow_plain_http or not self.url.startswith("http:") or self.proxy in ("", NO_PROXY):
             return False
         return not is_loopback(urlsplit(self.proxy).hostname or "")

@@ -1,4 +1,4 @@
-"""What is said of the lake."""
+"""Settings of the lake."""
 
 import re
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 Readers = Literal["owner", "group", "all"]
 
 MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o640, 0o750), "all": (0o644, 0o755)}
-"""Rights of a published file, and of the folders that lead to it."""
+"""Modes of a published file, and of the folders that lead to it."""
 
 _LAKE_SECRET = re.compile(r"://[^/@]*:[^/@]*@|[?&](sig|[a-z_]*(secret|token|password|key)[a-z_]*)=", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class LakeSettings:
-    """Where the Parquet goes, and in which form. `uri` is a folder, or begins with s3://, gs:// or abfs://."""
+    """Where the Parquet files go, and in which form. `uri` is a folder, or starts with s3://, gs:// or abfs://."""
 
     uri: str = "lake"
     compression: Compression = "zstd"
@@ -31,9 +31,9 @@ class LakeSettings:
     seal_seconds: Annotated[float, Between(1, 86_400)] = 300.0  # a part is closed at this age: what a crash can cost
     row_group_rows: Annotated[int, Between(1, 100_000_000)] = 122_880
     row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
-    buffer_bytes: Bytes = 64 * MIB  # pages and rows that wait to be written, all lanes together
-    readers: Readers = "owner"  # who may read what is published; what is not is the owner's alone
-    keep_snapshots: Annotated[int, Between(1, 100_000)] = 14  # `axsync gc` leaves so many whole ones, and …
+    buffer_bytes: Bytes = 64 * MIB  # pages and rows that wait to be written, for all lanes
+    readers: Readers = "owner"  # who may read published files; everything else is the owner's alone
+    keep_snapshots: Annotated[int, Between(1, 100_000)] = 14  # `axsync gc` keeps this many complete snapshots, and …
     keep_days: Annotated[int, Between(0, 100_000)] = 90  # … all that are younger than this
 
     def __post_init__(self) -> None:
@@ -44,17 +44,17 @@ class LakeSettings:
 
     @property
     def file_mode(self) -> int:
-        """Rights of a published file."""
+        """Mode of a published file."""
         return MODES[self.readers][0]
 
     @property
     def folder_mode(self) -> int:
-        """Rights of a folder that leads to published files."""
+        """Mode of a folder that leads to published files."""
         return MODES[self.readers][1]
 
     @property
     def path(self) -> Path | None:
-        """The local folder, or None when the lake is in an object store."""
+        """The local folder, or None if the lake is in an object store."""
         return None if "://" in self.uri else Path(self.uri)
 
 
@@ -62,7 +62,7 @@ def _normal_lake(uri: str) -> str:
     if not uri.strip() or not uri.isprintable():
         raise ConfigError("uri must be a folder or an s3://, gs:// or abfs:// address, without invisible characters")
     if _LAKE_SECRET.search(uri):
-        raise ConfigError("uri must not hold a password, key or token")
+        raise ConfigError("uri must not contain a password, key or token")
     scheme, colon, rest = uri.partition(":")
     if not colon or not (rest.startswith("//") or scheme in ("file", *OBJECT_STORES)):
         return str(Path(uri).expanduser()) if uri.startswith("~") else uri

@@ -1,4 +1,4 @@
-"""What is said of entity types and of one run; and all settings together."""
+"""Settings of entity types and of one run; and all settings together."""
 
 import re
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ _QUOTES = frozenset("\"'`")
 
 @dataclass(frozen=True, slots=True)
 class EntitySettings:
-    """What is asked of one table: `type` is its entity type at Axonius, empty where the table is called like it.
+    """Settings of one table. `type` is its entity type at Axonius, empty if the table is named like it.
 
-    `query` is AQL; `saved_query` is the name or the id of one. `extra_fields` are asked for in addition to `fields`,
-    though no catalogue lists them. `details` are fields of which each adapter's own value is wanted as well.
+    `query` is AQL; `saved_query` is the name or id of one. `extra_fields` are requested beside `fields`, even if no
+    catalogue lists them. `details` are fields for which each adapter's own value is wanted as well.
     """
 
     type: str = ""
@@ -38,7 +38,7 @@ class EntitySettings:
     saved_query: str = ""
     page_size: Annotated[int, Between(0, MAX_LIMIT)] = 0  # rows; 0: the instance's
     max_columns: Annotated[int, Between(1, 100_000)] = 2000
-    proof: Proof = "always"  # all ids are listed after a walk of several answers, or only where signs tell of movement
+    proof: Proof = "always"  # list all ids after every read of several pages, or only on signs of movement
 
     def __post_init__(self) -> None:
         check_bounds(self)
@@ -56,17 +56,17 @@ class EntitySettings:
         if self.query and self.saved_query:
             raise ConfigError("query and saved_query cannot both be set")
         if self.fields == "saved-query" and not self.saved_query:
-            raise ConfigError("fields = saved-query needs saved_query, whose columns are meant")
+            raise ConfigError("fields = saved-query requires saved_query, the query whose columns are meant")
 
     def asked(self, name: str) -> str:
-        """The entity type that the table `name` asks for at Axonius."""
+        """The entity type that the table `name` requests from Axonius."""
         return self.type or name
 
 
 def _check_field(called: str, name: str) -> None:
-    """Refuse what no field is called; the sentence does not repeat it, since it may be a secret that lost its way."""
+    """Refuse an impossible field name. The message does not repeat it: it may be a misplaced secret."""
     if name != name.strip():
-        raise ConfigError(f"{called} has a name with white space at its ends")
+        raise ConfigError(f"{called} has a name with leading or trailing white space")
     if not name:
         raise ConfigError(f"{called} has an empty name")
     if any(letter in "*?[]" for letter in name):
@@ -79,7 +79,7 @@ def _check_field(called: str, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What one run does. Empty `entities` or `instances` mean all of them; days are YYYY-MM-DD."""
+    """Settings of one run. Empty `entities` or `instances` mean all of them; days are YYYY-MM-DD."""
 
     entities: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
@@ -89,15 +89,15 @@ class RunSettings:
     dry_run: bool = False
     fresh: bool = False
     accept_drop: bool = False
-    publish: Publish = "what-is-whole"  # where an entity type failed: the others, or nothing
+    publish: Publish = "what-is-whole"  # if an entity type failed: the others, or nothing
     wait_stable_minutes: Annotated[float, Between(0, 1440)] = 0.0
-    deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: as long as it takes
+    deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: unlimited
     writers: Annotated[int, Between(0, 1024)] = 0  # threads; 0: one per core
-    state_folder: str = ""  # shared by runs into several lakes: one run at a time per host; empty: they do not know
+    state_folder: str = ""  # shared by several lakes so that only one run at a time uses a host; empty: no coordination
     metrics_file: str = ""  # Prometheus text; empty: none
     lineage_file: str = ""  # OpenLineage events; empty: none
-    otel: bool = False  # traces and metrics, to where the OTEL_* variables say
-    on_finish: str = ""  # a command that gets the summary as JSON; empty: none
+    otel: bool = False  # traces and metrics, sent where the OTEL_* variables say
+    on_finish: str = ""  # a command that receives the summary as JSON; empty: none
     on_finish_seconds: Annotated[float, Between(1, 3600)] = 60.0
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that a run needs to know, except the secrets."""
+    """All settings of a run, without the secrets."""
 
     lake: LakeSettings
     instances: tuple[InstanceSettings, ...]
@@ -123,9 +123,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         known = [instance.name for instance in self.instances]
-        # Names become folders, and folders on some systems do not tell Prod from prod.
+        # Names become folders, and some file systems do not distinguish Prod from prod.
         if len({name.lower() for name in known}) < len(known):
-            raise ConfigError("two instances have the same name, upper and lower case aside")
+            raise ConfigError("two instances have the same name, ignoring case")
         check_names("entities", self.entities)
         self._check_tables()
         for name in self.run.instances:
@@ -134,26 +134,26 @@ class Settings:
 
     def _check_tables(self) -> None:
         if len({name.lower() for name in self.entities}) < len(self.entities):
-            raise ConfigError("two tables of entities have the same name, upper and lower case aside")
+            raise ConfigError("two tables of entities have the same name, ignoring case")
         for name, table in self.entities.items():
             if name == DEFAULT_ENTITY and table.type:
                 raise ConfigError(f"[entities.{name}]: type can be set only in a table with a name of its own")
         for name in self.tables:
-            if not _TABLE.fullmatch(name):  # it becomes a table of databases that take no other names
+            if not _TABLE.fullmatch(name):  # it becomes a table of databases that accept no other names
                 rule = "small letters, digits and underscores, the first a letter"
                 raise ConfigError(f"[entities.{name}]: a table with a type must be called with {rule}")
 
     def entity(self, name: str) -> EntitySettings:
-        """What is asked of this table; `default` speaks for those not named."""
+        """Settings of this table; `default` applies to tables that are not listed."""
         return self.entities.get(name) or self.entities.get(DEFAULT_ENTITY) or EntitySettings()
 
     def asked(self, name: str) -> str:
-        """The entity type that the table `name` asks for at Axonius: the only place where the two are told apart."""
+        """The entity type that the table `name` requests from Axonius: the only place that tells the two apart."""
         return self.entity(name).asked(name)
 
     @property
     def tables(self) -> dict[str, str]:
-        """Tables that are not called like their entity type → that type."""
+        """Tables that are not named like their entity type → that type."""
         return {name: table.type for name, table in self.entities.items() if table.type not in ("", name)}
 
     def chosen(self) -> tuple[InstanceSettings, ...]:

@@ -1,4 +1,4 @@
-"""Words that settings are made of: names, days, references to secrets."""
+"""Checks of names, days, commands and references to secrets."""
 
 import difflib
 import re
@@ -14,12 +14,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def check_reference(reference: str, *, called: str) -> None:
-    """Refuse what is not a reference; the sentence does not repeat it, since it may be the secret itself."""
+    """Refuse what is not a reference. The message does not repeat it: it may be the secret itself."""
     kind, _, rest = reference.partition(":")
     if not reference.strip():
         raise ConfigError(f"{called} is empty; write a reference such as env:AX_KEY")
     if not reference.isprintable():
-        raise ConfigError(f"{called} has an invisible character in it")
+        raise ConfigError(f"{called} contains an invisible character")
     if kind not in REFERENCE_KINDS:
         kinds = "env:NAME, file:PATH, keyring:NAME, systemd:NAME or command:ARGV"
         raise ConfigError(f"{called} must be a reference ({kinds}), never the secret itself")
@@ -67,10 +67,10 @@ def check_day(called: str, day: str, *, also: str = "") -> None:
 
 
 def check_command(called: str, command: str) -> None:
-    """Refuse what cannot be split into words by the quoting rules of a shell; empty is none."""
+    """Refuse a command that a shell's quoting rules cannot split; empty means none."""
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise ConfigError(f"{called} has an unmatched quote or a trailing backslash") from error
     if command and not (words and words[0]):
-        raise ConfigError(f"{called} names no program")
+        raise ConfigError(f"{called} does not name a program")

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from axsync.convert.restore import describe, restore, served
+from axsync.convert.restore import describe, restore, restore_value
 from axsync.errors import NothingCommon
 from axsync.lake.history import FoundRun
 from axsync.lake.publish import Lake
@@ -238,5 +238,5 @@ class _Walk:
 def _lay(values: Sequence[object], places: Sequence[int], column: Column, into: list[dict[str, Any]]) -> None:
     for value, place in zip(values, places, strict=True):
         if value is not None:
-            back = served(value, column)
+            back = restore_value(value, column)
             into[place] |= back if column.field == OVERFLOW and isinstance(back, dict) else {column.field: back}

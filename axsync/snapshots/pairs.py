@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from axsync.model import ID_FIELD
-from axsync.schema.fields import FETCHED_AT, RUN_ID, Atom, Column, Group, Kind, Many, canonical, kept
-from axsync.schema.widen import widen
+from axsync.schema.fields import FETCHED_AT, RUN_ID, Atom, Column, Group, Kind, Many, canonical, drop_forms
+from axsync.schema.kinds import widen
 from axsync.sql.types import DIALECTS
 
 MOVING = (
@@ -79,7 +79,7 @@ def _pair(field: str, before: Column | None, after: Column | None) -> Pair:
     if before is None or after is None:
         there = after or before
         return Pair(field, before, after, "same", there.kind if there else Atom("text"))
-    if kept(before.kind) == kept(after.kind):
+    if drop_forms(before.kind) == drop_forms(after.kind):
         # The same instant may be served in another form: then the texts differ, and they are what counts.
         return Pair(field, before, after, "same" if before.kind == after.kind else "loose", after.kind)
     both = widen(before.kind, after.kind)

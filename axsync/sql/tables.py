@@ -13,7 +13,7 @@ from axsync.lake.missing import replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
-from axsync.schema.widen import widen
+from axsync.schema.kinds import widen
 from axsync.settings import closest, did_you_mean
 from axsync.sql.types import double_quoted
 

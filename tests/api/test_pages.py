@@ -42,7 +42,7 @@ def test_meta_is_found_wherever_it_stands(
 
     page = GENERATIONS[generation].read_page(WINDOW, raw(body), HOST)
 
-    assert (page.window, page.body, page.total, page.mark) == (WINDOW, body, 41873, "tok-0001")
+    assert (page.window, page.body, page.total, page.token) == (WINDOW, body, 41873, "tok-0001")
     assert page.rows == (count if len(body) <= SMALL_PAGE else None)
 
 
@@ -50,16 +50,16 @@ def test_meta_is_found_wherever_it_stands(
 @GENERATION
 @pytest.mark.parametrize("meta", [None, {}, {"page": None}, {"page": {}}])
 def test_a_page_may_say_nothing_about_itself(generation: Generation, count: int, meta: object) -> None:
-    """`meta` is empty, or null, or missing: no total, no mark."""
+    """`meta` is empty, or null, or missing: no total, no token."""
     parts = {KEYS[generation]: rows_of(generation, count)}
     for body in (parts, parts | {"meta": meta}):
         page = GENERATIONS[generation].read_page(WINDOW, raw(json.dumps(body).encode()), HOST)
 
-        assert (page.total, page.mark) == (None, None)
+        assert (page.total, page.token) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("meta", "mark"),
+    ("meta", "token"),
     [
         ({"next_page": "t2"}, "t2"),
         ({"cursor": "cur-91c0"}, "cur-91c0"),
@@ -71,11 +71,11 @@ def test_a_page_may_say_nothing_about_itself(generation: Generation, count: int,
     ],
 )
 @SIZE
-def test_a_mark_is_a_text_that_is_not_empty(meta: object, mark: str | None, count: int) -> None:
+def test_a_token_is_a_text_that_is_not_empty(meta: object, token: str | None, count: int) -> None:
     """An empty token is the end, not a token."""
     body = json.dumps({"assets": rows_of("v2", count), "meta": meta}).encode()
 
-    assert GENERATIONS["v2"].read_page(WINDOW, raw(body), HOST).mark == mark
+    assert GENERATIONS["v2"].read_page(WINDOW, raw(body), HOST).token == token
 
 
 @SIZE
@@ -83,7 +83,7 @@ def test_a_token_at_the_top_is_followed_too(count: int) -> None:
     """One integration reads it there (docs/axonius-api.md, "Paging")."""
     body = json.dumps({"assets": rows_of("v2", count), "next_page": "t2"}).encode()
 
-    assert GENERATIONS["v2"].read_page(WINDOW, raw(body), HOST).mark == "t2"
+    assert GENERATIONS["v2"].read_page(WINDOW, raw(body), HOST).token == "t2"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_bad_record_costs_no_page(bad: bytes, meta_first: bool, start: bytes, 
 
     page = GENERATIONS["v2"].read_page(WINDOW, raw(body), HOST)
 
-    assert (page.total, page.mark) == (41873, "tok-0001")
+    assert (page.total, page.token) == (41873, "tok-0001")
 
 
 NOT_A_PAGE = {

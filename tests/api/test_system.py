@@ -131,7 +131,7 @@ def test_both_generations_make_the_same_rows(api: Api) -> None:
     page = read(api, "system_users", answer(api, "users", [USER], totalResources=1))
 
     assert rows(api, page) == [{ID_FIELD: "66bb", **USER}]
-    assert (page.rows, page.total, page.mark) == (1, 1, None)
+    assert (page.rows, page.total, page.token) == (1, 1, None)
 
 
 @pytest.mark.parametrize("key", ["history", "fetch_history", "data", "results"])

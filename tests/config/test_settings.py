@@ -56,15 +56,15 @@ def test_a_url_is_normalised(url: str, normal: str) -> None:
         ("https://acme?x=1", "url has a query after the host; write it as https://acme"),
         ("https://acme?", "url has a query after the host; write it as https://acme"),
         ("https://acme#top", "url has a fragment after the host; write it as https://acme"),
-        ("https://user:hunter2@acme", "url has a user name or password in it"),
-        ("https://acme\\@evil", "url has a user name or password in it"),
-        ("https://ac me", "url has a space or an invisible character in it"),
-        ("https://acme\n", "url has a space or an invisible character in it"),
-        ("https://ac\u200bme", "url has a space or an invisible character in it"),
-        ("https://acme:port", "url has a bad port"),
-        ("https://acme:0", "url has a bad port"),
-        ("https://acme:65536", "url has a bad port"),
-        ("https://acme:", "url has a bad port"),
+        ("https://user:hunter2@acme", "url contains a user name or password"),
+        ("https://acme\\@evil", "url contains a user name or password"),
+        ("https://ac me", "url contains a space or an invisible character"),
+        ("https://acme\n", "url contains a space or an invisible character"),
+        ("https://ac\u200bme", "url contains a space or an invisible character"),
+        ("https://acme:port", "url has an invalid port"),
+        ("https://acme:0", "url has an invalid port"),
+        ("https://acme:65536", "url has an invalid port"),
+        ("https://acme:", "url has an invalid port"),
         ("https://a..b", "url has no valid host name"),
         ("https://a,b", "url has no valid host name"),
         ("https://[::1]x", "url has no valid host name"),
@@ -125,7 +125,7 @@ def test_an_entity_type_that_leaves_the_lake_is_refused() -> None:
         ("ENV:5ecr3t", "api_key must be a reference .*, never the secret itself"),
         ("env:", "api_key has nothing after 'env:'"),
         ("file: ", "api_key has nothing after 'file:'"),
-        ("env:5ecr3t\0", "api_key has an invisible character in it"),
+        ("env:5ecr3t\0", "api_key contains an invisible character"),
     ],
 )
 def test_what_is_no_reference_is_refused_unrepeated(reference: str, sentence: str) -> None:
@@ -232,7 +232,7 @@ def test_a_query_and_a_saved_query_exclude_each_other() -> None:
 def test_the_columns_of_a_saved_query_need_one() -> None:
     """By name or id."""
     assert EntitySettings(fields="saved-query", saved_query="Servers").fields == "saved-query"
-    with pytest.raises(ConfigError, match=r"^fields = saved-query needs saved_query"):
+    with pytest.raises(ConfigError, match=r"^fields = saved-query requires saved_query"):
         EntitySettings(fields="saved-query", query="a")
 
 
@@ -342,17 +342,17 @@ def test_chosen_instances_keep_the_order_of_the_configuration() -> None:
     ("options", "sentence"),
     [
         ({"insecure_tls": True, "ca_file": "ca.pem"}, "insecure_tls and ca_file cannot both be set"),
-        ({"client_key": "key.pem"}, "client_key is of no use without client_cert"),
-        ({"client_key_password": "env:P"}, "client_key_password is of no use without client_cert"),
+        ({"client_key": "key.pem"}, "client_key requires client_cert"),
+        ({"client_key_password": "env:P"}, "client_key_password requires client_cert"),
         ({"client_cert": "c", "client_key_password": "5ecr3t"}, "client_key_password must be a reference"),
         ({"proxy": "proxy.example"}, "proxy must begin with https:// (or http://)"),
-        ({"proxy": "http://u:5ecr3t@proxy"}, "proxy has a user name or password in it"),
+        ({"proxy": "http://u:5ecr3t@proxy"}, "proxy contains a user name or password"),
         ({"proxy": "socks5://proxy"}, "proxy is a SOCKS proxy; only http:// and https:// proxies can be used"),
-        ({"proxy_user": "u", "proxy_password": "env:P"}, "proxy_user and proxy_password are of no use without proxy"),
-        ({"proxy": "none", "proxy_password": "env:P"}, "proxy_user and proxy_password are of no use without proxy"),
-        ({"proxy": "http://p", "proxy_user": "u"}, "proxy_user and proxy_password need each other"),
+        ({"proxy_user": "u", "proxy_password": "env:P"}, "proxy_user and proxy_password require proxy"),
+        ({"proxy": "none", "proxy_password": "env:P"}, "proxy_user and proxy_password require proxy"),
+        ({"proxy": "http://p", "proxy_user": "u"}, "proxy_user and proxy_password must be set together"),
         ({"proxy": "http://p", "proxy_user": "u", "proxy_password": "5ecr3t"}, "proxy_password must be a reference"),
-        ({"proxy": "http://p", "proxy_user": "u:v", "proxy_password": "env:P"}, "proxy_user has a colon"),
+        ({"proxy": "http://p", "proxy_user": "u:v", "proxy_password": "env:P"}, "proxy_user contains a colon"),
         ({"url": "http://127.0.0.1", "proxy": "http://p"}, "proxy would get the keys unencrypted"),
     ],
 )

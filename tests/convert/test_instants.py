@@ -3,7 +3,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from axsync.convert.timestamps import instants, layout_of
+from axsync.convert.timestamps import layout_of, parse_timestamps
 from axsync.schema import dates
 
 FORMS = ("rfc1123", "day", *(f"iso:{s}:{d}:{z}" for s in "TS" for d in (0, 3, 6) for z in ("none", "Z", "+00:00")))
@@ -51,7 +51,7 @@ def texts_of(form: str) -> st.SearchStrategy[str | None]:
 
 def check(array: pa.Array, form: str) -> None:
     """Each text means what `schema.dates` says that it means."""
-    values, exact, null = instants(array, form)
+    values, exact, null = parse_timestamps(array, form)
 
     texts = array.to_pylist()
     expected = [None if text is None else dates.parse(text, form) for text in texts]
@@ -84,7 +84,7 @@ def test_the_ends_of_time_are_dates(form: str, micros: int) -> None:
     """Years 1 and 9999, both sides of 1970, leap days of a century."""
     text = dates.write(micros, form)
 
-    values, exact, _ = instants(pa.array([text]), form)
+    values, exact, _ = parse_timestamps(pa.array([text]), form)
 
     assert exact.tolist() == [True]
     assert dates.write(int(values[0]), form) == text

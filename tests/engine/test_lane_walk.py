@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.engine.lane_walk import Budget, LaneWalk, Stored
-from axsync.engine.offset_paginator import OffsetWalk
-from axsync.engine.paginator import Walk
-from axsync.engine.token_paginator import MarkWalk
+from axsync.engine.offset_paginator import OffsetPaginator
+from axsync.engine.paginator import Paginator
+from axsync.engine.token_paginator import TokenPaginator
 from axsync.errors import LaneError, Unreachable
 from axsync.model import Page, Window
 
@@ -41,15 +41,15 @@ class Server:
             await self.pause()
         finally:
             self.flying -= 1
-        start = int((window.mark or "0").removeprefix("t")) if window.offset == 0 else window.offset
+        start = int((window.token or "0").removeprefix("t")) if window.offset == 0 else window.offset
         start = 0 if self.circle else start
         stop = min(self.size, start + window.limit)
         rows = max(0, stop - start)
-        mark = f"t{stop}" if rows else None
+        token = f"t{stop}" if rows else None
         await self.budget.take(10)
         self.held += 1
         body = ",".join(str(n) for n in range(start, stop)).encode()
-        return Page(window, body, None if self.large and rows else rows, self.size, mark)
+        return Page(window, body, None if self.large and rows else rows, self.size, token)
 
     async def store(self, page: Page) -> Stored:
         await self.store_pause()
@@ -62,7 +62,7 @@ class Server:
         self.held -= 1
         self.budget.give(10)
 
-    def lane(self, walk: Walk, width: int) -> LaneWalk:
+    def lane(self, walk: Paginator, width: int) -> LaneWalk:
         """A walk over this server."""
         return LaneWalk(walk, self.fetch, self.store, self.release, width)
 
@@ -77,9 +77,9 @@ def others() -> set["asyncio.Task[object]"]:
 )
 @settings(max_examples=150)
 def test_every_row_is_stored_once(  # each is a circumstance
-    size: int, limit: int, width: int, marked: bool, large: bool, seed: int
+    size: int, limit: int, width: int, by_token: bool, large: bool, seed: int
 ) -> None:
-    """By offset or by mark, in any order of answers and of storing, with a budget that is tight."""
+    """By offset or by token, in any order of answers and of storing, with a budget that is tight."""
     dice = Random(seed)
 
     async def some_time() -> None:
@@ -88,7 +88,7 @@ def test_every_row_is_stored_once(  # each is a circumstance
 
     async def story() -> tuple[Server, LaneWalk]:
         server = Server(size, large, budget=Budget(20), pause=some_time, store_pause=some_time)
-        lane = server.lane(MarkWalk(limit) if marked else OffsetWalk(limit), width)
+        lane = server.lane(TokenPaginator(limit) if by_token else OffsetPaginator(limit), width)
         await asyncio.wait_for(lane.run(), 3)
         assert not others()
         return server, lane
@@ -100,8 +100,8 @@ def test_every_row_is_stored_once(  # each is a circumstance
     assert server.held == 0
 
 
-@pytest.mark.parametrize("walk", [OffsetWalk(10), MarkWalk(10)], ids=["offset", "mark"])
-async def test_the_next_request_leaves_before_the_page_is_stored(walk: Walk) -> None:
+@pytest.mark.parametrize("walk", [OffsetPaginator(10), TokenPaginator(10)], ids=["offset", "token"])
+async def test_the_next_request_leaves_before_the_page_is_stored(walk: Paginator) -> None:
     """Converting and writing are not in the way of asking."""
     gate = asyncio.Event()
 
@@ -127,7 +127,7 @@ async def test_a_full_budget_stops_the_asking() -> None:
         await gate.wait()
 
     server = Server(1000, budget=Budget(30), store_pause=when_open)
-    task = asyncio.create_task(server.lane(OffsetWalk(10), 4).run())
+    task = asyncio.create_task(server.lane(OffsetPaginator(10), 4).run())
     for _ in range(200):
         await asyncio.sleep(0)
 
@@ -143,7 +143,7 @@ async def test_a_server_that_goes_in_circles_is_left() -> None:
     server = Server(1000, circle=True)
 
     with pytest.raises(LaneError, match="repeats the same page: 3 of 4 pages were known"):
-        await server.lane(OffsetWalk(10), 1).run()
+        await server.lane(OffsetPaginator(10), 1).run()
 
     assert server.held == 0
     assert not others()
@@ -157,7 +157,7 @@ async def test_a_page_that_comes_twice_is_no_circle() -> None:
         stored = await server.store(page)
         return Stored(stored.rows, b"again") if page.window.number in {3, 5, 9} else stored
 
-    lane = LaneWalk(OffsetWalk(10), server.fetch, store, server.release, 2)
+    lane = LaneWalk(OffsetPaginator(10), server.fetch, store, server.release, 2)
     await lane.run()
 
     assert lane.rows == 200
@@ -168,7 +168,7 @@ async def test_a_strict_walk_takes_no_page_twice() -> None:
     server = Server(1000, circle=True)
 
     with pytest.raises(LaneError, match="repeats the same page: 1 of 2 pages were known"):
-        await LaneWalk(OffsetWalk(10), server.fetch, server.store, server.release, 1, strict=True).run()
+        await LaneWalk(OffsetPaginator(10), server.fetch, server.store, server.release, 1, strict=True).run()
 
     assert len(server.asked) <= 3
     assert server.held == 0
@@ -178,7 +178,7 @@ async def test_a_strict_walk_takes_no_page_twice() -> None:
 async def test_a_strict_walk_stores_a_page_before_it_asks_for_the_next() -> None:
     """And still reaches the end."""
     server = Server(45, store_pause=lambda: asyncio.sleep(0.001))
-    await LaneWalk(OffsetWalk(10), server.fetch, server.store, server.release, 1, strict=True).run()
+    await LaneWalk(OffsetPaginator(10), server.fetch, server.store, server.release, 1, strict=True).run()
 
     stored = [what for what in server.happened if what.startswith("stored")]
     assert server.happened == [what for number, after in enumerate(stored) for what in (f"asked {number}", after)]
@@ -203,7 +203,7 @@ async def test_an_error_ends_the_lane(place: str) -> None:
         return await server.store(page)
 
     with pytest.raises(Unreachable) as caught:
-        await LaneWalk(OffsetWalk(10), fetch, store, server.release, 4).run()
+        await LaneWalk(OffsetPaginator(10), fetch, store, server.release, 4).run()
 
     assert caught.value is error
     assert server.held == 0
@@ -216,10 +216,10 @@ async def test_an_endless_listing_ends_the_lane() -> None:
 
     async def fetch(window: Window) -> Page:
         page = await server.fetch(window)
-        return Page(page.window, page.body, page.rows, 20, page.mark)
+        return Page(page.window, page.body, page.rows, 20, page.token)
 
     with pytest.raises(LaneError, match="there is no end"):
-        await LaneWalk(MarkWalk(10), fetch, server.store, server.release, 2).run()
+        await LaneWalk(TokenPaginator(10), fetch, server.store, server.release, 2).run()
 
     assert server.held == 0
     assert not others()
@@ -228,7 +228,7 @@ async def test_an_endless_listing_ends_the_lane() -> None:
 async def test_a_cancelled_lane_leaves_nothing() -> None:
     """Neither tasks nor bytes of the budget."""
     server = Server(10**5, store_pause=lambda: asyncio.sleep(0.001))
-    task = asyncio.create_task(server.lane(OffsetWalk(10), 4).run())
+    task = asyncio.create_task(server.lane(OffsetPaginator(10), 4).run())
     await asyncio.sleep(0.02)
 
     task.cancel()
@@ -244,6 +244,6 @@ async def test_pages_of_one_lane_are_asked_for_at_once() -> None:
     """As many as the lane is wide, once the first has told the total."""
     server = Server(1000, pause=lambda: asyncio.sleep(0.001))
 
-    await server.lane(OffsetWalk(10), 8).run()
+    await server.lane(OffsetPaginator(10), 8).run()
 
     assert server.widest == 8

@@ -5,7 +5,7 @@ from contextlib import aclosing, suppress
 
 import pytest
 
-from axsync.engine.lane_walk import Workers, items_of, together
+from axsync.engine.lane_walk import Workers, gather_all, stream_items
 
 Put = Callable[[int], Awaitable[None]]
 
@@ -22,8 +22,8 @@ async def test_answers_come_in_the_order_of_the_questions() -> None:
         await asyncio.sleep((3 - number) / 1000)
         return number
 
-    assert await together(answer(n) for n in range(3)) == [0, 1, 2]
-    assert await together([]) == []
+    assert await gather_all(answer(n) for n in range(3)) == [0, 1, 2]
+    assert await gather_all([]) == []
 
 
 async def test_the_first_error_ends_the_other_questions() -> None:
@@ -37,7 +37,7 @@ async def test_the_first_error_ends_the_other_questions() -> None:
         return 1
 
     with pytest.raises(ValueError, match="wrong"):
-        await together([stay(), fail(), stay()])
+        await gather_all([stay(), fail(), stay()])
 
     assert not others()
 
@@ -109,7 +109,7 @@ async def test_items_come_as_they_are_made() -> None:
         for number in range(10):
             await put(number)
 
-    async with aclosing(items_of(produce)) as items:
+    async with aclosing(stream_items(produce)) as items:
         assert [item async for item in items] == list(range(10))
     assert not others()
 
@@ -123,7 +123,7 @@ async def test_a_producer_waits_for_its_consumer() -> None:
             made.append(number)
             await put(number)
 
-    async with aclosing(items_of(produce)) as items:
+    async with aclosing(stream_items(produce)) as items:
         await anext(items)
         for _ in range(10):
             await asyncio.sleep(0)
@@ -143,7 +143,7 @@ async def test_who_leaves_early_ends_the_producer() -> None:
             await asyncio.sleep(0)
             ended.append("cleaned up")
 
-    async with aclosing(items_of(produce)) as items:
+    async with aclosing(stream_items(produce)) as items:
         async for _ in items:
             break
 
@@ -163,7 +163,7 @@ async def test_an_error_of_the_producer_reaches_the_consumer(before: int) -> Non
     got: list[int] = []
 
     async def consume() -> None:
-        async with aclosing(items_of(produce)) as items:
+        async with aclosing(stream_items(produce)) as items:
             async for item in items:
                 got.append(item)  # noqa: PERF401  # what came before the error counts
 
@@ -182,7 +182,7 @@ async def test_an_error_of_the_consumer_is_its_own() -> None:
             await put(1)
 
     async def consume() -> None:
-        async with aclosing(items_of(produce)) as items:
+        async with aclosing(stream_items(produce)) as items:
             async for _ in items:
                 raise KeyError
 
@@ -199,7 +199,7 @@ async def test_a_cancelled_consumer_leaves_no_producer() -> None:
         await asyncio.sleep(60)
 
     async def consume() -> None:
-        async with aclosing(items_of(produce)) as items:
+        async with aclosing(stream_items(produce)) as items:
             async for _ in items:
                 pass
 

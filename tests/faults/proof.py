@@ -65,7 +65,7 @@ def _cut(body: bytes, start: int) -> list[bytes]:
 
 
 class Tapped(Emulator):
-    """An emulator that keeps the pages it sent; neither tastes of one row nor listings of ids."""
+    """An emulator that keeps the pages it sent; neither probes of one row nor listings of ids."""
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)

@@ -46,7 +46,7 @@ def test_a_server_with_full_keys_is_read_by_full_keys() -> None:
     """What it was asked for is what it answers with."""
     pinned = settle([HOST, AWS], {HOST.name: ["a"], AWS.name: "eu"})
 
-    assert [(c.name, c.wire) for c in pinned.columns] == [
+    assert [(c.name, c.json_key) for c in pinned.columns] == [
         (ID_FIELD, ID_FIELD),
         ("hostname", HOST.name),
         ("aws__region", AWS.name),
@@ -57,7 +57,7 @@ def test_a_server_with_short_keys_is_read_by_short_keys() -> None:
     """Version 6.1.67 leaves the prefixes out; names and fields are the same as elsewhere."""
     pinned = settle([HOST, AWS], {"hostname": ["a"], "aws.region": "eu"})
 
-    assert {(c.name, c.field, c.wire) for c in pinned.columns} == {
+    assert {(c.name, c.field, c.json_key) for c in pinned.columns} == {
         (ID_FIELD, ID_FIELD, ID_FIELD),
         ("hostname", HOST.name, "hostname"),
         ("aws__region", AWS.name, "aws.region"),
@@ -68,7 +68,7 @@ def test_of_two_fields_with_one_short_key_the_root_has_it() -> None:
     """The other is named in a notice, since its values cannot be told apart."""
     pinned = settle([LABELS, GENERIC_LABELS, HOST], {"labels": ["a"], "hostname": ["b"]})
 
-    assert [c.field for c in pinned.columns if c.wire == "labels"] == ["labels"]
+    assert [c.field for c in pinned.columns if c.json_key == "labels"] == ["labels"]
     assert any("specific_data.data.labels has the same short name" in notice for notice in pinned.notices)
 
 
@@ -115,7 +115,7 @@ def test_a_first_page_that_cannot_be_split_settles_nothing(body: bytes) -> None:
 
     pinned = pin(GENERATIONS["v2"], select_fields([HOST], "full"), page, earlier=None, max_columns=10)
 
-    assert [c.wire for c in pinned.columns] == [ID_FIELD, HOST.name]
+    assert [c.json_key for c in pinned.columns] == [ID_FIELD, HOST.name]
 
 
 def test_the_manifest_describes_the_columns() -> None:

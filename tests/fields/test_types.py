@@ -84,9 +84,9 @@ def test_columns_follow_the_order_of_their_fields() -> None:
     """And know under which key this server serves them."""
     fields = [Field("specific_data.data.b", Atom("text")), Field("labels", Many(Atom("text")))]
 
-    columns = make_columns(fields, wire={"specific_data.data.b": "b"})
+    columns = make_columns(fields, json_keys={"specific_data.data.b": "b"})
 
-    assert [(c.name, c.wire) for c in columns] == [("b", "b"), ("labels", "labels")]
+    assert [(c.name, c.json_key) for c in columns] == [("b", "b"), ("labels", "labels")]
 
 
 def test_only_columns_with_dates_have_a_form() -> None:

@@ -194,7 +194,7 @@ async def test_a_proxy_is_gone_through(lab: Lab, start: Start, ca_file: str, own
             found = await checked(lab, place)
 
     assert [step.ok for step in found.steps[:6]] == [None, True, True, True, True, True]
-    assert step_of(found, "proxy").text == f"{proxy.url.partition('://')[2]} (proxy) lets through"
+    assert step_of(found, "proxy").text == f"{proxy.url.partition('://')[2]} (proxy) opened a tunnel"
     assert check_exit_code([found]) == 0
 
 

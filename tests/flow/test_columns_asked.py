@@ -371,7 +371,7 @@ async def test_a_table_of_a_day_of_history_asks_for_its_type(lab: Lab, start: St
     [
         (
             {"users": EntitySettings(type="devices")},
-            r"^\[entities\.users\]: 'users' is an entity type itself, so a table for 'devices' needs another name$",
+            r"^\[entities\.users\]: 'users' is itself an entity type; give the table for 'devices' another name$",
         ),
         (
             {"servers": EntitySettings(type="devcies")},

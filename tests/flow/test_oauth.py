@@ -241,7 +241,7 @@ def test_a_token_is_read_as_it_comes(body: dict[str, object], token: str, second
 )
 def test_what_is_no_token_is_not_repeated(body: bytes) -> None:
     """Nor sent: it could break out of its header."""
-    with pytest.raises(BadAnswer, match=r"^acme answered 200 with something that is no token$") as caught:
+    with pytest.raises(BadAnswer, match=r"^acme answered 200 without a valid token$") as caught:
         read_token(Reply(200, {}, body), "acme")
 
     assert "5ecr3t" not in repr(caught.value.__dict__)

@@ -22,7 +22,7 @@ def row(planned: Plan, entity: str, instance: str = "prod") -> PlanRow:
 
 
 async def test_a_first_run_is_planned_by_counts(lab: Lab, start: Start) -> None:
-    """No page is asked for but the taste of one row that every command takes; not even the lake is made."""
+    """No page is asked for but the probe of one row that every command takes; not even the lake is made."""
     emulator = await start()
     planned = await plan(lab.settings(lab.instance(emulator), types=FEW))
 

@@ -142,7 +142,7 @@ async def test_token_walks_go_side_by_side(lab: Lab, start: Start) -> None:
 
 
 async def test_waiting_lanes_leave_no_crowd(lab: Lab, start: Start) -> None:
-    """A frontier stays small: no more requests under way than allowed, however many pages are left."""
+    """No more requests in flight than allowed, however many pages are left."""
     emulator = await start(sizes={"devices": 1000}, latency_ms=5.0)
     await lab.run(lab.settings(lab.instance(emulator, page_size=10, in_flight=3)))
 

@@ -109,8 +109,8 @@ async def test_the_environment_names_the_proxy_and_the_proxy_resolves_the_host(
 REFUSALS = {
     "not this user": ("https://acme.example", "Basic else", "", ProxyRefused, "does not accept its user and password"),
     "not this user, http": ("http://acme.example", "Basic else", "", ProxyRefused, "does not accept its user and pass"),
-    "a rule": ("https://acme.example", None, "403 Forbidden", Unreachable, "answered 403 to the wish to reach acme."),
-    "a host that is down": ("https://acme.example", None, "502 Bad", Unreachable, "answered 502 to the wish to reach"),
+    "a rule": ("https://acme.example", None, "403 Forbidden", Unreachable, "returned 403 to CONNECT acme."),
+    "a host that is down": ("https://acme.example", None, "502 Bad", Unreachable, "returned 502 to CONNECT"),
 }
 
 

@@ -164,8 +164,8 @@ async def test_nothing_but_the_listings_is_asked(lab: Lab, start: Start, profile
     await lab.run(lab.settings(lab.instance(emulator), entities=("system_adapters", "system_users")))
 
     assert not [seen for seen in emulator.log if seen.path.endswith(("/fields", "/count"))]
-    taste = [seen for seen in emulator.log if seen.path.endswith("/devices")]
-    assert len(taste) == 1  # by which a server is probed
+    probes = [seen for seen in emulator.log if seen.path.endswith("/devices")]
+    assert len(probes) == 1  # by which a server is probed
     assert not [seen for seen in emulator.log if "system_" in seen.path]
     assert len(asked(emulator, "adapters")) == 1
     assert lab.lane("system_adapters")["requests"] == 1

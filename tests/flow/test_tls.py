@@ -163,16 +163,16 @@ async def test_plain_http_where_tls_was_meant_is_named(lab: Lab, start: Start) -
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"ca_file": "junk"}, "instance prod: ca_file holds no certificate in PEM form"),
-        ({"client_cert": "junk"}, "instance prod: client_cert cannot be used as certificate and key in PEM form"),
-        ({"client_cert": "cert", "client_key": "other"}, "instance prod: client_key does not belong to client_cert"),
+        ({"ca_file": "junk"}, "instance prod: ca_file contains no certificate in PEM form"),
+        ({"client_cert": "junk"}, "instance prod: client_cert cannot be read as a PEM certificate and key"),
+        ({"client_cert": "cert", "client_key": "other"}, "instance prod: client_key does not match client_cert"),
         (
             {"client_cert": "cert", "client_key": "locked"},
-            "instance prod: client_key is encrypted; client_key_password says where its password is kept",
+            "instance prod: client_key is encrypted; set client_key_password to a reference to its password",
         ),
         (
             {"client_cert": "cert", "client_key": "locked", "client_key_password": "wrong"},
-            "instance prod: client_cert and client_key cannot be used as certificate and key in PEM form with this cli",
+            "instance prod: client_cert and client_key cannot be read as a PEM certificate and key with this cli",
         ),
     ],
 )
@@ -212,7 +212,7 @@ async def test_a_client_key_that_others_can_read_is_told(lab: Lab, start: Start,
         ran = await lab.run(lab.settings(place, entities=("users",)))
 
     assert [n.text for n in ran.of(Notice)] == [
-        f"instance prod: the file {mine!r} can be read by others; chmod 600 keeps it to you"
+        f"instance prod: the file {mine!r} is readable by other users; run chmod 600 on it"
     ]
 
 

@@ -269,5 +269,5 @@ def test_what_is_refused_leaves_the_selection() -> None:
 def test_a_table_that_is_called_like_another_type_is_refused() -> None:
     """One that is called like nothing else is not."""
     refuse_misnamed({"servers": "devices"}, ["devices", "users"])
-    with pytest.raises(ConfigError, match=r"^\[entities\.users\]: 'users' is an entity type itself"):
+    with pytest.raises(ConfigError, match=r"^\[entities\.users\]: 'users' is itself an entity type"):
         refuse_misnamed({"users": "devices"}, ["devices", "users"])

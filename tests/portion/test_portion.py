@@ -40,10 +40,10 @@ def test_pages_that_were_asked_together_halve_it_once() -> None:
 def test_a_page_that_is_too_large_by_now_is_given_back_sooner() -> None:
     """Two failures for the first, one for those that were asked beside it."""
     portion = PageSizer(2000)
-    assert portion.patience(2000) == 2
+    assert portion.max_attempts(2000) == 2
 
     portion.failed(2000)
-    assert (portion.patience(2000), portion.patience(1000)) == (1, 2)
+    assert (portion.max_attempts(2000), portion.max_attempts(1000)) == (1, 2)
 
 
 def test_slow_and_large_pages_halve_it() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.convert import Converted, Converter
-from axsync.convert.converter import Mixed
+from axsync.convert.converter import CleanedPage
 from axsync.convert.restore import describe, restore
 from axsync.schema.fields import Column
 from tests.convert.pages import AlwaysCleaned, Key, NeverFast, convert, page
@@ -21,8 +21,8 @@ Lane: TypeAlias = tuple[tuple[Column, ...], list[bytes]]
 class RecordByRecord(NeverFast):
     """Neither at once nor by types alone: each record is tested by all rules."""
 
-    def _mixed(self, raws: list[bytes], page: int, is_good: Callable[[bytes], bool]) -> Mixed | None:
-        return None if is_good == self._rules.reads else super()._mixed(raws, page, is_good)
+    def _clean_bad(self, raws: list[bytes], page: int, is_good: Callable[[bytes], bool]) -> CleanedPage | None:
+        return None if is_good == self._rules.reads else super()._clean_bad(raws, page, is_good)
 
 
 WAYS: tuple[type[Converter], ...] = (Converter, NeverFast, RecordByRecord, AlwaysCleaned)

@@ -72,7 +72,7 @@ async def test_a_secret_that_was_typed_is_not_kept(tmp_path: Path, name: str) ->
 CRASH = """
 import sys, traceback
 from axsync.cli import lazily, main
-from axsync.transport import {place}
+from axsync.client import {place}
 
 def break_down(*args, **named):
     raise ZeroDivisionError("a bug near {word}")
@@ -90,7 +90,8 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize(
-    ("place", "name", "word"), [("client", "judge", "here"), ("wire", "Reply", "here"), ("client", "judge", MARKS.key)]
+    ("place", "name", "word"),
+    [("transport", "judge", "here"), ("session", "Reply", "here"), ("transport", "judge", MARKS.key)],
 )
 async def test_a_bug_is_told_without_the_secret(tmp_path: Path, start: Start, place: str, name: str, word: str) -> None:
     """With -v there is a traceback, without the secret even if the bug says it; no frame has it among its variables."""

@@ -34,7 +34,7 @@ def wire_type(kind: Kind) -> pa.DataType:
 def read(columns: Sequence[Column], clean: Sequence[bytes]) -> list[dict[str, Any]]:
     """What pyarrow makes of clean records: rows by wire keys."""
     body = b'{"assets":[' + b",".join(clean) + b"]}"
-    record = pa.struct([pa.field(column.wire, wire_type(canonical(column.kind))) for column in columns])
+    record = pa.struct([pa.field(column.json_key, wire_type(canonical(column.kind))) for column in columns])
     table = pj.read_json(
         pa.BufferReader(body),
         read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 16),
@@ -55,7 +55,7 @@ def table(columns: Sequence[Column], clean: Sequence[bytes], rescued: Sequence[s
     rows = read(columns, clean)
     schema = arrow_schema(columns)
     arrays = [
-        pa.array([_typed(row[c.wire], canonical(c.kind)) for row in rows], schema.field(place).type)
+        pa.array([_typed(row[c.json_key], canonical(c.kind)) for row in rows], schema.field(place).type)
         for place, c in enumerate(columns)
     ]
     empty = [pa.nulls(len(rows), schema.field(place).type) for place in (-3, -2)]

@@ -206,10 +206,10 @@ _IDS = st.sampled_from(["0f3c9a5be1d24477a6c0b1e2d3f4a5b6"] * 60 + ["", "\ud800"
 @st.composite
 def records(draw: st.DrawFn, of: Sequence[Column], drift: int) -> bytes:
     """A record for these columns, keys spelled one way or another, with strays."""
-    pairs = [(next(c.wire for c in of if c.field == ID_FIELD), quoted(draw(_IDS)))]
+    pairs = [(next(c.json_key for c in of if c.field == ID_FIELD), quoted(draw(_IDS)))]
     for column in of:
         if column.field not in (ID_FIELD, OVERFLOW) and draw(st.integers(0, 4)):
-            key = draw(st.sampled_from(spellings(column))) if draw(st.integers(1, 100)) <= drift else column.wire
+            key = draw(st.sampled_from(spellings(column))) if draw(st.integers(1, 100)) <= drift else column.json_key
             pairs.append((key, draw(fitting(column.kind, drift))))
     if draw(st.integers(1, 100)) <= drift:
         pairs += draw(st.lists(st.tuples(KEYS, VALUES), max_size=2))

@@ -66,7 +66,7 @@ def test_columns_come_back(kind: Kind) -> None:
 def test_a_type_that_is_not_ours_is_unknown(text: str) -> None:
     """Foreign types are told apart, not misread."""
     assert kinds.from_type(text) is None
-    with pytest.raises(ValueError, match="type that is not known"):
+    with pytest.raises(ValueError, match="has an unknown type"):
         columns_of({"columns": {"c": {"field": "F", "type": text}}})
 
 

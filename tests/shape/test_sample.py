@@ -10,7 +10,7 @@ from axsync.convert.inference import resolve
 from axsync.convert.restore import describe, restore
 from axsync.model import ID_FIELD
 from axsync.schema import kinds
-from axsync.schema.fields import Atom, Column, Group, Kind, Many, Wrapped, contains, group, kept, type_text
+from axsync.schema.fields import Atom, Column, Group, Kind, Many, Wrapped, contains, drop_forms, group, type_text
 from tests.shape.lake import oracle, same, table
 from tests.shape.served import VALUES, examples
 
@@ -110,7 +110,7 @@ def test_the_most_frequent_form_is_the_columns() -> None:
 )
 def test_dates_are_guessed_when_asked(field: str, values: tuple[object, ...], kind: Kind) -> None:
     """By what is served, else by the name."""
-    assert kept(settled(TEXT, *values, field=field, guess=True)[0]) == kind
+    assert drop_forms(settled(TEXT, *values, field=field, guess=True)[0]) == kind
     if all(isinstance(value, str | None) for value in values):
         assert settled(TEXT, *values, field=field)[0] == TEXT
 

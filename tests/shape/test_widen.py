@@ -1,7 +1,7 @@
 import pytest
 
 from axsync.schema.fields import Atom, Group, Kind, Many, Member, Wrapped, group
-from axsync.schema.widen import MAX_MEMBERS, widen
+from axsync.schema.kinds import MAX_MEMBERS, widen
 
 TEXT, INTEGER, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")
 

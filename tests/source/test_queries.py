@@ -6,9 +6,8 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from axsync.api import GENERATIONS, SavedQuery
-from axsync.client.context import RequestContext
 from axsync.client.saved_queries import MOST_PAGES, EndlessList, QueryMissing, choose_query, list_queries
-from axsync.client.transport import Transport
+from axsync.client.transport import RequestContext, Transport
 from axsync.model import Generation, Reply, Request
 from tests.api.asked import reply
 

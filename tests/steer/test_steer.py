@@ -57,7 +57,7 @@ def test_the_limits_are_never_left(
         assert 1 <= story.steer.limit <= in_flight
         assert 0 < story.steer.rate(story.now) <= rate
         assert story.steer.ready_at(story.now) <= story.now + 0.05
-        assert story.steer.flying == len(story.flying)
+        assert story.steer.in_flight == len(story.flying)
 
 
 def test_it_starts_low_and_every_good_answer_adds_one() -> None:
@@ -94,7 +94,7 @@ def test_bad_news_of_the_next_round_trip_count_again() -> None:
         story.answer("good")
     for _ in range(12):
         story.flying.clear()
-        story.steer.flying = 0
+        story.steer.in_flight = 0
         story.send()
         story.answer("failed")
         limits.append(story.steer.limit)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from axsync.client.proxy import find_proxy, spared
+from axsync.client.proxy import bypasses_proxy, find_proxy
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, InstanceSettings
 
@@ -75,7 +75,7 @@ def test_user_and_password_of_a_variable_are_kept_apart() -> None:
     assert (proxy.url, proxy.user) == (PROXY, "us@er")
     assert proxy.authorization() == "Basic dXNAZXI6cDphL3Nz"
     assert "p:a/ss" not in f"{proxy} {proxy!r}"
-    assert proxy.hush("x p:a/ss dXNAZXI6cDphL3Nz y") == "x *** *** y"
+    assert proxy.redact("x p:a/ss dXNAZXI6cDphL3Nz y") == "x *** *** y"
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_a_variable_that_names_no_proxy_is_an_error_that_repeats_nothing(value: 
 )
 def test_no_proxy_names_who_is_spared(listed: str, host: str, port: int, expected: bool) -> None:
     """Names with all below them, addresses, networks; each with a port or without; or everybody."""
-    assert spared(host, port, {"NO_PROXY": listed}) is expected
+    assert bypasses_proxy(host, port, {"NO_PROXY": listed}) is expected

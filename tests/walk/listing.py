@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from axsync.engine.paginator import Walk
+from axsync.engine.paginator import Paginator
 from axsync.model import Page, Window
 
 Total: TypeAlias = Callable[[int], int | None]
@@ -51,9 +51,9 @@ class Listing:
 
 @dataclass(slots=True)
 class Chain:
-    """The same rows by token or cursor, and by offset for a window that has no mark.
+    """The same rows by token or cursor, and by offset for a window that has no token.
 
-    `cursor` keeps one name for all pages; `lost` is the answer whose mark is left out; `named_once` names the cursor
+    `cursor` keeps one name for all pages; `lost` is the answer whose token is left out; `named_once` names the cursor
     in the first answer only.
     """
 
@@ -61,27 +61,27 @@ class Chain:
     cursor: bool = False
     lost: int | None = None
     named_once: bool = False
-    marked: int = 0  # windows that came with a mark, or first
+    chained: int = 0  # windows that came with a token, or first
     _at: int = 0
 
     def answer(self, window: Window) -> Page:
-        """The page at this window's mark, else at its offset."""
+        """The page at this window's token, else at its offset."""
         place, asked = self._place(window), self.listing.answers
         rows, total = self.listing.answer(place, window.limit)
         self._at = place + rows
-        mark = None if asked == self.lost or (self.named_once and asked) or not rows else self._mark()
-        return Page(window, b"", rows, total, mark)
+        token = None if asked == self.lost or (self.named_once and asked) or not rows else self._token()
+        return Page(window, b"", rows, total, token)
 
-    def _mark(self) -> str:
+    def _token(self) -> str:
         return "the cursor" if self.cursor else f"token {self._at}"
 
     def _place(self, window: Window) -> int:
-        if window.mark is None and window.number:
+        if window.token is None and window.number:
             return window.offset
-        self.marked += 1
-        if not window.mark:
+        self.chained += 1
+        if not window.token:
             return 0
-        return self._at if self.cursor else int(window.mark.removeprefix("token "))
+        return self._at if self.cursor else int(window.token.removeprefix("token "))
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Traveller:
     _flying: list[Window] = field(default_factory=list)
     _uncounted: list[tuple[Window, int]] = field(default_factory=list)
 
-    def go(self, walk: Walk, answer: Callable[[Window], Page]) -> Journey:
+    def go(self, walk: Paginator, answer: Callable[[Window], Page]) -> Journey:
         """Walk to the end; an answer must tell its rows."""
         journey = Journey()
         while not walk.done:
@@ -116,14 +116,14 @@ class Traveller:
             self._step(walk, answer)
         return journey
 
-    def _step(self, walk: Walk, answer: Callable[[Window], Page]) -> None:
+    def _step(self, walk: Paginator, answer: Callable[[Window], Page]) -> None:
         if self._uncounted and (not self._flying or self.chance.random() < 0.3):
             walk.counted(*self._uncounted.pop(self.chance.randrange(len(self._uncounted))))
             return
         page = answer(self._flying.pop(self.chance.randrange(len(self._flying))))
         # Only a page with many bytes is counted late, so an empty one never is.
         if page.rows and self.chance.random() < self.late:
-            walk.answered(Page(page.window, b"", None, page.total, page.mark))
+            walk.answered(Page(page.window, b"", None, page.total, page.token))
             self._uncounted.append((page.window, page.rows))
         else:
             walk.answered(page)

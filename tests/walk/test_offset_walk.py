@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.engine.offset_paginator import SPARE_PAGES, OffsetWalk
+from axsync.engine.offset_paginator import SPARE_PAGES, OffsetPaginator
 from axsync.errors import LaneError
 from axsync.model import Page, Window
 from tests.walk.listing import Journey, Listing, Total, Traveller, by_offset
@@ -48,7 +48,7 @@ def test_a_good_server_is_asked_once_per_page_and_once_more_after_a_full_one(
     """Each row comes exactly once; only where the last page was full, one more request confirms the end."""
     listing = Listing(size, always(size), Random(seed))
 
-    journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
+    journey = Traveller(Random(seed), width).go(OffsetPaginator(limit), by_offset(listing))
 
     confirmation = 1 if size % limit == 0 else 0
     assert [w.offset for w in journey.asked] == [limit * n for n in range(pages(size, limit) + confirmation)]
@@ -63,7 +63,7 @@ def test_a_bad_server_that_tells_the_right_total_is_read_whole(  # noqa: PLR0913
     """Short, long, clamped pages and pages once empty cost one request per fault, and no row."""
     listing = Listing(size, always(size), Random(seed), clamp, short, longer, blank)
 
-    journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
+    journey = Traveller(Random(seed), width).go(OffsetPaginator(limit), by_offset(listing))
 
     assert listing.served == set(range(size))
     assert len(journey.asked) <= pages(size, limit) + listing.misses + 1
@@ -71,7 +71,7 @@ def test_a_bad_server_that_tells_the_right_total_is_read_whole(  # noqa: PLR0913
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, large_totals(), CHANCES, CHANCES, CHANCES, st.none() | st.integers(1, 12))
 @settings(max_examples=400)
-def test_a_total_that_is_too_large_costs_no_more_than_two_frontiers(  # noqa: PLR0913, PLR0917  # each is a vice
+def test_a_total_that_is_too_large_costs_no_more_than_two_widths(  # noqa: PLR0913, PLR0917  # each is a vice
     size: int,
     limit: int,
     width: int,
@@ -85,7 +85,7 @@ def test_a_total_that_is_too_large_costs_no_more_than_two_frontiers(  # noqa: PL
     """Rows that do not exist are asked for twice and never again, however many are announced."""
     listing = Listing(size, total(size), Random(seed), clamp, short, longer, blank)
 
-    journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
+    journey = Traveller(Random(seed), width).go(OffsetPaginator(limit), by_offset(listing))
 
     assert listing.served == set(range(size))
     assert len(journey.asked) <= pages(size, limit) + listing.misses + 2 * width + 5
@@ -100,7 +100,7 @@ def test_a_total_that_is_too_small_ends_no_walk_while_pages_are_full(
     total = max(int(size * share), (size - SPARE_PAGES * limit) // 2 + 1)
     listing = Listing(size, always(min(size, total)), Random(seed), longer=longer)
 
-    journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
+    journey = Traveller(Random(seed), width).go(OffsetPaginator(limit), by_offset(listing))
 
     assert listing.served == set(range(size))
     assert len(journey.asked) <= pages(size, limit) + 1
@@ -114,7 +114,7 @@ def test_a_server_without_totals_is_read_page_by_page_to_an_empty_one(
     """Without a total the walk goes on from the rows so far, one window at a time, until nothing comes."""
     listing = Listing(size, always(None), Random(seed), clamp, short)
 
-    journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
+    journey = Traveller(Random(seed), width).go(OffsetPaginator(limit), by_offset(listing))
 
     assert listing.served == set(range(size))
     assert len(journey.asked) <= pages(size, limit) + listing.misses + 1
@@ -127,7 +127,7 @@ def test_totals_that_jump_about_lose_no_row(size: int, limit: int, width: int, s
     """Whatever the answers say one after another, full pages are followed by the next ones."""
     listing = Listing(size, lambda answer: dice.randrange(2 * size + 1) if answer else size, Random(seed))
 
-    journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
+    journey = Traveller(Random(seed), width).go(OffsetPaginator(limit), by_offset(listing))
 
     assert listing.served == set(range(size))
     assert len(journey.asked) <= pages(size, limit) + 2 * width + 5
@@ -135,14 +135,14 @@ def test_totals_that_jump_about_lose_no_row(size: int, limit: int, width: int, s
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, CHANCES, st.none() | large_totals())
 @settings(max_examples=200)
-def test_the_frontier_is_never_wider_than_allowed(
+def test_no_more_is_in_flight_than_allowed(
     size: int, limit: int, width: int, seed: int, short: float, wrong: Callable[[int], Total] | None
 ) -> None:
     """No more windows are on their way than there is room for, and their numbers count up from 0."""
     total = wrong(size) if wrong else always(size)
     listing = Listing(size, total, Random(seed), short=short, blank=short)
 
-    journey = Traveller(Random(seed), width).go(OffsetWalk(limit), by_offset(listing))
+    journey = Traveller(Random(seed), width).go(OffsetPaginator(limit), by_offset(listing))
 
     assert journey.widest <= width
     assert [w.number for w in journey.asked] == list(range(len(journey.asked)))
@@ -156,7 +156,7 @@ def test_a_limited_walk_asks_for_exactly_so_many_rows(
     """`most` cuts the set; nothing behind it is asked for, everything before it comes."""
     listing = Listing(size, always(size), Random(seed), short=short, blank=short)
 
-    journey = Traveller(Random(seed), width).go(OffsetWalk(limit, most=most), by_offset(listing))
+    journey = Traveller(Random(seed), width).go(OffsetPaginator(limit, most=most), by_offset(listing))
 
     assert listing.served == set(range(min(size, most)))
     assert all(w.offset + w.limit <= max(most, 1) for w in journey.asked)
@@ -166,14 +166,14 @@ def test_a_limit_that_a_page_meets_exactly_needs_no_confirmation() -> None:
     """Ten rows wanted in pages of five are two requests, though the set goes on."""
     listing = Listing(100, always(100), Random(0))
 
-    journey = Traveller(Random(0), 4).go(OffsetWalk(5, most=10), by_offset(listing))
+    journey = Traveller(Random(0), 4).go(OffsetPaginator(5, most=10), by_offset(listing))
 
     assert [(w.offset, w.limit) for w in journey.asked] == [(0, 5), (5, 5)]
 
 
 def test_the_first_window_goes_alone() -> None:
     """Until the first answer there is no total, and nothing else is due."""
-    walk = OffsetWalk(10)
+    walk = OffsetPaginator(10)
 
     due = walk.due(8)
 
@@ -183,7 +183,7 @@ def test_the_first_window_goes_alone() -> None:
 
 def test_the_next_windows_leave_before_the_first_page_is_counted() -> None:
     """The total alone makes them due; rows may be counted later."""
-    walk = OffsetWalk(10)
+    walk = OffsetPaginator(10)
     walk.answered(replace(page(walk.due(1)[0], 0, 35), rows=None))
 
     due = walk.due(8)
@@ -193,7 +193,7 @@ def test_the_next_windows_leave_before_the_first_page_is_counted() -> None:
 
 def test_a_short_page_in_the_middle_is_completed_before_the_walk_goes_on() -> None:
     """The gap comes first, exactly as wide as it is."""
-    walk = OffsetWalk(10)
+    walk = OffsetPaginator(10)
     walk.answered(page(walk.due(1)[0], 4, 50))
 
     due = walk.due(2)
@@ -203,7 +203,7 @@ def test_a_short_page_in_the_middle_is_completed_before_the_walk_goes_on() -> No
 
 def test_a_window_that_stays_empty_is_asked_twice_only() -> None:
     """After the second empty answer its offset is taken for the end."""
-    walk = OffsetWalk(10)
+    walk = OffsetPaginator(10)
     walk.answered(page(walk.due(1)[0], 10, 50))
 
     offsets = []
@@ -218,7 +218,7 @@ def test_a_window_that_stays_empty_is_asked_twice_only() -> None:
 
 def test_a_set_that_grew_behind_a_full_last_page_is_read_on() -> None:
     """Rows in the confirming answer are the beginning of what came in the meantime."""
-    walk = OffsetWalk(10)
+    walk = OffsetPaginator(10)
     walk.answered(page(walk.due(1)[0], 10, 10))
     walk.answered(page(walk.due(1)[0], 3, 13))
 
@@ -228,7 +228,7 @@ def test_a_set_that_grew_behind_a_full_last_page_is_read_on() -> None:
 
 def test_an_answer_that_is_counted_twice_counts_once() -> None:
     """A window that is no longer open changes nothing."""
-    walk = OffsetWalk(10)
+    walk = OffsetPaginator(10)
     (window,) = walk.due(1)
     walk.answered(page(window, 5, 5))
 
@@ -245,7 +245,7 @@ def test_an_endless_listing_is_stopped(announced: int, limit: int, width: int, s
     bound = pages(2 * announced, limit) + SPARE_PAGES + 1
 
     with pytest.raises(LaneError, match=f"announced {announced} rows"):
-        Traveller(Random(seed), width, patience=bound + 1).go(OffsetWalk(limit), by_offset(listing))
+        Traveller(Random(seed), width, patience=bound + 1).go(OffsetPaginator(limit), by_offset(listing))
 
 
 @given(LIMITS, WIDTHS, SEEDS)
@@ -255,12 +255,12 @@ def test_a_total_that_runs_ahead_for_ever_is_stopped(limit: int, width: int, see
     listing = Listing(10**6, lambda answer: 2 * limit * (answer + 1), Random(seed))
 
     with pytest.raises(LaneError, match="there is no end"):
-        Traveller(Random(seed), width, patience=200).go(OffsetWalk(limit), by_offset(listing))
+        Traveller(Random(seed), width, patience=200).go(OffsetPaginator(limit), by_offset(listing))
 
 
 def test_the_rest_of_a_walk_begins_where_it_is_told() -> None:
     """`after` covers the rows that are here and goes on with page numbers of its own."""
-    walk = OffsetWalk.after(25, total=47, limit=10, asked=3)
+    walk = OffsetPaginator.after(25, total=47, limit=10, asked=3)
 
     due = walk.due(8)
 
@@ -269,7 +269,7 @@ def test_the_rest_of_a_walk_begins_where_it_is_told() -> None:
 
 def test_nothing_is_due_without_room() -> None:
     """No room, no window; the walk is not done for that."""
-    walk = OffsetWalk(10)
+    walk = OffsetPaginator(10)
 
     due = walk.due(0)
 
@@ -279,6 +279,6 @@ def test_nothing_is_due_without_room() -> None:
 
 def test_a_journey_over_nothing_is_one_request() -> None:
     """An empty type is known after its first page."""
-    journey: Journey = Traveller(Random(0), 4).go(OffsetWalk(10), by_offset(Listing(0, always(0), Random(0))))
+    journey: Journey = Traveller(Random(0), 4).go(OffsetPaginator(10), by_offset(Listing(0, always(0), Random(0))))
 
     assert len(journey.asked) == 1

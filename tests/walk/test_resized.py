@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.engine.offset_paginator import OffsetWalk
-from axsync.engine.paginator import Walk
-from axsync.engine.token_paginator import MarkWalk
+from axsync.engine.offset_paginator import OffsetPaginator
+from axsync.engine.paginator import Paginator
+from axsync.engine.token_paginator import TokenPaginator
 from axsync.model import Page, Window
 
 TOTAL = 97
@@ -15,15 +15,15 @@ TOTAL = 97
 
 @dataclass(slots=True)
 class Server:
-    """Serves at most `bearable` rows per page and gives larger windows back; a mark only fits its own limit."""
+    """Serves at most `bearable` rows per page and gives larger windows back; a token only fits its own limit."""
 
     bearable: int
     chance: Random
     limits: list[int]  # what the walk is told, one after the other
     rows: list[int] = field(default_factory=list)
-    mixed: list[Window] = field(default_factory=list)  # marks that came back with another limit
+    mixed: list[Window] = field(default_factory=list)  # tokens that came back with another limit
 
-    def walk_through(self, walk: Walk, width: int) -> None:
+    def walk_through(self, walk: Paginator, width: int) -> None:
         """Until it is done; answers come in any order, and some rows are counted late."""
         flying, uncounted = list[Window](), list[tuple[Window, int]]()
         for _ in range(3000):
@@ -39,26 +39,26 @@ class Server:
             self._answer(walk, flying.pop(self.chance.randrange(len(flying))), uncounted)
         pytest.fail("there is no end")
 
-    def _answer(self, walk: Walk, window: Window, uncounted: list[tuple[Window, int]]) -> None:
+    def _answer(self, walk: Paginator, window: Window, uncounted: list[tuple[Window, int]]) -> None:
         if window.limit > self.bearable:
             walk.resize(max(1, min(window.limit // 2, walk_limit(walk))))
             walk.given_back(window)
             return
         start, known = window.offset, window.limit
-        if window.mark:
-            start, known = map(int, window.mark.split("/"))
+        if window.token:
+            start, known = map(int, window.token.split("/"))
         if known != window.limit:
             self.mixed.append(window)
         rows = list(range(start, min(start + window.limit, TOTAL)))
         self.rows += rows
         late = bool(rows) and self.chance.random() < 0.5
-        mark = f"{start + len(rows)}/{window.limit}" if rows else None
-        walk.answered(Page(window, b"", None if late else len(rows), TOTAL, mark))
+        token = f"{start + len(rows)}/{window.limit}" if rows else None
+        walk.answered(Page(window, b"", None if late else len(rows), TOTAL, token))
         if late:
             uncounted.append((window, len(rows)))
 
 
-def walk_limit(walk: Walk) -> int:
+def walk_limit(walk: Paginator) -> int:
     limit: int = walk.limit  # type: ignore[attr-defined]  # both walks have one
     return limit
 
@@ -74,17 +74,17 @@ def walk_limit(walk: Walk) -> int:
 def test_every_row_comes_once_by_offset(limit: int, bearable: int, limits: list[int], width: int, seed: int) -> None:
     """Whatever the limit becomes, and whichever windows are given back."""
     server = Server(bearable, Random(seed), limits)
-    server.walk_through(OffsetWalk(limit), width)
+    server.walk_through(OffsetPaginator(limit), width)
 
     assert sorted(server.rows) == list(range(TOTAL))
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.lists(st.integers(1, 64), max_size=6), st.integers(0, 2**32 - 1))
 @settings(max_examples=300)
-def test_every_row_comes_once_by_mark(limit: int, bearable: int, limits: list[int], seed: int) -> None:
-    """And no mark is ever sent with another limit than the one that it came with."""
+def test_every_row_comes_once_by_token(limit: int, bearable: int, limits: list[int], seed: int) -> None:
+    """And no token is ever sent with another limit than the one that it came with."""
     server = Server(bearable, Random(seed), limits)
-    server.walk_through(MarkWalk(limit), 4)
+    server.walk_through(TokenPaginator(limit), 4)
 
     assert sorted(server.rows) == list(range(TOTAL))
     assert server.mixed == []
@@ -92,7 +92,7 @@ def test_every_row_comes_once_by_mark(limit: int, bearable: int, limits: list[in
 
 def test_a_window_given_back_is_asked_in_pieces() -> None:
     """The gap that it leaves comes before the head."""
-    walk = OffsetWalk(20)
+    walk = OffsetPaginator(20)
     first = walk.due(3)[0]
     walk.answered(Page(first, b"", 20, 100, None))
     second, third = walk.due(2)
@@ -104,19 +104,19 @@ def test_a_window_given_back_is_asked_in_pieces() -> None:
 
 
 def test_the_first_window_given_back_is_asked_anew() -> None:
-    """By offset and by mark alike: nothing is known yet, so nothing can be mixed."""
-    for walk in (OffsetWalk(20), MarkWalk(20), MarkWalk(20, "")):
+    """By offset and by token alike: nothing is known yet, so nothing can be mixed."""
+    for walk in (OffsetPaginator(20), TokenPaginator(20), TokenPaginator(20, "")):
         first = walk.due(1)[0]
         walk.resize(10)
         walk.given_back(first)
 
         (again,) = walk.due(4)
-        assert (again.offset, again.limit, again.mark, again.number) == (0, 10, first.mark, 1)
+        assert (again.offset, again.limit, again.token, again.number) == (0, 10, first.token, 1)
 
 
 def test_a_chain_whose_window_is_given_back_goes_on_by_offset() -> None:
     """From the rows so far, once they are counted."""
-    walk = MarkWalk(20)
+    walk = TokenPaginator(20)
     (first,) = walk.due(4)
     walk.answered(Page(first, b"", None, 100, "next"))
     (second,) = walk.due(4)
@@ -125,12 +125,12 @@ def test_a_chain_whose_window_is_given_back_goes_on_by_offset() -> None:
     assert (walk.due(4), walk.done) == ([], False)
 
     walk.counted(first, 20)
-    assert [(w.offset, w.limit, w.mark) for w in walk.due(2)] == [(20, 10, None), (30, 10, None)]
+    assert [(w.offset, w.limit, w.token) for w in walk.due(2)] == [(20, 10, None), (30, 10, None)]
 
 
 def test_the_window_that_was_to_confirm_the_end_is_asked_again() -> None:
     """A page that was exactly full is not the end before an empty one."""
-    walk = OffsetWalk(10)
+    walk = OffsetPaginator(10)
     (first,) = walk.due(1)
     walk.answered(Page(first, b"", 10, 10, None))
     (tail,) = walk.due(1)
