@@ -23,7 +23,7 @@ OWN: Mapping[str, Kind] = {RUN_ID: Atom("text"), FETCHED_AT: Atom("timestamp"), 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One file of a table, and which partition it is."""
+    """One file of a table, and its partition."""
 
     path: str  # relative to the lake
     instance: str
@@ -32,7 +32,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one instance has of a table."""
+    """The part of a table from one instance."""
 
     columns: tuple[Column, ...]
     pieces: tuple[Piece, ...]
@@ -42,7 +42,7 @@ class Share:
 class EntityTable:
     """An entity type over all instances.
 
-    `clashes` tells of columns that two instances have with types that no one type holds.
+    `clashes` describes columns whose types in two instances cannot be combined.
     """
 
     entity: str
@@ -57,7 +57,7 @@ class EntityTable:
 
 
 def tables_of(found: FoundRun) -> dict[str, EntityTable]:
-    """Entity type → table, of those that have columns; in the order of their names. Raises: ManifestError."""
+    """Entity type → table, sorted by name; types without columns are left out. Raises: ManifestError."""
     lanes: dict[str, list[Mapping[str, Any]]] = {}
     for lane in found.document["lanes"]:
         if lane.get("columns"):
@@ -84,22 +84,22 @@ def _table(entity: str, lanes: Sequence[Mapping[str, Any]]) -> EntityTable:
 
 
 def _piece(path: str, instance: str) -> Piece:
-    # An earlier run's files may stand in, and then have an earlier day.
+    # Files carried over from an earlier run have an earlier day.
     days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]
     if not days:
-        raise ValueError(f"{path!r} is in no partition of a day")
+        raise ValueError(f"{path!r} is not in the partition of a day")
     return Piece(path, instance, date.fromisoformat(days[-1]))
 
 
 def place_of(lake: Lake, piece: Piece) -> Path:
-    """Where the file is. Raises: SnapshotGone where it is gone, or a link leads out of the lake."""
+    """The path of the file. Raises: SnapshotGone if it is gone, or a link leads out of the lake."""
     root = lake.root.resolve()
     path = (root / piece.path).resolve()
     if not path.is_relative_to(root):
         raise SnapshotGone(f"{piece.path!r} leads out of the lake")
     if not path.is_file():
         why = replaced_by(lake, piece.path)
-        raise SnapshotGone(f"the lake has no file {piece.path!r} any more, which the manifest names{why}")
+        raise SnapshotGone(f"the lake no longer has the file {piece.path!r} that the manifest names{why}")
     return path
 
 

@@ -212,7 +212,7 @@ async def test_a_client_key_that_others_can_read_is_told(lab: Lab, start: Start,
         ran = await lab.run(lab.settings(place, entities=("users",)))
 
     assert [n.text for n in ran.of(Notice)] == [
-        f"instance prod: the file {mine!r} can be read by others; chmod 600 keeps it to you"
+        f"instance prod: the file {mine!r} can be read by others; restrict it with chmod 600"
     ]
 
 

@@ -71,26 +71,27 @@ async def test_a_secret_that_was_typed_is_not_kept(tmp_path: Path, name: str) ->
 
 CRASH = """
 import sys, traceback
-from axsync.cli import lazily, main
-from axsync.transport import {place}
+from axsync.cli import lazy_group, main
+from axsync.client import {place}
 
 def break_down(*args, **named):
     raise ZeroDivisionError("a bug near {word}")
 
-def tell(error, context, told=lazily._tell):
+def tell(error, context, told=lazy_group._tell):
     frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
     own = [f for f in frames if "/axsync/" in f.filename]
     print(own and [(f.name, f.locals) for f in own])
     return told(error, context)
 
 {place}.{name} = break_down
-lazily._tell = tell
+lazy_group._tell = tell
 main(sys.argv[1:])
 """
 
 
 @pytest.mark.parametrize(
-    ("place", "name", "word"), [("client", "judge", "here"), ("wire", "Reply", "here"), ("client", "judge", MARKS.key)]
+    ("place", "name", "word"),
+    [("transport", "judge", "here"), ("session", "Reply", "here"), ("transport", "judge", MARKS.key)],
 )
 async def test_a_bug_is_told_without_the_secret(tmp_path: Path, start: Start, place: str, name: str, word: str) -> None:
     """With -v there is a traceback, without the secret even if the bug says it; no frame has it among its variables."""
@@ -106,6 +107,6 @@ async def test_a_bug_is_told_without_the_secret(tmp_path: Path, start: Start, pl
     out, err = await process.communicate()
 
     assert process.returncode == 1
-    assert b"this is a bug" in err, err
+    assert b"This is a bug" in err, err
     assert b"in _once" in err, err
     assert_clean(err, out if word != MARKS.key else b"", folder=tmp_path)
