@@ -222,7 +222,7 @@ async def test_a_lake_that_cannot_be_written(lab: Lab, start: Start, place: str)
     lab.lake.mkdir(mode=0o555)
     said = await command(lab.folder, "run", "--lake", place, stripped=True, environ=variables(emulator))
 
-    assert is_one_sentence(said, "cannot be written: no right to write in"), said
+    assert is_one_sentence(said, "cannot be written: no permission to write in"), said
     assert (said.code, files(lab.folder), emulator.log) == (2, ["lake"], [])
 
 
