@@ -23,7 +23,7 @@ from axsync.events import (
     RunStarted,
     SnapshotPublished,
 )
-from axsync.lake.publish import dead_letters_path
+from axsync.lake import layout
 from axsync.model import Lane, Outcome, Part
 
 EVERY_SECONDS = 10.0
@@ -92,7 +92,7 @@ def _buried(outcome: Outcome, run_id: str | None) -> str:
 
 def dead_letters_of(outcome: Outcome, run_id: str | None) -> str | None:
     """The file with the dead letters of a lane, relative to the lake; None where there are none."""
-    return dead_letters_path(run_id, outcome.lane) if run_id and outcome.dead_letters else None
+    return layout.dead_letters(run_id, outcome.lane) if run_id and outcome.dead_letters else None
 
 
 def lane_of(event: Event) -> Lane | None:

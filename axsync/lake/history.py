@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
-from axsync.lake.manifest import CONTROL, POINTER
+from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import (
     DriftRecord,
@@ -151,12 +151,11 @@ def _run_ids(lake: Lake) -> tuple[str, ...]:
     """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
     try:
         _check(lake.root)
-        folder = lake.root / CONTROL / "snapshots"
+        folder = lake.root / layout.SNAPSHOTS
         paths = list(folder.iterdir()) if folder.exists() else []
     except OSError as error:
         raise NoLake(f"the lake {str(lake.root)!r} cannot be read") from error
-    # A draft that a killed run left has a dot in front.
-    return tuple(sorted(p.stem for p in paths if p.suffix == ".json" and not p.name.startswith(".")))
+    return tuple(sorted(run_id for path in paths if (run_id := layout.run_of_manifest(path.name))))
 
 
 def _check(root: Path) -> None:
@@ -164,14 +163,14 @@ def _check(root: Path) -> None:
         raise NoLake(f"there is no lake {str(root)!r}")
     if not root.is_dir():
         raise NoLake(f"{str(root)!r} is not a lake, because it is not a folder")
-    if not (root / CONTROL).is_dir():
-        raise NoLake(f"{str(root)!r} is not a lake, because it has no folder {CONTROL}")
+    if not (root / layout.CONTROL).is_dir():
+        raise NoLake(f"{str(root)!r} is not a lake, because it has no folder {layout.CONTROL}")
 
 
 def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
     named = read_pointer(lake.root)
     if named is not None and named not in ids:
-        raise newest_damaged(lake.root, POINTER)
+        raise newest_damaged(lake.root, layout.POINTER)
     return named
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from axsync.errors import LakeError, StorageError
+from axsync.lake import layout
 from axsync.lake.durable import (
     PRIVATE_FILE,
     PRIVATE_FOLDER,
@@ -23,14 +24,10 @@ from axsync.lake.durable import (
     set_mode,
     storage_errors,
 )
-from axsync.lake.manifest import CONTROL, FORMAT_VERSION, NOT_ASKED, POINTER, lane_entry, manifest_name, worst
+from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, lane_entry, worst
 from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
 from axsync.model import DeadLetter, Lane, Outcome
 
-PARTS = "part-*.parquet"
-"""What axsync calls its files in a partition; whatever else is there is somebody else's."""
-
-LEVELS = ("entity=", "instance=", "dt=")
 OTHERS = 0o077
 
 
@@ -59,9 +56,9 @@ class Lake:
         Raises: StorageError.
         """
         with storage_errors("make the lake"):
-            for folder in (self.root, self.root / CONTROL, self.root / CONTROL / "snapshots"):
+            for folder in (self.root, self.root / layout.CONTROL, self.root / layout.SNAPSHOTS):
                 make_folder(folder, self.folder_mode)
-            runs = self.root / CONTROL / "runs"
+            runs = self.root / layout.RUNS
             make_folder(runs)
             if stat.S_IMODE(runs.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
                 set_mode(runs, PRIVATE_FOLDER)
@@ -76,11 +73,11 @@ class Lake:
 
     def staging(self, run_id: str) -> Path:
         """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
-        return self.root / CONTROL / "runs" / run_id / "staging"
+        return self.root / layout.staging(run_id)
 
     def partition(self, lane: Lane, logical_date: str) -> str:
         """The hive path of a lane, relative to the lake."""
-        return f"entity={lane.entity}/instance={lane.instance}/dt={logical_date}"
+        return layout.partition(lane, logical_date)
 
     def clear_staging(self, run_id: str) -> None:
         """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
@@ -104,30 +101,30 @@ class Lake:
     @property
     def lock(self) -> Path:
         """Who holds this file locked may write."""
-        return self.root / CONTROL / "lock"
+        return self.root / layout.LOCK
 
     def manifest_name(self, run_id: str) -> str:
         """Where a run's manifest is, relative to the lake."""
-        return manifest_name(run_id)
+        return layout.manifest(run_id)
 
     def journal(self, run_id: str) -> Path:
         """The journal of a run."""
-        return self.root / CONTROL / "runs" / run_id / "journal"
+        return self.root / layout.journal(run_id)
 
     def timeline(self, run_id: str) -> Path:
         """What happened when during a run, beside its journal."""
-        return self.journal(run_id).with_name("timeline.json")
+        return self.root / layout.timeline(run_id)
 
     def report(self, run_id: str) -> Path:
         """The report of a run, beside its journal."""
-        return self.journal(run_id).with_name("report.html")
+        return self.root / layout.report(run_id)
 
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        return sorted((path.parent.name for path in (self.root / CONTROL / "runs").glob("*/journal")), reverse=True)
+        return sorted((path.parent.name for path in (self.root / layout.RUNS).glob(layout.ALL_JOURNALS)), reverse=True)
 
     def _letters(self, run_id: str, lane: Lane) -> Path:
-        return self.root / dead_letters_path(run_id, lane)
+        return self.root / layout.dead_letters(run_id, lane)
 
     def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
@@ -175,18 +172,18 @@ class Lake:
             "verdict": worst([o.verdict for o in outcomes]),
             "lanes": entries,
         }
-        name = f"snapshots/{run.run_id}.json"
+        name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
-            replace_file(self.root / CONTROL / name, content, self.file_mode)
+            replace_file(self.root / name, content, self.file_mode)
             for outcome in outcomes:
                 self._move_in(run, outcome)
-            pointer = orjson.dumps({"run_id": run.run_id, "manifest": name})
-            replace_file(self.root / POINTER, pointer, self.file_mode)
+            pointer = orjson.dumps({"run_id": run.run_id, "manifest": layout.manifest_in_pointer(run.run_id)})
+            replace_file(self.root / layout.POINTER, pointer, self.file_mode)
             for outcome in outcomes:
                 if outcome.columns:
                     self._remove_superseded(run, outcome)
-        return f"{CONTROL}/{name}"
+        return name
 
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
         """Parts to their place. A partition that is new appears whole, since its folder is moved."""
@@ -215,19 +212,18 @@ class Lake:
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
         folder = self.root / self.partition(outcome.lane, run.logical_date)
         kept = {PurePosixPath(part.path).name for part in outcome.parts}
-        for path in folder.glob(PARTS):
+        for path in folder.glob(layout.PARTS):
             if path.name not in kept:
                 path.unlink()
 
 
 def _links(root: Path) -> Iterator[Path]:
     """The symbolic links among the folders and files of a lake that axsync writes to."""
-    control = root / CONTROL
-    for path in (control, *(control / name for name in ("runs", "snapshots", "latest.json", "lock"))):
+    for path in (root / name for name in (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.POINTER, layout.LOCK)):
         if path.is_symlink():
             yield path
     if root.is_dir():
-        yield from _partition_links(root, LEVELS)
+        yield from _partition_links(root, layout.LEVELS)
 
 
 def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
@@ -239,11 +235,6 @@ def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
                 yield Path(entry.path)
             elif len(levels) > 1 and entry.is_dir():
                 yield from _partition_links(Path(entry.path), levels[1:])
-
-
-def dead_letters_path(run_id: str, lane: Lane) -> str:
-    """The file with the records of a lane that could not be read, relative to the lake."""
-    return f"{CONTROL}/runs/{run_id}/dead_letters/{lane.instance}.{lane.entity}.jsonl"
 
 
 def _entries(

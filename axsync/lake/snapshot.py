@@ -5,7 +5,6 @@ does not have the promised form is refused with one sentence, here and nowhere l
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,12 +15,12 @@ import msgspec
 import orjson
 
 from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
-from axsync.lake.manifest import CONTROL, FORMAT_VERSION, NOT_ASKED, POINTER, manifest_name
+from axsync.lake import layout
+from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED
 from axsync.model import Lane
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Form = TypeVar("Form")
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +135,14 @@ class _Version:
 
 def read_pointer(root: Path) -> str | None:
     """The run that `latest.json` names; None where there is no such file. Raises: NewestDamaged."""
-    if not os.path.lexists(root / POINTER):
+    if not os.path.lexists(root / layout.POINTER):
         return None
     try:
-        pointer = decoded((root / POINTER).read_bytes(), _Pointer)
+        pointer = decoded((root / layout.POINTER).read_bytes(), _Pointer)
     except (OSError, ValueError) as error:
-        raise newest_damaged(root, POINTER) from error
-    if not _RUN_ID.fullmatch(pointer.run_id) or f"{CONTROL}/{pointer.manifest}" != manifest_name(pointer.run_id):
-        raise newest_damaged(root, POINTER)
+        raise newest_damaged(root, layout.POINTER) from error
+    if not layout.is_run_id(pointer.run_id) or pointer.manifest != layout.manifest_in_pointer(pointer.run_id):
+        raise newest_damaged(root, layout.POINTER)
     return pointer.run_id
 
 
@@ -157,15 +156,15 @@ def read_newest(root: Path) -> FoundRun | None:
     except ManifestNewer:
         raise
     except ManifestError as error:
-        raise newest_damaged(root, manifest_name(run_id)) from error
+        raise newest_damaged(root, layout.manifest(run_id)) from error
 
 
 def read_run(root: Path, run_id: str, *, latest: bool = False) -> FoundRun:
     """The snapshot of a run. Raises: ManifestError."""
     try:
-        raw = (root / manifest_name(run_id)).read_bytes()
+        raw = (root / layout.manifest(run_id)).read_bytes()
     except OSError as error:
-        raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=manifest_name(run_id)) from error
+        raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=layout.manifest(run_id)) from error
     return FoundRun(read_snapshot(raw, run_id), raw, latest)
 
 
@@ -184,7 +183,7 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
         raise damaged(run_id) from error
     if version > FORMAT_VERSION:
         told = f"format version {version}, and this axsync reads no newer one than {FORMAT_VERSION}"
-        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}", file=manifest_name(run_id))
+        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}", file=layout.manifest(run_id))
     if snapshot is None or snapshot.run_id != run_id or not _inside(snapshot):
         raise damaged(run_id)
     return snapshot
@@ -198,7 +197,7 @@ def _inside(snapshot: Snapshot) -> bool:
 
 def damaged(run_id: str) -> ManifestError:
     """A manifest that does not have the promised form."""
-    return ManifestError(f"the manifest of run {run_id!r} is damaged", file=manifest_name(run_id))
+    return ManifestError(f"the manifest of run {run_id!r} is damaged", file=layout.manifest(run_id))
 
 
 def decoded(raw: bytes, form: type[Form]) -> Form:

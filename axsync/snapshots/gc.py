@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 from axsync.errors import ManifestError, Unsure
+from axsync.lake import layout
 from axsync.lake.durable import fsync_folder, storage_errors
 from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
 from axsync.lake.journal import Journal
 from axsync.lake.lease import hold
-from axsync.lake.manifest import CONTROL
-from axsync.lake.publish import PARTS, Lake
+from axsync.lake.publish import Lake
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.state import RunMemory, record
 from axsync.settings import LakeSettings
@@ -116,7 +116,7 @@ def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
 
 
 def _folders(lake: Lake) -> list[Path]:
-    return sorted(path for path in (lake.root / CONTROL / "runs").glob("*") if path.is_dir() and not path.is_symlink())
+    return sorted(path for path in (lake.root / layout.RUNS).glob("*") if path.is_dir() and not path.is_symlink())
 
 
 def _fresh(memory: RunMemory, now: datetime) -> bool:
@@ -159,7 +159,7 @@ def _old_snapshots(inventory: _Inventory) -> Iterator[Leftover]:
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     root, needed = inventory.lake.root, _needed(inventory)
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
-    for path in sorted(root.glob(f"entity=*/instance=*/dt=*/{PARTS}")):
+    for path in sorted(root.glob(layout.ALL_PARTS)):
         name = path.relative_to(root).as_posix()
         if name not in needed and path.is_file():
             why = "beyond the retention" if name in owners else "no manifest names it"
@@ -185,7 +185,7 @@ def _folder_left(lake: Lake, kind: Kind, folder: Path, why: str) -> Leftover:
 
 
 def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
-    for path in sorted((lake.root / CONTROL).rglob(".*.draft")):
+    for path in sorted((lake.root / layout.CONTROL).rglob(layout.DRAFTS)):
         name = path.relative_to(lake.root).as_posix()
         if path.is_file() and not any(name.startswith(f"{folder}/") for folder in gone):
             yield Leftover("draft", name, None, _size(path), "a write that was cut short")
@@ -225,6 +225,6 @@ def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
 
 def _prune(root: Path, folder: Path) -> None:
     """Remove partition folders that have become empty."""
-    while folder != root and CONTROL not in folder.relative_to(root).parts and not any(folder.iterdir()):
+    while folder != root and layout.CONTROL not in folder.relative_to(root).parts and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent

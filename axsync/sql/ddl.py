@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from axsync.lake import layout
 from axsync.schema.fields import Kind
 from axsync.sql.tables import EntityTable
 from axsync.sql.types import WORDS, TypeNames, double_quoted, text
@@ -43,7 +44,7 @@ def _columns(columns: Mapping[str, Kind], words: TypeNames) -> str:
 def _athena(table: EntityTable, where: str, schema: str | None) -> str:
     """Partition projection: no crawler, no MSCK, a new day is there as soon as its files are."""
     words = WORDS["athena"]
-    folder = f"{where}/entity={table.entity}"
+    folder = f"{where}/{layout.table(table.entity)}"
     instances = ",".join(sorted({piece.instance for piece in table.pieces})) or "default"
     properties = {
         "projection.enabled": "true",
@@ -78,7 +79,7 @@ def _trino(table: EntityTable, where: str, schema: str | None) -> str:
     return (
         f"CREATE TABLE IF NOT EXISTS {_name(full, table.entity, words)} (\n"
         f"{_columns(table.columns, words)},\n{partitions}\n)\nWITH (\n"
-        f"  external_location = {text(f'{where}/entity={table.entity}')},\n"
+        f"  external_location = {text(f'{where}/{layout.table(table.entity)}')},\n"
         "  format = 'PARQUET',\n  partitioned_by = ARRAY['instance', 'dt']\n);\n"
         f"-- Again whenever a day has come.\n"
         f"CALL {call}.sync_partition_metadata({text(inner)}, {text(table.entity)}, 'FULL');\n"
@@ -110,7 +111,7 @@ def _snowflake(table: EntityTable, _where: str, schema: str | None) -> str:
         f'  "INSTANCE" varchar AS ({part("instance")}),\n'
         f'  "DT" date AS (to_date({part("dt")}))\n'
         ')\nPARTITION BY ("INSTANCE", "DT")\n'
-        f"LOCATION = @{stage}/entity={table.entity}/\nAUTO_REFRESH = FALSE\nFILE_FORMAT = (TYPE = PARQUET);\n"
+        f"LOCATION = @{stage}/{layout.table(table.entity)}/\nAUTO_REFRESH = FALSE\nFILE_FORMAT = (TYPE = PARQUET);\n"
         "-- Again whenever a day has come.\n"
         f"ALTER EXTERNAL TABLE {_name(schema, table.entity, words)} REFRESH;\n"
     )
@@ -125,7 +126,7 @@ def _duckdb(table: EntityTable, where: str, schema: str | None) -> str:
         columns = _casts(table, words, lambda _: "NULL")
         return f"CREATE OR REPLACE VIEW {view} AS SELECT\n{columns},\n  {partitions}\nWHERE false;\n"
     columns = _casts(table, words, words.quoted)
-    files = f"{_no_glob(where)}/entity={_no_glob(table.entity)}/*/*/*.parquet"
+    files = f"{_no_glob(where)}/{layout.table(_no_glob(table.entity))}/*/*/*.parquet"
     return (
         f"CREATE OR REPLACE VIEW {view} AS SELECT\n{columns},\n"
         f"  entity, instance, dt\nFROM read_parquet({text(files)}, union_by_name = true, hive_partitioning = true,\n"

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone
+from axsync.lake import layout
 from axsync.lake.history import FoundRun, LaneRecord
 from axsync.lake.missing import replaced_by
 from axsync.lake.publish import Lake
@@ -81,10 +82,10 @@ def _table(entity: str, lanes: Sequence[tuple[LaneRecord, tuple[Column, ...]]]) 
 
 def _piece(path: str, instance: str) -> Piece:
     # An earlier run's files may stand in, and then have an earlier day.
-    days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]
-    if not days:
+    day = layout.day_of(path)
+    if day is None:
         raise ValueError(f"{path!r} is in no partition of a day")
-    return Piece(path, instance, date.fromisoformat(days[-1]))
+    return Piece(path, instance, date.fromisoformat(day))
 
 
 def place_of(lake: Lake, piece: Piece) -> Path:
