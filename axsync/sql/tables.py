@@ -8,8 +8,7 @@ from pathlib import Path
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone
 from axsync.lake import layout
-from axsync.lake.history import FoundRun, LaneRecord
-from axsync.lake.missing import replaced_by
+from axsync.lake.history import FoundRun, LaneRecord, replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
@@ -90,11 +89,9 @@ def _piece(path: str, instance: str) -> Piece:
 
 def place_of(lake: Lake, piece: Piece) -> Path:
     """Where the file is. Raises: SnapshotGone where it is gone, or a link leads out of the lake."""
-    root = lake.root.resolve()
-    path = (root / piece.path).resolve()
-    if not path.is_relative_to(root):
+    if not lake.store.is_inside(piece.path):
         raise SnapshotGone(f"{piece.path!r} leads out of the lake")
-    if not path.is_file():
+    if lake.store.size(piece.path) is None:
         why = replaced_by(lake, piece.path)
         raise SnapshotGone(f"the lake has no file {piece.path!r} any more, which the manifest names{why}")
-    return path
+    return lake.store.path(piece.path).resolve()
