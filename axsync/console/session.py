@@ -26,6 +26,7 @@ from axsync.console.report import keep
 from axsync.console.words import clean
 from axsync.errors import Terminated
 from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
+from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.runs import Report
 from axsync.settings import Settings
@@ -109,7 +110,7 @@ def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
 def _page(report: Report, settings: Settings, options: OutputOptions) -> str | None:
     """Write the HTML report beside the journal of the run; its path, or None without a journal."""
     lake = Lake(settings.lake.path) if settings.lake.path else None
-    if lake is None or not lake.journal(report.run_id).exists():
+    if lake is None or lake.store.size(layout.journal(report.run_id)) is None:
         return None
     try:
         return str(keep(lake, report).path)

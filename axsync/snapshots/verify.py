@@ -78,7 +78,7 @@ def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard
         if wrong:
             faults.append(Fault(record.lane, file.path, wrong))
         else:
-            sound.append(lake.root / file.path)
+            sound.append(lake.store.path(file.path))
     faults += [Fault(record.lane, path, _EXTRA) for path in known.strangers(held)]
     faults += [Fault(record.lane, None, text) for text in _wrong_ids(held, sound)]
     bytes_read = sum(file.bytes for file in record.files)
@@ -91,8 +91,8 @@ _EXTRA = "is not in any manifest"
 
 def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) -> str:
     """What is wrong with one file; empty where nothing is."""
-    path = lake.root / file.path
-    if not path.resolve().is_relative_to(lake.root.resolve()):
+    path = lake.store.path(file.path)
+    if not lake.store.is_inside(file.path):
         return "is a link that leads out of the lake"
     try:
         digest, size = _digest(path, heard)
@@ -202,7 +202,7 @@ class _Neighbours:
         record, snapshot = held.record, self.run.snapshot
         own = {file.path for file in record.files}
         folders = {path.rpartition("/")[0] for path in own} | {self.lake.partition(record.lane, snapshot.logical_date)}
-        there = {f"{folder}/{path.name}" for folder in folders for path in (self.lake.root / folder).glob(layout.PARTS)}
+        there = {key for folder in folders for key in self.lake.store.list(f"{folder}/{layout.PARTS}")}
         return sorted(there - own - self._all().keys()) if there - own else []
 
     def _all(self) -> dict[str, str]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone, UsageError
 from axsync.lake import layout
-from axsync.lake.history import FoundRun, LaneRecord
-from axsync.lake.missing import replaced_by
+from axsync.lake.history import FoundRun, LaneRecord, replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
@@ -92,14 +91,12 @@ def _piece(path: str, instance: str) -> Piece:
 
 def place_of(lake: Lake, piece: Piece) -> Path:
     """The path of the file. Raises: SnapshotGone if it is gone, or a link leads out of the lake."""
-    root = lake.root.resolve()
-    path = (root / piece.path).resolve()
-    if not path.is_relative_to(root):
+    if not lake.store.is_inside(piece.path):
         raise SnapshotGone(f"{piece.path!r} leads out of the lake")
-    if not path.is_file():
+    if lake.store.size(piece.path) is None:
         why = replaced_by(lake, piece.path)
         raise SnapshotGone(f"the lake no longer has the file {piece.path!r} that the manifest names{why}")
-    return path
+    return lake.store.path(piece.path).resolve()
 
 
 def chosen(tables: Mapping[str, EntityTable], entities: Sequence[str]) -> list[EntityTable]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pytest
 from click.testing import Result
 
-from axsync.lake.lease import hold
+from axsync.lake.local import hold
 from axsync.lake.publish import Lake
 from tests.past.lakes import DEVICES, USERS, Type, content, devices, facts, publish
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from axsync.console.report.facts import facts_of_run, facts_of_snapshot
 from axsync.console.report.page import render
 from axsync.errors import Unpublished, UsageError
-from axsync.lake.durable import replace_file
+from axsync.lake import layout
 from axsync.lake.history import find_run
+from axsync.lake.local import replace_file
 from axsync.lake.publish import Lake
 from axsync.runs import Report
 
@@ -24,9 +25,8 @@ def keep(lake: Lake, report: Report) -> ReportFile:
     """Write the report of a run that has just ended. Raises: OSError; UsageError, where its manifest is damaged."""
     published = report.manifest is not None
     facts = facts_of_snapshot(lake, find_run(lake, report.run_id)) if published else facts_of_run(lake, report)
-    path = lake.report(report.run_id)
-    replace_file(path, render(facts).encode())
-    return ReportFile(report.run_id, path)
+    lake.store.write(layout.report(report.run_id), render(facts).encode())
+    return ReportFile(report.run_id, lake.report(report.run_id))
 
 
 def rewrite(lake: Lake, asked: str, into: Path | None) -> ReportFile:
@@ -38,7 +38,7 @@ def rewrite(lake: Lake, asked: str, into: Path | None) -> ReportFile:
         found = find_run(lake, asked)
     except Unpublished as error:
         end = lake.report(error.asked)
-        if not end.exists():
+        if lake.store.size(layout.report(error.asked)) is None:
             raise
         return _copied(end, ReportFile(error.asked, into or end))
     content = render(facts_of_snapshot(lake, found)).encode()
