@@ -133,7 +133,7 @@ def test_what_was_mended_and_what_did_not_fit_is_shown_lane_by_lane() -> None:
 
 
 def test_reasons_notices_and_older_files_are_shown() -> None:
-    """A lane that failed says why, and which run's files stand in for it; a skipped one has no numbers."""
+    """A lane that failed says why, and from which run it is carried over; a skipped one has no numbers."""
     failed = replace(DEVICES, verdict="partial", reason="the host went away", from_run="r0", notices=("slow",))
     skipped = replace(USERS, verdict="skipped", reason="forbidden")
     lines = shown(found(failed, skipped))

@@ -44,7 +44,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Buried:
+class DeadLetters:
     """The dead letters of one entity type: how many, where, and a few reasons."""
 
     name: str
@@ -71,7 +71,7 @@ class View:
     slowest: tuple[Measured, ...]
     drift: tuple[Measured, ...]
     more_drift: int
-    buried: tuple[Buried, ...]
+    dead_letters: tuple[DeadLetters, ...]
     answers: tuple[Measured, ...]
     retries: tuple[Measured, ...]
     stores: tuple[Measured, ...]
@@ -101,7 +101,7 @@ def view_of(facts: Facts) -> View:
         slowest=_slowest(timeline.slowest if timeline else (), naming),
         drift=drift[:MOST_DRIFT],
         more_drift=max(len(drift) - MOST_DRIFT, 0),
-        buried=tuple(_buried(facts, naming)),
+        dead_letters=tuple(_dead_letters(facts, naming)),
         answers=_counts({_status(name): count for name, count in timeline.statuses.items()}) if timeline else (),
         retries=_counts(timeline.retries) if timeline else (),
         stores=_stores(snapshot, naming),
@@ -191,12 +191,12 @@ def _drift(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
     return tuple(Measured(name, (lane, example, number(n)), n / (most or 1) * 1000) for n, lane, name, example in found)
 
 
-def _buried(facts: Facts, naming: Naming) -> Iterable[Buried]:
+def _dead_letters(facts: Facts, naming: Naming) -> Iterable[DeadLetters]:
     for lane in facts.snapshot.lanes:
         if lane.dead_letters:
             path = layout.dead_letters(facts.snapshot.run_id, lane.lane)
             letters = facts.letters.get(lane.lane, ())
-            yield Buried(naming.lane(lane), counted(lane.dead_letters, "record"), path, letters)
+            yield DeadLetters(naming.lane(lane), counted(lane.dead_letters, "record"), path, letters)
 
 
 def _status(name: str) -> str:
