@@ -26,7 +26,7 @@ Heard = Callable[[int], None]  # is told of bytes that were read
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Damage:
     """Something that is not as the manifest says; `path` is relative to the lake, None for a whole lane."""
 
     lane: Lane
@@ -43,7 +43,7 @@ class LaneCheck:
     files: int
     rows: int
     bytes: int
-    faults: tuple[Fault, ...]
+    faults: tuple[Damage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Verified:
     lanes: tuple[LaneCheck, ...]
 
     @property
-    def faults(self) -> tuple[Fault, ...]:
+    def faults(self) -> tuple[Damage, ...]:
         """All that is wrong."""
         return tuple(fault for lane in self.lanes for fault in lane.faults)
 
@@ -70,17 +70,17 @@ def verify(lake: Lake, run: FoundRun, heard: Heard = lambda _size: None) -> Veri
 
 
 def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard) -> LaneCheck:
-    record, faults, sound = held.record, list[Fault](), list[Path]()
+    record, faults, sound = held.record, list[Damage](), list[Path]()
     for file in record.files:
         wrong = _wrong_with(lake, file, held, heard)
         if wrong == _MISSING:
             wrong += known.replaced_by(file)
         if wrong:
-            faults.append(Fault(record.lane, file.path, wrong))
+            faults.append(Damage(record.lane, file.path, wrong))
         else:
             sound.append(lake.store.path(file.path))
-    faults += [Fault(record.lane, path, _EXTRA) for path in known.strangers(held)]
-    faults += [Fault(record.lane, None, text) for text in _wrong_ids(held, sound)]
+    faults += [Damage(record.lane, path, _EXTRA) for path in known.strangers(held)]
+    faults += [Damage(record.lane, None, text) for text in _wrong_ids(held, sound)]
     bytes_read = sum(file.bytes for file in record.files)
     return LaneCheck(record.instance, record.entity, len(record.files), held.rows, bytes_read, tuple(faults))
 

@@ -16,7 +16,7 @@ from axsync.errors import BadRequest, NotOffered, UsageError
 from axsync.events import Event, Notice
 from axsync.runs import CheckStep, InstanceCheck, check
 from axsync.runs.check import _entity_check
-from axsync.runs.trial import try_credential
+from axsync.runs.inspect import try_credential
 from axsync.settings import EntitySettings, InstanceSettings
 from tests.flow.canned import answer, canned
 from tests.flow.front import HOST, pem, server_context, tls_front, wants_client
