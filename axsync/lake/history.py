@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
 from axsync.lake import layout
@@ -166,21 +166,11 @@ def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
 def _run_ids(lake: Lake) -> tuple[str, ...]:
     """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
     try:
-        _check(lake.root)
-        folder = lake.root / layout.SNAPSHOTS
-        paths = list(folder.iterdir()) if folder.exists() else []
+        lake.store.refuse_no_lake(layout.CONTROL)
+        names = lake.store.names(layout.SNAPSHOTS)
     except OSError as error:
         raise NoLake(f"the lake {str(lake.root)!r} cannot be read") from error
-    return tuple(sorted(run_id for path in paths if (run_id := layout.run_of_manifest(path.name))))
-
-
-def _check(root: Path) -> None:
-    if not root.exists():
-        raise NoLake(f"there is no lake {str(root)!r}")
-    if not root.is_dir():
-        raise NoLake(f"{str(root)!r} is not a lake, because it is not a folder")
-    if not (root / layout.CONTROL).is_dir():
-        raise NoLake(f"{str(root)!r} is not a lake, because it has no folder {layout.CONTROL}")
+    return tuple(sorted(run_id for name in names if (run_id := layout.run_of_manifest(name))))
 
 
 def _latest(lake: Lake, ids: Sequence[str]) -> str | None:

@@ -1,7 +1,7 @@
 """A store of folders and files (POSIX): writes that survive a power cut, rights without umask, a lease that is a lock.
 
-Files that hold a lake's bytes are opened, renamed and removed here, in `journal` and, since pyarrow writes to a path,
-in `parts`.
+Files of a lake are opened, renamed and removed here; in `journal`, which keeps its file open; in `parts`, since pyarrow
+writes to a path; and looked at in `preflight`.
 """
 
 import errno
@@ -10,16 +10,18 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
-from axsync.errors import Busy, StorageError
+from axsync.errors import Busy, NoLake, StorageError
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+OTHERS = 0o077
 NO_RIGHTS_HERE = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 """What file systems say that know no rights, to those who own the file."""
 
@@ -106,6 +108,30 @@ class LocalStore:
     file_mode: int = PRIVATE_FILE  # of what is shared
     folder_mode: int = PRIVATE_FOLDER
 
+    def prepare(self, shared: Sequence[str], *, private: str) -> None:
+        """Make the folders that every run needs; the private one is nobody else's business."""
+        for folder in (self.root, *map(self.path, shared)):
+            make_folder(folder, self.folder_mode)
+        own = self.path(private)
+        make_folder(own)
+        if stat.S_IMODE(own.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
+            set_mode(own, PRIVATE_FOLDER)
+
+    def links(self, keys: Sequence[str], levels: Sequence[str]) -> Iterator[str]:
+        """The symbolic links among these keys, and among folders whose names begin with these, level below level."""
+        yield from (key for key in keys if self.path(key).is_symlink())
+        if self.root.is_dir():
+            yield from (path.relative_to(self.root).as_posix() for path in _links(self.root, levels))
+
+    def refuse_no_lake(self, control: str) -> None:
+        """Raises: NoLake, where there is no folder, or none with this folder in it."""
+        if not self.root.exists():
+            raise NoLake(f"there is no lake {str(self.root)!r}")
+        if not self.root.is_dir():
+            raise NoLake(f"{str(self.root)!r} is not a lake, because it is not a folder")
+        if not self.path(control).is_dir():
+            raise NoLake(f"{str(self.root)!r} is not a lake, because it has no folder {control}")
+
     def path(self, key: str) -> Path:
         """Where a content is, for what reads and writes files itself, as pyarrow and DuckDB do."""
         return self.root / key
@@ -120,6 +146,10 @@ class LocalStore:
             if path.is_symlink():  # that leads nowhere: something is there, and it cannot be read
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
             raise
+
+    def open(self, key: str) -> BinaryIO:
+        """As `Store.open`."""
+        return self.path(key).open("rb")
 
     def size(self, key: str) -> int | None:
         """As `Store.size`; None as well for what is no file."""
@@ -136,7 +166,7 @@ class LocalStore:
     def write_if_absent(self, key: str, content: bytes, *, shared: bool = False) -> bool:
         """As `Store.write_if_absent`: a link is made only where nothing has its name."""
         path = self.path(key)
-        draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        draft = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.draft")
         replace_file(draft, content, self.file_mode if shared else PRIVATE_FILE)
         try:
             os.link(draft, path)
@@ -188,6 +218,11 @@ class LocalStore:
         """Whether there is anything with this key or prefix."""
         return self.path(prefix).exists()
 
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """As `Store.names`."""
+        folder = self.path(prefix)
+        return tuple(sorted(path.name for path in folder.iterdir())) if folder.exists() else ()
+
     def folders(self, prefix: str) -> tuple[str, ...]:
         """The names of the folders in one, without links to others."""
         found = self.path(prefix).glob("*")
@@ -235,6 +270,17 @@ class LocalStore:
         """Raises: StorageError, where a link appeared while the run lasted."""
         if not place.resolve().is_relative_to(self.root.resolve()):
             raise StorageError(f"cannot publish the snapshot: {str(place)!r} leads out of the lake")
+
+
+def _links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
+    with os.scandir(folder) as found:
+        for entry in found:
+            if not entry.name.startswith(levels[0]):
+                continue
+            if entry.is_symlink():
+                yield Path(entry.path)
+            elif len(levels) > 1 and entry.is_dir():
+                yield from _links(Path(entry.path), levels[1:])
 
 
 @contextmanager

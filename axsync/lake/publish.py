@@ -1,9 +1,7 @@
 """A lake on a local disk: where things are, and the one order in which a run becomes visible."""
 
 import base64
-import os
-import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,7 +11,7 @@ import orjson
 
 from axsync.errors import LakeError
 from axsync.lake import layout
-from axsync.lake.local import PRIVATE_FILE, PRIVATE_FOLDER, LocalStore, make_folder, set_mode, storage_errors
+from axsync.lake.local import PRIVATE_FILE, PRIVATE_FOLDER, LocalStore, storage_errors
 from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, lane_entry, worst
 from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
 from axsync.model import DeadLetter, Lane, Outcome
@@ -51,20 +49,14 @@ class Lake:
         Raises: StorageError.
         """
         with storage_errors("make the lake"):
-            for folder in (self.root, self.root / layout.CONTROL, self.root / layout.SNAPSHOTS):
-                make_folder(folder, self.folder_mode)
-            runs = self.root / layout.RUNS
-            make_folder(runs)
-            if stat.S_IMODE(runs.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
-                set_mode(runs, PRIVATE_FOLDER)
+            self.store.prepare((layout.CONTROL, layout.SNAPSHOTS), private=layout.RUNS)
 
     def refuse_links(self) -> None:
         """Look for symbolic links that lead out of the lake. That the lake itself is one is fine. Raises: LakeError."""
-        home = self.root.resolve()
-        for link in _links(self.root):
-            if not link.resolve().is_relative_to(home):
-                name = str(link.relative_to(self.root))
-                raise LakeError(f"in the lake {str(self.root)!r}, {name!r} is a symbolic link that leads out of it")
+        own = (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.POINTER, layout.LOCK)
+        for link in self.store.links(own, layout.LEVELS):
+            if not self.store.is_inside(link):
+                raise LakeError(f"in the lake {str(self.root)!r}, {link!r} is a symbolic link that leads out of it")
 
     def staging(self, run_id: str) -> Path:
         """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
@@ -187,26 +179,6 @@ class Lake:
         for key in self.store.list(f"{self.partition(outcome.lane, run.logical_date)}/{layout.PARTS}"):
             if key not in kept:
                 self.store.delete(key)
-
-
-def _links(root: Path) -> Iterator[Path]:
-    """The symbolic links among the folders and files of a lake that axsync writes to."""
-    for path in (root / name for name in (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.POINTER, layout.LOCK)):
-        if path.is_symlink():
-            yield path
-    if root.is_dir():
-        yield from _partition_links(root, layout.LEVELS)
-
-
-def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
-    with os.scandir(folder) as found:
-        for entry in found:
-            if not entry.name.startswith(levels[0]):
-                continue
-            if entry.is_symlink():
-                yield Path(entry.path)
-            elif len(levels) > 1 and entry.is_dir():
-                yield from _partition_links(Path(entry.path), levels[1:])
 
 
 def _entries(

@@ -1,7 +1,7 @@
 """What a lake needs of the place where its bytes are: the one seam between axsync and a disk or an object store."""
 
 from collections.abc import Collection, Iterator
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 
 class Store(Protocol):
@@ -19,12 +19,20 @@ class Store(Protocol):
         """The content, or its first `most` bytes."""
         ...
 
+    def open(self, key: str) -> BinaryIO:
+        """The content as a file to read from."""
+        ...
+
     def size(self, key: str) -> int | None:
         """Bytes of the content; None where nothing has this key."""
         ...
 
     def has(self, prefix: str) -> bool:
         """Whether anything has this key, or one below it."""
+        ...
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """The next segments below a prefix, in alphabetical order; none where nothing has it."""
         ...
 
     def folders(self, prefix: str) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) 
     if not lake.store.is_inside(file.path):
         return "is a link that leads out of the lake"
     try:
-        digest, size = _digest(path, heard)
+        digest, size = _digest(lake, file.path, heard)
         if size != file.bytes:
             return f"has {size} bytes instead of {file.bytes}"
         if digest != file.sha256:
@@ -107,9 +107,9 @@ def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) 
         return f"cannot be read: {str(error).splitlines()[0]}"
 
 
-def _digest(path: Path, heard: Heard) -> tuple[str, int]:
+def _digest(lake: Lake, key: str, heard: Heard) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with lake.store.open(key) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)

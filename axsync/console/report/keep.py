@@ -40,7 +40,8 @@ def rewrite(lake: Lake, asked: str, into: Path | None) -> ReportFile:
         end = lake.report(error.asked)
         if lake.store.size(layout.report(error.asked)) is None:
             raise
-        return _copied(end, ReportFile(error.asked, into or end))
+        page = ReportFile(error.asked, into or end)
+        return page if page.path == end else _written(lake.store.read(layout.report(error.asked)), page)
     content = render(facts_of_snapshot(lake, found)).encode()
     run_id = found.snapshot.run_id
     if into is None:
@@ -53,10 +54,6 @@ def _kept(content: bytes, page: ReportFile) -> ReportFile:
         return _written(content, page)
     except UsageError as error:
         raise UsageError(f"{error}; --into FILE puts it elsewhere") from None
-
-
-def _copied(source: Path, page: ReportFile) -> ReportFile:
-    return page if page.path == source else _written(source.read_bytes(), page)
 
 
 def _written(content: bytes, page: ReportFile) -> ReportFile:
