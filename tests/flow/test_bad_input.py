@@ -334,7 +334,7 @@ async def test_a_damaged_newest_snapshot(lab: Lab, start: Start, damaged: str, a
     said = await command(lab.folder, "run", "devices", *anew, environ=variables(emulator))
 
     assert is_one_sentence(said, "the newest snapshot of the lake 'lake' cannot be read"), said
-    assert "_axsync/latest.json if that is another, and the next run writes a new one" in said.err
+    assert "(and _axsync/latest.json) out of the lake: the next run writes new ones" in said.err
     assert (said.code, len(emulator.log)) == (2, asked)
     pointer.rename(pointer.with_name("damaged.json"))
     said = await command(lab.folder, "run", "devices", "--fresh", environ=variables(emulator))
