@@ -19,7 +19,7 @@ AUDITOR := .venv-audit
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-official lint format types layers fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
+.PHONY: help setup demo test unit test-all test-official lint format types layers fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -64,11 +64,14 @@ types: $(READY) ## mypy --strict
 layers: $(READY) ## import-linter: who may import whom
 	@$(BIN)/lint-imports --no-logo
 
+unit: $(READY) ## The tests of single modules: what to run while writing
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not alone" tests/unit $(ARGS)
+
 fuzz: $(READY) ## The property tests, with many fresh examples
-	@$(BIN)/python -m pytest -q tests/property tests/shape --hypothesis-profile=fuzz $(ARGS)
+	@$(BIN)/python -m pytest -q tests/unit/convert --hypothesis-profile=fuzz $(ARGS)
 
 torture: $(READY) ## Kill a run, and fail its disk, at every durable operation; takes about half an hour
-	@AXSYNC_TORTURE=1 $(BIN)/python -m pytest -q tests/torture $(ARGS)
+	@AXSYNC_TORTURE=1 $(BIN)/python -m pytest -q tests/faults/torture $(ARGS)
 
 bench: $(READY) ## axsync beside its peers, by size, by step; ARGS=--short tries it, ARGS='peers steps' picks parts
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
@@ -84,32 +87,32 @@ bench-peers: $(OFFICIAL)/ready .venv-dlt/ready .venv-naive/ready .venv-bench/rea
 	@$(@D)/bin/python -m pip install --quiet -r $<
 	@touch $@
 
-$(RECIPES)/ready: tests/orchestrators/requirements-recipes.txt
+$(RECIPES)/ready: tests/contract/orchestrators/requirements-recipes.txt
 	@test -x $(RECIPES)/bin/python || $(PYTHON) -m venv $(RECIPES)
-	@$(RECIPES)/bin/python -m pip install --quiet -r tests/orchestrators/requirements-recipes.txt
+	@$(RECIPES)/bin/python -m pip install --quiet -r tests/contract/orchestrators/requirements-recipes.txt
 	@touch $@
 
 check-recipes: $(RECIPES)/ready ## Dockerfile and Kubernetes manifest by the tools that know them
 	@$(RECIPES)/bin/hadolint Dockerfile
 	@$(RECIPES)/bin/kubernetes-validate --strict docs/recipes/kubernetes.yaml
 
-$(ORCHESTRATORS)/ready: tests/orchestrators/requirements.txt
+$(ORCHESTRATORS)/ready: tests/contract/orchestrators/requirements.txt
 	@test -x $(ORCHESTRATORS)/bin/python || $(PYTHON) -m venv $(ORCHESTRATORS)
-	@$(ORCHESTRATORS)/bin/python -m pip install --quiet -r tests/orchestrators/requirements.txt
+	@$(ORCHESTRATORS)/bin/python -m pip install --quiet -r tests/contract/orchestrators/requirements.txt
 	@touch $@
 
 test-orchestrators: $(READY) $(ORCHESTRATORS)/ready ## The recipes for Dagster and Prefect, in an environment of their own
-	@AXSYNC=$(BIN)/axsync $(ORCHESTRATORS)/bin/python tests/orchestrators/check_dagster.py 2>$(ORCHESTRATORS)/log
-	@AXSYNC=$(BIN)/axsync $(ORCHESTRATORS)/bin/python tests/orchestrators/check_prefect.py 2>$(ORCHESTRATORS)/log
+	@AXSYNC=$(BIN)/axsync $(ORCHESTRATORS)/bin/python tests/contract/orchestrators/check_dagster.py 2>$(ORCHESTRATORS)/log
+	@AXSYNC=$(BIN)/axsync $(ORCHESTRATORS)/bin/python tests/contract/orchestrators/check_prefect.py 2>$(ORCHESTRATORS)/log
 
-$(AIRFLOW)/ready: tests/orchestrators/requirements-airflow.txt
+$(AIRFLOW)/ready: tests/contract/orchestrators/requirements-airflow.txt
 	@test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv $(AIRFLOW)
-	@$(AIRFLOW)/bin/python -m pip install --quiet -r tests/orchestrators/requirements-airflow.txt
+	@$(AIRFLOW)/bin/python -m pip install --quiet -r tests/contract/orchestrators/requirements-airflow.txt
 	@touch $@
 
 test-airflow: $(READY) $(AIRFLOW)/ready ## The recipe for Airflow, in an environment of its own; minutes to install
 	@PATH=$(abspath $(AIRFLOW))/bin:$$PATH AXSYNC=$(BIN)/axsync \
-		$(AIRFLOW)/bin/python tests/orchestrators/check_airflow.py 2>$(AIRFLOW)/log
+		$(AIRFLOW)/bin/python tests/contract/orchestrators/check_airflow.py 2>$(AIRFLOW)/log
 
 cli-reference: $(READY) ## Write docs/cli.md anew, from the help of the commands
 	@$(BIN)/python docs/cli_reference.py
@@ -131,9 +134,9 @@ build: $(READY) ## Wheel and sdist in dist/; the wheel is tried in an environmen
 	@$(WHEEL)/bin/python -I -c 'from importlib.resources import files; assert files("axsync").joinpath("py.typed").is_file()'
 	@$(WHEEL)/bin/axsync --version
 
-$(OFFICIAL)/ready: tests/official/requirements.txt
+$(OFFICIAL)/ready: tests/contract/official/requirements.txt
 	@test -x $(OFFICIAL)/bin/python || $(PYTHON) -m venv $(OFFICIAL)
-	@$(OFFICIAL)/bin/python -m pip install --quiet -r tests/official/requirements.txt
+	@$(OFFICIAL)/bin/python -m pip install --quiet -r tests/contract/official/requirements.txt
 	@touch $@
 
 test-official: $(READY) $(OFFICIAL)/ready ## The official client against the emulator, in an environment of its own
@@ -145,17 +148,17 @@ test-official: $(READY) $(OFFICIAL)/ready ## The official client against the emu
 		$(BIN)/python -c "import socket; socket.create_connection(('127.0.0.1', $$port), 1)" 2>/dev/null && break; \
 		sleep 0.2; \
 	done; \
-	$(OFFICIAL)/bin/python tests/official/check_official_client.py http://127.0.0.1:$$port
+	$(OFFICIAL)/bin/python tests/contract/official/check_official_client.py http://127.0.0.1:$$port
 
-$(SPARK)/ready: tests/spark/requirements.txt
+$(SPARK)/ready: tests/contract/spark/requirements.txt
 	@test -x $(SPARK)/bin/python || $(PYTHON) -m venv $(SPARK)
-	@$(SPARK)/bin/python -m pip install --quiet -r tests/spark/requirements.txt
+	@$(SPARK)/bin/python -m pip install --quiet -r tests/contract/spark/requirements.txt
 	@touch $@
 
 test-spark: $(READY) $(SPARK)/ready ## PySpark reads a lake and runs Athena's DDL, sqlglot parses the others'; needs a JVM
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	$(BIN)/python tests/spark/make_lake.py "$$folder" >&2 && \
-	$(SPARK)/bin/python tests/spark/check_spark.py "$$folder" docs/reading.md
+	$(BIN)/python tests/contract/spark/make_lake.py "$$folder" >&2 && \
+	$(SPARK)/bin/python tests/contract/spark/check_spark.py "$$folder" docs/reading.md
 
 define LOCK_HEADER
 # Every version that development, tests and `axsync demo` use, with its hashes; refresh with `make lock`.

@@ -14,7 +14,7 @@ from axsync.emulator import Emulator, Options
 from axsync.emulator.messages import ApiReply, ApiRequest
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, Ran, Record
-from tests.shape.lake import same
+from tests.unit.convert.lake import same
 
 ID = "internal_axon_id"
 NAME = "specific_data.data.name"

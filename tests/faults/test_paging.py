@@ -10,7 +10,7 @@ from axsync.emulator.pages import PageRequest
 from axsync.settings import EntitySettings
 from tests.faults.proof import ID, NAME, NARROW, Tapped, assert_nothing_lost, code, read, restored, told
 from tests.flow.harness import Lab, Ran, pages
-from tests.shape.lake import same
+from tests.unit.convert.lake import same
 
 Start = Callable[..., Awaitable[Tapped]]
 Process = Callable[..., Awaitable[tuple[int, str]]]

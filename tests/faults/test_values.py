@@ -11,7 +11,7 @@ from axsync.emulator import Mishap
 from axsync.settings import EntitySettings
 from tests.faults.proof import NAME, Tapped, assert_nothing_lost, letters, read, restored, told
 from tests.flow.harness import Lab, Ran
-from tests.shape.lake import same
+from tests.unit.convert.lake import same
 
 Start = Callable[..., Awaitable[Tapped]]
 Process = Callable[..., Awaitable[tuple[int, str]]]

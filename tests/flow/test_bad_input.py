@@ -93,7 +93,7 @@ CENTRAL = {
     *("a name of 300 characters", "where nobody can make a file"),
     *("_axsync", "entity=users"),
 }
-"""A process takes its time; the rest is for `make test-all`, and its sentences are in tests/config anyway."""
+"""A process takes its time; the rest is for `make test-all`, and its sentences are in tests/unit/config anyway."""
 
 
 def cases(mistakes: Iterable[str]) -> list[ParameterSet]:

@@ -29,9 +29,9 @@ from axsync.errors import BadAnswer, ConfigError, LaneError, UnknownEntity
 from axsync.events import Notice
 from axsync.runs import check, entities, fields, plan
 from axsync.settings import EntitySettings
+from tests.faults.secrets.marks import contents
 from tests.flow.harness import Lab, attributes
 from tests.flow.test_resumed import SMALL, broken_off
-from tests.secrets.marks import contents
 
 Start = Callable[..., Awaitable[Emulator]]
 

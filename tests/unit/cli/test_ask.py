@@ -1,0 +1,166 @@
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from click.testing import CliRunner, Result
+
+from axsync.cli import main
+from axsync.lake.publish import Lake
+from axsync.model import Lane
+from tests.unit.sql.lakes import KINDS, TEXT, content, publish
+
+Axsync: TypeAlias = Callable[..., Result]
+DEVICE = {"internal_axon_id": "a1", "hostname": ["x"], "cores": 4000, "memory": 1.5, "extra": "\x1b[31mred"}
+BLOCK = """\
+row 1
+internal_axon_id  a1
+hostname          ["x"]
+memory            1.5
+cores             4000
+extra             \\x1b[31mred
+entity            devices
+instance          prod
+dt                2026-11-23
+"""
+
+
+@pytest.fixture
+def lake(axsync: Axsync) -> Lake:
+    """One device and two users, in the folder `lake` of the working directory."""
+    users = [{"mail": "=cmd()"}, {"mail": "b@x"}]
+    return publish(
+        Path("lake"), {Lane("prod", "devices"): (KINDS, [DEVICE]), Lane("prod", "users"): ({"mail": TEXT}, users)}
+    )
+
+
+def test_sql_answers_as_a_table(axsync: Axsync, lake: Lake) -> None:
+    """Numbers to the right, with thousands."""
+    result = axsync("sql", "SELECT internal_axon_id AS id, cores, extra FROM devices")
+
+    assert result.stdout.splitlines() == ["id  cores  extra", r"a1  4,000  \x1b[31mred"]
+
+
+def test_sql_answers_as_json(axsync: Axsync, lake: Lake) -> None:
+    """Plain ASCII; names once each; moments in ISO form; what JSON has no number for as text."""
+    query = (
+        "SELECT 1 AS a, 2 AS a, 'nan'::DOUBLE AS n, TIMESTAMPTZ '2026-01-01 01:00:00+01' AS t, 1.5::DECIMAL(4,2) AS d, "
+        "[{'k': DATE '2026-01-02'}] AS l, '\x1bé' AS e, NULL AS z, '\\x01'::BLOB AS b"
+    )
+    result = axsync("sql", "--output", "json", query)
+
+    assert result.stdout.isascii()
+    assert "\x1b" not in result.stdout
+    assert json.loads(result.stdout) == [
+        {"a": 1, "a_2": 2, "n": "nan", "t": "2026-01-01T00:00:00Z", "d": 1.5}
+        | {"l": [{"k": "2026-01-02"}], "e": "\x1bé", "z": None, "b": "01"}
+    ]
+    assert json.loads(axsync("sql", "--output", "json", "SELECT 1 WHERE false").stdout) == []
+
+
+def test_sql_answers_as_csv_without_formulas(axsync: Axsync, lake: Lake) -> None:
+    """A text that a spreadsheet would compute is quoted; a negative number is a number; one line is one record."""
+    query = """SELECT mail AS "@mail", -5 AS n, ['a', 'b'] AS l, 'x' || chr(10) || chr(27) AS c FROM users ORDER BY 1"""
+    rows = list(csv.reader(axsync("sql", "--output", "csv", query).stdout.splitlines()))
+
+    assert rows == [
+        ["'@mail", "n", "l", "c"],
+        ["'=cmd()", "-5", '["a", "b"]', r"x\n\x1b"],
+        ["b@x", "-5", '["a", "b"]', r"x\n\x1b"],
+    ]
+
+
+def test_a_table_ends_after_a_thousand_rows(axsync: Axsync, lake: Lake) -> None:
+    """And says so; JSON has all of them."""
+    lines = axsync("sql", "SELECT range FROM range(5000)").stdout.splitlines()
+
+    assert (len(lines), lines[-1]) == (
+        1002,
+        "only the first 1,000 rows are shown; use --output csv or json to get all of them",
+    )
+    assert len(json.loads(axsync("sql", "--output", "json", "SELECT range FROM range(5000)").stdout)) == 5000
+
+
+def test_sql_reads_its_query_from_standard_input(lake: Lake) -> None:
+    """Where it is a dash."""
+    result = CliRunner().invoke(main, ["sql", "-"], input="SELECT count(*) AS n\nFROM users")
+
+    assert result.stdout.splitlines() == ["n", "2"]
+
+
+def test_head_shows_records_below_each_other(axsync: Axsync, lake: Lake) -> None:
+    """Without what is empty, and without anything that a terminal would obey."""
+    assert axsync("head", "devices").stdout == BLOCK
+    assert axsync("head", "users", "-n", "0").stdout == "no rows\n"
+    assert axsync("head", "users", "-n", "1", "--columns", "mail, dt").stdout.splitlines()[0].split() == ["mail", "dt"]
+
+
+def test_ddl_prints_statements(axsync: Axsync, lake: Lake) -> None:
+    """For all entity types, or the named ones."""
+    told = axsync("ddl", "athena", "--location", "s3://b/lake", "--schema", "axonius").stdout
+
+    assert told.count("CREATE EXTERNAL TABLE") == 2
+    assert "CREATE EXTERNAL TABLE IF NOT EXISTS `axonius`.`users` (\n  `mail` string,\n" in told
+    assert axsync("ddl", "trino", "users").stdout.count("CREATE TABLE") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("sql", "SELEC 1"), 'the query failed: Parser Error: syntax error at or near "SELEC"'),
+        (("sql", "SELECT * FROM nope"), "there is no table 'nope'; there are "),
+        (("sql", "DROP VIEW users"), "only SELECT is allowed"),
+        (("sql", ""), "there is none"),
+        (("sql",), "Missing argument 'QUERY'"),
+        (("sql", "SELECT 1", "--run", "nope"), "has no run 'nope'"),
+        (("sql", "SELECT 1", "--lake", "absent"), "there is no lake 'absent'"),
+        (("sql", "SELECT 1", "--output", "xml"), "'xml' is not one of"),
+        (("head", "device"), "the snapshot has no entity type 'device'; did you mean 'devices'?"),
+        (("head", "users", "--columns", "mial"), "has no column of users 'mial'; did you mean 'mail'?"),
+        (("head", "users", "-n", "-1"), "-n"),
+        (("ddl", "oracle"), "'oracle' is not one of"),
+        (("ddl", "trino", "user"), "did you mean 'users'?"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(
+    axsync: Axsync, lake: Lake, arguments: tuple[str, ...], words: str
+) -> None:
+    """Nothing is on stdout, and nothing has changed."""
+    before = content(Path())
+    result = axsync(*arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert content(Path()) == before
+
+
+@pytest.mark.parametrize("columns", ['{"a": 7}', '{"a": {}}', '{"a": {"field": "a", "type": "blob"}}'])
+def test_a_damaged_manifest_is_exit_2(axsync: Axsync, lake: Lake, columns: str) -> None:
+    """Columns are looked at here only."""
+    (path,) = lake.root.glob("_axsync/snapshots/*.json")
+    document = json.loads(path.read_bytes())
+    document["lanes"][0]["columns"] = json.loads(columns)
+    path.write_text(json.dumps(document))
+    result = axsync("sql", "SELECT 1")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: the manifest of run '20261123T020000Z-aaaa' is damaged: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_without_duckdb_the_install_line_is_printed(
+    axsync: Axsync, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DDL needs no such package."""
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    result = axsync("sql", "SELECT 1")
+
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: queries need one more package: pip install 'axsync[duckdb]'\n",
+    )
+    assert axsync("ddl", "athena").exit_code == 0

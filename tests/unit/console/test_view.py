@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axsync.console.report.charts import HEIGHT, WIDTH, ceiling, charts_of, sparkline
+from axsync.console.report.facts import Facts
+from axsync.console.report.lanes import LaneRow
+from axsync.console.report.view import View, view_of
+from axsync.runs.timeline import Bucket, Timeline
+from tests.unit.console.stories import lane, snapshot, timeline
+
+COUNTS = st.integers(0, 10**9)
+
+
+def row(view: View, name: str) -> LaneRow:
+    return next(one for one in view.lanes if one.name == name)
+
+
+def test_rows_stand_beside_those_of_the_snapshots_before() -> None:
+    """The change is against the newest one; the line goes from the oldest to this run."""
+    earlier = (snapshot(lane(rows=1900), day=22), snapshot(lane(rows=1000), day=21))
+    devices = row(view_of(Facts(snapshot(lane(rows=2000)), earlier=earlier)), "devices")
+
+    assert (devices.rows, devices.change, devices.trend_title) == ("2,000", "+100 (+5.3%)", "1,000 → 1,900 → 2,000")
+    assert devices.trend.count("L") == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "change", "tone"),
+    [
+        (10, 10, "±0", ""),
+        (0, 7, "+7", "moved"),
+        (10, 25, "+15 (+150%)", "moved"),
+        (1000, 400, "\N{MINUS SIGN}600 (\N{MINUS SIGN}60.0%)", "bad"),
+        (7, 0, "\N{MINUS SIGN}7 (\N{MINUS SIGN}100%)", "bad"),
+    ],
+)
+def test_a_change_is_told_in_rows_and_in_parts(before: int, now: int, change: str, tone: str) -> None:
+    """A loss of more than half stands out."""
+    devices = row(view_of(Facts(snapshot(lane(rows=now)), earlier=(snapshot(lane(rows=before), day=22),))), "devices")
+
+    assert (devices.change, devices.change_tone) == (change, tone)
+
+
+def test_files_that_stand_in_count_as_rows_of_the_snapshot() -> None:
+    """The run brought none of them, so its sums do not count them."""
+    stood_in = lane(rows=0, verdict="partial", reason="the host went away", from_run="r0", files=lane(rows=70).files)
+    view = view_of(Facts(snapshot(stood_in, lane("users", 600), verdict="partial")))
+
+    assert row(view, "devices").rows == "70"
+    assert view.headline == "600 rows of 1 entity type"
+    assert [one.note for one in view.tiles if one.title == "Stored"] == ["1 file"]
+    assert [(one.name, one.remark) for one in view.attention] == [
+        ("devices", "the host went away; carried over from run r0")
+    ]
+
+
+def test_several_instances_are_told_apart() -> None:
+    """Otherwise the name of the one instance is said once."""
+    view = view_of(Facts(snapshot(lane(), lane(instance="lab"))))
+
+    assert [one.name for one in view.lanes] == ["lab / devices", "prod / devices"]
+    assert ("Instances", "lab, prod") in view.facts
+
+
+def test_the_timeline_becomes_four_charts_on_one_scale() -> None:
+    """Throughput, in flight, pace, and what was refused; also when the run was taken up again."""
+    charts = view_of(Facts(snapshot(lane()), timeline=timeline())).charts
+
+    assert charts is not None
+    assert [one.title for one in charts.charts] == [
+        "Rows per second",
+        "Requests in flight",
+        "Requests per second",
+        "Refused and failed",
+    ]
+    assert charts.ticks == ("0:00", "0:15", "0:30", "0:45", "1:00")
+    assert charts.resumed == (333.33,)
+    assert charts.charts[3].note == "9 responses with 429, 0 with 5xx or none"
+    assert len(charts.charts[3].bars) == 9
+
+
+def test_a_timeline_in_which_nothing_happened_is_none() -> None:
+    """Empty axes would say nothing."""
+    assert charts_of(Timeline(5.0, 0.125, (Bucket(),) * 40)) is None
+
+
+@given(
+    st.lists(st.builds(Bucket, rows=COUNTS, bytes=COUNTS, answers=COUNTS, refused=COUNTS, peak=COUNTS), max_size=600),
+    st.floats(0, 1e6),
+)
+def test_everything_is_drawn_inside_its_box(buckets: list[Bucket], seconds: float) -> None:
+    """However large the numbers are; the line of the pace alone may leave at the top."""
+    charts = charts_of(Timeline(seconds, 0.125, (*buckets, Bucket(answers=1, pages=1))))
+
+    assert charts is not None
+    for chart in charts.charts:
+        numbers = [float(n) for n in chart.area.replace("M", " ").replace("L", " ").split("V")[0].split()]
+        assert all(0 <= x <= WIDTH for x in numbers[::2])
+        assert all(-0.01 <= y <= HEIGHT for y in numbers[1::2])
+        assert all(bar.top >= -0.01 and bar.top + bar.height <= HEIGHT + 0.02 for bar in chart.bars)
+
+
+@given(st.floats(1e-9, 1e15))
+def test_a_ceiling_is_near_and_not_below(value: float) -> None:
+    """A round number."""
+    assert value <= ceiling(value) <= value * 2.0001
+
+
+@given(st.lists(st.integers(0, 10**12), max_size=20))
+def test_a_sparkline_has_a_point_per_value(values: list[int]) -> None:
+    """Inside its box; none where there is nothing to compare."""
+    line = sparkline([float(value) for value in values])
+    points = [tuple(map(float, point.split())) for point in line.replace("M", "").split("L") if point]
+
+    assert len(points) == (len(values) if len(values) > 1 else 0)
+    assert all(0 <= x <= 100 and 0 <= y <= 24 for x, y in points)
+
+
+def test_long_lists_are_cut_and_counted() -> None:
+    """The manifest has the rest."""
+    many = tuple(replace(lane().files[0], path=f"f{n}") for n in range(1000))
+    view = view_of(Facts(snapshot(lane(files=many))))
+
+    assert (len(view.files), view.more_files) == (300, 700)

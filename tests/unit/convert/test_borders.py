@@ -1,0 +1,138 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axsync.convert import json_split
+from axsync.convert.json_split import CutPage, is_whole, member, split
+from tests.unit.convert.served import VALUES, examples
+
+HARD = [
+    b'{"a":NaN}',
+    b'{"a":"\\ud800"}',
+    b'{"a":"\xff"}',
+    b'{"a":"]},{\\"","b":"\\\\"}',
+    b'{"a":1,"a":2}',
+    b"null",
+    b"5",
+    b'"text"',
+    b"{}",
+    b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+]
+
+
+@pytest.mark.parametrize("gap", [b"", b" ", b"\n\t"])
+def test_bad_records_do_not_cost_the_page(gap: bytes) -> None:
+    """Each record is found, as served, whatever is inside."""
+    comma = gap + b"," + gap
+    page = b'{"meta":{"assets":[1]},"assets":[' + gap + comma.join(HARD) + gap + b"]" + gap + b"}"
+
+    assert split(page, "assets") == HARD
+    assert is_whole(page)
+
+
+def test_a_good_page_is_split() -> None:
+    """The usual page, and an empty one, with a byte order mark or not."""
+    assert split(b'{"assets":[{"a":1}, {"b":"}"}],"meta":null}', "assets") == [b'{"a":1}', b'{"b":"}"}']
+    assert split(b'\xef\xbb\xbf{"assets":[],"meta":null}', "assets") == []
+    assert is_whole(b'\xef\xbb\xbf {"assets":[]} ')
+
+
+def test_records_of_the_older_api_are_attributes() -> None:
+    """An entry without an attributes object stands for itself and will be unreadable."""
+    entries = [b'{"type":"x","id":"1","attributes":{"a":1}}', b'{"type":"x"}', b"null", b'{"attributes":[1]}']
+    entries += [b'{"attributes":{"a":1},"attributes":{"a":2}}', b'{"id":"\\ud800","attributes":{"a":NaN}}']
+
+    records = split(b'{"data":[' + b",".join(entries) + b'],"meta":{}}', "data")
+
+    assert records == [b'{"a":1}', b'{"type":"x"}', b"null", b'{"attributes":[1]}', entries[4], b'{"a":NaN}']
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            b"",
+            b"null",
+            b"[]",
+            b"<html>maintenance</html>",
+            b"{}",
+            b'{"error":"x"}',
+            b'{"assets":{}}',
+            b'{"assets":null}',
+        ),
+        *(b'{"assets":[],"assets":[{"a":1}]}', b'{"assets":[{"a":1}]}{"assets":[]}', b'{"assets":[{"a":[1}]}'),
+        *(b'{"assets":[}', b'{"assets":[1]', b'{"assets":[{"a":"x}]}', b'{"assets":[1],}', b'{"assets":[[1},{"a":2}]}'),
+    ],
+)
+def test_what_is_no_page_is_not_split(body: bytes) -> None:
+    """A body without exactly one list of records is refused."""
+    with pytest.raises(CutPage):
+        split(body, "assets")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"<html></html>", b'{"a":1', b'{"a":NaN', b'{"a":1}}', b'{"a" 1}']
+)
+def test_a_cut_body_is_not_whole(body: bytes) -> None:
+    """Neither is something that is no object."""
+    assert not is_whole(body)
+
+
+def test_an_object_is_whole() -> None:
+    """Whatever is inside."""
+    assert is_whole(b'{"a":NaN,"b":[{}]}')
+    assert is_whole(b"{}")
+
+
+def test_one_member_is_found_as_served() -> None:
+    """Whatever the others hold; of two the last is taken."""
+    body = b'\xef\xbb\xbf{"assets":[{"meta":NaN}], "meta": {"a":[1]} ,"n":1,"n":2}'
+
+    assert member(body, "meta") == b'{"a":[1]}'
+    assert member(body, "n") == b"2"
+    assert member(body, "data") is None
+    with pytest.raises(CutPage):
+        member(body[:-1], "meta")
+
+
+def test_a_key_may_be_escaped() -> None:
+    """The list is found under any spelling of its key."""
+    assert split(b'{"\\u0061ssets":[{"a":NaN}],"\\x":1}', "assets") == [b'{"a":NaN}']
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("piece", [b"[", b'{"a":', b'"', b"\\", b'"\\', b"[,", b"{}", b'{"a":1}', b"]"])
+def test_the_scanner_is_linear(piece: bytes) -> None:
+    """A megabyte of anything is done with in a moment."""
+    began = time.perf_counter()
+    with pytest.raises(CutPage):
+        split(b'{"assets":[' + piece * (1_000_000 // len(piece)), "assets")
+
+    assert time.perf_counter() - began < 5
+
+
+class TestBorders:
+    """Where records begin and end is a matter of brackets and quotes alone."""
+
+    @examples(150)
+    @given(st.lists(VALUES, max_size=4), st.sampled_from([",", " , ", ",\n"]))
+    def test_the_two_ways_agree(self, values: list[str], comma: str) -> None:
+        """The tolerant scanner finds the records that a JSON parser finds."""
+        records = [value.encode("utf-8", "surrogatepass") for value in values]
+        page = b'{"assets":[' + comma.encode().join(records) + b'],"meta":{"x":"]"}}'
+
+        assert split(page, "assets") == records
+        assert [page[start:end] for start, end in json_split._careful(page, "assets")] == records
+
+    @examples(150)
+    @given(st.lists(VALUES, max_size=3), st.data())
+    def test_a_cut_is_seen(self, values: list[str], data: st.DataObject) -> None:
+        """No proper beginning of a page passes for a page."""
+        page = f'{{"meta":{{}},"assets":[{",".join(values)}]}}'.encode("utf-8", "surrogatepass")
+        cut = page[: data.draw(st.integers(0, len(page) - 1))]
+
+        assert not is_whole(cut)
+        with pytest.raises(CutPage):
+            split(cut, "assets")

@@ -1,0 +1,61 @@
+"""Whichever way a page takes through the converter, its rows are the same: at once, sorted, record by record."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axsync.convert import Converted, Converter
+from axsync.convert.converter import CleanedPage
+from axsync.convert.restore import describe, restore
+from axsync.schema.fields import Column
+from tests.unit.convert.lake import same
+from tests.unit.convert.pages import AlwaysCleaned, Key, NeverFast, convert, page
+from tests.unit.convert.served import examples, lanes
+
+Lane: TypeAlias = tuple[tuple[Column, ...], list[bytes]]
+
+
+class RecordByRecord(NeverFast):
+    """Neither at once nor by types alone: each record is tested by all rules."""
+
+    def _clean_bad(self, raws: list[bytes], page: int, is_good: Callable[[bytes], bool]) -> CleanedPage | None:
+        return None if is_good == self._rules.reads else super()._clean_bad(raws, page, is_good)
+
+
+WAYS: tuple[type[Converter], ...] = (Converter, NeverFast, RecordByRecord, AlwaysCleaned)
+
+
+def served(converted: Converted, columns: Sequence[Column]) -> list[object]:
+    """The records that the rows stand for, and what became dead letters."""
+    converted.batch.validate(full=True)
+    lane = {"columns": {column.name: describe(column) for column in columns}}
+    rows: list[object] = [same(restore(row, lane)) for row in converted.batch.to_pylist()]
+    return [*rows, *((letter.position, letter.raw) for letter in converted.dead)]
+
+
+def typed(converted: Converted) -> list[str]:
+    """The typed columns alone, by value: NaN equals itself, -0.0 is not 0.0."""
+    kept = [name for name in converted.batch.schema.names if not name.startswith("axsync_")]
+    return [repr(row) for row in pa.Table.from_batches([converted.batch]).select(kept).to_pylist()]
+
+
+class TestEveryWay:
+    """The fast path and the exact ones give the same rows."""
+
+    @examples(120)
+    @given(lanes(rows=6), st.sampled_from(["assets", "data"]), st.sampled_from(["", " "]))
+    def test_the_ways_agree(self, lane: Lane, key: Key, gap: str) -> None:
+        """Drift, nesting, unicode, numbers at the borders; typed values and rescued ones alike."""
+        columns, raws = lane
+        body = page(raws, key, gap=gap)
+
+        first, *others = (convert(way(columns, rows_key=key, run_id="r"), body) for way in WAYS)
+
+        for other in others:
+            assert served(other, columns) == served(first, columns)
+            assert typed(other) == typed(first)
+            assert other.drift == first.drift
+            assert other.fingerprint == first.fingerprint

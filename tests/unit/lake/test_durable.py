@@ -1,0 +1,74 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from axsync.errors import StorageError
+from axsync.lake.local import append, replace_file, storage_errors
+from tests.unit.lake.runs import DISK, Interrupted
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    """Its folders are made; nothing else is left beside it."""
+    path = tmp_path / "a" / "b" / "latest.json"
+
+    replace_file(path, b"old")
+    replace_file(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_interrupted_replacement_changes_nothing(tmp_path: Path) -> None:
+    """Until the name is given, readers see the old content; the next replacement is not disturbed by the draft."""
+    path = tmp_path / "latest.json"
+    replace_file(path, b"old")
+
+    with pytest.raises(Interrupted), DISK.watched(tmp_path, 0):
+        replace_file(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    replace_file(path, b"newer")
+    assert path.read_bytes() == b"newer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_draft_is_hidden(tmp_path: Path) -> None:
+    """Its name begins with a point, so that no glob takes it for a manifest."""
+    with pytest.raises(Interrupted), DISK.watched(tmp_path, 0):
+        replace_file(tmp_path / "latest.json", b"new")
+
+    assert [path.name for path in tmp_path.iterdir()] == [".latest.json.draft"]
+
+
+def test_appending_adds_to_a_file(tmp_path: Path) -> None:
+    """Which is made where it is not there."""
+    path = tmp_path / "runs" / "letters.jsonl"
+
+    append(path, b"one\n")
+    append(path, b"two\n")
+
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_a_disks_error_is_one_sentence() -> None:
+    """What was done, and the system's own words; the cause is kept."""
+    with (
+        pytest.raises(StorageError, match=r"^cannot publish: No space left on device$") as caught,
+        storage_errors("publish"),
+    ):
+        raise OSError(28, os.strerror(28))
+
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_an_error_without_a_number_keeps_its_words() -> None:
+    """Such errors come from pyarrow."""
+    with pytest.raises(StorageError, match=r"^cannot write: weird$"), storage_errors("write"):
+        raise OSError("weird")
+
+
+def test_other_errors_are_not_the_disks() -> None:
+    """They pass as they are."""
+    with pytest.raises(KeyError), storage_errors("write"):
+        raise KeyError

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from axsync.lake.history import find_run
+from axsync.lake.publish import Lake
+from axsync.model import Lane
+from axsync.schema.fields import Atom, AtomName, Kind, Many, group
+from axsync.sql import EntityTable, tables_of
+from axsync.sql.ddl import statements
+from axsync.sql.tables import Share
+from axsync.sql.types import DIALECTS, Dialect
+from tests.unit.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, publish
+
+ROW = {"internal_axon_id": "a1", "hostname": ["x"], "disks": [{"device": "sda", "size": 7, "checked": []}]}
+ATOMS: tuple[AtomName, ...] = ("text", "timestamp", "date", "bool", "integer", "number", "json")
+ANY_KIND: st.SearchStrategy[Kind] = st.recursive(
+    st.sampled_from([Atom(name) for name in ATOMS]),
+    lambda inner: st.one_of(
+        inner.map(Many), st.lists(st.tuples(st.text(min_size=1), inner), min_size=1, max_size=4).map(group)
+    ),
+    max_leaves=8,
+)
+SMALL = EntityTable(
+    "users", {"mail": Many(TEXT), "disks": Many(group([("size", WHOLE)])), "seen": Atom("timestamp")}, ()
+)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Two days; the first knew fewer columns, and users have never had a row."""
+    older = {"internal_axon_id": TEXT, "cores": WHOLE}
+    publish(tmp_path / "la'ke", {Lane("prod", "devices"): (older, [{"internal_axon_id": "a0", "cores": 3}])}, day=22)
+    lanes = {Lane("prod", "devices"): ({**KINDS, "cores": NUMBER}, [ROW]), Lane("prod", "users"): (KINDS, [])}
+    return publish(tmp_path / "la'ke", lanes)
+
+
+def ddl(lake: Lake, dialect: Dialect) -> str:
+    tables = tables_of(find_run(lake, "latest")).values()
+    return "\n".join(statements(dialect, list(tables), location=str(lake.root)))
+
+
+def test_duckdb_runs_its_statements(lake: Lake) -> None:
+    """All days are there, each in the types of the newest one."""
+    with duckdb.connect() as connection:
+        connection.execute(ddl(lake, "duckdb"))
+
+        rows = connection.execute("SELECT dt::VARCHAR, internal_axon_id, cores, disks[1].size FROM devices ORDER BY 1")
+        assert rows.fetchall() == [("2026-11-22", "a0", 3.0, None), ("2026-11-23", "a1", None, 7)]
+        assert connection.execute("SELECT count(*) FROM users").fetchall() == [(0,)]
+
+
+def test_duckdb_gets_the_types_that_the_files_have(lake: Lake) -> None:
+    """As DuckDB itself reads them from a file of the newest day."""
+    (part,) = lake.root.glob("entity=devices/instance=prod/dt=2026-11-23/*.parquet")
+    with duckdb.connect() as connection:
+        connection.execute(ddl(lake, "duckdb"))
+        made = connection.execute("SELECT column_name, column_type FROM (DESCRIBE devices)").fetchall()
+        read = connection.read_parquet(str(part), hive_partitioning=False)
+        types = [(name, str(kind)) for name, kind in zip(read.columns, read.types, strict=True)]
+
+    assert made[: len(types)] == types
+
+
+@given(ANY_KIND)
+def test_duckdb_knows_every_type(kind: Kind) -> None:
+    """However lists and objects are nested, whatever their members are called."""
+    with duckdb.connect() as connection:
+        connection.execute(f"SELECT CAST(NULL AS {DIALECTS['duckdb'].of(kind)})")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "types"),
+    [
+        ("athena", ["array<string>", "array<struct<`size`:bigint>>", "timestamp"]),
+        ("trino", ["array(varchar)", 'array(row("size" bigint))', "timestamp(6)"]),
+        ("snowflake", ["array", "array", "timestamp_ntz"]),
+        ("duckdb", ["VARCHAR[]", 'STRUCT("size" BIGINT)[]', "TIMESTAMP WITH TIME ZONE"]),
+    ],
+)
+def test_each_dialect_has_its_own_types(dialect: Dialect, types: list[str]) -> None:
+    """Lists and objects stay what they are, where the engine has them."""
+    assert [DIALECTS[dialect].of(kind) for kind in SMALL.columns.values()] == types
+    told = "\n".join(statements(dialect, [SMALL]))
+    assert all(one in told for one in types)
+
+
+def test_the_location_and_the_schema_are_those_that_were_given() -> None:
+    """Otherwise a bucket that nobody can take for a real one."""
+    for dialect in ("athena", "trino", "snowflake"):
+        assert "s3://YOUR-BUCKET/lake" in "\n".join(statements(dialect, [SMALL]))
+        told = "\n".join(statements(dialect, [SMALL], location="s3://b/l/", schema="glue.ax"))
+        assert "s3://b/l/" in told
+        assert "YOUR-BUCKET" not in told
+        assert "ax" in told.lower()
+
+
+def test_names_end_neither_a_text_nor_a_comment() -> None:
+    """Nobody writes such names on purpose, and a manifest may have been touched."""
+    evil = "x'\"`; DROP TABLE y; --\nDROP TABLE z"
+    table = EntityTable(evil, {evil: TEXT}, (Share((), ()),), (f"{evil} clashes",))
+    for dialect in DIALECTS:
+        comments = [part for part in statements(dialect, [table]) if part.startswith("-- x")]
+        assert [part.count("\n") for part in comments] == [0]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE z AS SELECT 1; CREATE TABLE y AS SELECT 1")
+        connection.execute("\n".join(statements("duckdb", [table])))
+        assert connection.execute("SELECT count(*) FROM y, z").fetchall() == [(1,)]
+
+
+def test_columns_that_clash_between_instances_are_told(tmp_path: Path) -> None:
+    """A text here and a list there are no one type."""
+    lake = publish(
+        tmp_path,
+        {
+            Lane("prod", "devices"): ({"os": Many(TEXT), "cores": WHOLE}, [{"os": ["x"]}]),
+            Lane("lab", "devices"): ({"os": TEXT, "cores": NUMBER}, [{"os": "x"}]),
+        },
+    )
+    (table,) = tables_of(find_run(lake, "latest")).values()
+
+    assert table.clashes == ("os is string in lab",)
+    assert "-- os is string in lab" in ddl(lake, "athena")
