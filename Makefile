@@ -192,6 +192,6 @@ sbom: $(AUDITOR)/ready ## What the lock names, with hashes, as CycloneDX in dist
 
 check: lint types layers test build ## All that must hold before a change is handed in
 
-clean: ## Remove environments, caches and builds
-	@rm -rf .venv-dlt .venv-naive .venv-bench $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## Remove environments, caches, builds and the lake of `make demo`
+	@rm -rf .venv-dlt .venv-naive .venv-bench $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo-lake
 	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +

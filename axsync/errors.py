@@ -19,13 +19,12 @@ AxsyncError
 │   ├── WrongHost            a credential belongs to another host than the one to be asked
 │   ├── UnknownEntity        an entity type that the instance does not offer
 │   ├── LakeError            the lake cannot be written
-│   │   └── NewestDamaged    what its newest snapshot was cannot be read
+│   │   └── NewestDamaged    what its newest snapshot is cannot be read; a ManifestError, too
 │   ├── NoLake               there is no lake to read from
 │   ├── UnknownRun           no run, or more than one, has this id
 │   │   └── Unpublished      it has no snapshot
 │   ├── ManifestError        a manifest is damaged, or newer than this axsync
 │   │   ├── ManifestNewer    of a later version
-│   │   ├── PointerDamaged   not a manifest, but what names the newest one
 │   │   └── Unsure           what is still needed cannot be told, for one that cannot be read
 │   ├── SnapshotGone         files of a snapshot are no longer there
 │   └── NothingCommon        two snapshots that have no entity type in common
@@ -154,10 +153,6 @@ class LakeError(UsageError):
     """The lake is not a place that can be written."""
 
 
-class NewestDamaged(LakeError):
-    """The pointer to the newest snapshot, or the manifest that it names, cannot be read."""
-
-
 class NoLake(UsageError):
     """The place holds no lake that can be read."""
 
@@ -189,8 +184,12 @@ class ManifestNewer(ManifestError):
     """A manifest of a later version than this axsync reads."""
 
 
-class PointerDamaged(ManifestError):
-    """The pointer to the latest manifest is damaged, unreadable, or names none that is there."""
+class NewestDamaged(LakeError, ManifestError):
+    """The pointer to the newest snapshot, or the manifest that it names, cannot be read; `file` says which."""
+
+
+PointerDamaged = NewestDamaged
+"""An older name of it."""
 
 
 class Unsure(ManifestError):

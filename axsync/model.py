@@ -2,17 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Generation: TypeAlias = Literal["v1", "v2"]
 Verdict: TypeAlias = Literal["complete", "drifted", "partial", "skipped"]
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 ID_FIELD = "internal_axon_id"
 """The key of a row; 32 characters of [0-9a-z], always served (docs/axonius-api.md, "Records")."""
 
 MAX_LIMIT = 2000
 """Most rows per page requested from any server (docs/axonius-api.md, "Paging")."""
+
+
+def iso(moment: datetime, timespec: str = "seconds") -> str:
+    """The moment in UTC, such as 2026-11-23T02:00:00Z."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,7 +66,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answered window, its rows still bytes.
+    """One answered window, its rows still bytes; `fetched_at` is when the answer came.
 
     `rows` is None if counting them would mean parsing the page twice; conversion counts them later.
     """
@@ -68,7 +76,8 @@ class Page:
     rows: int | None
     total: int | None
     token: str | None
-    from_cache: bool | None = None
+    fetched_at: datetime = EPOCH
+    seconds: float = 0.0  # between the request and its answer, retries included
 
 
 @dataclass(frozen=True, slots=True)

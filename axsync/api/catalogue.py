@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from axsync.schema.fields import Atom, Field, Kind, Many, group
+from axsync.schema.fields import Atom, Field, Group, Kind, Many, group
 
 Entry: TypeAlias = Mapping[str, object]
 
@@ -146,7 +146,7 @@ def _complex(entry: Entry, below: Mapping[str, Kind | None]) -> Kind:
     if members:
         return Many(group(members.items()))
     # Where no member is listed, the page decides; where all are pictures or forms, nothing is worth a column.
-    return Many(Atom("json" if listed else "unknown"))
+    return Many(Atom("json") if listed else Group(()))
 
 
 def _inline(entry: Entry) -> Kind | None:

@@ -12,6 +12,7 @@ from axsync.errors import BadAnswer
 from axsync.model import Reply
 
 SMALL_PAGE = 1 << 16  # bytes; below this, counting rows costs less than not knowing
+_UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
 _TAIL = 1 << 16  # bytes searched for a trailing `meta`
 WORDS_BYTES = 1 << 16
 """As much of an answer is looked at for words. They are far fewer in the end, and cut only where secrets are out."""
@@ -34,7 +35,6 @@ class Meta(msgspec.Struct, frozen=True):
     page: PageMeta | None = None
     next_page: object = None
     cursor: object = None
-    is_data_from_cache: bool | None = None
 
     @property
     def total(self) -> int | None:
@@ -120,6 +120,23 @@ def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:
 def _not_a_page(body: bytes, host: str) -> BadAnswer:
     words = error_words(body)
     return BadAnswer(f"{host} answered 200 with something that is not a page", host=host, status=200, detail=words)
+
+
+def read_object(reply: Reply, host: str) -> dict[str, object]:
+    """The JSON object that an answer is. Raises: BadAnswer."""
+    try:
+        answer = orjson.loads(reply.body)
+    except orjson.JSONDecodeError as error:
+        raise BadAnswer(f"{host} answered with something that is not JSON", host=host, status=reply.status) from error
+    if not isinstance(answer, dict):
+        raise BadAnswer(f"{host} answered with a bare value", host=host, status=reply.status)
+    return answer
+
+
+def unexpected_key(words: str) -> str | None:
+    """The key of a request that the words of a 400 complain about."""
+    matched = _UNEXPECTED.search(words)
+    return matched[1] if matched else None
 
 
 def tells_error(answer: Mapping[str, object]) -> bool:

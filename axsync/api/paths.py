@@ -4,6 +4,7 @@ import re
 from typing import Literal
 
 from axsync.errors import UsageError
+from axsync.model import Request
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
@@ -64,3 +65,9 @@ def read(name: str, entity: str = "") -> tuple[str, str]:
     if name.startswith("v1.") and entity in V1_PLACES:
         raise UsageError(f"{entity!r} is not an entity type of API v1")
     return method, template.format(entity=entity_slug(entity)) if "{entity}" in template else template
+
+
+def get(name: str, entity: str = "", **params: str) -> Request:
+    """The GET of an allow-listed read. Raises: as `read`."""
+    _, path = read(name, entity)
+    return Request("GET", path, params=tuple(params.items()))

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from axsync.model import Generation
-
 KeyStyle: TypeAlias = Literal["full", "short"]
 
 
@@ -42,11 +40,9 @@ ALSO_DETAILED = (
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one server is spoken to, found out once and kept for the run."""
+    """What one server does not accept, found out once and kept for the run."""
 
-    generation: Generation
     refused: frozenset[str] = frozenset()  # optional body keys that it answered 400 to
-    keys: KeyStyle = "full"
 
 
 def short_key(field: str) -> str:

@@ -1,6 +1,5 @@
 """How API v1 asks and answers (docs/axonius-api.md, "Endpoints"). No I/O."""
 
-import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -8,7 +7,7 @@ import orjson
 
 from axsync.api import paths
 from axsync.api.catalogue import fields_of, with_roots
-from axsync.api.envelope import read_envelope, refuse_error
+from axsync.api.envelope import read_envelope, read_object, refuse_error, unexpected_key
 from axsync.api.queries import QueriesPage, queries_page
 from axsync.api.question import Dialect, Question
 from axsync.api.system import Listing, connections_in, entries_in, listed_rows, place_of, read_listing, system_page
@@ -18,15 +17,11 @@ from axsync.schema.fields import Field
 
 GENERATION: Generation = "v1"
 ROWS_KEY: Literal["assets", "data"] = "data"
+FIRST_TOKEN: str | None = ""
+"""The token of a walk's first page: a cursor is wanted, and there is none yet."""
+TOKENS_SURVIVE = False  # a cursor moves on by itself: what it gave out before a crash is gone
+NAMES_QUERIES = False  # a saved query is asked for by its AQL
 OPTIONAL = ("include_details", "get_metadata")
-_UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
-CURSOR_START = ""
-"""The token of a walk's first window: a cursor is wanted but not there yet."""
-
-
-def _get(name: str, entity: str = "", **params: str) -> Request:
-    _, path = paths.read(name, entity)
-    return Request("GET", path, params=tuple(params.items()))
 
 
 def _post(name: str, entity: str, schema: str, attributes: Mapping[str, object]) -> Request:
@@ -34,25 +29,15 @@ def _post(name: str, entity: str, schema: str, attributes: Mapping[str, object])
     return Request("POST", path, orjson.dumps({"data": {"type": schema, "attributes": attributes}}))
 
 
-def _json(reply: Reply, host: str) -> dict[str, object]:
-    try:
-        answer = orjson.loads(reply.body)
-    except orjson.JSONDecodeError as error:
-        raise BadAnswer(f"{host} answered with something that is not JSON", host=host, status=reply.status) from error
-    if not isinstance(answer, dict):
-        raise BadAnswer(f"{host} answered with a bare value", host=host, status=reply.status)
-    return answer
-
-
 def _attributes(reply: Reply, host: str) -> dict[str, object]:
-    data = _json(reply, host).get("data")
+    data = read_object(reply, host).get("data")
     attributes = data.get("attributes") if isinstance(data, dict) else None
     return attributes if isinstance(attributes, dict) else {}
 
 
 def about_request() -> Request:
     """Keys with spaces, which the vendor's own developers call a defect of the server."""
-    return _get("v1.about")
+    return paths.get("v1.about")
 
 
 def read_about(reply: Reply, host: str) -> str | None:
@@ -63,7 +48,7 @@ def read_about(reply: Reply, host: str) -> str | None:
 
 def discovery_request() -> Request:
     """The lifecycle is v1's view of the discovery cycle."""
-    return _get("v1.lifecycle")
+    return paths.get("v1.lifecycle")
 
 
 def read_discovery(reply: Reply, host: str) -> str | None:
@@ -85,12 +70,12 @@ def read_entities(reply: Reply, host: str) -> dict[str, str]:
 
 def fields_request(entity: str) -> Request:
     """The field catalogue."""
-    return _get("v1.fields", entity)
+    return paths.get("v1.fields", entity)
 
 
 def read_fields(reply: Reply, host: str) -> tuple[Field, ...]:
     """`generic` and `specific` in `meta`; `data` is null."""
-    meta = _json(reply, host).get("meta")
+    meta = read_object(reply, host).get("meta")
     if not isinstance(meta, dict):
         raise BadAnswer(f"{host} answered without a field catalogue", host=host, status=reply.status)
     fields = list(fields_of(_entries(meta.get("generic")), None))
@@ -115,7 +100,7 @@ def count_request(question: Question, dialect: Dialect, poll: str) -> Request:
 
 def read_count(reply: Reply, host: str) -> int | None:
     """None means that the background job has not ended. Raises: BadAnswer, also for an error told with status 200."""
-    refuse_error(_json(reply, host), reply, host)
+    refuse_error(read_object(reply, host), reply, host)
     value = _attributes(reply, host).get("value")
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
@@ -131,7 +116,7 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
     attributes |= {k: v for k, v in optional.items() if k not in dialect.refused}
     if window.token is None:
         page["offset"] = window.offset
-    elif window.token != CURSOR_START:
+    elif window.token != FIRST_TOKEN:
         # No offset beside a cursor: the vendor's own test saw timeouts when the two disagreed.
         attributes["cursor_id"] = window.token
     if question.history:
@@ -142,36 +127,29 @@ def page_request(question: Question, dialect: Dialect, window: Window) -> Reques
 def read_page(window: Window, reply: Reply, host: str) -> Page:
     """The page, rows still bytes. Raises: BadAnswer."""
     meta, rows = read_envelope(reply, rows_key=ROWS_KEY, host=host)
-    return Page(window, reply.body, rows, meta.total, meta.token, meta.is_data_from_cache)
+    return Page(window, reply.body, rows, meta.total, meta.token)
 
 
 def refused_key(words: str) -> str | None:
     """The optional key that a 400's words complain about, if it is one we can do without."""
-    matched = _UNEXPECTED.search(words)
-    key = matched[1] if matched else None
+    key = unexpected_key(words)
     return key if key in OPTIONAL else None
 
 
-def dates_request() -> Request:
-    """The days of history, per entity type."""
-    return _get("v1.dates")
-
-
-def read_dates(reply: Reply, host: str) -> dict[str, dict[str, str]]:
-    """Entity type → day → the timestamp to be sent as `history` (docs/axonius-api.md, "History")."""
-    value = _attributes(reply, host).get("value")
-    listed = value if isinstance(value, dict) else {}
-    return {e: {str(d): str(t) for d, t in days.items()} for e, days in listed.items() if isinstance(days, dict)}
+def history_key(day: str, stamp: str) -> str:
+    """What `history` holds for a day: its timestamp as listed."""
+    del day
+    return stamp
 
 
 def queries_request(offset: int, limit: int) -> Request:
     """Saved queries from a place on, of all entity types."""
-    return _get("v1.queries", **{"page[offset]": str(offset), "page[limit]": str(limit)})
+    return paths.get("v1.queries", **{"page[offset]": str(offset), "page[limit]": str(limit)})
 
 
 def read_queries(reply: Reply, host: str) -> QueriesPage:
     """The saved queries of one page. Raises: BadAnswer."""
-    answer = _json(reply, host)
+    answer = read_object(reply, host)
     rows = answer.get("data")
     if not isinstance(rows, list):
         raise BadAnswer(f"{host} answered without a list of saved queries", host=host, status=reply.status)

@@ -1,6 +1,5 @@
 """How API v2 asks and answers (docs/axonius-api.md, "Endpoints"). No I/O."""
 
-import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -8,7 +7,7 @@ import orjson
 
 from axsync.api import paths
 from axsync.api.catalogue import fields_of, with_roots
-from axsync.api.envelope import read_envelope, refuse_error, tells_error
+from axsync.api.envelope import read_envelope, read_object, refuse_error, tells_error, unexpected_key
 from axsync.api.queries import QueriesPage, queries_page
 from axsync.api.question import ALSO_DETAILED, DETAILS, Dialect, Question
 from axsync.api.system import Listing, connections_in, entries_in, listed_rows, place_of, read_listing, system_page
@@ -18,15 +17,12 @@ from axsync.schema.fields import Field
 
 GENERATION: Generation = "v2"
 ROWS_KEY: Literal["assets", "data"] = "assets"
+FIRST_TOKEN: str | None = None
+"""The token of a walk's first page: none, the answer brings the first one."""
+TOKENS_SURVIVE = True
+NAMES_QUERIES = True
 OPTIONAL = ("use_cache_entry", "include_details", "include_metadata", "fields_to_exclude")
 """Body keys that a server may refuse with 400; any of them can be left out."""
-
-_UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
-
-
-def _get(name: str, entity: str = "", **params: str) -> Request:
-    _, path = paths.read(name, entity)
-    return Request("GET", path, params=tuple(params.items()))
 
 
 def _post(name: str, entity: str, body: Mapping[str, object]) -> Request:
@@ -34,42 +30,32 @@ def _post(name: str, entity: str, body: Mapping[str, object]) -> Request:
     return Request("POST", path, orjson.dumps(body))
 
 
-def _json(reply: Reply, host: str) -> dict[str, object]:
-    try:
-        answer = orjson.loads(reply.body)
-    except orjson.JSONDecodeError as error:
-        raise BadAnswer(f"{host} answered with something that is not JSON", host=host, status=reply.status) from error
-    if not isinstance(answer, dict):
-        raise BadAnswer(f"{host} answered with a bare value", host=host, status=reply.status)
-    return answer
-
-
 def about_request() -> Request:
     """Cheap, and readable by every role."""
-    return _get("v2.about")
+    return paths.get("v2.about")
 
 
 def read_about(reply: Reply, host: str) -> str | None:
     """The product version, underscores as on the wire (`6_1_70_3`)."""
-    version = _json(reply, host).get("installed_version")
+    version = read_object(reply, host).get("installed_version")
     return version if isinstance(version, str) else None
 
 
 def discovery_request() -> Request:
     """State of the discovery cycle."""
-    return _get("v2.discovery")
+    return paths.get("v2.discovery")
 
 
 def read_discovery(reply: Reply, host: str) -> str | None:
     """Only `status` is dependable (docs/axonius-api.md, "Discovery"); that of an error is none of the cycle."""
-    answer = _json(reply, host)
+    answer = read_object(reply, host)
     status = None if tells_error(answer) else answer.get("status")
     return status if isinstance(status, str) else None
 
 
 def entities_request() -> Request:
     """The entity types of this tenant; not served by older versions."""
-    return _get("v2.entities")
+    return paths.get("v2.entities")
 
 
 def read_entities(reply: Reply, host: str) -> dict[str, str]:
@@ -77,7 +63,7 @@ def read_entities(reply: Reply, host: str) -> dict[str, str]:
 
     Entries are strings, or objects on some versions (docs/axonius-api.md, "Asset types").
     """
-    listed = _json(reply, host).get("asset_types")
+    listed = read_object(reply, host).get("asset_types")
     if not isinstance(listed, list):
         raise BadAnswer(f"{host} answered without a list of entity types", host=host, status=reply.status)
     titles: dict[str, str] = {}
@@ -102,13 +88,13 @@ def _text(entry: Mapping[str, object], *keys: str) -> str:
 
 def fields_request(entity: str) -> Request:
     """The field catalogue, sub-fields included: without `items` they alone tell the leaves of complex fields."""
-    return _get("v2.fields", entity, exclude_subfields="false")
+    return paths.get("v2.fields", entity, exclude_subfields="false")
 
 
 def read_fields(reply: Reply, host: str) -> tuple[Field, ...]:
     """Category → list of field objects; a category is `generic` or an adapter's name."""
     fields: list[Field] = []
-    for category, entries in _json(reply, host).items():
+    for category, entries in read_object(reply, host).items():
         if isinstance(entries, list):
             listed = [e for e in entries if isinstance(e, Mapping)]
             fields += fields_of(listed, None if category.startswith("generic") else category)
@@ -138,7 +124,7 @@ def read_count(reply: Reply, host: str) -> int | None:
     """`{"value": n}`, `count` tolerated; None means: ask again later (docs/axonius-api.md, "Counts")."""
     if reply.status == 202 or not reply.body:  # HTTP: accepted
         return None
-    answer = _json(reply, host)
+    answer = read_object(reply, host)
     refuse_error(answer, reply, host)
     value = answer.get("value", answer.get("count"))
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
@@ -177,24 +163,23 @@ def _unwanted(question: Question) -> list[str]:
 def read_page(window: Window, reply: Reply, host: str) -> Page:
     """The page, rows still bytes. Raises: BadAnswer."""
     meta, rows = read_envelope(reply, rows_key=ROWS_KEY, host=host)
-    return Page(window, reply.body, rows, meta.total, meta.token, meta.is_data_from_cache)
+    return Page(window, reply.body, rows, meta.total, meta.token)
 
 
 def refused_key(words: str) -> str | None:
     """The optional key that a 400's words complain about, if it is one we can do without."""
-    matched = _UNEXPECTED.search(words)
-    key = matched[1] if matched else None
+    key = unexpected_key(words)
     return key if key in OPTIONAL else None
 
 
 def queries_request(offset: int, limit: int) -> Request:
     """Saved queries from a place on, of all folders and entity types: there is no listing of one type."""
-    return _get("v2.queries", offset=str(offset), limit=str(limit), include_metadata="true", folder_id="all")
+    return paths.get("v2.queries", offset=str(offset), limit=str(limit), include_metadata="true", folder_id="all")
 
 
 def read_queries(reply: Reply, host: str) -> QueriesPage:
     """The saved queries of one page. Raises: BadAnswer."""
-    answer = _json(reply, host)
+    answer = read_object(reply, host)
     rows = answer.get("queries", answer.get("data"))
     if not isinstance(rows, list):
         raise BadAnswer(f"{host} answered without a list of saved queries", host=host, status=reply.status)
@@ -243,3 +228,9 @@ def read_system(question: Question, window: Window, reply: Reply, host: str) -> 
     rows = list(connections_in(entries)) if table == "system_connections" else entries
     served = listed_rows(rows, len(entries), answer)
     return system_page(table, SYSTEM[table], window, served, fields=question.fields, enveloped=False)
+
+
+def history_key(day: str, stamp: str) -> str:
+    """What `history` holds for a day: the day itself."""
+    del stamp
+    return day

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from axsync.cli.lazily import LazyGroup
+from axsync.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "init": ("axsync.cli.init:init", "Ask four questions and write a settings file to begin with."),
@@ -21,12 +21,12 @@ COMMANDS = {
     "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot again, and compare it with its manifest."),
     "gc": ("axsync.cli.keep:gc", "Show what of the lake nobody needs any more, or remove it."),
     "credential": ("axsync.cli.credential:credential", "Named credentials, kept safely and bound to their hosts."),
-    "completion": ("axsync.cli.completion:completion", "Completion of commands and names for bash, zsh and fish."),
+    "completion": ("axsync.cli.init:completion", "Completion of commands and names for bash, zsh and fish."),
     "sql": ("axsync.cli.ask:sql", "Ask a snapshot with DuckDB."),
     "head": ("axsync.cli.ask:head", "The first rows of an entity type."),
     "ddl": ("axsync.cli.ask:ddl", "Statements that make the lake tables in Athena, Trino, Snowflake, DuckDB."),
-    "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with mishaps on demand."),
-    "demo": ("axsync.cli.demo:demo", "Emulate, run, and a look at the lake; needs no account."),
+    "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with faults on demand."),
+    "demo": ("axsync.cli.run:demo", "Emulate, run, and a look at the lake; needs no account."),
 }
 """Where each command is, and its line in the list."""
 

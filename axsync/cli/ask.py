@@ -80,7 +80,7 @@ def sql(context: click.Context, /, query: str, run: str, output: str) -> None:
 def head(context: click.Context, /, entity: str, rows: int, columns: str | None, run: str, output: str) -> None:
     """The first rows of an entity type, one below the other, without what is empty."""
     from axsync.console.answer import show_answer, show_records  # noqa: PLC0415  --help must not wait for it
-    from axsync.sql.heads import first_rows  # noqa: PLC0415  as above
+    from axsync.sql.tables import first_rows  # noqa: PLC0415  as above
 
     def question(tables: dict[str, EntityTable]) -> str:
         return first_rows(tables, entity, rows=rows, columns=columns.split(",") if columns else None)
@@ -110,7 +110,7 @@ def ddl(
     Columns and types are those of the newest snapshot, the tables span all days that lie in the lake.
     """
     from axsync.sql.ddl import statements  # noqa: PLC0415  --help must not wait for it
-    from axsync.sql.heads import chosen  # noqa: PLC0415  as above
+    from axsync.sql.tables import chosen  # noqa: PLC0415  as above
 
     looked_at, tables = _looked(context, run)
     where = location or (str(looked_at.root.resolve()) if dialect == "duckdb" else None)
@@ -135,11 +135,11 @@ def _answer(
 ) -> None:
     from axsync.console.answer import write_csv, write_json  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
-    from axsync.sql import desk  # noqa: PLC0415  as above
+    from axsync.sql import query_session  # noqa: PLC0415  as above
 
     looked_at, tables = _looked(context, run)
     asked = question(tables)
-    with desk(looked_at, tables) as place:
+    with query_session(looked_at, tables) as place:
         answer = place.ask(asked)
         if output == "text":
             show(answer, plain_console(sys.stdout))

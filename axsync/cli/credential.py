@@ -10,7 +10,7 @@ import click
 from axsync.cli.credential_change import add, remove, rename, update
 from axsync.cli.credential_rekey import rekey
 from axsync.cli.credential_work import listed, opened_store, prove, warn_of
-from axsync.cli.options import CONFIG, OUTPUT, config_option, doors, output_option
+from axsync.cli.options import CONFIG, OUTPUT, config_option, output_option, services
 
 if TYPE_CHECKING:
     from axsync.credentials import Listed
@@ -73,7 +73,7 @@ def test(context: click.Context, /, name: str) -> None:
     """
     from axsync.cli.options import unlock  # noqa: PLC0415  as above
 
-    found = doors(context).load_settings(context.meta[CONFIG], overrides={"credentials": (name,)})
+    found = services(context).load_settings(context.meta[CONFIG], overrides={"credentials": (name,)})
     unlock(found)
     click.echo(prove(context, found.chosen()[0]))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axsync.cli.options import doors
+from axsync.cli.options import services
 
 if TYPE_CHECKING:
     from axsync.credentials import Credential, CredentialStore, Kind, Listed, Record
@@ -46,7 +46,9 @@ def warn_of(errors: Iterable[AxsyncError]) -> None:
 
 
 def now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    from axsync.model import iso  # noqa: PLC0415  as above
+
+    return iso(datetime.now(UTC))
 
 
 def read_pair(kind: Kind, key_file: Path | None, secret_file: Path | None, *, stdin: bool) -> Credential:
@@ -98,7 +100,7 @@ def prove(context: click.Context, instance: InstanceSettings, credential: Creden
     from axsync.console.words import clean  # noqa: PLC0415  as above
 
     try:
-        found = until_done(lambda: doors(context).try_credential(instance, credential))
+        found = until_done(lambda: services(context).try_credential(instance, credential))
     except Stopped as stopped:
         click.echo("interrupted", err=True)
         context.exit(stopped.exit_code)

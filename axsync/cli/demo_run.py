@@ -21,6 +21,7 @@ from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 from axsync.errors import AxsyncError
 from axsync.runs import Report
 from axsync.settings import CredentialReference, InstanceSettings, LakeSettings, RunSettings, Settings
+from axsync.sql.types import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,13 +46,13 @@ class DemoQuery:
     sql: str
 
 
-def demonstrate(sync: Sync, lake: str, *, rows: int, manner: OutputOptions) -> int:
+def demonstrate(sync: Sync, lake: str, *, rows: int, options: OutputOptions) -> int:
     """Dump an emulated instance into `lake` and show what is there; the exit code of the run."""
     with emulator(["--size", f"devices={rows}"]) as url:
-        if manner.verbosity >= 0 and manner.log_format == "text":
+        if options.verbosity >= 0 and options.log_format == "text":
             sys.stderr.write(f"a small Axonius listens on {url}\n")
-        ended = dump(sync, demo_settings(url, lake), manner)
-    if ended.report is not None and ended.report.manifest is not None and manner.output == "text":
+        ended = dump(sync, demo_settings(url, lake), options)
+    if ended.report is not None and ended.report.manifest is not None and options.output == "text":
         look(ended.report, plain_console(sys.stdout))
     return ended.exit_code
 
@@ -144,8 +145,8 @@ def _cell(value: Any) -> str:  # noqa: ANN401  whatever a query gives
 
 def files_sql(report: Report) -> str:
     """The files of this snapshot as a variable: from the manifest, so a later run cannot come between."""
-    lake = _quoted(report.lake.rstrip("/") + "/")
-    manifest = _quoted(f"{report.lake.rstrip('/')}/{report.manifest}")
+    lake = literal(report.lake.rstrip("/") + "/")
+    manifest = literal(f"{report.lake.rstrip('/')}/{report.manifest}")
     return (
         f"SET VARIABLE files = (SELECT list({lake} || file.path)\n"  # noqa: S608  both are quoted
         f"  FROM (SELECT unnest(lane.files) AS file FROM (SELECT unnest(lanes) AS lane\n"
@@ -185,7 +186,3 @@ def _operating_system(report: Report) -> str | None:
                 # Each adapter has its own opinion, so a device may name a system more than once.
                 return f"unnest(list_distinct({name}))" if str(column.get("type")).startswith("list<") else name
     return None
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

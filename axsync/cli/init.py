@@ -1,4 +1,4 @@
-"""`axsync init`: four questions, and a settings file to begin with."""
+"""What is set up once: `axsync init` writes a settings file, `axsync completion` prints a script for a shell."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+from click.shell_completion import ShellComplete, get_completion_class
 
-EPILOG = """\b
+INIT = """\b
 Examples:
   axsync init
   axsync init --yes --url https://acme.on.axonius.com --entity devices --entity users
@@ -32,7 +33,7 @@ _QUESTIONS = {
 }
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=INIT)
 @click.option("--config", default="axsync.toml", show_default=True, metavar="FILE", help="The file to write.")
 @click.option("--instance", default="prod", show_default=True, metavar="NAME", help="What to call the instance.")
 @click.option("--url", metavar="URL", help="URL of Axonius; otherwise AX_URL.")
@@ -120,3 +121,34 @@ def _next(config: str, answers: Mapping[str, str]) -> list[str]:
     credential, which = answers["credential"], "" if config == "axsync.toml" else f" --config {shlex.quote(config)}"
     add = [] if ":" in credential else [f"axsync credential add {credential} --url {answers['url']}"]
     return [*add, f"axsync check{which}", f"axsync run{which}"]
+
+
+COMPLETION = """\b
+Examples:
+  eval "$(axsync completion bash)"                         in ~/.bashrc (bash 4.4 or newer)
+  eval "$(axsync completion zsh)"                          in ~/.zshrc, after compinit
+  axsync completion fish > ~/.config/fish/completions/axsync.fish
+
+\b
+Completes instances and entity types from ./axsync.toml or --config. If no table names an entity type, completes all
+known ones."""
+
+VARIABLE = "_AXSYNC_COMPLETE"
+"""Set by the shell when it asks for completions; click derives the same name from the program's."""
+
+
+@click.command(epilog=COMPLETION)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, /, shell: str) -> None:
+    """Print the script that completes commands, options and names in a shell."""
+    found = get_completion_class(shell)
+    if found is None:  # pragma: no cover  click has all three
+        raise click.UsageError(f"click does not know {shell}")
+    click.echo(_source(found, context.find_root()))
+
+
+def _source(kind: type[ShellComplete], root: click.Context) -> str:
+    made = kind(root.command, {}, "axsync", VARIABLE)
+    # Not `source`: it looks for bash on this machine, which need not be where the script is used.
+    return made.source_template % made.source_vars()

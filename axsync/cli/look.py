@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from axsync.cli.options import OUTPUT, complete_entities, doors, manner, settings, source_options, speech_options
+from axsync.cli.options import (
+    OUTPUT,
+    complete_entities,
+    output_options,
+    services,
+    settings,
+    source_options,
+    speech_options,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +70,7 @@ def check(context: click.Context, /, probe: Path | None) -> None:
 
     asked = settings(context)
     found = _found(
-        context, lambda: doors(context).check(asked, observers=[_said(context)], probe_to=probe), show_checks
+        context, lambda: services(context).check(asked, observers=[_said(context)], probe_to=probe), show_checks
     )
     context.exit(check_exit_code(found))
 
@@ -81,7 +89,7 @@ def entities(context: click.Context, /) -> None:
     from axsync.console.listing import show_entities  # noqa: PLC0415  as above
 
     asked = settings(context)
-    _found(context, lambda: doors(context).entities(asked, observers=[_said(context)]), show_entities)
+    _found(context, lambda: services(context).entities(asked, observers=[_said(context)]), show_entities)
 
 
 @click.command(epilog=FIELDS)
@@ -97,14 +105,14 @@ def fields(context: click.Context, /, entity: str) -> None:
     from axsync.console.listing import show_fields  # noqa: PLC0415  as above
 
     asked = settings(context)
-    _found(context, lambda: doors(context).fields(asked, entity, observers=[_said(context)]), show_fields)
+    _found(context, lambda: services(context).fields(asked, entity, observers=[_said(context)]), show_fields)
 
 
 def _said(context: click.Context) -> Observer:
     """Tells what a person should know, whatever else there is to see."""
     from axsync.console.session import notices  # noqa: PLC0415  as above
 
-    return notices(manner(context))
+    return notices(output_options(context))
 
 
 def _found(

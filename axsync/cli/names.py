@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from axsync.lake import layout
+
 
 def instance_names(config: Path | None, incomplete: str) -> list[str]:
     """Instances of the settings."""
@@ -21,8 +23,9 @@ def entity_names(config: Path | None, incomplete: str) -> list[str]:
 def run_names(config: Path | None, lake: str | None, incomplete: str) -> list[str]:
     """Snapshots of the lake, newest first, behind `latest` and, where there is more than one, `latest~1`."""
     uri = lake or _table(_document(config), "lake").get("uri")
-    folder = Path(uri if isinstance(uri, str) else "lake", "_axsync", "snapshots")
-    runs = sorted((path.stem for path in folder.glob("[!.]*.json")), reverse=True)
+    folder = Path(uri if isinstance(uri, str) else "lake", layout.SNAPSHOTS)
+    names = (layout.run_of_manifest(path.name) for path in folder.glob("*.json"))
+    runs = sorted(filter(None, names), reverse=True)
     return _beginning(incomplete, ["latest", *(["latest~1"] if len(runs) > 1 else []), *runs])
 
 

@@ -1,12 +1,13 @@
-"""Options that several commands share, and what they come to.
+"""Options that several commands share, and the values that they stand for.
 
-They are kept in `context.meta`, so that a command's parameters are only its own.
+Shared options are stored in `context.meta`, so a command's parameters are only its own.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,37 +16,66 @@ import click
 from axsync.cli.names import entity_names, instance_names, run_names
 
 if TYPE_CHECKING:
-    from axsync.cli.doors import Services
-    from axsync.console.session import OutputOptions
+    from axsync.console.session import OutputOptions, Sync
+    from axsync.credentials import Credential
     from axsync.lake.publish import Lake
-    from axsync.settings import LakeSettings, Settings
+    from axsync.runs import EntityRow, FieldRow, InstanceCheck, Plan
+    from axsync.runs.trial import Accepted
+    from axsync.settings import InstanceSettings, LakeSettings, Settings
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
 CONFIG, INSTANCES, LAKE = "axsync.config", "axsync.instances", "axsync.lake"
 CREDENTIALS = "axsync.credentials"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+LAKE_HELP = "Folder of the lake; default: lake.uri from the settings."
+OUTPUT_HELP = "Format of the result on stdout."
 _FORMS = click.Choice(["text", "json"])
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of the library that commands call. Tests replace some of them."""
+
+    load_settings: Callable[..., Settings]
+    sync: Sync
+    check: Callable[..., Awaitable[tuple[InstanceCheck, ...]]]
+    entities: Callable[..., Awaitable[tuple[EntityRow, ...]]]
+    fields: Callable[..., Awaitable[tuple[FieldRow, ...]]]
+    try_credential: Callable[[InstanceSettings, Credential | None], Awaitable[Accepted]]
+    plan: Callable[..., Awaitable[Plan]]
+
+    @classmethod
+    def real(cls, **replaced: Any) -> Services:
+        """The library itself, apart from what is replaced."""
+        # These imports bring pyarrow and aiohttp, which help must not wait for.
+        from axsync import runs  # noqa: PLC0415
+        from axsync.config import load_settings  # noqa: PLC0415
+        from axsync.runs.trial import try_credential  # noqa: PLC0415
+
+        names = ("sync", "check", "entities", "fields", "plan")
+        library = {name: getattr(runs, name) for name in names}
+        return cls(**library | {"load_settings": load_settings, "try_credential": try_credential} | replaced)
+
+
 def complete_instances(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """For shells."""
+    """Shell completion of `--instance`."""
     return instance_names(context.meta.get(CONFIG), incomplete)
 
 
 def complete_entities(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """For shells."""
+    """Shell completion of entity types."""
     return entity_names(context.meta.get(CONFIG), incomplete)
 
 
 def complete_runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """For shells."""
+    """Shell completion of run ids."""
     return run_names(context.meta.get(CONFIG), context.meta.get(LAKE), incomplete)
 
 
 def _kept(key: str, *names: str, **settings: Any) -> Callable[[Decorated], Decorated]:
-    """An option whose value goes to `context.meta[key]`."""
+    """An option whose value is stored in `context.meta[key]`."""
 
     def keep(context: click.Context, _parameter: click.Parameter, given: object) -> None:
         context.meta[key] = given
@@ -56,7 +86,7 @@ def _kept(key: str, *names: str, **settings: Any) -> Callable[[Decorated], Decor
 def _verbosity(level: int, *names: str, **settings: Any) -> Callable[[Decorated], Decorated]:
     def keep(context: click.Context, _parameter: click.Parameter, given: object) -> None:
         if given and VERBOSITY in context.meta:
-            raise click.UsageError("-q and -v do not go together")
+            raise click.UsageError("-q and -v cannot be combined")
         if given:
             context.meta[VERBOSITY] = level
 
@@ -65,32 +95,48 @@ def _verbosity(level: int, *names: str, **settings: Any) -> Callable[[Decorated]
 
 def output_option(function: Decorated) -> Decorated:
     """`--output`."""
-    told = "Form of the result on stdout."
-    return _kept(OUTPUT, "--output", type=_FORMS, default="text", show_default=True, help=told)(function)
+    return _kept(OUTPUT, "--output", type=_FORMS, default="text", show_default=True, help=OUTPUT_HELP)(function)
 
 
 def source_options(function: Decorated) -> Decorated:
     """`--config`, `--instance` and `--credential`."""
-    told: dict[str, Any] = {"metavar": "NAME", "help": "Only this one; repeatable."}
+    told: dict[str, Any] = {"metavar": "NAME", "help": "Only this instance; repeatable."}
     only = _kept(INSTANCES, "--instance", multiple=True, shell_complete=complete_instances, **told)
     return config_option(only(_credential_option(function)))
 
 
 def _credential_option(function: Decorated) -> Decorated:
-    told = "Instances with this stored credential; repeatable."
+    told = "Only the instances that use this stored credential; repeatable."
     return _kept(CREDENTIALS, "--credential", multiple=True, metavar="NAME", help=told)(function)
 
 
 def lake_options(function: Decorated) -> Decorated:
-    """`--config` and `--lake`, for commands that look at a lake and ask no instance."""
-    return config_option(
-        _kept(LAKE, "--lake", metavar="URI", help="The lake; otherwise that of the settings.")(function)
-    )
+    """`--config` and `--lake`, for commands that read a lake and contact no instance."""
+    return config_option(_kept(LAKE, "--lake", metavar="URI", help=LAKE_HELP)(function))
+
+
+def lake_option(**more: Any) -> Callable[[Decorated], Decorated]:
+    """`--lake`, for commands that write to it."""
+    return click.option("--lake", metavar="URI", help=LAKE_HELP, **more)
+
+
+def run_options(function: Decorated) -> Decorated:
+    """What `run` and `plan` share: which lake, which day, how much of it."""
+    for option in (
+        click.option("--limit", type=int, metavar="N", help="At most N rows per entity type."),
+        click.option("--as-of", metavar="DAY|latest", help="Read a day of Axonius history instead of live data."),
+        click.option(
+            "--date", "logical_date", metavar="DAY", help="Logical date, the dt partition; default: today (UTC)."
+        ),
+        lake_option(),
+    ):
+        function = option(function)
+    return function
 
 
 def config_option(function: Decorated) -> Decorated:
     """`--config`."""
-    told = "Settings; ./axsync.toml when there is one."
+    told = "Settings file; default: ./axsync.toml if it exists."
     return _kept(CONFIG, "--config", type=_FILE, metavar="FILE", help=told)(function)
 
 
@@ -100,29 +146,27 @@ def speech_options(function: Decorated) -> Decorated:
 
 
 def speech_options_with(forms: click.Choice[str], function: Decorated) -> Decorated:
-    """The same, for a command whose result has other forms."""
-    verbose, log = "Single pages as well; tracebacks of bugs.", "Form of log lines on stderr."
+    """The same, for a command whose result has other formats."""
+    verbose, log = "Also log each page; print tracebacks of bugs.", "Format of log lines on stderr."
     for option in (
         _verbosity(1, "-v", "--verbose", help=verbose),
-        _verbosity(-1, "-q", "--quiet", help="Only warnings and the result."),
+        _verbosity(-1, "-q", "--quiet", help="Log warnings only."),
         _kept(LOG_FORMAT, "--log-format", type=_FORMS, default="text", show_default=True, help=log),
-        _kept(OUTPUT, "--output", type=forms, default="text", show_default=True, help="Form of the result on stdout."),
+        _kept(OUTPUT, "--output", type=forms, default="text", show_default=True, help=OUTPUT_HELP),
     ):
         function = option(function)
     return function
 
 
-def doors(context: click.Context) -> Services:
-    """What the command sets in motion: the real thing, or what a test handed in as `obj`."""
-    from axsync.cli.doors import Services  # noqa: PLC0415  brings pyarrow and aiohttp; --help must not wait for them
-
-    return context.obj or Services()
+def services(context: click.Context) -> Services:
+    """The library, or the fakes that a test passed as `obj`."""
+    return context.obj or Services.real()
 
 
 def settings(context: click.Context, **overrides: object) -> Settings:
-    """The settings of file and environment, under what the command line says."""
+    """Settings from the file and the environment, overridden by the command line."""
     named = {"instances": context.meta[INSTANCES], "credentials": context.meta[CREDENTIALS], **overrides}
-    found = doors(context).load_settings(context.meta[CONFIG], overrides=named)
+    found = services(context).load_settings(context.meta[CONFIG], overrides=named)
     if context.meta[CREDENTIALS]:
         _tell_unused(context, found)
     unlock(found)
@@ -130,18 +174,18 @@ def settings(context: click.Context, **overrides: object) -> Settings:
 
 
 def _tell_unused(context: click.Context, settings: Settings) -> None:
-    """Who sets a host and names a credential for another should know which of the two counts."""
+    """Say that `--credential` wins over the variables that name another host."""
     from axsync.config import unused_variables  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import say  # noqa: PLC0415  as above
 
     if names := unused_variables(settings.chosen(), os.environ):
         listed = f"{', '.join(names[:-1])} and {names[-1]} are" if names[1:] else f"{names[0]} is"
-        told = "--credential says which host is asked, and with which keys"
-        say(f"note: {listed} set in the environment and not used: {told}", manner(context))
+        told = "--credential determines the host and the keys"
+        say(f"note: {listed} set in the environment and not used: {told}", output_options(context))
 
 
 def unlock(settings: Settings) -> None:
-    """Ask for the passphrase of the store where a chosen instance needs it, before a picture fills the terminal."""
+    """Ask for the passphrase of the store if a chosen instance needs it, before the progress display starts."""
     from axsync.console.asking import allow_asking  # noqa: PLC0415  --help must not wait for it
     from axsync.credentials import PERSON, CredentialStore, stored  # noqa: PLC0415  as above
 
@@ -149,29 +193,29 @@ def unlock(settings: Settings) -> None:
     allow_asking()
     person = PERSON.get()
     if person is not None and any(CredentialStore().wants_passphrase(name) for name in names):
-        person(False)  # noqa: FBT003  it is not a new one
+        person(False)  # noqa: FBT003  not a new passphrase
 
 
 def lake_settings(context: click.Context) -> LakeSettings:
-    """What the settings say of the lake to look at. Raises: ConfigError."""
+    """The settings of the lake to read. Raises: ConfigError."""
     from axsync.config import load_lake  # noqa: PLC0415  --help must not wait for it
 
     return load_lake(context.meta[CONFIG], uri=context.meta[LAKE])
 
 
 def lake(context: click.Context) -> Lake:
-    """The lake to look at. Raises: ConfigError."""
+    """The lake to read. Raises: ConfigError."""
     from axsync.errors import ConfigError  # noqa: PLC0415  as above
     from axsync.lake.publish import Lake  # noqa: PLC0415  as above
 
     root = lake_settings(context).path
     if root is None:
-        raise ConfigError("this version reads local folders only; give lake.uri or --lake a folder")
+        raise ConfigError("this version reads local folders only; set lake.uri or --lake to a folder")
     return Lake(root)
 
 
-def manner(context: click.Context) -> OutputOptions:
-    """How the command is to speak."""
+def output_options(context: click.Context) -> OutputOptions:
+    """Output format, log format and verbosity of the command."""
     from axsync.console.session import OutputOptions  # noqa: PLC0415  as above
 
     return OutputOptions(context.meta[OUTPUT], context.meta[LOG_FORMAT], context.meta.get(VERBOSITY, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
 import click
 
@@ -25,7 +26,7 @@ def runs(context: click.Context, /) -> None:
     from axsync.snapshots.unpublished import all_runs  # noqa: PLC0415  as above
 
     looked_at = lake(context)
-    history = all_runs(looked_at)
+    history = all_runs(looked_at, datetime.now(UTC))
     if context.meta[OUTPUT] == "json":
         click.echo(history_json(history))
     else:

@@ -6,17 +6,26 @@ import sys
 
 import click
 
-from axsync.cli.options import OUTPUT, complete_entities, doors, manner, settings, source_options, speech_options
+from axsync.cli.options import (
+    OUTPUT,
+    complete_entities,
+    output_options,
+    run_options,
+    services,
+    settings,
+    source_options,
+    speech_options,
+)
 
 EPILOG = """\b
 Examples:
-  axsync plan                                everything the instance offers
+  axsync plan                                everything that the instance offers
   axsync plan devices users --as-of 2026-11-01
   axsync plan --instance prod --output json | jq .seconds
 
 \b
-Bytes a row, requests and pace are those of earlier runs in the lake; where there are none, the result says what was
-guessed. Nothing is written, and no lock is taken.
+Bytes per row, requests and rates are taken from earlier runs in the lake; what is guessed is marked. Nothing is
+written, and no lock is taken.
 
 \b
 Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be asked, 4 refused credential,
@@ -26,21 +35,18 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
 @click.command(epilog=EPILOG)
 @click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
 @source_options
-@click.option("--lake", metavar="URI", help="A folder.")
-@click.option("--date", "logical_date", metavar="DAY", help="The dt partition; today (UTC) by default.")
-@click.option("--as-of", metavar="DAY|latest", help="A day of Axonius history instead of live data.")
-@click.option("--limit", type=int, metavar="N", help="At most so many rows per entity type.")
-@click.option("--fresh", is_flag=True, default=None, help="As if no run had begun or finished today.")
+@run_options
+@click.option("--fresh", is_flag=True, default=None, help="Plan as if no run had started or finished today.")
 @speech_options
 @click.pass_context
 def plan(context: click.Context, /, **overrides: object) -> None:
-    """What a run would read and cost: counts, requests, MB, minutes, rights; what it would go on with or skip."""
+    """What a run would read and cost: counts, requests, MB, minutes, rights; what it would resume or skip."""
     from axsync.console.planning import plan_exit_code, plan_json, show_plan  # noqa: PLC0415  --help must not wait
     from axsync.console.session import Stopped, notices, plain_console, until_done  # noqa: PLC0415  as above
 
     asked = settings(context, **overrides)
     try:
-        planned = until_done(lambda: doors(context).plan(asked, observers=[notices(manner(context))]))
+        planned = until_done(lambda: services(context).plan(asked, observers=[notices(output_options(context))]))
     except Stopped as stopped:
         click.echo("interrupted", err=True)
         context.exit(stopped.exit_code)

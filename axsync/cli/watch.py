@@ -8,10 +8,10 @@ from dataclasses import fields
 
 import click
 
-from axsync.cli.options import doors, manner, settings
+from axsync.cli.options import output_options, services, settings
 from axsync.console.session import dump, say
 from axsync.console.summary import SummaryCollector, summary_of, summary_of_failure
-from axsync.console.words import clean, hush
+from axsync.console.words import clean, redact
 from axsync.errors import UsageError
 from axsync.settings import RunSettings, Settings
 from axsync.telemetry import Reporters, SafeReporter, Warn, watch_over
@@ -35,13 +35,13 @@ def watched_run(context: click.Context, overrides: Mapping[str, object]) -> int:
 
 
 def _run(context: click.Context, asked: Settings, watch: Reporters, began: float) -> int:
-    story = SummaryCollector(asked.lake.uri)
+    collector = SummaryCollector(asked.lake.uri)
     try:
-        ended = dump(doors(context).sync, asked, manner(context), (story, *watch.observers))
+        ended = dump(services(context).sync, asked, output_options(context), (collector, *watch.observers))
     except Exception as error:
-        watch.close(summary_of_failure(error, story, seconds=time.monotonic() - began))
+        watch.close(summary_of_failure(error, collector, seconds=time.monotonic() - began))
         raise
-    watch.close(summary_of(ended, story, seconds=time.monotonic() - began, dry_run=asked.run.dry_run))
+    watch.close(summary_of(ended, collector, seconds=time.monotonic() - began, dry_run=asked.run.dry_run))
     return ended.exit_code
 
 
@@ -61,5 +61,5 @@ def _run_settings(given: Mapping[str, object]) -> RunSettings:
 
 
 def _warner(context: click.Context) -> Warn:
-    how = manner(context)
-    return lambda text: say(f"warning: {clean(hush(text, os.environ))}", how)
+    how = output_options(context)
+    return lambda text: say(f"warning: {clean(redact(text, os.environ))}", how)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from axsync.model import iso
+
 if TYPE_CHECKING:
     from cryptography import x509
 
@@ -56,4 +58,4 @@ def read_certificate(der: bytes, *, now: datetime | None = None) -> Certificate:
         for attribute in found.issuer.get_attributes_for_oid(oid)
     ]
     issuer = named[0] if named else found.issuer.rfc4514_string()
-    return Certificate(_names(found), issuer, ends.strftime("%Y-%m-%dT%H:%M:%SZ"), left)
+    return Certificate(_names(found), issuer, iso(ends), left)

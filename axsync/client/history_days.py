@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from axsync.api import Question, v1
+from axsync.api import Question, history
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext
 from axsync.errors import BadAnswer, BadRequest, NotOffered
@@ -23,7 +23,7 @@ async def history_mark(source: Source, entity: str, as_of: str | None) -> str | 
         day = max((d for d in days if d <= _today()), default=None) if as_of == "latest" else as_of
         if day is None or day not in days:
             raise _missing(source, entity, as_of)
-        return days[day] if source.api is v1 else day
+        return source.api.history_key(day, days[day])
     if as_of == "latest":
         return await _newest_day(source, entity)
     if await _count(source, Question(entity, history=as_of)) == 0 and await _count(source, Question(entity)):
@@ -42,7 +42,7 @@ async def _listed_days(source: Source, entity: str) -> dict[str, str] | None:
     host = source.transport.host
     try:
         listed = await source.transport.ask(
-            v1.dates_request(), lambda reply: v1.read_dates(reply, host), RequestContext()
+            history.days_request(), lambda reply: history.read_days(reply, host), RequestContext()
         )
     except (NotOffered, BadRequest, BadAnswer):
         return None  # v2 has no path for it; v1's may be closed to this account

@@ -23,7 +23,7 @@ async def probe(settings: InstanceSettings, transport: Transport) -> Source:
     refusal: ServerError | None = None
     for generation in wanted:
         api = GENERATIONS[generation]
-        source = Source(settings.name, api, transport, Dialect(generation))
+        source = Source(settings.name, api, transport, Dialect())
         try:
             return await _introduce(source, sure=len(wanted) == 1)
         except (NotOffered, BadAnswer, BadRequest) as error:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from axsync.api import Api, SavedQuery
 from axsync.client.transport import RequestContext, Transport
 from axsync.errors import BadAnswer, NotOffered
-from axsync.schema.selection import closest
+from axsync.settings import closest, did_you_mean
 
 PAGE_ROWS = 1000
 """Rows per request; a server may serve fewer, so a short page is not the end."""
@@ -55,5 +55,5 @@ def choose_query(queries: Sequence[SavedQuery], word: str, entity: str, *, host:
         message = f"the saved query {word!r} of {host} is for {called[0].entity}, not for {entity}"
     else:
         near = closest(word, [query.name for query in queries if query.entity in ("", entity)])
-        message = f"{host} has no saved query {word!r} for {entity}" + (f"; did you mean {near!r}?" if near else "")
+        message = f"{host} has no saved query {word!r} for {entity}" + did_you_mean(near)
     raise QueryMissing(message, host=host, status=404)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from axsync.api import Api, Dialect, Question, SavedQuery, is_system, table_fields, v1
+from axsync.api import Api, Dialect, Question, SavedQuery, is_system, table_fields
 from axsync.client.saved_queries import EndlessList, QueryMissing, choose_query, list_queries
 from axsync.client.transport import RequestContext, Transport, admit_at_once
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
@@ -172,18 +172,18 @@ class Source:
         return self._queries
 
     async def saved_query(self, word: str, entity: str) -> SavedQuery | None:
-        """The saved query that this name or id means; None where v2 does not let its list be read.
+        """The saved query that this name or id means; None where the list cannot be read and is not needed.
 
-        Raises: QueryMissing; EndlessList; in v1, which must be told the AQL, also what keeps the list from being read.
+        Raises: QueryMissing; EndlessList; what keeps the list from being read, where the AQL must be known.
         """
         try:
             queries = await self.queries()
         except EndlessList:
             raise
         except (NotOffered, BadRequest, BadAnswer, Unreachable):
-            if self.api is v1:
-                raise
-            return None
+            if self.api.NAMES_QUERIES:
+                return None
+            raise
         return choose_query(queries, word, entity, host=self.transport.host)
 
     async def lacks_query(self, word: str, entity: str) -> str:
@@ -204,7 +204,7 @@ class Source:
         found = await self.saved_query(word, question.entity)
         if found is None:
             return replace(question, saved_query_id=word if _ID.fullmatch(word) else "")
-        if self.api is v1:
+        if not self.api.NAMES_QUERIES:
             return replace(question, query=found.aql, saved_query="")
         return replace(question, saved_query=found.name, saved_query_id=found.id)
 

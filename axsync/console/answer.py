@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
 from typing import Any, TextIO
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from axsync.console.table import Side, Table, show
 from axsync.console.words import number, visible
+from axsync.model import iso
 from axsync.sql import Answer
 
 MOST_ROWS = 1_000
@@ -47,7 +48,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  whatever a query gives, 
 
 
 def _moment(value: datetime) -> str:
-    return value.isoformat() if value.tzinfo is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.isoformat() if value.tzinfo is None else iso(value, "auto")
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:

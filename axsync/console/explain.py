@@ -1,10 +1,10 @@
 """The only table from an error to what a person reads: what happened, where, what to try, the exit code."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from axsync.console.causes import in_words
-from axsync.console.words import clean, hush
+from axsync.console.words import clean, redact
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -27,7 +27,6 @@ from axsync.errors import (
     NotOffered,
     NotWhole,
     OutOfTime,
-    PointerDamaged,
     ProxyRefused,
     Refused,
     ServerError,
@@ -132,7 +131,6 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (Unpublished, USAGE, "the same `axsync run` again, if it is unfinished; `axsync runs` says how it stands"),
     (UnknownRun, USAGE, "`axsync runs` lists the runs of a lake"),
     (ManifestNewer, USAGE, "an axsync as new as the one that wrote it"),
-    (PointerDamaged, USAGE, _POINTER),
     (Unsure, USAGE, f"{_BACKUP}, and the next `axsync gc --yes` removes its part files"),
     (ManifestError, USAGE, f"{_BACKUP}, and `axsync gc` takes its part files for nobody's"),
     (SnapshotGone, USAGE, "`axsync verify` with that run says what of it is there; `axsync runs` lists the others"),
@@ -164,13 +162,16 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (AxsyncError, FAILED, ""),
 )
 
+_ABOUT_CODE = (TypeError, AttributeError, IndexError, AssertionError)
+"""Errors whose texts are about the code and do not help an operator."""
+
 _BUG = "this is a bug; run again with -v and report what it prints"
 
 
 def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -> Explanation:
     """What to tell about this error. What is not an `AxsyncError` is a bug, told without what may be a secret."""
     if not isinstance(error, AxsyncError):
-        text = hush(str(error), environ or {})
+        text = redact(str(error), environ or {})
         headline = f"{type(error).__name__}: {text}" if text else type(error).__name__
         return Explanation(clean(headline), "", _BUG, FAILED)
     exit_code, advice = next((code, words) for kind, code, words in _TABLE if isinstance(error, kind))
@@ -197,3 +198,20 @@ def explain_all(errors: Sequence[BaseException]) -> list[Explanation]:
         # One error may have stopped many lanes, and then has a note of each.
         told[key] = tuple(dict.fromkeys(told.get(key, ()) + explanation.places))
     return [replace(key, places=places) for key, places in told.items()]
+
+
+def in_words(cause: BaseException) -> str:
+    """The cause in words; empty where it has none that help."""
+    match cause:
+        case OSError(strerror=str(why)):
+            return f"{why}: {cause.filename}" if isinstance(cause.filename, str) else why
+        case UnicodeError():
+            return "it is no text in UTF-8"
+        case json.JSONDecodeError():  # orjson's is one as well
+            return f"it is no JSON: {cause.msg}"
+        case KeyError():
+            return f"it has no {cause}"
+        case RecursionError():
+            return "it is nested too deeply"
+        case _:
+            return "" if isinstance(cause, _ABOUT_CODE) else str(cause)

@@ -10,8 +10,10 @@ from rich.text import Text
 from axsync.console.listing import as_json
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, clock, counted, megabytes, number
-from axsync.lake.history import FoundRun, History, LaneRecord, PastRun, Snapshot, iso
-from axsync.lake.publish import Lake, dead_letters_path
+from axsync.lake import layout
+from axsync.lake.history import FoundRun, History, LaneRecord, PastRun, Snapshot
+from axsync.lake.publish import Lake
+from axsync.model import iso
 
 Cells = tuple[str, ...]
 
@@ -188,7 +190,7 @@ def _files(lanes: Sequence[LaneRecord]) -> Table:
 def _dead_letters(snapshot: Snapshot) -> list[str]:
     buried = [lane for lane in snapshot.lanes if lane.dead_letters]
     lines = [
-        f"{counted(lane.dead_letters, 'dead letter')} of {lane.lane}: {dead_letters_path(snapshot.run_id, lane.lane)}"
+        f"{counted(lane.dead_letters, 'dead letter')} of {lane.lane}: {layout.dead_letters(snapshot.run_id, lane.lane)}"
         for lane in buried
     ]
     return ["\nDead letters, in the lake", *lines] if lines else []

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from axsync.console.tally import ProgressState, Tally
+from axsync.console.progress_state import ProgressState, ProgressTracker
 from axsync.console.words import clean, clock, counted, number, volume
 from axsync.events import (
     Answered,
@@ -23,8 +23,8 @@ from axsync.events import (
     RunStarted,
     SnapshotPublished,
 )
-from axsync.lake.publish import dead_letters_path
-from axsync.model import Lane, Outcome, Part
+from axsync.lake import layout
+from axsync.model import Lane, Outcome, Part, iso
 
 EVERY_SECONDS = 10.0
 QUIET, NORMAL, VERBOSE, NEVER = -1, 0, 1, 99
@@ -92,34 +92,34 @@ def _buried(outcome: Outcome, run_id: str | None) -> str:
 
 def dead_letters_of(outcome: Outcome, run_id: str | None) -> str | None:
     """The file with the dead letters of a lane, relative to the lake; None where there are none."""
-    return dead_letters_path(run_id, outcome.lane) if run_id and outcome.dead_letters else None
+    return layout.dead_letters(run_id, outcome.lane) if run_id and outcome.dead_letters else None
 
 
 def lane_of(event: Event) -> Lane | None:
     return event.outcome.lane if isinstance(event, LaneClosed) else getattr(event, "lane", None)
 
 
-def summary(standing: ProgressState) -> list[str]:
+def summary(state: ProgressState) -> list[str]:
     """Where a run stands, in short phrases, the most wanted first."""
-    left, again = standing.seconds_left, standing.next_try
+    left, again = state.seconds_left, state.next_try
     phrases = [
-        f"{number(standing.closed)} of {counted(standing.lanes, 'entity type')}",
-        counted(standing.rows, "row"),
-        volume(standing.size),
-        f"{volume(standing.bytes_per_second)}/s",
-        f"{standing.rows_per_second:,.0f} rows/s",
-        counted(standing.pages, "page"),
-        f"{number(len(standing.active) + standing.waiting)} active",
+        f"{number(state.closed)} of {counted(state.lanes, 'entity type')}",
+        counted(state.rows, "row"),
+        volume(state.size),
+        f"{volume(state.bytes_per_second)}/s",
+        f"{state.rows_per_second:,.0f} rows/s",
+        counted(state.pages, "page"),
+        f"{number(len(state.active) + state.waiting)} active",
     ]
-    if standing.limit:
-        phrases.append(f"{standing.in_flight} of {standing.limit} in flight")
-        phrases.append(f"pace {standing.requests_per_second:,.3g}/s")
-    if standing.retries:
-        phrases.append(retried(standing.retries))
+    if state.limit:
+        phrases.append(f"{state.in_flight} of {state.limit} in flight")
+        phrases.append(f"pace {state.requests_per_second:,.3g}/s")
+    if state.retries:
+        phrases.append(retried(state.retries))
     if again is not None:
         phrases.append(f"next try in {clock(again)}")
-    if standing.skipped:
-        phrases.append(f"{number(standing.skipped)} skipped")
+    if state.skipped:
+        phrases.append(f"{number(state.skipped)} skipped")
     return [*phrases, f"{clock(left)} left"] if left is not None else phrases
 
 
@@ -154,31 +154,27 @@ class LogLines:
     """
 
     write: Callable[[str], None]
-    tally: Tally
+    tracker: ProgressTracker
     verbosity: int
     beat: Beat | None  # None: never say where the run stands
 
     def __call__(self, event: Event) -> None:
-        self.tally(event)
+        self.tracker(event)
         if verbosity(event) <= self.verbosity and not _was_told(event):
-            where = self.tally.label(lane_of(event))
-            told = sentence(event, self.tally.run_id)
+            where = self.tracker.label(lane_of(event))
+            told = sentence(event, self.tracker.run_id)
             self.write(clean(f"{where}: {told}" if where else told))
         self.tick()
 
     def tick(self) -> None:
         """Say where the run stands, if that is due."""
         if self.beat and self.verbosity >= NORMAL and self.beat.due():
-            self.write("progress: " + ", ".join(summary(self.tally.standing())))
+            self.write("progress: " + ", ".join(summary(self.tracker.state())))
 
 
 def stamped(write: Callable[[str], None], now: Callable[[], datetime]) -> Callable[[str], None]:
     """Lines that begin with the time, in UTC."""
-    return lambda line: write(f"{_stamp(now())} {line}")
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return lambda line: write(f"{iso(now(), 'milliseconds')} {line}")
 
 
 @dataclass(slots=True)
@@ -186,29 +182,29 @@ class JsonLog:
     """One JSON object per event: `ts`, `event` such as `axsync.lane_closed`, `level`, `run_id`, and its fields."""
 
     write: Callable[[str], None]
-    tally: Tally
+    tracker: ProgressTracker
     verbosity: int
     beat: Beat
     now: Callable[[], datetime]
 
     def __call__(self, event: Event) -> None:
-        self.tally(event)
+        self.tracker(event)
         if verbosity(event) <= self.verbosity:
-            self._tell(_event_name(event), _level(event), _flat(event, self.tally.run_id))
+            self._tell(_event_name(event), _level(event), _flat(event, self.tracker.run_id))
         self.tick()
 
     def tick(self) -> None:
         """Say where the run stands, if that is due."""
         if self.verbosity >= NORMAL and self.beat.due():
-            self._tell("axsync.progress", "info", standing_fields(self.tally.standing()))
+            self._tell("axsync.progress", "info", progress_fields(self.tracker.state()))
 
     def _tell(self, name: str, level: str, values: dict[str, Any]) -> None:
-        self.write(json_line(self.now(), name, {"level": level, "run_id": self.tally.run_id} | values))
+        self.write(json_line(self.now(), name, {"level": level, "run_id": self.tracker.run_id} | values))
 
 
 def json_line(now: datetime, name: str, values: dict[str, Any]) -> str:
     """One log line. Not orjson: beyond ASCII everything is escaped, so that no terminal obeys it."""
-    return json.dumps({"ts": _stamp(now), "event": name} | values, default=str)
+    return json.dumps({"ts": iso(now, "milliseconds"), "event": name} | values, default=str)
 
 
 def _level(event: Event) -> str:
@@ -247,10 +243,10 @@ def outcome_fields(outcome: Outcome, run_id: str | None) -> dict[str, Any]:
     return plain | {"files": len(outcome.parts), "dead_letters_path": dead_letters_of(outcome, run_id)}
 
 
-def standing_fields(standing: ProgressState) -> dict[str, Any]:
+def progress_fields(state: ProgressState) -> dict[str, Any]:
     names = ("lanes", "closed", "skipped", "retries", "pages", "rows", "total", "in_flight", "limit")
-    rates = {"rows_per_second": standing.rows_per_second, "bytes_per_second": standing.bytes_per_second}
-    rates["requests_per_second"] = standing.requests_per_second
-    times = {"seconds": standing.seconds, "seconds_left": standing.seconds_left}
+    rates = {"rows_per_second": state.rows_per_second, "bytes_per_second": state.bytes_per_second}
+    rates["requests_per_second"] = state.requests_per_second
+    times = {"seconds": state.seconds, "seconds_left": state.seconds_left}
     told = {name: value if value is None else round(value, 3) for name, value in (rates | times).items()}
-    return {name: getattr(standing, name) for name in names} | {"bytes": standing.size} | told
+    return {name: getattr(state, name) for name in names} | {"bytes": state.size} | told

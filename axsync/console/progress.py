@@ -1,5 +1,6 @@
 """A live picture of a run on a terminal: a few lines for all of it, one for each active entity type."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,7 @@ from rich.style import Style
 from rich.text import Text
 
 from axsync.console.lines import NORMAL, QUIET, LogLines, retried, summary
-from axsync.console.tally import LaneProgress, ProgressState, Tally
-from axsync.console.tick import Ticks
+from axsync.console.progress_state import LaneProgress, ProgressState, ProgressTracker
 from axsync.console.words import clean, clock, counted, number, volume
 from axsync.events import Event
 
@@ -34,10 +34,10 @@ class Progress:
     """An observer with a face. Between `with` and its end it owns the lower lines of the terminal."""
 
     def __init__(self, console: Console, *, verbosity: int, seconds: Callable[[], float]) -> None:
-        self._console, self._tally = console, Tally(seconds)
+        self._console, self._tracker = console, ProgressTracker(seconds)
         # The bars tell what the lines of a log would, so only warnings are written above them.
         level = QUIET if verbosity == NORMAL else verbosity
-        self._lines = LogLines(self._above, self._tally, level, beat=None)
+        self._lines = LogLines(self._above, self._tracker, level, beat=None)
         self._live = Live(
             get_renderable=self._picture,
             console=console,
@@ -47,7 +47,7 @@ class Progress:
             vertical_overflow="crop",
         )
 
-        self._thrift = RedrawBudget(share=SHARE, slowest_seconds=SLOWEST_SECONDS)
+        self._budget = RedrawBudget(share=SHARE, slowest_seconds=SLOWEST_SECONDS)
         self._ticks = Ticks(self._draw, 1 / HZ, name="axsync-progress")
 
     def __enter__(self) -> Self:
@@ -60,10 +60,10 @@ class Progress:
         self._live.stop()
 
     def _draw(self) -> None:
-        if self._thrift.may(time.monotonic(), time.process_time()):
+        if self._budget.may(time.monotonic(), time.process_time()):
             began = time.thread_time()
             self._live.refresh()
-            self._thrift.spend(time.thread_time() - began)
+            self._budget.spend(time.thread_time() - began)
 
     def __call__(self, event: Event) -> None:
         self._lines(event)
@@ -72,7 +72,7 @@ class Progress:
         self._console.print(Text(line))
 
     def _picture(self) -> "Picture":
-        return Picture(self._tally.standing())
+        return Picture(self._tracker.state())
 
 
 @dataclass(slots=True)
@@ -98,37 +98,37 @@ class RedrawBudget:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A standing, drawn. Lines are made of segments at once: rich's tables would cost ten times as much."""
+    """A state, drawn. Lines are made of segments at once: rich's tables would cost ten times as much."""
 
-    standing: ProgressState
+    state: ProgressState
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # Room for the ^C that a terminal echoes: if it wrapped, a line of the picture would stay behind.
         width = min(max(options.max_width - 3, 1), MOST_COLUMNS)
         rows = max(1, min(MOST_LANES, (options.max_height or 24) - 3 - MOST_SUMS))
-        for line in picture(self.standing, width=width, most_lanes=rows, ascii_only=options.ascii_only):
+        for line in picture(self.state, width=width, most_lanes=rows, ascii_only=options.ascii_only):
             yield from (Segment(text, style) for text, style in line)
             yield Segment.line()
 
 
-def picture(standing: ProgressState, *, width: int, most_lanes: int, ascii_only: bool) -> list[list[Piece]]:
+def picture(state: ProgressState, *, width: int, most_lanes: int, ascii_only: bool) -> list[list[Piece]]:
     """The lines of a picture, none wider than `width`."""
     # Those whose rows are all there are only compared with the server's counts; the others are worth the lines.
-    active = sorted(standing.active, key=LaneProgress.is_whole)
+    active = sorted(state.active, key=LaneProgress.is_whole)
     shown, rest = active[:most_lanes], active[most_lanes:]
     longest = max((cell_len(clean(lane.label)) for lane in shown), default=0)
     label_columns = min(longest, max(width // 3, min(width - 22, 20), 8))
-    lines = [_head(standing, width, ascii_only=ascii_only), *_sums(standing, width, ascii_only=ascii_only)]
+    lines = [_head(state, width, ascii_only=ascii_only), *_sums(state, width, ascii_only=ascii_only)]
     lines += [_lane(lane, label_columns, width, ascii_only=ascii_only) for lane in shown]
-    if others := _others(len(rest), standing.waiting):
+    if others := _others(len(rest), state.waiting):
         lines.append([(_cut("  " + others, width), _DIM)])
     return lines
 
 
-def _head(standing: ProgressState, width: int, *, ascii_only: bool) -> list[Piece]:
-    left, share = standing.seconds_left, standing.share
+def _head(state: ProgressState, width: int, *, ascii_only: bool) -> list[Piece]:
+    left, share = state.seconds_left, state.share
     percent = "    " if share is None else f"{int(share * 100):3d}%"
-    told = [f"{clock(standing.seconds)}"] if left is None else [f"{clock(left)} left", clock(standing.seconds)]
+    told = [f"{clock(state.seconds)}"] if left is None else [f"{clock(left)} left", clock(state.seconds)]
     right = _joined(told, width - 16, ascii_only=ascii_only)
     bar = width - len(percent) - cell_len(right) - 3
     if bar < 4:
@@ -136,8 +136,8 @@ def _head(standing: ProgressState, width: int, *, ascii_only: bool) -> list[Piec
     return [(f"{percent} ", _BOLD), *_bar(share, bar, ascii_only=ascii_only), (f"  {right}", None)]
 
 
-def _sums(standing: ProgressState, width: int, *, ascii_only: bool) -> list[list[Piece]]:
-    phrases = [phrase for phrase in summary(standing) if not phrase.endswith(" left")]
+def _sums(state: ProgressState, width: int, *, ascii_only: bool) -> list[list[Piece]]:
+    phrases = [phrase for phrase in summary(state) if not phrase.endswith(" left")]
     lines: list[list[Piece]] = []
     while phrases and len(lines) < MOST_SUMS:
         fitting = _fitting(phrases, width - 2, ascii_only=ascii_only)
@@ -207,3 +207,24 @@ def _name(name: str, columns: int, *, ascii_only: bool) -> str:
 
 def _cut(text: str, columns: int) -> str:
     return text if cell_len(text) <= columns else set_cell_size(text, max(columns, 0))
+
+
+class Ticks:
+    """Calls `tick` about every so many seconds between `start` and `stop`; not once more after `stop`."""
+
+    def __init__(self, tick: Callable[[], None], seconds: float, *, name: str) -> None:
+        self._tick, self._seconds, self._over = tick, seconds, threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first tick comes after the pause."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for a tick that is under way."""
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(self._seconds):
+            self._tick()

@@ -20,10 +20,9 @@ from rich.console import Console
 from axsync.console.closing import exit_code, report_json, show_errors, show_report
 from axsync.console.explain import INTERRUPTED, TERMINATED, explain, explain_all
 from axsync.console.lines import Beat, JsonLog, LogLines, json_line, stamped
-from axsync.console.progress import Progress
+from axsync.console.progress import Progress, Ticks
+from axsync.console.progress_state import ProgressTracker
 from axsync.console.report import keep
-from axsync.console.tally import Tally
-from axsync.console.tick import Ticks
 from axsync.console.words import clean
 from axsync.errors import Terminated
 from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
@@ -83,20 +82,20 @@ class _Seen:
             self.run_id = event.run_id
 
 
-def dump(sync: Sync, settings: Settings, manner: OutputOptions, observers: Sequence[Observer] = ()) -> Ended:
+def dump(sync: Sync, settings: Settings, options: OutputOptions, observers: Sequence[Observer] = ()) -> Ended:
     """Run, show how it goes and how it ended. An `AxsyncError` that stops everything is left to the caller.
 
     `observers` are told after those that show what happens.
     """
     seen = _Seen()
     try:
-        with watching(sys.stderr, manner) as observer:
+        with watching(sys.stderr, options) as observer:
             report = until_done(lambda: sync(settings, observers=(observer, seen, *observers)))
-        page = _page(report, settings, manner) if seen.begun and not settings.run.dry_run else None
-        _conclude(report, manner, dry_run=settings.run.dry_run, page=page)
+        page = _page(report, settings, options) if seen.begun and not settings.run.dry_run else None
+        _conclude(report, options, dry_run=settings.run.dry_run, page=page)
     except (Stopped, Terminated, KeyboardInterrupt) as ended:
         code = _code_of(ended)
-        say(_farewell(code, seen.run_id), manner)
+        say(_farewell(code, seen.run_id), options)
         return Ended(code)
     return Ended(exit_code(report, dry_run=settings.run.dry_run), report, page)
 
@@ -107,7 +106,7 @@ def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
     return TERMINATED if isinstance(ended, Terminated) else INTERRUPTED
 
 
-def _page(report: Report, settings: Settings, manner: OutputOptions) -> str | None:
+def _page(report: Report, settings: Settings, options: OutputOptions) -> str | None:
     """Write the HTML report beside the journal of the run; where it is, None where there is no journal."""
     lake = Lake(settings.lake.path) if settings.lake.path else None
     if lake is None or not lake.journal(report.run_id).exists():
@@ -115,19 +114,19 @@ def _page(report: Report, settings: Settings, manner: OutputOptions) -> str | No
     try:
         return str(keep(lake, report).path)
     except Exception as error:  # noqa: BLE001  whatever is wrong with a page about it, the run is what it is
-        say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", manner)
+        say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", options)
         return None
 
 
-def _conclude(report: Report, manner: OutputOptions, *, dry_run: bool, page: str | None) -> None:
-    if manner.output == "json":
+def _conclude(report: Report, options: OutputOptions, *, dry_run: bool, page: str | None) -> None:
+    if options.output == "json":
         sys.stdout.write(report_json(report, dry_run=dry_run, page=page) + "\n")
     else:
         show_report(report, plain_console(sys.stdout), dry_run=dry_run, page=page)
     sys.stdout.flush()
-    if manner.log_format == "json":
+    if options.log_format == "json":
         for explanation in explain_all(report.errors):
-            say("; ".join(explanation.lines()), manner)
+            say("; ".join(explanation.lines()), options)
     else:
         show_errors(report, plain_console(sys.stderr))
 
@@ -137,20 +136,20 @@ def _farewell(code: int, run_id: str | None) -> str:
     return f"{what} after run {run_id} was published" if run_id else f"{what}: nothing was published"
 
 
-def say(line: str, manner: OutputOptions) -> None:
+def say(line: str, options: OutputOptions) -> None:
     """One line for a person on stderr, a JSON object where logs are that."""
-    if manner.log_format == "json":
+    if options.log_format == "json":
         say_json(line)
     else:
         sys.stderr.write(line + "\n")
 
 
-def notices(manner: OutputOptions) -> Observer:
+def notices(options: OutputOptions) -> Observer:
     """An observer for commands that print a table: only what a person should know, one line each."""
 
     def tell(event: Event) -> None:
         if isinstance(event, Notice):
-            say(clean(event.text), manner)
+            say(clean(event.text), options)
 
     return tell
 
@@ -168,20 +167,20 @@ def plain_console(stream: TextIO) -> Console:
 
 
 @contextmanager
-def watching(stream: TextIO, manner: OutputOptions) -> Iterator[Observer]:
+def watching(stream: TextIO, options: OutputOptions) -> Iterator[Observer]:
     """The observer that suits the stream: a picture on a terminal, lines elsewhere."""
     write = partial(_written, stream)
-    console, tally = plain_console(stream), Tally(time.monotonic)
+    console, tracker = plain_console(stream), ProgressTracker(time.monotonic)
     log: LogLines | JsonLog
-    if manner.log_format == "json":
-        log = JsonLog(write, tally, manner.verbosity, Beat(time.monotonic), lambda: datetime.now(UTC))
-    elif console.is_terminal and not console.is_dumb_terminal and manner.verbosity >= 0:
-        with Progress(console, verbosity=manner.verbosity, seconds=time.monotonic) as progress:
+    if options.log_format == "json":
+        log = JsonLog(write, tracker, options.verbosity, Beat(time.monotonic), lambda: datetime.now(UTC))
+    elif console.is_terminal and not console.is_dumb_terminal and options.verbosity >= 0:
+        with Progress(console, verbosity=options.verbosity, seconds=time.monotonic) as progress:
             yield progress
         return
     else:
         lines = stamped(write, lambda: datetime.now(UTC))
-        log = LogLines(lines, tally, manner.verbosity, Beat(time.monotonic))
+        log = LogLines(lines, tracker, options.verbosity, Beat(time.monotonic))
     ticks = Ticks(log.tick, TICK_SECONDS, name="axsync-ticks")
     ticks.start()
     try:

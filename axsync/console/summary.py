@@ -35,33 +35,34 @@ class SummaryCollector:
                 pass
 
 
-def summary_of(ended: Ended, story: SummaryCollector, *, seconds: float, dry_run: bool) -> dict[str, Any]:
+def summary_of(ended: Ended, collector: SummaryCollector, *, seconds: float, dry_run: bool) -> dict[str, Any]:
     """The summary of a run that ended by itself or by a signal."""
     if ended.report is not None:
         return _with_text(report_fields(ended.report, dry_run=dry_run, page=ended.page))
     stopped = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}.get(ended.exit_code, "stopped")
-    return _with_text(_without_report(story, verdict=stopped, exit_code=ended.exit_code, seconds=seconds))
+    return _with_text(_without_report(collector, verdict=stopped, exit_code=ended.exit_code, seconds=seconds))
 
 
-def summary_of_failure(error: Exception, story: SummaryCollector, *, seconds: float) -> dict[str, Any]:
+def summary_of_failure(error: Exception, collector: SummaryCollector, *, seconds: float) -> dict[str, Any]:
     """The summary of a run that an error ended, perhaps before anything was asked."""
     explanation = explain(error, environ=os.environ)
-    fields = _without_report(story, verdict="failed", exit_code=explanation.exit_code, seconds=seconds)
+    fields = _without_report(collector, verdict="failed", exit_code=explanation.exit_code, seconds=seconds)
     told = error_fields(error) | {"message": explanation.headline}
     return _with_text(fields | {"errors": [told]})
 
 
-def _without_report(story: SummaryCollector, *, verdict: str, exit_code: int, seconds: float) -> dict[str, Any]:
+def _without_report(collector: SummaryCollector, *, verdict: str, exit_code: int, seconds: float) -> dict[str, Any]:
     lanes = [
-        {"instance": o.lane.instance, "entity": o.lane.entity} | outcome_fields(o, story.run_id) for o in story.outcomes
+        {"instance": o.lane.instance, "entity": o.lane.entity} | outcome_fields(o, collector.run_id)
+        for o in collector.outcomes
     ]
     return {
-        "run_id": story.run_id,
-        "logical_date": story.logical_date,
+        "run_id": collector.run_id,
+        "logical_date": collector.logical_date,
         "verdict": verdict,
         "exit_code": exit_code,
-        "lake": story.lake,
-        "manifest": story.manifest,
+        "lake": collector.lake,
+        "manifest": collector.manifest,
         "report": None,
         "seconds": round(seconds, 3),
         "lanes": lanes,

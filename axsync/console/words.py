@@ -22,7 +22,7 @@ def clean(text: str, *, most: int = MAX_CHARACTERS) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-def hush(text: str, environ: Mapping[str, str]) -> str:
+def redact(text: str, environ: Mapping[str, str]) -> str:
     """The text without anything that could be a key: values of variables named like one, long mixed words."""
     for name, value in environ.items():
         if _SECRET_NAME.search(name) and len(value) >= 4:

@@ -23,10 +23,10 @@ from axsync.convert.json_split import REFUSALS
 from axsync.convert.strict import keeps_all
 from axsync.schema import dates, forms, keys
 from axsync.schema.fields import RFC1123, Atom, Column, Group, Kind, Many, Member, Wrapped, assign_names, drop_forms
-from axsync.schema.kinds import widen
+from axsync.schema.kinds import MAX_MEMBERS, widen
 
 MAX_RECORDS: Final = 500
-"""Records sampled. More would not change which form is most frequent."""
+"""Records sampled. More would not change which form is most frequent. Rare fields are searched for in all records."""
 
 MAX_TEXTS: Final = 400
 """Strings sampled per path to find their form, for the same reason."""
@@ -38,13 +38,13 @@ Value: TypeAlias = Any  # of JSON; a number may have been rounded, which does no
 Shape: TypeAlias = Literal["list", "object", "scalar"]
 _decode = msgspec.json.Decoder().decode
 
-_MAX_KEYS = 100  # an object with more keys is a map whose keys are data
 _WHOLE = 10**18  # larger values may not stay within 64 bits
 _MAX_LEVELS = 8  # deeper values are stored as JSON
 _DATE_NAMES = (
     "last_seen", "first_seen", "fetch_time", "last_fetch", "last_scan", "last_logon", "last_login",
     "_date", "_datetime", "_timestamp",
 )  # fmt: skip
+_EPOCH_NAMES = (*_DATE_NAMES, "created", "updated", "modified", "changed", "_change", "expiration", "expires", "_at")
 _NUMERIC = re.compile(r"-?[0-9]{1,25}(?:\.[0-9]{1,25})?(?:[eE][+-]?[0-9]{1,3})?")
 _TEXT, _JSON, _TIMESTAMP, _UNKNOWN = Atom("text"), Atom("json"), Atom("timestamp"), Atom("unknown")
 
@@ -75,7 +75,7 @@ def resolve(
     `guess_dates` also makes timestamps of strings that look or are named like dates, for catalogues without formats.
     `earlier` maps fields to their kinds in the previous snapshot; these stay or are widened.
     """
-    seen = _collect_values(columns, records[:MAX_RECORDS])
+    seen = _collect_values(columns, records)
     before = earlier or {}
     return tuple(
         _resolve_column(c, seen.get(c.field, []), before.get(c.field), guess_dates=guess_dates) for c in columns
@@ -87,13 +87,18 @@ def _resolve_column(column: Column, values: Sequence[Value], before: Kind | None
     return replace(column, kind=_infer_form(now if before is None else widen(before, now), values, before))
 
 
-def _collect_values(columns: Sequence[Column], records: Iterable[bytes]) -> dict[str, list[Value]]:
+def _collect_values(columns: Sequence[Column], records: Sequence[bytes]) -> dict[str, list[Value]]:
+    """Field → its values in the first records; more are read while a column has none."""
     owners = keys.owners(columns)
+    wanted = {column.field for column in owners.values()}
     seen: dict[str, list[Value]] = {}
-    for raw in records:
+    for place, raw in enumerate(records):
+        if place >= MAX_RECORDS and len(seen) == len(wanted):
+            break
         record = read(raw)
         for key in record.keys() & owners.keys():
-            seen.setdefault(owners[key].field, []).append(record[key])
+            if place < MAX_RECORDS or owners[key].field not in seen:
+                seen.setdefault(owners[key].field, []).append(record[key])
     return seen
 
 
@@ -149,7 +154,7 @@ def _infer_group(prior: Kind, sample: _Sample) -> Kind:
     kinds = {member.key: member.kind for member in listed.members}
     counts = Counter(key for value in objects for key in value if key not in kinds and _is_encodable(key))
     fresh = [key for key, count in counts.items() if not kinds or 2 * count > len(objects)]
-    if not 0 < len(kinds) + len(fresh) <= max(len(kinds), _MAX_KEYS):
+    if not 0 < len(kinds) + len(fresh) <= max(len(kinds), MAX_MEMBERS):
         return _JSON
     kinds |= dict.fromkeys(fresh, _UNKNOWN)
     names = assign_names(kinds, earlier={member.key: member.name for member in listed.members})
@@ -171,6 +176,8 @@ def _infer_atom(prior: Kind, sample: _Sample) -> Kind:
     while isinstance(prior, Many):
         prior = prior.item
     atom = prior if isinstance(prior, Atom) else _UNKNOWN
+    if atom == _JSON:
+        return _JSON
     told = [value for value in sample.values if _shape_of(value) == "scalar" and value != ""]
     if not told:
         return _assume(atom, sample)
@@ -205,7 +212,8 @@ def _guess(told: Sequence[Value], sample: _Sample) -> Kind:
         return _TIMESTAMP if _one_form(alike) else _TEXT
     if most is bool:
         return Atom("bool")
-    if sample.name.endswith(_DATE_NAMES) and all(map(_is_epoch, alike)):
+    epochs = sum(map(_is_epoch, alike))
+    if sample.name.removesuffix("_preferred").endswith(_EPOCH_NAMES) and epochs * MAJORITY >= len(alike):
         return _TIMESTAMP
     whole = all(isinstance(value, int) and abs(value) < _WHOLE for value in alike)
     return Atom("integer") if whole else Atom("number")

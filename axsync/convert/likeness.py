@@ -45,8 +45,12 @@ _NUMERIC = re.compile(r"-?[0-9]{1,25}(?:\.[0-9]{1,25})?")
 _RFC_LENGTH = len("Mon, 02 Nov 2026 10:11:12 GMT")
 
 
-def describe_record(record: Mapping[str, Any], asked: Collection[str]) -> tuple[dict[str, Shape], int]:
+def describe_record(
+    record: Mapping[str, Any], asked: Collection[str], members: Collection[str] | None = None
+) -> tuple[dict[str, Shape], int]:
     """The shape of each field, and the number of fields left out because their names may be data.
+
+    `members` are the known keys of objects; any other key may be data, such as the name of a person.
 
     `asked` are names that were requested from the catalogue; names that the server added must look like identifiers.
     The tenant's own fields (`adapters_data.gui.*`) are numbered.
@@ -56,9 +60,9 @@ def describe_record(record: Mapping[str, Any], asked: Collection[str]) -> tuple[
     for name, value in record.items():
         if _CUSTOM.fullmatch(name):
             custom += 1
-            fields[f"adapters_data.gui.custom_{custom}"] = describe(value)
+            fields[f"adapters_data.gui.custom_{custom}"] = describe(value, members)
         elif _names_field(name, asked):
-            fields[name] = describe(value)
+            fields[name] = describe(value, members)
         else:
             unnamed += 1
     return fields, unnamed
@@ -70,13 +74,15 @@ def _names_field(name: str, asked: Collection[str]) -> bool:
     return len(name) <= 2 * LONGEST_KEY and _DOTTED.fullmatch(name) is not None and _few_digits(name)
 
 
-def describe(value: Any, depth: int = 0) -> Shape:  # noqa: ANN401  JSON
-    """The shape of a JSON value."""
+def describe(value: Any, members: Collection[str] | None = None, depth: int = 0) -> Shape:  # noqa: ANN401  JSON
+    """The shape of a JSON value; of the keys of objects only `members`, or all that look like names."""
     inside = depth < DEEPEST
     if isinstance(value, dict):
-        return _object({key: describe(member, depth + 1) for key, member in value.items()} if inside else {})
+        known = {key: one for key, one in value.items() if members is None or key in members} if inside else {}
+        hidden = len(value) - len(known) if inside else 0
+        return _object({key: describe(one, members, depth + 1) for key, one in known.items()}, hidden)
     if isinstance(value, list):
-        return _list([describe(element, depth + 1) for element in value] if inside else [])
+        return _list([describe(element, members, depth + 1) for element in value] if inside else [])
     if isinstance(value, str):
         return {"type": "string", "length": min(len(value), LONGEST_TEXT), "form": form_of_text(value)}
     return {"type": _plain_type(value)}

@@ -111,9 +111,9 @@ def _wrapped_fit(fit: Fit) -> Fit:
 
 
 def _fit_first(fit: Fit, values: list[Value], steps: Steps, misfits: Mismatches) -> str | None:
-    """Fit the first value that is not null."""
-    first = next((value for value in values if value is not None), None)
-    return None if first is None else fit(first, steps, misfits)
+    """Fit the first value that can be typed at least in part. Nested lists are skipped."""
+    texts = (fit(value, steps, misfits) for value in values if value is not None and not isinstance(value, list))
+    return next((text for text in texts if text is not None), None)
 
 
 def _group_fit(fits: dict[str, Fit]) -> Fit:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from axsync.convert.arrays import Flags, valid
+from axsync.schema.dates import FIRST, LAST, zone_offset
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -81,6 +82,8 @@ def parse_timestamps(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
     null = _nulls(texts)
     rows, matrix = _matrix(texts, len(layout.template), null)
     micros, good = _read(matrix, layout)
+    micros -= zone_offset(form)
+    good &= (micros >= FIRST) & (micros <= LAST)
     values, exact = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=np.bool_)
     values[rows], exact[rows] = np.where(good, micros, 0), good
     return values, exact, null

@@ -5,12 +5,14 @@ It shares no code with the rest of axsync: a misreading of the API must not canc
 
 from __future__ import annotations
 
-from axsync.emulator.fleet import Fleet
-from axsync.emulator.journal import Seen
-from axsync.emulator.mishaps.kinds import KINDS
-from axsync.emulator.mishaps.model import Mishap
-from axsync.emulator.mishaps.spec import from_spec
+from axsync.emulator.dataset import Dataset
+from axsync.emulator.faults.fault import KINDS, Fault, from_spec
 from axsync.emulator.options import Options
 from axsync.emulator.server import Emulator, serve
+from axsync.emulator.traffic import Seen
 
-__all__ = ["KINDS", "Emulator", "Fleet", "Mishap", "Options", "Seen", "from_spec", "serve"]
+# Former names; they keep working.
+Mishap = Fault
+Fleet = Dataset
+
+__all__ = ["KINDS", "Dataset", "Emulator", "Fault", "Fleet", "Mishap", "Options", "Seen", "from_spec", "serve"]

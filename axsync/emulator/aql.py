@@ -1,7 +1,7 @@
-"""The part of AQL that the emulator understands: ==, !=, in, regex, exists, size, and/or/not, QueryID.
+"""The subset of AQL that the emulator understands: ==, !=, in, regex, exists, size, and/or/not, QueryID.
 
-Anything else is a 400 that says where reading stopped. A condition matches when any element of a list
-matches; `not` also takes rows without the field (docs/axonius-api.md, "Saved queries").
+Anything else is a 400 that says where parsing stopped. A condition matches if any element of a list matches;
+`not` also matches rows without the field (docs/axonius-api.md, "Saved queries").
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from axsync.emulator.calls import bad_request
-from axsync.emulator.columns import Json
+from axsync.emulator.fields import Json
+from axsync.emulator.messages import bad_request
 
 ID_FIELD = "internal_axon_id"
 Values = Callable[[int, str], Sequence[Json]]  # of one field of one row
 Test = Callable[[Values, int], bool]
-Named = Callable[[str], str]  # saved query id -> its AQL
+FindQuery = Callable[[str], str]  # saved query id -> its AQL
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<saved>\{\{.*?\}\})|(?P<exists>\(?\{\s*\"\$exists\".*?\}\)?)|(?P<text>\"(?:[^\"\\]|\\.)*\")"
@@ -28,26 +28,26 @@ _SAVED = re.compile(r"\{\{QueryID=(?P<id>[^}]+)\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A parsed query: a test, and the ids it asks for when it is nothing but a list of ids."""
+    """A parsed query: a test, and the ids if the query is nothing but a list of ids."""
 
     test: Test
     ids: tuple[str, ...] | None = None
 
 
-def parse(query: str, named: Named) -> Filter:
-    """Read *query*.
+def parse(query: str, find_query: FindQuery) -> Filter:
+    """Parse *query*.
 
     Raises:
-        Refusal: a 400 when it is not understood.
+        ApiError: a 400 if it is not understood.
     """
-    return _Reader(query, named).filter()
+    return _Parser(query, find_query).filter()
 
 
-class _Reader:
-    """A recursive descent over the tokens of one query."""
+class _Parser:
+    """A recursive descent parser over the tokens of one query."""
 
-    def __init__(self, query: str, named: Named) -> None:
-        self._query, self._named = query, named
+    def __init__(self, query: str, find_query: FindQuery) -> None:
+        self._query, self._find_query = query, find_query
         self._tokens = _split(query)
         self._at = 0
 
@@ -105,7 +105,7 @@ class _Reader:
         if match is None:
             raise self._stop()
         self._at += 1
-        return parse(self._named(match["id"]), self._named)
+        return parse(self._find_query(match["id"]), self._find_query)
 
     def _condition(self) -> Filter:
         if self._at >= len(self._tokens) or self._tokens[self._at][0] not in ("text", "word"):
@@ -125,13 +125,13 @@ class _Reader:
             self._take()
             return Filter(lambda values, row: any(value not in ("", None, []) for value in values(row, name)))
         if self._peek("regex", "size"):
-            return self._call(name, self._take())
+            return self._request(name, self._take())
         if self._peek("["):
             wanted = self._list()
             return Filter(lambda values, row: list(values(row, name)) == wanted)
         return _among(name, [self._scalar()])
 
-    def _call(self, name: str, function: str) -> Filter:
+    def _request(self, name: str, function: str) -> Filter:
         self._take(None, "(")
         first = self._scalar()
         flags = ""

@@ -5,41 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from axsync.emulator.columns import TEXT, WHOLE, Column, Family, Json, Kind
-from axsync.emulator.specimens import AGGREGATED
+from axsync.emulator.fields import TEXT, WHOLE, EntityModel, FieldSpec, Json, Kind
+from axsync.emulator.samples import AGGREGATED
 
-_UNLISTED = frozenset({"labels", "specific_data"})  # among recorded names: listed already, or never
-CUSTOM = "gui"  # the source of the tenant's own fields
+_UNLISTED = frozenset({"labels", "specific_data"})  # recorded names that are listed anyway, or never
+CUSTOM = "gui"  # the source of custom fields
 _ADAPTERS = Kind("array", "discrete", Kind("string", "logo"))
 _LABELS = Kind("array", None, Kind("string", "tag"))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the catalogue."""
+    """One entry of the catalogue."""
 
     name: str
     kind: Kind
-    source: str  # "generic", an adapter, or "gui": the tenant's own fields
+    source: str  # "generic", an adapter, or "gui" for custom fields
     root: bool = True
-    columns: tuple[Column, ...] = ()
-    table: str | None = None  # the complex field of which it is a member
+    columns: tuple[FieldSpec, ...] = ()
+    table: str | None = None  # the complex field that it is a member of
 
     @property
     def title(self) -> str:
-        """The name a person would see."""
+        """The name as shown to users."""
         return self.name.rpartition(".")[2].replace("_", " ").strip().title()
 
 
-def entries(family: Family) -> tuple[Entry, ...]:
-    """All lines: generic ones first, then those of each adapter."""
-    every = (*_roots(family), *_generic(family), *_specific(family), *_recorded(family))
+def entries(model: EntityModel) -> tuple[Entry, ...]:
+    """All entries: generic ones first, then those of each adapter."""
+    every = (*_roots(model), *_generic(model), *_specific(model), *_recorded(model))
     return tuple({entry.name: entry for entry in reversed(every)}.values())[::-1]
 
 
-def _recorded(family: Family) -> Iterator[Entry]:
-    tables = [one.column.name for one in family.recorded if one.column.columns]
-    for one in family.recorded:
+def _recorded(model: EntityModel) -> Iterator[Entry]:
+    tables = [one.column.name for one in model.recorded if one.column.columns]
+    for one in model.recorded:
         if one.column.name not in _UNLISTED and not one.column.name.endswith("_details"):
             first, *members = _lines("", one.column, one.source)
             inside = any(first.name.startswith(f"{table}.") for table in tables)
@@ -47,54 +47,54 @@ def _recorded(family: Family) -> Iterator[Entry]:
             yield from members
 
 
-def _roots(family: Family) -> Iterator[Entry]:
+def _roots(model: EntityModel) -> Iterator[Entry]:
     yield Entry("internal_axon_id", TEXT, "generic")
     yield Entry("adapters", _ADAPTERS, "generic")
-    if family.counted:
+    if model.counted:
         yield Entry("adapter_list_length", WHOLE, "generic")
     yield Entry("labels", _LABELS, "generic")
-    for column in family.extra:
+    for column in model.extra:
         yield Entry(column.name, column.kind, "generic")
 
 
-def _generic(family: Family) -> Iterator[Entry]:
-    for column in family.columns:
+def _generic(model: EntityModel) -> Iterator[Entry]:
+    for column in model.columns:
         yield from _lines(AGGREGATED, column, "generic")
         if column.preferred:
             yield Entry(f"{AGGREGATED}{column.name}_preferred", column.kind, "generic")
-        yield from _own(family, AGGREGATED + column.name)
+        yield from _own(model, AGGREGATED + column.name)
 
 
-def _own(family: Family, root: str) -> Iterator[Entry]:
-    # Listed like a member of the complex field above it, yet not among its items.
-    for own in family.own:
+def _own(model: EntityModel, root: str) -> Iterator[Entry]:
+    # Listed like a member of the complex field above, but not among its items.
+    for own in model.own:
         if own.listed and own.name.startswith(root + "."):
             yield Entry(own.name, own.kind, "generic", root=False)
 
 
-def names(family: Family) -> frozenset[str]:
-    """Every name that may be asked for, listed or not."""
-    return frozenset((*(entry.name for entry in entries(family)), *(own.name for own in family.own), "specific_data"))
+def names(model: EntityModel) -> frozenset[str]:
+    """Every name that can be requested, listed or not."""
+    return frozenset((*(entry.name for entry in entries(model)), *(own.name for own in model.own), "specific_data"))
 
 
-def _specific(family: Family) -> Iterator[Entry]:
-    for adapter, columns in family.special.items():
+def _specific(model: EntityModel) -> Iterator[Entry]:
+    for adapter, columns in model.special.items():
         for column in columns:
             yield from _lines(f"adapters_data.{adapter}.", column, adapter)
 
 
-def _lines(prefix: str, column: Column, source: str) -> Iterator[Entry]:
-    # Sub-fields also appear as entries of their own, with the full dotted name (8.1).
+def _lines(prefix: str, column: FieldSpec, source: str) -> Iterator[Entry]:
+    # Members of a complex field are also listed as entries of their own, under their full dotted names.
     name = prefix + column.name
     yield Entry(name, column.kind, source, columns=column.columns)
     for inner in column.columns:
         yield Entry(f"{name}.{inner.name}", inner.kind, source, root=False, table=name)
 
 
-def catalogue_v2(family: Family, *, roots_only: bool, search: str, formats: bool) -> dict[str, list[Json]]:
-    """Category -> field objects; `format` and `items` only where the product version has them."""
+def catalogue_v2(model: EntityModel, *, roots_only: bool, search: str, formats: bool) -> dict[str, list[Json]]:
+    """Category -> field objects; `format` and `items` only if the product version has them."""
     listed: dict[str, list[Json]] = {}
-    for entry in entries(family):
+    for entry in entries(model):
         if (entry.root or not roots_only) and search.lower() in f"{entry.name} {entry.title}".lower():
             listed.setdefault(entry.source, []).append(_flat_line(entry, formats=formats))
     return listed
@@ -113,7 +113,7 @@ def _flat_line(entry: Entry, *, formats: bool) -> Json:
 
 
 def _newer(entry: Entry) -> dict[str, Json]:
-    """What versions from 8.0 on add."""
+    """What versions since 8.0 add."""
     if entry.table is not None:
         return {"part_of_table": True, "base_table_name": entry.table}
     return {"generic": True, "dynamic": True} if entry.source == CUSTOM else {}
@@ -135,15 +135,15 @@ def _kind(kind: Kind) -> dict[str, Json]:
     return described
 
 
-def _sub_line(column: Column) -> Json:
+def _sub_line(column: FieldSpec) -> Json:
     return {"name": column.name, "title": column.name.replace("_", " ").title(), **_kind(column.kind)}
 
 
-def catalogue_v1(family: Family) -> Json:
-    """The `meta` of v1's answer: generic, specific and schema."""
-    generic = [_v1_line(entry) for entry in entries(family) if entry.source == "generic"]
-    specific: dict[str, list[Json]] = {adapter: [] for adapter in family.special}
-    for entry in entries(family):
+def catalogue_v1(model: EntityModel) -> Json:
+    """The `meta` of the v1 reply: generic, specific and schema."""
+    generic = [_v1_line(entry) for entry in entries(model) if entry.source == "generic"]
+    specific: dict[str, list[Json]] = {adapter: [] for adapter in model.special}
+    for entry in entries(model):
         if entry.source != "generic":
             specific.setdefault(entry.source, []).append(_v1_line(entry))
     return {

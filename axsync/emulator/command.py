@@ -1,4 +1,4 @@
-"""`axsync emulate`: the emulator as a program."""
+"""`axsync emulate`: the emulator as a command."""
 
 from __future__ import annotations
 
@@ -14,32 +14,29 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from axsync.emulator.likeness import Likeness, read_likeness
-from axsync.emulator.mishaps.kinds import KINDS
-from axsync.emulator.mishaps.model import Mishap
-from axsync.emulator.mishaps.spec import from_spec
-from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET, Options
-from axsync.emulator.profiles import PROFILES
+from axsync.emulator.faults.fault import KINDS, Fault, from_spec
+from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET, PROFILES, Options
+from axsync.emulator.recorded_shapes import RecordedShapes, read_recorded_shapes
 from axsync.emulator.server import Emulator, serve
 
 EPILOG = """\b
 Examples:
   axsync emulate --port 8765
   axsync emulate --size devices=100000 --latency 50 --drift 2
-  axsync emulate --mishap 429:0.05 --mishap forbid:users
+  axsync emulate --fault 429:0.05 --fault forbid:users
   axsync emulate --profile v1 --shapes 3
   axsync emulate --like probe.json
-  axsync emulate --list-mishaps"""
+  axsync emulate --list-faults"""
 
-_MISHAP_EXAMPLES = """\
+_FAULT_EXAMPLES = """\
 The field catalogue fails:     403:on=fields  404:on=fields,devices  500:on=fields  other-body:on=fields,body={}
-Nobody may see the users:      forbid:users
-An administrators' listing:    403:on=adapters|connections|fetches|activity|users|queries
-An upgrade in the middle:      maintenance:seconds=25,after=40"""
+Users are forbidden:           forbid:users
+An administrators' table:      403:on=adapters|connections|fetches|activity|users|queries
+An upgrade during a run:       maintenance:seconds=25,after=40"""
 
 
 class _Number(click.FloatRange):
-    """A finite number within bounds; nan passes every comparison that looks for what is out of them."""
+    """A finite number within bounds. nan would pass click's comparisons with the bounds."""
 
     def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
@@ -64,7 +61,7 @@ def _sizes(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     return found
 
 
-def _mishaps(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[Mishap, ...]:
+def _faults(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[Fault, ...]:
     try:
         return tuple(from_spec(spec) for spec in given)
     except (ValueError, TypeError) as error:
@@ -75,11 +72,11 @@ def _types(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     return tuple(_entity(name) for name in given) or None
 
 
-def _like(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Likeness | None:
+def _like(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> RecordedShapes | None:
     if path is None:
         return None
     try:
-        return read_likeness(path.read_text(encoding="utf-8"))
+        return read_recorded_shapes(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise click.BadParameter(f"cannot read {path}: {_reason(error)}") from error
     except UnicodeDecodeError as error:
@@ -88,13 +85,13 @@ def _like(_context: click.Context, _parameter: click.Parameter, path: Path | Non
         raise click.BadParameter(f"{path} {error}") from error
 
 
-def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's
+def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's
     if wanted:
         click.echo("KIND[:ITEM,…]  items: a probability, an entity type, times=, after=, page=, on=, and:\n")
         click.echo("503".ljust(18) + "any status; html=true, retry_after=1|date|past|negative|absurd|garbage")
         for kind, (place, text) in KINDS.items():
             click.echo(f"{kind.ljust(18)}{text} ({place})")
-        click.echo(f"\n{_MISHAP_EXAMPLES}")
+        click.echo(f"\n{_FAULT_EXAMPLES}")
         context.exit()
 
 
@@ -106,18 +103,18 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 picks a free one.")
 @click.option("--size", "sizes", multiple=True, metavar="ENTITY=N", callback=_sizes, help="Rows of a type; repeatable.")
 @click.option(
-    "--type", "types", multiple=True, metavar="ENTITY", callback=_types, help="Offer only this type; repeatable."
+    "--type", "types", multiple=True, metavar="ENTITY", callback=_types, help="Offer only these types; repeatable."
 )
-@click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same fleet.")
-@click.option("--latency", "latency_ms", type=_Number(0), default=0, metavar="MS", help="Delay of each page.")
-@click.option("--requests-per-second", type=_Number(0, min_open=True), help="More are answered with 429.")
-@click.option("--at-once", type=click.IntRange(1), help="More are answered with 429.")
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same rows.")
+@click.option("--latency", "latency_ms", type=_Number(0), default=0, metavar="MS", help="Delay of every page.")
+@click.option("--requests-per-second", type=_Number(0, min_open=True), help="Limit on the rate; above it, 429.")
+@click.option("--at-once", type=click.IntRange(1), help="Limit on concurrent requests; above it, 429.")
 @click.option(
     "--retry-after",
     type=click.Choice(["seconds", "date", "none"]),
     default="seconds",
     show_default=True,
-    help="Form of it with a 429.",
+    help="Form of the Retry-After header of a 429.",
 )
 @click.option(
     "--drift",
@@ -125,7 +122,7 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
     type=_Number(0, 100),
     default=0,
     metavar="PERCENT",
-    help="Share of records whose values do not fit their declared type.",
+    help="Share of records with values that do not match their declared type.",
 )
 @click.option(
     "--churn",
@@ -133,83 +130,97 @@ def _list_mishaps(context: click.Context, _parameter: click.Parameter, wanted: b
     type=_Number(0, 100),
     default=0,
     metavar="PERCENT",
-    help="Share of rows that come and go while a type is paged.",
+    help="Share of rows that come and go while the pages of a type are read.",
 )
 @click.option(
-    "--mishap",
-    "mishaps",
+    "--fault",
+    "faults",
     multiple=True,
     metavar="SPEC",
-    callback=_mishaps,
-    help="Something that goes wrong, such as 429:0.05 or forbid:users; repeatable.",
+    callback=_faults,
+    help="Inject a fault, such as 429:0.05 or forbid:users; repeatable.",
 )
+@click.option(
+    "--list-faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_faults,
+    help="Explain all faults and exit.",
+)
+@click.option("--mishap", "mishaps", multiple=True, callback=_faults, hidden=True)  # former name of --fault
 @click.option(
     "--list-mishaps",
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_list_mishaps,
-    help="Explain every mishap and exit.",
+    callback=_list_faults,
+    hidden=True,
 )
-@click.option("--gzip", is_flag=True, help="Compress answers for clients that accept it.")
+@click.option("--gzip", is_flag=True, help="Compress replies for clients that accept it.")
 @click.option("--iso-dates", is_flag=True, help="ISO 8601 dates (profile p90).")
 @click.option(
     "--merged-dates",
     type=click.Choice(["newest", "list"]),
     default="newest",
     show_default=True,
-    help="What several adapters say: one bare date and distinct values, or lists with all of them.",
+    help="How values of several adapters are merged: to one date and distinct values, or to lists of all values.",
 )
 @click.option(
     "--like",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     callback=_like,
-    help="Offer the entity types of a record of shapes, with invented values in exactly these shapes.",
+    help="Offer the entity types of a record of shapes, with invented values in the same shapes.",
 )
 @click.option(
     "--shapes",
     type=int,
     metavar="SEED",
-    help="Draw the wire shape of every field by this seed; the catalogue does not tell.",
+    help="Draw the JSON shape of every field by this seed; the catalogue does not show it.",
 )
 @click.option(
     "--unknown-fields",
     type=click.Choice(["drop", "refuse"]),
     default="drop",
     show_default=True,
-    help="Field names that no record has: left out, or answered with 400.",
+    help="Ignore unknown field names, or refuse them with 400.",
 )
-@click.option("--token-seconds", type=_Number(0), help="Life of a next_page token.")
-@click.option("--bearer-seconds", type=_Number(0), default=3600, metavar="SECONDS", help="Life of an OAuth token.")
+@click.option("--token-seconds", type=_Number(0), help="Lifetime of a next_page token.")
+@click.option("--bearer-seconds", type=_Number(0), default=3600, metavar="SECONDS", help="Lifetime of an OAuth token.")
 @click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")
-@click.option("--other-generation", is_flag=True, help="Serve v1 beside v2.")
-@click.option("--bulk", type=_Number(0, min_open=True), default=1, help="Tables so many times as long.")
-@click.option("--more-fields", type=click.IntRange(0), default=0, help="So many more fields of adapters' own.")
-@click.option("--odd-ids", is_flag=True, help="Some ids have letters beyond f.")
-@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Write requests as JSON lines.")
+@click.option("--other-generation", is_flag=True, help="Also serve v1.")
+@click.option("--bulk", type=_Number(0, min_open=True), default=1, help="Factor for the length of tables.")
+@click.option("--more-fields", type=click.IntRange(0), default=0, help="Number of additional adapter-specific fields.")
+@click.option("--odd-ids", is_flag=True, help="Use letters beyond f in some ids.")
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Log requests to this file as JSON lines.")
 @click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the address."
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form in which the address is printed.",
 )
 def emulate(output: str, **settings: object) -> None:
     """Run a small Axonius on loopback until interrupted.
 
-    It prints its address and its keys, as three lines to paste. Other keys: EMULATOR_KEY and EMULATOR_SECRET.
+    It prints its address, key and secret as three lines to paste into a shell. EMULATOR_KEY and EMULATOR_SECRET
+    replace the built-in key and secret.
     """
-    usual = click.get_current_context().get_parameter_source("profile") is ParameterSource.DEFAULT
-    if usual and _of_v1(settings["like"]):
+    default = click.get_current_context().get_parameter_source("profile") is ParameterSource.DEFAULT
+    if default and _of_v1(settings["like"]):
         settings["profile"] = "v1"
     options = Options(
         api_key=os.environ.get("EMULATOR_KEY", DEMO_KEY),
         api_secret=os.environ.get("EMULATOR_SECRET", DEMO_SECRET),
         client_id=os.environ.get("EMULATOR_CLIENT", DEMO_CLIENT),
         client_secret=os.environ.get("EMULATOR_CLIENT_SECRET", DEMO_CLIENT_SECRET),
-        **settings,  # type: ignore[arg-type]  # click has checked them
+        **settings,  # type: ignore[arg-type]  # validated by click
     )
     if options.like is not None and options.shapes is not None:
-        raise click.UsageError("--like and --shapes exclude each other: both say what values look like.")
-    if strange := sorted(set(options.sizes) - set(options.offered())):
-        raise click.UsageError(f"--size names {', '.join(strange)}, which --type does not offer.")
+        raise click.UsageError("--like and --shapes cannot be combined: both define the shape of values.")
+    if unknown := sorted(set(options.sizes) - set(options.offered())):
+        raise click.UsageError(f"--size names {', '.join(unknown)}, which --type does not offer.")
     try:
         asyncio.run(_run(options, _announce(output)))
     except OSError as error:
@@ -218,7 +229,7 @@ def emulate(output: str, **settings: object) -> None:
 
 
 def _of_v1(like: object) -> bool:
-    return isinstance(like, Likeness) and like.api == "v1"
+    return isinstance(like, RecordedShapes) and like.api == "v1"
 
 
 def _reason(error: OSError) -> str:

@@ -1,7 +1,7 @@
 """Values that do not fit their declared type, as they were seen (docs/axonius-api.md, "Shapes of values").
 
-Each row of the table is a small change to one specimen: some to what a single adapter says, before the
-values are aggregated, some to the aggregated record. A drifted specimen carries three of them.
+Each entry of the tables below is a small change to one sample: either to the value of a single adapter, before values
+are aggregated, or to the aggregated record. A drifted sample has three such changes.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
 
-from axsync.emulator.columns import DATE, FLAG, REAL, TEXT, WHOLE, Column, Family, Json, Kind, Stamp
-from axsync.emulator.specimens import AGGREGATED, POOL, Entity, Specimen, flatten, specimen
+from axsync.emulator.fields import DATE, FLAG, REAL, TEXT, WHOLE, EntityModel, FieldSpec, Json, Kind, Stamp
+from axsync.emulator.samples import AGGREGATED, POOL, AdapterEntity, Sample, draw_sample, flatten
 
 _ROWS_EACH = 3
-_IPV6 = 42540766411282592856903984951653826561  # passes 64 bits, as raw IPv6 addresses do
+_IPV6 = 42540766411282592856903984951653826561  # exceeds 64 bits, as raw IPv6 addresses do
 _LONG = "long text " * 3_300  # about 33,000 characters
 
-Said = Callable[[Random, Json], Json]  # an adapter's value -> another one
-Served = Callable[[Random, Specimen], None]
+ReportedChange = Callable[[Random, Json], Json]  # an adapter's value -> the drifted one
+ServedChange = Callable[[Random, Sample], None]
 
 
-def _say(made: Specimen, kind: Kind, change: Said, dice: Random) -> None:
-    """Change one value of *kind* that some adapter says, in a table or beside."""
-    places = [place for entity in made.entities for place in _places(made.family.columns, entity, kind)]
+def _change_reported(sample: Sample, kind: Kind, change: ReportedChange, rng: Random) -> None:
+    """Change one value of *kind* that some adapter reports, also inside tables."""
+    places = [place for entity in sample.entities for place in _places(sample.model.columns, entity, kind)]
     if places:
-        holder, name = dice.choice(places)
-        holder[name] = change(dice, holder[name])
+        holder, name = rng.choice(places)
+        holder[name] = change(rng, holder[name])
 
 
-def _places(columns: Iterable[Column], entity: Entity, kind: Kind) -> Iterable[tuple[dict[str, Json], str]]:
+def _places(columns: Iterable[FieldSpec], entity: AdapterEntity, kind: Kind) -> Iterable[tuple[dict[str, Json], str]]:
     for column in columns:
         value = entity.values.get(column.name)
         if column.kind == kind and value is not None and column.name != "id":
@@ -38,94 +38,94 @@ def _places(columns: Iterable[Column], entity: Entity, kind: Kind) -> Iterable[t
             yield from _inner_places(column, value, kind)
 
 
-def _inner_places(table: Column, rows: list[Json], kind: Kind) -> Iterable[tuple[dict[str, Json], str]]:
+def _inner_places(table: FieldSpec, rows: list[Json], kind: Kind) -> Iterable[tuple[dict[str, Json], str]]:
     for inner in table.columns:
         if inner.kind == kind or (inner.kind.items == kind and kind == TEXT):
             yield from ((row, inner.name) for row in rows if isinstance(row, dict) and inner.name in row)
 
 
-def _always(other: Json) -> Said:
-    return lambda _dice, _value: other
+def _always(other: Json) -> ReportedChange:
+    return lambda _rng, _value: other
 
 
-def _one_of(*others: Json) -> Said:
-    return lambda dice, _value: dice.choice(others)
+def _one_of(*others: Json) -> ReportedChange:
+    return lambda rng, _value: rng.choice(others)
 
 
-def _turned(turn: Callable[[Json], Json]) -> Said:
-    return lambda _dice, value: turn(value)
+def _turned(turn: Callable[[Json], Json]) -> ReportedChange:
+    return lambda _rng, value: turn(value)
 
 
-def _stamp(form: str) -> Said:
+def _stamp(form: str) -> ReportedChange:
     return _turned(lambda value: replace(value, form=form) if isinstance(value, Stamp) else value)
 
 
-def _flat(other: Json, *, tables: bool = False) -> Served:
+def _flat(other: Json, *, tables: bool = False) -> ServedChange:
     return _flat_list(lambda _values: other, tables=tables)
 
 
-def _flat_list(change: Callable[[list[Json]], Json], *, tables: bool = False) -> Served:
+def _flat_list(change: Callable[[list[Json]], Json], *, tables: bool = False) -> ServedChange:
     """A change to one aggregated list."""
 
-    def served(dice: Random, made: Specimen) -> None:
-        complex_names = {AGGREGATED + column.name for column in made.family.columns if column.complex}
+    def served(rng: Random, sample: Sample) -> None:
+        complex_names = {AGGREGATED + column.name for column in sample.model.columns if column.complex}
         names = [
             name
-            for name, value in made.flat.items()
+            for name, value in sample.flat.items()
             if isinstance(value, list) and (name in complex_names) == tables and name != f"{AGGREGATED}id"
         ]
         if names:
-            name = dice.choice(names)
-            made.flat[name] = change(made.flat[name])
+            name = rng.choice(names)
+            sample.flat[name] = change(sample.flat[name])
 
     return served
 
 
-def _special_list(dice: Random, made: Specimen) -> None:
+def _special_list(rng: Random, sample: Sample) -> None:
     names = [
-        name for name, value in made.flat.items() if name.startswith("adapters_data.") and not isinstance(value, list)
+        name for name, value in sample.flat.items() if name.startswith("adapters_data.") and not isinstance(value, list)
     ]
     if names:
-        name = dice.choice(names)
-        made.flat[name] = [made.flat[name]] * 2
+        name = rng.choice(names)
+        sample.flat[name] = [sample.flat[name]] * 2
 
 
-def _stray_keys(_dice: Random, made: Specimen) -> None:
-    made.stray = {
+def _stray_keys(_rng: Random, sample: Sample) -> None:
+    sample.stray = {
         "specific_data.data.rack: no. «7»": ["B-12"],
         "adapters_data.esx_like.Custom Attribute (x:y)": "free",
         "specific_data.data.0": [0],
     }
 
 
-def _stray_members(dice: Random, made: Specimen) -> None:
-    rows = _table_rows(made)
+def _stray_members(rng: Random, sample: Sample) -> None:
+    rows = _table_rows(sample)
     if rows:
-        dice.choice(rows).update({"unknown_member": {"a": [1, "two", None]}, "adapters.$.data.id_raw": "x"})
+        rng.choice(rows).update({"unknown_member": {"a": [1, "two", None]}, "adapters.$.data.id_raw": "x"})
 
 
-def _empty_object(dice: Random, made: Specimen) -> None:
-    rows = _table_rows(made)
+def _empty_object(rng: Random, sample: Sample) -> None:
+    rows = _table_rows(sample)
     if rows:
-        dice.choice(rows).clear()
+        rng.choice(rows).clear()
 
 
-def _table_rows(made: Specimen) -> list[dict[str, Json]]:
-    names = [AGGREGATED + column.name for column in made.family.columns if column.complex]
-    return [row for name in names for row in made.flat.get(name, ()) if isinstance(row, dict)]
+def _table_rows(sample: Sample) -> list[dict[str, Json]]:
+    names = [AGGREGATED + column.name for column in sample.model.columns if column.complex]
+    return [row for name in names for row in sample.flat.get(name, ()) if isinstance(row, dict)]
 
 
-def _lacking(*keys: str) -> Served:
-    """One element of specific_data comes without *keys*."""
+def _lacking(*keys: str) -> ServedChange:
+    """Remove *keys* from one element of specific_data."""
 
-    def served(dice: Random, made: Specimen) -> None:
-        dice.choice(made.entities).lacks = keys
+    def served(rng: Random, sample: Sample) -> None:
+        rng.choice(sample.entities).lacks = keys
 
     return served
 
 
-def _no_labels(_dice: Random, made: Specimen) -> None:
-    made.flat["labels"] = []
+def _no_labels(_rng: Random, sample: Sample) -> None:
+    sample.flat["labels"] = []
 
 
 def _nested(value: Json) -> Json:
@@ -148,8 +148,8 @@ def _float(value: Json) -> Json:
     return float(value) if isinstance(value, int) else value
 
 
-# What one adapter says: name -> (kind of the value, change).
-SAID: dict[str, tuple[Kind, Said]] = {
+# Changes to the value of one adapter: name -> (kind of the value, change).
+REPORTED: dict[str, tuple[Kind, ReportedChange]] = {
     "numeric text": (REAL, _turned(str)),
     "numeric text for integer": (WHOLE, _turned(str)),
     "integer for number": (REAL, _turned(_whole)),
@@ -179,8 +179,8 @@ SAID: dict[str, tuple[Kind, Said]] = {
     "text for date": (DATE, _one_of("never", "0001-01-01T00:00:00", "9999-12-31T23:59:59Z")),
 }
 
-# What is served once the values are aggregated: name -> change.
-SERVED: dict[str, Served] = {
+# Changes to the aggregated record: name -> change.
+SERVED: dict[str, ServedChange] = {
     "null": _flat(None),
     "list of null": _flat([None]),
     "list of empty text": _flat([""]),
@@ -199,22 +199,22 @@ SERVED: dict[str, Served] = {
     "entity without ids": _lacking("quick_id", "plugin_type", "client_used"),
     "entity without data": _lacking("data"),
 }
-ROWS = (*SAID, *SERVED)
+ROWS = (*REPORTED, *SERVED)
 
 
-def drifted(family: Family, seed: int) -> tuple[Specimen, ...]:
-    """A pool of specimens that drift, all rows of the two tables among them."""
-    return tuple(_one(family, f"{seed}/{family.entity}/{slot}", slot) for slot in range(POOL))
+def drifted(model: EntityModel, seed: int) -> tuple[Sample, ...]:
+    """A pool of drifted samples, with every entry of the two tables."""
+    return tuple(_one(model, f"{seed}/{model.entity}/{slot}", slot) for slot in range(POOL))
 
 
-def _one(family: Family, seed: str, slot: int) -> Specimen:
-    made, dice = specimen(family, Random(seed)), Random(f"{seed}/drift")
-    names = [ROWS[slot % len(ROWS)], *dice.choices(ROWS, k=_ROWS_EACH - 1)]
+def _one(model: EntityModel, seed: str, slot: int) -> Sample:
+    sample, rng = draw_sample(model, Random(seed)), Random(f"{seed}/drift")
+    names = [ROWS[slot % len(ROWS)], *rng.choices(ROWS, k=_ROWS_EACH - 1)]
     for name in names:
-        if name in SAID:
-            _say(made, *SAID[name], dice)
-    made.flat = flatten(made, dice)
+        if name in REPORTED:
+            _change_reported(sample, *REPORTED[name], rng)
+    sample.flat = flatten(sample, rng)
     for name in names:
         if name in SERVED:
-            SERVED[name](dice, made)
-    return made
+            SERVED[name](rng, sample)
+    return sample

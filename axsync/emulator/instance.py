@@ -2,108 +2,123 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from random import Random
+from re import Pattern
 
 from axsync.emulator import aql
-from axsync.emulator.asks import Ask
-from axsync.emulator.calls import Refusal, bad_request
 from axsync.emulator.catalogue import names
-from axsync.emulator.fleet import Fleet
-from axsync.emulator.mishaps.model import Mishap
-from axsync.emulator.options import Options
-from axsync.emulator.profiles import PROFILES, Profile
-from axsync.emulator.saved import SavedQuery, saved_queries
-from axsync.emulator.tokens import Tokens
-from axsync.emulator.walks import Cursors
-from axsync.emulator.world import families, fleets
+from axsync.emulator.continuation import Cursors
+from axsync.emulator.dataset import Dataset, build_datasets, entity_models
+from axsync.emulator.faults.fault import Fault
+from axsync.emulator.messages import ApiError, ApiReply, ApiRequest, bad_request
+from axsync.emulator.oauth import BearerTokens
+from axsync.emulator.options import PROFILES, Options, Profile
+from axsync.emulator.pages import PageDraft, PageRequest
+from axsync.emulator.saved_queries import StoredQuery, saved_queries
 
 _SELECTIONS_KEPT = 64
+_ROWS_AT_A_TIME = 250  # a few milliseconds of work, so that the event loop notices new requests in time
 
 
 class Instance:
-    """Fleets, saved queries, walks and counters of one emulated instance."""
+    """Datasets, saved queries, cursors and counters of one emulated instance."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.profile: Profile = PROFILES[options.profile]
         if options.like is not None and options.like.server_version is not None:
             self.profile = replace(self.profile, version=options.like.server_version)
-        self.families = families(options)
-        self.fleets: dict[str, Fleet] = fleets(options, self.profile)
-        self.mishaps: list[Mishap] = []
-        self.queries: tuple[SavedQuery, ...] = saved_queries()
-        self.newest = options.newest_day()  # of history; stays when midnight passes
+        self.models = entity_models(options)
+        self.datasets: dict[str, Dataset] = build_datasets(options, self.profile)
+        self.faults: list[Fault] = []
+        self.queries: tuple[StoredQuery, ...] = saved_queries()
+        self.newest = options.newest_day()  # of history; does not change at midnight
         self.cursors = Cursors()
         self.discovery = "done"  # done | running | starting | stopping
-        self.polls: OrderedDict[str, int] = OrderedDict()  # v1 counts: query -> answers of null so far
-        self.tokens = Tokens(options)
-        self.dice = Random(f"{options.seed}/chance")
+        self.polls: OrderedDict[str, int] = OrderedDict()  # v1 counts: how often each query was polled
+        self.tokens = BearerTokens(options)
+        self.rng = Random(f"{options.seed}/chance")
         self._selections: OrderedDict[tuple[object, ...], Sequence[int]] = OrderedDict()
 
-    def fleet(self, entity: str) -> Fleet:
-        """The fleet of *entity*.
+    def dataset(self, entity: str) -> Dataset:
+        """The dataset of *entity*.
 
         Raises:
-            Refusal: 404 (or as configured) when the instance has no licence for it.
+            ApiError: 404 (or as configured) when the entity type is not licensed.
         """
-        if entity not in self.fleets:
+        if entity not in self.datasets:
             status = self.options.unlicensed_status
-            raise Refusal(
+            raise ApiError(
                 status, "Not Found" if status == 404 else "Forbidden", f"Asset type {entity} is not available"
             )
-        return self.fleets[entity]
+        return self.datasets[entity]
 
     def known(self, entity: str, fields: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        """*fields* as they are, if this instance lets unknown names pass or knows all of them.
+        """*fields* unchanged, unless this instance refuses unknown names.
 
         Raises:
-            Refusal: a 400 that names the first unknown one, or what `fleet` raises.
+            ApiError: a 400 that names the first unknown field, or what `dataset` raises.
         """
         if self.options.unknown_fields == "refuse" and fields is not None:
-            self.fleet(entity)
-            known = names(self.families[entity])
+            self.dataset(entity)
+            known = names(self.models[entity])
             for name in fields:
                 if name not in known:
                     raise bad_request(f"Unknown field '{name}' for asset type {entity}")
         return fields
 
-    def rows(self, ask: Ask) -> Sequence[int]:
-        """Row numbers that match *ask*, in served order."""
-        fleet = self.fleet(ask.entity)
-        if not ask.query and ask.day is None and ask.sort is None:
-            return fleet.numbers()
-        key = (ask.entity, ask.query, ask.day, ask.sort, fleet.version)
+    async def draft(self, page: PageRequest) -> PageDraft:
+        """The correct page, rendered without blocking the event loop; the next token is left to the generation."""
+        dataset = self.dataset(page.entity)
+        rows = self.rows(page)
+        chosen = rows[page.offset : page.offset + page.limit]
+        total = len(rows)
+        rendered: list[bytes] = []
+        for start in range(0, len(chosen), _ROWS_AT_A_TIME):
+            rendered += dataset.renderer.rows(chosen[start : start + _ROWS_AT_A_TIME], page.layout)
+            await asyncio.sleep(0)
+        return PageDraft(page, rendered, [dataset.ids_of.text(number) for number in chosen], total, not chosen)
+
+    def rows(self, page: PageRequest) -> Sequence[int]:
+        """The numbers of all rows that match the request, in served order."""
+        dataset = self.dataset(page.entity)
+        if not page.query and page.day is None and page.sort is None:
+            return dataset.numbers()
+        key = (page.entity, page.query, page.day, page.sort, dataset.version)
         if key not in self._selections:
-            self._selections[key] = self._select(fleet, ask)
+            self._selections[key] = self._select(dataset, page)
             if len(self._selections) > _SELECTIONS_KEPT:
                 self._selections.popitem(last=False)
         return self._selections[key]
 
-    def _select(self, fleet: Fleet, ask: Ask) -> Sequence[int]:
-        numbers = self._dated(fleet, ask.day)
-        if ask.query:
-            numbers = _filtered(fleet, numbers, aql.parse(ask.query, self.aql_of), live=ask.day is None)
-        if ask.sort == "":
-            return ()  # an empty sort finds nothing, as on real v1 servers
-        if ask.sort is not None:
-            name = ask.sort.lstrip("-")
-            numbers = sorted(numbers, key=lambda row: repr(fleet.values(row, name)), reverse=ask.sort.startswith("-"))
+    def _select(self, dataset: Dataset, page: PageRequest) -> Sequence[int]:
+        numbers = self._on_day(dataset, page.day)
+        if page.query:
+            numbers = _filtered(dataset, numbers, aql.parse(page.query, self.aql_of), live=page.day is None)
+        if page.sort == "":
+            return ()  # an empty sort key finds nothing, as on real v1 servers
+        if page.sort is not None:
+            name = page.sort.lstrip("-")
+            numbers = sorted(
+                numbers, key=lambda row: repr(dataset.values(row, name)), reverse=page.sort.startswith("-")
+            )
         return numbers
 
-    def _dated(self, fleet: Fleet, day: str | None) -> Sequence[int]:
+    def _on_day(self, dataset: Dataset, day: str | None) -> Sequence[int]:
         if day is None:
-            return fleet.numbers()
+            return dataset.numbers()
         if day not in self.days():
             return ()
-        return fleet.on_day(self.newest, date.fromisoformat(day))
+        return dataset.on_day(self.newest, date.fromisoformat(day))
 
     def days(self) -> list[str]:
-        """The days of history, oldest first; the third newest was missed."""
+        """The days with a history snapshot, oldest first; the third newest is missing."""
         newest = self.newest.toordinal()
         return [
             date.fromordinal(newest - age).isoformat()
@@ -115,15 +130,15 @@ class Instance:
         """The AQL of a saved query, by id or name.
 
         Raises:
-            Refusal: a 400 when there is none.
+            ApiError: a 400 when there is no such query.
         """
         return self.saved(identity, "id", "name").aql
 
-    def saved(self, identity: str, *by: str) -> SavedQuery:
+    def saved(self, identity: str, *by: str) -> StoredQuery:
         """The saved query whose `id` or `name` (*by*) is *identity*.
 
         Raises:
-            Refusal: a 400 when there is none.
+            ApiError: a 400 when there is no such query.
         """
         for query in self.queries:
             if identity in [getattr(query, attribute) for attribute in by]:
@@ -131,12 +146,26 @@ class Instance:
         raise bad_request(f"Saved query {identity} was not found")
 
     def discovering(self) -> bool:
-        """Whether a discovery cycle is under way."""
+        """Whether a discovery cycle is in progress."""
         return self.discovery != "done"
 
 
-def _filtered(fleet: Fleet, numbers: Sequence[int], wanted: aql.Filter, *, live: bool) -> Sequence[int]:
+Handler = Callable[[Instance, ApiRequest], Awaitable[ApiReply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path of the API that can be read."""
+
+    name: str  # how faults refer to it
+    method: str
+    pattern: Pattern[str]
+    handler: Handler
+    read_page: Callable[[Instance, ApiRequest], PageRequest] | None = None  # on paths that serve pages
+
+
+def _filtered(dataset: Dataset, numbers: Sequence[int], wanted: aql.Filter, *, live: bool) -> Sequence[int]:
     if wanted.ids is not None and live:
-        found = {number for one in wanted.ids if (number := fleet.number(one)) is not None}
+        found = {number for one in wanted.ids if (number := dataset.number(one)) is not None}
         return sorted(found)
-    return array("q", (number for number in numbers if wanted.test(fleet.values, number)))
+    return array("q", (number for number in numbers if wanted.test(dataset.values, number)))

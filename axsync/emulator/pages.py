@@ -1,54 +1,76 @@
-"""From an ask to a sheet: choosing rows and printing them without holding up the event loop."""
+"""A page as it is requested and as it is drafted, independent of the API generation."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
 
-from axsync.emulator.asks import Ask, Sheet
-from axsync.emulator.instance import Instance
-
-_ROWS_AT_A_TIME = 250  # a few milliseconds, so that arrivals are noticed when they happen
-
-
-async def sheet(instance: Instance, ask: Ask) -> Sheet:
-    """The page that *ask* is entitled to; following is left to the API generation."""
-    fleet = instance.fleet(ask.entity)
-    rows = instance.rows(ask)
-    chosen = rows[ask.offset : ask.offset + ask.limit]
-    total = len(rows)
-    printed: list[bytes] = []
-    for start in range(0, len(chosen), _ROWS_AT_A_TIME):
-        printed += fleet.press.rows(chosen[start : start + _ROWS_AT_A_TIME], ask.form)
-        await asyncio.sleep(0)
-    return Sheet(ask, printed, [fleet.ids_of.text(number) for number in chosen], total, last=not chosen)
+from axsync.emulator.fields import Json
+from axsync.emulator.layouts import RowLayout
 
 
-def total_pages(total: int, limit: int) -> int:
-    """ceil(total / limit), as meta.page.totalPages."""
-    return -(-total // max(limit, 1))
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The page that a client asks for."""
+
+    entity: str
+    layout: RowLayout
+    query: str | None
+    day: str | None  # of history, YYYY-MM-DD
+    offset: int
+    limit: int
+    number: int  # of the page, from 1
+    metadata: bool = True
+    cached: bool = False
+    sort: str | None = None
+    continuation: str | None = None  # the token or cursor that was sent
+    uses_cursor: bool = False  # v1 use_cursor
+
+    @property
+    def fingerprint(self) -> str:
+        """What a token is bound to: everything except the position."""
+        text = repr((self.entity, self.layout, self.query, self.day, self.sort))
+        return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def page_meta(made: Sheet) -> dict[str, object]:
-    """meta.page: number, size as asked, totalPages, totalResources."""
-    page: dict[str, object] = {"number": made.ask.number, "size": made.ask.limit}
-    if made.total is not None:
-        pages = total_pages(made.total, made.ask.limit) if isinstance(made.total, int) else made.total
-        page |= {"totalPages": pages, "totalResources": made.total}
-    return page
+@dataclass(slots=True)
+class PageDraft:
+    """A page before it is serialized; faults may still change it."""
+
+    request: PageRequest
+    rows: list[bytes]
+    ids: list[str | None]  # None: the row has no usable id
+    total: Json  # None: omitted
+    past_end: bool  # there are no rows at this offset
+    meta: bool = True
+    next_token: str | None = None  # replaces the correct token
 
 
-def listed(rows: Sequence[bytes]) -> bytes:
+def joined(rows: Sequence[bytes]) -> bytes:
     """Rows as the inside of a JSON list."""
     return b",".join(rows)
 
 
-def system_meta(total: int, offset: int, limit: int) -> dict[str, object]:
-    """The meta of a listing beside assets, with meta.page in the same form."""
+def page_meta(draft: PageDraft) -> dict[str, object]:
+    """meta.page: number, requested size, totalPages, totalResources."""
+    page: dict[str, object] = {"number": draft.request.number, "size": draft.request.limit}
+    if draft.total is not None:
+        pages = _total_pages(draft.total, draft.request.limit) if isinstance(draft.total, int) else draft.total
+        page |= {"totalPages": pages, "totalResources": draft.total}
+    return page
+
+
+def listing_meta(total: int, offset: int, limit: int) -> dict[str, object]:
+    """The meta of a listing other than assets, with meta.page in the same form."""
     page = {
         "number": offset // max(limit, 1) + 1,
         "size": limit,
-        "totalPages": total_pages(total, limit),
+        "totalPages": _total_pages(total, limit),
         "totalResources": total,
     }
     return {"page": page}
+
+
+def _total_pages(total: int, limit: int) -> int:
+    return -(-total // max(limit, 1))

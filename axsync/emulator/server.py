@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
@@ -12,64 +13,66 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from axsync.emulator import v1, v1_system, v2, v2_system
-from axsync.emulator.calls import Call, Refusal, Reply, Route, refused
-from axsync.emulator.fleet import Fleet
-from axsync.emulator.instance import Instance
-from axsync.emulator.journal import Journal, Seen
-from axsync.emulator.limits import Gate, peak_at_once, peak_in_window
-from axsync.emulator.mishaps.answers import answer
-from axsync.emulator.mishaps.maintenance import under_way
-from axsync.emulator.mishaps.model import Mishap
-from axsync.emulator.mishaps.wire import PLAIN_BODY, delivered
-from axsync.emulator.options import Options
-from axsync.emulator.profiles import Profile
-from axsync.emulator.tokens import TOKEN_PATH, TOKEN_ROUTE
-from axsync.emulator.writing import packed, worked, written
+from axsync.emulator import v1, v2
+from axsync.emulator.dataset import Dataset
+from axsync.emulator.faults.fault import Fault
+from axsync.emulator.faults.replies import maintenance_page, replacement
+from axsync.emulator.faults.wire import PLAIN_BODY, delivered
+from axsync.emulator.instance import Instance, Route
+from axsync.emulator.messages import ApiError, ApiReply, ApiRequest, error_reply
+from axsync.emulator.oauth import TOKEN_PATH
+from axsync.emulator.options import Options, Profile
+from axsync.emulator.response_writer import compressed, wait_before, write
+from axsync.emulator.traffic import RequestLimiter, RequestLog, Seen, peak_at_once, peak_in_window
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_WRITE_STATUS = 599  # the project's own sign for "this client tried to write"
+_WRITE_STATUS = 599  # the emulator's own status for a client that tried to write
 _BODY_LIMIT = 64 * 2**20
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 class Emulator:
-    """A small Axonius on loopback, for the time of an `async with`."""
+    """A small Axonius on loopback that runs for the duration of an `async with`."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
         if self.options.host not in _LOOPBACK:
             raise ValueError(f"the emulator listens on loopback only, not on {self.options.host}")
         self.instance = Instance(self.options)
-        self.instance.mishaps.extend(self.options.mishaps)
+        self.instance.faults.extend(self.options.faults)
         if self.options.churn_percent:
-            self.instance.mishaps.append(Mishap("churn", percent=self.options.churn_percent))
+            self.instance.faults.append(Fault("churn", percent=self.options.churn_percent))
         self.violations: list[str] = []  # write attempts, "METHOD path"
         self.url = ""
-        self._journal = Journal(self.options.log)
-        self._gate = Gate(self.options)
+        self._requests = RequestLog(self.options.log)
+        self._limiter = RequestLimiter(self.options)
         self._routes = _routes(self.instance.profile, both=self.options.other_generation)
         self._runner: web.AppRunner | None = None
 
     @property
     def api_key(self) -> str:
-        """The key that opens this instance."""
+        """The API key of this instance."""
         return self.options.api_key
 
     @property
     def api_secret(self) -> str:
-        """The secret that goes with it."""
+        """The API secret of this instance."""
         return self.options.api_secret
 
     @property
     def log(self) -> list[Seen]:
         """Every request so far, in order of arrival."""
-        return self._journal.log
+        return self._requests.log
 
     @property
-    def mishaps(self) -> list[Mishap]:
-        """What goes wrong; may be changed between calls."""
-        return self.instance.mishaps
+    def faults(self) -> list[Fault]:
+        """The faults to inject; may be changed between requests."""
+        return self.instance.faults
+
+    @property
+    def mishaps(self) -> list[Fault]:
+        """The former name of `faults`."""
+        return self.faults
 
     @property
     def discovery(self) -> str:
@@ -81,16 +84,21 @@ class Emulator:
         self.instance.discovery = status
 
     @property
-    def fleets(self) -> dict[str, Fleet]:
-        """The live model, by entity type."""
-        return self.instance.fleets
+    def datasets(self) -> dict[str, Dataset]:
+        """The live rows, by entity type."""
+        return self.instance.datasets
+
+    @property
+    def fleets(self) -> dict[str, Dataset]:
+        """The former name of `datasets`."""
+        return self.datasets
 
     def peak_in_window(self, seconds: float = 1.0) -> int:
         """The most requests that arrived within any window of *seconds*."""
         return peak_in_window(self.log, seconds)
 
     def peak_at_once(self) -> int:
-        """The most requests that were worked on at the same time."""
+        """The most requests that were in progress at the same time."""
         return peak_at_once(self.log)
 
     async def __aenter__(self) -> Self:
@@ -108,113 +116,122 @@ class Emulator:
     ) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
-        self._journal.close()
+        self._requests.close()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         clock = asyncio.get_running_loop().time
-        seen = self._journal.arrived(clock(), request.method, request.path)
-        reply = refused(500, "Internal Server Error", "The emulator failed")
+        seen = self._requests.arrived(clock(), request.method, request.path)
+        reply = error_reply(500, "Internal Server Error", "The emulator failed")
         try:
             reply = await self._reply(request, seen)
-            await worked(request, reply)
+            await wait_before(request, reply)
         finally:
-            self._journal.ready(seen, clock(), reply.status)
-        return await written(request, reply)
+            self._requests.ready(seen, clock(), reply.status)
+        return await write(request, reply)
 
-    async def _reply(self, request: web.Request, seen: Seen) -> Reply:
+    async def _reply(self, request: web.Request, seen: Seen) -> ApiReply:
         try:
-            self._gate.admit(seen)
-        except Refusal as refusal:
-            reply = refusal.reply()
-            return Reply(reply.status, reply.body, self._gate.headers(seen.started))
+            self._limiter.admit(seen)
+        except ApiError as error:
+            reply = error.reply()
+            return ApiReply(reply.status, reply.body, self._limiter.headers(seen.started))
         try:
-            call = await _read(request)
-            seen.body = call.body if isinstance(call.body, dict) else None
-            return await self._answer(call)
-        except Refusal as refusal:
-            return refusal.reply()
+            received = await _read(request)
+            seen.body = received.body if isinstance(received.body, dict) else None
+            return await self._answer(received)
+        except ApiError as error:
+            return error.reply()
 
-    async def _answer(self, call: Call) -> Reply:
-        page = under_way(self.mishaps)
+    async def _answer(self, request: ApiRequest) -> ApiReply:
+        page = maintenance_page(self.faults)
         if page is not None:
             return page
-        self._check_keys(call)
-        route, match = self._route(call)
-        call = replace(call, match=match)
-        if route.ask is not None:
-            call = replace(call, page=route.ask(self.instance, call))
+        self._check_keys(request)
+        route, match = self._route(request)
+        request = replace(request, match=match)
+        if route.read_page is not None:
+            request = replace(request, page=route.read_page(self.instance, request))
             await asyncio.sleep(self.options.latency_ms / 1000)
-        struck, reply = self._strike(route, call)
+        fired, reply = self._inject(route, request)
         if reply is None:
-            reply = await route.answer(self.instance, replace(call, struck=struck))
-        if self._packs(call, struck):
-            reply = await packed(reply)
-        return delivered(struck, reply)
+            reply = await route.handler(self.instance, replace(request, faults=fired))
+        if self._compresses(request, fired):
+            reply = await compressed(reply)
+        return delivered(fired, reply)
 
-    def _strike(self, route: Route, call: Call) -> tuple[tuple[Mishap, ...], Reply | None]:
-        struck: list[Mishap] = []
-        for mishap in tuple(self.mishaps):
-            if mishap.strikes(route.name, call.entity, call.page, self.instance.dice):
-                reply = answer(mishap, call, self.instance.profile)
+    def _inject(self, route: Route, request: ApiRequest) -> tuple[tuple[Fault, ...], ApiReply | None]:
+        fired: list[Fault] = []
+        for fault in tuple(self.faults):
+            if fault.fires(route.name, request.entity, request.page, self.instance.rng):
+                reply = replacement(fault, request, self.instance.profile)
                 if reply is not None:
-                    return tuple(struck), reply
-                struck.append(mishap)
-        return tuple(struck), None
+                    return tuple(fired), reply
+                fired.append(fault)
+        return tuple(fired), None
 
-    def _packs(self, call: Call, struck: tuple[Mishap, ...]) -> bool:
-        accepted = self.options.gzip and "gzip" in call.headers.get("Accept-Encoding", "")
-        return accepted and not any(mishap.kind in PLAIN_BODY for mishap in struck)
+    def _compresses(self, request: ApiRequest, fired: tuple[Fault, ...]) -> bool:
+        accepted = self.options.gzip and "gzip" in request.headers.get("Accept-Encoding", "")
+        return accepted and not any(fault.kind in PLAIN_BODY for fault in fired)
 
     def revoke_bearers(self) -> None:
-        """From now on, no bearer token that was given out is accepted."""
+        """Invalidate every bearer token that was issued so far."""
         self.instance.tokens.revoke()
 
-    def _check_keys(self, call: Call) -> None:
-        if call.path == TOKEN_PATH:
-            return  # it has its own way to say who is asking
-        if "Authorization" in call.headers:
-            self.instance.tokens.check(call.headers["Authorization"])
+    def _check_keys(self, request: ApiRequest) -> None:
+        if request.path == TOKEN_PATH:
+            return  # authenticated by the OAuth client instead
+        if "Authorization" in request.headers:
+            self.instance.tokens.check(request.headers["Authorization"])
             return
-        keys = (call.headers.get("api-key", "").strip(), call.headers.get("api-secret", "").strip())
+        keys = (request.headers.get("api-key", "").strip(), request.headers.get("api-secret", "").strip())
         if keys != (self.api_key, self.api_secret):
-            raise Refusal(401, "Unauthorized", "Invalid API key or secret")
+            raise ApiError(401, "Unauthorized", "Invalid API key or secret")
 
-    def _route(self, call: Call) -> tuple[Route, dict[str, str]]:
+    def _route(self, request: ApiRequest) -> tuple[Route, dict[str, str]]:
         for route in self._routes:
-            match = route.pattern.fullmatch(call.path)
-            if match and route.method == call.method:
+            match = route.pattern.fullmatch(request.path)
+            if match and route.method == request.method:
                 return route, match.groupdict()
-        if call.method not in ("GET", "HEAD") and not _readable_post(call):
-            self.violations.append(f"{call.method} {call.path}")
-            raise Refusal(_WRITE_STATUS, "Write Refused", f"{call.method} {call.path} is not a read")
-        raise Refusal(404, "Not Found", f"{call.path} was not found")
+        if request.method not in ("GET", "HEAD") and not _readable_post(request):
+            self.violations.append(f"{request.method} {request.path}")
+            raise ApiError(_WRITE_STATUS, "Write Refused", f"{request.method} {request.path} is not a read")
+        raise ApiError(404, "Not Found", f"{request.path} was not found")
 
 
-def _readable_post(call: Call) -> bool:
-    # The other generation's reads are unknown here, but they are no writes.
-    reads = (*v1.ROUTES, *v1_system.ROUTES, *v2.ROUTES, *v2_system.ROUTES)
-    return any(route.method == call.method and route.pattern.fullmatch(call.path) for route in reads)
+def _readable_post(request: ApiRequest) -> bool:
+    # The other generation's reads are not served by this profile, but they are not writes either.
+    reads = (*v1.ROUTES, *v2.ROUTES)
+    return any(route.method == request.method and route.pattern.fullmatch(request.path) for route in reads)
 
 
 def _routes(profile: Profile, *, both: bool) -> tuple[Route, ...]:
-    second = (*v2.ROUTES, *v2_system.ROUTES) if profile.generation == "v2" else ()
-    first = (*v1_system.ROUTES, *v1.ROUTES) if profile.generation == "v1" or both else ()
-    return (TOKEN_ROUTE, *second, *first)
+    second = v2.ROUTES if profile.generation == "v2" else ()
+    first = v1.ROUTES if profile.generation == "v1" or both else ()
+    return (_TOKEN_ROUTE, *second, *first)
 
 
-async def _read(request: web.Request) -> Call:
+async def _token(instance: Instance, request: ApiRequest) -> ApiReply:
+    return instance.tokens.grant(request)
+
+
+_TOKEN_ROUTE = Route("token", "POST", re.compile(re.escape(TOKEN_PATH)), _token)
+
+
+async def _read(request: web.Request) -> ApiRequest:
     raw = await request.read()
     if request.content_type == FORM_TYPE:
-        return Call(request.method, request.path, request.query, request.headers, dict(parse_qsl(raw.decode())), {})
+        return ApiRequest(
+            request.method, request.path, request.query, request.headers, dict(parse_qsl(raw.decode())), {}
+        )
     try:
         body = json.loads(raw) if raw else None
     except ValueError as error:
-        raise Refusal(400, "Bad Request", "The body is not JSON") from error
-    return Call(request.method, request.path, request.query, request.headers, body, {})
+        raise ApiError(400, "Bad Request", "The body is not JSON") from error
+    return ApiRequest(request.method, request.path, request.query, request.headers, body, {})
 
 
 async def serve(options: Options, *, on_ready: Callable[[Emulator], Awaitable[None] | None]) -> None:
-    """Run an emulator until cancelled; *on_ready* gets it once it listens."""
+    """Run an emulator until cancelled. *on_ready* is called with it once it is listening."""
     async with Emulator(options) as emulator:
         waiting = on_ready(emulator)
         if waiting is not None:

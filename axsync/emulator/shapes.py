@@ -1,8 +1,8 @@
-"""Wire shapes drawn by seed: what a field looks like, whatever the catalogue says of its type.
+"""JSON shapes drawn by seed: what a field looks like, whatever type the catalogue declares.
 
-Each field, and each member of an object, is drawn once: one value or a list (an object or a list of objects), and the
-form of its dates, flags and numbers. A third of the fields have a second shape, in which a fiftieth of the rows serve
-them; which rows these are differs between the fields. Texts, and the meaning of all values, stay.
+For each field, and each member of an object, it is drawn once whether there is one value or a list (one object or a
+list of objects), and which form dates, flags and numbers have. A third of the fields have a second shape in 2% of the
+rows; these rows differ from field to field. Texts, and the meaning of values, do not change.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from email.utils import format_datetime
 from functools import lru_cache
 from random import Random
 
-from axsync.emulator.columns import SEEN, Json, Stamp
-from axsync.emulator.merging import newest
+from axsync.emulator.fields import SEEN, Json, Stamp
+from axsync.emulator.samples import newest
 
 FIXED = frozenset({"internal_axon_id", "adapters", "adapter_list_length", "specific_data"})
-DEVIANT_GROUPS, GROUPS = 8, 50  # rows fall into GROUPS equal groups; those of the first DEVIANT_GROUPS may deviate
+DEVIANT_GROUPS, GROUPS = 8, 50  # rows are split into GROUPS equal groups; those in the first DEVIANT_GROUPS may deviate
 _DEVIANT_SHARE = 1 / 3  # of the fields
 _FIELDS_KEPT = 65_536
-_BARE, _INSIDE = "\ue001", "\ue000"  # holes: see axsync.emulator.columns
+_BARE, _INSIDE = "\ue001", "\ue000"  # placeholders, see axsync.emulator.fields
 
 _DATES: dict[str, Callable[[datetime], Json]] = {
     "rfc1123": lambda then: format_datetime(then, usegmt=True),
@@ -36,7 +36,7 @@ _DATES: dict[str, Callable[[datetime], Json]] = {
 _FLAGS: dict[str, Callable[[bool], Json]] = {"bool": bool, "digit": int, "text": lambda value: str(value).lower()}
 _NUMBERS: dict[str, Callable[[float], Json]] = {"number": lambda value: value, "text": str}
 _BARE_DATES = ("seconds", "millis")
-# The hole of a date that each row fills by itself, per form; the letters are those of no other hole.
+# The placeholder of last_seen in each form. No other placeholder uses these letters.
 SEEN_LETTERS = dict(zip(_DATES, "ABCDEFGH", strict=True))
 
 
@@ -47,9 +47,9 @@ def date_in(form: str, seconds: int) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The look of one field."""
+    """The shape of one field."""
 
-    many: bool  # a list, or else one value
+    many: bool  # a list instead of one value
     date: str
     flag: str
     whole: str
@@ -60,12 +60,12 @@ class Shape:
 class _Drawn:
     usual: Shape
     other: Shape
-    group: int  # of the rows in which the other one is served; 0: in none
+    group: int  # of the rows with the other shape; 0: none
 
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """The drawn shapes of one entity type. A *variant* is the group of a row: 0 for those that never deviate."""
+    """The drawn shapes of one entity type. A *variant* is the group of a row; 0 for rows that never deviate."""
 
     seed: int
     entity: str
@@ -76,7 +76,7 @@ class Shapes:
         return drawn.other if variant and drawn.group == variant else drawn.usual
 
     def shaped(self, name: str, value: Json, variant: int) -> Json:
-        """*value* as it is served. Null, and a list without elements, stay."""
+        """*value* in its drawn shape. Null and empty lists do not change."""
         if value is None or value == [] or name in FIXED:
             return value
         shape = self.of(name, variant)
@@ -87,7 +87,7 @@ class Shapes:
         return served if shape.many else served[0]
 
     def detailed(self, name: str, details: list[Json], variant: int) -> list[Json]:
-        """What each adapter says in the forms of the field; one value or several, as the adapter has it."""
+        """The value of each adapter in the drawn forms; a list stays a list."""
         return [self._each(name, one, self.of(name, variant), variant) for one in details]
 
     def _each(self, name: str, value: Json, shape: Shape, variant: int) -> Json:
@@ -98,24 +98,24 @@ class Shapes:
     def _one(self, name: str, value: Json, shape: Shape, variant: int) -> Json:
         if isinstance(value, dict):
             return {key: self.shaped(f"{name}.{key}", member, variant) for key, member in value.items()}
-        return _formed(value, shape)
+        return _format(value, shape)
 
 
 def _dates(values: list[Json]) -> bool:
     return all(value == SEEN or isinstance(value, Stamp) for value in values)
 
 
-def _formed(value: Json, shape: Shape) -> Json:
+def _format(value: Json, shape: Shape) -> Json:
     if isinstance(value, bool):
         return _FLAGS[shape.flag](value)
     if isinstance(value, int | float):
         return _NUMBERS[shape.whole if isinstance(value, int) else shape.real](value)
     if isinstance(value, Stamp) and not value.form:
         return date_in(shape.date, value.seconds)
-    return _hole(value, shape) if isinstance(value, str) else value
+    return _placeholder(value, shape) if isinstance(value, str) else value
 
 
-def _hole(value: str, shape: Shape) -> str:
+def _placeholder(value: str, shape: Shape) -> str:
     if value == SEEN:
         return (_BARE if shape.date in _BARE_DATES else _INSIDE) + SEEN_LETTERS[shape.date]
     return value.replace(_BARE, _INSIDE) if shape.whole == "text" else value
@@ -123,19 +123,19 @@ def _hole(value: str, shape: Shape) -> str:
 
 @lru_cache(_FIELDS_KEPT)
 def _drawn(seed: int, entity: str, name: str) -> _Drawn:
-    dice = Random(f"{seed}/{entity}/{name}/shape")
-    usual = _shape(dice)
-    group = dice.randint(1, DEVIANT_GROUPS) if dice.random() < _DEVIANT_SHARE else 0
-    # A list where there is one value or the reverse, or the same in other forms.
-    other = replace(usual, many=not usual.many) if dice.random() < 0.5 else replace(_shape(dice), many=usual.many)
+    rng = Random(f"{seed}/{entity}/{name}/shape")
+    usual = _shape(rng)
+    group = rng.randint(1, DEVIANT_GROUPS) if rng.random() < _DEVIANT_SHARE else 0
+    # Either a list instead of one value (or the reverse), or the same in other forms.
+    other = replace(usual, many=not usual.many) if rng.random() < 0.5 else replace(_shape(rng), many=usual.many)
     return _Drawn(usual, other, group)
 
 
-def _shape(dice: Random) -> Shape:
+def _shape(rng: Random) -> Shape:
     return Shape(
-        dice.random() < 0.5,
-        dice.choice(tuple(_DATES)),
-        dice.choice(tuple(_FLAGS)),
-        dice.choice(tuple(_NUMBERS)),
-        dice.choice(tuple(_NUMBERS)),
+        rng.random() < 0.5,
+        rng.choice(tuple(_DATES)),
+        rng.choice(tuple(_FLAGS)),
+        rng.choice(tuple(_NUMBERS)),
+        rng.choice(tuple(_NUMBERS)),
     )

@@ -74,11 +74,11 @@ class Budget:
 
 
 class Workers:
-    """Threads for work that releases the interpreter lock."""
+    """Threads for work that blocks or releases the interpreter lock. A single thread works in order."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, name: str = "axsync-writer") -> None:
         self.count = count
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="axsync-writer")
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in a thread; when cancelled, wait for the thread first: it may hold a file."""

@@ -1,5 +1,1 @@
-"""Making a run's staged parts the newest snapshot, in steps that can each be repeated."""
-
-from axsync.lake.publish import Lake, RunFacts
-
-__all__ = ["Lake", "RunFacts"]
+"""Everything about the files of a lake: names, parts, journal, manifests, publication."""

@@ -1,17 +1,24 @@
 """What past runs left in a lake, and which of them a person means. Nothing is written."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import orjson
-
-from axsync.errors import ManifestError, NoLake, PointerDamaged, UnknownRun, Unpublished
-from axsync.lake.manifest import CONTROL, manifest_name
-from axsync.lake.publish import POINTER, Lake
-from axsync.lake.snapshot import DriftRecord, FileRecord, LaneRecord, Snapshot, damaged, decoded, iso, read_snapshot
+from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
+from axsync.lake import layout
+from axsync.lake.publish import Lake
+from axsync.lake.snapshot import (
+    DriftRecord,
+    FileRecord,
+    FoundRun,
+    LaneRecord,
+    Snapshot,
+    newest_damaged,
+    read_pointer,
+    read_run,
+)
+from axsync.model import iso
 
 __all__ = [
     "LATEST",
@@ -23,7 +30,6 @@ __all__ = [
     "PastRun",
     "Snapshot",
     "find_run",
-    "iso",
     "latest_run",
     "newest_first",
     "past_runs",
@@ -43,15 +49,6 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 MOST_NAMED = 5
 """So many runs are named where an abbreviation fits several, and so many files where more cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundRun:
-    """One run that was asked for: its snapshot, the whole manifest, and whether it is the latest."""
-
-    snapshot: Snapshot
-    document: Mapping[str, Any]
-    latest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +102,7 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     """
     ids = _run_ids(lake)
     run_id = _meant(lake, ids, asked)
-    raw = _manifest(lake, run_id)
-    snapshot = read_snapshot(raw, run_id)
-    try:
-        document = orjson.loads(raw)
-    except ValueError as error:
-        raise damaged(run_id) from error
-    return FoundRun(snapshot, document, asked == LATEST or _is_latest(lake, ids, run_id))
+    return replace(read_run(lake.root, run_id), latest=asked == LATEST or _is_latest(lake, ids, run_id))
 
 
 def newest_first(lake: Lake) -> Iterator[Snapshot]:
@@ -144,7 +135,7 @@ def snapshots(lake: Lake) -> tuple[tuple[Snapshot, ...], tuple[ManifestError, ..
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
     for run_id in ids:
         try:
-            yield read_snapshot(_manifest(lake, run_id), run_id)
+            yield read_run(lake.root, run_id).snapshot
         except ManifestError as error:
             yield error
 
@@ -152,19 +143,18 @@ def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
 def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
     # A later run has a later id, whatever the clock says (`runs.resume.name_run`).
     for run_id in sorted(ids, reverse=True):
-        yield read_snapshot(_manifest(lake, run_id), run_id)
+        yield read_run(lake.root, run_id).snapshot
 
 
 def _run_ids(lake: Lake) -> tuple[str, ...]:
     """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
     try:
         _check(lake.root)
-        folder = lake.root / CONTROL / "snapshots"
+        folder = lake.root / layout.SNAPSHOTS
         paths = list(folder.iterdir()) if folder.exists() else []
     except OSError as error:
         raise NoLake(f"the lake {str(lake.root)!r} cannot be read") from error
-    # A draft that a killed run left has a dot in front.
-    return tuple(sorted(p.stem for p in paths if p.suffix == ".json" and not p.name.startswith(".")))
+    return tuple(sorted(run_id for path in paths if (run_id := layout.run_of_manifest(path.name))))
 
 
 def _check(root: Path) -> None:
@@ -172,27 +162,14 @@ def _check(root: Path) -> None:
         raise NoLake(f"there is no lake {str(root)!r}")
     if not root.is_dir():
         raise NoLake(f"{str(root)!r} is not a lake, because it is not a folder")
-    if not (root / CONTROL).is_dir():
-        raise NoLake(f"{str(root)!r} is not a lake, because it has no folder {CONTROL}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Pointer:
-    run_id: str
+    if not (root / layout.CONTROL).is_dir():
+        raise NoLake(f"{str(root)!r} is not a lake, because it has no folder {layout.CONTROL}")
 
 
 def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
-    words = f"latest.json of the lake {str(lake.root)!r}"
-    try:
-        named = decoded((lake.root / POINTER).read_bytes(), _Pointer).run_id
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise PointerDamaged(f"{words} cannot be read", file=POINTER) from error
-    except ValueError as error:
-        raise PointerDamaged(f"{words} is damaged", file=POINTER) from error
-    if named not in ids:
-        raise PointerDamaged(f"{words} names run {named!r}, which has no manifest", file=POINTER)
+    named = read_pointer(lake.root)
+    if named is not None and named not in ids:
+        raise newest_damaged(lake.root, layout.POINTER)
     return named
 
 
@@ -267,13 +244,6 @@ def _nothing_named(lake: Lake, asked: str) -> UnknownRun:
     if begun:
         return Unpublished(f"run {begun[0]!r} has not published a snapshot", asked=begun[0])
     return UnknownRun(f"the lake {str(lake.root)!r} has no run {asked!r}", asked=asked)
-
-
-def _manifest(lake: Lake, run_id: str) -> bytes:
-    try:
-        return (lake.root / manifest_name(run_id)).read_bytes()
-    except OSError as error:
-        raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=manifest_name(run_id)) from error
 
 
 def _listed(snapshot: Snapshot, latest: str | None) -> PastRun:

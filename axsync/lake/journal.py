@@ -5,8 +5,9 @@ since nobody has been told of it: an event is fsynced before anything that depen
 """
 
 import os
+import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,11 @@ def read(path: Path) -> list[Record]:
 
 @dataclass(slots=True)
 class Journal:
-    """An open journal; `append` returns when the record is durable."""
+    """An open journal; `append` returns when the record is durable. It blocks, and may be called by any thread."""
 
     path: Path
     _handle: int
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @classmethod
     def open(cls, path: Path) -> "Journal":
@@ -77,7 +79,7 @@ class Journal:
     def append(self, record: Record) -> None:
         """Make an event durable. Raises: StorageError."""
         line = encode(record)
-        with storage_errors("keep the journal"):
+        with self._turn, storage_errors("keep the journal"):
             written = os.write(self._handle, line)
             while written < len(line):
                 written += os.write(self._handle, line[written:])

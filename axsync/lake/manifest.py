@@ -5,17 +5,11 @@ from typing import Any
 
 from axsync.model import Outcome
 
-CONTROL = "_axsync"  # names that begin with an underscore are hidden from Hive, Spark, Athena and Trino
 FORMAT_VERSION = 1
 NOT_ASKED = "not part of this run"
 """The reason of a lane that another run read, and that this one was not to read."""
 
 _ORDER = ("complete", "skipped", "drifted", "partial")  # from good to bad
-
-
-def manifest_name(run_id: str) -> str:
-    """Where a run's manifest is, relative to the lake."""
-    return f"{CONTROL}/snapshots/{run_id}.json"
 
 
 def worst(verdicts: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert import arrays
+from axsync.lake import layout
 from axsync.lake.durable import fsync_folder, make_folder, set_mode, storage_errors
 from axsync.model import DeadLetter, PageSpan, Part
 from axsync.settings import LakeSettings
@@ -277,8 +278,8 @@ class PartFolder:
         folder = self.staging / self.partition
         kept = {PurePosixPath(part.path).name for part in known}
         with storage_errors("write to the lake"):
-            for path in folder.glob("part-*") if folder.is_dir() else ():
-                self._count = max(self._count, _number(path.name) + 1)
+            for path in folder.glob(layout.PART) if folder.is_dir() else ():
+                self._count = max(self._count, layout.part_number(path.name) + 1)
                 if path.name not in kept:
                     path.unlink()
 
@@ -289,13 +290,8 @@ class PartFolder:
 
     def _new(self) -> PartWriter:
         with self._lock:
-            name = f"part-{self.run_id}-{self._count:05}.parquet"
+            name = layout.part_name(self.run_id, self._count)
             self._count += 1
         folder = self.staging / self.partition
         make_folder(folder, self.shelf.settings.folder_mode)
         return PartWriter(folder / name, f"{self.partition}/{name}", self.schema, self.shelf.settings)
-
-
-def _number(name: str) -> int:
-    digits = name.removesuffix(".open").removesuffix(".parquet").rpartition("-")[2]
-    return int(digits) if digits.isdigit() else 0

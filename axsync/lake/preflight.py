@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axsync.errors import LakeError
-from axsync.lake.manifest import CONTROL
+from axsync.lake import layout
 from axsync.lake.publish import Lake
+from axsync.model import Lane
 
 MOUNTS = Path("/proc/self/mountinfo")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -39,12 +40,12 @@ def refuse_unfit(lake: Lake, aims: RunTargets) -> None:
         _refuse_unfit_folders(lake.root, aims)
     except OSError as error:
         raise LakeError(f"the lake {str(lake.root)!r} cannot be looked at: {error.strerror}") from error
-    lake.latest()
+    lake.newest()
 
 
 def _refuse_unfit_folders(root: Path, aims: RunTargets) -> None:
     device, mounted = root.stat().st_dev, _mount_points()
-    for chain in (*_own_folders(root / CONTROL), *_partitions(root, aims)):
+    for chain in (*_own_folders(root), *_partitions(root, aims)):
         there = [place for place in chain if os.path.lexists(place)]
         for place in there:
             told = f"in the lake {str(root)!r}, {str(place.relative_to(root))!r}"
@@ -56,17 +57,16 @@ def _refuse_unfit_folders(root: Path, aims: RunTargets) -> None:
             raise LakeError(f"the lake {str(root)!r} cannot be written: no right to write in {str(there[-1])!r}")
 
 
-def _own_folders(control: Path) -> Iterator[tuple[Path, ...]]:
-    yield (control, control / "runs")
-    yield (control, control / "snapshots")
+def _own_folders(root: Path) -> Iterator[tuple[Path, ...]]:
+    yield (root / layout.CONTROL, root / layout.RUNS)
+    yield (root / layout.CONTROL, root / layout.SNAPSHOTS)
 
 
 def _partitions(root: Path, aims: RunTargets) -> Iterator[tuple[Path, ...]]:
-    entities = [root / f"entity={name}" for name in aims.entities] or sorted(root.glob("entity=*"))
-    for entity in entities:
-        for name in aims.instances:
-            instance = entity / f"instance={name}"
-            yield (entity, instance, instance / f"dt={aims.logical_date}")
+    entities = aims.entities or [layout.entity_of(path.name) for path in sorted(root.glob(layout.ALL_TABLES))]
+    for lane in (Lane(instance, entity) for entity in entities for instance in aims.instances):
+        partition = root / layout.partition(lane, aims.logical_date)
+        yield (root / layout.table(lane.entity), partition.parent, partition)
 
 
 def _mount_points() -> frozenset[Path]:

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import re
 import shutil
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import LakeError, ManifestError, ManifestNewer, NewestDamaged, StorageError
+from axsync.errors import LakeError, StorageError
+from axsync.lake import layout
 from axsync.lake.durable import (
     PRIVATE_FILE,
     PRIVATE_FOLDER,
@@ -24,18 +24,10 @@ from axsync.lake.durable import (
     set_mode,
     storage_errors,
 )
-from axsync.lake.manifest import CONTROL, FORMAT_VERSION, NOT_ASKED, lane_entry, manifest_name, worst
-from axsync.lake.snapshot import read_snapshot
+from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, lane_entry, worst
+from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
 from axsync.model import DeadLetter, Lane, Outcome
 
-PARTS = "part-*.parquet"
-"""What axsync calls its files in a partition; whatever else is there is somebody else's."""
-
-POINTER = f"{CONTROL}/latest.json"
-"""Which snapshot is the newest, relative to the lake."""
-
-MANIFEST = re.compile(r"snapshots/[A-Za-z0-9][A-Za-z0-9._-]*\.json")
-LEVELS = ("entity=", "instance=", "dt=")
 OTHERS = 0o077
 
 
@@ -64,9 +56,9 @@ class Lake:
         Raises: StorageError.
         """
         with storage_errors("make the lake"):
-            for folder in (self.root, self.root / CONTROL, self.root / CONTROL / "snapshots"):
+            for folder in (self.root, self.root / layout.CONTROL, self.root / layout.SNAPSHOTS):
                 make_folder(folder, self.folder_mode)
-            runs = self.root / CONTROL / "runs"
+            runs = self.root / layout.RUNS
             make_folder(runs)
             if stat.S_IMODE(runs.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
                 set_mode(runs, PRIVATE_FOLDER)
@@ -81,11 +73,11 @@ class Lake:
 
     def staging(self, run_id: str) -> Path:
         """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
-        return self.root / CONTROL / "runs" / run_id / "staging"
+        return self.root / layout.staging(run_id)
 
     def partition(self, lane: Lane, logical_date: str) -> str:
         """The hive path of a lane, relative to the lake."""
-        return f"entity={lane.entity}/instance={lane.instance}/dt={logical_date}"
+        return layout.partition(lane, logical_date)
 
     def clear_staging(self, run_id: str) -> None:
         """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
@@ -93,58 +85,46 @@ class Lake:
         with suppress(OSError):
             self.staging(run_id).parent.rmdir()
 
+    def newest(self) -> FoundRun | None:
+        """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
+        return read_newest(self.root)
+
     def latest(self) -> dict[str, Any] | None:
-        """The manifest of the newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
-        place = POINTER
-        if not os.path.lexists(self.root / place):
-            return None
-        try:
-            named = orjson.loads((self.root / place).read_bytes())["manifest"]
-            if not MANIFEST.fullmatch(named):
-                raise ValueError("no name of a manifest")  # noqa: TRY301  told like all else that is damaged
-            place = f"{CONTROL}/{named}"
-            raw = (self.root / place).read_bytes()
-            read_snapshot(raw, PurePosixPath(named).stem)
-            manifest: dict[str, Any] = orjson.loads(raw)
-        except ManifestNewer:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, ManifestError) as error:
-            told = f"the newest snapshot of the lake {str(self.root)!r} cannot be read: {place}"
-            raise NewestDamaged(told) from error
-        return manifest
+        """The manifest of the newest snapshot. Raises: as `newest`."""
+        newest = self.newest()
+        return None if newest is None else newest.document
 
     def latest_run(self) -> str | None:
         """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
-        latest = self.latest()
-        return None if latest is None else str(latest["run_id"])
+        return read_pointer(self.root)
 
     @property
     def lock(self) -> Path:
         """Who holds this file locked may write."""
-        return self.root / CONTROL / "lock"
+        return self.root / layout.LOCK
 
     def manifest_name(self, run_id: str) -> str:
         """Where a run's manifest is, relative to the lake."""
-        return manifest_name(run_id)
+        return layout.manifest(run_id)
 
     def journal(self, run_id: str) -> Path:
         """The journal of a run."""
-        return self.root / CONTROL / "runs" / run_id / "journal"
+        return self.root / layout.journal(run_id)
 
     def timeline(self, run_id: str) -> Path:
         """What happened when during a run, beside its journal."""
-        return self.journal(run_id).with_name("timeline.json")
+        return self.root / layout.timeline(run_id)
 
     def report(self, run_id: str) -> Path:
         """The report of a run, beside its journal."""
-        return self.journal(run_id).with_name("report.html")
+        return self.root / layout.report(run_id)
 
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        return sorted((path.parent.name for path in (self.root / CONTROL / "runs").glob("*/journal")), reverse=True)
+        return sorted((path.parent.name for path in (self.root / layout.RUNS).glob(layout.ALL_JOURNALS)), reverse=True)
 
     def _letters(self, run_id: str, lane: Lane) -> Path:
-        return self.root / dead_letters_path(run_id, lane)
+        return self.root / layout.dead_letters(run_id, lane)
 
     def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
@@ -170,16 +150,17 @@ class Lake:
         finished_at: str,
         restricted: bool = False,
         apart: Collection[Lane] = (),
+        before: FoundRun | None = None,
     ) -> str:
         """Make this run the newest snapshot; returns the manifest's path relative to the lake.
 
         A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
-        those that stand `apart`.
+        those that stand `apart`. `before` is the newest snapshot where it has been read already.
 
         Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
         one, and a glob never sees a part that no manifest names. Raises: StorageError.
         """
-        entries = self._entries(outcomes, restricted=restricted, apart=apart)
+        entries = _entries(outcomes, before or self.newest(), restricted=restricted, apart=apart)
         manifest = {
             "format_version": FORMAT_VERSION,
             "run_id": run.run_id,
@@ -191,28 +172,18 @@ class Lake:
             "verdict": worst([o.verdict for o in outcomes]),
             "lanes": entries,
         }
-        name = f"snapshots/{run.run_id}.json"
+        name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
-            replace_file(self.root / CONTROL / name, content, self.file_mode)
+            replace_file(self.root / name, content, self.file_mode)
             for outcome in outcomes:
                 self._move_in(run, outcome)
-            pointer = orjson.dumps({"run_id": run.run_id, "manifest": name})
-            replace_file(self.root / CONTROL / "latest.json", pointer, self.file_mode)
+            pointer = orjson.dumps({"run_id": run.run_id, "manifest": layout.manifest_in_pointer(run.run_id)})
+            replace_file(self.root / layout.POINTER, pointer, self.file_mode)
             for outcome in outcomes:
                 if outcome.columns:
                     self._remove_superseded(run, outcome)
-        return f"{CONTROL}/{name}"
-
-    def _entries(
-        self, outcomes: Sequence[Outcome], *, restricted: bool, apart: Collection[Lane]
-    ) -> list[dict[str, Any]]:
-        before = self.latest() or {"lanes": [], "run_id": None}
-        older = {(e["instance"], e["entity"]): {"from_run": before["run_id"]} | e for e in before["lanes"]}
-        entries = [lane_entry(o, _stand_in(o, older)) for o in outcomes]
-        asked = {(o.lane.instance, o.lane.entity) for o in outcomes}
-        left = [lane for lane in older if lane not in asked and (restricted or Lane(*lane) in apart)]
-        return entries + [older[lane] | {"reason": NOT_ASKED} for lane in left if older[lane].get("files")]
+        return name
 
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
         """Parts to their place. A partition that is new appears whole, since its folder is moved."""
@@ -241,19 +212,18 @@ class Lake:
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
         folder = self.root / self.partition(outcome.lane, run.logical_date)
         kept = {PurePosixPath(part.path).name for part in outcome.parts}
-        for path in folder.glob(PARTS):
+        for path in folder.glob(layout.PARTS):
             if path.name not in kept:
                 path.unlink()
 
 
 def _links(root: Path) -> Iterator[Path]:
     """The symbolic links among the folders and files of a lake that axsync writes to."""
-    control = root / CONTROL
-    for path in (control, *(control / name for name in ("runs", "snapshots", "latest.json", "lock"))):
+    for path in (root / name for name in (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.POINTER, layout.LOCK)):
         if path.is_symlink():
             yield path
     if root.is_dir():
-        yield from _partition_links(root, LEVELS)
+        yield from _partition_links(root, layout.LEVELS)
 
 
 def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
@@ -267,9 +237,16 @@ def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
                 yield from _partition_links(Path(entry.path), levels[1:])
 
 
-def dead_letters_path(run_id: str, lane: Lane) -> str:
-    """The file with the records of a lane that could not be read, relative to the lake."""
-    return f"{CONTROL}/runs/{run_id}/dead_letters/{lane.instance}.{lane.entity}.jsonl"
+def _entries(
+    outcomes: Sequence[Outcome], newest: FoundRun | None, *, restricted: bool, apart: Collection[Lane]
+) -> list[dict[str, Any]]:
+    """The lanes of the new manifest. Entries of older runs are taken over whole, with what a later version added."""
+    before = newest.document if newest else {"lanes": [], "run_id": None}
+    older = {(e["instance"], e["entity"]): {"from_run": before["run_id"]} | e for e in before["lanes"]}
+    entries = [lane_entry(o, _stand_in(o, older)) for o in outcomes]
+    asked = {(o.lane.instance, o.lane.entity) for o in outcomes}
+    left = [lane for lane in older if lane not in asked and (restricted or Lane(*lane) in apart)]
+    return entries + [older[lane] | {"reason": NOT_ASKED} for lane in left if older[lane].get("files")]
 
 
 def _stand_in(outcome: Outcome, older: Mapping[tuple[str, str], dict[str, Any]]) -> dict[str, Any] | None:

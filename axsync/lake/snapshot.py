@@ -1,19 +1,22 @@
-"""A published run as its manifest has it, read and checked.
+"""A published run as its manifest has it, read and checked; and which one is the newest.
 
 A manifest may be as old as the lake and may have been touched since, so that nothing in it is taken on trust: what
 does not have the promised form is refused with one sentence, here and nowhere later.
 """
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
-from typing import Annotated, TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+import orjson
 
-from axsync.errors import ManifestError, ManifestNewer
-from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, manifest_name
+from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
+from axsync.lake import layout
+from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED
 from axsync.model import Lane
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -40,7 +43,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneRecord:
-    """One lane as a manifest has it, without its columns."""
+    """One lane as a manifest has it."""
 
     instance: str
     entity: str
@@ -63,6 +66,8 @@ class LaneRecord:
     retries: int
     bytes: int
     seconds: float = 0.0
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `axsync.convert.restore` reads them
+    empty_columns: tuple[str, ...] | None = None  # 0.1.0 did not tell
     drift: Mapping[str, DriftRecord]
     notices: tuple[str, ...] = ()
     files: tuple[FileRecord, ...]
@@ -103,8 +108,69 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundRun:
+    """One run that was asked for: its snapshot, the manifest as it is written, and whether it is the latest."""
+
+    snapshot: Snapshot
+    raw: bytes
+    latest: bool
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The whole manifest, with what a later version may have added."""
+        document: dict[str, Any] = orjson.loads(self.raw)
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    run_id: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Version:
     format_version: int
+
+
+def read_pointer(root: Path) -> str | None:
+    """The run that `latest.json` names; None where there is no such file. Raises: NewestDamaged."""
+    if not os.path.lexists(root / layout.POINTER):
+        return None
+    try:
+        pointer = decoded((root / layout.POINTER).read_bytes(), _Pointer)
+    except (OSError, ValueError) as error:
+        raise newest_damaged(root, layout.POINTER) from error
+    if not layout.is_run_id(pointer.run_id) or pointer.manifest != layout.manifest_in_pointer(pointer.run_id):
+        raise newest_damaged(root, layout.POINTER)
+    return pointer.run_id
+
+
+def read_newest(root: Path) -> FoundRun | None:
+    """The newest snapshot; None where there is none. Raises: NewestDamaged, ManifestNewer."""
+    run_id = read_pointer(root)
+    if run_id is None:
+        return None
+    try:
+        return read_run(root, run_id, latest=True)
+    except ManifestNewer:
+        raise
+    except ManifestError as error:
+        raise newest_damaged(root, layout.manifest(run_id)) from error
+
+
+def read_run(root: Path, run_id: str, *, latest: bool = False) -> FoundRun:
+    """The snapshot of a run. Raises: ManifestError."""
+    try:
+        raw = (root / layout.manifest(run_id)).read_bytes()
+    except OSError as error:
+        raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=layout.manifest(run_id)) from error
+    return FoundRun(read_snapshot(raw, run_id), raw, latest)
+
+
+def newest_damaged(root: Path, file: str) -> NewestDamaged:
+    """The newest snapshot cannot be read, because of this file."""
+    return NewestDamaged(f"the newest snapshot of the lake {str(root)!r} cannot be read", file=file)
 
 
 def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
@@ -117,7 +183,7 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
         raise damaged(run_id) from error
     if version > FORMAT_VERSION:
         told = f"format version {version}, and this axsync reads no newer one than {FORMAT_VERSION}"
-        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}", file=manifest_name(run_id))
+        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}", file=layout.manifest(run_id))
     if snapshot is None or snapshot.run_id != run_id or not _inside(snapshot):
         raise damaged(run_id)
     return snapshot
@@ -131,7 +197,7 @@ def _inside(snapshot: Snapshot) -> bool:
 
 def damaged(run_id: str) -> ManifestError:
     """A manifest that does not have the promised form."""
-    return ManifestError(f"the manifest of run {run_id!r} is damaged", file=manifest_name(run_id))
+    return ManifestError(f"the manifest of run {run_id!r} is damaged", file=layout.manifest(run_id))
 
 
 def decoded(raw: bytes, form: type[Form]) -> Form:
@@ -140,8 +206,3 @@ def decoded(raw: bytes, form: type[Form]) -> Form:
         return msgspec.json.decode(raw, type=form)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(str(error)) from error
-
-
-def iso(moment: datetime) -> str:
-    """The moment as manifests write it."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

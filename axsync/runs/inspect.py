@@ -13,8 +13,8 @@ from axsync.runs.lane_selection import offered
 from axsync.runs.report import EntityRow, FieldRow
 from axsync.runs.setup import all_of
 from axsync.schema.fields import make_columns, type_text
-from axsync.schema.selection import closest, select_fields
-from axsync.settings import Settings
+from axsync.schema.selection import select_fields
+from axsync.settings import Settings, closest
 
 
 async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:

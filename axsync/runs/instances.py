@@ -16,6 +16,7 @@ from axsync.credentials import Credential, CredentialStore, credential_for, stor
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import ServerError, Unreachable
 from axsync.events import Notice, Observer
+from axsync.model import iso
 from axsync.pacing.limiter import HostLimiter
 from axsync.pacing.retry import Jitter
 from axsync.settings import InstanceSettings, RunSettings, Settings
@@ -74,7 +75,7 @@ async def open_sources(
 
 def remember(opened: Iterable[InstanceSettings]) -> None:
     """A credential that opened its instance was used well."""
-    moment, store = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", CredentialStore(os.environ)
+    moment, store = iso(datetime.now(UTC)), CredentialStore(os.environ)
     for instance in opened:
         if name := stored(instance):
             store.used(name, moment)

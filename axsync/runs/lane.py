@@ -61,13 +61,13 @@ class LaneRun:
             await self.stock.abandon(self.reader)
         outcome = replace(outcome, seconds=time.monotonic() - started)
         if self.error is None and outcome.verdict != "skipped":
-            self.stock.close(outcome)
+            await self.stock.close(self.reader, outcome)
         self.reader.shop.observe(LaneClosed(outcome))
         return outcome
 
     def _is_absent(self, error: NotOffered | BadRequest) -> bool:
         """Whether the type is not there, or not for this account; where rows were served, it is."""
-        if self.stock.begun or self.reader.size:
+        if self.stock.begun or self.reader.stats.size:
             return False
         reader = self.reader
         plain = not (reader.entity.query or reader.entity.saved_query)
@@ -76,7 +76,7 @@ class LaneRun:
     def _begin(self) -> float:
         """When it would have begun, had this process done all of it."""
         spent, reader = self.stock.memory.spent, self.reader
-        reader.counters.requests, reader.counters.retries = spent.requests, spent.retries
+        reader.stats.counters.requests, reader.stats.counters.retries = spent.requests, spent.retries
         self.stock.pages = spent.pages
         self.stock.began = time.monotonic() - spent.seconds
         return self.stock.began
@@ -92,7 +92,7 @@ class LaneRun:
 
     async def _restart(self, reason: str) -> None:
         self.reader.notice(f"begun anew: {reason}")
-        self.reader.forget_columns()
+        self.reader.schema.forget_columns()
         await self.stock.restart(self.reader)
 
     async def _walked_once(self) -> Outcome:
@@ -107,7 +107,7 @@ class LaneRun:
         cycling = not UNSTABLE.isdisjoint({discovery["before"], await reader.source.discovery()})
         reconciler = Reconciler(reader, self.stock, one_answer=anew and walk.pages == 1, cycling=cycling)
         evidence = await reconciler.evidence(reader.before, walk.paginator.total)
-        reader.tell_unserved()
+        reader.schema.tell_unserved()
         discovery["after"] = await reader.source.discovery(seconds=0)
         return self._outcome(evidence, discovery, reconciler.repaired)
 
@@ -118,11 +118,11 @@ class LaneRun:
             await self.reader.prepare()
             return self.reader.walk()
         if pinned["generation"] == self.reader.source.api.GENERATION:
-            self.reader.recall(pinned)
+            self.reader.restore(pinned)
             walk = self.reader.resumed_walk(self.stock.memory.spans)
             if walk is not None:
-                self.stock.reopen(self.reader)
-                self.reader.size = sum(span.size for span in self.stock.memory.spans)
+                await self.stock.reopen(self.reader)
+                self.reader.stats.size = sum(span.size for span in self.stock.memory.spans)
                 return walk
         await self._restart("its walk cannot be taken up again")
         return await self._way()
@@ -134,9 +134,9 @@ class LaneRun:
         verdict, reason = judge(evidence)
         reader, stock = self.reader, self.stock
         parts = tuple(part for part in stock.memory.parts if part.rows)
-        columns = reader.pinned.manifest if reader.pinned else {}
+        columns = reader.schema.pinned.manifest if reader.schema.pinned else {}
         empty = tuple(name for name in columns if all(name in part.empty for part in parts))
-        if reader.blind and parts and {columns[name]["field"] for name in columns if name not in empty} <= BARE:
+        if reader.schema.blind and parts and {columns[name]["field"] for name in columns if name not in empty} <= BARE:
             told = f"the field catalogue of {reader.asked} cannot be read, and without it only ids are served"
             raise LaneError(told)
         if verdict != "complete" and reader.question.history and evidence.limit is None:
@@ -170,10 +170,10 @@ class LaneRun:
             reader.source.version,
             dead_letters=self.stock.memory.letters,
             pages=self.stock.pages,
-            requests=reader.counters.requests,
-            retries=reader.counters.retries,
-            bytes=reader.size,
-            notices=tuple(reader.notices),
+            requests=reader.stats.counters.requests,
+            retries=reader.stats.counters.retries,
+            bytes=reader.stats.size,
+            notices=tuple(reader.stats.notices),
         )
 
     def _skipped(self, error: NotOffered | BadRequest) -> Outcome:

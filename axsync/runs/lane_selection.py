@@ -8,8 +8,8 @@ from axsync.client.source import POLL_TOTAL, Source
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable
 from axsync.model import Lane
-from axsync.schema.selection import choose_lanes, closest, closest_field, refuse_misnamed, select_fields
-from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings
+from axsync.schema.selection import choose_lanes, closest_field, refuse_misnamed, select_fields
+from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings, closest, did_you_mean
 
 EVERYWHERE = frozenset({"devices", "users"})
 """Every instance has them, so what is refused about them is the question."""
@@ -129,8 +129,7 @@ async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sou
     for table, entity in tables.items():
         if entity in unheard and entity not in there:
             near = closest(entity, heard)
-            hint = f"; did you mean {near!r}?" if near else ""
-            raise ConfigError(f"[entities.{table}]: {_all(sources)} no entity type {entity!r}{hint}")
+            raise ConfigError(f"[entities.{table}]: {_all(sources)} no entity type {entity!r}{did_you_mean(near)}")
 
 
 async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
@@ -159,8 +158,8 @@ async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Ma
         found = select_fields(catalogue, wish.fields, entity=asked, extra=wish.extra_fields, details=wish.details)
         for name in found.lacking:
             near = closest_field(name, [f.name for f in found.fields])
-            hint = f"; did you mean {near!r}?" if near else ""
-            raise ConfigError(f"[entities.{lane.entity}] details: {name!r} is not among the selected fields{hint}")
+            told = f"{name!r} is not among the selected fields{did_you_mean(near)}"
+            raise ConfigError(f"[entities.{lane.entity}] details: {told}")
 
 
 def _all(names: Collection[str]) -> str:

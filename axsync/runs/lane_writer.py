@@ -1,5 +1,13 @@
-"""What of a lane lies in the staging folder: parts, dead letters, drift."""
+"""What of a lane lies in the staging folder: parts, dead letters, drift.
 
+Theory of operation
+-------------------
+Nothing durable happens on the event loop: a slow disk would hold up every request, timeout and signal. The writer
+thread that seals a part also journals it, under the lane's lock: dead letters, journal, memory, in this order. Since
+a task that is cancelled waits for its thread, memory and journal never differ, and a sealed part is never forgotten.
+"""
+
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +22,7 @@ from axsync.lake.id_index import IdIndex, Places, earlier_duplicates, read_id_in
 from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
 from axsync.lake.publish import Lake
-from axsync.model import Lane, Outcome, Page, PageSpan, Part
+from axsync.model import DeadLetter, Lane, Outcome, Page, PageSpan, Part
 from axsync.runs.lane_reader import LaneReader
 from axsync.runs.state import LaneMemory, Spent, record
 
@@ -39,7 +47,9 @@ class LaneWriter:
     memory: LaneMemory = field(default_factory=LaneMemory)
     pages: int = 0
     began: float = 0.0  # on the monotonic clock
-    _folder: PartFolder | None = None
+    _folder: PartFolder | None = field(default=None, init=False)
+    _swept: bool = field(default=False, init=False)  # nothing lies in the folder that is not in memory
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
     def begun(self) -> bool:
@@ -60,26 +70,25 @@ class LaneWriter:
             return self._store_nothing(reader, page)
         converter = await reader.converter(page)
         folder = self._open(converter)
+        self.pages += 1
         number = page.window.number + shift
         converted, sealed = await reader.shop.workers.run(self._write, reader, folder, converter, page, number)
-        self.pages += 1
-        if converted.dead and not converted.batch.num_rows:
-            self._bury(converted, _span(page, converted, number))
         self._tell(reader, page, converted)
-        self._remember(reader, sealed)
+        self._tell_sealed(reader, sealed)
         return Stored(converted.served, converted.fingerprint)
 
     def _store_nothing(self, reader: LaneReader, page: Page) -> Stored:
         """An empty page says nothing about the columns, so that the first one with rows is left to settle them."""
         reader.blank = page
         self.pages += 1
-        reader.shop.observe(PageRead(self.lane, page.window.number, 0, len(page.body), reader.seconds(page)))
+        reader.shop.observe(PageRead(self.lane, page.window.number, 0, len(page.body), page.seconds))
         return Stored(0, b"")
 
-    def reopen(self, reader: LaneReader) -> None:
-        """Go on with parts of an earlier process."""
-        if self.memory.parts and reader.known is not None:
-            self._open(reader.known)
+    async def reopen(self, reader: LaneReader) -> None:
+        """Resume with the parts of an earlier process."""
+        if self.memory.parts and reader.schema.known is not None:
+            folder = self._open(reader.schema.known)
+            await reader.shop.workers.run(self._sweep, folder)
 
     def _open(self, converter: Converter) -> PartFolder:
         if self._folder is None:
@@ -87,55 +96,78 @@ class LaneWriter:
             partition = lake.partition(self.lane, self.yard.logical_date)
             staging = lake.staging(self.run_id)
             self._folder = PartFolder(staging, partition, self.run_id, converter.schema, self.yard.shelf)
-            self._folder.sweep(self.memory.parts)
-            lake.trim_letters(self.run_id, self.lane, self.memory.letters_size)
+            self._swept = False
         return self._folder
+
+    def _sweep(self, folder: PartFolder) -> None:
+        """In a writer thread, before the first write: remove what an earlier process left and did not journal."""
+        with self._turn:
+            if not self._swept:
+                folder.sweep(self.memory.parts)
+                self.yard.lake.trim_letters(self.run_id, self.lane, self.memory.letters_size)
+                self._swept = True
 
     def _write(
         self, reader: LaneReader, folder: PartFolder, converter: Converter, page: Page, number: int
     ) -> tuple[Converted, tuple[Sealed, ...]]:
-        """In a writer thread: bytes to batch to part."""
-        converted = reader.convert(converter, page)
-        if not converted.batch.num_rows:
-            return converted, ()
+        """In a writer thread: bytes to batch to part; a part that is due becomes durable and is journaled."""
+        self._sweep(folder)
+        converted = reader.schema.convert(converter, page)
         span = _span(page, converted, number)
-        return converted, folder.add(PageBatch(converted.batch, span, converted.dead, converted.drift))
+        if converted.batch.num_rows:
+            sealed = folder.add(PageBatch(converted.batch, span, converted.dead, converted.drift))
+            self._keep(reader, sealed)
+            return converted, sealed
+        if converted.dead:
+            self._keep_letters(converted.dead, span)
+        return converted, ()
 
-    def _bury(self, converted: Converted, span: PageSpan) -> None:
+    def _keep_letters(self, letters: Sequence[DeadLetter], span: PageSpan) -> None:
         """Dead letters of a page that brought nothing else."""
         memory = self.memory
-        memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, converted.dead)
-        memory.buried.append(span)
-        memory.letters += len(converted.dead)
-        facts = {"span": span, "letters": len(converted.dead), "letters_size": memory.letters_size}
-        self.yard.journal.append(record("pages_buried", self.lane, **facts))
+        with self._turn:
+            memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, letters)
+            facts = {"span": span, "letters": len(letters), "letters_size": memory.letters_size}
+            self.yard.journal.append(record("pages_buried", self.lane, **facts))
+            memory.buried.append(span)
+            memory.letters += len(letters)
+
+    def _keep(self, reader: LaneReader, sealed: Sequence[Sealed]) -> None:
+        """Journal what is durable; dead letters first, so that a part never speaks of letters that are not there."""
+        memory = self.memory
+        for one in sealed:
+            with self._turn:
+                if one.letters:
+                    memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, one.letters)
+                counters, seconds = reader.stats.counters, time.monotonic() - self.began
+                spent = Spent(self.pages, counters.requests, counters.retries, seconds)
+                facts = {"part": one.part, "letters_size": memory.letters_size, "spent": spent}
+                self.yard.journal.append(record("part_sealed", self.lane, **facts))
+                memory.parts.append(one.part)
+                memory.letters += len(one.letters)
 
     def _tell(self, reader: LaneReader, page: Page, converted: Converted) -> None:
         observe = reader.shop.observe
         for name, (count, example) in converted.drift.items():
             observe(Drifted(self.lane, name, count, example))
-        seconds = reader.seconds(page)
-        observe(PageRead(self.lane, page.window.number, converted.served, len(page.body), seconds))
+        observe(PageRead(self.lane, page.window.number, converted.served, len(page.body), page.seconds))
 
-    def _remember(self, reader: LaneReader, sealed: Sequence[Sealed]) -> None:
-        """Journal what is durable; dead letters first, so that a part never speaks of letters that are not there."""
-        memory = self.memory
+    def _tell_sealed(self, reader: LaneReader, sealed: Sequence[Sealed]) -> None:
         for one in sealed:
-            if one.letters:
-                memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, one.letters)
-            spent = Spent(self.pages, reader.counters.requests, reader.counters.retries, time.monotonic() - self.began)
-            facts = {"part": one.part, "letters_size": memory.letters_size, "spent": spent}
-            self.yard.journal.append(record("part_sealed", self.lane, **facts))
-            memory.parts.append(one.part)
-            memory.letters += len(one.letters)
             reader.shop.observe(PartSealed(self.lane, one.part))
 
     async def seal(self, reader: LaneReader) -> None:
         """Make all that was written durable; each writer thread takes a part of those that are open."""
         if self._folder is not None:
             workers = reader.shop.workers
-            sealed = await gather_all([workers.run(self._folder.seal) for _ in range(workers.count)])
-            self._remember(reader, [part for parts in sealed for part in parts])
+            work = [workers.run(self._seal, reader, self._folder) for _ in range(workers.count)]
+            for sealed in await gather_all(work):
+                self._tell_sealed(reader, sealed)
+
+    def _seal(self, reader: LaneReader, folder: PartFolder) -> tuple[Sealed, ...]:
+        sealed = folder.seal()
+        self._keep(reader, sealed)
+        return sealed
 
     async def settle(self, reader: LaneReader) -> IdIndex:
         """Seal all parts, keep the later one of rows with the same id, and say which ids there are."""
@@ -143,12 +175,12 @@ class LaneWriter:
         if self._folder is None:
             return IdIndex(np.empty(0, dtype=np.uint64))
         run = reader.shop.workers.run
-        ledger = await run(self._read_ledger, reader.id_column)
+        ledger = await run(self._read_ledger, reader.schema.id_column)
         if ledger.distinct == ledger.rows:
             return ledger
-        twins = await run(earlier_duplicates, ledger, self._spans(), self._staged(), reader.id_column)
+        twins = await run(earlier_duplicates, ledger, self._spans(), self._staged(), reader.schema.id_column)
         await self._drop(reader, self._folder, twins)
-        return await run(self._read_ledger, reader.id_column)
+        return await run(self._read_ledger, reader.schema.id_column)
 
     def _read_ledger(self, id_column: str) -> IdIndex:
         return read_id_index(self._staged(), id_column)
@@ -167,30 +199,37 @@ class LaneWriter:
             mine = rows[(rows >= start) & (rows < start + part.rows)] - start
             start += part.rows
             if len(mine):
-                await self._replace(reader, folder, index, mine)
+                await reader.shop.workers.run(self._replace, folder, index, mine)
 
-    async def _replace(self, reader: LaneReader, folder: PartFolder, index: int, rows: Places) -> None:
+    def _replace(self, folder: PartFolder, index: int, rows: Places) -> None:
+        """In a writer thread: the old file goes when the journal knows the new one."""
         old = self.memory.parts[index]
-        fresh: Part = await reader.shop.workers.run(folder.without, old, rows)
+        fresh: Part = folder.without(old, rows)
         facts = {"old": old.path, "part": fresh, "duplicates": len(rows)}
-        self.yard.journal.append(record("part_replaced", self.lane, **facts))
-        self.memory.parts[index] = fresh
-        self.memory.duplicates += len(rows)
-        await reader.shop.workers.run(folder.remove, [old])
+        with self._turn:
+            self.yard.journal.append(record("part_replaced", self.lane, **facts))
+            self.memory.parts[index] = fresh
+            self.memory.duplicates += len(rows)
+        folder.remove([old])
 
-    def close(self, outcome: Outcome) -> None:
+    async def close(self, reader: LaneReader, outcome: Outcome) -> None:
         """The lane has come to an end that no later process needs to look at."""
-        self.yard.journal.append(record("lane_closed", self.lane, outcome=outcome))
+        await reader.shop.remember(record("lane_closed", self.lane, outcome=outcome))
         self.memory.outcome = outcome
 
     async def restart(self, reader: LaneReader) -> None:
-        """Begin anew: what there is belongs to a walk that cannot be gone on with."""
+        """Begin anew: what there is belongs to a walk that cannot be resumed."""
         await self.abandon(reader)
-        self.yard.journal.append(record("lane_restarted", self.lane))
-        old, self.memory = self.memory, LaneMemory()
-        if self._folder is not None:
-            await reader.shop.workers.run(self._folder.remove, old.parts)
+        await reader.shop.workers.run(self._forget)
         self._folder = None
+
+    def _forget(self) -> None:
+        """In a writer thread: the files go when the journal says that nobody needs them."""
+        with self._turn:
+            self.yard.journal.append(record("lane_restarted", self.lane))
+            old, self.memory = self.memory, LaneMemory()
+        if self._folder is not None:
+            self._folder.remove(old.parts)
 
     async def abandon(self, reader: LaneReader) -> None:
         """Drop what is not sealed."""

@@ -37,13 +37,23 @@ class Pinned:
         return {c.name: describe(c) for c in self.columns}
 
 
-def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, Any] | None, max_columns: int) -> Pinned:
+def pin(
+    api: Api,
+    selection: Selection,
+    first: Page,
+    *,
+    earlier: Mapping[str, Any] | None,
+    max_columns: int,
+    detailed: bool = False,
+) -> Pinned:
     """Settle names, kinds and the forms in which values are served (docs/axonius-api.md, "Shapes of values").
 
     `earlier` is the lane's entry in the previous snapshot: its columns keep names and kinds, or widen; a field that
-    the catalogue lists no more keeps its column, without values.
+    the catalogue lists no more keeps its column, without values. `detailed`: records hold details of every field, also
+    of those of which none are wanted.
     """
-    sample = _sample(first.body, api.ROWS_KEY)
+    records = _records(first.body, api.ROWS_KEY)
+    sample = records[:SAMPLE_ROWS]
     before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
     fields, capped = _capped(_present(selection, sample, before), max_columns, before)
     json_keys, clashing = dict[str, str](), list[str]()
@@ -52,14 +62,12 @@ def pin(api: Api, selection: Selection, first: Page, *, earlier: Mapping[str, An
     names = {c.field: c.name for c in before.values()}
     columns = make_columns(fields, json_keys=json_keys, earlier=names)
     if not capped:
-        strays = _strays(columns, sample, ever=selection.open, details=bool(selection.details))[
-            : max(max_columns - len(columns), 0)
-        ]
+        strays = _strays(columns, sample, ever=selection.open, details=detailed)[: max(max_columns - len(columns), 0)]
         columns = make_columns([*fields, *(Field(key, _UNKNOWN) for key in strays)], json_keys=json_keys, earlier=names)
     columns = (*columns, *_details(columns, selection.details, names))
     # A catalogue without a single format is one that names none; dates then show only in the data.
     guess_dates = not any(contains(f.kind, "timestamp", "date") for f in selection.fields)
-    settled = resolve(columns, sample, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()})
+    settled = resolve(columns, records, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()})
     # The id has a column whether the catalogue lists it or not.
     away = before.keys() - selection.listed - {c.field for c in settled} - {OVERFLOW}
     gone = _apart([c for name, c in before.items() if name in away], {c.json_key for c in settled})
@@ -154,9 +162,9 @@ def _apart(gone: Sequence[Column], taken: Container[str]) -> list[Column]:
     return [replace(c, json_key=f"*{c.name}") if c.json_key in taken else c for c in gone]
 
 
-def _sample(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
+def _records(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
     try:
-        return split(body, rows_key)[:SAMPLE_ROWS]
+        return split(body, rows_key)
     except CutPage:
         return []
 

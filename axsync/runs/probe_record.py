@@ -18,7 +18,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -36,7 +36,7 @@ from axsync.model import Page, Window
 from axsync.runs.pin import key_style
 from axsync.runs.report import EntityCheck
 from axsync.schema.fields import Field
-from axsync.schema.selection import Selection, select_fields
+from axsync.schema.selection import Selection, member_names, select_fields
 
 FORMAT_VERSION: Final = 1
 
@@ -114,17 +114,23 @@ async def _described(source: Source, entity: str) -> Record | Reason:
     rows = split((await _first_page(source, entity, selection)).body, source.api.ROWS_KEY)
     if not rows:
         return "empty"
-    told = _row_told(rows[0], selection.names)
+    told = _row_told(rows[0], selection.names, _member_keys(catalogue))
     return told if catalogue or isinstance(told, str) else {"catalogue": "not readable", **told}
 
 
-def _row_told(row: bytes, asked: Sequence[str]) -> Record | Reason:
+def _member_keys(catalogue: Sequence[Field]) -> set[str]:
+    """The keys that objects have by the catalogue: members of complex fields, and parts of the names of others."""
+    names = {name for field in catalogue for name in (field.name, *member_names(field))}
+    return {part for name in names for part in name.split(".")}
+
+
+def _row_told(row: bytes, asked: Sequence[str], members: Collection[str]) -> Record | Reason:
     record = read(row)
     if not record:
         return "unreadable"
     style = key_style([row], asked)
     full = {short_key(name): name for name in asked} if style == "short" else {}
-    fields, unnamed = describe_record({full.get(key, key): value for key, value in record.items()}, asked)
+    fields, unnamed = describe_record({full.get(key, key): value for key, value in record.items()}, asked, members)
     told: Record = {"keys": style, "fields": fields}
     return told | ({"unnamed": unnamed} if unnamed else {})
 

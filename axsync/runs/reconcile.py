@@ -111,13 +111,12 @@ class Reconciler:
 
     async def _list(self, ledger: IdIndex, limit: int) -> Listing:
         """Walk all ids and nothing else."""
-        reader = self.reader.sibling(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
+        reader = self.reader.asking(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
         listing = Listing(ledger)
 
         async def store(page: Page) -> Stored:
-            converted = await reader.shop.workers.run(reader.convert, converter, page)
-            reader.seconds(page)
+            converted = await reader.shop.workers.run(reader.schema.convert, converter, page)
             listing.add(converted.batch.column(0))
             return Stored(converted.served, converted.fingerprint)
 
@@ -140,7 +139,7 @@ class Reconciler:
             await self._walk_again(shift)
 
     async def _fetch_batch(self, number: int, names: Sequence[str], shift: int) -> None:
-        reader = self.reader.sibling(by_ids(self.reader.named_question, names), most=len(names))
+        reader = self.reader.asking(by_ids(self.reader.schema.named(self.reader.question), names), most=len(names))
         page = await reader.fetch_whole(Window(number, 0, len(names)))
         try:
             await self.stock.store(reader, page, shift=shift)

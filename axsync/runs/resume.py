@@ -1,4 +1,8 @@
-"""Which run an invocation goes on with: the newest unfinished one of the same plan, a finished one, or none."""
+"""Which run an invocation resumes: the newest unfinished one of the same plan, a finished one, or none.
+
+One predicate, `resumable`, answers for `run`, `plan`, `runs` and `gc`, so that nothing is removed or called given up
+that the same command would still resume.
+"""
 
 import hashlib
 import re
@@ -11,13 +15,13 @@ import msgspec
 import orjson
 
 from axsync.lake.journal import Journal, read
-from axsync.lake.publish import Lake
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane
 from axsync.runs.state import RunMemory, fold, record
 from axsync.settings import Settings
 
 FRESH_ENOUGH = timedelta(hours=24)
-"""An unpublished run that is older than this is given up: its pages would no longer fit the new ones."""
+"""An unpublished run of today that is older than this is given up: its pages would no longer fit the new ones."""
 
 _SECOND = "%Y%m%dT%H%M%SZ"
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
@@ -57,14 +61,32 @@ def plan_of(settings: Settings) -> str:
     return hashlib.sha256(text).hexdigest()[:32]
 
 
+def resumable(memory: RunMemory, now: datetime, logical_date: str | None = None) -> bool:
+    """Whether the same command resumes this run.
+
+    A run of the logical date that is asked for is resumed however old it is; an unpublished one of yesterday as long
+    as it is young, since a run that begins before midnight may go on after it. Without a `logical_date`: whether
+    there is any that the same command may still ask for.
+    """
+    if memory.facts is None or memory.over:
+        return False
+    return _same_day(memory, memory.facts, now, logical_date) or (not memory.published and _young(memory, now))
+
+
+def _same_day(memory: RunMemory, facts: RunFacts, now: datetime, asked: str | None) -> bool:
+    if asked is not None:
+        return facts.logical_date == asked
+    return memory.dated or facts.logical_date >= now.astimezone(UTC).date().isoformat()
+
+
 def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None:
-    """The newest run of this plan that can be gone on with, or that makes a new one needless."""
+    """The newest run of this plan that can be resumed, or that already produced the requested snapshot."""
     for past in _of_plan(lake, plan):
-        same_day = past.memory.facts is not None and past.memory.facts.logical_date == logical_date
         if past.memory.finished:
+            same_day = past.memory.facts is not None and past.memory.facts.logical_date == logical_date
             # Another run may have replaced its snapshot since: then there is something to do.
             return past if same_day and lake.latest_run() == past.run_id else None
-        if not past.memory.over and (same_day or (not past.memory.published and _young(past.memory, now))):
+        if resumable(past.memory, now, logical_date):
             return past
     return None
 

@@ -3,8 +3,8 @@
 import os
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,8 @@ from axsync.lake.journal import Journal, Record
 from axsync.lake.manifest import worst
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
-from axsync.model import Lane, Outcome
+from axsync.lake.snapshot import FoundRun
+from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
 from axsync.runs.guard import emptied, hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
@@ -29,7 +30,7 @@ from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.question import count_for
 from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
-from axsync.runs.setup import all_of, alone, facts_of, local_lake, moment, refuse_future
+from axsync.runs.setup import all_of, alone, facts_of, local_lake, refuse_future
 from axsync.runs.state import LaneMemory, RunMemory, lose, record
 from axsync.runs.watch import TimelineFile
 from axsync.settings import Settings
@@ -49,45 +50,57 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
         written, when no instance can be asked; Busy when another run holds the lake; StorageError when the disk
         fails, with the previous snapshot untouched and the run resumable.
     """
-    lake = local_lake(settings)
+    keeper = Workers(1, "axsync-keeper")
+    try:
+        return await _synced(settings, all_of(observers), jitter, keeper)
+    finally:
+        keeper.close()
+
+
+async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
+    lake = await keeper.run(local_lake, settings)
     refuse_future(settings)
     refuse_misplaced(settings)
     watch = TimelineFile.begin(lake, time.monotonic)
-    observe = all_of((watch.sampler, *observers))
-    run = _Run(settings, lake, facts_of(settings, lake), observe, watch)
-    run.look_back()
+    observe = all_of((watch.sampler, observe))
+    run = _Run(settings, lake, await keeper.run(facts_of, settings, lake), observe, watch, keeper)
+    await keeper.run(run.look_back)
     if run.memory.finished:
         return run.already_done()
     if run.all_closed:
-        with run.held():
-            return run.finish()
+        async with run.held():
+            return await run.finish()
     async with open_sources(settings, observe, jitter=jitter) as sources:
         lanes = await run.choose(sources)
         if settings.run.dry_run:
             return await run.only_count(lanes, sources)
-        with run.held():
+        async with run.held():
             if run.memory.finished:
                 return run.already_done()
             await run.walk(lanes, sources)
-            return run.finish()
+            return await run.finish()
 
 
 @dataclass(slots=True)
 class _Run:
-    """One execution: its lanes, what became of them, its snapshot."""
+    """One execution: its lanes, what became of them, its snapshot. `keeper` is the thread for its durable work."""
 
     settings: Settings
     lake: Lake
     facts: RunFacts
     observe: Observer
     watch: TimelineFile
+    keeper: Workers
     memory: RunMemory = field(default_factory=RunMemory)
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
     errors: list[AxsyncError] = field(default_factory=list)
-    _journal: Journal | None = None
-    _fresh_facts: RunFacts | None = None
-    _lost: list[Record] = field(default_factory=list)  # parts of the run that are gone, not journaled yet
+    published: str | None = field(default=None, init=False)  # the manifest
+    _journal: Journal | None = field(default=None, init=False)
+    _fresh_facts: RunFacts | None = field(default=None, init=False)
+    _newest: FoundRun | None = field(default=None, init=False)  # the snapshot before this run
+    _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
+    _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
 
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
@@ -113,20 +126,36 @@ class _Run:
         closed = all(lane.outcome is not None for lane in self.memory.lanes.values())
         return closed and known >= {i.name for i in self.settings.chosen()}
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
         """Alone with the lake and the hosts, the journal open. Raises: Busy, StorageError."""
-        with alone(self.settings, self.lake, self.facts.run_id):
-            self.look_back()
-            if self.memory.finished:
-                yield
-                return
-            self._open_journal()
+        with ExitStack() as stack:
+            for text in await self.keeper.run(self._hold, stack):
+                self._say(text)
             try:
                 yield
             finally:
-                self.journal.close()
-                self.watch.keep(self.facts.run_id, self.observe, resumes=self.resumes)
+                if not self.memory.finished:
+                    await self._keep_timeline()
+
+    def _hold(self, stack: ExitStack) -> list[str]:
+        """Take the locks, look again, open the journal; returns what is to be said about it."""
+        stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
+        self.look_back()
+        self._newest = self.lake.newest()
+        lanes = self._newest.document["lanes"] if self._newest else ()
+        self._before = {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
+        if self.memory.finished:
+            return []
+        told = self._open_journal()
+        stack.callback(self.journal.close)
+        return told
+
+    async def _keep_timeline(self) -> None:
+        timeline = self.watch.sampler.timeline()
+        told = await self.keeper.run(self.watch.keep, self.facts.run_id, timeline, resumes=self.resumes)
+        if told:
+            self._say(told)
 
     @property
     def journal(self) -> Journal:
@@ -135,24 +164,22 @@ class _Run:
             raise RuntimeError("the journal is not open")
         return self._journal
 
-    def _open_journal(self) -> None:
-        plan = plan_of(self.settings)
+    def _open_journal(self) -> list[str]:
+        plan, told = plan_of(self.settings), list[str]()
         if not self.resumes:
-            for run_id in give_up(self.lake, plan):
-                self._say(f"the unfinished run {run_id} is given up")
+            told += [f"the unfinished run {run_id} is given up" for run_id in give_up(self.lake, plan)]
         self._journal = Journal.open(self.lake.journal(self.facts.run_id))
-        if self.resumes:
-            done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
-            self._say(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
-            self._tell_lost()
-        else:
-            self.journal.append(record("run_opened", facts=self.facts, plan=plan))
-
-    def _tell_lost(self) -> None:
+        if not self.resumes:
+            dated = self.settings.run.logical_date is not None
+            self.journal.append(record("run_opened", facts=self.facts, plan=plan, dated=dated))
+            return told
+        done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
+        told.append(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
         for one in self._lost:
             self.journal.append(one)
         if self._lost:
-            self._say(f"{len(self._lost)} files of this run are gone or cut; what was in them is asked again")
+            told.append(f"{len(self._lost)} files of this run are gone or cut; what was in them is asked again")
+        return told
 
     def already_done(self) -> Report:
         """What a finished run came to; nothing is asked or written."""
@@ -204,7 +231,7 @@ class _Run:
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
         fresh = [lane for lane in lanes if lane not in self.memory.lanes]
         if fresh:
-            self.journal.append(record("lanes_chosen", lanes=fresh))
+            await self.keeper.run(self.journal.append, record("lanes_chosen", lanes=fresh))
         minutes = self.settings.run.wait_stable_minutes
         await gather_all([source.wait_stable(minutes, self._say) for source in _alive(sources).values()])
         workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
@@ -229,49 +256,65 @@ class _Run:
     def _lane_runs(self, lanes: Sequence[Lane], sources: Mapping[str, Source], workers: Workers) -> list[LaneRun]:
         settings, run_id = self.settings, self.facts.run_id
         waiting = settings.lake.buffer_bytes // PAGES_SHARE
-        ends, remember = end_of(settings.run, self.started), self.journal.append
+        ends = end_of(settings.run, self.started)
+
+        async def remember(record: Record) -> None:
+            await workers.run(self.journal.append, record)
+
         shop = RunContext(run_id, settings.run, Budget(waiting), workers, self.observe, remember, ends)
         shelf = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
         yard = RunStorage(self.lake, self.facts.logical_date, shelf, self.journal)
         instances = {i.name: i for i in settings.instances}
-        before = self._earlier()
 
         def lane_run(lane: Lane) -> LaneRun:
             instance, entity = instances[lane.instance], settings.entity(lane.entity)
-            reader = LaneReader(lane, sources[lane.instance], instance, entity, shop, before.get(lane))
+            reader = LaneReader(lane, sources[lane.instance], instance, entity, shop, self._before.get(lane))
             return LaneRun(reader, LaneWriter(lane, run_id, yard, self.memory.lanes.get(lane, LaneMemory())))
 
         return [lane_run(lane) for lane in lanes]
 
-    def _earlier(self) -> dict[Lane, dict[str, Any]]:
-        latest = self.lake.latest()
-        return {Lane(e["instance"], e["entity"]): e for e in latest["lanes"]} if latest else {}
-
-    def finish(self) -> Report:
+    async def finish(self) -> Report:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
         self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
-        before = self._earlier()
-        self.outcomes = [self._with_emptied(outcome, before.get(outcome.lane)) for outcome in self.outcomes]
+        self.outcomes = [self._with_emptied(outcome, self._before.get(outcome.lane)) for outcome in self.outcomes]
         if not self.settings.run.accept_drop:
-            self.outcomes, held = hold_back(self.outcomes, before)
+            self.outcomes, held = hold_back(self.outcomes, self._before)
             self.errors += held
         if self.settings.run.publish == "all-or-nothing":
             self.errors += hold_all(self.outcomes)
-        verdict, manifest = worst([o.verdict for o in self.outcomes]), None
-        if any(o.columns for o in self.outcomes) and not any(isinstance(e, NotWhole) for e in self.errors):
-            restricted = bool(self.settings.run.entities or self.settings.run.instances)
-            self._tell_of_others(restricted=restricted)
-            finished_at = moment(datetime.now(UTC))
-            manifest = self.lake.publish(
-                self.facts, self.outcomes, finished_at=finished_at, restricted=restricted, apart=self._apart(before)
+        verdict = worst([o.verdict for o in self.outcomes])
+        publishes = any(o.columns for o in self.outcomes) and not any(isinstance(e, NotWhole) for e in self.errors)
+        if publishes:
+            self._tell_of_others()
+        try:
+            await self.keeper.run(self._conclude, publishes=publishes)
+        finally:  # also when a signal comes while the thread publishes: it is then waited for
+            if self.published:
+                self.observe(SnapshotPublished(self.facts.run_id, verdict, self.published))
+        return self._report(verdict, self.published)
+
+    def _conclude(self, *, publishes: bool) -> None:
+        """In the keeper's thread: the snapshot, what the journal says of it, the end of staging."""
+        if publishes:
+            name = self.lake.publish(
+                self.facts,
+                self.outcomes,
+                finished_at=iso(datetime.now(UTC)),
+                restricted=self._restricted,
+                apart=self._apart(self._before),
+                before=self._newest,
             )
             self.journal.append(record("published"))
-            self.observe(SnapshotPublished(self.facts.run_id, verdict, manifest))
+            self.published = name
         if not self.errors:
             self.lake.clear_staging(self.facts.run_id)
             if not any(o.verdict == "skipped" for o in self.outcomes):
                 self.journal.append(record("finished"))
-        return self._report(verdict, manifest)
+
+    @property
+    def _restricted(self) -> bool:
+        """Whether only some entity types or instances were asked for."""
+        return bool(self.settings.run.entities or self.settings.run.instances)
 
     def _apart(self, before: Iterable[Lane]) -> list[Lane]:
         """Administrators' tables of instances that there are: a run of everything is without them, and leaves them."""
@@ -288,11 +331,11 @@ class _Run:
         self.observe(Notice(outcome.lane, text))
         return replace(outcome, notices=(*outcome.notices, text))
 
-    def _tell_of_others(self, *, restricted: bool) -> None:
+    def _tell_of_others(self) -> None:
         """Say what becomes of instances that the snapshot before has and the configuration has not."""
         named = {instance.name for instance in self.settings.instances}
-        for name in sorted({lane.instance for lane, e in self._earlier().items() if e.get("files")} - named):
-            fate = "its files stay in the snapshot" if restricted else "the snapshot is without it from now on"
+        for name in sorted({lane.instance for lane, e in self._before.items() if e.get("files")} - named):
+            fate = "its files stay in the snapshot" if self._restricted else "the snapshot is without it from now on"
             self._say(f"instance {name} is not in the configuration any more; {fate}")
 
     def _report(self, verdict: str, manifest: str | None) -> Report:

@@ -14,6 +14,7 @@ from axsync.events import Event, Observer
 from axsync.lake.lease import hold
 from axsync.lake.preflight import RunTargets, refuse_unfit
 from axsync.lake.publish import Lake, RunFacts
+from axsync.model import iso
 from axsync.runs.resume import name_run
 from axsync.settings import Settings
 
@@ -42,12 +43,7 @@ def facts_of(settings: Settings, lake: Lake) -> RunFacts:
     now = datetime.now(UTC)
     run_id = name_run(now, secrets.randbelow(1 << 16), lake.runs())
     day = settings.run.logical_date or now.date().isoformat()
-    return RunFacts(run_id, day, settings.run.as_of, moment(now), version("axsync"))
-
-
-def moment(when: datetime) -> str:
-    """As manifests write it."""
-    return f"{when:%Y-%m-%dT%H:%M:%SZ}"
+    return RunFacts(run_id, day, settings.run.as_of, iso(now), version("axsync"))
 
 
 def all_of(observers: Sequence[Observer]) -> Observer:

@@ -11,7 +11,7 @@ lane_restarted  what the lane had is void
 lane_closed     its outcome
 published       the snapshot is in place; lanes that failed may still be resumed
 finished        nothing is left to do
-abandoned       a fresh run was asked for, or the run is too old to go on
+abandoned       a fresh run was asked for, or the run is too old to be resumed
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,6 +60,7 @@ class RunMemory:
 
     facts: RunFacts | None = None
     plan: str = ""
+    dated: bool = False  # its logical date was asked for, so that the same command asks for it again on any day
     lanes: dict[Lane, LaneMemory] = field(default_factory=dict)
     published: bool = False
     over: bool = False  # finished or abandoned
@@ -82,7 +83,10 @@ def lose(memory: RunMemory, lane: Lane, path: str) -> Record:
 
 
 def _opened(memory: RunMemory, record: Record) -> None:
-    memory.facts, memory.plan = msgspec.convert(record["facts"], RunFacts), record["plan"]
+    facts = msgspec.convert(record["facts"], RunFacts)
+    memory.facts, memory.plan = facts, record["plan"]
+    # Earlier versions did not say so: then a date other than that of the beginning was asked for.
+    memory.dated = record.get("dated", facts.logical_date != facts.started_at[: len(facts.logical_date)])
 
 
 def _chosen(memory: RunMemory, record: Record) -> None:

@@ -71,7 +71,7 @@ async def _read(reader: LaneReader, put: Put) -> None:
     store = _Store(reader, put)
     await reader.prepare()
     await reader.way(reader.walk(), store).run()
-    reader.tell_unserved()
+    reader.schema.tell_unserved()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ class _Store:
 
     async def __call__(self, page: Page) -> Stored:
         converter = await self.reader.converter(page)
-        converted = await self.reader.shop.workers.run(self.reader.convert, converter, page)
-        self.reader.seconds(page)
+        converted = await self.reader.shop.workers.run(self.reader.schema.convert, converter, page)
         if converted.dead:
             first = converted.dead[0]
             raise ConfigError(f"a record of {self.reader.lane} cannot be read: {first.reason}")

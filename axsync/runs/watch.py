@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from axsync.events import Notice, Observer
 from axsync.lake.durable import replace_file
 from axsync.lake.publish import Lake
 from axsync.runs.timeline import Sampler, Timeline, decode, encode, joined
@@ -20,15 +19,14 @@ class TimelineFile:
     def begin(cls, lake: Lake, now: Callable[[], float]) -> "TimelineFile":
         return cls(lake, Sampler(now))
 
-    def keep(self, run_id: str, observe: Observer, *, resumes: bool) -> None:
-        """Write it down, behind what earlier processes of the run saw."""
-        path = self.lake.timeline(run_id)
-        timeline = self.sampler.timeline()
+    def keep(self, run_id: str, timeline: Timeline, *, resumes: bool) -> str:
+        """Write it down, behind what earlier processes of the run saw; returns why it cannot be kept. Blocks."""
         earlier = read_timeline(self.lake, run_id) if resumes else None
         try:
-            replace_file(path, encode(joined(earlier, timeline) if earlier else timeline))
+            replace_file(self.lake.timeline(run_id), encode(joined(earlier, timeline) if earlier else timeline))
         except OSError as error:
-            observe(Notice(None, f"the timeline of the run cannot be kept: {error.strerror or error}"))
+            return f"the timeline of the run cannot be kept: {error.strerror or error}"
+        return ""
 
 
 def read_timeline(lake: Lake, run_id: str) -> Timeline | None:

@@ -3,7 +3,7 @@
     rfc1123            Mon, 02 Nov 2026 10:11:12 GMT
     iso:T:6:Z          2026-11-02T10:11:12.123456Z
     iso:S:0:none       2026-11-02 10:11:12
-    iso:T:3:+00:00     2026-11-02T10:11:12.123+00:00
+    iso:T:3:+02:00     2026-11-02T10:11:12.123+02:00
     day                2026-11-02
 
 Two forms are numbers, converted by `of_epoch` and `to_epoch`: `epoch` and `epoch_ms`, seconds or milliseconds since
@@ -30,15 +30,15 @@ _MICRO = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY_MICROS = 86_400_000_000
-_FIRST = (1 - _EPOCH_DAY) * _DAY_MICROS  # 0001-01-01
-_LAST = (date(9999, 12, 31).toordinal() - _EPOCH_DAY + 1) * _DAY_MICROS - 1
+FIRST: Final = (1 - _EPOCH_DAY) * _DAY_MICROS  # 0001-01-01
+LAST: Final = (date(9999, 12, 31).toordinal() - _EPOCH_DAY + 1) * _DAY_MICROS - 1
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH = {name: number for number, name in enumerate(_MONTHS, 1)}
 
 _ISO = re.compile(
-    r"(?P<day>\d{4}-\d\d-\d\d)(?P<sep>[T ])(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<frac>\d{3}|\d{6}))?(?P<zone>Z|\+00:00)?",
+    r"(?P<day>\d{4}-\d\d-\d\d)(?P<sep>[T ])(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<frac>\d{1,6}))?(?P<zone>Z|[+-]\d\d:\d\d)?",
     re.ASCII,
 )
 _MINUTES = {f"{m // 60:02}:{m % 60:02}:": m * 60_000_000 for m in range(24 * 60)}
@@ -49,7 +49,7 @@ _LOOSE_RFC = re.compile(
 _LOOSE_ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,12}))? ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
 )
-_FORM = re.compile(r"iso:([TS]):([036]):(none|Z|\+00:00)")
+_FORM = re.compile(r"iso:([TS]):([0-6]):(none|Z|[+-]\d\d:\d\d)")
 
 
 def form_of(texts: Iterable[str]) -> str | None:
@@ -70,13 +70,14 @@ def parse(text: str, form: str) -> int | None:
         return _instant(_rfc_days(text[:17]), text[17:25]) if text[25:] == " GMT" else None
     if form == DAY:
         return _instant(_iso_days(text), "00:00:00")
-    separator, digits, zone = _layout(form)
+    separator, digits, zone, offset = _layout(form)
     point = 20 + digits if digits else 19
     if len(text) != point + len(zone) or not text.endswith(zone) or text[10] != separator:
         return None
     if digits and text[19] != ".":
         return None
-    return _instant(_iso_days(text[:10]), text[11:19], text[20:point])
+    instant = _instant(_iso_days(text[:10]), text[11:19], text[20:point])
+    return None if instant is None or not FIRST <= instant - offset <= LAST else instant - offset
 
 
 def parse_any(text: str) -> int | None:
@@ -102,7 +103,7 @@ def epoch_form(value: object) -> str | None:
 def of_epoch(value: int, form: str) -> int | None:
     """The instant of a number in this form; None outside the years 1 to 9999."""
     instant = value * EPOCH_MICROS[form]
-    return instant if _FIRST <= instant <= _LAST else None
+    return instant if FIRST <= instant <= LAST else None
 
 
 def to_epoch(micros: int, form: str) -> int:
@@ -113,12 +114,13 @@ def to_epoch(micros: int, form: str) -> int:
 def epoch_bounds(form: str) -> tuple[int, int]:
     """The smallest and the largest number in this form."""
     unit = EPOCH_MICROS[form]
-    return -(-_FIRST // unit), _LAST // unit
+    return -(-FIRST // unit), LAST // unit
 
 
 def write(micros: int, form: str) -> str:
     """The instant as a string in this form; what the form cannot express is cut off."""
-    moment = _EPOCH + micros * _MICRO
+    # Within a day of the first or the last moment, another zone may have none.
+    moment = _EPOCH + min(max(micros + zone_offset(form), FIRST), LAST) * _MICRO
     clock = f"{moment.hour:02}:{moment.minute:02}:{moment.second:02}"
     if form == RFC1123:
         named = f"{_WEEKDAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]}"
@@ -133,7 +135,7 @@ def micros_of(moment: datetime) -> int:
 
 
 def _write_iso(day: str, clock: str, fraction: str, form: str) -> str:
-    separator, digits, zone = _layout(form)
+    separator, digits, zone, _ = _layout(form)
     return f"{day}{separator}{clock}{'.' if digits else ''}{fraction[:digits]}{zone}"
 
 
@@ -161,22 +163,35 @@ def _instant(days: int | None, clock: str, fraction: str = "") -> int | None:
     return instant + int(fraction[:6].ljust(6, "0")) if fraction.isascii() and fraction.isdigit() else None
 
 
+def zone_offset(form: str) -> int:
+    """Microseconds by which texts in this form are ahead of UTC."""
+    return _layout(form)[3] if form.startswith("iso") else 0
+
+
 @lru_cache
-def _layout(form: str) -> tuple[str, int, str]:
-    """Separator, digits of the fraction, zone."""
+def _layout(form: str) -> tuple[str, int, str, int]:
+    """Separator, digits of the fraction, zone, and the zone's offset in microseconds."""
     match = _FORM.fullmatch(form)
     if match is None:
         raise ValueError(f"{form!r} is not the name of a date form")
-    return match[1].replace("S", " "), int(match[2]), match[3].replace("none", "")
+    zone = match[3].replace("none", "")
+    return match[1].replace("S", " "), int(match[2]), zone, -_zone_shift(zone)
 
 
 def _shift(micros: int | None, zone: str) -> int | None:
-    if micros is None or zone[:1] not in ("+", "-"):
-        return micros
+    if micros is None:
+        return None
+    micros += _zone_shift(zone)
+    return micros if FIRST <= micros <= LAST else None
+
+
+def _zone_shift(zone: str) -> int:
+    """Microseconds from a clock in this zone to UTC."""
+    if zone[:1] not in ("+", "-"):
+        return 0
     digits = zone[1:].replace(":", "").ljust(4, "0")
     minutes = int(digits[:2]) * 60 + int(digits[2:])
-    micros -= (minutes if zone[0] == "+" else -minutes) * 60_000_000
-    return micros if _FIRST <= micros <= _LAST else None
+    return (-minutes if zone[0] == "+" else minutes) * 60_000_000
 
 
 @lru_cache(maxsize=1 << 16)

@@ -156,6 +156,8 @@ def type_text(kind: Kind) -> str:
             return f"list<{type_text(item)}>"
         case Wrapped(item):
             return type_text(item)
+        case Group(()):  # members that the data will tell
+            return "json"
         case Group(members):
             return f"struct<{', '.join(f'{m.name}: {type_text(m.kind)}' for m in members)}>"
         case Atom(name="json"):

@@ -11,6 +11,9 @@ _READABLE: tuple[AtomName, ...] = ("text", "timestamp", "date", "bool", "integer
 _ATOMS = {type_text(Atom(name)): Atom(name) for name in _READABLE}
 _ATOM = re.compile("|".join(re.escape(text) for text in _ATOMS))
 _NAME = re.compile(r"([A-Za-z0-9_]+): ")
+MAX_MEMBERS = 100
+"""Members that an object may grow to. One with more is a map whose keys are data, and would grow every night."""
+
 _NUMBERS = {Atom("integer"), Atom("number")}
 
 
@@ -129,4 +132,5 @@ def _widen_members(earlier: Group, now: Group) -> tuple[Member, ...]:
         Member(m.key, m.name, _widen(m.kind, today[m.key].kind) if m.key in today else m.kind) for m in earlier.members
     ]
     taken = {m.name for m in earlier.members}
-    return (*kept_on, *(m for m in fresh if m.name not in taken))
+    room = max(MAX_MEMBERS - len(kept_on), 0)
+    return (*kept_on, *[m for m in fresh if m.name not in taken][:room])

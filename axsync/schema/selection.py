@@ -1,6 +1,5 @@
 """Selects the lanes of a run and the fields that each requests."""
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from fnmatch import fnmatchcase
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
 from axsync.schema.fields import Atom, Field, Group, Kind, Many
-from axsync.settings import Fields
+from axsync.settings import Fields, closest
 
 RAW = Field("specific_data", Atom("json"))
 """The per-adapter tree as one JSON column (docs/axonius-api.md, "Records")."""
@@ -112,15 +111,6 @@ def refuse_misnamed(tables: Mapping[str, str], known: Collection[str]) -> None:
             raise ConfigError(f"[entities.{table}]: {told}")
 
 
-def closest(word: str, known: Collection[str]) -> str | None:
-    """The known word that was probably meant, upper and lower case aside."""
-    folded: dict[str, str] = {}
-    for name in known:
-        folded.setdefault(name.lower(), name)
-    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
-    return folded[close[0]] if close else None
-
-
 def closest_field(word: str, listed: Collection[str]) -> str | None:
     """The listed field that was probably meant, without the generic prefix where the word has none."""
     return closest(word, listed if word.startswith(GENERIC) else [name.removeprefix(GENERIC) for name in listed])
@@ -196,7 +186,7 @@ def full_name(name: str) -> str:
 def _by_name(listed: Sequence[Field], names: Sequence[str]) -> Selection:
     """Fields by their full names. A member of objects selects the objects; unlisted names are requested too."""
     own = {f.name: f for f in listed}
-    parents = {name: f for f in listed for name in _members(f)}
+    parents = {name: f for f in listed for name in member_names(f)}
     fields: list[Field] = []
     inside: dict[str, list[str]] = {}
     unlisted: set[str] = set()
@@ -231,16 +221,16 @@ def _say_folded(names: Sequence[str], parent: str) -> str:
 def _means_member(field: Field, pattern: str, *, alone: bool) -> bool:
     """Whether a pattern names members of these objects: it reaches into them, or it matches nothing else (`alone`)."""
     reaches = _reaches(field.name, pattern) or _reaches(field.name.removeprefix(GENERIC), pattern)
-    if field.kind == Many(_UNKNOWN):  # objects whose members nobody lists
+    if field.kind == Many(Group(())):  # objects whose members nobody lists
         return reaches
-    return (reaches or alone) and any(_matches(name, pattern) for name in _members(field))
+    return (reaches or alone) and any(_matches(name, pattern) for name in member_names(field))
 
 
 def _reaches(name: str, pattern: str) -> bool:
     return _GLOB.split(pattern, maxsplit=1)[0].startswith(name + ".")
 
 
-def _members(field: Field) -> frozenset[str]:
+def member_names(field: Field) -> frozenset[str]:
     """The full names of everything inside a list of objects."""
     return frozenset(_names_inside(field.kind, field.name))
 

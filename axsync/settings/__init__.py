@@ -9,7 +9,15 @@ from axsync.settings.bounds import GIB, KIB, MIB, TIB, Between, Bytes, Seconds
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
 from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
 from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
-from axsync.settings.words import REFERENCE_KINDS, check_names, check_reference, nearest
+from axsync.settings.words import (
+    REFERENCE_KINDS,
+    all_close,
+    check_names,
+    check_reference,
+    closest,
+    did_you_mean,
+    nearest,
+)
 
 __all__ = [
     "DEFAULT_ENTITY",
@@ -35,9 +43,12 @@ __all__ = [
     "Seconds",
     "Settings",
     "StoredCredential",
+    "all_close",
     "as_address",
     "check_names",
     "check_reference",
+    "closest",
+    "did_you_mean",
     "is_loopback",
     "nearest",
     "normal_proxy",

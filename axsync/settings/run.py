@@ -69,6 +69,10 @@ def _check_field(called: str, name: str) -> None:
         raise ConfigError(f"{called} has a name with leading or trailing white space")
     if not name:
         raise ConfigError(f"{called} has an empty name")
+    if any(letter in "*?[]" for letter in name):
+        raise ConfigError(f"{called} takes names of fields, and has one with a wildcard or a bracket")
+    if ".." in name or name[0] == "." or name[-1] == ".":
+        raise ConfigError(f"{called} has a name with an empty part between its dots")
     if not name.isprintable() or not _QUOTES.isdisjoint(name):
         raise ConfigError(f"{called} has a name with a quote or an invisible character, which no field has")
 

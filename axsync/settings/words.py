@@ -27,12 +27,29 @@ def check_reference(reference: str, *, called: str) -> None:
         raise ConfigError(f"{called} has nothing after '{kind}:'")
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, ignoring case."""
+    found = all_close(word, known, most=1)
+    return found[0] if found else None
+
+
+def all_close(word: str, known: Iterable[str], *, most: int) -> list[str]:
+    """Up to `most` known words that may have been meant, the closest first."""
+    folded: dict[str, str] = {}
+    for name in known:
+        folded.setdefault(name.lower(), name)
+    return [folded[name] for name in difflib.get_close_matches(word.lower(), folded, n=most, cutoff=0.5)]
+
+
+def did_you_mean(*near: str | None) -> str:
+    """The end of a sentence about an unknown word; empty if nothing is close."""
+    meant = " or ".join(repr(name) for name in near if name)
+    return f"; did you mean {meant}?" if meant else ""
+
+
 def nearest(word: str, known: Collection[str]) -> str:
-    """The end of a sentence about an unknown word: the known one it resembles, or else all that are known."""
-    folded = {name.lower(): name for name in known}
-    if close := difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5):
-        return f"; did you mean {folded[close[0]]!r}?"
-    return f"; known: {', '.join(known)}" if known else ""
+    """The end of a sentence about an unknown word: the closest known word, or else all that are known."""
+    return did_you_mean(closest(word, known)) or (f"; known: {', '.join(known)}" if known else "")
 
 
 def check_names(called: str, names: Iterable[str]) -> None:

@@ -1,8 +1,9 @@
 """`axsync gc`: what of a lake nobody needs any more, and its removal.
 
-Needed is what a kept manifest names, and all of a run that can still be gone on with. Kept are the manifests of the
-latest snapshot, of the newest whole ones, of young ones, and of runs whose files stand in for a lane of a kept one.
-Only what axsync itself has written is ever removed, and nothing at all while a manifest or journal cannot be read.
+Needed is what a kept manifest names, and all of a run that can still be resumed (`runs.resume.resumable`). Kept are
+the manifests of the latest snapshot, of the newest whole ones, of young ones, and of runs whose files stand in for a
+lane of a kept one. Only what axsync itself has written is ever removed, and nothing at all while a manifest or journal
+cannot be read.
 """
 
 import shutil
@@ -13,13 +14,13 @@ from pathlib import Path
 from typing import Literal
 
 from axsync.errors import ManifestError, Unsure
+from axsync.lake import layout
 from axsync.lake.durable import fsync_folder, storage_errors
 from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
 from axsync.lake.journal import Journal
 from axsync.lake.lease import hold
-from axsync.lake.manifest import CONTROL
-from axsync.lake.publish import PARTS, Lake
-from axsync.runs.resume import FRESH_ENOUGH
+from axsync.lake.publish import Lake
+from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.state import RunMemory, record
 from axsync.settings import LakeSettings
 from axsync.snapshots.unpublished import memory_of
@@ -53,7 +54,7 @@ class Sweep:
 
 
 def look(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
-    """What would be removed; nothing is written, no lock is needed. Raises: NoLake, PointerDamaged, Unsure."""
+    """What would be removed; nothing is written, no lock is needed. Raises: NoLake, NewestDamaged, Unsure."""
     inventory = _take_stock(lake, settings, now)
     return Sweep(tuple(_leftovers(inventory)), tuple(inventory.kept), removed=False)
 
@@ -77,7 +78,7 @@ class _Inventory:
     lake: Lake
     snapshots: tuple[Snapshot, ...]  # newest first
     memories: dict[str, RunMemory]  # run → what its journal says
-    alive: frozenset[str]  # runs that can be gone on with
+    alive: frozenset[str]  # runs that can be resumed
     kept: tuple[str, ...]  # runs whose snapshots are kept
     stand_ins: frozenset[str]  # runs whose files stand in for a lane of a kept snapshot
     oldest: datetime  # what began later is young
@@ -86,14 +87,17 @@ class _Inventory:
 def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory:
     found, memories = _read_all(lake)
     latest = latest_run(lake)
-    alive = frozenset(run_id for run_id, memory in memories.items() if _alive(memory, now))
+    resumed = {run_id: memory for run_id, memory in memories.items() if resumable(memory, now)}
+    held = {run_id for run_id, memory in resumed.items() if not memory.published or _fresh(memory, now)}
     oldest = now - timedelta(days=settings.keep_days)
     whole = [s.run_id for s in found if _whole(lake, s)][: settings.keep_snapshots]
     young = [s.run_id for s in found if s.finished_at >= oldest]
-    wanted = {latest, *whole, *young, *alive}
+    wanted = {latest, *whole, *young, *held}
     kept = [s for s in found if s.run_id in wanted]
     stand_ins = frozenset(lane.from_run for s in kept for lane in s.lanes if lane.from_run)
-    return _Inventory(lake, found, memories, alive, tuple(s.run_id for s in kept), stand_ins, oldest)
+    # One that has published goes with its snapshot: a night with one type skipped is not kept for ever.
+    alive = held | (resumed.keys() & {s.run_id for s in kept})
+    return _Inventory(lake, found, memories, frozenset(alive), tuple(s.run_id for s in kept), stand_ins, oldest)
 
 
 def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
@@ -112,14 +116,11 @@ def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
 
 
 def _folders(lake: Lake) -> list[Path]:
-    return sorted(path for path in (lake.root / CONTROL / "runs").glob("*") if path.is_dir() and not path.is_symlink())
+    return sorted(path for path in (lake.root / layout.RUNS).glob("*") if path.is_dir() and not path.is_symlink())
 
 
-def _alive(memory: RunMemory, now: datetime) -> bool:
-    """Whether the same command would still go on with this run (`runs.resume.find`)."""
-    if memory.facts is None or memory.over:
-        return False
-    return memory.facts.logical_date >= now.date().isoformat() or _began(memory, now) > now - FRESH_ENOUGH
+def _fresh(memory: RunMemory, now: datetime) -> bool:
+    return _began(memory, now) > now - FRESH_ENOUGH
 
 
 def _began(memory: RunMemory, otherwise: datetime) -> datetime:
@@ -158,7 +159,7 @@ def _old_snapshots(inventory: _Inventory) -> Iterator[Leftover]:
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     root, needed = inventory.lake.root, _needed(inventory)
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
-    for path in sorted(root.glob(f"entity=*/instance=*/dt=*/{PARTS}")):
+    for path in sorted(root.glob(layout.ALL_PARTS)):
         name = path.relative_to(root).as_posix()
         if name not in needed and path.is_file():
             why = "beyond the retention" if name in owners else "no manifest names it"
@@ -184,7 +185,7 @@ def _folder_left(lake: Lake, kind: Kind, folder: Path, why: str) -> Leftover:
 
 
 def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
-    for path in sorted((lake.root / CONTROL).rglob(".*.draft")):
+    for path in sorted((lake.root / layout.CONTROL).rglob(layout.DRAFTS)):
         name = path.relative_to(lake.root).as_posix()
         if path.is_file() and not any(name.startswith(f"{folder}/") for folder in gone):
             yield Leftover("draft", name, None, _size(path), "a write that was cut short")
@@ -224,6 +225,6 @@ def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
 
 def _prune(root: Path, folder: Path) -> None:
     """Remove partition folders that have become empty."""
-    while folder != root and CONTROL not in folder.relative_to(root).parts and not any(folder.iterdir()):
+    while folder != root and layout.CONTROL not in folder.relative_to(root).parts and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent

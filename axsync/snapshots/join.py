@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from axsync.errors import ConfigError, SnapshotGone, StorageError
 from axsync.schema.fields import RESCUED, Column
-from axsync.snapshots.pairs import Pair, quoted
+from axsync.snapshots.pairs import Pair
+from axsync.sql.types import double_quoted, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -39,20 +40,20 @@ class Side:
         """SQL for the rows of its files, those of these ids only, where some are named."""
         if not self.paths:
             return "(SELECT NULL::VARCHAR AS _id WHERE false)"
-        names = ", ".join(_text(glob.escape(str(path))) for path in self.paths)
-        only = f" AND {quoted(self.id_column)} IN ({', '.join(map(_text, ids))})" if ids else ""
+        names = ", ".join(literal(glob.escape(str(path))) for path in self.paths)
+        only = f" AND {double_quoted(self.id_column)} IN ({', '.join(map(literal, ids))})" if ids else ""
         rows = f"read_parquet([{names}], hive_partitioning = false)"
         # No column of a lake begins with an underscore.
-        key = quoted(self.id_column)
+        key = double_quoted(self.id_column)
         return f"(SELECT *, {key} AS _id FROM {rows} WHERE {key} IS NOT NULL{only})"  # noqa: S608  names and paths
 
     def value(self, column: Column | None, alias: str = "") -> str:
         """SQL for the value of one of its columns."""
-        return f"{alias}{quoted(column.name)}" if column and self.paths else "NULL"
+        return f"{alias}{double_quoted(column.name)}" if column and self.paths else "NULL"
 
     def rescued(self, alias: str = "") -> str:
         """SQL for the rescue column."""
-        return f"{alias}{quoted(RESCUED)}" if self.paths else "NULL::VARCHAR"
+        return f"{alias}{double_quoted(RESCUED)}" if self.paths else "NULL::VARCHAR"
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def opened(memory: str, folder: Path | None) -> Iterator["DuckDBPyConnection"]:
         connection = duckdb.connect(config={"temp_directory": spill, "preserve_insertion_order": "false"})
         try:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(f"SET memory_limit = {_text(memory)}")
+            connection.execute(f"SET memory_limit = {literal(memory)}")
         except duckdb.Error as error:
             raise ConfigError(f"{memory!r} is no amount of memory; write it as 1GB or 512MB") from error
         with connection:
@@ -140,7 +141,7 @@ class Join:
         side = self.after if kind == "added" else self.before
         yield from self._batches(
             f"SELECT s.* FROM {side.rows(self.ids)} s SEMI JOIN delta d"  # noqa: S608  as above
-            f" ON s._id = d.id AND d.kind = {_text(kind)}"
+            f" ON s._id = d.id AND d.kind = {literal(kind)}"
         )
 
     def changed(self) -> Iterator[pa.RecordBatch]:
@@ -182,7 +183,3 @@ def _differ(pair: Pair, one: str, other: str) -> str:
     if pair.mode == "cast":
         return f"CAST({one} AS {pair.sql_type}) IS DISTINCT FROM CAST({other} AS {pair.sql_type})"
     return f"{one} IS DISTINCT FROM {other}"
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

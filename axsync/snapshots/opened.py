@@ -1,6 +1,5 @@
 """A snapshot that a person named, entity type by entity type, with the columns of its files."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +34,9 @@ class OpenSnapshot:
 def held_lanes(run: FoundRun) -> tuple[OpenSnapshot, ...]:
     """The lanes of a snapshot in the order of its manifest. Raises: ManifestError."""
     try:
-        return tuple(_held(run))
+        return tuple(OpenSnapshot(record, columns_of({"columns": record.columns})) for record in run.snapshot.lanes)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise damaged(run.snapshot.run_id) from error
-
-
-def _held(run: FoundRun) -> Iterator[OpenSnapshot]:
-    for record, entry in zip(run.snapshot.lanes, run.document["lanes"], strict=True):
-        yield OpenSnapshot(record, columns_of({"columns": entry.get("columns") or {}}))
 
 
 def files_of(lake: Lake, run_id: str, held: OpenSnapshot) -> list[Path]:

@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from axsync.model import ID_FIELD
-from axsync.schema.fields import FETCHED_AT, RUN_ID, Atom, Column, Group, Kind, Many, Wrapped, canonical, drop_forms
+from axsync.schema.fields import FETCHED_AT, RUN_ID, Atom, Column, Group, Kind, Many, canonical, drop_forms
 from axsync.schema.kinds import widen
+from axsync.sql.types import DIALECTS
 
 MOVING = (
     "fetch_time",
@@ -25,16 +26,6 @@ OWN = (RUN_ID, FETCHED_AT)
 """Columns of ours that differ in every run."""
 
 Mode = Literal["same", "cast", "loose"]
-_SQL = {
-    "text": "VARCHAR",
-    "timestamp": "TIMESTAMPTZ",
-    "date": "DATE",
-    "bool": "BOOLEAN",
-    "integer": "BIGINT",
-    "number": "DOUBLE",
-    "json": "VARCHAR",
-    "unknown": "VARCHAR",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ class Pair:
     @property
     def sql_type(self) -> str:
         """The type to which both are brought."""
-        return sql_type(self.kind)
+        return DIALECTS["duckdb"].of(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +99,3 @@ def _grows(narrow: Kind, wide: Kind) -> bool:
             )
         case _:
             return narrow == wide
-
-
-def sql_type(kind: Kind) -> str:
-    """The DuckDB type of a kind."""
-    match kind:
-        case Many(item):
-            return f"{sql_type(item)}[]"
-        case Wrapped(item):
-            return sql_type(item)
-        case Group(members):
-            return f"STRUCT({', '.join(f'{quoted(m.name)} {sql_type(m.kind)}' for m in members)})"
-        case Atom(name):
-            return _SQL[name]
-
-
-def quoted(name: str) -> str:
-    """A name as SQL takes it literally."""
-    return '"' + name.replace('"', '""') + '"'

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
 
@@ -9,18 +10,21 @@ from axsync.errors import ManifestError
 from axsync.lake.history import History, PastRun, past_runs
 from axsync.lake.journal import read
 from axsync.lake.publish import Lake, RunFacts
+from axsync.runs.resume import resumable
 from axsync.runs.state import RunMemory, fold
 
 
-def all_runs(lake: Lake) -> History:
+def all_runs(lake: Lake, now: datetime) -> History:
     """The runs of a lake, newest first, also those without a snapshot. What cannot be read hides nothing else.
+
+    A run without one is unfinished as long as the same command would resume it.
 
     Raises: NoLake.
     """
     history = past_runs(lake)
     published = {run.run_id for run in history.runs}
     found, errors = list(history.runs), list(history.errors)
-    for one in _others(lake, published):
+    for one in _others(lake, published, now):
         if isinstance(one, ManifestError):
             errors.append(one)
         else:
@@ -29,7 +33,7 @@ def all_runs(lake: Lake) -> History:
     return replace(history, runs=tuple(found), errors=tuple(errors))
 
 
-def _others(lake: Lake, published: set[str]) -> Iterator[PastRun | ManifestError]:
+def _others(lake: Lake, published: set[str], now: datetime) -> Iterator[PastRun | ManifestError]:
     for run_id in lake.runs():
         # One that has a manifest which cannot be read is told of already.
         if run_id not in published and not (lake.root / lake.manifest_name(run_id)).exists():
@@ -39,7 +43,7 @@ def _others(lake: Lake, published: set[str]) -> Iterator[PastRun | ManifestError
                 yield error
                 continue
             if memory.facts is not None:
-                yield _unpublished(memory.facts, memory)
+                yield _unpublished(memory.facts, memory, now)
 
 
 def memory_of(lake: Lake, run_id: str) -> RunMemory:
@@ -51,14 +55,14 @@ def memory_of(lake: Lake, run_id: str) -> RunMemory:
         raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=file) from error
 
 
-def _unpublished(facts: RunFacts, memory: RunMemory) -> PastRun:
+def _unpublished(facts: RunFacts, memory: RunMemory, now: datetime) -> PastRun:
     return PastRun(
         run_id=facts.run_id,
         logical_date=facts.logical_date,
         as_of=facts.as_of,
         started_at=facts.started_at,
         finished_at=None,
-        verdict="given up" if memory.over else "unfinished",
+        verdict="unfinished" if resumable(memory, now) else "given up",
         lanes=len(memory.lanes),
         rows=sum(part.rows for lane in memory.lanes.values() for part in lane.parts),
         seconds=None,

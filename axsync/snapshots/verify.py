@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from axsync.lake import layout
 from axsync.lake.history import FileRecord, FoundRun, readable
 from axsync.lake.id_index import Hashes, hash_ids, read_ids
-from axsync.lake.publish import PARTS, Lake
+from axsync.lake.publish import Lake
 from axsync.model import Lane
 from axsync.schema.fields import arrow_schema
 from axsync.snapshots.opened import OpenSnapshot, held_lanes
@@ -201,7 +202,7 @@ class _Neighbours:
         record, snapshot = held.record, self.run.snapshot
         own = {file.path for file in record.files}
         folders = {path.rpartition("/")[0] for path in own} | {self.lake.partition(record.lane, snapshot.logical_date)}
-        there = {f"{folder}/{path.name}" for folder in folders for path in (self.lake.root / folder).glob(PARTS)}
+        there = {f"{folder}/{path.name}" for folder in folders for path in (self.lake.root / folder).glob(layout.PARTS)}
         return sorted(there - own - self._all().keys()) if there - own else []
 
     def _all(self) -> dict[str, str]:

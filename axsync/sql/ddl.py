@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from axsync.lake import layout
 from axsync.schema.fields import Kind
 from axsync.sql.tables import EntityTable
-from axsync.sql.types import WORDS, TypeNames, double_quoted, text
+from axsync.sql.types import DIALECTS, TypeNames, double_quoted, literal
 
 PLACEHOLDER = "s3://YOUR-BUCKET/lake"
 FIRST_DAY = "2020-01-01"
@@ -42,8 +43,8 @@ def _columns(columns: Mapping[str, Kind], words: TypeNames) -> str:
 
 def _athena(table: EntityTable, where: str, schema: str | None) -> str:
     """Partition projection: no crawler, no MSCK, a new day is there as soon as its files are."""
-    words = WORDS["athena"]
-    folder = f"{where}/entity={table.entity}"
+    words = DIALECTS["athena"]
+    folder = f"{where}/{layout.table(table.entity)}"
     instances = ",".join(sorted({piece.instance for piece in table.pieces})) or "default"
     properties = {
         "projection.enabled": "true",
@@ -54,12 +55,12 @@ def _athena(table: EntityTable, where: str, schema: str | None) -> str:
         "projection.dt.range": f"{FIRST_DAY},NOW",
         "storage.location.template": f"{folder}/instance=${{instance}}/dt=${{dt}}/",
     }
-    listed = ",\n".join(f"  {text(key)} = {text(value)}" for key, value in properties.items())
+    listed = ",\n".join(f"  {literal(key)} = {literal(value)}" for key, value in properties.items())
     return (
         f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(schema, table.entity, words)} (\n"
         f"{_columns(table.columns, words)}\n"
         ")\nPARTITIONED BY (`instance` string, `dt` string)\nSTORED AS PARQUET\n"
-        f"LOCATION {text(folder + '/')}\nTBLPROPERTIES (\n{listed}\n);\n"
+        f"LOCATION {literal(folder + '/')}\nTBLPROPERTIES (\n{listed}\n);\n"
     )
 
 
@@ -70,7 +71,7 @@ def _trino_first(_where: str, schema: str | None) -> Iterator[str]:
 
 
 def _trino(table: EntityTable, where: str, schema: str | None) -> str:
-    words = WORDS["trino"]
+    words = DIALECTS["trino"]
     full = schema or "hive.default"
     partitions = '  "instance" varchar,\n  "dt" date'
     catalog, _, inner = full.rpartition(".")
@@ -78,24 +79,24 @@ def _trino(table: EntityTable, where: str, schema: str | None) -> str:
     return (
         f"CREATE TABLE IF NOT EXISTS {_name(full, table.entity, words)} (\n"
         f"{_columns(table.columns, words)},\n{partitions}\n)\nWITH (\n"
-        f"  external_location = {text(f'{where}/entity={table.entity}')},\n"
+        f"  external_location = {literal(f'{where}/{layout.table(table.entity)}')},\n"
         "  format = 'PARQUET',\n  partitioned_by = ARRAY['instance', 'dt']\n);\n"
         f"-- Again whenever a day has come.\n"
-        f"CALL {call}.sync_partition_metadata({text(inner)}, {text(table.entity)}, 'FULL');\n"
+        f"CALL {call}.sync_partition_metadata({literal(inner)}, {literal(table.entity)}, 'FULL');\n"
     )
 
 
 def _snowflake_first(where: str, schema: str | None) -> Iterator[str]:
-    stage = _name(schema, "axsync_lake", WORDS["snowflake"])
+    stage = _name(schema, "axsync_lake", DIALECTS["snowflake"])
     url = where.replace("gs://", "gcs://", 1) if where.startswith("gs://") else where
     yield (
         "-- The integration is what lets Snowflake read the bucket; an administrator makes it once.\n"
-        f"CREATE STAGE IF NOT EXISTS {stage}\n  URL = {text(url + '/')}\n  STORAGE_INTEGRATION = YOUR_INTEGRATION;\n"
+        f"CREATE STAGE IF NOT EXISTS {stage}\n  URL = {literal(url + '/')}\n  STORAGE_INTEGRATION = YOUR_INTEGRATION;\n"
     )
 
 
 def _snowflake(table: EntityTable, _where: str, schema: str | None) -> str:
-    words = WORDS["snowflake"]
+    words = DIALECTS["snowflake"]
     stage = _name(schema, "axsync_lake", words)
     columns = ",\n".join(
         f"  {words.quoted(name)} {words.of(kind)} AS (value:{double_quoted(name)}::{words.of(kind)})"
@@ -110,7 +111,7 @@ def _snowflake(table: EntityTable, _where: str, schema: str | None) -> str:
         f'  "INSTANCE" varchar AS ({part("instance")}),\n'
         f'  "DT" date AS (to_date({part("dt")}))\n'
         ')\nPARTITION BY ("INSTANCE", "DT")\n'
-        f"LOCATION = @{stage}/entity={table.entity}/\nAUTO_REFRESH = FALSE\nFILE_FORMAT = (TYPE = PARQUET);\n"
+        f"LOCATION = @{stage}/{layout.table(table.entity)}/\nAUTO_REFRESH = FALSE\nFILE_FORMAT = (TYPE = PARQUET);\n"
         "-- Again whenever a day has come.\n"
         f"ALTER EXTERNAL TABLE {_name(schema, table.entity, words)} REFRESH;\n"
     )
@@ -118,17 +119,17 @@ def _snowflake(table: EntityTable, _where: str, schema: str | None) -> str:
 
 def _duckdb(table: EntityTable, where: str, schema: str | None) -> str:
     """A view over all days, each column in the type of the newest one."""
-    words, view = WORDS["duckdb"], _name(schema, table.entity, WORDS["duckdb"])
+    words, view = DIALECTS["duckdb"], _name(schema, table.entity, DIALECTS["duckdb"])
     if not table.pieces:
         # A glob that finds nothing is an error, so that this one is a table without rows.
         partitions = "CAST(NULL AS VARCHAR) AS entity, CAST(NULL AS VARCHAR) AS instance, CAST(NULL AS DATE) AS dt"
         columns = _casts(table, words, lambda _: "NULL")
         return f"CREATE OR REPLACE VIEW {view} AS SELECT\n{columns},\n  {partitions}\nWHERE false;\n"
     columns = _casts(table, words, words.quoted)
-    files = f"{_no_glob(where)}/entity={_no_glob(table.entity)}/*/*/*.parquet"
+    files = f"{_no_glob(where)}/{layout.table(_no_glob(table.entity))}/*/*/*.parquet"
     return (
         f"CREATE OR REPLACE VIEW {view} AS SELECT\n{columns},\n"
-        f"  entity, instance, dt\nFROM read_parquet({text(files)}, union_by_name = true, hive_partitioning = true,\n"
+        f"  entity, instance, dt\nFROM read_parquet({literal(files)}, union_by_name = true, hive_partitioning = true,\n"
         "  hive_types = {'entity': VARCHAR, 'instance': VARCHAR, 'dt': DATE});\n"
     )
 

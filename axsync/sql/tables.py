@@ -1,19 +1,21 @@
 """The entity types of a snapshot as tables: columns over all instances, and the files that hold their rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from axsync.convert.restore import columns_of
-from axsync.errors import SnapshotGone
-from axsync.lake.history import FoundRun
+from axsync.errors import SnapshotGone, UsageError
+from axsync.lake import layout
+from axsync.lake.history import FoundRun, LaneRecord
 from axsync.lake.missing import replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
 from axsync.schema.kinds import widen
+from axsync.settings import closest, did_you_mean
+from axsync.sql.types import double_quoted
 
 PARTITIONS = ("entity", "instance", "dt")
 OWN: Mapping[str, Kind] = {RUN_ID: Atom("text"), FETCHED_AT: Atom("timestamp"), RESCUED: Atom("text")}
@@ -56,37 +58,36 @@ class EntityTable:
 
 def tables_of(found: FoundRun) -> dict[str, EntityTable]:
     """Entity type → table, of those that have columns; in the order of their names. Raises: ManifestError."""
-    lanes: dict[str, list[Mapping[str, Any]]] = {}
-    for lane in found.document["lanes"]:
-        if lane.get("columns"):
-            lanes.setdefault(lane["entity"], []).append(lane)
+    lanes: dict[str, list[tuple[LaneRecord, tuple[Column, ...]]]] = {}
     try:
+        for lane in found.snapshot.lanes:
+            if columns := columns_of({"columns": lane.columns}):
+                lanes.setdefault(lane.entity, []).append((lane, columns))
         return {entity: _table(entity, lanes[entity]) for entity in sorted(lanes)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise damaged(found.snapshot.run_id) from error
 
 
-def _table(entity: str, lanes: Sequence[Mapping[str, Any]]) -> EntityTable:
-    columns: dict[str, Kind] = {}
+def _table(entity: str, lanes: Sequence[tuple[LaneRecord, tuple[Column, ...]]]) -> EntityTable:
+    kinds: dict[str, Kind] = {}
     clashes: list[str] = []
     shares: list[Share] = []
-    for lane in lanes:
-        pieces = tuple(_piece(file["path"], lane["instance"]) for file in lane["files"])
-        shares.append(Share(columns_of(lane), pieces))
-        for column in shares[-1].columns:
-            known = columns.get(column.name, column.kind)
-            columns[column.name] = widen(known, column.kind)
+    for lane, columns in lanes:
+        shares.append(Share(columns, tuple(_piece(file.path, lane.instance) for file in lane.files)))
+        for column in columns:
+            known = kinds.get(column.name, column.kind)
+            kinds[column.name] = widen(known, column.kind)
             if widen(known, column.kind) != widen(column.kind, known):
-                clashes.append(f"{column.name} is {type_text(column.kind)} in {lane['instance']}")
-    return EntityTable(entity, {**columns, **OWN}, tuple(shares), tuple(clashes))
+                clashes.append(f"{column.name} is {type_text(column.kind)} in {lane.instance}")
+    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), tuple(clashes))
 
 
 def _piece(path: str, instance: str) -> Piece:
     # An earlier run's files may stand in, and then have an earlier day.
-    days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]
-    if not days:
+    day = layout.day_of(path)
+    if day is None:
         raise ValueError(f"{path!r} is in no partition of a day")
-    return Piece(path, instance, date.fromisoformat(days[-1]))
+    return Piece(path, instance, date.fromisoformat(day))
 
 
 def place_of(lake: Lake, piece: Piece) -> Path:
@@ -99,3 +100,24 @@ def place_of(lake: Lake, piece: Piece) -> Path:
         why = replaced_by(lake, piece.path)
         raise SnapshotGone(f"the lake has no file {piece.path!r} any more, which the manifest names{why}")
     return path
+
+
+def chosen(tables: Mapping[str, EntityTable], entities: Sequence[str]) -> list[EntityTable]:
+    """The tables of these entity types, or all. Raises: UsageError."""
+    return [tables[_known(tables, entity, "entity type")] for entity in entities or tables]
+
+
+def first_rows(tables: Mapping[str, EntityTable], entity: str, *, rows: int, columns: Sequence[str] | None) -> str:
+    """The query for the first rows of an entity type. Raises: UsageError."""
+    _known(tables, entity, "entity type")
+    names = [*tables[entity].columns, *PARTITIONS]
+    wished = [_known(names, column.strip(), f"column of {entity}") for column in columns or ()]
+    what = ", ".join(map(double_quoted, wished)) or "*"
+    return f"SELECT {what} FROM {double_quoted(entity)} LIMIT {rows}"  # noqa: S608  quoted
+
+
+def _known(names: Iterable[str], name: str, what: str) -> str:
+    listed = list(names)
+    if name in listed:
+        return name
+    raise UsageError(f"the snapshot has no {what} {name!r}{did_you_mean(closest(name, listed))}")

@@ -7,21 +7,20 @@ from typing import Literal, TypeAlias
 from axsync.schema.fields import AtomName, Group, Kind, Many, Member, Wrapped
 
 Dialect: TypeAlias = Literal["athena", "trino", "snowflake", "duckdb"]
-DIALECTS: tuple[Dialect, ...] = ("athena", "trino", "snowflake", "duckdb")
 
 
 def double_quoted(name: str) -> str:
-    """An identifier as the standard has it."""
+    """An identifier as standard SQL quotes it."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def back_quoted(name: str) -> str:
-    """An identifier as Hive has it."""
+    """An identifier as Hive quotes it."""
     return "`" + name.replace("`", "``") + "`"
 
 
-def text(value: str) -> str:
-    """A text as every dialect has it."""
+def literal(value: str) -> str:
+    """A string literal; the same in every dialect."""
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -61,7 +60,7 @@ def _struct(opening: str, between: str, quoted: Callable[[str], str]) -> Callabl
     return lambda members: opening + ", ".join(f"{quoted(n)}{between}{t}" for n, t in members) + closing
 
 
-WORDS: Mapping[Dialect, TypeNames] = {
+DIALECTS: Mapping[Dialect, TypeNames] = {
     "athena": TypeNames(
         _atoms("string", "timestamp", "date", "boolean", "bigint", "double"),
         lambda item: f"array<{item}>",

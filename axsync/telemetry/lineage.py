@@ -20,6 +20,7 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.transport.file import FileConfig, FileTransport
 
 from axsync.events import Event, LaneClosed, RunStarted
+from axsync.lake import layout
 from axsync.model import Lane, Outcome
 from axsync.telemetry.reporter import Summary
 
@@ -112,7 +113,7 @@ class Lineage:
             size=sum(part.size for part in outcome.parts),
             fileCount=len(outcome.parts),
         )
-        folder = f"{Path(self._lake).absolute()}/entity={lane.entity}/instance={lane.instance}"
+        folder = f"{Path(self._lake).absolute()}/{layout.share(lane)}"
         return OutputDataset(
             "file", folder, outputFacets={"outputStatistics": statistics}, facets=_schema(outcome, "column")
         )

@@ -32,7 +32,7 @@ class Otel:
     """Spans and numbers of one run, by providers of its own: nothing global is touched."""
 
     def __init__(self, spans: SpanProcessor, numbers: MetricReader) -> None:
-        self._deaf = _LogSilencer()
+        self._silencer = _LogSilencer()
         # `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over these.
         resource = Resource({SERVICE_NAME: "axsync", "service.version": version("axsync")}).merge(_of_environment())
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -98,8 +98,8 @@ class Otel:
                 self._end(span, summary)
         self._tracers.shutdown()
         self._meters.shutdown()
-        self._deaf.leave()
-        if self._deaf.heard:
+        self._silencer.leave()
+        if self._silencer.heard:
             raise Failed("the collector did not take everything; see OTEL_EXPORTER_OTLP_ENDPOINT")
 
     def _end(self, span: Span, summary: Summary) -> None:

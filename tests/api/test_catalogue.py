@@ -145,9 +145,9 @@ def test_the_catalogue_of_v2_is_read_as_the_reference_has_it() -> None:
         ({"type": None}, Atom("unknown")),
         ({"type": 7}, Atom("unknown")),
         ({}, Atom("unknown")),
-        ({"type": "array", "items": {"type": "array", "items": []}}, Many(Atom("unknown"))),
-        ({"type": "array", "items": {"type": "array"}}, Many(Atom("unknown"))),
-        ({"type": "array", "is_complex": True}, Many(Atom("unknown"))),
+        ({"type": "array", "items": {"type": "array", "items": []}}, Many(Group(()))),
+        ({"type": "array", "items": {"type": "array"}}, Many(Group(()))),
+        ({"type": "array", "is_complex": True}, Many(Group(()))),
     ],
 )
 def test_an_adapter_field_has_the_kind_of_its_type(entry: dict[str, object], kind: Kind | None) -> None:

@@ -41,7 +41,7 @@ HOSTILE = [
 @pytest.mark.parametrize("generation", ["v1", "v2"])
 def test_no_request_can_be_built_for_a_hostile_name(entity: str, generation: Generation) -> None:
     """What is no slug, or would turn a read into something else, is refused before there is a path."""
-    api, question, dialect = GENERATIONS[generation], Question(entity), Dialect(generation)
+    api, question, dialect = GENERATIONS[generation], Question(entity), Dialect()
 
     with pytest.raises(UsageError, match="is not a name of an entity type"):
         api.page_request(question, dialect, Window(0, 0, 10))
@@ -87,5 +87,5 @@ def test_all_known_types_are_slugs(entity: str) -> None:
 def test_a_v1_type_that_is_a_place_of_its_own_is_no_type(name: str) -> None:
     """In v1 a type stands where other resources stand; a POST there would not be a read of assets."""
     with pytest.raises(UsageError, match="is not an entity type of API v1"):
-        GENERATIONS["v1"].page_request(Question(name), Dialect("v1"), Window(0, 0, 1))
+        GENERATIONS["v1"].page_request(Question(name), Dialect(), Window(0, 0, 1))
     assert name not in KNOWN_ENTITIES

@@ -1,11 +1,11 @@
 import pytest
 
-from axsync.api import Api, Dialect, Question, v1, v2
+from axsync.api import Api, Dialect, Question, history, v1, v2
 from axsync.errors import BadAnswer
 from axsync.model import Request, Window
 from tests.api.asked import HOST, asked, raw, reply
 
-PLAIN = Dialect("v1")
+PLAIN = Dialect()
 QUESTION = Question("devices", ("specific_data.data.hostname",))
 COMMON = {
     "filter": "",
@@ -27,7 +27,7 @@ def page_body(**attributes: object) -> dict[str, object]:
     [
         (Window(0, 0, 2000), {"page": {"limit": 2000, "offset": 0}, "use_cursor": False}),
         (Window(3, 60, 20), {"page": {"limit": 20, "offset": 60}, "use_cursor": False}),
-        (Window(0, 0, 2000, v1.CURSOR_START), {"page": {"limit": 2000}, "use_cursor": True}),
+        (Window(0, 0, 2000, v1.FIRST_TOKEN), {"page": {"limit": 2000}, "use_cursor": True}),
         (Window(1, 0, 2000, "cur-91c0"), {"page": {"limit": 2000}, "use_cursor": True, "cursor_id": "cur-91c0"}),
     ],
 )
@@ -62,7 +62,7 @@ def test_a_query_and_a_day_go_into_pages_and_counts_alike() -> None:
 @pytest.mark.parametrize("refused", ["include_details", "get_metadata"])
 def test_a_refused_key_is_left_out(refused: str) -> None:
     """The others stay."""
-    request = v1.page_request(QUESTION, Dialect("v1", frozenset({refused})), Window(0, 0, 1))
+    request = v1.page_request(QUESTION, Dialect(frozenset({refused})), Window(0, 0, 1))
 
     assert asked(request)[2]["data"]["attributes"].keys() == {*COMMON, "page", "use_cursor"} - {refused}
 
@@ -73,7 +73,7 @@ def test_a_refused_key_is_left_out(refused: str) -> None:
         (v1.about_request(), "/api/settings/meta/about"),
         (v1.discovery_request(), "/api/dashboard/lifecycle"),
         (v1.fields_request("devices"), "/api/devices/fields"),
-        (v1.dates_request(), "/api/dashboard/get_allowed_dates"),
+        (history.days_request(), "/api/dashboard/get_allowed_dates"),
     ],
 )
 def test_other_reads_are_gets_without_a_body(request_: Request, path: str) -> None:
@@ -135,7 +135,7 @@ def test_the_days_of_history_are_listed_per_type_with_what_must_be_sent() -> Non
     """The values, not the bare days, are what `history` wants."""
     value = {"devices": {"2026-11-21": "2026-11-21T00:02:11"}, "users": None}
 
-    dates = v1.read_dates(reply({"data": {"type": "dict_value_schema", "attributes": {"value": value}}}), HOST)
+    dates = history.read_days(reply({"data": {"type": "dict_value_schema", "attributes": {"value": value}}}), HOST)
 
     assert dates == {"devices": {"2026-11-21": "2026-11-21T00:02:11"}}
 
@@ -143,7 +143,7 @@ def test_the_days_of_history_are_listed_per_type_with_what_must_be_sent() -> Non
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b'{"data":', b""])
 def test_an_answer_that_is_no_object_is_bad(body: bytes) -> None:
     """Of whichever read."""
-    for read in (v1.read_count, v1.read_about, v1.read_discovery, v1.read_fields, v1.read_dates):
+    for read in (v1.read_count, v1.read_about, v1.read_discovery, v1.read_fields, history.read_days):
         with pytest.raises(BadAnswer) as caught:
             read(raw(body), HOST)
         assert caught.value.host == HOST

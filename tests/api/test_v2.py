@@ -7,7 +7,7 @@ from axsync.errors import BadAnswer
 from axsync.model import Request, Window
 from tests.api.asked import HOST, asked, raw, reply
 
-PLAIN = Dialect("v2")
+PLAIN = Dialect()
 QUESTION = Question("devices", ("specific_data.data.hostname", "labels"))
 FIELDS = list(QUESTION.fields)
 FLAGS = {"use_cache_entry": False, "include_details": False, "include_metadata": True}
@@ -58,7 +58,7 @@ def test_a_selection_is_the_same_for_pages_and_counts(question: Question, extra:
 @pytest.mark.parametrize("refused", sorted(FLAGS))
 def test_a_refused_key_is_left_out(refused: str) -> None:
     """The others stay."""
-    request = v2.page_request(QUESTION, Dialect("v2", frozenset({refused})), Window(0, 0, 1))
+    request = v2.page_request(QUESTION, Dialect(frozenset({refused})), Window(0, 0, 1))
 
     assert asked(request)[2].keys() == {"page", "fields", *FLAGS} - {refused}
 

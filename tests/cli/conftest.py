@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.cli.doors import Services
+from axsync.cli.options import Services
 from axsync.events import LaneClosed, LaneOpened, Notice, Observer, PageRead, RunStarted, SnapshotPublished
 from axsync.model import Lane, Outcome
 from axsync.runs import EntityRow, FieldRow, InstanceCheck, Report
@@ -69,8 +69,8 @@ class Fake:
         self.entity = entity
         return (FieldRow("default", "specific_data.data.hostname", "hostname", "list<string>", "Host Name", None),)
 
-    def doors(self) -> Services:
-        return Services(sync=self.sync, check=self.check, entities=self.entities, fields=self.fields)
+    def services(self) -> Services:
+        return Services.real(sync=self.sync, check=self.check, entities=self.entities, fields=self.fields)
 
 
 @pytest.fixture
@@ -85,6 +85,6 @@ def axsync(fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     runner = CliRunner(env={"AX_URL": "https://acme.example", "AX_KEY": "k", "AX_SECRET": "s"})
 
     def invoke(*arguments: str, env: Mapping[str, str | None] | None = None) -> Result:
-        return runner.invoke(main, arguments, obj=fake.doors(), env=env)
+        return runner.invoke(main, arguments, obj=fake.services(), env=env)
 
     return invoke

@@ -6,14 +6,14 @@ from contextlib import suppress
 
 import pytest
 
-from axsync.cli.brisk import AUTHORITIES, NUMPY_THREADS, brisk_imports
+from axsync.cli.run import AUTHORITIES, NUMPY_THREADS, fast_imports
 
 
 def test_it_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where an import fails: garbage is collected, and programs started later may use all cores."""
     monkeypatch.delenv(NUMPY_THREADS, raising=False)
     monkeypatch.setenv(AUTHORITIES, "ours.pem")
-    with suppress(ImportError), brisk_imports():
+    with suppress(ImportError), fast_imports():
         during = gc.isenabled(), os.environ[NUMPY_THREADS], os.environ[AUTHORITIES]
         raise ImportError
 
@@ -26,7 +26,7 @@ def test_it_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_number_of_threads_that_somebody_wished_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is theirs."""
     monkeypatch.setenv(NUMPY_THREADS, "7")
-    with brisk_imports():
+    with fast_imports():
         assert os.environ[NUMPY_THREADS] == "7"
 
     assert os.environ[NUMPY_THREADS] == "7"

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import axsync
 from axsync.cli import COMMANDS, main
-from axsync.cli.completion import VARIABLE
+from axsync.cli.init import VARIABLE
 
 SETTINGS = """\
 [instances.prod]

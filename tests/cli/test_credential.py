@@ -508,7 +508,7 @@ def test_variables_that_a_credential_overrules_are_told(home: Home) -> None:
     assert home.add().code == 0
     keys = {"AX_KEY": "wr0ng-k3y", "AX_SECRET": "wr0ng-s3cret"}
     told = home.run("check", "--credential", "prod", AX_URL="https://other.example", **keys)
-    counts = "set in the environment and not used: --credential says which host is asked, and with which keys\n"
+    counts = "set in the environment and not used: --credential determines the host and the keys\n"
     assert (told.code, told.err) == (0, f"note: AX_URL, AX_KEY and AX_SECRET are {counts}")
     assert "note: AX_KEY is set" in home.run("check", "--credential", "prod", AX_URL=home.url + "/", AX_KEY="x").err
 

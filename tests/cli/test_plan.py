@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.cli.doors import Services
+from axsync.cli.options import Services
 from axsync.events import Observer
 from axsync.model import Lane
 from axsync.runs import Plan
@@ -46,7 +46,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
                 asked.append(settings)
             return plan
 
-        return runner.invoke(main, ["plan", *arguments], obj=Services(plan=answer))
+        return runner.invoke(main, ["plan", *arguments], obj=Services.real(plan=answer))
 
     return invoke
 

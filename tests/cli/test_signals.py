@@ -15,7 +15,7 @@ WAITING = """
 import asyncio, atexit, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from axsync.cli import main
-from axsync.cli.doors import Doors
+from axsync.cli.options import Services
 from axsync.console import session
 from axsync.events import SnapshotPublished
 
@@ -46,7 +46,7 @@ def linger():
 if "at-exit" in sys.argv:
     atexit.register(linger)
 try:
-    main([sys.argv[1], "-q", *sys.argv[sys.argv.index("--") + 1:]], obj=Doors(sync=wait, entities=look))
+    main([sys.argv[1], "-q", *sys.argv[sys.argv.index("--") + 1:]], obj=Services.real(sync=wait, entities=look))
 finally:
     if "before-exit" in sys.argv:
         linger()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.alone
 RUNNING = """
 import asyncio
 from axsync.cli import main
-from axsync.cli.doors import Doors
+from axsync.cli.options import Services
 from axsync.events import LaneClosed, LaneOpened, PageRead, RunStarted
 from axsync.model import Lane, Outcome
 from axsync.runs import Report
@@ -31,7 +31,7 @@ async def run(settings, *, observers=()):
         observer(LaneClosed(DONE))
     return Report("r1", "2026-11-23", "complete", (DONE,), "m.json", "lake", 1.0)
 
-main(["run"], obj=Doors(sync=run))
+main(["run"], obj=Services.real(sync=run))
 """
 
 

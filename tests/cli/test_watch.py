@@ -97,7 +97,7 @@ def test_a_command_that_fails_is_a_warning(axsync: Axsync, form: str) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (("--on-finish", "mail 'ops"), "on_finish has a quote"),
+        (("--on-finish", "mail 'ops"), "on_finish has an unmatched quote"),
         (("--on-finish", "no-such-program"), "on_finish names the program 'no-such-program'"),
         (("--metrics-file", "nowhere/m.prom"), "metrics_file lies in the folder"),
     ],

@@ -240,6 +240,10 @@ def test_the_columns_of_a_saved_query_need_one() -> None:
     ("name", "sentence"),
     [
         ("", "extra_fields has an empty name"),
+        ("*", "extra_fields takes names of fields, and has one with a wildcard or a bracket"),
+        ("software_cves[0]", "extra_fields takes names of fields"),
+        ("os..type", "extra_fields has a name with an empty part between its dots"),
+        ("specific_data.data.", "extra_fields has a name with an empty part"),
         (" os.type", "extra_fields has a name with leading or trailing white space"),
         ("os.type\t", "extra_fields has a name with leading or trailing white space"),
         ("\u00a0os", "extra_fields has a name with leading or trailing white space"),

@@ -5,8 +5,7 @@ import msgspec
 import orjson
 import pytest
 
-from axsync.console.causes import in_words
-from axsync.console.explain import explain
+from axsync.console.explain import explain, in_words
 from axsync.errors import StorageError
 from axsync.lake.snapshot import read_snapshot
 

@@ -41,7 +41,7 @@ USERS = replace(DEVICES, entity="users", rows=9, distinct_ids=9)
 
 def found(*lanes: LaneRecord, latest: bool = True) -> FoundRun:
     return FoundRun(
-        Snapshot("r1", "2026-11-23", None, BEGIN, END, "0.1.0", "complete", lanes), {"run_id": "r1"}, latest
+        Snapshot("r1", "2026-11-23", None, BEGIN, END, "0.1.0", "complete", lanes), b'{"run_id": "r1"}', latest
     )
 
 
@@ -197,7 +197,7 @@ def test_nothing_from_the_server_reaches_the_terminal_as_a_command() -> None:
 def test_json_is_the_manifest_in_ascii() -> None:
     """A terminal obeys nothing in it, and nothing of it is lost."""
     document = {"run_id": "r1", "lanes": [{"entity": "\x1b[2J\x9b Ü", "columns": {"a": {"type": "string"}}}]}
-    text = run_json(replace(found(), document=document))
+    text = run_json(replace(found(), raw=json.dumps(document).encode()))
 
     assert text.isascii()
     assert "\x1b" not in text

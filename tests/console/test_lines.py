@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from axsync.console.lines import NORMAL, QUIET, VERBOSE, Beat, JsonLog, LogLines, stamped
-from axsync.console.tally import Tally
+from axsync.console.progress_state import ProgressTracker
 from axsync.events import (
     Answered,
     Drifted,
@@ -50,10 +50,10 @@ class Recorded:
         return self.time
 
     def log(self, verbosity: int) -> LogLines:
-        return LogLines(self.lines.append, Tally(self.now), verbosity, Beat(self.now))
+        return LogLines(self.lines.append, ProgressTracker(self.now), verbosity, Beat(self.now))
 
     def json_log(self, verbosity: int) -> JsonLog:
-        return JsonLog(self.lines.append, Tally(self.now), verbosity, Beat(self.now), lambda: NOON)
+        return JsonLog(self.lines.append, ProgressTracker(self.now), verbosity, Beat(self.now), lambda: NOON)
 
     def parsed(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.lines]
@@ -165,7 +165,7 @@ def test_json_lines_are_plain_ascii() -> None:
 
 
 def test_json_progress_comes_every_ten_seconds() -> None:
-    """Machines get the standing as numbers."""
+    """Machines get the state as numbers."""
     recorded = Recorded()
     log = recorded.json_log(NORMAL)
     recorded.time = 10.0

@@ -6,12 +6,12 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from axsync.console.progress import Piece, Progress, RedrawBudget, picture
-from axsync.console.tally import LaneProgress, ProgressState
+from axsync.console.progress_state import LaneProgress, ProgressState
 from axsync.events import LaneClosed, LaneOpened, Notice, PageRead, RunStarted
 from axsync.model import Lane, Outcome
 
 
-def standing(*, active: int, waiting: int = 0) -> ProgressState:
+def state(*, active: int, waiting: int = 0) -> ProgressState:
     lanes = tuple(LaneProgress(f"entity_type_{i}", 3, 6000, 40_000_000, 9000) for i in range(active))
     return ProgressState(
         seconds=61.0,
@@ -44,7 +44,7 @@ def terminal(stream: io.StringIO, width: int = 100) -> Console:
 
 def test_the_picture_has_a_total_and_the_active_entity_types() -> None:
     """A bar and two lines tell of the whole run, one line of each active entity type."""
-    lines = drawn(picture(standing(active=2), width=100, most_lanes=10, ascii_only=False))
+    lines = drawn(picture(state(active=2), width=100, most_lanes=10, ascii_only=False))
 
     assert len(lines) == 5
     assert lines[0].startswith(" 66% ━")
@@ -58,7 +58,7 @@ def test_the_picture_has_a_total_and_the_active_entity_types() -> None:
 
 def test_sixty_entity_types_stay_calm() -> None:
     """At most ten are drawn; the others are summed up in one line."""
-    lines = drawn(picture(standing(active=40, waiting=15), width=100, most_lanes=10, ascii_only=False))
+    lines = drawn(picture(state(active=40, waiting=15), width=100, most_lanes=10, ascii_only=False))
 
     assert len(lines) == 14
     assert lines[-1] == "  30 more active, 15 waiting"
@@ -66,7 +66,7 @@ def test_sixty_entity_types_stay_calm() -> None:
 
 def test_forty_columns_still_tell_what_matters() -> None:
     """On a narrow terminal the sums take more lines, and no phrase is cut in the middle."""
-    lines = drawn(picture(standing(active=2), width=37, most_lanes=10, ascii_only=False))
+    lines = drawn(picture(state(active=2), width=37, most_lanes=10, ascii_only=False))
 
     assert lines[1:6] == [
         "  58 of 60 entity types · 12,000 rows",
@@ -81,7 +81,7 @@ def test_forty_columns_still_tell_what_matters() -> None:
 def test_a_name_that_is_cut_says_so() -> None:
     """Two entity types that begin alike do not look the same."""
     lane = LaneProgress("vulnerabilities_repository", 1, 10, 10, None)
-    lines = drawn(picture(_with(standing(active=0), lane), width=37, most_lanes=1, ascii_only=False))
+    lines = drawn(picture(_with(state(active=0), lane), width=37, most_lanes=1, ascii_only=False))
 
     assert lines[-1].startswith("  vulnerabilitie…  10 rows")
 
@@ -89,7 +89,7 @@ def test_a_name_that_is_cut_says_so() -> None:
 def test_lanes_whose_rows_are_all_there_stand_last() -> None:
     """What still moves is worth the lines; apart from that nothing changes places."""
     done, moving = LaneProgress("done", 1, 5, 10, 5), LaneProgress("moving", 1, 5, 10, 6)
-    lines = drawn(picture(_with(standing(active=0), done, moving), width=100, most_lanes=1, ascii_only=True))
+    lines = drawn(picture(_with(state(active=0), done, moving), width=100, most_lanes=1, ascii_only=True))
 
     assert lines[3].startswith("  moving")
     assert lines[4] == "  1 more active"
@@ -98,7 +98,7 @@ def test_lanes_whose_rows_are_all_there_stand_last() -> None:
 def test_a_lane_tells_its_rate_its_time_left_and_its_retries() -> None:
     """Where there is room for them."""
     lane = LaneProgress("users", 1, 1000, 1_000_000, 5000, 250.0, 16.0, 2)
-    lines = drawn(picture(_with(standing(active=0), lane), width=120, most_lanes=10, ascii_only=True))
+    lines = drawn(picture(_with(state(active=0), lane), width=120, most_lanes=10, ascii_only=True))
 
     assert lines[3].endswith("1,000 of 5,000 rows, 1 page, 1.0 MB, 250 rows/s, 0:00:16 left, 2 retries")
 
@@ -107,7 +107,7 @@ def test_a_lane_tells_its_rate_its_time_left_and_its_retries() -> None:
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_no_line_is_wider_than_the_terminal(width: int, ascii_only: bool) -> None:
     """Narrow terminals get less, never broken lines."""
-    lines = drawn(picture(standing(active=12, waiting=3), width=width, most_lanes=10, ascii_only=ascii_only))
+    lines = drawn(picture(state(active=12, waiting=3), width=width, most_lanes=10, ascii_only=ascii_only))
 
     assert max(map(cell_len, lines)) <= width
     assert not ascii_only or all(line.isascii() for line in lines)
@@ -115,7 +115,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, ascii_only: bool) -> Non
 
 def test_a_lane_without_a_known_size_has_an_empty_bar() -> None:
     """Nobody knows how far it is, so no share is drawn."""
-    now = standing(active=0)
+    now = state(active=0)
     lane = LaneProgress("users", 1, 10, 10, None)
     lines = drawn(picture(_with(now, lane), width=100, most_lanes=10, ascii_only=True))
 

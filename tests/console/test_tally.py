@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from axsync.console.tally import Tally
+from axsync.console.progress_state import ProgressTracker
 from axsync.events import Answered, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
 from axsync.model import Lane, Outcome
 
@@ -17,116 +17,116 @@ class Watch:
         return self.time
 
 
-def started(watch: Watch) -> Tally:
-    tally = Tally(watch)
-    tally(RunStarted("r1", "2026-11-23", (DEVICES, USERS)))
-    return tally
+def started(watch: Watch) -> ProgressTracker:
+    tracker = ProgressTracker(watch)
+    tracker(RunStarted("r1", "2026-11-23", (DEVICES, USERS)))
+    return tracker
 
 
 def test_pages_are_summed_per_lane_and_in_total() -> None:
-    """A standing has the pages, rows and bytes of all events so far."""
-    tally = started(Watch())
-    tally(LaneOpened(DEVICES, 5000))
-    tally(PageRead(DEVICES, 0, 2000, 10_000_000, 0.5))
-    tally(PageRead(DEVICES, 1, 1000, 5_000_000, 0.5))
+    """A state has the pages, rows and bytes of all events so far."""
+    tracker = started(Watch())
+    tracker(LaneOpened(DEVICES, 5000))
+    tracker(PageRead(DEVICES, 0, 2000, 10_000_000, 0.5))
+    tracker(PageRead(DEVICES, 1, 1000, 5_000_000, 0.5))
 
-    standing = tally.standing()
+    state = tracker.state()
 
-    assert (standing.pages, standing.rows, standing.size) == (2, 3000, 15_000_000)
-    assert [(lane.label, lane.rows, lane.total) for lane in standing.active] == [("devices", 3000, 5000)]
+    assert (state.pages, state.rows, state.size) == (2, 3000, 15_000_000)
+    assert [(lane.label, lane.rows, lane.total) for lane in state.active] == [("devices", 3000, 5000)]
 
 
 def test_time_left_is_known_once_every_lane_has_told_its_size() -> None:
     """The forecast waits until all entity types are known and the rate is steady."""
     watch = Watch()
-    tally = started(watch)
-    tally(LaneOpened(DEVICES, 3000))
+    tracker = started(watch)
+    tracker(LaneOpened(DEVICES, 3000))
     watch.time += 4
-    tally(PageRead(DEVICES, 0, 1000, 1, 0.1))
-    before = tally.standing().seconds_left
-    tally(LaneOpened(USERS, 1000))
+    tracker(PageRead(DEVICES, 0, 1000, 1, 0.1))
+    before = tracker.state().seconds_left
+    tracker(LaneOpened(USERS, 1000))
 
     assert before is None
-    assert tally.standing().seconds_left == 12.0  # 3,000 rows at 250 per second
-    assert tally.standing().share == 0.25
+    assert tracker.state().seconds_left == 12.0  # 3,000 rows at 250 per second
+    assert tracker.state().share == 0.25
 
 
 def test_a_lane_that_closes_leaves_the_active_ones_and_has_the_rows_of_its_outcome() -> None:
     """The outcome has the last word on rows."""
-    tally = started(Watch())
-    tally(PageRead(DEVICES, 0, 10, 10, 0.1))
-    tally(LaneClosed(Outcome(DEVICES, "complete", rows=9, pages=1, bytes=10)))
-    tally(LaneClosed(Outcome(USERS, "skipped")))
+    tracker = started(Watch())
+    tracker(PageRead(DEVICES, 0, 10, 10, 0.1))
+    tracker(LaneClosed(Outcome(DEVICES, "complete", rows=9, pages=1, bytes=10)))
+    tracker(LaneClosed(Outcome(USERS, "skipped")))
 
-    standing = tally.standing()
+    state = tracker.state()
 
-    assert (standing.active, standing.rows, standing.closed, standing.skipped) == ((), 9, 2, 1)
-    assert standing.share == 1.0
+    assert (state.active, state.rows, state.closed, state.skipped) == ((), 9, 2, 1)
+    assert state.share == 1.0
 
 
 def test_rates_follow_the_last_seconds() -> None:
     """A rate forgets what happened longer ago than its window."""
     watch = Watch()
-    tally = started(watch)
-    tally(LaneOpened(DEVICES, None))
+    tracker = started(watch)
+    tracker(LaneOpened(DEVICES, None))
     for number in range(100):
         watch.time += 1
-        tally(PageRead(DEVICES, number, 100 if number < 50 else 10, 1000, 0.1))
+        tracker(PageRead(DEVICES, number, 100 if number < 50 else 10, 1000, 0.1))
 
-    assert 9 < tally.standing().rows_per_second < 11
+    assert 9 < tracker.state().rows_per_second < 11
 
 
 def test_labels_name_the_instance_only_where_there_are_several() -> None:
     """With one instance its name would say nothing."""
-    tally = Tally(Watch())
-    tally(RunStarted("r1", "2026-11-23", (DEVICES, Lane("test", "devices"))))
+    tracker = ProgressTracker(Watch())
+    tracker(RunStarted("r1", "2026-11-23", (DEVICES, Lane("test", "devices"))))
 
-    assert tally.label(DEVICES) == "prod/devices"
+    assert tracker.label(DEVICES) == "prod/devices"
     assert started(Watch()).label(DEVICES) == "devices"
 
 
 def test_retries_are_counted() -> None:
     """Each retry counts, also where no lane is known."""
-    tally = started(Watch())
-    tally(Retried(None, "acme", 2, 1.0, "503"))
+    tracker = started(Watch())
+    tracker(Retried(None, "acme", 2, 1.0, "503"))
 
-    assert tally.standing().retries == 1
+    assert tracker.state().retries == 1
 
 
 def test_each_lane_has_its_own_rate_time_left_and_retries() -> None:
     """What one entity type does says nothing about another."""
     watch = Watch()
-    tally = started(watch)
-    tally(LaneOpened(DEVICES, 3000))
-    tally(LaneOpened(USERS, 100))
+    tracker = started(watch)
+    tracker(LaneOpened(DEVICES, 3000))
+    tracker(LaneOpened(USERS, 100))
     watch.time += 4
-    tally(PageRead(DEVICES, 0, 1000, 1, 0.1))
-    tally(PageRead(USERS, 0, 20, 1, 0.1))
-    tally(Retried(USERS, "acme", 2, 1.0, "503"))
+    tracker(PageRead(DEVICES, 0, 1000, 1, 0.1))
+    tracker(PageRead(USERS, 0, 20, 1, 0.1))
+    tracker(Retried(USERS, "acme", 2, 1.0, "503"))
 
-    found = {lane.label: (lane.rows_per_second, lane.seconds_left, lane.retries) for lane in tally.standing().active}
+    found = {lane.label: (lane.rows_per_second, lane.seconds_left, lane.retries) for lane in tracker.state().active}
     assert found == {"devices": (250.0, 8.0, 0), "users": (5.0, 16.0, 1)}
 
 
 def test_the_pace_is_summed_over_hosts_and_the_last_word_of_each_counts() -> None:
     """Two hosts are asked independently of each other."""
-    tally = started(Watch())
+    tracker = started(Watch())
     for host, in_flight, limit, rate in (("a", 1, 2, 5.0), ("a", 3, 4, 10.0), ("b", 1, 1, 0.5)):
-        tally(Answered(None, host, 200, 0.1, in_flight, limit, rate))
+        tracker(Answered(None, host, 200, 0.1, in_flight, limit, rate))
 
-    standing = tally.standing()
-    assert (standing.in_flight, standing.limit, standing.requests_per_second) == (4, 5, 10.5)
+    state = tracker.state()
+    assert (state.in_flight, state.limit, state.requests_per_second) == (4, 5, 10.5)
 
 
 def test_the_next_try_is_told_only_while_nothing_is_answered() -> None:
     """A run that waits says for how long; one that goes on need not."""
     watch = Watch()
-    tally = started(watch)
-    tally(Retried(None, "acme", 2, 30.0, "429"))
-    waiting = tally.standing().next_try
+    tracker = started(watch)
+    tracker(Retried(None, "acme", 2, 30.0, "429"))
+    waiting = tracker.state().next_try
     watch.time += 31
-    waited = tally.standing().next_try
-    tally(Retried(None, "acme", 3, 30.0, "429"))
-    tally(Answered(None, "acme", 200, 0.1, 1, 4, 10.0))
+    waited = tracker.state().next_try
+    tracker(Retried(None, "acme", 3, 30.0, "429"))
+    tracker(Answered(None, "acme", 200, 0.1, 1, 4, 10.0))
 
-    assert (waiting, waited, tally.standing().next_try) == (30.0, None, None)
+    assert (waiting, waited, tracker.state().next_try) == (30.0, None, None)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.console.words import clean, clock, counted, hush, megabytes, volume
+from axsync.console.words import clean, clock, counted, megabytes, redact, volume
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_hush_hides_variables_named_like_keys_and_long_mixed_words() -> None:
     """Neither a known key nor what looks like one is shown; plain words are."""
     text = "invalid header 'hunter2!' and 0a1b2c3d4e5f60718293a4b5 in prod"
 
-    assert hush(text, {"AX_SECRET": "hunter2!"}) == "invalid header '***' and *** in prod"
+    assert redact(text, {"AX_SECRET": "hunter2!"}) == "invalid header '***' and *** in prod"
 
 
 def test_numbers_have_thousands_separators_and_units() -> None:

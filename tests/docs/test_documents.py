@@ -77,7 +77,7 @@ def test_the_lake_page_explains_every_key_of_the_manifest() -> None:
     assert {key for key in keys if f"`{key}`" not in text} == set()
 
 
-def test_the_emulator_page_lists_every_mishap() -> None:
+def test_the_emulator_page_lists_every_fault() -> None:
     """By the name that the flag takes."""
     text = (ROOT / "docs/emulator.md").read_text("utf-8")
 

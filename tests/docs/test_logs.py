@@ -13,10 +13,10 @@ from typing import Any, get_args
 import pytest
 
 from axsync.console.closing import report_fields
-from axsync.console.lines import VERBOSE, Beat, JsonLog, standing_fields
+from axsync.console.lines import VERBOSE, Beat, JsonLog, progress_fields
+from axsync.console.progress_state import ProgressTracker
 from axsync.console.session import Ended
 from axsync.console.summary import SummaryCollector, summary_of
-from axsync.console.tally import Tally
 from axsync.errors import Unreachable
 from axsync.events import (
     Answered,
@@ -70,7 +70,11 @@ def named(text: str) -> set[str]:
 def logged(*events: Event) -> list[dict[str, Any]]:
     lines: list[str] = []
     log = JsonLog(
-        lines.append, Tally(lambda: 0.0), VERBOSE, Beat(lambda: 0.0), lambda: datetime(2026, 11, 23, tzinfo=UTC)
+        lines.append,
+        ProgressTracker(lambda: 0.0),
+        VERBOSE,
+        Beat(lambda: 0.0),
+        lambda: datetime(2026, 11, 23, tzinfo=UTC),
     )
     for event in events:
         log(event)
@@ -100,7 +104,7 @@ def test_the_fields_that_every_line_has_are_explained() -> None:
 
 def test_the_fields_of_progress_are_explained() -> None:
     """As the lines have them."""
-    assert set(standing_fields(Tally(lambda: 0.0).standing())) == named(section("`axsync.progress`"))
+    assert set(progress_fields(ProgressTracker(lambda: 0.0).state())) == named(section("`axsync.progress`"))
 
 
 def test_the_keys_of_the_summary_are_explained() -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from axsync.emulator import Mishap
-from axsync.emulator.chronicle import ACTIVITIES, FETCHES
-from axsync.emulator.staff import SECRETS
+from axsync.emulator import Fault
+from axsync.emulator.admin_rows import ACTIVITIES, FETCHES, SECRETS
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Client, Start
@@ -203,7 +202,7 @@ async def test_v1_connections_hang_on_their_adapter(start: Start) -> None:
 )
 async def test_each_can_be_forbidden_by_name(start: Start, profile: str, on: str, method: str, path: str) -> None:
     """A 403 on this path alone; assets are still served."""
-    client = await start(profile=profile, mishaps=(Mishap("403", on=on),))
+    client = await start(profile=profile, faults=(Fault("403", on=on),))
     page = client.page_v1 if profile == "v1" else client.page
 
     assert (await client.send(method, path, {} if method == "POST" else None)).status == 403

@@ -56,7 +56,7 @@ async def test_condition_and_its_negation_share_out_the_rows(start: Start) -> No
 async def test_ids_can_be_asked_for(start: Start) -> None:
     """Those that exist come back, strangers do not."""
     client = await start()
-    ids = client.emulator.fleets["devices"].ids()[10:13]
+    ids = client.emulator.datasets["devices"].ids()[10:13]
 
     rows = await matching(client, f'("internal_axon_id" in {json.dumps([*ids, "0" * 32, "x"])})')
 

@@ -16,8 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from axsync.emulator.command import emulate
-from axsync.emulator.mishaps.kinds import KINDS
-from axsync.emulator.mishaps.spec import from_spec
+from axsync.emulator.faults.fault import KINDS, from_spec
 
 
 @contextmanager
@@ -61,9 +60,9 @@ def test_welcome_can_be_pasted() -> None:
     assert [row.partition("=")[0] for row in text[2:5]] == ["export AX_URL", "export AX_KEY", "export AX_SECRET"]
 
 
-def test_mishaps_are_explained() -> None:
+def test_faults_are_explained() -> None:
     """Every kind has its line."""
-    result = CliRunner().invoke(emulate, ["--list-mishaps"])
+    result = CliRunner().invoke(emulate, ["--list-faults"])
 
     assert result.exit_code == 0
     assert all(kind in result.output for kind in KINDS)
@@ -72,7 +71,7 @@ def test_mishaps_are_explained() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--mishap", "earthquake:0.5"],
+        ["--fault", "earthquake:0.5"],
         ["--size", "devices=many"],
         ["--size", "Foo=3"],
         ["--type", "devices", "--size", "foo=3"],
@@ -91,9 +90,9 @@ def test_wrong_options_are_usage_errors(arguments: list[str]) -> None:
     assert CliRunner().invoke(emulate, arguments).exit_code == 2
 
 
-def test_mishaps_of_the_catalogue_are_explained_by_examples() -> None:
+def test_faults_of_the_catalogue_are_explained_by_examples() -> None:
     """Each example can be read as it is printed; alternatives stand for one of them."""
-    output = CliRunner().invoke(emulate, ["--list-mishaps"]).output
+    output = CliRunner().invoke(emulate, ["--list-faults"]).output
     examples = [word for row in output.partition("\n\n")[2].splitlines() for word in row.split() if ":on=" in word]
 
     assert "403:on=fields" in examples
@@ -126,9 +125,18 @@ def test_a_port_in_use_is_one_sentence() -> None:
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in result.output
 
 
-def test_a_json_value_of_a_mishap_keeps_its_commas() -> None:
+def test_a_json_value_of_a_fault_keeps_its_commas() -> None:
     """Items end at commas, but not within a list, an object or a text."""
-    mishap = from_spec('other-body:on=types,body={"asset_types":["users","a,b"]},times=2')
+    fault = from_spec('other-body:on=types,body={"asset_types":["users","a,b"]},times=2')
 
-    assert (mishap.on, mishap.times) == ("types", 2)
-    assert mishap.details == {"body": {"asset_types": ["users", "a,b"]}}
+    assert (fault.on, fault.times) == ("types", 2)
+    assert fault.details == {"body": {"asset_types": ["users", "a,b"]}}
+
+
+def test_former_options_keep_working() -> None:
+    """`--mishap` and `--list-mishaps` do what `--fault` and `--list-faults` do, unlisted."""
+    former, listed = (CliRunner().invoke(emulate, [name]).output for name in ("--list-mishaps", "--list-faults"))
+
+    assert former == listed
+    assert "unknown fault 'earthquake'" in CliRunner().invoke(emulate, ["--mishap", "earthquake"]).output
+    assert [one.opts[0] for one in emulate.params if getattr(one, "hidden", False)] == ["--mishap", "--list-mishaps"]

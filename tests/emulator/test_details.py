@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from axsync.emulator.specimens import AGGREGATED
+from axsync.emulator.samples import AGGREGATED
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Client, Start

@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.emulator.command import emulate
-from axsync.emulator.likeness import read_likeness
-from axsync.emulator.options import Options
-from axsync.emulator.profiles import PROFILES
-from axsync.emulator.world import fleets
+from axsync.emulator.dataset import build_datasets
+from axsync.emulator.options import PROFILES, Options
+from axsync.emulator.recorded_shapes import read_recorded_shapes
 from tests.emulator.test_command import line, running
 
 if TYPE_CHECKING:
@@ -92,13 +91,13 @@ def whole(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def options(record: dict[str, Any], **more: Any) -> Options:
-    return Options(like=read_likeness(json.dumps(record)), **more)
+    return Options(like=read_recorded_shapes(json.dumps(record)), **more)
 
 
 @pytest.mark.parametrize("profile", ["p70", "p90", "v1"])
 async def test_rows_have_exactly_the_recorded_shapes(start: Start, profile: str) -> None:
     """Every field in every row; ids and adapters stay the emulator's own."""
-    client = await start(profile=profile, like=read_likeness(json.dumps(RECORD)), sizes={"devices": 300})
+    client = await start(profile=profile, like=read_recorded_shapes(json.dumps(RECORD)), sizes={"devices": 300})
     if profile == "v1":
         rows = [row["attributes"] for row in (await client.page_v1("devices", list(FIELDS))).json["data"]]
     else:
@@ -115,7 +114,7 @@ async def test_rows_have_exactly_the_recorded_shapes(start: Start, profile: str)
 @pytest.mark.parametrize("profile", ["p70", "p90", "v1"])
 async def test_the_catalogue_lists_the_names_with_plain_types(start: Start, profile: str) -> None:
     """By category; a table with its members, and none that belongs to a table among the roots."""
-    client = await start(profile=profile, like=read_likeness(json.dumps(RECORD)))
+    client = await start(profile=profile, like=read_recorded_shapes(json.dumps(RECORD)))
     if profile == "v1":
         meta = (await client.get("/api/devices/fields")).json["meta"]
         found: dict[str, list[dict[str, Any]]] = {"generic": meta["generic"], **meta["specific"]}
@@ -145,7 +144,7 @@ async def test_the_catalogue_lists_the_names_with_plain_types(start: Start, prof
 async def test_only_the_recorded_types_are_offered(start: Start) -> None:
     """With the version of the server; types that are small by default have rows."""
     record = {**RECORD, "entities": {"secrets": {"fields": {f"{A}name": TEXT}}, **RECORD["entities"]}}
-    client = await start(profile="p90", like=read_likeness(json.dumps(record)), sizes={})
+    client = await start(profile="p90", like=read_recorded_shapes(json.dumps(record)), sizes={})
 
     types = (await client.get("/api/v2/assets/asset_types")).json["asset_types"]
 
@@ -160,7 +159,7 @@ def test_iso_dates_have_the_recorded_length(length: int) -> None:
     """With and without zone and fraction."""
     name = f"{A}when"
     record = {**RECORD, "entities": {"things": {"fields": {name: {"type": "string", "length": length, "form": "iso"}}}}}
-    row = json.loads(fleets(options(record), PROFILES["p70"])["things"].record(3, [name]))
+    row = json.loads(build_datasets(options(record), PROFILES["p70"])["things"].record(3, [name]))
 
     assert len(row[name]) == length
     assert form(row[name]) == "iso"
@@ -189,10 +188,10 @@ def test_any_shape_is_served_as_it_is_recorded(described: dict[str, Any]) -> Non
     """Lists in lists and empty objects too; and with drift the rows stay JSON."""
     name = f"{A}anything"
     record = {**RECORD, "entities": {"things": {"fields": {name: described}}}}
-    fleet = fleets(options(record, sizes={"things": 5}), PROFILES["p70"])["things"]
+    dataset = build_datasets(options(record, sizes={"things": 5}), PROFILES["p70"])["things"]
 
     for position in range(5):
-        assert shape(json.loads(fleet.record(position, [name], details=True))[name]) == whole(described)
+        assert shape(json.loads(dataset.record(position, [name], details=True))[name]) == whole(described)
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -204,7 +203,7 @@ def nested(depth: int) -> dict[str, Any]:
     [
         ({"format_version": 2}, 'is not a record of shapes with "format_version": 1'),
         ({"api": "v3"}, 'has "api": "v3", which is neither "v1" nor "v2"'),
-        ({"server_version": 8}, 'has a "server_version" that is no text'),
+        ({"server_version": 8}, 'has a "server_version" that is not a string'),
         ({"entities": {}}, 'has no "entities"'),
         ({"entities": {"../x": {"fields": {}}}}, "names an entity type '../x': small letters, digits and underscores"),
         ({"entities": {"devices": {"fields": []}}}, 'has no "fields" for devices'),
@@ -218,12 +217,15 @@ def test_a_bad_record_is_one_sentence(tmp_path: Path, change: dict[str, Any], se
 @pytest.mark.parametrize(
     ("described", "sentence"),
     [
-        ({"type": "date"}, "has no shape that is known in devices specific_data.data.x"),
-        ("string", "has no shape that is known in devices specific_data.data.x"),
-        ({**TEXT, "form": "hex"}, 'has a form of text that is not known in devices specific_data.data.x: "hex"'),
-        ({**TEXT, "length": -1}, 'has a "length" that is no number from 0 to 1000000 in devices specific_data.data.x'),
+        ({"type": "date"}, "has an unknown shape in devices specific_data.data.x"),
+        ("string", "has an unknown shape in devices specific_data.data.x"),
+        ({**TEXT, "form": "hex"}, 'has an unknown form of text in devices specific_data.data.x: "hex"'),
+        (
+            {**TEXT, "length": -1},
+            'has a "length" that is not a number from 0 to 1000000 in devices specific_data.data.x',
+        ),
         ({"type": "list", "length": 2}, 'has a list without "items" in devices specific_data.data.x'),
-        ({"type": "object", "members": [TEXT]}, 'has "members" that are no object in devices specific_data.data.x'),
+        ({"type": "object", "members": [TEXT]}, 'has "members" that are not an object in devices specific_data.data.x'),
         (nested(40), "nests deeper than 32 levels in devices specific_data.data.x"),
     ],
 )

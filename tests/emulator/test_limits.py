@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from axsync.emulator import Seen
-from axsync.emulator.limits import peak_at_once, peak_in_window
+from axsync.emulator.traffic import peak_at_once, peak_in_window
 
 pytestmark = pytest.mark.alone
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from axsync.emulator.columns import SEEN, Stamp
-from axsync.emulator.merging import distinct, newest
-from axsync.emulator.options import Options
-from axsync.emulator.profiles import PROFILES
-from axsync.emulator.world import fleets
+from axsync.emulator.dataset import build_datasets
+from axsync.emulator.fields import SEEN, Stamp
+from axsync.emulator.options import PROFILES, Options
+from axsync.emulator.samples import distinct, newest
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Client, Start
@@ -88,8 +87,8 @@ async def test_plain_data_keeps_what_comes_twice(start: Start, profile: str) -> 
     for name in (*LISTED, *TEXTS):
         assert values(plain, name) == values(every, name)
     assert all(isinstance(value, str) for value in values(plain, "last_seen"))
-    fleet = client.emulator.fleets["users"]
-    assert plain == [json.loads(fleet.record(at, USERS, plain=True)) for at in range(len(plain))]
+    dataset = client.emulator.datasets["users"]
+    assert plain == [json.loads(dataset.record(at, USERS, plain=True)) for at in range(len(plain))]
 
 
 def test_rows_of_a_table_stay_although_they_are_equal() -> None:
@@ -109,9 +108,9 @@ def test_a_drifted_date_is_served_before_a_right_one() -> None:
 
 def test_the_old_shape_weighs_more() -> None:
     """Both can be measured against each other: the same rows, merged or not."""
-    one, other = (fleets(Options(merged_dates=form), PROFILES["p70"])["devices"] for form in ("newest", "list"))
+    one, other = (build_datasets(Options(merged_dates=form), PROFILES["p70"])["devices"] for form in ("newest", "list"))
     fields = ["specific_data.data.last_seen", "specific_data.data.domain"]
-    merged, full = ([json.loads(fleet.record(at, fields)) for at in range(200)] for fleet in (one, other))
+    merged, full = ([json.loads(dataset.record(at, fields)) for at in range(200)] for dataset in (one, other))
 
     assert all(isinstance(row["specific_data.data.last_seen"], list) for row in full)
     assert [row["internal_axon_id"] for row in merged] == [row["internal_axon_id"] for row in full]

@@ -1,4 +1,4 @@
-"""Each mishap does what its name says, where and as often as it was told."""
+"""Each fault does what its name says, where and as often as configured."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from axsync.emulator import KINDS, Mishap, from_spec
-from axsync.emulator.mishaps.answers import ANSWERS
-from axsync.emulator.mishaps.pages import ASKS, SHEETS
-from axsync.emulator.mishaps.records import RECORDS
-from axsync.emulator.mishaps.wire import WIRES
+from axsync.emulator import KINDS, Fault, from_spec
+from axsync.emulator.faults.pages import DRAFT_FAULTS, REQUEST_FAULTS
+from axsync.emulator.faults.records import RECORD_FAULTS
+from axsync.emulator.faults.replies import REPLY_FAULTS
+from axsync.emulator.faults.wire import WIRE_FAULTS
 
 pytestmark = pytest.mark.alone
 
@@ -33,9 +33,17 @@ def ids(answer: Answer) -> list[str]:
 
 def test_table_of_kinds_is_complete() -> None:
     """What is explained is what exists."""
-    assert set(KINDS) == {*ANSWERS, *WIRES, *ASKS, *SHEETS, *RECORDS, "count", "count-null"}
+    assert set(KINDS) == {
+        *REPLY_FAULTS,
+        *WIRE_FAULTS,
+        *REQUEST_FAULTS,
+        *DRAFT_FAULTS,
+        *RECORD_FAULTS,
+        "count",
+        "count-null",
+    }
     with pytest.raises(ValueError, match="earthquake"):
-        Mishap("earthquake")
+        Fault("earthquake")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_table_of_kinds_is_complete() -> None:
         ("500:on=count", "500", {"on": "count"}, {}),
     ],
 )
-def test_flags_spell_mishaps(spec: str, kind: str, scope: dict[str, object], details: dict[str, object]) -> None:
+def test_flags_spell_faults(spec: str, kind: str, scope: dict[str, object], details: dict[str, object]) -> None:
     """KIND:ITEM,ITEM."""
     made = from_spec(spec)
 
@@ -62,12 +70,12 @@ def test_flags_spell_mishaps(spec: str, kind: str, scope: dict[str, object], det
 async def test_scope_is_kept(start: Start) -> None:
     """Entity, path, page, times and after."""
     client = await start()
-    client.emulator.mishaps[:] = [
-        Mishap("403", entity="users"),
-        Mishap("500", on="count", times=1),
-        Mishap("502", entity="devices", page=2, times=1),
-        Mishap("503", entity="devices", after=2, times=1, above=50),
-        Mishap("504", page=lambda ask: ask.limit == 13),
+    client.emulator.faults[:] = [
+        Fault("403", entity="users"),
+        Fault("500", on="count", times=1),
+        Fault("502", entity="devices", page=2, times=1),
+        Fault("503", entity="devices", after=2, times=1, above=50),
+        Fault("504", page=lambda page: page.limit == 13),
     ]
 
     assert [(await client.page("users")).status, (await client.get("/api/v2/assets/users/fields")).status] == [403, 403]
@@ -78,10 +86,10 @@ async def test_scope_is_kept(start: Start) -> None:
 
 
 async def test_probability_is_seeded(start: Start) -> None:
-    """The same seed throws the same dice."""
+    """The same seed draws the same numbers."""
     statuses = []
     for _ in range(2):
-        client = await start(mishaps=(Mishap("500", probability=0.3),))
+        client = await start(faults=(Fault("500", probability=0.3),))
         statuses.append([(await client.get("/api/v2/about")).status for _ in range(60)])
 
     assert statuses[0] == statuses[1]
@@ -94,7 +102,7 @@ async def test_probability_is_seeded(start: Start) -> None:
 )
 async def test_429_with_any_retry_after(start: Start, form: object, header: str | None) -> None:
     """Also none."""
-    client = await start(mishaps=(Mishap("429", retry_after=form),))
+    client = await start(faults=(Fault("429", retry_after=form),))
 
     answer = await client.page("devices")
 
@@ -105,7 +113,7 @@ async def test_429_with_any_retry_after(start: Start, form: object, header: str 
 @pytest.mark.parametrize("form", ["date", "past"])
 async def test_429_with_a_date(start: Start, form: str) -> None:
     """Ahead or gone by."""
-    client = await start(mishaps=(Mishap("429", retry_after=form),))
+    client = await start(faults=(Fault("429", retry_after=form),))
 
     assert (await client.page("devices")).headers["Retry-After"].endswith("GMT")
 
@@ -113,7 +121,7 @@ async def test_429_with_a_date(start: Start, form: str) -> None:
 @pytest.mark.parametrize("html", [True, False])
 async def test_server_errors_as_json_or_html(start: Start, html: bool) -> None:
     """A proxy answers in HTML."""
-    client = await start(mishaps=(Mishap("504", html=html),))
+    client = await start(faults=(Fault("504", html=html),))
 
     answer = await client.page("devices")
 
@@ -124,7 +132,7 @@ async def test_server_errors_as_json_or_html(start: Start, html: bool) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_name_another_place(start: Start, status: int) -> None:
     """Of the test's choice."""
-    client = await start(mishaps=(Mishap("redirect", status=status, location="http://127.0.0.1:1/"),))
+    client = await start(faults=(Fault("redirect", status=status, location="http://127.0.0.1:1/"),))
 
     answer = await client.page("devices")
 
@@ -143,7 +151,7 @@ async def test_redirects_name_another_place(start: Start, status: int) -> None:
 )
 async def test_200_without_a_page(start: Start, kind: str, body: bytes) -> None:
     """Not an answer, though it says 200."""
-    client = await start(mishaps=(Mishap(kind),))
+    client = await start(faults=(Fault(kind),))
 
     answer = await client.page("devices")
 
@@ -154,14 +162,14 @@ async def test_200_without_a_page(start: Start, kind: str, body: bytes) -> None:
 
 async def test_error_body_echoes_the_keys(start: Start) -> None:
     """What must never reach a log."""
-    client = await start(mishaps=(Mishap("echo-key"),))
+    client = await start(faults=(Fault("echo-key"),))
 
     assert client.emulator.api_secret in (await client.page("devices")).refusal
 
 
 async def test_unknown_key_on_demand(start: Start) -> None:
     """Until the client leaves it out."""
-    client = await start(mishaps=(Mishap("unknown-key", key="use_cache_entry"),))
+    client = await start(faults=(Fault("unknown-key", key="use_cache_entry"),))
 
     assert "'use_cache_entry'" in (await client.page("devices", use_cache_entry=False)).refusal
     assert (await client.page("devices")).status == 200
@@ -169,7 +177,7 @@ async def test_unknown_key_on_demand(start: Start) -> None:
 
 async def test_token_expires_on_demand(start: Start) -> None:
     """Only calls with a token are refused."""
-    client = await start(mishaps=(Mishap("token-expired", times=1),))
+    client = await start(faults=(Fault("token-expired", times=1),))
     token = (await client.page("devices")).json["meta"]["next_page"]
 
     assert (await client.page("devices", next_page=token)).status == 400
@@ -178,7 +186,7 @@ async def test_token_expires_on_demand(start: Start) -> None:
 
 async def test_v1_cursor_expires_on_demand(start: Start) -> None:
     """The same in v1."""
-    client = await start(profile="v1", mishaps=(Mishap("token-expired"),))
+    client = await start(profile="v1", faults=(Fault("token-expired"),))
     cursor = (await client.page_v1("devices")).json["meta"]["cursor"]
 
     assert (await client.page_v1("devices", cursor_id=cursor)).status == 400
@@ -190,7 +198,7 @@ async def test_v1_cursor_expires_on_demand(start: Start) -> None:
 )
 async def test_broken_answers_are_seen_by_the_client(start: Start, kind: str, details: dict[str, Any]) -> None:
     """And the next one is whole."""
-    client = await start(mishaps=(Mishap(kind, times=1, **details),))
+    client = await start(faults=(Fault(kind, times=1, **details),))
 
     with pytest.raises(aiohttp.ClientError):
         await client.page("devices", fields=[NAME])
@@ -201,7 +209,7 @@ async def test_broken_answers_are_seen_by_the_client(start: Start, kind: str, de
 @pytest.mark.parametrize("length", ["right", "none"])
 async def test_truncated_body_that_only_the_json_tells(start: Start, length: str) -> None:
     """Content-Length is right, or the end of the connection is the end of the body."""
-    client = await start(mishaps=(Mishap("truncate", share=0.9, length=length),))
+    client = await start(faults=(Fault("truncate", share=0.9, length=length),))
 
     answer = await client.page("devices", fields=[NAME])
 
@@ -212,7 +220,7 @@ async def test_truncated_body_that_only_the_json_tells(start: Start, length: str
 
 async def test_slow_start_counts_as_work(start: Start) -> None:
     """The first byte is late."""
-    client = await start(mishaps=(Mishap("slow-start", seconds=0.2),))
+    client = await start(faults=(Fault("slow-start", seconds=0.2),))
     before = time.monotonic()
 
     await client.page("devices")
@@ -223,7 +231,7 @@ async def test_slow_start_counts_as_work(start: Start) -> None:
 
 async def test_body_drips(start: Start) -> None:
     """In pieces, whole at the end."""
-    client = await start(mishaps=(Mishap("drip", bytes=2000, seconds=0.01),))
+    client = await start(faults=(Fault("drip", bytes=2000, seconds=0.01),))
     before = time.monotonic()
 
     answer = await client.page("devices", limit=50)
@@ -235,7 +243,7 @@ async def test_body_drips(start: Start) -> None:
 @pytest.mark.parametrize("kind", ["hang", "stall"])
 async def test_hanging_request_ends_with_its_client(start: Start, kind: str) -> None:
     """Before the headers it stays active until then; within the body it is ready already."""
-    client = await start(mishaps=(Mishap(kind, times=1),))
+    client = await start(faults=(Fault(kind, times=1),))
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
@@ -249,7 +257,7 @@ async def test_hanging_request_ends_with_its_client(start: Start, kind: str) -> 
 
 async def test_wrong_content_type(start: Start) -> None:
     """Right body."""
-    client = await start(mishaps=(Mishap("content-type"),))
+    client = await start(faults=(Fault("content-type"),))
 
     answer = await client.page("devices")
 
@@ -259,7 +267,7 @@ async def test_wrong_content_type(start: Start) -> None:
 
 async def test_gzip_that_lies(start: Start) -> None:
     """The client cannot unpack it."""
-    client = await start(mishaps=(Mishap("gzip-lie"),))
+    client = await start(faults=(Fault("gzip-lie"),))
 
     with pytest.raises(aiohttp.ClientError):
         await client.page("devices")
@@ -267,7 +275,7 @@ async def test_gzip_that_lies(start: Start) -> None:
 
 async def test_truncation_of_a_packed_body(start: Start) -> None:
     """It is the packed body that is cut."""
-    client = await start(gzip=True, mishaps=(Mishap("truncate", length="wrong"),))
+    client = await start(gzip=True, faults=(Fault("truncate", length="wrong"),))
 
     with pytest.raises(aiohttp.ClientError):
         await client.page("devices", fields=[NAME])
@@ -275,14 +283,14 @@ async def test_truncation_of_a_packed_body(start: Start) -> None:
 
 async def test_gzip_without_its_header(start: Start) -> None:
     """Bytes that are no JSON."""
-    client = await start(mishaps=(Mishap("gzip-silent"),))
+    client = await start(faults=(Fault("gzip-silent"),))
 
     assert (await client.page("devices")).body.startswith(b"\x1f\x8b")
 
 
 async def test_zip_bomb(start: Start) -> None:
     """A little on the wire, much in memory, and good JSON."""
-    client = await start(mishaps=(Mishap("zip-bomb", size=3_000_000),))
+    client = await start(faults=(Fault("zip-bomb", size=3_000_000),))
 
     answer = await client.page("devices")
 
@@ -293,7 +301,7 @@ async def test_zip_bomb(start: Start) -> None:
 
 async def test_connection_closes_unannounced(start: Start) -> None:
     """After a whole answer; the next request needs a new one."""
-    client = await start(mishaps=(Mishap("close-after", times=1),))
+    client = await start(faults=(Fault("close-after", times=1),))
 
     first = ids(await client.page("devices"))
     await asyncio.sleep(0.1)
@@ -303,7 +311,7 @@ async def test_connection_closes_unannounced(start: Start) -> None:
 
 async def test_bom_before_the_body(start: Start) -> None:
     """Three bytes too many."""
-    client = await start(mishaps=(Mishap("bom"),))
+    client = await start(faults=(Fault("bom"),))
 
     assert (await client.page("devices")).body.startswith(b'\xef\xbb\xbf{"assets"')
 
@@ -322,7 +330,7 @@ async def test_bom_before_the_body(start: Start) -> None:
 )
 async def test_pages_of_another_size(start: Start, kind: str, details: dict[str, Any], rows: int) -> None:
     """Meta knows nothing of it."""
-    client = await start(mishaps=(Mishap(kind, **details),))
+    client = await start(faults=(Fault(kind, **details),))
 
     answer = await client.page("devices", offset=100, fields=[NAME])
 
@@ -334,7 +342,7 @@ async def test_pages_of_another_size(start: Start, kind: str, details: dict[str,
 @pytest.mark.parametrize("profile", ["p70", "v1"])
 async def test_short_pages_lose_nothing_in_a_walk(start: Start, kind: str, profile: str) -> None:
     """The next token or cursor starts where the rows ended."""
-    client = await start(profile=profile, mishaps=(Mishap(kind, probability=0.5),))
+    client = await start(profile=profile, faults=(Fault(kind, probability=0.5),))
     found: list[str] = []
     more: dict[str, Any] = {}
     while True:
@@ -349,13 +357,13 @@ async def test_short_pages_lose_nothing_in_a_walk(start: Start, kind: str, profi
         if not rows:
             break
 
-    assert found == client.emulator.fleets["devices"].ids()
+    assert found == client.emulator.datasets["devices"].ids()
 
 
 async def test_duplicate_row_comes_from_the_page_before(start: Start) -> None:
     """Or from the same page, if it is the first."""
-    client = await start(mishaps=(Mishap("duplicate-row"),))
-    served = client.emulator.fleets["devices"].ids()
+    client = await start(faults=(Fault("duplicate-row"),))
+    served = client.emulator.datasets["devices"].ids()
 
     assert ids(await client.page("devices", offset=100))[:2] == served[99:101]
     assert ids(await client.page("devices"))[:2] == [served[0], served[0]]
@@ -363,7 +371,7 @@ async def test_duplicate_row_comes_from_the_page_before(start: Start) -> None:
 
 async def test_same_id_with_other_content(start: Start) -> None:
     """One id, two records."""
-    client = await start(mishaps=(Mishap("same-id"),))
+    client = await start(faults=(Fault("same-id"),))
 
     rows = (await client.page("devices", fields=[NAME])).json["assets"]
 
@@ -374,52 +382,52 @@ async def test_same_id_with_other_content(start: Start) -> None:
 
 async def test_repeated_page(start: Start) -> None:
     """The offset is ignored."""
-    client = await start(mishaps=(Mishap("repeat-page"),))
+    client = await start(faults=(Fault("repeat-page"),))
 
     assert ids(await client.page("devices", offset=100)) == ids(await client.page("devices"))
 
 
 async def test_pages_never_end(start: Start) -> None:
     """Beyond the end the rows start again, and there is always a token."""
-    client = await start(mishaps=(Mishap("never-ending"),))
+    client = await start(faults=(Fault("never-ending"),))
 
     answer = await client.page("devices", offset=1000, limit=10)
 
-    assert ids(answer) == client.emulator.fleets["devices"].ids()[:10]
+    assert ids(answer) == client.emulator.datasets["devices"].ids()[:10]
     assert answer.json["meta"]["next_page"]
 
 
 async def test_rows_shift_between_pages(start: Start) -> None:
     """Scripted: one row appears at the front before page two."""
-    client = await start(mishaps=(Mishap("shift", page=2, insert=1, position=0),))
+    client = await start(faults=(Fault("shift", page=2, insert=1, position=0),))
 
     first, second = ids(await client.page("devices")), ids(await client.page("devices", offset=100))
 
     assert second[0] == first[-1]
-    assert client.emulator.fleets["devices"].ids()[0] in client.emulator.mishaps[0].ids
+    assert client.emulator.datasets["devices"].ids()[0] in client.emulator.faults[0].ids
 
 
 async def test_rows_change_their_order(start: Start) -> None:
     """Within a page, or over the whole set."""
-    client = await start(mishaps=(Mishap("shuffle", entity="users"), Mishap("reorder", entity="devices")))
-    users, devices = (client.emulator.fleets[name].ids() for name in ("users", "devices"))
+    client = await start(faults=(Fault("shuffle", entity="users"), Fault("reorder", entity="devices")))
+    users, devices = (client.emulator.datasets[name].ids() for name in ("users", "devices"))
 
     assert ids(await client.page("users")) != users
     assert sorted(ids(await client.page("users"))) == sorted(users)
     await client.page("devices")
-    assert client.emulator.fleets["devices"].ids() != devices
-    assert sorted(client.emulator.fleets["devices"].ids()) == sorted(devices)
+    assert client.emulator.datasets["devices"].ids() != devices
+    assert sorted(client.emulator.datasets["devices"].ids()) == sorted(devices)
 
 
 async def test_churn_changes_about_the_asked_share(start: Start) -> None:
     """Over one full walk."""
     client = await start(sizes={"devices": 2000}, churn_percent=10)
-    before = set(client.emulator.fleets["devices"].ids())
+    before = set(client.emulator.datasets["devices"].ids())
 
     for offset in range(0, 2000, 100):
         await client.page("devices", offset=offset)
 
-    after = set(client.emulator.fleets["devices"].ids())
+    after = set(client.emulator.datasets["devices"].ids())
     assert 150 <= len(before ^ after) <= 210
 
 
@@ -429,21 +437,21 @@ async def test_churn_changes_about_the_asked_share(start: Start) -> None:
 )
 async def test_total_is_wrong(start: Start, details: dict[str, Any], total: object) -> None:
     """Up, down, negative, or no number at all."""
-    client = await start(mishaps=(Mishap("total", **details),))
+    client = await start(faults=(Fault("total", **details),))
 
     assert (await client.page("devices")).json["meta"]["page"]["totalResources"] == total
 
 
 async def test_total_is_absent(start: Start) -> None:
     """Number and size remain."""
-    client = await start(mishaps=(Mishap("total", to="absent"),))
+    client = await start(faults=(Fault("total", to="absent"),))
 
     assert set((await client.page("devices")).json["meta"]["page"]) == {"number", "size"}
 
 
 async def test_token_loops_or_vanishes(start: Start) -> None:
     """The next token is the one that was sent; or there is none."""
-    client = await start(mishaps=(Mishap("token-loop", times=1), Mishap("token-vanishes", after=1)))
+    client = await start(faults=(Fault("token-loop", times=1), Fault("token-vanishes", after=1)))
     token = (await client.page("devices")).json["meta"]["next_page"]
 
     assert (await client.page("devices", next_page=token)).json["meta"]["next_page"] in ("", token)
@@ -452,26 +460,26 @@ async def test_token_loops_or_vanishes(start: Start) -> None:
 
 async def test_meta_is_empty(start: Start) -> None:
     """{}."""
-    client = await start(mishaps=(Mishap("empty-meta"),))
+    client = await start(faults=(Fault("empty-meta"),))
 
     assert (await client.page("devices")).json["meta"] == {}
 
 
 async def test_some_records_lack_the_raw_tree_or_use_other_keys(start: Start) -> None:
     """A share of them; which ones is told."""
-    client = await start(mishaps=(Mishap("no-specific-data", share=0.3), Mishap("other-keys", share=0.3)))
+    client = await start(faults=(Fault("no-specific-data", share=0.3), Fault("other-keys", share=0.3)))
 
     rows = (await client.page("devices", fields=["specific_data", NAME])).json["assets"]
 
     bare = {row["internal_axon_id"] for row in rows if "specific_data" not in row}
     assert 0 < len(bare) < 100
-    assert bare <= set(client.emulator.mishaps[0].ids)
+    assert bare <= set(client.emulator.faults[0].ids)
     assert 0 < sum("name" in row for row in rows) < 100
 
 
 async def test_discovery_starts_while_paging(start: Start) -> None:
     """After the second page."""
-    client = await start(mishaps=(Mishap("discovery-starts", after=1, times=1),))
+    client = await start(faults=(Fault("discovery-starts", after=1, times=1),))
 
     await client.page("devices")
     before = (await client.get("/api/v2/discovery")).json["status"]
@@ -482,8 +490,8 @@ async def test_discovery_starts_while_paging(start: Start) -> None:
 
 async def test_counts_go_wrong(start: Start) -> None:
     """Never ready, or wrong; in both generations."""
-    v2 = await start(mishaps=(Mishap("count-null", times=1), Mishap("count", by=-5)))
-    v1 = await start(profile="v1", count_nulls=0, mishaps=(Mishap("count-null"),))
+    v2 = await start(faults=(Fault("count-null", times=1), Fault("count", by=-5)))
+    v1 = await start(profile="v1", count_nulls=0, faults=(Fault("count-null"),))
 
     assert [(await v2.count("devices")).json["value"] for _ in range(2)] == [None, 245]
     assert (await v1.count_v1("devices")).json["data"]["attributes"]["value"] is None
@@ -510,12 +518,12 @@ async def test_counts_go_wrong(start: Start) -> None:
 @pytest.mark.parametrize("profile", ["p70", "v1"])
 async def test_one_record_of_a_page_is_odd(start: Start, profile: str, kind: str, mark: bytes) -> None:
     """The others are not."""
-    client = await start(profile=profile, mishaps=(Mishap(kind),))
+    client = await start(profile=profile, faults=(Fault(kind),))
 
     answer = await client.page_v1("devices", [NAME]) if profile == "v1" else await client.page("devices", fields=[NAME])
 
     assert mark in answer.body
-    assert len(client.emulator.mishaps[0].ids) == 1
+    assert len(client.emulator.faults[0].ids) == 1
     assert answer.body.count(b'"internal_axon_id"') == 100
 
 
@@ -531,7 +539,7 @@ async def test_one_record_of_a_page_is_odd(start: Start, profile: str, kind: str
 )
 async def test_one_record_is_enormous(start: Start, kind: str, details: dict[str, Any], size: int) -> None:
     """As large as was asked."""
-    client = await start(mishaps=(Mishap(kind, **details),))
+    client = await start(faults=(Fault(kind, **details),))
 
     assert len((await client.page("devices", fields=[NAME])).body) > size
 
@@ -543,7 +551,7 @@ async def test_one_record_is_enormous(start: Start, kind: str, details: dict[str
 @pytest.mark.parametrize("profile", ["p70", "v1"])
 async def test_ids_that_are_none(start: Start, profile: str, kind: str, identity: object) -> None:
     """Missing, or not a text; v1's envelope has none either."""
-    client = await start(profile=profile, mishaps=(Mishap(kind, share=0.1),))
+    client = await start(profile=profile, faults=(Fault(kind, share=0.1),))
 
     if profile == "v1":
         data = (await client.page_v1("devices")).json["data"]
@@ -559,7 +567,7 @@ async def test_ids_that_are_none(start: Start, profile: str, kind: str, identity
 
 async def test_record_is_no_object(start: Start) -> None:
     """Anything else in its place."""
-    client = await start(mishaps=(Mishap("not-object", value="null"), Mishap("not-object", value="[1]", times=1)))
+    client = await start(faults=(Fault("not-object", value="null"), Fault("not-object", value="[1]", times=1)))
 
     rows = (await client.page("devices")).json["assets"]
 
@@ -569,8 +577,8 @@ async def test_record_is_no_object(start: Start) -> None:
 
 async def test_maintenance_covers_every_path_and_ends(start: Start) -> None:
     """From the call it meets, 200 and 503 in turn, as HTML, whoever asks; afterwards all is as before."""
-    mishap = Mishap("maintenance", seconds=0.6, after=2)
-    client = await start(mishaps=(mishap,))
+    fault = Fault("maintenance", seconds=0.6, after=2)
+    client = await start(faults=(fault,))
     paths = ["/api/v2/about", "/api/v2/discovery", "/api/v2/assets/users/fields", "/no/such/path", "/api/v2/about"]
 
     before = [(await client.get("/api/v2/about")).status for _ in range(2)]
@@ -584,13 +592,13 @@ async def test_maintenance_covers_every_path_and_ends(start: Start) -> None:
     assert all(answer.headers["Content-Type"].startswith("text/html") for answer in during)
     assert all(answer.body.startswith(b"<!DOCTYPE html>") for answer in during)
     assert after.status == 200
-    assert mishap.fired == 1
+    assert fault.fired == 1
 
 
 @pytest.mark.parametrize("status", [200, 503])
 async def test_maintenance_may_have_one_status(start: Start, status: int) -> None:
     """The one that is told; it begins with the calls that its scope names."""
-    client = await start(mishaps=(from_spec(f"maintenance:seconds=30,status={status},on=count"),))
+    client = await start(faults=(from_spec(f"maintenance:seconds=30,status={status},on=count"),))
 
     assert (await client.get("/api/v2/about")).headers["Content-Type"].startswith("application/json")
     answers = [await client.count("devices"), await client.page("devices"), await client.get("/api/v2/about")]
@@ -611,7 +619,7 @@ async def test_maintenance_may_have_one_status(start: Start, status: int) -> Non
 )
 async def test_the_field_catalogue_alone_can_fail(start: Start, profile: str, spec: str, status: int) -> None:
     """By a status, or with an empty object; pages are served all the same."""
-    client = await start(profile=profile, mishaps=(from_spec(spec),))
+    client = await start(profile=profile, faults=(from_spec(spec),))
     v1 = profile == "v1"
 
     fields = await client.get("/api/devices/fields" if v1 else "/api/v2/assets/devices/fields")

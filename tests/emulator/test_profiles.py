@@ -101,14 +101,14 @@ async def test_asset_types_exist_in_p90_only(start: Start) -> None:
 
     assert (await old.get("/api/v2/assets/asset_types")).status == 404
     assert {type(entry) for entry in types} == {str, dict}
-    assert [entry if isinstance(entry, str) else entry["name"] for entry in types] == list(new.emulator.fleets)
+    assert [entry if isinstance(entry, str) else entry["name"] for entry in types] == list(new.emulator.datasets)
 
 
 async def test_default_instance_offers_full_and_empty_types(start: Start) -> None:
     """About sixteen types have rows, a few have none."""
     client = await start(sizes={})
 
-    sizes = {entity: len(fleet) for entity, fleet in client.emulator.fleets.items()}
+    sizes = {entity: len(dataset) for entity, dataset in client.emulator.datasets.items()}
 
     assert sum(size > 0 for size in sizes.values()) == 16
     assert sum(size == 0 for size in sizes.values()) == 3
@@ -291,7 +291,7 @@ async def test_vulnerabilities_have_no_adapter_count_and_echo_cve_id(start: Star
 async def test_instances_name_their_device(start: Start) -> None:
     """data.id of an instance is CVE!device id, and no pair comes twice."""
     client = await start(sizes={"devices": 20, "vulnerability_instances": 100})
-    devices = set(client.emulator.fleets["devices"].ids())
+    devices = set(client.emulator.datasets["devices"].ids())
 
     asked = ["specific_data.data.id", "specific_data.data.device_internal_axon_id", "specific_data.data.cve_id"]
     rows = (await client.page("vulnerability_instances", fields=asked)).json["assets"]
@@ -305,12 +305,12 @@ async def test_instances_name_their_device(start: Start) -> None:
 async def test_history_is_frozen_and_a_little_smaller(start: Start) -> None:
     """A listed day does not change with the live data; other days are empty."""
     client = await start()
-    fleet, days = client.emulator.fleets["devices"], client.emulator.instance.days()
+    dataset, days = client.emulator.datasets["devices"], client.emulator.instance.days()
     before = (await client.page("devices", limit=2000, history=days[-1])).json["assets"]
     count = (await client.count("devices", history=days[-1])).json["value"]
 
-    fleet.delete(0)
-    fleet.insert(5)
+    dataset.delete(0)
+    dataset.insert(5)
 
     assert (await client.page("devices", limit=2000, history=days[-1])).json["assets"] == before
     assert 200 < count < 250
@@ -356,7 +356,7 @@ async def test_v1_empty_sort_finds_nothing(start: Start) -> None:
     up = [row["id"] for row in (await client.page_v1("devices", sort="internal_axon_id")).json["data"]]
 
     assert none == []
-    assert up == sorted(client.emulator.fleets["devices"].ids())[:100]
+    assert up == sorted(client.emulator.datasets["devices"].ids())[:100]
 
 
 async def test_v1_count_is_null_at_first(start: Start) -> None:
@@ -402,7 +402,7 @@ async def test_one_asset_by_id(start: Start, profile: str) -> None:
     """By id, and 404 for a stranger."""
     client = await start(profile=profile)
     base = "/api/devices" if profile == "v1" else "/api/v2/assets/devices"
-    identity = client.emulator.fleets["devices"].ids()[7]
+    identity = client.emulator.datasets["devices"].ids()[7]
 
     assert identity in (await client.get(f"{base}/{identity}")).body.decode()
     assert (await client.get(f"{base}/{'0' * 32}")).status == 404

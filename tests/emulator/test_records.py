@@ -10,15 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axsync.emulator.dataset import Dataset, Ids, build_datasets
 from axsync.emulator.drift import ROWS, drifted
-from axsync.emulator.fleet import Fleet
-from axsync.emulator.forms import Form, project
-from axsync.emulator.ids import Ids
-from axsync.emulator.options import DEFAULT_SIZES, Options
-from axsync.emulator.profiles import PROFILES
-from axsync.emulator.records import family_of
-from axsync.emulator.specimens import specimens
-from axsync.emulator.world import fleets
+from axsync.emulator.layouts import RowLayout, project
+from axsync.emulator.options import DEFAULT_SIZES, PROFILES, Options
+from axsync.emulator.records import model_of
+from axsync.emulator.samples import draw_samples
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Client, Start
@@ -79,10 +76,10 @@ async def test_every_served_key_is_in_the_catalogue_with_its_type(start: Start, 
     """Sub-fields and adapter-specific fields included; no null and no empty object anywhere."""
     client = await start(profile=profile, sizes={entity: 150})
     lines = await catalogue(client, entity)
-    fleet = client.emulator.fleets[entity]
+    dataset = client.emulator.datasets[entity]
 
     for position in range(150):
-        text = fleet.record(position, list(lines))
+        text = dataset.record(position, list(lines))
         assert b"null" not in text
         assert b"{}" not in text
         for key, value in json.loads(text).items():
@@ -97,7 +94,7 @@ async def test_each_field_of_the_catalogue_is_served_somewhere(start: Start, ent
 
     seen: set[str] = set()
     for position in range(600):
-        seen |= set(json.loads(client.emulator.fleets[entity].record(position, list(lines))))
+        seen |= set(json.loads(client.emulator.datasets[entity].record(position, list(lines))))
 
     missing = set(lines) - seen
     assert missing <= {"labels"}
@@ -113,11 +110,11 @@ async def test_record_is_byte_for_byte_what_a_page_serves(start: Start, profile:
         "adapters_data.corp_ad_adapter.password_last_set",
         "labels",
     ]
-    fleet = client.emulator.fleets["devices"]
+    dataset = client.emulator.datasets["devices"]
 
     body = (await client.page("devices", limit=250, fields=fields)).body
 
-    expected = b",".join(fleet.record(position, fields) for position in range(250))
+    expected = b",".join(dataset.record(position, fields) for position in range(250))
     assert body.startswith(b'{"assets":[' + expected + b"]")
 
 
@@ -125,16 +122,16 @@ async def test_record_is_the_attributes_of_a_v1_row(start: Start) -> None:
     """Without the envelope."""
     client = await start(profile="v1")
     fields = ["specific_data.data.hostname", "specific_data.data.network_interfaces"]
-    fleet = client.emulator.fleets["devices"]
+    dataset = client.emulator.datasets["devices"]
 
     body = (await client.page_v1("devices", fields)).body
 
-    assert b'"attributes":' + fleet.record(99, fields) + b"}" in body
+    assert b'"attributes":' + dataset.record(99, fields) + b"}" in body
 
 
 def test_devices_weigh_four_to_eight_kilobytes() -> None:
     """With all generic fields; users and vulnerabilities about one."""
-    world = fleets(Options(), PROFILES["p70"])
+    world = build_datasets(Options(), PROFILES["p70"])
 
     weights = {entity: generic_weight(world[entity]) for entity in ("devices", "users", "vulnerabilities")}
 
@@ -143,34 +140,34 @@ def test_devices_weigh_four_to_eight_kilobytes() -> None:
     assert 600 < weights["vulnerabilities"] < 2000
 
 
-def generic_weight(fleet: Fleet) -> float:
-    fields = [f"specific_data.data.{column.name}" for column in family_of(fleet.entity).columns]
-    return sum(len(fleet.record(position, fields)) for position in range(200)) / 200
+def generic_weight(dataset: Dataset) -> float:
+    fields = [f"specific_data.data.{column.name}" for column in model_of(dataset.entity).columns]
+    return sum(len(dataset.record(position, fields)) for position in range(200)) / 200
 
 
 def test_a_million_devices_are_cheap() -> None:
     """Rows are numbers; only their order is stored."""
-    fleet = fleets(Options(sizes={"devices": 1_000_000}), PROFILES["p70"])["devices"]
+    dataset = build_datasets(Options(sizes={"devices": 1_000_000}), PROFILES["p70"])["devices"]
 
-    assert len(fleet) == 1_000_000
-    assert json.loads(fleet.record(999_999, ["labels"]))["internal_axon_id"] == fleet.ids_of.text(999_999)
+    assert len(dataset) == 1_000_000
+    assert json.loads(dataset.record(999_999, ["labels"]))["internal_axon_id"] == dataset.ids_of.text(999_999)
 
 
 def test_a_touched_row_keeps_its_id_only() -> None:
     """Its neighbours stay as they are."""
-    fleet = fleets(Options(), PROFILES["p70"])["devices"]
-    before = [fleet.record(position, every_field("devices")) for position in range(3)]
+    dataset = build_datasets(Options(), PROFILES["p70"])["devices"]
+    before = [dataset.record(position, every_field("devices")) for position in range(3)]
 
-    fleet.touch(1)
+    dataset.touch(1)
 
-    after = [fleet.record(position, every_field("devices")) for position in range(3)]
+    after = [dataset.record(position, every_field("devices")) for position in range(3)]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
     assert json.loads(after[1])["internal_axon_id"] == json.loads(before[1])["internal_axon_id"]
 
 
 def test_same_seed_same_bytes() -> None:
     """And another seed gives others."""
-    one, same, other = (fleets(Options(seed=seed), PROFILES["p70"])["users"] for seed in (3, 3, 4))
+    one, same, other = (build_datasets(Options(seed=seed), PROFILES["p70"])["users"] for seed in (3, 3, 4))
     fields = ["specific_data.data.user_city", "specific_data"]
 
     assert one.record(5, fields) == same.record(5, fields) != other.record(5, fields)
@@ -189,7 +186,7 @@ def test_ids_can_be_read_back(number: int, seed: int, odd: bool) -> None:
 
 def test_some_ids_leave_hex_on_request() -> None:
     """Others stay."""
-    ids = fleets(Options(odd_ids=True), PROFILES["p70"])["users"].ids()
+    ids = build_datasets(Options(odd_ids=True), PROFILES["p70"])["users"].ids()
 
     beyond = [text for text in ids if not set(text) <= set("0123456789abcdef")]
     assert 0 < len(beyond) < len(ids) / 10
@@ -206,8 +203,8 @@ def test_adapters_repeat_and_are_counted_once() -> None:
 
 
 def records(entity: str, fields: list[str]) -> Iterator[bytes]:
-    fleet = fleets(Options(), PROFILES["p70"])[entity]
-    return (fleet.record(position, fields) for position in range(200))
+    dataset = build_datasets(Options(), PROFILES["p70"])[entity]
+    return (dataset.record(position, fields) for position in range(200))
 
 
 def test_raw_tree_is_nested_per_adapter() -> None:
@@ -223,10 +220,10 @@ def test_raw_tree_is_nested_per_adapter() -> None:
 
 @pytest.mark.parametrize("entity", ["devices", "users", "vulnerabilities"])
 def test_drift_covers_every_row_of_the_table(entity: str) -> None:
-    """Each drifted specimen differs from its plain twin."""
-    family, form = family_of(entity), Form((*every_field(entity), "specific_data"))
+    """Each drifted sample differs from its plain twin."""
+    model, form = model_of(entity), RowLayout((*every_field(entity), "specific_data"))
 
-    plain, odd = specimens(family, 7), drifted(family, 7)
+    plain, odd = draw_samples(model, 7), drifted(model, 7)
 
     differing = sum(project(one, form) != project(other, form) for one, other in zip(plain, odd, strict=True))
     assert len(ROWS) <= len(odd)
@@ -234,16 +231,16 @@ def test_drift_covers_every_row_of_the_table(entity: str) -> None:
 
 
 def every_field(entity: str) -> list[str]:
-    family = family_of(entity)
-    generic = [f"specific_data.data.{column.name}" for column in family.columns]
-    special = [f"adapters_data.{name}.{column.name}" for name, columns in family.special.items() for column in columns]
+    model = model_of(entity)
+    generic = [f"specific_data.data.{column.name}" for column in model.columns]
+    special = [f"adapters_data.{name}.{column.name}" for name, columns in model.special.items() for column in columns]
     return [*generic, *special]
 
 
 def test_drift_touches_the_asked_share() -> None:
     """About so many records, and valid JSON all of them."""
-    calm = fleets(Options(), PROFILES["p70"])["devices"]
-    wild = fleets(Options(drift_percent=20), PROFILES["p70"])["devices"]
+    calm = build_datasets(Options(), PROFILES["p70"])["devices"]
+    wild = build_datasets(Options(drift_percent=20), PROFILES["p70"])["devices"]
     fields = every_field("devices")
 
     changed = sum(calm.record(at, fields) != wild.record(at, fields) for at in range(2000))
@@ -254,7 +251,7 @@ def test_drift_touches_the_asked_share() -> None:
 
 def test_drift_shows_its_famous_examples() -> None:
     """Numeric strings beside numbers, integers past 64 bits, keys that nobody declared."""
-    wild = fleets(Options(drift_percent=100, sizes={"devices": 3000}), PROFILES["p70"])["devices"]
+    wild = build_datasets(Options(drift_percent=100, sizes={"devices": 3000}), PROFILES["p70"])["devices"]
     text = b"\n".join(wild.record(at, every_field("devices")) for at in range(3000)).decode()
 
     assert '"cvss":"' in text
@@ -267,7 +264,7 @@ def test_drift_shows_its_famous_examples() -> None:
 
 def test_drift_leaves_keys_of_entities_out() -> None:
     """Elements of specific_data without type, without quick_id, or with empty data, as samples have them."""
-    wild = fleets(Options(drift_percent=100, sizes={"devices": 600}), PROFILES["p70"])["devices"]
+    wild = build_datasets(Options(drift_percent=100, sizes={"devices": 600}), PROFILES["p70"])["devices"]
     rows = [json.loads(wild.record(at, ["specific_data"])) for at in range(600)]
     elements = [element for row in rows for element in row["specific_data"]]
 
@@ -279,12 +276,12 @@ def test_drift_leaves_keys_of_entities_out() -> None:
 
 def test_tables_can_be_as_long_as_is_asked() -> None:
     """A third more of everything, and lists of more than a thousand objects."""
-    usual, longer = (fleets(Options(bulk=bulk), PROFILES["p70"])["devices"] for bulk in (1.0, 500.0))
+    usual, longer = (build_datasets(Options(bulk=bulk), PROFILES["p70"])["devices"] for bulk in (1.0, 500.0))
     name = "specific_data.data.installed_software"
 
     most = max(len(json.loads(longer.record(at, [name])).get(name, ())) for at in range(64))
 
-    assert generic_weight(fleets(Options(bulk=2.3), PROFILES["p70"])["devices"]) > 1.3 * generic_weight(usual)
+    assert generic_weight(build_datasets(Options(bulk=2.3), PROFILES["p70"])["devices"]) > 1.3 * generic_weight(usual)
     assert most > 1000
 
 
@@ -292,7 +289,9 @@ async def test_more_fields_are_listed_and_served(start: Start) -> None:
     """A hundred more, dealt out to the adapters."""
     client = await start(more_fields=100, sizes={"devices": 200})
     listed = [name for name in await catalogue(client, "devices") if ".extra_" in name]
-    fleet = client.emulator.fleets["devices"]
-    served = {key for position in range(200) for key in json.loads(fleet.record(position, listed)) if ".extra_" in key}
+    dataset = client.emulator.datasets["devices"]
+    served = {
+        key for position in range(200) for key in json.loads(dataset.record(position, listed)) if ".extra_" in key
+    }
 
     assert len(listed) == len(served) == 100

@@ -83,8 +83,8 @@ async def test_columns_of_saved_queries_are_served(start: Start, profile: str) -
     client = await start(profile=profile, sizes={"devices": 500, "users": 200, "vulnerabilities": 200})
 
     for query in client.emulator.instance.queries[:10]:
-        fleet = client.emulator.fleets[query.entity]
-        served = b"".join(fleet.record(position, query.fields) for position in range(200))
+        dataset = client.emulator.datasets[query.entity]
+        served = b"".join(dataset.record(position, query.fields) for position in range(200))
         assert all(f'"{name}"'.encode() in served for name in query.fields), query.name
 
 

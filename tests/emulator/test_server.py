@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import aiohttp
 import pytest
 
 import axsync.emulator
-from axsync.emulator import Emulator, Options
+from axsync.emulator import Emulator, Fault, Options
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Start
@@ -140,3 +141,15 @@ def test_no_code_is_shared_with_the_client(path: Path) -> None:
     own = {name for name in imported(path) if name.split(".")[0] == "axsync"}
 
     assert {name for name in own if not name.startswith("axsync.emulator")} == set()
+
+
+def test_former_names_keep_working() -> None:
+    """Tests of users were written with them."""
+    one, other = Fault("500"), axsync.emulator.Mishap("502")
+    emulator = Emulator(Options(faults=(one,), mishaps=(other,)))
+
+    assert (axsync.emulator.Mishap, axsync.emulator.Fleet) == (Fault, axsync.emulator.Dataset)
+    assert emulator.faults == [one, other]
+    assert emulator.mishaps is emulator.faults
+    assert emulator.fleets is emulator.datasets
+    assert replace(emulator.options, seed=8).faults == (one, other)

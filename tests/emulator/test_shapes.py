@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from axsync.emulator.catalogue import entries
-from axsync.emulator.options import Options
-from axsync.emulator.profiles import PROFILES
+from axsync.emulator.dataset import build_datasets, entity_models
+from axsync.emulator.options import PROFILES, Options
 from axsync.emulator.shapes import Shapes, date_in
-from axsync.emulator.world import families, fleets
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Start
@@ -36,9 +35,9 @@ DATES = {
 
 def rows_of(entity: str, seed: int | None, count: int = ROWS, profile: str = "p70") -> list[dict[str, Any]]:
     options = Options(shapes=seed, sizes={entity: count})
-    names = [entry.name for entry in entries(families(options)[entity]) if entry.root]
-    fleet = fleets(options, PROFILES[profile])[entity]
-    return [json.loads(fleet.record(position, names)) for position in range(count)]
+    names = [entry.name for entry in entries(entity_models(options)[entity]) if entry.root]
+    dataset = build_datasets(options, PROFILES[profile])[entity]
+    return [json.loads(dataset.record(position, names)) for position in range(count)]
 
 
 def form(value: Any) -> str:  # noqa: ANN401  JSON
@@ -178,7 +177,7 @@ async def test_the_catalogue_does_not_tell(start: Start, profile: str) -> None:
 async def test_filters_find_the_same_rows(start: Start, query: str) -> None:
     """And so do counts, and lists of ids."""
     plain, drawn = await start(), await start(shapes=6)
-    known = plain.emulator.fleets["devices"].ids()[:3]
+    known = plain.emulator.datasets["devices"].ids()[:3]
 
     found = [(await client.page("devices", query=query)).json["assets"] for client in (plain, drawn)]
     by_id = (await drawn.page("devices", query=f'("internal_axon_id" in {json.dumps(known)})')).json["assets"]
@@ -207,7 +206,7 @@ async def test_details_come_in_the_forms_of_their_field(start: Start) -> None:
 def test_record_is_what_is_served_and_drift_stays_possible() -> None:
     """Drifted rows are printed too."""
     options = Options(shapes=3, drift_percent=50)
-    names = [entry.name for entry in entries(families(options)["devices"])]
-    fleet = fleets(options, PROFILES["p70"])["devices"]
+    names = [entry.name for entry in entries(entity_models(options)["devices"])]
+    dataset = build_datasets(options, PROFILES["p70"])["devices"]
 
-    assert all(json.loads(fleet.record(position, names, details=True)) for position in range(400))
+    assert all(json.loads(dataset.record(position, names, details=True)) for position in range(400))

@@ -56,7 +56,7 @@ async def test_offsets_give_each_id_once(start: Start, profile: str, limit: int)
 
     pages = await by_offset(client, "users", limit)
 
-    assert [one for page in pages for one in page] == client.emulator.fleets["users"].ids()
+    assert [one for page in pages for one in page] == client.emulator.datasets["users"].ids()
 
 
 @pytest.mark.parametrize("profile", ["p70", "p90"])
@@ -67,7 +67,7 @@ async def test_tokens_give_each_id_once(start: Start, profile: str, limit: int) 
 
     pages = await by_token(client, "users", limit)
 
-    assert [one for page in pages for one in page] == client.emulator.fleets["users"].ids()
+    assert [one for page in pages for one in page] == client.emulator.datasets["users"].ids()
     assert len(pages) == -(-60 // limit) + 1
     assert pages[-1] == []
 
@@ -113,7 +113,7 @@ async def test_cursors_give_each_id_once(start: Start, offsets: bool, limit: int
 
     pages, cursors = await by_cursor(client, "users", limit, offsets=offsets)
 
-    assert [one for page in pages for one in page] == client.emulator.fleets["users"].ids()
+    assert [one for page in pages for one in page] == client.emulator.datasets["users"].ids()
     assert len(cursors) == 1
     assert pages[-1] == []
 
@@ -144,7 +144,7 @@ async def test_v1_without_cursor_pages_by_offset(start: Start) -> None:
 
     answer = (await client.page_v1("users", use_cursor=False, page={"offset": 50, "limit": 20})).json
 
-    assert [row["id"] for row in answer["data"]] == client.emulator.fleets["users"].ids()[50:]
+    assert [row["id"] for row in answer["data"]] == client.emulator.datasets["users"].ids()[50:]
     assert "cursor" not in answer["meta"]
 
 
@@ -157,14 +157,14 @@ async def test_tiny_types_can_be_walked(start: Start, entity: str, size: int) ->
     assert (await client.count(entity)).json == {"value": size}
 
 
-async def test_walk_over_a_changing_fleet_sees_the_shift(start: Start) -> None:
+async def test_walk_over_a_changing_dataset_sees_the_shift(start: Start) -> None:
     """A row inserted before the place repeats one, a deleted one hides one."""
     client = await start()
-    fleet = client.emulator.fleets["users"]
+    dataset = client.emulator.datasets["users"]
     first = [row["internal_axon_id"] for row in (await client.page("users", limit=30)).json["assets"]]
 
-    fleet.insert(0)
+    dataset.insert(0)
 
     second = [row["internal_axon_id"] for row in (await client.page("users", offset=30, limit=40)).json["assets"]]
     assert second[0] == first[-1]
-    assert len(fleet) == 61
+    assert len(dataset) == 61

@@ -11,7 +11,7 @@ import axsync
 from axsync.console.closing import exit_code
 from axsync.convert.exact import Number
 from axsync.emulator import Emulator, Options
-from axsync.emulator.calls import Call, Reply
+from axsync.emulator.messages import ApiReply, ApiRequest
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, Ran, Record
 from tests.shape.lake import same
@@ -71,7 +71,7 @@ class Tapped(Emulator):
         super().__init__(options)
         self.sent: list[Sent] = []
 
-    async def _answer(self, call: Call) -> Reply:
+    async def _answer(self, call: ApiRequest) -> ApiReply:
         reply = await super()._answer(call)
         entity = call.path.rpartition("/")[2]
         if reply.status == 200 and _asks_for_records(call.body or {}, entity):

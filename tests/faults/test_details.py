@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from axsync.emulator import Mishap
 from axsync.errors import ConfigError
 from axsync.settings import EntitySettings
 from tests.faults.proof import ID, Tapped, told
@@ -46,6 +47,25 @@ async def test_without_details_none_are_asked_for(lab: Lab, start: Start) -> Non
     await run(lab, emulator)
 
     assert {attributes(seen)["include_details"] for seen in pages(emulator.log, "devices")} == {False}
+
+
+async def test_details_that_cannot_be_declined_are_not_kept(lab: Lab, start: Start) -> None:
+    """A server that refuses the key sends them all by default; a notice says that none is kept."""
+    refused = Mishap("unknown-key", key="include_details")
+    calm = await start("p70", {"devices": 30})
+    await run(lab, calm, fields="generic")
+    columns = set(lab.lane("devices")["columns"])
+
+    emulator = await start("p70", {"devices": 30}, mishaps=(refused,))
+    fresh = Lab(lab.folder / "fresh")
+    fresh.folder.mkdir()
+    ran = await run(fresh, emulator, fields="generic")
+
+    assert told(ran) == ("complete", 0)
+    lane = fresh.lane("devices")
+    assert set(lane["columns"]) == columns
+    assert lane["rescued_values"] == 0
+    assert any("none is kept" in text for text in lane["notices"])
 
 
 @pytest.mark.parametrize("fields", [("os.type", "last_seen"), "generic"])

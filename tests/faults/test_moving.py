@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from axsync.emulator import Mishap, Seen
-from axsync.emulator.asks import Ask
+from axsync.emulator.pages import PageRequest
 from axsync.settings import EntitySettings
 from tests.faults.proof import ID, Tapped, assert_nothing_lost, code, told
 from tests.flow.harness import Lab, Ran, attributes
@@ -21,12 +21,12 @@ USUAL = EntitySettings(fields=("hostname",), proof="signs")
 END = 10**9
 
 
-def in_a_walk(ask: Ask) -> bool:
-    return ask.limit > 1 and ask.form.fields != (ID,) and not ask.query
+def in_a_walk(page: PageRequest) -> bool:
+    return page.limit > 1 and page.layout.fields != (ID,) and not page.query
 
 
-def of_records(ask: Ask) -> bool:
-    return ask.form.fields != (ID,)
+def of_records(page: PageRequest) -> bool:
+    return page.layout.fields != (ID,)
 
 
 async def run(
@@ -190,9 +190,9 @@ async def test_fault_25_what_the_walk_missed_is_fetched_by_name(
     assert_nothing_lost(lab, emulator, "devices")
 
 
-def hides(ask: Ask) -> bool:
+def hides(page: PageRequest) -> bool:
     """The third page of a walk, whenever it is asked; by name its rows can be had."""
-    return in_a_walk(ask) and 50 <= ask.offset < 75
+    return in_a_walk(page) and 50 <= page.offset < 75
 
 
 @pytest.mark.parametrize(("profile", "paging"), WALKS)
@@ -201,7 +201,7 @@ async def test_fault_25_where_ids_cannot_be_asked_for_everything_is_walked_again
 ) -> None:
     """The server answers 400 to `in`: a second walk brings what the first one missed, twins are dropped."""
     hidden = Mishap("empty-page", page=hides, times=12)
-    refused = Mishap("400", on="page", page=lambda ask: bool(ask.query))
+    refused = Mishap("400", on="page", page=lambda page: bool(page.query))
     emulator = await start(profile, {"devices": 300}, mishaps=(hidden, refused))
 
     def healed(event: object) -> None:
@@ -219,7 +219,7 @@ async def test_fault_25_where_ids_cannot_be_asked_for_everything_is_walked_again
 
 async def test_fault_25_two_rounds_of_repair_at_most(lab: Lab, start: Start) -> None:
     """Rows that are listed but never served: two rounds, then drifted with the number of the missing."""
-    nobody = Mishap("empty-page", page=lambda ask: hides(ask) or bool(ask.query))
+    nobody = Mishap("empty-page", page=lambda page: hides(page) or bool(page.query))
     emulator = await start(sizes={"devices": 300}, mishaps=(nobody,))
     ran = await run(lab, emulator)
 
@@ -231,7 +231,7 @@ async def test_fault_25_two_rounds_of_repair_at_most(lab: Lab, start: Start) -> 
 
 async def test_fault_25_many_missing_ids_are_asked_for_in_batches(lab: Lab, start: Start) -> None:
     """No query holds more than two hundred ids (docs/axonius-api.md, "Limits and cost")."""
-    gone = Mishap("empty-page", page=lambda ask: in_a_walk(ask) and 100 <= ask.offset < 600)
+    gone = Mishap("empty-page", page=lambda page: in_a_walk(page) and 100 <= page.offset < 600)
     emulator = await start(sizes={"devices": 1000}, mishaps=(gone,))
     ran = await run(lab, emulator, page_size=100)
 

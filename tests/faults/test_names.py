@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from axsync.emulator import Mishap
-from axsync.emulator.columns import Column, text
+from axsync.emulator.fields import FieldSpec, text
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, EntitySettings, InstanceSettings
 from tests.faults.proof import NARROW, Tapped, assert_nothing_lost, restored, told
@@ -32,9 +32,9 @@ async def run(lab: Lab, emulator: Tapped, fields: EntitySettings = NARROW, **set
     return await lab.run(lab.settings(instance, types={"default": fields}, entities=("devices",), **settings))
 
 
-def offer(emulator: Tapped, *columns: Column, adapter: str = "") -> None:
+def offer(emulator: Tapped, *columns: FieldSpec, adapter: str = "") -> None:
     """The instance lists these fields from now on; it serves none of them by itself."""
-    families = emulator.instance.families
+    families = emulator.instance.models
     family = families["devices"]
     special = family.special | {adapter: columns}
     families["devices"] = (

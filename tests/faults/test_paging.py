@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from axsync.emulator import Mishap
-from axsync.emulator.asks import Ask
+from axsync.emulator.pages import PageRequest
 from axsync.settings import EntitySettings
 from tests.faults.proof import ID, NAME, NARROW, Tapped, assert_nothing_lost, code, read, restored, told
 from tests.flow.harness import Lab, Ran, pages
@@ -20,14 +20,14 @@ WALKS = [("p90", "offset"), ("p70", "token"), ("v1", "offset"), ("v1", "cursor")
 DEVICES = {"devices": 90}
 
 
-def in_a_walk(ask: Ask) -> bool:
-    """Whether records are asked for: no probe, no listing of ids."""
-    return ask.limit > 1 and ask.form.fields != (ID,)
+def in_a_walk(page: PageRequest) -> bool:
+    """Whether records are asked for: no taste, no listing of ids."""
+    return page.limit > 1 and page.layout.fields != (ID,)
 
 
-def goes_on(ask: Ask) -> bool:
+def goes_on(page: PageRequest) -> bool:
     """Whether the page is asked by token or cursor."""
-    return in_a_walk(ask) and ask.walk is not None
+    return in_a_walk(page) and page.continuation is not None
 
 
 async def run(lab: Lab, emulator: Tapped, paging: str = "auto", **settings: Any) -> Ran:
@@ -258,9 +258,9 @@ async def test_fault_28_of_one_id_on_two_pages_the_later_answer_is_kept(
     emulator = await start(profile, DEVICES)
     fleet, moved = emulator.fleets["devices"], list[str]()
 
-    def when(ask: Ask) -> bool:
+    def when(page: PageRequest) -> bool:
         # Between the second and the third page: the first row of all goes to the place that comes next.
-        if in_a_walk(ask) and ask.offset == 40 and not moved:
+        if in_a_walk(page) and page.offset == 40 and not moved:
             fleet.touch(0)
             moved.append(fleet.move(0, 59))
         return False

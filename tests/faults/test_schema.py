@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from axsync.emulator import Mishap
-from axsync.emulator.columns import DATE, FLAG, REAL, TEXT, WHOLE, Column, Kind, real, text, whole
+from axsync.emulator.fields import DATE, FLAG, REAL, TEXT, WHOLE, FieldSpec, Kind, real, text, whole
 from axsync.settings import EntitySettings
 from tests.faults.proof import Tapped, assert_nothing_lost, told
 from tests.flow.harness import Lab, Ran, Record
@@ -35,9 +35,9 @@ def columns(lab: Lab) -> Record:
     return found
 
 
-def offer(emulator: Tapped, *fresh: Column) -> None:
+def offer(emulator: Tapped, *fresh: FieldSpec) -> None:
     """The instance lists these fields beside its usual ones, instead of those of a day before."""
-    families = emulator.instance.families
+    families = emulator.instance.models
     usual = tuple(column for column in families["devices"].columns if not column.name.startswith("fresh"))
     families["devices"] = replace(families["devices"], columns=(*usual, *fresh))
 
@@ -120,7 +120,7 @@ async def test_fault_34_a_type_that_the_catalogue_changes_is_kept_or_widened(
     types = []
     for number, name in enumerate((earlier, later)):
         kind, value = KINDS[name]
-        offer(emulator, Column("fresh", kind, lambda dice: None))
+        offer(emulator, FieldSpec("fresh", kind, lambda dice: None))
         serve(emulator, value)
         await day(lab, emulator, number + 1)
         types.append(columns(lab)["fresh"]["type"])
@@ -135,7 +135,7 @@ async def test_fault_34_thirty_days_of_drift_are_one_table(lab: Lab, start: Star
     names = list(KINDS)
     for number in range(30):
         kind, value = KINDS[names[number * 5 % len(names)]]
-        offer(emulator, *(() if number % 7 == 3 else (Column("fresh", kind, lambda dice: None),)))
+        offer(emulator, *(() if number % 7 == 3 else (FieldSpec("fresh", kind, lambda dice: None),)))
         serve(emulator, value) if number % 7 != 3 else emulator.mishaps.clear()
         await day(lab, emulator, number + 1)
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import axsync
 from axsync.convert.exact import Number
 from axsync.emulator import Emulator, Seen
-from axsync.emulator.forms import short
+from axsync.emulator.layouts import short
 from axsync.events import Event, Observer
 from axsync.model import Outcome
 from axsync.settings import CredentialReference, EntitySettings, InstanceSettings, LakeSettings, RunSettings, Settings

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from axsync.emulator import Emulator, Mishap
-from axsync.emulator.likeness import read_likeness
+from axsync.emulator.recorded_shapes import read_recorded_shapes
 from axsync.errors import ConfigError
 from axsync.events import Event, Notice
 from axsync.runs import check
@@ -69,7 +69,7 @@ async def test_an_emulator_that_is_fed_with_the_record_serves_the_same(
     await lab.run(lab.settings(lab.instance(first)))
     before = {entity: types_of(lab, entity) for entity in SIZES}
 
-    like = read_likeness((lab.folder / "first.json").read_text())
+    like = read_recorded_shapes((lab.folder / "first.json").read_text())
     assert (like.api, like.server_version) == (generation, first.instance.profile.version)
     second = await start(profile="v1" if generation == "v1" else "p90", sizes=SIZES, like=like)
     again, _ = await probed(lab.settings(lab.instance(second)), lab.folder / "second.json")
@@ -148,15 +148,18 @@ def keys_of(value: object) -> Iterator[str]:
 
 async def test_names_that_are_data_and_words_of_the_server_stay_out(lab: Lab) -> None:
     """Keys of maps, what a person called a custom field, what an answer says beside the rows."""
-    rows = {f"{A}by_host": {"web-01.acme.test": 1, "name": "x"}, "adapters_data.gui.custom_crown_jewels": "yes"}
-    asked = [{"name": name, "type": "array"} for name in rows if name.startswith(A)]
+    rows = {
+        f"{A}by_host": {"web-01.acme.test": 1, "alice": 1, "name": "x"},
+        "adapters_data.gui.custom_crown_jewels": "yes",
+    }
+    asked = [{"name": f"{A}by_host", "type": "array"}, {"name": f"{A}name", "type": "string"}]
     catalogue = {"generic": asked, "gui": [{"name": "adapters_data.gui.custom_crown_jewels", "type": "string"}]}
     async with serving(Tiny([{"internal_axon_id": "0" * 32, "adapters": [], **rows}], catalogue)) as tiny:
         record, _ = await probed(lab.settings(instance_at(lab, tiny)), lab.folder / "probe.json")
 
     fields = record["entities"]["devices"]["fields"]
     members = {"name": {"type": "string", "length": 1, "form": None}}
-    assert fields[f"{A}by_host"] == {"type": "object", "members": members, "unnamed": 1}
+    assert fields[f"{A}by_host"] == {"type": "object", "members": members, "unnamed": 2}
     assert "adapters_data.gui.custom_1" in fields
     assert "crown" not in (lab.folder / "probe.json").read_text()
 

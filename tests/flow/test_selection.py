@@ -167,7 +167,7 @@ async def listed(lab: Lab, emulator: Emulator, fields: Fields) -> list[str]:
 
 
 def catalogue(emulator: Emulator) -> Sequence[str]:
-    family = emulator.instance.families["devices"]
+    family = emulator.instance.models["devices"]
     lines = catalogue_v2(family, roots_only=True, search="", formats=True)
     return [line["name"] for listed in lines.values() for line in listed]
 

@@ -14,8 +14,17 @@ import axsync
 from axsync.api import SYSTEM_TABLES
 from axsync.console.listing import check_exit_code
 from axsync.emulator import Emulator, Mishap, Seen
-from axsync.emulator.chronicle import ACTIVITIES, FETCHES, activity_rows, fetch_rows
-from axsync.emulator.staff import SECRETS, adapter_names, connection_rows, known_adapters, operator_rows
+from axsync.emulator.admin_rows import (
+    ACTIVITIES,
+    FETCHES,
+    SECRETS,
+    activity_rows,
+    adapter_names,
+    connection_rows,
+    fetch_rows,
+    known_adapters,
+    operator_rows,
+)
 from axsync.errors import BadAnswer, ConfigError, LaneError, UnknownEntity
 from axsync.events import Notice
 from axsync.runs import check, entities, fields, plan
@@ -45,7 +54,7 @@ def asked(emulator: Emulator, *kinds: str) -> list[Seen]:
 
 def sizes(emulator: Emulator) -> dict[str, int]:
     """Table → its rows at the emulator."""
-    families = emulator.instance.families
+    families = emulator.instance.models
     return {
         "system_adapters": len(known_adapters(families)),
         "system_connections": sum(len(connection_rows(name)) for name in adapter_names(families)),
@@ -90,7 +99,7 @@ async def test_values_are_typed(lab: Lab, start: Start, profile: str) -> None:
         assert (users[one["uuid"]]["last_login"] is None) == (one["last_login"] is None)
     assert users[operator_rows()[0]["uuid"]]["last_login"] == datetime(2026, 11, 2, 12, tzinfo=UTC)
     fetches = {row["id"]: row for row in lab.rows("system_fetch_history")}
-    for one in fetch_rows(emulator.instance.families):
+    for one in fetch_rows(emulator.instance.models):
         mine = fetches[one["id"]]
         assert (mine["devices_count"], mine["users_count"]) == (one["devices_count"], one["users_count"])
         assert (mine["realtime"], mine["adapter"]) == (one["realtime"], one["adapter"])

@@ -3,7 +3,8 @@
 import pytest
 
 from axsync.schema.fields import Atom, Group, Kind, Many, Member
-from axsync.snapshots.pairs import Ignoring, Mode, pair_up, quoted, sql_type
+from axsync.snapshots.pairs import Ignoring, Mode, pair_up
+from axsync.sql.types import DIALECTS, double_quoted
 from tests.past.lakes import KEY, column
 
 TEXT, WHOLE, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")
@@ -75,5 +76,5 @@ def test_types_and_names_are_those_of_sql() -> None:
     """Names are quoted, whatever is in them."""
     kind = Many(group(a=Many(Atom("timestamp")), b=group(c=WHOLE)))
 
-    assert sql_type(kind) == 'STRUCT("a" TIMESTAMPTZ[], "b" STRUCT("c" BIGINT))[]'
-    assert quoted('a"b') == '"a""b"'
+    assert DIALECTS["duckdb"].of(kind) == 'STRUCT("a" TIMESTAMP WITH TIME ZONE[], "b" STRUCT("c" BIGINT))[]'
+    assert double_quoted('a"b') == '"a""b"'

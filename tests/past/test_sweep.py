@@ -13,6 +13,7 @@ from axsync.lake.journal import Journal, read
 from axsync.lake.lease import hold
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import DeadLetter, Outcome
+from axsync.runs.resume import find
 from axsync.runs.state import fold, record
 from axsync.settings import LakeSettings
 from axsync.snapshots.gc import Sweep, look, sweep
@@ -27,10 +28,10 @@ def day(back: int) -> str:
     return (date(2026, 11, 25) - timedelta(days=back)).isoformat()
 
 
-def journal(lake: Lake, run: RunFacts, *events: str) -> None:
+def journal(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> None:
     """A journal that begins the run, and says this of it."""
     opened = Journal.open(lake.journal(run.run_id))
-    opened.append(record("run_opened", facts=run, plan="p"))
+    opened.append(record("run_opened", facts=run, plan="p", dated=dated))
     for event in events:
         opened.append(record(event))
     opened.close()
@@ -132,9 +133,9 @@ def test_a_replaced_snapshot_takes_no_place_among_those_that_are_kept(tmp_path: 
     assert kinds(found) == [("snapshot", f"_axsync/snapshots/{replaced}.json")]
 
 
-def unfinished(lake: Lake, run: RunFacts, *events: str) -> Path:
+def unfinished(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> Path:
     """A run that was killed with a part in its staging."""
-    journal(lake, run, *events)
+    journal(lake, run, *events, dated=dated)
     (part,) = stage(lake, run, Type(rows=devices(5)))
     opened = Journal.open(lake.journal(run.run_id))
     opened.append(record("lanes_chosen", lanes=[DEVICES]))
@@ -154,6 +155,58 @@ def test_a_run_that_can_be_gone_on_with_keeps_all_it_has(lake: Lake, back: int) 
     after = content(lake.root)
     assert {path for path in before if "ffff" in path} == {path for path in after if "ffff" in path}
     assert fold(read(lake.journal("20261125T110000Z-ffff"))).over is False
+
+
+def test_a_run_of_a_date_that_was_asked_for_is_kept_however_old_it_is(tmp_path: Path) -> None:
+    """`--date` of last week, begun two days ago and killed: the same command resumes it, so gc leaves all of it."""
+    lake, run = Lake(tmp_path / "lake"), RunFacts("20261123T110000Z-ffff", day(9), None, f"{day(2)}T11:00:00Z", "0.1.0")
+    publish(lake, facts(day(0)), Type(rows=devices(3)))
+    staged = unfinished(lake, run, dated=True)
+    before = content(lake.root)
+
+    swept = sweep(lake, KEEP_TWO, NOW)
+
+    found = find(lake, "p", day(9), NOW)
+    assert (found and found.run_id, swept.leftovers) == (run.run_id, ())
+    assert content(lake.root).keys() - before.keys() == {"_axsync/lock"}
+    assert staged.exists()
+
+
+@pytest.mark.parametrize("days", [0.5, 2.0, 30.0])
+@pytest.mark.parametrize("asked", [None, 0, 1, 9])
+@pytest.mark.parametrize("events", [(), ("published",), ("published", "finished"), ("abandoned",)])
+def test_what_a_command_would_resume_is_never_removed(
+    tmp_path: Path, days: float, asked: int | None, events: tuple[str, ...]
+) -> None:
+    """Whatever its date, age and end: gc and run ask the same of a journal, unless the retention takes a snapshot."""
+    lake, began = Lake(tmp_path / "lake"), NOW - timedelta(days=days)
+    dated, started = asked is not None, began.strftime("%Y-%m-%dT%H:%M:%SZ")
+    date_of = day(asked) if asked is not None else started[:10]
+    run = RunFacts(f"{began:%Y%m%dT%H%M%SZ}-ffff", date_of, None, started, "0.1.0")
+    publish(lake, facts(day(0)), Type(rows=devices(3)))
+    staged = unfinished(lake, run, *events, dated=dated)
+    wanted = date_of if dated else day(0)
+    resumed = find(lake, "p", wanted, NOW)
+
+    sweep(lake, LakeSettings(), NOW)
+
+    if resumed is not None and not resumed.memory.finished and not resumed.memory.published:
+        assert staged.exists()
+    again = find(lake, "p", wanted, NOW)
+    assert again is None or staged.exists()
+
+
+def test_a_dated_run_with_a_snapshot_goes_with_it(tmp_path: Path) -> None:
+    """A type was skipped, so that the run never finished; the retention takes its snapshot, journal and all."""
+    lake, old = Lake(tmp_path / "lake"), facts(day(9))
+    journal(lake, old, "published", dated=True)
+    for run in (old, facts(day(1)), facts(day(0))):
+        publish(lake, run, Type(rows=devices(3)))
+
+    found = sweep(lake, KEEP_TWO, NOW)
+
+    assert ("run", f"_axsync/runs/{old.run_id}") in kinds(found)
+    assert find(lake, "p", day(9), NOW) is None
 
 
 def test_parts_that_a_broken_publication_has_moved_are_needed(lake: Lake) -> None:

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
-from axsync.schema.fields import Atom, Field, Many, group
-from axsync.schema.selection import RAW, WELL_KNOWN, choose_lanes, closest, refuse_misnamed, select_fields
-from axsync.settings import Fields
+from axsync.schema.fields import Atom, Field, Group, Many, group
+from axsync.schema.selection import RAW, WELL_KNOWN, choose_lanes, refuse_misnamed, select_fields
+from axsync.settings import Fields, closest
 
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")
 ID = Field(ID_FIELD, TEXT)
@@ -113,7 +113,7 @@ def test_no_field_is_asked_for_twice(catalogue: list[Field], wish: str | tuple[s
 
 NICS = Field("specific_data.data.nics", Many(group([("mac", TEXT), ("subnets", Many(group([("cidr", TEXT)])))])))
 IPS = Field("specific_data.data.nics.ips_preferred", Many(TEXT))
-OPEN = Field("specific_data.data.cves", Many(UNKNOWN))
+OPEN = Field("specific_data.data.cves", Many(Group(())))
 REGION = Field("adapters_data.aws_adapter.nets", Many(group([("mac", TEXT)])), "aws_adapter")
 SITE = Field("adapters_data.gui.custom_site", TEXT, "gui")
 COMPLEX = (ID, HOST, NICS, IPS, OPEN, REGION, SITE)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import ManifestError, NoLake, UnknownRun
+from axsync.lake import layout
 from axsync.lake.history import LATEST, find_run, past_runs, unreadable
-from axsync.lake.publish import Lake, RunFacts, dead_letters_path
+from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.snapshot import damaged
 from axsync.model import DeadLetter, Lane, Outcome
 
@@ -246,9 +247,10 @@ def test_a_damaged_pointer_hides_no_run(lake: Lake, raw: bytes) -> None:
     history = past_runs(lake)
 
     assert [run.latest for run in history.runs] == [False, False, False]
-    assert "latest.json of the lake" in str(history.errors[0])
+    assert str(history.errors[0]).startswith("the newest snapshot of the lake")
+    assert str(history.errors[0]).endswith("cannot be read: _axsync/latest.json")
     assert not find_run(lake, THIRD).latest
-    with pytest.raises(ManifestError, match=r"latest\.json of the lake"):
+    with pytest.raises(ManifestError, match=r"the newest snapshot of the lake .*latest\.json$"):
         find_run(lake, LATEST)
 
 
@@ -283,7 +285,7 @@ def test_dead_letters_are_where_their_path_says(lake: Lake) -> None:
     """The path that people are told is the one that is written."""
     lake.bury(THIRD, DEVICES, [DeadLetter(0, 3, "no id", b"{}")])
 
-    assert (lake.root / dead_letters_path(THIRD, DEVICES)).read_text().count("\n") == 1
+    assert (lake.root / layout.dead_letters(THIRD, DEVICES)).read_text().count("\n") == 1
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_duration(lake: Lake) -> None:

@@ -59,7 +59,11 @@ def quoted(text: str, *, ascii_only: bool = False) -> str:
 STRINGS = st.builds(lambda text, ascii_only: quoted(text, ascii_only=ascii_only), _ANY_TEXTS, st.booleans())
 INSTANTS = st.integers(-62135596800000000, 253402300799999999)
 FORMS = st.sampled_from(
-    ["rfc1123", "day", *(f"iso:{s}:{d}:{z}" for s in "TS" for d in (0, 3, 6) for z in ("none", "Z", "+00:00"))]
+    [
+        "rfc1123",
+        "day",
+        *(f"iso:{s}:{d}:{z}" for s in "TS" for d in (0, 1, 3, 6) for z in ("none", "Z", "+00:00", "+05:30", "-08:00")),
+    ]
 )
 ODD_DATES = (
     *(

@@ -16,6 +16,8 @@ SERVED = [
     ("2026-11-02 10:11:12", "iso:S:0:none", MONDAY),
     ("2026-11-02T10:11:12.345Z", "iso:T:3:Z", MONDAY + 345_000),
     ("2026-11-02T10:11:12.345678+00:00", "iso:T:6:+00:00", MONDAY + 345_678),
+    ("2026-11-02T12:11:12+02:00", "iso:T:0:+02:00", MONDAY),
+    ("2026-11-02 04:41:12.3-05:30", "iso:S:1:-05:30", MONDAY + 300_000),
     ("2026-11-02", "day", 1_793_577_600_000_000),
     ("0001-01-01", "day", -62_135_596_800_000_000),
     ("Fri, 31 Dec 9999 23:59:59 GMT", "rfc1123", 253_402_300_799_000_000),
@@ -69,9 +71,7 @@ def test_what_is_no_date_is_none(text: str) -> None:
         ("Mon,02 Nov 2026 10:11:12 GMT", MONDAY),
         ("2 Nov 2026 10:11:12", MONDAY),
         ("Mon, 02 Nov 2026 12:11:12 +0200", MONDAY),
-        ("2026-11-02T12:11:12+02:00", MONDAY),
         ("2026-11-02T05:41:12-0430", MONDAY),
-        ("2026-11-02T10:11:12.3Z", MONDAY + 300_000),
         ("2026-11-02T10:11:12.123456789Z", MONDAY + 123_456),
         ("2026-11-02 10:11:12 UTC", MONDAY),
         ("2026-11-02T10:11Z", MONDAY - 12_000_000),
@@ -106,7 +106,7 @@ def test_digits_are_those_of_ascii(fraction: str) -> None:
 def test_an_unknown_form_is_refused() -> None:
     """Forms come from manifests; a strange one is an error, not a wrong date."""
     with pytest.raises(ValueError, match="not the name of a date form"):
-        dates.write(0, "iso:T:4:Z")
+        dates.write(0, "iso:T:7:Z")
 
 
 def test_instants_are_exact() -> None:

@@ -94,6 +94,7 @@ MISFITS: list[tuple[AtomName, str, object]] = [
         ("text", "7.50", "7.50"),
     ),
     *(("text", '"\\ud800"', ...), ("text", "null", ...), ("text", '["a","b"]', "a"), ("text", "[null,5]", "5")),
+    *(("integer", '["",5]', 5), ("timestamp", '["never","2026-11-02"]', "Mon, 02 Nov 2026 00:00:00 GMT")),
     *(("integer", "7.5", ...), ("integer", "-0.0", ...), ("integer", '"7"', 7), ("integer", "true", ...)),
     *(("integer", "null", ...), ("integer", '" 07"', 7), ("integer", '"7.5"', ...), ("integer", '"x"', ...)),
     *(("integer", "9223372036854775808", ...), ("integer", "1e400", ...), ("integer", "1e99999999999999999999", ...)),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from axsync.convert import exact
 from axsync.convert.likeness import DEEPEST, LONGEST_LIST, LONGEST_TEXT, describe, describe_record, form_of_text
-from axsync.emulator.likeness import read_likeness
+from axsync.emulator.recorded_shapes import read_recorded_shapes
 
 TEXT = {"type": "string", "length": 3, "form": None}
 
@@ -124,7 +124,7 @@ def test_what_is_too_large_is_cut_to_what_can_be_read() -> None:
         deep = {"in": [deep]}
     record = {"text": "x" * (LONGEST_TEXT + 1), "list": [1] * (LONGEST_LIST + 1), "deep": deep}
 
-    assert read_likeness(document(record)).entities["devices"]["text"].length == LONGEST_TEXT
+    assert read_recorded_shapes(document(record)).entities["devices"]["text"].length == LONGEST_TEXT
 
 
 values = st.recursive(
@@ -137,10 +137,20 @@ values = st.recursive(
 @given(values)
 def test_every_shape_can_be_read_by_the_emulator(value: object) -> None:
     """Whatever a server serves."""
-    assert "specific_data.data.x" in read_likeness(document({"specific_data.data.x": value})).entities["devices"]
+    assert "specific_data.data.x" in read_recorded_shapes(document({"specific_data.data.x": value})).entities["devices"]
 
 
 def document(record: dict[str, Any]) -> str:
     fields, _ = describe_record(record, ())
     entities = {"devices": {"fields": fields}}
     return json.dumps({"format_version": 1, "api": "v2", "server_version": None, "entities": entities})
+
+
+def test_keys_that_no_catalogue_knows_are_counted_and_not_written() -> None:
+    """A plain word can be the name of a person."""
+    record = {"specific_data.data.nics": [{"mac": "x", "alice": "y"}]}
+
+    fields, _ = describe_record(record, record, {"mac"})
+
+    items = fields["specific_data.data.nics"]["items"]
+    assert (list(items["members"]), items["unnamed"]) == (["mac"], 1)

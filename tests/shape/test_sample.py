@@ -102,6 +102,9 @@ def test_the_most_frequent_form_is_the_columns() -> None:
         ("specific_data.data.last_seen", ("never",), TEXT),
         ("specific_data.data.last_seen", (5,), Atom("integer")),
         ("specific_data.data.last_seen", (1793614272,), TIMESTAMP),
+        ("specific_data.data.last_seen_preferred", (*[1793614272] * 9, 0), TIMESTAMP),
+        ("specific_data.data.last_password_change", (1793614272,), TIMESTAMP),
+        ("specific_data.data.size", (1793614272,), Atom("integer")),
         ("specific_data.data.name", (), TEXT),
     ],
 )
@@ -164,6 +167,13 @@ SHAPES: list[tuple[Kind, tuple[object, ...], Kind]] = [
     (Atom("date"), (RFC, RFC, "2026-11-02"), Atom("timestamp", "rfc1123")),
     (Atom("date"), ("2026-11-02", RFC), Atom("date")),
     (Many(UNKNOWN), (5, 6), Atom("integer")),
+    (Many(Atom("json")), ("a", "b"), Atom("json")),
+    (Many(Atom("json")), (["a"], [{"b": 1}]), Many(Atom("json"))),
+    (Many(Group(())), (), Many(Atom("json"))),
+    (Many(Group(())), ([{"a": 1}],), Many(group([("a", Atom("integer"))]))),
+    (Many(Group(())), ([5],), Many(Atom("integer"))),
+    (TIMESTAMP, ("2026-11-02T10:11:12+02:00",), Atom("timestamp", "iso:T:0:+02:00")),
+    (TIMESTAMP, ("2026-11-02 10:11:12.1Z",), Atom("timestamp", "iso:S:1:Z")),
     (Many(Atom("integer")), ([], None), Many(Atom("integer"))),
 ]
 
@@ -192,6 +202,16 @@ def test_most_values_overrule_the_catalogue(prior: Kind, values: tuple[object, .
 def test_a_column_of_an_earlier_snapshot_keeps_its_type(earlier: Kind, values: tuple[object, ...], kind: Kind) -> None:
     """What changed is only how its values are served."""
     assert settled(UNKNOWN, *values, earlier=earlier)[0] == kind
+
+
+def test_a_rare_field_is_looked_for_in_the_whole_page() -> None:
+    """Its first values may come after those that settle the others."""
+    records = [b'{"f":1}'] * 600 + [b'{"f":1,"g":[{"mac":"m"}]}']
+    columns = [Column("f", "f", "f", UNKNOWN), Column("g", "g", "g", Many(Group(())))]
+
+    found = resolve(columns, records)
+
+    assert [c.kind for c in found] == [Atom("integer"), Many(group([("mac", TEXT)]))]
 
 
 def test_other_spellings_and_bad_records_are_seen_through() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from axsync.schema.fields import Atom, Group, Kind, Many, Member, Wrapped, group
-from axsync.schema.kinds import widen
+from axsync.schema.kinds import MAX_MEMBERS, widen
 
 TEXT, INTEGER, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")
 
@@ -41,3 +41,14 @@ def test_a_name_is_never_given_to_another_key() -> None:
     earlier, now = Group((Member("a", "a", TEXT),)), Group((Member("A", "a", TEXT),))
 
     assert widen(earlier, now) == earlier
+
+
+def test_an_object_does_not_grow_without_end() -> None:
+    """Keys that are data come anew every night; beyond a hundred they are left to the rescue column."""
+    kind: Kind = group((f"k{n}", TEXT) for n in range(90))
+
+    for night in range(3):
+        kind = widen(kind, group((f"n{night}_{n}", TEXT) for n in range(90)))
+
+    assert isinstance(kind, Group)
+    assert len(kind.members) == MAX_MEMBERS

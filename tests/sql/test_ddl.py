@@ -12,7 +12,7 @@ from axsync.schema.fields import Atom, AtomName, Kind, Many, group
 from axsync.sql import EntityTable, tables_of
 from axsync.sql.ddl import statements
 from axsync.sql.tables import Share
-from axsync.sql.types import DIALECTS, WORDS, Dialect
+from axsync.sql.types import DIALECTS, Dialect
 from tests.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, publish
 
 ROW = {"internal_axon_id": "a1", "hostname": ["x"], "disks": [{"device": "sda", "size": 7, "checked": []}]}
@@ -69,7 +69,7 @@ def test_duckdb_gets_the_types_that_the_files_have(lake: Lake) -> None:
 def test_duckdb_knows_every_type(kind: Kind) -> None:
     """However lists and objects are nested, whatever their members are called."""
     with duckdb.connect() as connection:
-        connection.execute(f"SELECT CAST(NULL AS {WORDS['duckdb'].of(kind)})")
+        connection.execute(f"SELECT CAST(NULL AS {DIALECTS['duckdb'].of(kind)})")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_duckdb_knows_every_type(kind: Kind) -> None:
 )
 def test_each_dialect_has_its_own_types(dialect: Dialect, types: list[str]) -> None:
     """Lists and objects stay what they are, where the engine has them."""
-    assert [WORDS[dialect].of(kind) for kind in SMALL.columns.values()] == types
+    assert [DIALECTS[dialect].of(kind) for kind in SMALL.columns.values()] == types
     told = "\n".join(statements(dialect, [SMALL]))
     assert all(one in told for one in types)
 

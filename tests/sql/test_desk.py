@@ -8,7 +8,7 @@ from axsync.errors import SnapshotGone, UsageError
 from axsync.lake.history import find_run
 from axsync.lake.publish import Lake
 from axsync.model import Lane
-from axsync.sql import desk, tables_of
+from axsync.sql import query_session, tables_of
 from tests.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, content, publish
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
@@ -17,7 +17,7 @@ ROW = {"internal_axon_id": "a1", "hostname": ["x"], "cores": 4, "disks": [{"devi
 
 def ask(lake: Lake, sql: str, run: str = "latest") -> list[tuple[Any, ...]]:
     tables = tables_of(find_run(lake, run))
-    with desk(lake, tables) as place:
+    with query_session(lake, tables) as place:
         return list(place.ask(sql).rows)
 
 

@@ -10,9 +10,10 @@ from itertools import islice
 import msgspec
 
 from axsync.errors import ManifestError, NoLake
+from axsync.lake import layout
 from axsync.lake.history import FoundRun, LaneRecord, Snapshot, newest_first
 from axsync.lake.manifest import lane_entry
-from axsync.lake.publish import Lake, dead_letters_path
+from axsync.lake.publish import Lake
 from axsync.model import Lane, Outcome
 from axsync.runs import Report
 from axsync.runs.timeline import Timeline
@@ -88,7 +89,7 @@ def _earlier(lake: Lake, run_id: str) -> tuple[Snapshot, ...]:
 
 def _letters(lake: Lake, run_id: str, lane: Lane) -> tuple[Letter, ...]:
     try:
-        with (lake.root / dead_letters_path(run_id, lane)).open("rb") as file:
+        with (lake.root / layout.dead_letters(run_id, lane)).open("rb") as file:
             lines = file.read(LETTER_BYTES).splitlines()
     except OSError:
         return ()

@@ -7,8 +7,9 @@ from axsync.console.report.charts import Charts, charts_of
 from axsync.console.report.facts import Facts, Letter
 from axsync.console.report.lanes import TONES, LaneRow, Naming, held, lane_rows
 from axsync.console.words import clock, counted, megabytes, number, volume
-from axsync.lake.history import Snapshot, iso
-from axsync.lake.publish import dead_letters_path
+from axsync.lake import layout
+from axsync.lake.history import Snapshot
+from axsync.model import iso
 from axsync.runs.timeline import SlowPage, Timeline
 
 MOST_DRIFT = 200
@@ -188,7 +189,7 @@ def _drift(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
 def _buried(facts: Facts, naming: Naming) -> Iterable[Buried]:
     for lane in facts.snapshot.lanes:
         if lane.dead_letters:
-            path = dead_letters_path(facts.snapshot.run_id, lane.lane)
+            path = layout.dead_letters(facts.snapshot.run_id, lane.lane)
             letters = facts.letters.get(lane.lane, ())
             yield Buried(naming.lane(lane), counted(lane.dead_letters, "record"), path, letters)
 

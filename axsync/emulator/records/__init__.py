@@ -1,10 +1,10 @@
-"""The families of records, one per entity type."""
+"""The models of records, one per entity type."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from axsync.emulator.columns import Family
+from axsync.emulator.fields import EntityModel
 from axsync.emulator.records.devices import DEVICES, TWIN_LABELS
 from axsync.emulator.records.estate import DATABASES, DISKS, LICENSES, NETWORKS, SAAS_APPLICATIONS, SOFTWARE, plain
 from axsync.emulator.records.exposure import (
@@ -17,9 +17,9 @@ from axsync.emulator.records.exposure import (
 )
 from axsync.emulator.records.users import ACCOUNTS, CERTIFICATES, GROUPS, USERS
 
-_FAMILIES = {
-    family.entity: family
-    for family in (
+_MODELS = {
+    model.entity: model
+    for model in (
         DEVICES,
         USERS,
         VULNERABILITIES,
@@ -41,9 +41,9 @@ _FAMILIES = {
 }
 
 
-def family_of(entity: str, *, twin_labels: bool = False) -> Family:
-    """The family of *entity*; types without their own table get a plain one."""
-    family = _FAMILIES.get(entity) or plain(entity)
+def model_of(entity: str, *, twin_labels: bool = False) -> EntityModel:
+    """The model of *entity*; types that are not declared get a plain one."""
+    model = _MODELS.get(entity) or plain(entity)
     if twin_labels and entity == "devices":
-        return replace(family, columns=(*family.columns, TWIN_LABELS))
-    return family
+        return replace(model, columns=(*model.columns, TWIN_LABELS))
+    return model

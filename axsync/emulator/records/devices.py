@@ -1,8 +1,8 @@
-"""The devices family: wide records with nested lists."""
+"""Devices: wide records with nested lists."""
 
 from __future__ import annotations
 
-from axsync.emulator.columns import (
+from axsync.emulator.fields import (
     ADDRESS,
     CHOSEN_ADDRESSES,
     CVE,
@@ -15,16 +15,16 @@ from axsync.emulator.columns import (
     TEXTS,
     VERSION,
     WHOLE,
-    Column,
-    Family,
-    Own,
+    ComputedField,
+    EntityModel,
+    FieldSpec,
+    distinct_texts,
     flag,
     real,
     several,
     stamp,
     table,
     text,
-    told,
     whole,
 )
 from axsync.emulator.records.vocabulary import (
@@ -49,7 +49,7 @@ INTERFACE = (
     text("name", "eth0", "en1", "wlan0", share=0.8),
     text("manufacturer", *MAKERS, share=0.5),
     several(text("ips", IP, "192.0.2.17", "2001:db8::4:17", kind=ADDRESS), 1, 2),
-    several(Column("ips_raw", WHOLE, lambda dice: dice.choice((IP_RAW, 3221225985, 4294967295))), 1, 2),
+    several(FieldSpec("ips_raw", WHOLE, lambda rng: rng.choice((IP_RAW, 3221225985, 4294967295))), 1, 2),
     several(text("subnets", "10.0.0.0/8", "10.32.0.0/12", "192.0.2.0/24", kind=SUBNET, share=0.7), 1, 2),
     several(whole("vlans", 1, 4094, share=0.3), 1, 2),
 )
@@ -60,7 +60,7 @@ SOFTWARE = (
     text("version_raw", "00000000100000004", "00000000200000000", share=0.6),
     stamp("install_date", share=0.3),
     several(text("vendor_publisher", *MAKERS, share=0.4), 1, 2),
-    text("preferred_name", *PRODUCTS, share=0.4),  # a true member, whatever its name looks like
+    text("preferred_name", *PRODUCTS, share=0.4),  # a real member, whatever its name suggests
 )
 WEAKNESS = (
     text("cve_id", CVE, "CVE-2024-90011", "CVE-2025-90417"),
@@ -153,18 +153,35 @@ _INTERFACES, _WEAKNESSES, _PORTS = (
     f"specific_data.data.{name}" for name in ("network_interfaces", "software_cves", "open_ports")
 )
 OWN = (
-    Own(f"{_INTERFACES}.ips_preferred", CHOSEN_ADDRESSES, lambda says: told(says, "network_interfaces", "ips")[:2]),
-    Own(f"{_INTERFACES}.mac_preferred", TEXTS, lambda says: told(says, "network_interfaces", "mac")[:1]),
-    Own(f"{_PORTS}.protocol_count", WHOLE, lambda says: len(told(says, "open_ports", "protocol")) or None),
-    Own(
+    ComputedField(
+        f"{_INTERFACES}.ips_preferred",
+        CHOSEN_ADDRESSES,
+        lambda reported: distinct_texts(reported, "network_interfaces", "ips")[:2],
+    ),
+    ComputedField(
+        f"{_INTERFACES}.mac_preferred",
+        TEXTS,
+        lambda reported: distinct_texts(reported, "network_interfaces", "mac")[:1],
+    ),
+    ComputedField(
+        f"{_PORTS}.protocol_count",
+        WHOLE,
+        lambda reported: len(distinct_texts(reported, "open_ports", "protocol")) or None,
+    ),
+    ComputedField(
         f"{_WEAKNESSES}.cve_id_count",
         WHOLE,
-        lambda says: len(told(says, "software_cves", "cve_id")) or None,
+        lambda reported: len(distinct_texts(reported, "software_cves", "cve_id")) or None,
         listed=False,
     ),
-    Own("specific_data.connection_label", TEXTS, lambda says: told(says, "last_fetch_connection_label"), listed=False),
+    ComputedField(
+        "specific_data.connection_label",
+        TEXTS,
+        lambda reported: distinct_texts(reported, "last_fetch_connection_label"),
+        listed=False,
+    ),
 )
-DEVICES = Family(
+DEVICES = EntityModel(
     "devices",
     COLUMNS,
     ("acme_edr_adapter", "corp_ad_adapter", "nimbus_adapter", "tidewatch_adapter", "geo_enrichment"),

@@ -1,13 +1,13 @@
-"""Software, networks, storage, applications and the plain family for types without a table of their own."""
+"""Software, networks, storage, applications and a plain model for types that are not declared."""
 
 from __future__ import annotations
 
-from axsync.emulator.columns import (
+from axsync.emulator.fields import (
     NUMBER,
     SERIAL,
     SUBNET,
     VERSION,
-    Family,
+    EntityModel,
     flag,
     real,
     several,
@@ -19,7 +19,7 @@ from axsync.emulator.columns import (
 from axsync.emulator.records.vocabulary import MAKERS, OWNERS, PRODUCTS, REMARKS, SITES, TEAMS, VERSIONS, provenance
 
 # The top-level _id (a CPE) of software: docs/axonius-api.md, "Asset types".
-SOFTWARE = Family(
+SOFTWARE = EntityModel(
     "software",
     (
         *provenance("sw"),
@@ -36,7 +36,7 @@ SOFTWARE = Family(
     extra=(text("_id", f"cpe:2.3:a:invented:product_{NUMBER}"),),
 )
 
-NETWORKS = Family(
+NETWORKS = EntityModel(
     "networks",
     (
         *provenance("net"),
@@ -52,7 +52,7 @@ NETWORKS = Family(
     most_adapters=1,
 )
 
-SAAS_APPLICATIONS = Family(
+SAAS_APPLICATIONS = EntityModel(
     "saas_applications",
     (
         *provenance("app"),
@@ -68,7 +68,7 @@ SAAS_APPLICATIONS = Family(
     labels=("sanctioned", "shadow"),
 )
 
-LICENSES = Family(
+LICENSES = EntityModel(
     "licenses",
     (
         *provenance("lic"),
@@ -82,7 +82,7 @@ LICENSES = Family(
     most_adapters=1,
 )
 
-DATABASES = Family(
+DATABASES = EntityModel(
     "databases",
     (
         *provenance("db"),
@@ -95,7 +95,7 @@ DATABASES = Family(
     most_adapters=1,
 )
 
-DISKS = Family(
+DISKS = EntityModel(
     "disks",
     (
         *provenance("dsk"),
@@ -110,9 +110,9 @@ DISKS = Family(
 )
 
 
-def plain(entity: str) -> Family:
-    """A family of simple fields, for any type that has no table of its own."""
-    return Family(
+def plain(entity: str) -> EntityModel:
+    """A model of simple fields, for any entity type that is not declared."""
+    return EntityModel(
         entity,
         (
             *provenance(entity[:3]),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from axsync.emulator.columns import (
+from axsync.emulator.fields import (
     CVE,
     DEVICE,
     DUE_DATE,
     NUMBER,
     SERIAL,
     VENDOR,
-    Family,
+    EntityModel,
     flag,
     real,
     several,
@@ -41,7 +41,7 @@ _WEAKNESS = (
 )
 
 # The echo of cve_id and the missing adapter_list_length: docs/axonius-api.md, "Asset types".
-VULNERABILITIES = Family(
+VULNERABILITIES = EntityModel(
     "vulnerabilities",
     (
         text("id", CVE),
@@ -60,7 +60,7 @@ VULNERABILITIES = Family(
     echoed=("specific_data.data.cve_id",),
 )
 
-VULNERABILITY_INSTANCES = Family(
+VULNERABILITY_INSTANCES = EntityModel(
     "vulnerability_instances",
     (
         text("id", f"{CVE}!{DEVICE}"),
@@ -78,7 +78,7 @@ VULNERABILITY_INSTANCES = Family(
     most_adapters=2,
 )
 
-INCIDENTS = Family(
+INCIDENTS = EntityModel(
     "incidents",
     (
         *provenance("inc"),
@@ -97,7 +97,7 @@ INCIDENTS = Family(
     most_adapters=2,
 )
 
-ALERT_FINDINGS = Family(
+ALERT_FINDINGS = EntityModel(
     "alert_findings",
     (*provenance("alr"), text("alert_id", NUMBER), text("finding_message", *REMARKS), text("severity", *SEVERITIES)),
     ("harborlight_adapter",),
@@ -105,7 +105,7 @@ ALERT_FINDINGS = Family(
     most_adapters=1,
 )
 
-FINDINGS = Family(
+FINDINGS = EntityModel(
     "findings",
     (
         *provenance("fnd"),
@@ -120,7 +120,7 @@ FINDINGS = Family(
     most_adapters=2,
 )
 
-TICKETS = Family(
+TICKETS = EntityModel(
     "tickets",
     (
         *provenance("tkt"),

@@ -1,26 +1,26 @@
-"""The users family and other identity types."""
+"""Users and other identities."""
 
 from __future__ import annotations
 
-from axsync.emulator.columns import (
+from axsync.emulator.fields import (
     ID,
     NUMBER,
     SERIAL,
     TEXTS,
-    Family,
-    Own,
+    ComputedField,
+    EntityModel,
+    distinct_texts,
     flag,
     real,
     several,
     stamp,
     table,
     text,
-    told,
     whole,
 )
 from axsync.emulator.records.vocabulary import CUSTOM_FIELDS, LABELS, OWNERS, SITES, TEAMS, provenance
 
-USERS = Family(
+USERS = EntityModel(
     "users",
     (
         *provenance("usr"),
@@ -56,16 +56,16 @@ USERS = Family(
     most_adapters=2,
     labels=LABELS[:4],
     own=(
-        Own(
+        ComputedField(
             "specific_data.connection_label",
             TEXTS,
-            lambda says: told(says, "last_fetch_connection_label"),
+            lambda reported: distinct_texts(reported, "last_fetch_connection_label"),
             listed=False,
         ),
     ),
 )
 
-GROUPS = Family(
+GROUPS = EntityModel(
     "groups",
     (
         *provenance("grp"),
@@ -78,7 +78,7 @@ GROUPS = Family(
     most_adapters=2,
 )
 
-ACCOUNTS = Family(
+ACCOUNTS = EntityModel(
     "accounts",
     (
         *provenance("acc"),
@@ -92,7 +92,7 @@ ACCOUNTS = Family(
     most_adapters=1,
 )
 
-CERTIFICATES = Family(
+CERTIFICATES = EntityModel(
     "certificates",
     (
         *provenance("crt"),

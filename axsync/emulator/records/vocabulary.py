@@ -1,8 +1,8 @@
-"""Columns and words that several families share; all invented."""
+"""Columns and words that several models share; all invented."""
 
 from __future__ import annotations
 
-from axsync.emulator.columns import DATE, NUMBER, SEEN, Column, flag, stamp, text
+from axsync.emulator.fields import DATE, NUMBER, SEEN, FieldSpec, flag, stamp, text
 
 SITES = ("Bergen", "Porto", "Graz", "Leuven", "Turku", "Galway", "Nantes", "Zadar")
 TEAMS = ("Finance", "Research", "Logistics", "People", "Platform", "Sales", "Légal", "Bürodienste")
@@ -20,7 +20,7 @@ REMARKS = (
     "übernommen aus dem alten Bestand – nicht löschen",
 )
 
-# The tenant's own fields, the same for every entity type that has some.
+# Custom fields, the same for every entity type that has any.
 CUSTOM_FIELDS = (
     text("custom_site", *SITES, share=0.8),
     text("custom_business_unit", *TEAMS, share=0.7),
@@ -28,8 +28,8 @@ CUSTOM_FIELDS = (
 )
 
 
-def provenance(prefix: str) -> tuple[Column, ...]:
-    """Columns that every entity of every adapter carries."""
+def provenance(prefix: str) -> tuple[FieldSpec, ...]:
+    """The fields that every adapter reports about every asset."""
     return (
         text("id", f"{prefix}-{NUMBER}", f"{prefix}/{NUMBER}"),
         stamp("fetch_time"),

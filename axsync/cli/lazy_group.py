@@ -1,0 +1,114 @@
+"""A group that imports its commands late, and the one place where errors end."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from axsync.cli.options import LOG_FORMAT, VERBOSITY
+from axsync.errors import AxsyncError, Terminated
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class LazyGroup(click.Group):
+    """Commands by name: the module and attribute where each is, and its line in the list."""
+
+    def __init__(self, *, commands_by_name: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._places = dict(commands_by_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        if cmd_name not in self._places:
+            return None
+        module, _, attribute = self._places[cmd_name][0].partition(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with the nearest name where there is no such command."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=self._places, ctx=ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in self._places.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's signature
+        """Run the command; an error becomes words and an exit code here and nowhere else."""
+        try:
+            with _unwinding_on_terminate():
+                return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Terminated:
+            click.echo("terminated", err=True)
+            ctx.exit(TERMINATED)
+        except (KeyboardInterrupt, click.Abort):  # the second one at a question
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except Exception as error:  # noqa: BLE001  the one place: whatever it is, it ends in words and a code
+            ctx.exit(_tell(error, ctx))
+
+
+@contextmanager
+def _unwinding_on_terminate() -> Iterator[None]:
+    """SIGTERM unwinds like an error, so that what was started is ended; a second one does not wait for that."""
+
+    def at_once(_number: int, _frame: FrameType | None) -> NoReturn:
+        os._exit(TERMINATED)
+
+    def unwind(_number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGTERM, at_once)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is unwind:  # after a first one, a second one is still to be heeded
+            signal.signal(signal.SIGTERM, before)
+
+
+def _tell(error: Exception, ctx: click.Context) -> int:
+    from axsync.console.explain import explain  # noqa: PLC0415  help and usage errors do without
+
+    explanation = explain(error, environ=os.environ)
+    if ctx.meta.get(VERBOSITY, 0) > 0 and not isinstance(error, AxsyncError):
+        sys.stderr.write("".join(_traceback(error)))
+    if ctx.meta.get(LOG_FORMAT) == "json":
+        _tell_json(explanation.lines())
+    else:
+        click.echo("\n".join(explanation.lines()), err=True)
+    return explanation.exit_code
+
+
+def _tell_json(lines: list[str]) -> None:
+    from axsync.console.session import say_json  # noqa: PLC0415  as above
+
+    say_json("; ".join(lines))
+
+
+def _traceback(error: BaseException) -> Iterator[str]:
+    """Where it happened, in full, and what it said, without what may be a secret."""
+    from axsync.console.words import clean, redact  # noqa: PLC0415  as above
+
+    if earlier := error.__cause__ or error.__context__:
+        yield from _traceback(earlier)
+        yield "\nand then\n\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield clean(redact("".join(traceback.format_exception_only(error)), os.environ), most=2000) + "\n"

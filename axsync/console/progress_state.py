@@ -1,0 +1,238 @@
+"""Where a run stands: a fold over its events, cheap per event, looked at a few times per second."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from axsync.events import Answered, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.model import Lane, Outcome
+
+WINDOW_SECONDS = 20.0  # over which rates are averaged
+SAMPLE_SECONDS = 0.5
+STEADY_SECONDS = 3.0  # a rate is worth a forecast after so long
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Per second, over the window; `steady` once it is old enough for a forecast."""
+
+    rows: float
+    size: float  # bytes
+    steady: bool
+
+    def seconds_left(self, total: int | None, rows: int) -> float | None:
+        """Until `total` rows are there at this rate; None while nobody knows."""
+        if total is None or not self.steady or self.rows <= 0:
+            return None
+        return max(total - rows, 0) / self.rows
+
+
+@dataclass(slots=True)
+class Meter:
+    """Remembers a total at most twice per second, for as long as its window."""
+
+    _samples: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    def note(self, now: float, rows: int, size: int) -> None:
+        """So many rows and bytes by now."""
+        if self._samples and now - self._samples[-1][0] < SAMPLE_SECONDS:
+            return
+        self._samples.append((now, rows, size))
+        while len(self._samples) > 2 and now - self._samples[1][0] > WINDOW_SECONDS:
+            self._samples.popleft()
+
+    def rate(self, now: float, rows: int, size: int) -> Rate:
+        """What the totals of this moment say."""
+        then, rows_then, size_then = self._samples[0] if self._samples else (now, rows, size)
+        passed = max(now - then, SAMPLE_SECONDS)
+        return Rate((rows - rows_then) / passed, (size - size_then) / passed, now - then >= STEADY_SECONDS)
+
+
+@dataclass(slots=True)
+class _Track:
+    label: str
+    total: int | None = None
+    pages: int = 0
+    rows: int = 0
+    size: int = 0  # bytes
+    retries: int = 0
+    opened: bool = False
+    outcome: Outcome | None = None
+    meter: Meter = field(default_factory=Meter)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneProgress:
+    """Where one lane stands; `total` in rows."""
+
+    label: str
+    pages: int
+    rows: int
+    size: int
+    total: int | None
+    rows_per_second: float = 0.0
+    seconds_left: float | None = None
+    retries: int = 0
+
+    def is_whole(self) -> bool:
+        """Whether as many rows have come as were counted."""
+        return self.total is not None and self.rows >= self.total
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressState:
+    """Where the run stands: sums over all lanes, and the lanes from which pages come just now."""
+
+    seconds: float
+    lanes: int
+    closed: int
+    skipped: int
+    retries: int
+    pages: int
+    rows: int
+    size: int
+    total: int | None  # rows; None while a lane has not said
+    rows_per_second: float
+    bytes_per_second: float
+    seconds_left: float | None  # at the present rate; None while nobody knows
+    active: tuple[LaneProgress, ...]
+    waiting: int  # opened, no page yet
+    in_flight: int = 0  # requests on their way when the last answer came, all hosts together …
+    limit: int = 0  # … of so many that may be
+    requests_per_second: float = 0.0  # the pace that is allowed now
+    next_try: float | None = None  # seconds until a request is asked again, where nothing was answered since
+
+    @property
+    def share(self) -> float | None:
+        """How much is done, between 0 and 1; None while nobody knows."""
+        if self.lanes and self.closed == self.lanes:
+            return 1.0
+        return None if not self.total else min(self.rows / self.total, 1.0)
+
+
+@dataclass(slots=True)
+class ProgressTracker:
+    """An observer that remembers what a progress line needs. Any thread may look while another one tells."""
+
+    now: Callable[[], float]  # seconds
+    run_id: str | None = None
+    _tracks: dict[Lane, _Track] = field(default_factory=dict)
+    _active: dict[Lane, _Track] = field(default_factory=dict)
+    _hosts: dict[str, Answered] = field(default_factory=dict)
+    _meter: Meter = field(default_factory=Meter)
+    _again_at: float = 0.0
+    _began: float = field(init=False)
+    _retries: int = 0
+    _rows: int = 0
+    _size: int = 0
+    _several: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self._began = self.now()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case RunStarted(run_id, _, lanes):
+                self.run_id = run_id
+                self._several = len({lane.instance for lane in lanes}) > 1
+                self._tracks = {lane: _Track(self.label(lane)) for lane in lanes}
+            case LaneOpened(lane, total):
+                track = self._track(lane)
+                track.opened, track.total = True, total
+                self._sample(track)
+            case PageRead(lane, _, rows, size, _):
+                self._page(lane, rows, size)
+            case Retried(retried, _, _, seconds):
+                self._retry(retried, seconds)
+            case Answered():
+                self._hosts[event.host], self._again_at = event, 0.0
+            case LaneClosed(outcome):
+                self._close(outcome)
+            case _:
+                pass
+
+    def label(self, lane: Lane | None) -> str:
+        """The lane as people read it; its instance only where there are several."""
+        if lane is None:
+            return ""
+        return str(lane) if self._several else lane.entity
+
+    def _track(self, lane: Lane) -> _Track:
+        return self._tracks.setdefault(lane, _Track(self.label(lane)))
+
+    def _page(self, lane: Lane, rows: int, size: int) -> None:
+        track = self._track(lane)
+        track.pages, track.rows, track.size = track.pages + 1, track.rows + rows, track.size + size
+        if track.outcome is None:
+            self._active[lane] = track
+        self._rows, self._size = self._rows + rows, self._size + size
+        self._sample(track)
+
+    def _sample(self, track: _Track) -> None:
+        now = self.now()
+        track.meter.note(now, track.rows, track.size)
+        self._meter.note(now, self._rows, self._size)
+
+    def _retry(self, lane: Lane | None, seconds: float) -> None:
+        self._retries += 1
+        self._again_at = self.now() + seconds
+        if lane is not None:
+            self._track(lane).retries += 1
+
+    def _close(self, outcome: Outcome) -> None:
+        track = self._track(outcome.lane)
+        track.outcome, track.pages, track.rows, track.size = outcome, outcome.pages, outcome.rows, outcome.bytes
+        self._active.pop(outcome.lane, None)
+
+    def state(self) -> ProgressState:
+        with self._lock:
+            return self._state()
+
+    def _state(self) -> ProgressState:
+        tracks = self._tracks.values()
+        now, total = self.now(), self._total()
+        rate = self._meter.rate(now, self._rows, self._size)
+        rows = sum(t.rows for t in tracks)
+        return ProgressState(
+            seconds=now - self._began,
+            lanes=len(tracks),
+            closed=sum(t.outcome is not None for t in tracks),
+            skipped=sum(t.outcome is not None and t.outcome.verdict == "skipped" for t in tracks),
+            retries=self._retries,
+            pages=sum(t.pages for t in tracks),
+            rows=rows,
+            size=sum(t.size for t in tracks),
+            total=total,
+            rows_per_second=rate.rows,
+            bytes_per_second=rate.size,
+            seconds_left=rate.seconds_left(total, rows),
+            active=tuple(_lane_progress(track, now) for track in self._active.values()),
+            waiting=sum(t.opened and t.outcome is None and not t.pages for t in tracks),
+            in_flight=sum(host.in_flight for host in self._hosts.values()),
+            limit=sum(host.limit for host in self._hosts.values()),
+            requests_per_second=sum(host.rate for host in self._hosts.values()),
+            next_try=self._again_at - now if self._again_at > now else None,
+        )
+
+    def _total(self) -> int | None:
+        total = 0
+        for track in self._tracks.values():
+            if track.outcome is not None:
+                total += track.rows
+            elif track.total is None:
+                return None
+            else:
+                total += max(track.total, track.rows)
+        return total if self._tracks else None
+
+
+def _lane_progress(track: _Track, now: float) -> LaneProgress:
+    rate = track.meter.rate(now, track.rows, track.size)
+    left = rate.seconds_left(track.total, track.rows)
+    return LaneProgress(track.label, track.pages, track.rows, track.size, track.total, rate.rows, left, track.retries)

@@ -1,1 +1,0 @@
-"""Mishaps on demand: what goes wrong, where, how often."""

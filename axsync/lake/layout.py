@@ -1,0 +1,123 @@
+"""Every key name of a lake, relative to it, made and taken apart here and nowhere else (docs/lake.md).
+
+entity=E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   a published part
+_axsync/latest.json                                 the pointer
+_axsync/lock                                        who may write
+_axsync/snapshots/RUN.json                          a manifest
+_axsync/runs/RUN/journal                            what is durable of a run; beside it:
+_axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
+_axsync/runs/RUN/dead_letters/I.E.jsonl             records that could not be read
+_axsync/runs/RUN/staging/…                          parts that are not published yet, by their published names
+"""
+
+import re
+from pathlib import PurePosixPath
+
+from axsync.model import Lane
+
+CONTROL = "_axsync"
+"""Names that begin with an underscore are hidden from Hive, Spark, Athena and Trino."""
+POINTER = f"{CONTROL}/latest.json"
+LOCK = f"{CONTROL}/lock"
+SNAPSHOTS = f"{CONTROL}/snapshots"
+RUNS = f"{CONTROL}/runs"
+
+LEVELS = ("entity=", "instance=", "dt=")
+PART = "part-*"
+"""What axsync calls its files in a partition, open ones included; whatever else is there is somebody else's."""
+PARTS = f"{PART}.parquet"
+ALL_PARTS = f"entity=*/instance=*/dt=*/{PARTS}"
+ALL_TABLES = "entity=*"
+ALL_JOURNALS = "*/journal"
+DRAFTS = ".*.draft"
+"""Writes that were cut short."""
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def table(entity: str) -> str:
+    """All of an entity type."""
+    return f"entity={entity}"
+
+
+def entity_of(name: str) -> str:
+    """The entity type whose table has this name."""
+    return name.removeprefix("entity=")
+
+
+def share(lane: Lane) -> str:
+    """What one instance has of an entity type."""
+    return f"{table(lane.entity)}/instance={lane.instance}"
+
+
+def partition(lane: Lane, logical_date: str) -> str:
+    """The hive path of a lane on a day."""
+    return f"{share(lane)}/dt={logical_date}"
+
+
+def day_of(path: str) -> str | None:
+    """The day of the partition that a file is in; None where it is in none."""
+    days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]
+    return days[-1] if days else None
+
+
+def part_name(run_id: str, number: int) -> str:
+    """A part file within its partition."""
+    return f"part-{run_id}-{number:05}.parquet"
+
+
+def part_number(name: str) -> int:
+    """The number in the name of a part, open ones included; 0 where it has none."""
+    digits = name.removesuffix(".open").removesuffix(".parquet").rpartition("-")[2]
+    return int(digits) if digits.isdigit() else 0
+
+
+def manifest(run_id: str) -> str:
+    """The manifest of a run."""
+    return f"{SNAPSHOTS}/{run_id}.json"
+
+
+def manifest_in_pointer(run_id: str) -> str:
+    """The same as the pointer names it: relative to the folder that the pointer is in."""
+    return manifest(run_id).removeprefix(f"{CONTROL}/")
+
+
+def run_of_manifest(name: str) -> str | None:
+    """The run whose manifest has this file name; None for what is no manifest, such as the draft of one."""
+    run_id = name.removesuffix(".json")
+    return run_id if name.endswith(".json") and not name.startswith(".") else None
+
+
+def is_run_id(text: str) -> bool:
+    """Whether this can be the id of a run: nothing that leads out of a folder is."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def run(run_id: str) -> str:
+    """The folder of a run."""
+    return f"{RUNS}/{run_id}"
+
+
+def journal(run_id: str) -> str:
+    """The journal of a run."""
+    return f"{run(run_id)}/journal"
+
+
+def timeline(run_id: str) -> str:
+    """What happened when during a run."""
+    return f"{run(run_id)}/timeline.json"
+
+
+def report(run_id: str) -> str:
+    """The report of a run."""
+    return f"{run(run_id)}/report.html"
+
+
+def staging(run_id: str) -> str:
+    """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
+    return f"{run(run_id)}/staging"
+
+
+def dead_letters(run_id: str, lane: Lane) -> str:
+    """The records of a lane that could not be read."""
+    return f"{run(run_id)}/dead_letters/{lane.instance}.{lane.entity}.jsonl"

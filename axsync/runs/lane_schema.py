@@ -1,0 +1,253 @@
+"""What a lane asks for, and the columns that its first page settles; shared by all who read for the lane."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from axsync.api import Question
+from axsync.api.catalogue import ROOTS, with_roots
+from axsync.client.source import Source
+from axsync.client.transport import RequestContext
+from axsync.convert import Converted, Converter
+from axsync.convert.restore import columns_of, describe
+from axsync.engine.lane_walk import Workers
+from axsync.errors import BadAnswer, BadRequest, NotOffered, Unreachable
+from axsync.lake.journal import Record
+from axsync.model import ID_FIELD, Page
+from axsync.runs.pin import Pinned, is_detail, pin
+from axsync.runs.unlisted import Unlisted
+from axsync.schema.fields import Field, Group, Many, drop_forms
+from axsync.schema.keys import OVERFLOW
+from axsync.schema.selection import RAW, Selection, closest_field, is_glob, select_all, select_fields
+from axsync.settings import EntitySettings, Fields
+
+FIELD_BYTES, OBJECTS_BYTES, TREE_BYTES = 32, 40_000, 16_000
+"""A guess at the JSON of one field in one row, of a row with lists of objects, and of a whole record, before the first
+page tells. Lists have no bound: a row with a thousand programs is 250 kB, and 1,000 of them a page of 250 MB."""
+
+
+@dataclass(slots=True)
+class LaneSchema:
+    """The fields of a lane and, once a page with rows has arrived, its columns.
+
+    `asked` is the entity type at Axonius, `earlier` the lane's entry in the previous snapshot, `notice` tells people.
+    `blind`: the field catalogue cannot be read.
+    """
+
+    asked: str
+    entity: EntitySettings
+    source: Source
+    workers: Workers
+    run_id: str
+    notice: Callable[[str], None]
+    earlier: Mapping[str, Any] | None = None
+    blind: bool = False
+    pinned: Pinned | None = field(default=None, init=False)
+    _selection: Selection = field(default_factory=lambda: Selection(()), init=False)
+    _unlisted: Unlisted = field(default_factory=Unlisted, init=False)
+    _converter: Converter | None = field(default=None, init=False)
+    _details: bool = field(default=False, init=False)  # some are wanted
+    _once: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def select(self, question: Question, ask: RequestContext, *, readable: bool) -> Question:
+        """The question with its fields, by the catalogue. `readable`: the server has counted the type.
+
+        Raises: NotOffered where neither catalogue nor count can be read; other ServerErrors.
+        """
+        catalogue = await self._catalogue(ask, readable=readable)
+        selection = self._unlisted.settle(self._selected(catalogue, await self._saved_columns()))
+        self._selection = selection
+        self._tell(selection)
+        self._details = bool(selection.details)
+        return replace(question, fields=selection.names, details=selection.details)
+
+    async def select_table(self) -> None:
+        """All columns of an administrators' table."""
+        self._selection = select_all(await self.source.fields(self.asked))
+
+    def restore(self, pinned: Record) -> None:
+        """Take up what an earlier process settled."""
+        self.blind = pinned.get("blind", False)
+        self._details = bool(pinned["question"].get("details"))
+        # Which of them came before is not known here, so that none is called never served.
+        self._unlisted = Unlisted(frozenset(pinned.get("unlisted", ())))
+        columns = columns_of({"columns": {name: entry for name, _, entry in pinned["columns"]}})
+        json_keys = {name: key for name, key, _ in pinned["columns"]}
+        self.pinned = Pinned(tuple(replace(c, json_key=json_keys[c.name]) for c in columns))
+        self._converter = self._make_converter(self.pinned)
+
+    def record(self) -> Record:
+        """What `restore` takes up."""
+        columns = self.pinned.columns if self.pinned else ()
+        return {
+            "blind": self.blind,
+            "unlisted": sorted(self._unlisted.asked),
+            "columns": [[c.name, c.json_key, describe(c)] for c in columns],
+        }
+
+    async def _catalogue(self, ask: RequestContext, *, readable: bool) -> tuple[Field, ...]:
+        """The field catalogue; the fields of the previous snapshot where it cannot be read or lists nothing."""
+        listed: tuple[Field, ...] = ()
+        try:
+            listed = await self.source.fields(self.asked, ask)
+            why = "" if any(f.name not in ROOTS for f in listed) else "it is empty"
+        except (BadRequest, BadAnswer, NotOffered) as error:
+            if isinstance(error, NotOffered) and not readable:
+                raise
+            why = str(error)
+        except Unreachable as error:
+            if error.status is None:  # the host is away, not its catalogue
+                raise
+            why = str(error)
+        if not why:
+            return listed
+        self.blind = True
+        self.notice(f"the field catalogue cannot be read ({why}); {self._instead()}")
+        return with_roots(self._fields_before)
+
+    @property
+    def _fields_before(self) -> tuple[Field, ...]:
+        """The fields of the previous snapshot."""
+        columns = columns_of({"columns": (self.earlier or {}).get("columns", {})})
+        return tuple(Field(c.field, drop_forms(c.kind)) for c in columns if c.field not in (OVERFLOW, *ROOTS))
+
+    def _instead(self) -> str:
+        if self.entity.fields == "saved-query":
+            return "the columns of the saved query are asked for"
+        if self._fields_before:
+            return "the fields of the previous snapshot are asked for"
+        return "whole records are copied" if self._wish == "raw" else "the named fields are asked for as they are"
+
+    @property
+    def _wish(self) -> Fields:
+        """The fields that are wanted, as far as they can be named without a catalogue where there is none."""
+        wish = self.entity.fields
+        if not self.blind or wish == "saved-query":
+            return wish
+        if self._fields_before:
+            return "full" if wish == "generic" else wish
+        plain = not isinstance(wish, str) and not any(is_glob(name) for name in wish)
+        return wish if plain else "raw"
+
+    async def _saved_columns(self) -> tuple[str, ...] | None:
+        """The columns of the saved query where these are wanted; None where they are not, or are not known."""
+        if self.entity.fields != "saved-query":
+            return None
+        found = await self.source.saved_query(self.entity.saved_query, self.asked)
+        return (found.fields or None) if found else None
+
+    def _selected(self, catalogue: tuple[Field, ...], columns: tuple[str, ...] | None) -> Selection:
+        wish, extra = self._wish, self.entity.extra_fields
+        if self.blind and not self._fields_before and not isinstance(wish, str):
+            wish, extra = (), (*wish, *extra)
+        if wish == "saved-query" and columns is None and not self.source.api.NAMES_QUERIES:
+            self.notice("the saved query lists no columns; the generic fields are copied")
+            wish = "generic"
+        return select_fields(
+            catalogue, wish, entity=self.asked, extra=extra, columns=columns, details=self.entity.details
+        )
+
+    def _tell(self, selection: Selection) -> None:
+        for name in selection.unmatched:
+            near = closest_field(name, selection.listed)
+            self.notice(f"no field of {self.asked} matches {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        for text in selection.notices:
+            self.notice(text)
+        for name in selection.lacking:
+            self.notice(f"{name!r} is no selected field of {self.asked}; there are no details of it")
+        if selection.open:
+            without = "; extra_fields are not asked for" if self.entity.extra_fields else ""
+            self.notice(f"the columns of the saved query cannot be listed; the server chooses them{without}")
+
+    def drop_refused(self, question: Question, words: str) -> frozenset[str]:
+        """The fields of a question that a refusal names and that can be done without; they are dropped and told.
+
+        Several pages may be under way with the same fields: the first refusal tells, the others ask again.
+        """
+        refused = frozenset(self._unlisted.named_in(words, question.fields))
+        for name in sorted(refused & {f.name for f in self._selection.fields}):
+            self.notice(f"the server does not know the field {name!r}; it is not asked for")
+        self._selection = self._selection.without(refused)
+        return refused
+
+    def tell_unserved(self) -> None:
+        """Say which fields were asked for without a catalogue and came in no page."""
+        for name in self._unlisted.never_served():
+            self.notice(f"the field {name!r} was asked for and never served")
+
+    def row_bytes(self, question: Question) -> float:
+        """Of JSON per row, by the previous snapshot, or by what is asked for."""
+        earlier = self.earlier or {}
+        if earlier.get("rows") and earlier.get("bytes"):
+            return float(earlier["bytes"] / earlier["rows"])
+        if RAW.name in question.fields:
+            return TREE_BYTES
+        if not question.fields:
+            return OBJECTS_BYTES
+        guess = FIELD_BYTES * len(question.fields)
+        objects = any(isinstance(f.kind, Many) and isinstance(f.kind.item, Group) for f in self._selection.fields)
+        return max(guess, OBJECTS_BYTES) if objects else guess
+
+    @property
+    def known(self) -> Converter | None:
+        """The converter, where the columns are settled."""
+        return self._converter
+
+    async def converter(self, page: Page, settled: Callable[[], Awaitable[None]]) -> Converter:
+        """The lane's converter; the first page that arrives settles its columns, and `settled` is told."""
+        async with self._once:
+            if self._converter is None:
+                self._converter = await self._pin(page)
+                await settled()
+        return self._converter
+
+    async def _pin(self, first: Page) -> Converter:
+        if self._is_detailed and not self._details:
+            self.notice("the server sends each adapter's value of every field, and cannot be told not to; none is kept")
+        earlier = (self.earlier or {}).get("columns")
+        work = partial(pin, earlier=earlier, max_columns=self.entity.max_columns, detailed=self._is_detailed)
+        self.pinned = await self.workers.run(work, self.source.api, self._selection, first)
+        for text in self.pinned.notices:
+            self.notice(text)
+        return self._make_converter(self.pinned)
+
+    def _make_converter(self, pinned: Pinned) -> Converter:
+        ignored = is_detail if self._is_detailed else None
+        return Converter(pinned.columns, rows_key=self.source.api.ROWS_KEY, run_id=self.run_id, ignored=ignored)
+
+    @property
+    def _is_detailed(self) -> bool:
+        """Whether records hold details, wanted or not: a server that refuses the key for them sends them all."""
+        return self._details or "include_details" in self.source.dialect.refused
+
+    def forget_columns(self) -> None:
+        """Settle the columns anew by the next page."""
+        self.pinned, self._converter = None, None
+
+    def convert(self, converter: Converter, page: Page) -> Converted:
+        """The page as a batch; for a writer thread."""
+        if self._unlisted.unserved or not self._unlisted.looked:
+            keys = {c.field: c.json_key for c in self.pinned.columns} if self.pinned else {}
+            self._unlisted.look(page.body, keys)
+        return converter.convert(page.body, page=page.window.number, fetched_at=page.fetched_at)
+
+    @property
+    def id_column(self) -> str:
+        """The column that holds the ids."""
+        columns = self.pinned.columns if self.pinned else ()
+        return next((c.name for c in columns if c.field == ID_FIELD), ID_FIELD)
+
+    def named(self, question: Question) -> Question:
+        """The question with its fields named, for rows that are asked for without the saved query."""
+        columns = self.pinned.columns if self.pinned else ()
+        names = tuple(c.field for c in columns if c.field != OVERFLOW)
+        return question if question.fields else replace(question, fields=names)
+
+
+def question_of(pinned: Record) -> Question:
+    """The question of a lane that an earlier process settled."""
+    return msgspec.convert(pinned["question"], Question)

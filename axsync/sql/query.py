@@ -1,0 +1,169 @@
+"""DuckDB over one snapshot, locked: it reads the files of the snapshot and nothing else, and writes nothing.
+
+The files are handed in as Arrow datasets, not by their paths. A path that DuckDB may read (`allowed_paths`) it may also
+write, and `WITH x AS (COPY … TO …) SELECT …` is a SELECT to its parser; so it is given no path at all.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pyarrow.fs import LocalFileSystem
+
+from axsync.errors import ConfigError, UsageError
+from axsync.lake.publish import Lake
+from axsync.schema.fields import arrow_schema
+from axsync.settings import all_close, did_you_mean
+from axsync.sql.tables import EntityTable, Piece, place_of
+from axsync.sql.types import DIALECTS, double_quoted, literal
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+BATCH = 2_000  # rows fetched at a time
+MOST_NEAR = 3  # names that a mistyped one may have meant
+_FAULT = "the query does not work"
+_NO_TABLE = re.compile(r"Catalog Error: Table with name \"?([^\s\"]+)\"? does not exist")
+_LOCKS = (
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET allow_community_extensions = false",
+    "SET python_enable_replacements = false",  # or the names of our own variables would be tables
+    "SET TimeZone = 'UTC'",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+_PARTITION_FIELDS = [pa.field("entity", pa.string()), pa.field("instance", pa.string()), pa.field("dt", pa.date32())]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query came to: names of its columns, whether each is a number, and rows as they are fetched."""
+
+    names: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: Iterator[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySession:
+    """Where queries are asked."""
+
+    connection: "DuckDBPyConnection"
+    names: tuple[str, ...] = ()  # of its tables
+
+    def ask(self, sql: str) -> Answer:
+        """The answer to one SELECT. Raises: UsageError, also while its rows are fetched."""
+        with self._plain_errors():
+            statements = self.connection.extract_statements(sql)
+            if len(statements) != 1:
+                told = "there is no query" if not statements else f"there are {len(statements)} queries"
+                raise UsageError(f"one query is wanted, and {told}")
+            if statements[0].type.name != "SELECT":
+                raise UsageError(f"only SELECT is allowed, and this is {statements[0].type.name}")
+            cursor = self.connection.execute(statements[0])
+        described = cursor.description or []
+        kinds = [str(column[1]).upper() for column in described]
+        return Answer(tuple(str(column[0]) for column in described), tuple(map(_is_number, kinds)), self._rows(cursor))
+
+    def _rows(self, cursor: "DuckDBPyConnection") -> Iterator[tuple[Any, ...]]:
+        while True:
+            with self._plain_errors():
+                rows = cursor.fetchmany(BATCH)
+            if not rows:
+                return
+            yield from rows
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """Raises: UsageError with the first sentence of what DuckDB says."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            raise UsageError(_unknown(str(error), self.names) or f"{_FAULT}: {_sentence(str(error))}") from None
+
+
+@contextmanager
+def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[QuerySession]:
+    """A place to ask, with a view per entity type. Raises: ConfigError, SnapshotGone."""
+    try:
+        import duckdb
+    except ImportError:
+        raise ConfigError("queries need one more package: pip install 'axsync[duckdb]'") from None
+    with tempfile.TemporaryDirectory(prefix="axsync-") as spill, duckdb.connect() as connection:
+        connection.execute(f"SET temp_directory = {literal(spill)}")
+        for table in tables.values():
+            _lay_out(connection, lake, table)
+        for lock in _LOCKS:
+            connection.execute(lock)
+        yield QuerySession(connection, tuple(tables))
+
+
+def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable) -> None:
+    """One view; instances whose files have other columns are put together by name."""
+    datasets = _datasets(lake, table)
+    if len(datasets) == 1:
+        connection.register(table.entity, datasets[0])
+        return
+    names = [f"{table.entity}:{number}" for number in range(len(datasets))]
+    for name, dataset in zip(names, datasets, strict=True):
+        connection.register(name, dataset)
+    parts = [f"SELECT * FROM {double_quoted(name)}" for name in names] or [_nothing(table)]  # noqa: S608  quoted
+    connection.execute(f"CREATE TEMP VIEW {double_quoted(table.entity)} AS {' UNION ALL BY NAME '.join(parts)}")
+
+
+def _nothing(table: EntityTable) -> str:
+    """No rows, of the right columns."""
+    words = DIALECTS["duckdb"]
+    columns = [f"CAST(NULL AS {words.of(kind)}) AS {double_quoted(name)}" for name, kind in table.columns.items()]
+    partitions = ["CAST(NULL AS VARCHAR) AS entity", "CAST(NULL AS VARCHAR) AS instance", "CAST(NULL AS DATE) AS dt"]
+    return f"SELECT {', '.join([*columns, *partitions])} WHERE false"
+
+
+def _datasets(lake: Lake, table: EntityTable) -> list[ds.Dataset]:
+    """The files, those with the same columns together. None is opened before it is asked for."""
+    form, local = ds.ParquetFileFormat(), LocalFileSystem()
+    found: dict[str, tuple[pa.Schema, list[ds.Fragment]]] = {}
+    for share in table.shares:
+        schema = pa.schema([*arrow_schema(share.columns), *_PARTITION_FIELDS])
+        _, fragments = found.setdefault(schema.to_string(show_field_metadata=False), (schema, []))
+        for piece in share.pieces:
+            partition = _partition(table.entity, piece)
+            path = str(place_of(lake, piece))
+            fragments.append(form.make_fragment(path, local, partition_expression=partition))
+    return [ds.FileSystemDataset(fragments, schema, form, local) for schema, fragments in found.values() if fragments]
+
+
+def _partition(entity: str, piece: Piece) -> ds.Expression:
+    return (ds.field("entity") == entity) & (ds.field("instance") == piece.instance) & (ds.field("dt") == piece.dt)
+
+
+def _unknown(words: str, known: Sequence[str]) -> str:
+    """A sentence about a table that there is not, with the nearest known ones; empty where it is something else.
+
+    DuckDB's own guess may be a table of its own, and where it has none it names nothing.
+    """
+    matched = _NO_TABLE.match(words)
+    if matched is None:
+        return ""
+    asked = matched[1].lower()
+    near = [name for name in known if asked in name][:MOST_NEAR] or all_close(asked, known, most=MOST_NEAR)
+    hint = did_you_mean(*near) or f"; there are {', '.join(known) or 'none'}"
+    return f"{_FAULT}: there is no table {matched[1]!r}{hint}"
+
+
+def _sentence(words: str) -> str:
+    """Without the excerpt of the query that follows it."""
+    told = re.split(r"\n\s*\n?LINE \d+:", words, maxsplit=1)[0]
+    return " ".join(told.split())
+
+
+def _is_number(kind: str) -> bool:
+    return re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)", kind) is not None

@@ -1,0 +1,124 @@
+"""A disk that takes its time holds up nothing but what waits for it: requests, timeouts and signals go on."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import pytest
+
+import axsync
+from axsync.emulator import Emulator, Mishap
+from axsync.events import Event, PageRead
+from axsync.lake.journal import read
+from axsync.lake.publish import Lake
+from axsync.runs.state import fold
+from axsync.settings import EntitySettings
+from tests.flow.harness import Lab, at_once, pages
+
+pytestmark = pytest.mark.alone
+
+Start = Callable[..., Awaitable[Emulator]]
+
+FEW = {"default": EntitySettings(fields=("name",))}
+FSYNC_SECONDS = 0.5
+MOST_STALL = 0.05  # seconds
+BEAT = 0.005
+SMALL_PARTS = {"max_part_bytes": 4 << 10, "row_group_rows": 1}
+"""Every page fills a part."""
+
+
+@dataclass(slots=True)
+class Disk:
+    """When it was asked to make something durable, and by which threads."""
+
+    asked: list[float] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+
+
+@pytest.fixture
+def disk(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """Every fsync takes half a second, as on a disk that others keep busy."""
+    Lake(lab.lake).prepare()
+    disk, real = Disk(), os.fsync
+
+    def fsync(handle: int) -> None:
+        disk.asked.append(time.monotonic())
+        disk.threads.add(threading.current_thread().name)
+        time.sleep(FSYNC_SECONDS)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return disk
+
+
+@asynccontextmanager
+async def heartbeat() -> AsyncIterator[list[float]]:
+    """How late the loop was, every few milliseconds."""
+    late = [0.0]
+
+    async def beat() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(BEAT)
+            late.append(time.monotonic() - began - BEAT)
+
+    task = asyncio.create_task(beat())
+    await asyncio.sleep(0)
+    try:
+        yield late
+    finally:
+        task.cancel()
+
+
+async def test_a_slow_fsync_never_stops_the_loop(lab: Lab, start: Start, disk: Disk) -> None:
+    """From the lock to the published snapshot: parts, journal, dead letters, timeline, publication."""
+    emulator = await start(sizes={"devices": 40}, mishaps=(Mishap("duplicate-keys", page=2, times=1, share=1.0),))
+    settings = lab.settings(lab.instance(emulator), types=FEW, lake=SMALL_PARTS, accept_drop=True)
+    await lab.run(replace(settings, run=replace(settings.run, dry_run=True)))  # the emulator makes its catalogue
+
+    async with heartbeat() as late:
+        ran = await lab.run(settings)
+
+    assert (ran.report.manifest is not None, lab.lane("devices")["dead_letters"]) == (True, 20)
+    assert len(disk.asked) > 15
+    assert threading.main_thread().name not in disk.threads
+    assert max(late) < MOST_STALL
+
+
+async def test_requests_keep_their_pace_while_parts_become_durable(lab: Lab, start: Start, disk: Disk) -> None:
+    """Ten pages per second are asked for, whatever the writers wait for."""
+    emulator = await start(sizes={"devices": 400})
+    own = lab.instance(emulator, requests_per_second=10.0, in_flight=4)
+    await lab.run(lab.settings(own, types=FEW, lake=SMALL_PARTS, writers=8))
+
+    asked = [seen.started for seen in pages(emulator.log, "devices")]
+    assert sum(asked[0] < began < asked[-1] for began in disk.asked) > 3
+    assert max(later - one for one, later in pairwise(asked)) < 2 * 0.1
+
+
+async def test_what_is_sealed_when_a_run_is_stopped_is_journaled(lab: Lab, start: Start, disk: Disk) -> None:
+    """A signal cancels while writers wait for the disk: each part that is there is one that is resumed with."""
+    emulator = await start(sizes={"devices": 100})
+    settings = lab.settings(lab.instance(emulator), types=FEW, lake=SMALL_PARTS, writers=4)
+    task: asyncio.Task[axsync.Report]
+
+    def stop(event: Event) -> None:
+        if isinstance(event, PageRead) and event.rows and not task.cancelling():
+            task.cancel()
+
+    task = asyncio.create_task(axsync.sync(settings, observers=[stop], jitter=at_once))
+    with suppress(asyncio.CancelledError):
+        await task
+
+    lake = Lake(lab.lake)
+    (run_id,) = lake.runs()
+    memory = fold(read(lake.journal(run_id)))
+    staged = lake.staging(run_id)
+    journaled = {part.path for lane in memory.lanes.values() for part in lane.parts}
+    assert (task.cancelled(), len(journaled) > 1) == (True, True)
+    assert journaled == {path.relative_to(staged).as_posix() for path in staged.rglob("*.parquet*")}
