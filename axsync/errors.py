@@ -1,64 +1,75 @@
 """What can go wrong, as facts.
 
 AxsyncError
-├── UsageError               the caller asked for something that cannot be (exit 2)
+├── UsageError               the caller asked for something impossible (exit 2)
 │   ├── ConfigError          a setting is missing, unknown or out of range
-│   │   ├── NoInstance       nothing says which instance to ask
-│   │   └── NoFile           there is no settings file of this name
-│   ├── StoreError           the credential store cannot be used or written
+│   │   ├── NoInstance       no instance is configured
+│   │   └── NoFile           the settings file does not exist
+│   ├── StoreError           the credential store cannot be read or written
 │   │   ├── StoreExposed     others can read or change it
-│   │   ├── StoreLocked      what should open it is missing or wrong
-│   │   │   ├── WrongPassphrase      that a person typed
+│   │   ├── StoreLocked      its passphrase or key file is missing or wrong
+│   │   │   ├── WrongPassphrase      typed by a person
 │   │   │   ├── WrongPassphraseFile
 │   │   │   └── WrongKeyFile
 │   │   └── StoreDamaged     it is not what axsync wrote
 │   │       ├── ListDamaged  the list of names
 │   │       ├── EntryMissing         a secret is not where the list says
-│   │       └── EntryChanged         the list says another host than was sealed with the secret
-│   ├── UnknownCredential    no store knows a credential of this name
-│   ├── WrongHost            a credential belongs to another host than the one to be asked
-│   ├── UnknownEntity        an entity type that the instance does not offer
+│   │       └── EntryChanged         the list contradicts what was sealed with the secret
+│   ├── UnknownCredential    no store has a credential of this name
+│   ├── WrongHost            the credential belongs to another host
+│   ├── UnknownEntity        the instance does not offer this entity type
 │   ├── LakeError            the lake cannot be written
-│   │   └── NewestDamaged    what its newest snapshot is cannot be read; a ManifestError, too
+│   │   └── NewestDamaged    its newest snapshot cannot be read; a ManifestError, too
 │   ├── NoLake               there is no lake to read from
 │   ├── UnknownRun           no run, or more than one, has this id
-│   │   └── Unpublished      it has no snapshot
+│   │   └── Unpublished      the run has no snapshot
 │   ├── ManifestError        a manifest is damaged, or newer than this axsync
-│   │   ├── ManifestNewer    of a later version
-│   │   └── Unsure           what is still needed cannot be told, for one that cannot be read
-│   ├── SnapshotGone         files of a snapshot are no longer there
-│   └── NothingCommon        two snapshots that have no entity type in common
-├── ServerError              the other side; carries `host` and, where one was received, `status`
+│   │   ├── ManifestNewer    written by a newer axsync
+│   │   └── Unsure           gc cannot tell what is still needed, because a file cannot be read
+│   ├── SnapshotGone         files of a snapshot are missing
+│   └── NothingCommon        two snapshots have no entity type in common
+├── ServerError              the server's fault; carries `host` and, if a response came, `status`
 │   ├── Refused              401: the credential is not accepted; stops the instance (exit 4)
 │   │   └── ProxyRefused     407: the proxy does not accept its user and password (exit 4)
 │   ├── NotOffered           403 or 404 on a type's first page; the type is skipped with a notice
-│   ├── BadRequest           400 or 422: the server names what it does not understand
-│   ├── Unreachable          no usable answer after all tries (exit 75 when nothing else was reached)
-│   │   ├── Untrusted        no safe connection: a certificate that proves nothing, or one that is missing (exit 1)
-│   │   ├── WebPage          a web page in place of JSON: a login, or a product that is being upgraded (exit 75)
-│   │   └── TooHeavy         5xx or timeouts for a page that could be asked for in smaller ones
-│   └── BadAnswer            an answer that is not what the contract says, tries used up
-├── LaneError                a guard stopped a walk: loop, endless listing
-│   └── OutOfTime            the time that was given to the run is over
+│   │   └── QueryMissing *   there is no such saved query
+│   ├── BadRequest           400 or 422: the server does not understand the request
+│   ├── Unreachable          no usable response after all tries (exit 75 if no host was reached)
+│   │   ├── Untrusted        no safe connection: a certificate is invalid or missing (exit 1)
+│   │   ├── WebPage          a web page instead of JSON: a login page, or an upgrade in progress (exit 75)
+│   │   ├── TooHeavy         5xx or timeouts for a page that can be split
+│   │   ├── RetryableStatus *    429 or 5xx, while tries are left
+│   │   ├── TimedOut *       no response in time, while tries are left
+│   │   └── NotRetryable *   trying again is pointless; HopelessPage is its form for web pages
+│   └── BadAnswer            a response that breaks the contract, after all tries
+│       └── EndlessList *    the list of saved queries does not end
+├── LaneError                a guard stopped a lane: loop, endless listing
+│   ├── OutOfTime            the deadline of the run has passed
+│   └── MarkExpired *        the continuation token has expired; the lane starts over
+├── Unreadable *             a record that cannot be decoded; it becomes a dead letter
+├── CutPage *                a page whose JSON is incomplete; it is fetched again
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
 ├── GuardRefused             a guard refused to publish (exit 5)
-│   └── NotWhole             all or nothing was asked for, and something is missing
+│   └── NotWhole             all-or-nothing was requested, and something is missing
 └── Busy                     another run holds the lake or the host (exit 75)
 
-Errors carry facts as attributes and one plain sentence; advice is the console's business.
+Those with * are defined where they are raised and handled, and do not reach a caller of the library. `HostDead`
+(`pacing`) is no AxsyncError: it tells the client that the host's circuit breaker has given up.
+
+Errors carry facts as attributes and one plain sentence; `console.explain` adds the advice.
 """
 
 
 class Terminated(BaseException):
-    """SIGTERM while nothing is under way that has an end of its own for it; no `except Exception` may swallow it."""
+    """SIGTERM outside of a run, which handles it itself. No `except Exception` may swallow it."""
 
 
 class AxsyncError(Exception):
-    """Root of everything axsync raises on purpose."""
+    """Base of all errors that axsync raises on purpose."""
 
 
 class UsageError(AxsyncError):
-    """The caller asked for something that cannot be; nothing was written or sent."""
+    """The caller asked for something impossible; nothing was written or sent."""
 
 
 class ConfigError(UsageError):
@@ -66,15 +77,15 @@ class ConfigError(UsageError):
 
 
 class NoInstance(ConfigError):
-    """Neither a settings file nor variables say which instance to ask."""
+    """Neither a settings file nor the environment names an instance."""
 
 
 class NoFile(ConfigError):
-    """There is no settings file of this name."""
+    """The settings file does not exist."""
 
 
 class StoreError(UsageError):
-    """The credential store cannot be used or written."""
+    """The credential store cannot be read or written."""
 
 
 class StoreExposed(StoreError):
@@ -86,11 +97,11 @@ class StoreLocked(StoreError):
 
 
 class WrongPassphrase(StoreLocked):
-    """The passphrase that a person typed does not open the credential store."""
+    """The typed passphrase does not open the credential store."""
 
 
 class WrongPassphraseFile(StoreLocked):
-    """The passphrase in a file does not open the credential store."""
+    """The passphrase from a file does not open the credential store."""
 
 
 class WrongKeyFile(StoreLocked):
@@ -114,7 +125,7 @@ class EntryMissing(StoreDamaged):
 
 
 class EntryChanged(StoreDamaged):
-    """The list says something else of a credential than was sealed with its secret. Attribute: `name`."""
+    """The list contradicts what was sealed with the secret of a credential. Attribute: `name`."""
 
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
@@ -122,7 +133,7 @@ class EntryChanged(StoreDamaged):
 
 
 class UnknownCredential(UsageError):
-    """No store knows a credential of this name. Attribute: `name`."""
+    """No store has a credential of this name. Attribute: `name`."""
 
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
@@ -130,15 +141,15 @@ class UnknownCredential(UsageError):
 
 
 class WrongHost(UsageError):
-    """A credential belongs to another host than the one to be asked. Attributes: `name`, `bound`, `asked` (URLs)."""
+    """The credential belongs to another host than the instance. Attributes: `name`, `bound`, `asked` (URLs)."""
 
     def __init__(self, *, name: str, bound: str, asked: str) -> None:
-        super().__init__(f"credential {name!r} belongs to {bound}, and is not sent to {asked}")
+        super().__init__(f"credential {name!r} belongs to {bound} and is not sent to {asked}")
         self.name, self.bound, self.asked = name, bound, asked
 
 
 class UnknownEntity(UsageError):
-    """An entity type that the instance does not offer.
+    """The instance does not offer this entity type.
 
     Attributes: `entity`, `instance`, `nearest` (a similar offered name, or None).
     """
@@ -150,15 +161,15 @@ class UnknownEntity(UsageError):
 
 
 class LakeError(UsageError):
-    """The lake is not a place that can be written."""
+    """The lake cannot be written."""
 
 
 class NoLake(UsageError):
-    """The place holds no lake that can be read."""
+    """There is no lake to read here."""
 
 
 class UnknownRun(UsageError):
-    """No run of the lake is meant by this id, or more than one. Attribute: `asked`, the id as it was given."""
+    """No run of the lake, or more than one, matches this id. Attribute: `asked`, the id as it was given."""
 
     def __init__(self, message: str, *, asked: str) -> None:
         super().__init__(message)
@@ -166,13 +177,13 @@ class UnknownRun(UsageError):
 
 
 class Unpublished(UnknownRun):
-    """A run that is meant has no snapshot: it was interrupted, or nothing came of it. `asked` is its whole id."""
+    """The run has no snapshot: it was interrupted, or it published nothing. `asked` is its full id."""
 
 
 class ManifestError(UsageError):
     """A manifest, a journal, or the pointer to the latest one is damaged, unreadable, or newer than this axsync.
 
-    Attribute: `file`, relative to the lake; the sentence ends with it.
+    Attribute: `file`, relative to the lake; the message ends with it.
     """
 
     def __init__(self, message: str, *, file: str = "") -> None:
@@ -181,7 +192,7 @@ class ManifestError(UsageError):
 
 
 class ManifestNewer(ManifestError):
-    """A manifest of a later version than this axsync reads."""
+    """The manifest was written by a newer axsync."""
 
 
 class NewestDamaged(LakeError, ManifestError):
@@ -189,25 +200,25 @@ class NewestDamaged(LakeError, ManifestError):
 
 
 PointerDamaged = NewestDamaged
-"""An older name of it."""
+"""The former name of `NewestDamaged`."""
 
 
 class Unsure(ManifestError):
-    """Nothing is removed, since what is still needed cannot be told while a manifest or journal cannot be read."""
+    """Nothing is removed, because a manifest or journal cannot be read and may name files that are still needed."""
 
 
 class SnapshotGone(UsageError):
-    """Files that a manifest names are no longer in the lake, or are no Parquet."""
+    """Files that a manifest names are missing from the lake, or are not Parquet."""
 
 
 class NothingCommon(UsageError):
-    """Two snapshots have no entity type in common that could be compared."""
+    """Two snapshots have no entity type in common."""
 
 
 class ServerError(AxsyncError):
-    """The server, or the way to it, did not do its part.
+    """The server, or something on the way to it, failed.
 
-    Attributes: `host`, `status` (None where no answer came), `detail` (the server's words, redacted and cut).
+    Attributes: `host`, `status` (None without a response), `detail` (the server's words, redacted and truncated).
     """
 
     def __init__(self, message: str, *, host: str, status: int | None = None, detail: str = "") -> None:
@@ -220,7 +231,7 @@ class Refused(ServerError):
 
 
 class ProxyRefused(Refused):
-    """407: the proxy does not accept its user and password, or was shown none."""
+    """407: the proxy does not accept its user and password, or wants them."""
 
 
 class NotOffered(ServerError):
@@ -228,17 +239,17 @@ class NotOffered(ServerError):
 
 
 class BadRequest(ServerError):
-    """400 or 422: the request is not understood; `detail` names why."""
+    """400 or 422: the server does not understand the request; `detail` says why."""
 
 
 class Unreachable(ServerError):
-    """No usable answer after all tries: refused connections, timeouts, 429 or 5xx to the end."""
+    """No usable response after all tries: refused connections, timeouts, 429 or 5xx."""
 
 
 class Untrusted(Unreachable):
-    """There is no safe connection; `detail` says why the certificate, ours or theirs, is not taken.
+    """No safe connection is possible; `detail` says why the server's or our certificate is rejected.
 
-    Attribute: `fault`, one of expired, early, name, issuer (of theirs), missing, unwanted (of ours), or empty.
+    Attribute: `fault`: expired, early, name, issuer (the server's), missing, unwanted (ours), or empty.
     """
 
     def __init__(self, message: str, *, host: str, detail: str = "", fault: str = "") -> None:
@@ -247,35 +258,35 @@ class Untrusted(Unreachable):
 
 
 class TooHeavy(Unreachable):
-    """5xx or timeouts, more than once, for a page that could be asked for in smaller ones."""
+    """5xx or timeouts, more than once, for a page that can be split."""
 
 
 class WebPage(Unreachable):
-    """A web page with status 200 in place of JSON, as for a login or during maintenance; `detail` has its title."""
+    """A web page with status 200 instead of JSON, such as a login or maintenance page; `detail` has its title."""
 
 
 class BadAnswer(ServerError):
-    """A 200 whose body is not what the contract says."""
+    """A 200 whose body breaks the contract."""
 
 
 class LaneError(AxsyncError):
-    """A guard stopped a walk that would never have ended or told lies."""
+    """A guard stopped a lane that would not have ended or whose rows cannot be trusted."""
 
 
 class OutOfTime(LaneError):
-    """The time that was given to the run is over; the lane is resumable."""
+    """The deadline of the run has passed; the lane can be resumed."""
 
 
 class StorageError(AxsyncError):
-    """The disk or store failed while the lake was written; the previous snapshot stays."""
+    """The disk or store failed while the lake was written; the previous snapshot is unchanged."""
 
 
 class GuardRefused(AxsyncError):
-    """A guard refused to publish; the previous snapshot stays."""
+    """A guard refused to publish; the previous snapshot is unchanged."""
 
 
 class NotWhole(GuardRefused):
-    """All or nothing was asked for, and an entity type did not come whole."""
+    """All-or-nothing was requested, and an entity type is incomplete."""
 
 
 class Busy(AxsyncError):

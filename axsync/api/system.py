@@ -36,7 +36,7 @@ DEEPEST = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SystemTable:
     """The columns that are kept of a table, and what names its rows.
 
     `keys` are alternatives, each a set of columns that together are unique and stay the same from day to day. Where a
@@ -47,20 +47,20 @@ class Table:
     keys: tuple[tuple[str, ...], ...] = ()
 
 
-SYSTEM_TABLES: Mapping[str, Table] = {
-    "system_adapters": Table(
+SYSTEM_TABLES: Mapping[str, SystemTable] = {
+    "system_adapters": SystemTable(
         dict.fromkeys(("id", "plugin_name", "unique_plugin_name", "node_id", "node_name", "status"), _TEXT)
         | {"is_master": _FLAG, "connections_count": _OPEN, "supported_features": _TEXTS},
         (("unique_plugin_name",), ("plugin_name", "node_id"), ("id", "node_id"), ("id",)),
     ),
-    "system_connections": Table(
+    "system_connections": SystemTable(
         dict.fromkeys(("id", "uuid", "connection_id", "adapter_name", "node_id", "node_name", "status"), _TEXT)
         | dict.fromkeys(("error", "note", "tunnel_id", "connection_label"), _TEXT)
         | dict.fromkeys(("last_fetch_time", "last_successful_fetch", "date_fetched"), _TIME)
         | dict.fromkeys(("active", "failed_connections_limit_exceeded", "did_notify_error"), _FLAG),
         (("uuid",), ("adapter_name", "node_id", "connection_id"), ("adapter_name", "connection_id"), ("id",)),
     ),
-    "system_fetch_history": Table(
+    "system_fetch_history": SystemTable(
         dict.fromkeys(("id", "adapter_discovery_id", "discovery_id", "client", "client_id", "connection_label"), _TEXT)
         | dict.fromkeys(("duration", "error", "node_name", "status", "axonius_version"), _TEXT)
         | dict.fromkeys(("start_time", "end_time", "last_fetch_time"), _TIME)
@@ -69,7 +69,7 @@ SYSTEM_TABLES: Mapping[str, Table] = {
         | {"adapter": _OPEN, "fetch_events_count": _OPEN, "realtime": _FLAG, "has_configuration_changed": _FLAG},
         (("id",), ("uuid",)),
     ),
-    "system_saved_queries": Table(
+    "system_saved_queries": SystemTable(
         dict.fromkeys(("id", "name", "asset_type", "query", "query_type", "description"), _TEXT)
         | dict.fromkeys(("folder_id", "user_id", "created_by", "updated_by"), _TEXT)
         | dict.fromkeys(("timestamp", "last_updated", "last_run_time", "date_fetched"), _TIME)
@@ -77,13 +77,13 @@ SYSTEM_TABLES: Mapping[str, Table] = {
         | {"fields": _TEXTS, "tags": _TEXTS, "used_in": _JSON, "view": _JSON},
         (("id",),),
     ),
-    "system_activity_log": Table(
+    "system_activity_log": SystemTable(
         dict.fromkeys(("id", "action", "category", "message", "type", "user", "role"), _TEXT)
         | dict.fromkeys(("impersonator_user", "data_scope", "discovery_cycle_id"), _TEXT)
         | {"date": _TIME},
         (("id",), ("uuid",)),
     ),
-    "system_users": Table(
+    "system_users": SystemTable(
         dict.fromkeys(("uuid", "user_name", "first_name", "last_name", "email", "title", "department"), _TEXT)
         | dict.fromkeys(("role_id", "role_name", "data_scope_id", "data_scope_name", "source"), _TEXT)
         | {"allowed_scopes_impersonation": _TEXTS, "last_login": _TIME, "last_updated": _TIME},
@@ -263,7 +263,7 @@ def _query_columns(served: Row) -> dict[str, object]:
     return {**told, "query": found.aql, "fields": list(found.fields)}
 
 
-def _name(table: Table, served: Row, row: Row) -> str:
+def _name(table: SystemTable, served: Row, row: Row) -> str:
     for key in table.keys:
         parts = [row.get(column, served.get(column)) for column in key]
         if all(isinstance(part, str | int) and part != "" for part in parts):

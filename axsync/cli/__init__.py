@@ -1,4 +1,4 @@
-"""The command line. A command's module is imported when it is asked for, so that help comes at once."""
+"""The command line. A command's module is imported when the command is used, so that help is quick."""
 
 import os
 import sys
@@ -8,27 +8,33 @@ import click
 from axsync.cli.lazy_group import LazyGroup
 
 COMMANDS = {
-    "init": ("axsync.cli.init:init", "Ask four questions and write a settings file to begin with."),
+    "init": ("axsync.cli.init:init", "Ask four questions and write a first settings file."),
     "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
-    "plan": ("axsync.cli.plan:plan", "What a run would read and cost: counts, requests, MB, minutes, rights."),
-    "check": ("axsync.cli.look:check", "Connection, TLS, credential, version, clock, and rights per entity type."),
-    "entities": ("axsync.cli.look:entities", "Entity types that the instance offers, with counts."),
-    "fields": ("axsync.cli.look:fields", "Fields of an entity type, with column names and types."),
-    "runs": ("axsync.cli.past:runs", "Past runs with their verdicts, newest first."),
-    "show": ("axsync.cli.past:show", "One run in full: counts, retries, repairs, drift, dead letters, files."),
-    "report": ("axsync.cli.report:report", "One HTML page about a run."),
-    "diff": ("axsync.cli.diff:diff", "Assets added, removed, changed between two snapshots, field by field."),
-    "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot again, and compare it with its manifest."),
-    "gc": ("axsync.cli.keep:gc", "Show what of the lake nobody needs any more, or remove it."),
-    "credential": ("axsync.cli.credential:credential", "Named credentials, kept safely and bound to their hosts."),
-    "completion": ("axsync.cli.init:completion", "Completion of commands and names for bash, zsh and fish."),
-    "sql": ("axsync.cli.ask:sql", "Ask a snapshot with DuckDB."),
-    "head": ("axsync.cli.ask:head", "The first rows of an entity type."),
-    "ddl": ("axsync.cli.ask:ddl", "Statements that make the lake tables in Athena, Trino, Snowflake, DuckDB."),
-    "emulate": ("axsync.emulator.command:emulate", "A small Axonius on loopback, with faults on demand."),
-    "demo": ("axsync.cli.run:demo", "Emulate, run, and a look at the lake; needs no account."),
+    "plan": ("axsync.cli.plan:plan", "Estimate what a run would read and cost: counts, requests, MB, minutes, rights."),
+    "check": ("axsync.cli.look:check", "Test connection, TLS, credential, version, clock, and rights per entity type."),
+    "entities": ("axsync.cli.look:entities", "List the entity types that the instance offers, with counts."),
+    "fields": ("axsync.cli.look:fields", "List the fields of an entity type, with column names and types."),
+    "runs": ("axsync.cli.past:runs", "List past runs with their verdicts, newest first."),
+    "show": ("axsync.cli.past:show", "Show one run in full: counts, retries, repairs, drift, dead letters, files."),
+    "report": ("axsync.cli.report:report", "Write an HTML page about a run."),
+    "diff": ("axsync.cli.diff:diff", "Compare two snapshots: assets added, removed, changed, field by field."),
+    "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot and compare it with the manifest."),
+    "gc": ("axsync.cli.keep:gc", "Show or remove what is no longer needed in the lake."),
+    "credential": (
+        "axsync.cli.credential:credential",
+        "Manage named credentials, stored safely and bound to their hosts.",
+    ),
+    "completion": ("axsync.cli.init:completion", "Print a completion script for bash, zsh or fish."),
+    "sql": ("axsync.cli.ask:sql", "Query a snapshot with DuckDB."),
+    "head": ("axsync.cli.ask:head", "Show the first rows of an entity type."),
+    "ddl": (
+        "axsync.cli.ask:ddl",
+        "Print statements that create tables over the lake in Athena, Trino, Snowflake, DuckDB.",
+    ),
+    "emulate": ("axsync.emulator.command:emulate", "Serve a small Axonius on loopback, with faults on demand."),
+    "demo": ("axsync.cli.run:demo", "Emulate an Axonius, dump it, and query the lake; needs no account."),
 }
-"""Where each command is, and its line in the list."""
+"""Module and attribute of each command, and its line in the list."""
 
 EPILOG = """\b
 Examples:
@@ -43,9 +49,9 @@ Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 partial or drifted
 
 
 def allocate_steadily() -> None:
-    """Have all of Arrow allocate with jemalloc: its Parquet writer looks at this variable alone, when it is loaded.
+    """Make all of Arrow allocate with jemalloc. Its Parquet writer reads only this variable, at load time.
 
-    Mimalloc, the default, keeps 35 to 40 MB more (ADR 0018). Elsewhere than on glibc wheels may lack jemalloc.
+    Mimalloc, the default, keeps 35 to 40 MB more (ADR 0018). Only wheels for glibc are sure to have jemalloc.
     """
     if sys.platform == "linux" and "CS_GNU_LIBC_VERSION" in os.confstr_names:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")

@@ -1,4 +1,4 @@
-"""`axsync sql`, `axsync head` and `axsync ddl`: a snapshot for those who speak SQL; no instance is asked."""
+"""`axsync sql`, `axsync head` and `axsync ddl`: a snapshot in SQL. No instance is contacted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Examples:
   axsync sql --run latest~1 - < question.sql
 
 \b
-Exit codes: 0 answered, 2 the query or the lake is not as it should be."""
+Exit codes: 0 answered, 2 the query failed or the lake cannot be read."""
 
 HEAD = """\b
 Examples:
@@ -40,14 +40,16 @@ Examples:
 
 
 def _run_option(function: Decorated) -> Decorated:
-    told = "Another snapshot than the newest: an id, a day, or `latest~1`."
+    told = "Snapshot to read: a run id, a day, `latest`, or `latest~1`."
     made = click.option("--run", default="latest", metavar="RUN", shell_complete=complete_runs, help=told)
     return made(function)
 
 
 def _output_option(function: Decorated) -> Decorated:
     forms = click.Choice(["text", "json", "csv"])
-    return click.option("--output", type=forms, default="text", show_default=True, help="Form of the answer.")(function)
+    return click.option(
+        "--output", type=forms, default="text", show_default=True, help="Format of the result on stdout."
+    )(function)
 
 
 @click.command(epilog=SQL)
@@ -57,11 +59,11 @@ def _output_option(function: Decorated) -> Decorated:
 @_output_option
 @click.pass_context
 def sql(context: click.Context, /, query: str, run: str, output: str) -> None:
-    """Ask a snapshot with DuckDB; QUERY is one SELECT, or - to read it from standard input.
+    """Query a snapshot with DuckDB. QUERY is one SELECT, or - to read it from standard input.
 
-    Tables are called as the entity types are, and have `entity`, `instance` and `dt` besides the columns that `axsync
-    fields` lists. What is asked is one snapshot, as its manifest has it, whatever is published meanwhile. A query can
-    read these tables and nothing else, and write nothing.
+    Each entity type is a table of the same name, with the columns `entity`, `instance` and `dt` in addition to those
+    that `axsync fields` lists. The query sees one snapshot, whatever is published meanwhile. It can read these tables
+    and nothing else, and write nothing.
     """
     from axsync.console.answer import show_answer  # noqa: PLC0415  --help must not wait for it
 
@@ -71,14 +73,14 @@ def sql(context: click.Context, /, query: str, run: str, output: str) -> None:
 
 @click.command(epilog=HEAD)
 @click.argument("entity", shell_complete=complete_entities)
-@click.option("-n", "rows", type=click.IntRange(0), default=3, show_default=True, help="So many rows.")
-@click.option("--columns", metavar="NAMES", help="Only these, separated by commas.")
+@click.option("-n", "rows", type=click.IntRange(0), default=3, show_default=True, help="Number of rows.")
+@click.option("--columns", metavar="NAMES", help="Only these columns, separated by commas.")
 @_run_option
 @lake_options
 @_output_option
 @click.pass_context
 def head(context: click.Context, /, entity: str, rows: int, columns: str | None, run: str, output: str) -> None:
-    """The first rows of an entity type, one below the other, without what is empty."""
+    """Show the first rows of an entity type, one below the other, without empty values."""
     from axsync.console.answer import show_answer, show_records  # noqa: PLC0415  --help must not wait for it
     from axsync.sql.tables import first_rows  # noqa: PLC0415  as above
 
@@ -91,8 +93,8 @@ def head(context: click.Context, /, entity: str, rows: int, columns: str | None,
 @click.command(epilog=DDL)
 @click.argument("dialect", type=click.Choice(["athena", "trino", "snowflake", "duckdb"]))
 @click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
-@click.option("--location", metavar="URI", help="Where the engine finds the lake; DuckDB: where it is here.")
-@click.option("--schema", metavar="NAME", help="The schema or database of the tables.")
+@click.option("--location", metavar="URI", help="Where the engine finds the lake; default for DuckDB: its local path.")
+@click.option("--schema", metavar="NAME", help="Schema or database of the tables.")
 @_run_option
 @lake_options
 @click.pass_context
@@ -105,9 +107,9 @@ def ddl(
     schema: str | None,
     run: str,
 ) -> None:
-    """Print the statements that make the lake a set of tables elsewhere; all entity types where none is named.
+    """Print statements that create tables over the lake, for the named entity types or all of them.
 
-    Columns and types are those of the newest snapshot, the tables span all days that lie in the lake.
+    Columns and types are those of one snapshot; the tables span all days in the lake.
     """
     from axsync.sql.ddl import statements  # noqa: PLC0415  --help must not wait for it
     from axsync.sql.tables import chosen  # noqa: PLC0415  as above

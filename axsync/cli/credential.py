@@ -1,4 +1,4 @@
-"""`axsync credential …`: named credentials, bound to their hosts; the commands that change nothing."""
+"""`axsync credential …`: named credentials, bound to their hosts. The read-only commands are here."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @click.group(epilog="\b\nExamples:\n  axsync credential add prod\n  axsync run --credential prod")
 def credential() -> None:
-    """Named credentials: add, list, show, test, rename, update, remove, rekey, export.
+    """Manage named credentials: add, list, show, test, rename, update, remove, rekey, export.
 
-    Each belongs to one host and is sent to no other. Secrets are kept by the system's keyring, or in an encrypted
-    file, or stay where a reference says; they are never shown, and never given as an argument.
+    Each belongs to one host and is sent to no other. Secrets are stored in the system keyring or in an encrypted file,
+    or stay where a reference points. They are never shown and never passed as arguments.
     """
 
 
@@ -33,7 +33,7 @@ for _command in (add, update, rename, remove, rekey):
 @output_option
 @click.pass_context
 def list_all(context: click.Context, /) -> None:
-    """Names, hosts, where secrets are, last use."""
+    """List names, hosts, where secrets are stored, and last use."""
     from axsync.console.credentials import list_json, show_list  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
 
@@ -51,7 +51,7 @@ def list_all(context: click.Context, /) -> None:
 @output_option
 @click.pass_context
 def show(context: click.Context, /, name: str) -> None:
-    """One credential in full, without its secret."""
+    """Show one credential in full, without its secret."""
     from axsync.console.credentials import one_json, show_one  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
 
@@ -67,9 +67,9 @@ def show(context: click.Context, /, name: str) -> None:
 @config_option
 @click.pass_context
 def test(context: click.Context, /, name: str) -> None:
-    """Ask the host whether it accepts the credential.
+    """Test whether the host accepts the credential.
 
-    An instance of the configuration that uses it says how the host is reached.
+    Proxy and TLS settings are taken from an instance in the configuration that uses it.
     """
     from axsync.cli.options import unlock  # noqa: PLC0415  as above
 
@@ -83,13 +83,18 @@ def test(context: click.Context, /, name: str) -> None:
     "  axsync credential export prod --without-secrets --output json"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--without-secrets", is_flag=True, required=True, help="Say that you know: secrets are never exported.")
+@click.option(
+    "--without-secrets",
+    is_flag=True,
+    required=True,
+    help="Required: confirms that you know that no secrets are exported.",
+)
 @output_option
 @click.pass_context
 def export(context: click.Context, /, names: tuple[str, ...], *, without_secrets: bool) -> None:
-    """Names and hosts, to make the same elsewhere.
+    """Print names and hosts, to recreate the credentials elsewhere.
 
-    As tables for axsync.toml, or as JSON.
+    The output is tables for axsync.toml, or JSON.
     """
     from axsync.console.credentials import export_json, export_toml  # noqa: PLC0415  --help must not wait for it
 

@@ -21,7 +21,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The options that `add` and `update` share; None and empty mean: not given."""
+    """The options that `add` and `update` share; None or empty: not given."""
 
     description: str | None = None
     url: str | None = None
@@ -37,21 +37,21 @@ class Asked:
 
     @property
     def brings_secrets(self) -> bool:
-        """Whether key and secret come with files, standard input or references."""
+        """Whether files, standard input or references provide key and secret."""
         return bool(self.key_file or self.secret_file or self.stdin or self.references)
 
     @property
     def references(self) -> bool:
-        """Whether the secret stays where a reference says."""
+        """Whether the secret stays where a reference points."""
         return bool(self.key_reference or self.secret_reference)
 
     @property
     def only_describes(self) -> bool:
-        """Whether nothing but the description changes."""
+        """Whether only the description changes."""
         return self.facts().keys() == {"description"} and not (self.brings_secrets or self.keep)
 
     def facts(self) -> dict[str, Any]:
-        """What is said of the record itself."""
+        """The given properties of the record."""
         facts = {"description": self.description, "url": self.url, "allow_plain_http": self.allow_plain_http}
         if self.ca_file is not None:
             facts["ca_file"] = str(self.ca_file.absolute())
@@ -63,17 +63,28 @@ class Asked:
 
 def _options(function: Decorated) -> Decorated:
     for option in (
-        click.option("--no-test", is_flag=True, help="Save without asking the host."),
-        click.option("--allow-plain-http/--no-plain-http", default=None, help="Send the keys unencrypted."),
+        click.option("--no-test", is_flag=True, help="Save without testing the credential on the host."),
+        click.option("--allow-plain-http/--no-plain-http", default=None, help="Allow sending the keys unencrypted."),
         click.option("--ca-file", type=_FILE, metavar="FILE", help="Certificates (PEM) to trust for this host."),
-        click.option("--keep", type=click.Choice(["auto", "keyring", "file"]), help="Where; auto: the keyring if any."),
-        click.option("--secret-reference", default="", metavar="REF", help="The secret stays there: env:NAME …"),
-        click.option("--key-reference", default="", metavar="REF", help="The key stays there: env:NAME …"),
-        click.option("--stdin", is_flag=True, help="Two lines of standard input: key, secret."),
-        click.option("--secret-file", type=_FILE, metavar="FILE", help="The secret is in this file."),
-        click.option("--key-file", type=_FILE, metavar="FILE", help="The key is in this file."),
-        click.option("--url", metavar="URL", help="The host it belongs to, as https://host."),
-        click.option("--description", metavar="TEXT", help="One line for people."),
+        click.option(
+            "--keep",
+            type=click.Choice(["auto", "keyring", "file"]),
+            help="Where to store the secret; auto: the keyring, if there is one.",
+        ),
+        click.option(
+            "--secret-reference",
+            default="",
+            metavar="REF",
+            help="Reference to the secret, which stays there: env:NAME …",
+        ),
+        click.option(
+            "--key-reference", default="", metavar="REF", help="Reference to the key, which stays there: env:NAME …"
+        ),
+        click.option("--stdin", is_flag=True, help="Read two lines from standard input: key, secret."),
+        click.option("--secret-file", type=_FILE, metavar="FILE", help="Read the secret from this file."),
+        click.option("--key-file", type=_FILE, metavar="FILE", help="Read the key from this file."),
+        click.option("--url", metavar="URL", help="The host that it belongs to, as https://host."),
+        click.option("--description", metavar="TEXT", help="One line of text."),
     ):
         function = option(function)
     return function
@@ -85,15 +96,15 @@ def _options(function: Decorated) -> Decorated:
 )
 @click.argument("name")
 @click.option(
-    "--kind", type=click.Choice(["api-key", "oauth"]), default="api-key", show_default=True, help="What the pair is."
+    "--kind", type=click.Choice(["api-key", "oauth"]), default="api-key", show_default=True, help="Kind of credential."
 )
 @_options
 @click.pass_context
 def add(context: click.Context, /, name: str, kind: Any, **given: Any) -> None:  # noqa: ANN401  click has checked them
-    """Ask for key and secret, try them, save them.
+    """Ask for key and secret, test them, save them.
 
-    Where nobody can be asked, --url and --key-file with --secret-file, or --stdin, or references say all. Nothing is
-    saved that the host does not accept, unless --no-test says so.
+    Without a terminal, give --url and either --key-file with --secret-file, or --stdin, or references. Nothing is saved
+    unless the host accepts it; --no-test skips the test.
     """
     from axsync.console.asking import explain_keys  # noqa: PLC0415  --help must not wait for it
     from axsync.credentials import Record  # noqa: PLC0415  as above
@@ -101,15 +112,15 @@ def add(context: click.Context, /, name: str, kind: Any, **given: Any) -> None: 
 
     asked, store = _asked(given), opened_store()
     if store.known(name) is not None:
-        raise StoreError(f"there is a credential {name!r} already; `axsync credential update {name}` changes it")
-    Record(name, "https://host", "file")  # a bad name is told before anything is asked
+        raise StoreError(f"there is already a credential {name!r}; change it with `axsync credential update {name}`")
+    Record(name, "https://host", "file")  # refuses a bad name before anything is asked
     if not asked.brings_secrets:
         explain_keys(kind)
     moment = now()
     asked = _completed(asked)
     facts = {"kept": _keeper(asked.keep), **asked.facts(), "kind": kind, "created_at": moment, "updated_at": moment}
     record = Record(name=name, **facts)
-    store.unlock(record)  # a wrong passphrase is told before keys are typed
+    store.unlock(record)  # refuses a wrong passphrase before keys are typed
     _save(context, record, _pair(record, asked), asked, new=True)
 
 
@@ -121,10 +132,10 @@ def add(context: click.Context, /, name: str, kind: Any, **given: Any) -> None: 
 @_options
 @click.pass_context
 def update(context: click.Context, /, name: str, **given: Any) -> None:
-    """New key and secret; or only another host or description.
+    """Replace key and secret, or change only the host or description.
 
-    Without options, or with --key-file, --stdin or references, key and secret are replaced. With --url, --description
-    or --keep alone they stay. A new key or host is tried before it is saved.
+    Without options, or with --key-file, --stdin or references, key and secret are replaced. With only --url,
+    --description or --keep they stay. A new key or host is tested before it is saved.
     """
     from axsync.console.asking import explain_keys  # noqa: PLC0415  as above
 
@@ -133,12 +144,12 @@ def update(context: click.Context, /, name: str, **given: Any) -> None:
     facts = asked.facts() | {"updated_at": now()}
     if asked.only_describes:
         store.keep(replace(listed, **facts), None)  # needs no secret
-        click.echo(f"credential {name!r} is changed")
+        click.echo(f"credential {name!r} was changed")
         return
     fresh = asked.brings_secrets or not (asked.facts() or asked.keep)
     before = store.as_sealed(listed)
     if before != listed and asked.url is None:
-        store.open(listed)  # says what was changed
+        store.open(listed)  # raises EntryChanged with what was changed
     moved = asked.keep or (fresh and before.kept == "references")
     keeper: dict[str, Any] = {"kept": _keeper(asked.keep)} if moved else {}
     record = replace(before, **(keeper | facts))
@@ -154,9 +165,9 @@ def update(context: click.Context, /, name: str, **given: Any) -> None:
 @click.argument("old")
 @click.argument("new")
 def rename(old: str, new: str) -> None:
-    """Another name for a credential.
+    """Rename a credential.
 
-    Configurations that use the old one have to follow.
+    Configurations that use the old name have to be changed as well.
     """
     store = opened_store()
     store.rename(store.own(old), new)
@@ -165,10 +176,10 @@ def rename(old: str, new: str) -> None:
 
 @click.command(epilog="\b\nExample:\n  axsync credential remove prod --yes")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def remove(context: click.Context, /, name: str, *, yes: bool) -> None:
-    """Forget a credential and its secret.
+    """Remove a credential and its secret.
 
     In Axonius it stays valid until it is revoked there.
     """
@@ -176,39 +187,39 @@ def remove(context: click.Context, /, name: str, *, yes: bool) -> None:
 
     store = opened_store()
     record = store.own(name)
-    if not yes and not confirmed(f"Forget credential {name!r} for {record.url}, and its secret?"):
+    if not yes and not confirmed(f"Remove credential {name!r} for {record.url} and its secret?"):
         click.echo("nothing was removed", err=True)
         context.exit(1)
     left = store.remove(record)
-    click.echo(f"credential {name!r} is removed; in Axonius it stays valid until it is revoked there")
+    click.echo(f"credential {name!r} was removed; in Axonius it stays valid until it is revoked there")
     if left:
         click.echo(f"note: {left}", err=True)
 
 
 def _asked(given: dict[str, Any]) -> Asked:
-    """The options. Raises: ConfigError for those that do not go together."""
+    """The options. Raises: ConfigError for a combination that is not allowed."""
     from axsync.errors import ConfigError  # noqa: PLC0415  as above
 
     asked = Asked(**given)
     if asked.references and (asked.key_file or asked.secret_file or asked.stdin or asked.keep):
-        raise ConfigError("a secret that stays where a reference says is neither read from a file nor kept elsewhere")
+        raise ConfigError("references cannot be combined with --key-file, --secret-file, --stdin or --keep")
     return asked
 
 
 def _completed(asked: Asked) -> Asked:
-    """With host and description, from whoever sits at the terminal. Raises: ConfigError where there is nobody."""
+    """The options, with host and description asked at the terminal. Raises: ConfigError without a terminal."""
     from axsync.console.asking import ask_text, at_terminal  # noqa: PLC0415  as above
     from axsync.errors import ConfigError  # noqa: PLC0415  as above
     from axsync.settings import normal_url  # noqa: PLC0415  as above
 
     if not at_terminal():
         if asked.url is None:
-            raise ConfigError("the host is missing; give --url https://host")
+            raise ConfigError("the host is missing; give it with --url https://host")
         return asked
     allowed = bool(asked.allow_plain_http)
     url = asked.url or ask_text("URL of the instance (https://host)", partial(normal_url, allow_plain_http=allowed))
     if asked.description is None and not asked.brings_secrets:
-        return replace(asked, url=url, description=ask_text("Description (may stay empty)", str, default=""))
+        return replace(asked, url=url, description=ask_text("Description (optional)", str, default=""))
     return replace(asked, url=url)
 
 
@@ -219,7 +230,7 @@ def _keeper(keep: str | None) -> str:
     if keep == "file" or (keep != "keyring" and not keyring_at_hand()):
         return "file"
     if not keyring_at_hand():
-        raise StoreError("this system has no keyring that is a safe place, or axsync[keyring] is not installed")
+        raise StoreError("this system has no safe keyring, or axsync[keyring] is not installed")
     return "keyring"
 
 
@@ -233,4 +244,4 @@ def _save(context: click.Context, record: Record, credential: Credential, asked:
     if not asked.no_test:
         prove_before_saving(context, record, credential)
     opened_store().keep(record, credential, new=new)
-    click.echo(f"credential {record.name!r} for {record.url} is kept: {record.place}")
+    click.echo(f"credential {record.name!r} for {record.url} was saved: {record.place}")

@@ -1,4 +1,4 @@
-"""A run without an account: the emulator as a process of its own, a dump of all it offers, a look at the lake."""
+"""A run without an account: starts the emulator as a process, dumps everything it offers, queries the lake."""
 
 import json
 import os
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE, SECRET_VARIABLE = "AXSYNC_DEMO_KEY", "AXSYNC_DEMO_SECRET"
 STOP_SECONDS = 5.0
 
-# It ends when its standard input does, and so together with this process, even when that is killed.
+# Exits when its standard input closes, and so together with this process, even if that is killed.
 _EMULATOR = """\
 import os, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
@@ -40,14 +40,14 @@ emulate()
 
 @dataclass(frozen=True, slots=True)
 class DemoQuery:
-    """Something to ask the lake."""
+    """A query for the lake."""
 
     title: str
     sql: str
 
 
 def demonstrate(sync: Sync, lake: str, *, rows: int, options: OutputOptions) -> int:
-    """Dump an emulated instance into `lake` and show what is there; the exit code of the run."""
+    """Dump an emulated instance into `lake` and query it; returns the exit code of the run."""
     with emulator(["--size", f"devices={rows}"]) as url:
         if options.verbosity >= 0 and options.log_format == "text":
             sys.stderr.write(f"a small Axonius listens on {url}\n")
@@ -58,7 +58,7 @@ def demonstrate(sync: Sync, lake: str, *, rows: int, options: OutputOptions) -> 
 
 
 def demo_settings(url: str, lake: str) -> Settings:
-    """One instance called `demo`. Each demo begins anew, and may be smaller than the one before."""
+    """One instance called `demo`. Each demo starts over, and may be smaller than the one before."""
     os.environ[KEY_VARIABLE], os.environ[SECRET_VARIABLE] = DEMO_KEY, DEMO_SECRET
     credential = CredentialReference(f"env:{KEY_VARIABLE}", f"env:{SECRET_VARIABLE}")
     instance = InstanceSettings("demo", url, credential, requests_per_second=50, in_flight=4)
@@ -67,11 +67,11 @@ def demo_settings(url: str, lake: str) -> Settings:
 
 @contextmanager
 def emulator(arguments: Sequence[str] = ()) -> Iterator[str]:
-    """A running emulator, by its URL; it is gone when the block is left, however that happens."""
+    """Start an emulator and yield its URL; stop it at the end of the block."""
     command = [sys.executable, "-c", _EMULATOR, "--port", "0", "--output", "json", *arguments]
     with tempfile.TemporaryFile() as told:
         server = subprocess.Popen(  # noqa: S603  our own words only
-            # A session of its own: Ctrl-C is for the run, which still needs its server to end well.
+            # A session of its own: Ctrl-C must reach the run only, which needs the server to shut down cleanly.
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -89,7 +89,7 @@ def _address(server: subprocess.Popen[bytes], told: IO[bytes]) -> str:
     if line:
         return str(json.loads(line)["url"])
     told.seek(0)
-    last = (told.read().decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+    last = (told.read().decode(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
     raise AxsyncError(f"the emulator did not start: {last}")
 
 
@@ -106,11 +106,11 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def look(report: Report, console: Console) -> None:
-    """Ask the lake a few things with DuckDB, or say how to get it."""
+    """Run a few queries with DuckDB, or say how to install it."""
     try:
         import duckdb
     except ImportError:
-        console.print("\nFor a look at the lake: pip install 'axsync[duckdb]'", soft_wrap=True)
+        console.print("\nTo query the lake: pip install 'axsync[duckdb]'", soft_wrap=True)
         return
     connection = duckdb.connect()
     connection.execute(files_sql(report))
@@ -137,14 +137,14 @@ def _answer(connection: "DuckDBPyConnection", sql: str) -> Table:
     return Table(titles, tuple("right" if is_number else "left" for is_number in numeric), rows)
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401  whatever a query gives
+def _cell(value: Any) -> str:  # noqa: ANN401  any value of a query
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else clean(str(value))
 
 
 def files_sql(report: Report) -> str:
-    """The files of this snapshot as a variable: from the manifest, so a later run cannot come between."""
+    """The files of this snapshot as a variable; from the manifest, so that a later run does not matter."""
     lake = literal(report.lake.rstrip("/") + "/")
     manifest = literal(f"{report.lake.rstrip('/')}/{report.manifest}")
     return (
@@ -155,7 +155,7 @@ def files_sql(report: Report) -> str:
 
 
 def questions(report: Report) -> list[DemoQuery]:
-    """What can be asked of what this run brought."""
+    """Queries for the rows of this run."""
     asked = [
         DemoQuery(
             "Rows per entity type",
@@ -178,11 +178,11 @@ def questions(report: Report) -> list[DemoQuery]:
 
 
 def _operating_system(report: Report) -> str | None:
-    """The expression that gives the operating systems of a device, None where there is no such column."""
+    """The expression for the operating systems of a device; None if there is no such column."""
     devices = next((o for o in report.outcomes if o.lane.entity == "devices" and o.rows), None)
     for field in ("specific_data.data.os.type", "specific_data.data.os.distribution"):
         for name, column in (devices.columns if devices else {}).items():
             if column.get("field") == field:
-                # Each adapter has its own opinion, so a device may name a system more than once.
+                # Each adapter reports its own value, so a device may list a system more than once.
                 return f"unnest(list_distinct({name}))" if str(column.get("type")).startswith("list<") else name
     return None

@@ -1,4 +1,4 @@
-"""`axsync diff`: what came, went and changed between two snapshots."""
+"""`axsync diff`: assets that were added, removed or changed between two snapshots."""
 
 from __future__ import annotations
 
@@ -24,30 +24,48 @@ Examples:
   axsync diff latest~1 latest --output jsonl | jq -c 'select(.change == "added")'
   axsync diff latest~1 latest devices --into changes.parquet
   axsync diff latest~1 latest --ignore '*.uptime' --ignore adapter_list_length
-  axsync diff latest~1 latest --compare '*.last_seen' (which is left out otherwise)
+  axsync diff latest~1 latest --compare '*.last_seen'  (left out by default)
 
 \b
-Forms of the result:
+Formats of the result:
   text     counts, the fields that changed most, a few assets field by field
   json     the same as one document
-  jsonl    a line for each asset that differs, with every field that does
-  --into   a Parquet file with a row for each field of each asset that differs
+  jsonl    one line per asset that differs, with all fields that differ
+  --into   a Parquet file, one row per field that differs
 
 \b
-Exit codes: 0 done, whatever differs; 1 the disk failed; 2 no such run, its files are no longer there, or the two
-have no entity type in common."""
+Exit codes: 0 compared, with or without differences; 1 disk error; 2 there is no such run, its files are gone, or
+the two snapshots have no entity type in common."""
 
 
 def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has decorated
     for option in (
         click.option("--id", "ids", multiple=True, metavar="ID", help="Only this asset; repeatable."),
-        click.option("--ignore", multiple=True, metavar="GLOB", help="Also leave out these fields; repeatable."),
-        click.option("--compare", multiple=True, metavar="GLOB", help="Compare these although they move; repeatable."),
-        click.option("--records", is_flag=True, help="Of assets that came or went the whole record."),
-        click.option("--show", type=click.IntRange(0, 1000), default=3, show_default=True, help="Assets of each kind."),
-        click.option("--into", type=click.Path(path_type=Path), metavar="FILE", help="A Parquet file of all changes."),
-        click.option("--memory", default="1GB", show_default=True, metavar="SIZE", help="Beyond it, files are used."),
-        click.option("--temporary", type=click.Path(path_type=Path), metavar="FOLDER", help="For these files."),
+        click.option("--ignore", multiple=True, metavar="GLOB", help="Leave out these fields as well; repeatable."),
+        click.option(
+            "--compare", multiple=True, metavar="GLOB", help="Compare these fields, left out by default; repeatable."
+        ),
+        click.option("--records", is_flag=True, help="Include the whole record of added and removed assets."),
+        click.option(
+            "--show",
+            type=click.IntRange(0, 1000),
+            default=3,
+            show_default=True,
+            help="Number of example assets of each kind.",
+        ),
+        click.option(
+            "--into", type=click.Path(path_type=Path), metavar="FILE", help="Write all changes to a Parquet file."
+        ),
+        click.option(
+            "--memory",
+            default="1GB",
+            show_default=True,
+            metavar="SIZE",
+            help="Memory limit; beyond it, temporary files are used.",
+        ),
+        click.option(
+            "--temporary", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder for temporary files."
+        ),
     ):
         function = option(function)
     return function
@@ -62,11 +80,11 @@ def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has d
 @partial(speech_options_with, click.Choice(["text", "json", "jsonl"]))
 @click.pass_context
 def diff(context: click.Context, /, before: str, after: str, entity: str | None, **wished: Any) -> None:
-    """Assets added, removed, changed from snapshot A to snapshot B, field by field.
+    """Show assets added, removed, or changed from snapshot A to snapshot B, field by field.
 
-    A and B are runs: an id, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`. Without ENTITY
-    all types that both hold are compared. Fields that tell of the fetch and not of the asset (fetch_time, last_seen
-    and the like) are left out; the result lists them.
+    A and B are runs: an id, the start of one, a day such as 2026-11-23, `latest`, or `latest~1`. Without ENTITY, all
+    types that both snapshots hold are compared. Fields that describe the fetch and not the asset (fetch_time,
+    last_seen and the like) are left out; the result lists them.
     """
     from axsync.console.differences import Examples, diff_json, json_lines, show_diff  # noqa: PLC0415  as below
     from axsync.console.session import plain_console  # noqa: PLC0415  --help must not wait for it

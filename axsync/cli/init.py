@@ -17,49 +17,49 @@ Examples:
   axsync init --credential prod --lake /srv/lake --config /etc/axsync.toml
 
 \b
-CREDENTIAL is the name of a stored credential, or two references, key and secret:
+CREDENTIAL is the name of a stored credential, or two references, to key and secret:
   env:NAME env:NAME      variables (the default: env:AX_KEY env:AX_SECRET)
   file:PATH file:PATH    files such as those of Docker, Kubernetes and systemd
-Never the secret itself: the file holds none, and can be kept with your other settings.
+It is never the secret itself: the file holds none, and can be kept with your other settings.
 
 \b
-Exit codes: 0 written, 2 an answer that cannot be, or a file that is there already (it is left as it is)."""
+Exit codes: 0 written, 2 invalid answer, or the file exists already (it is not changed)."""
 
 _QUESTIONS = {
-    "url": "URL of Axonius, scheme and host",
-    "credential": "Credential: a stored one by name, or two references",
-    "lake": "Lake, a folder",
-    "entities": "Entity types, with commas; all for every one that is offered",
+    "url": "URL of Axonius (scheme and host)",
+    "credential": "Credential (a stored name, or two references)",
+    "lake": "Folder of the lake",
+    "entities": "Entity types, separated by commas, or all",
 }
 
 
 @click.command(epilog=INIT)
-@click.option("--config", default="axsync.toml", show_default=True, metavar="FILE", help="The file to write.")
-@click.option("--instance", default="prod", show_default=True, metavar="NAME", help="What to call the instance.")
-@click.option("--url", metavar="URL", help="URL of Axonius; otherwise AX_URL.")
-@click.option("--credential", metavar="CREDENTIAL", help="Where key and secret are kept, see below.")
-@click.option("--lake", metavar="URI", help="Where the Parquet goes; otherwise AXSYNC_LAKE, or lake.")
+@click.option("--config", default="axsync.toml", show_default=True, metavar="FILE", help="File to write.")
+@click.option("--instance", default="prod", show_default=True, metavar="NAME", help="Name of the instance.")
+@click.option("--url", metavar="URL", help="URL of Axonius; default: AX_URL.")
+@click.option("--credential", metavar="CREDENTIAL", help="Where key and secret are stored, see below.")
+@click.option("--lake", metavar="URI", help="Folder of the lake; default: AXSYNC_LAKE, or lake.")
 @click.option("--entity", "entities", multiple=True, metavar="NAME", help="An entity type to copy; repeatable.")
-@click.option("-y", "--yes", is_flag=True, help="Ask nothing: options, variables, defaults.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; use options, variables and defaults.")
 @click.pass_context
 def init(context: click.Context, /, config: str, instance: str, *, yes: bool, **given: object) -> None:
-    """Ask four questions and write a settings file to begin with.
+    """Ask four questions and write a first settings file.
 
-    The questions: the URL of Axonius, where key and secret are kept, the lake, the entity types. What an option says is
-    not asked. The file has comments on what one changes next; it is never overwritten.
+    It asks for the URL of Axonius, where key and secret are stored, the lake, and the entity types, unless an option
+    answers. Comments in the file show what to change next. An existing file is never overwritten.
     """
     from axsync.config.starter import Answers, names_of, starter  # noqa: PLC0415  --help must not wait for it
     from axsync.errors import UsageError  # noqa: PLC0415  as above
 
     if os.path.lexists(config):
-        raise UsageError(f"{config!r} is there already and is left as it is; another name with --config")
+        raise UsageError(f"{config!r} exists already and was not changed; give another name with --config")
     known = _known(given)
     answers = {name: _answer(name, known.get(name), _default(name), ask=not yes) for name in _QUESTIONS}
     text = starter(
         Answers(answers["url"], answers["credential"], answers["lake"], names_of(answers["entities"]), instance)
     )
     _write(Path(config), text)
-    click.echo(f"{config} is written. Next:\n" + "\n".join(f"  {line}" for line in _next(config, answers)))
+    click.echo(f"{config} was written. Next:\n" + "\n".join(f"  {line}" for line in _next(config, answers)))
     context.exit(0)
 
 
@@ -84,19 +84,21 @@ def _answer(name: str, given: str | None, default: str | None, *, ask: bool) -> 
     if given is None and not ask:
         given = default
         if given is None:
-            raise UsageError(f"{name} is not known; give --{name}, or set AX_URL")
+            raise UsageError(f"{name} is missing; give --{name}, or set AX_URL")
     if given is not None:
         check(name, given)
         return given
     try:
         answer = click.prompt(_QUESTIONS[name], default, err=True, value_proc=lambda text: _checked(name, text))
     except click.Abort:
-        raise UsageError("there were fewer answers than questions; --yes takes options and defaults") from None
+        raise UsageError(
+            "standard input ended before all questions were answered; use --yes to take options and defaults"
+        ) from None
     return str(answer)
 
 
 def _checked(name: str, answer: str) -> str:
-    """The answer, or the question once more. What was typed is not repeated: it may be the secret itself."""
+    """The answer, or an error that makes click ask again. It does not repeat the input, which may be a secret."""
     from axsync.config.starter import check  # noqa: PLC0415  as above
     from axsync.errors import ConfigError  # noqa: PLC0415  as above
 

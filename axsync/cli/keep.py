@@ -1,4 +1,4 @@
-"""`axsync verify` and `axsync gc`: whether a snapshot is still whole, and what of a lake nobody needs any more."""
+"""`axsync verify` and `axsync gc`: checks a snapshot against its manifest; removes what is no longer needed."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Examples:
   axsync verify latest --output json | jq '.lanes[].faults'
 
 \b
-Exit codes: 0 all is as the manifest says, 1 something is not, 2 no such run."""
+Exit codes: 0 everything matches the manifest, 1 something differs, 2 there is no such run."""
 
 GC = """\b
 Examples:
-  axsync gc                      what would be removed, and why
-  axsync gc -v                   each single path as well
+  axsync gc                      show what would be removed, and why
+  axsync gc -v                   list each path as well
   axsync gc --yes                remove it
 
 \b
-What is kept is set in axsync.toml:
+Retention is set in axsync.toml:
   [lake]
-  keep_snapshots = 14            the newest so many whole snapshots, and
-  keep_days = 90                 all that are younger
+  keep_snapshots = 14            keep this many of the newest complete snapshots,
+  keep_days = 90                 and all that are younger than this
 
 \b
-Exit codes: 0 done, 1 the disk failed, 2 no lake, or a manifest that cannot be read (nothing is removed then),
+Exit codes: 0 done, 1 disk error, 2 there is no lake, or a manifest cannot be read (nothing is removed then),
 75 a run is using the lake."""
 
 
@@ -40,10 +40,10 @@ Exit codes: 0 done, 1 the disk failed, 2 no lake, or a manifest that cannot be r
 @speech_options
 @click.pass_context
 def verify(context: click.Context, /, run: str) -> None:
-    """Read every file of a snapshot again, and compare it with its manifest.
+    """Read every file of a snapshot and compare it with the manifest.
 
-    SHA-256, size, rows, columns, and that no id comes twice; files that are missing, and part files that no manifest
-    names. RUN is an id, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`.
+    Checks SHA-256, size, rows, columns, and that no id occurs twice. Reports missing files, and part files that no
+    manifest names. RUN is an id, the start of one, a day such as 2026-11-23, `latest`, or `latest~1`.
     """
     from axsync.console.keeping import bar, show_verified, verified_json, verify_exit_code  # noqa: PLC0415  as below
     from axsync.console.session import plain_console  # noqa: PLC0415  --help must not wait for it
@@ -62,16 +62,16 @@ def verify(context: click.Context, /, run: str) -> None:
 
 
 @click.command(epilog=GC)
-@click.option("--yes", is_flag=True, help="Remove it. Without this, nothing is written.")
+@click.option("--yes", is_flag=True, help="Remove it; by default it is only shown.")
 @lake_options
 @speech_options
 @click.pass_context
 def gc(context: click.Context, /, *, yes: bool) -> None:
-    """Show what of the lake nobody needs any more, or remove it.
+    """Show or remove what is no longer needed in the lake.
 
-    Staging of runs that were given up; manifests, part files, journals and dead letters beyond the retention; part
-    files that no manifest names; drafts of writes that were cut short. Never what `latest.json` needs, nor a run that
-    can be gone on with, nor the retention, nor files that axsync did not write.
+    These are: staging of abandoned runs; manifests, part files, journals and dead letters beyond the retention; part
+    files that no manifest names; leftovers of interrupted writes. Never removed are: what `latest.json` needs, runs
+    that can be resumed, snapshots within the retention, and files that axsync did not write.
     """
     from datetime import UTC, datetime  # noqa: PLC0415  as below
 

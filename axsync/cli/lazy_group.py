@@ -1,4 +1,4 @@
-"""A group that imports its commands late, and the one place where errors end."""
+"""A click group that imports its commands on use, and the one place where errors are reported."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ INTERRUPTED, TERMINATED = 130, 143
 
 
 class LazyGroup(click.Group):
-    """Commands by name: the module and attribute where each is, and its line in the list."""
+    """A group of commands, given by module, attribute and help line, that imports a command on use."""
 
     def __init__(self, *, commands_by_name: Mapping[str, tuple[str, str]], **settings: Any) -> None:
         super().__init__(**settings)
@@ -38,7 +38,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it, with the nearest name where there is no such command."""
+        """As click does, but suggest the closest name if there is no such command."""
         try:
             return super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, words) for name, (_, words) in self._places.items()])
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's signature
-        """Run the command; an error becomes words and an exit code here and nowhere else."""
+        """Run the command. Errors become a message and an exit code here and nowhere else."""
         try:
             with _unwinding_on_terminate():
                 return super().invoke(ctx)
@@ -58,16 +58,16 @@ class LazyGroup(click.Group):
         except Terminated:
             click.echo("terminated", err=True)
             ctx.exit(TERMINATED)
-        except (KeyboardInterrupt, click.Abort):  # the second one at a question
+        except (KeyboardInterrupt, click.Abort):  # Abort: Ctrl-C at a prompt
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001  the one place: whatever it is, it ends in words and a code
+        except Exception as error:  # noqa: BLE001  the one place where every error ends
             ctx.exit(_tell(error, ctx))
 
 
 @contextmanager
 def _unwinding_on_terminate() -> Iterator[None]:
-    """SIGTERM unwinds like an error, so that what was started is ended; a second one does not wait for that."""
+    """Make SIGTERM unwind like an error, so that cleanup runs; a second one exits at once."""
 
     def at_once(_number: int, _frame: FrameType | None) -> NoReturn:
         os._exit(TERMINATED)
@@ -80,12 +80,12 @@ def _unwinding_on_terminate() -> Iterator[None]:
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGTERM) is unwind:  # after a first one, a second one is still to be heeded
+        if signal.getsignal(signal.SIGTERM) is unwind:  # after a first SIGTERM the second must still exit at once
             signal.signal(signal.SIGTERM, before)
 
 
 def _tell(error: Exception, ctx: click.Context) -> int:
-    from axsync.console.explain import explain  # noqa: PLC0415  help and usage errors do without
+    from axsync.console.explain import explain  # noqa: PLC0415  help and usage errors do not need it
 
     explanation = explain(error, environ=os.environ)
     if ctx.meta.get(VERBOSITY, 0) > 0 and not isinstance(error, AxsyncError):
@@ -104,7 +104,7 @@ def _tell_json(lines: list[str]) -> None:
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
-    """Where it happened, in full, and what it said, without what may be a secret."""
+    """The traceback in full, with possible secrets removed from the messages."""
     from axsync.console.words import clean, redact  # noqa: PLC0415  as above
 
     if earlier := error.__cause__ or error.__context__:

@@ -1,4 +1,4 @@
-"""`axsync check`, `axsync entities` and `axsync fields`: looks at an instance; the lake is not touched."""
+"""`axsync check`, `axsync entities` and `axsync fields`: inspect an instance. The lake is not touched."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Examples:
   axsync check --output json | jq '.[].steps[] | select(.name == "TLS").facts.days_left'
 
 \b
-Exit codes: 0 all is well, 2 settings that a run refuses, 4 refused credential, 75 not reachable, 1 something else."""
+Exit codes: 0 all steps passed, 2 settings that a run refuses, 4 refused credential, 75 unreachable, 1 other failure."""
 
 ENTITIES = """\b
 Examples:
@@ -52,19 +52,19 @@ Examples:
     "--probe",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the shapes that the first answering instance serves, without values.",
+    help="Write the shapes of values that the first reachable instance serves, without values.",
 )
 @source_options
 @speech_options
 @click.pass_context
 def check(context: click.Context, /, probe: Path | None) -> None:
-    """Connection, TLS, credential, version, clock, and rights per entity type.
+    """Test connection, TLS, credential, version, clock, and rights per entity type.
 
-    Asks each instance a few small questions and reads no assets; the lake is not touched.
+    Sends a few small requests to each instance and reads no assets. The lake is not touched.
 
-    With --probe it also reads one row of each entity type that can be read, and writes to FILE what the values look
-    like: field names, JSON types, lengths and forms of dates, and no value. The file may be attached to a report of a
-    bug, and `axsync emulate --like FILE` serves the same shapes. It is about one instance; --instance chooses it.
+    With --probe it also reads one row of each readable entity type and writes to FILE what the values look like: field
+    names, JSON types, lengths and date formats, but no value. You can attach the file to a bug report, and `axsync
+    emulate --like FILE` serves the same shapes. It covers one instance; choose it with --instance.
     """
     from axsync.console.listing import check_exit_code, show_checks  # noqa: PLC0415  --help must not wait for it
 
@@ -80,11 +80,11 @@ def check(context: click.Context, /, probe: Path | None) -> None:
 @speech_options
 @click.pass_context
 def entities(context: click.Context, /) -> None:
-    """Entity types that the instance offers, with titles and counts.
+    """List the entity types that the instance offers, with titles and counts.
 
-    The name in the first column is what axsync is asked for, the title what Axonius calls the type in its pages:
-    "Security Findings" are `vulnerability_instances`. Types that the credential may not read are listed too, with the
-    reason. Where a server cannot list its types, the known ones are tried.
+    The first column is the name to give to axsync. The title is what Axonius calls the type in its pages: "Security
+    Findings" are `vulnerability_instances`. Types that the credential may not read are listed with the reason. If a
+    server cannot list its types, the known ones are tried.
     """
     from axsync.console.listing import show_entities  # noqa: PLC0415  as above
 
@@ -98,9 +98,9 @@ def entities(context: click.Context, /) -> None:
 @speech_options
 @click.pass_context
 def fields(context: click.Context, /, entity: str) -> None:
-    """Fields of an entity type, with column names and types.
+    """List the fields of an entity type, with column names and types.
 
-    ENTITY is a type that `axsync entities` lists. The column is what the field becomes in the lake.
+    ENTITY is a type that `axsync entities` lists. The column is the name of the field in the lake.
     """
     from axsync.console.listing import show_fields  # noqa: PLC0415  as above
 
@@ -109,7 +109,7 @@ def fields(context: click.Context, /, entity: str) -> None:
 
 
 def _said(context: click.Context) -> Observer:
-    """Tells what a person should know, whatever else there is to see."""
+    """An observer that prints notices on stderr."""
     from axsync.console.session import notices  # noqa: PLC0415  as above
 
     return notices(output_options(context))
@@ -120,7 +120,7 @@ def _found(
     ask: Callable[[], Awaitable[tuple[Found, ...]]],
     show: Callable[[Sequence[Found], Console], None],
 ) -> tuple[Found, ...]:
-    """Ask, and print the answer in the wished form."""
+    """Ask the instance, and print the result in the requested format."""
     from axsync.console.listing import as_json  # noqa: PLC0415  as above
     from axsync.console.session import Stopped, plain_console, until_done  # noqa: PLC0415
 

@@ -2,10 +2,9 @@
 
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from axsync.lake import layout
 
 
 def instance_names(config: Path | None, incomplete: str) -> list[str]:
@@ -22,10 +21,14 @@ def entity_names(config: Path | None, incomplete: str) -> list[str]:
 
 def run_names(config: Path | None, lake: str | None, incomplete: str) -> list[str]:
     """Snapshots of the lake, newest first, behind `latest` and, where there is more than one, `latest~1`."""
+    from axsync.lake import layout  # noqa: PLC0415  only where a run is to be completed
+    from axsync.lake.local import LocalStore  # noqa: PLC0415  as above
+
     uri = lake or _table(_document(config), "lake").get("uri")
-    folder = Path(uri if isinstance(uri, str) else "lake", layout.SNAPSHOTS)
-    names = (layout.run_of_manifest(path.name) for path in folder.glob("*.json"))
-    runs = sorted(filter(None, names), reverse=True)
+    runs: list[str] = []
+    with suppress(OSError):
+        names = LocalStore(Path(uri if isinstance(uri, str) else "lake")).names(layout.SNAPSHOTS)
+        runs = sorted(filter(None, map(layout.run_of_manifest, names)), reverse=True)
     return _beginning(incomplete, ["latest", *(["latest~1"] if len(runs) > 1 else []), *runs])
 
 

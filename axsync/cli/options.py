@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from axsync.credentials import Credential
     from axsync.lake.publish import Lake
     from axsync.runs import EntityRow, FieldRow, InstanceCheck, Plan
-    from axsync.runs.trial import Accepted
+    from axsync.runs.inspect import Accepted
     from axsync.settings import InstanceSettings, LakeSettings, Settings
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
@@ -52,7 +52,7 @@ class Services:
         # These imports bring pyarrow and aiohttp, which help must not wait for.
         from axsync import runs  # noqa: PLC0415
         from axsync.config import load_settings  # noqa: PLC0415
-        from axsync.runs.trial import try_credential  # noqa: PLC0415
+        from axsync.runs.inspect import try_credential  # noqa: PLC0415
 
         names = ("sync", "check", "entities", "fields", "plan")
         library = {name: getattr(runs, name) for name in names}

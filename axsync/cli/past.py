@@ -1,4 +1,4 @@
-"""`axsync runs` and `axsync show`: looks at what past runs left in the lake; no instance is asked, nothing written."""
+"""`axsync runs` and `axsync show`: inspect past runs. No instance is contacted, nothing is written."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from axsync.cli.options import OUTPUT, complete_runs, lake, lake_options, speech
 @speech_options
 @click.pass_context
 def runs(context: click.Context, /) -> None:
-    """Past runs with their verdicts, newest first.
+    """List past runs with their verdicts, newest first.
 
-    Runs without a snapshot are among them: `unfinished`, which the same command may go on with, or `given up`. Where
-    a manifest or journal cannot be read, the others are listed, it is named on stderr, and the exit code is 2.
+    Runs without a snapshot are `unfinished`, if the same command may resume them, or `given up`. If a manifest or
+    journal cannot be read, the other runs are listed, stderr names the file, and the exit code is 2.
     """
     from axsync.console.history import history_json, show_history  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above
@@ -39,15 +39,15 @@ def runs(context: click.Context, /) -> None:
     epilog="\b\nExamples:\n  axsync show latest\n  axsync show 2026-11-22 --files\n  axsync show latest~1 --output json"
 )
 @click.argument("run", shell_complete=complete_runs)
-@click.option("--files", is_flag=True, help="Each single file as well.")
+@click.option("--files", is_flag=True, help="List each file as well.")
 @lake_options
 @speech_options
 @click.pass_context
 def show(context: click.Context, /, run: str, *, files: bool) -> None:
-    """One run in full: counts, retries, repairs, drift, dead letters, files.
+    """Show one run in full: counts, retries, repairs, drift, dead letters, files.
 
-    RUN is an id that `axsync runs` lists, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`,
-    the snapshot of the day before it.
+    RUN is an id that `axsync runs` lists, the start of one, a day such as 2026-11-23, `latest`, or `latest~1`, the
+    snapshot of the day before it.
     """
     from axsync.console.history import run_json, show_run  # noqa: PLC0415  --help must not wait for it
     from axsync.console.session import plain_console  # noqa: PLC0415  as above

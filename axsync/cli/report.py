@@ -1,4 +1,4 @@
-"""`axsync report`: a page about a run, written anew from what lies in the lake."""
+"""`axsync report`: writes the page about a run again, from the files in the lake."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Examples:
     "--into",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where the page goes; otherwise beside the journal of the run.",
+    help="Where to write the page; default: beside the journal of the run.",
 )
 @lake_options
 @speech_options
 @click.pass_context
 def report(context: click.Context, /, run: str, into: Path | None) -> None:
-    """One HTML page about a run: verdict, timeline, rows against earlier snapshots, drift, files.
+    """Write an HTML page about a run: verdict, timeline, rows against earlier snapshots, drift, files.
 
-    RUN is an id, the beginning of one, a day such as 2026-11-23, `latest`, or `latest~1`, the
-    snapshot of the day before it (`latest~N`: N days that have one). The page needs nothing else: open it in a browser,
-    mail it, print it. Prints where it is. Of a run that published nothing there is the page that its end left.
+    RUN is an id, the start of one, a day such as 2026-11-23, `latest`, or `latest~1`, the snapshot of the day before it
+    (`latest~N` counts days with a snapshot). The page is self-contained: open it in a browser, mail it, print it. The
+    command prints its path. For a run that published nothing it prints the path of the page that the run left.
     """
     from axsync.console.listing import as_json_object  # noqa: PLC0415  --help must not wait for it
     from axsync.console.report import rewrite  # noqa: PLC0415  as above

@@ -1,4 +1,4 @@
-"""A run with all that reports on it: metrics file, traces, lineage, the command at its end."""
+"""A run with its reporters: metrics file, traces, lineage, the command at the end."""
 
 import os
 import time
@@ -18,11 +18,11 @@ from axsync.telemetry import Reporters, SafeReporter, Warn, watch_over
 
 
 def watched_run(context: click.Context, overrides: Mapping[str, object]) -> int:
-    """Run, and tell every reporter how it ended, also where it failed before it began; its exit code."""
+    """Run, report the end to every reporter even if the run never started, and return the exit code."""
     began, warn = time.monotonic(), _warner(context)
     try:
         asked = settings(context, **overrides)
-        # A dry run leaves no trace, and must not replace what is said of the night's.
+        # A dry run leaves no trace, and must not overwrite the metrics of the nightly run.
         run = RunSettings() if asked.run.dry_run else asked.run
         watch = watch_over(run, warn, lake=asked.lake.uri, instances=asked.chosen())
     except UsageError as error:
@@ -46,7 +46,7 @@ def _run(context: click.Context, asked: Settings, watch: Reporters, began: float
 
 
 def _watch_of_flags(overrides: Mapping[str, object], warn: Warn) -> Reporters:
-    """The reporters of the command line alone, one by one: settings that cannot be read must not go unnoticed."""
+    """The reporters given on the command line, so that unreadable settings are reported as well."""
     reporters: list[SafeReporter] = []
     for name in ("metrics_file", "on_finish"):
         given = {name: overrides.get(name), "on_finish_seconds": overrides.get("on_finish_seconds")}

@@ -1,4 +1,4 @@
-"""TOML and environment to `Settings`."""
+"""Loads `Settings` from TOML and the environment."""
 
 from axsync.config.credentials import unused_variables
 from axsync.config.loading import FILE_NAME, check_lake, load_lake, load_settings

@@ -1,4 +1,4 @@
-"""Which credential an instance has, and what the store says where the file says nothing. No secret is read."""
+"""Finds the credential of an instance, and fills gaps in the file from the store. No secret is read."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,10 +14,10 @@ FROM_STORE = ("url", "ca_file", "allow_plain_http")
 
 
 def credential_of(references: Mapping[str, str]) -> CredentialReference | StoredCredential:
-    """What a table says, by the keys of `REFERENCES`. Raises: ConfigError."""
+    """The credential of an instance table; `references` holds its keys of `REFERENCES`. Raises: ConfigError."""
     if name := references.get("credential", "").strip():
         if len(references) > 1:
-            raise ConfigError("needs either credential or api_key and api_secret, not both")
+            raise ConfigError("needs either credential, or api_key and api_secret, not both")
         return StoredCredential(name)
     missing = [key for key in ("api_key", "api_secret") if key not in references]
     if missing:
@@ -28,14 +28,14 @@ def credential_of(references: Mapping[str, str]) -> CredentialReference | Stored
 def stored_values(
     credential: CredentialReference | StoredCredential, environ: Environ, said: Collection[str] = ()
 ) -> dict[str, Any]:
-    """How the host of a stored credential is reached, where the file (`said`) does not say it.
+    """How to reach the host of a stored credential, for keys that the file does not set (`said`).
 
     Raises: UnknownCredential, StoreError.
     """
     if isinstance(credential, CredentialReference):
         return {}
     record = CredentialStore(environ).find(credential.name)
-    # Who trusts everybody has no use for a list of those to trust.
+    # With insecure_tls a list of trusted authorities would be refused.
     unwanted = {*said, "ca_file"} if "insecure_tls" in said else said
     return {name: getattr(record, name) for name in FROM_STORE if name not in unwanted}
 
@@ -43,9 +43,9 @@ def stored_values(
 def chosen_by_credential(
     configured: Sequence[InstanceSettings], names: Sequence[str], environ: Environ
 ) -> tuple[InstanceSettings, ...]:
-    """The configured instances that use these credentials; one is made for a credential that none uses.
+    """The configured instances that use these credentials; a new one for a credential that none uses.
 
-    Raises: UnknownCredential, StoreError, ConfigError where an instance has its name and another credential.
+    Raises: UnknownCredential, StoreError, ConfigError if an instance has its name but another credential.
     """
     return tuple(instance for name in dict.fromkeys(names) for instance in _with(configured, name, environ))
 
@@ -54,12 +54,14 @@ def _with(configured: Sequence[InstanceSettings], name: str, environ: Environ) -
     wanted = StoredCredential(name)
     found = [instance for instance in configured if instance.credential == wanted]
     if not found and name.lower() in {instance.name.lower() for instance in configured}:
-        raise ConfigError(f"instance {name!r} of the configuration has another credential; use --instance {name}")
+        raise ConfigError(
+            f"instance {name!r} in the configuration uses another credential; choose it with --instance {name}"
+        )
     yield from found or [InstanceSettings(name, credential=wanted, **stored_values(wanted, environ))]
 
 
 def unused_variables(instances: Sequence[InstanceSettings], environ: Environ) -> tuple[str, ...]:
-    """Which of `VARIABLES` are set and say nothing, as credentials of the store say which hosts are asked.
+    """Those of `VARIABLES` that are set but have no effect, because stored credentials determine the hosts.
 
     Raises: StoreError.
     """

@@ -1,4 +1,4 @@
-"""`${VAR}`, `${VAR:-default}` and `${file:PATH}` in texts, and the place that a sentence is about."""
+"""Expands `${VAR}`, `${VAR:-default}` and `${file:PATH}` in strings; prefixes errors with their place."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ def place(words: str) -> Iterator[None]:
 
 
 def expanded(key: str, value: object, environ: Environ) -> object:
-    """The value with its ${…} replaced, in a text or in the texts of a list."""
+    """The value with each ${…} replaced, in a string or in the strings of a list."""
     if isinstance(value, list):
         return [expanded(key, item, environ) if isinstance(item, str) else item for item in value]
     if not isinstance(value, str):
@@ -39,7 +39,9 @@ def _replacement(found: re.Match[str], environ: Environ) -> str:
     if file:
         return _content(Path(file))
     if not name:
-        raise ConfigError("has a '${' that is none of ${VAR}, ${VAR:-default}, ${file:PATH}; write '$${' for itself")
+        raise ConfigError(
+            "has a '${' that is not ${VAR}, ${VAR:-default} or ${file:PATH}; write '$${' for a literal '${'"
+        )
     value = environ.get(name, default) if default is None else environ.get(name) or default
     if value is None:
         raise ConfigError(f"needs the environment variable {name}, which is not set")

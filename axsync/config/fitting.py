@@ -1,4 +1,4 @@
-"""Values of TOML made to fit the types of the settings."""
+"""Converts TOML values to the types of the settings."""
 
 import re
 from datetime import date
@@ -20,7 +20,7 @@ def fitting(key: str, given: object, hint: Any) -> Any:  # noqa: ANN401  typing 
         given = given.isoformat()
     try:
         return msgspec.convert(given, base)
-    except msgspec.ValidationError:  # whose text repeats what was given
+    except msgspec.ValidationError:  # its text repeats the value
         told = "" if isinstance(given, str) and base is not str and get_origin(base) is Literal else shown(given)
         raise ConfigError(f"{key} must be {_words(base)}{told and ', not '}{told}") from None
 
@@ -33,11 +33,11 @@ def _size(key: str, text: str) -> int:
 
 
 _WORDS = {
-    str: "a text",
+    str: "a string",
     int: "a whole number",
     float: "a number",
     bool: "true or false",
-    tuple[str, ...]: "a list of texts",
+    tuple[str, ...]: "a list of strings",
 }
 
 
@@ -53,6 +53,6 @@ def shown(given: object) -> str:
     if isinstance(given, bool):
         return str(given).lower()
     if isinstance(given, int) and abs(given) >= 10**15:
-        return "so big a number"
-    names = {str: "a text", int: "a whole number", float: "a fraction", dict: "a table", list: "this list"}
+        return "a number that large"
+    names = {str: "a string", int: "a whole number", float: "a decimal number", dict: "a table", list: "this list"}
     return names.get(type(given), "a date or time")

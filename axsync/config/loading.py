@@ -1,6 +1,6 @@
-"""TOML and environment to `Settings`; every mistake is one sentence that says where it is.
+"""Loads `Settings` from TOML and the environment; every mistake is one sentence that says where it is.
 
-The sentences name keys and numbers; they repeat no text of the file but days, as it may be a secret that lost its way.
+The sentences name keys and numbers. Apart from days they repeat no string of the file, which may be a misplaced secret.
 """
 
 import os
@@ -30,15 +30,15 @@ from axsync.settings import (
 )
 
 FILE_NAME = "axsync.toml"
-"""Read from the working directory when no file is named."""
+"""Read from the working directory if no file is named."""
 
 LAKE_VARIABLE = "AXSYNC_LAKE"
 FILES = ("ca_file", "client_cert", "client_key")
 CREDENTIALS = "credentials"
 LONGEST_NAME = 255  # of a file or folder, in bytes, on all common file systems
-LONGEST_LAKE = 3072  # of 4096 (PATH_MAX on Linux); the rest is for what is inside of a lake
+LONGEST_LAKE = 3072  # of 4096 (PATH_MAX on Linux); the rest is for paths inside the lake
 SHOWN = 40
-_TWICE = re.compile(r"Cannot declare \((.*)\) twice")  # what tomllib says of a table that is there already
+_TWICE = re.compile(r"Cannot declare \((.*)\) twice")  # tomllib's message about a duplicate table
 
 Table = dict[str, Any]  # what TOML calls a table
 Hints = Mapping[str, Any]  # keys and the types of their values
@@ -50,14 +50,14 @@ def load_settings(
     environ: Environ | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> Settings:
-    """What a run needs to know, from a file, the environment and the command line, the later the stronger.
+    """The settings of a run from a file, the environment and the command line; the later take precedence.
 
-    Without `path`, `axsync.toml` in the working directory is read when there is one. Where no file names an
-    instance, AX_URL, AX_KEY and AX_SECRET make one called `default`. `overrides` knows `lake`, the fields of
-    `RunSettings`, and `credentials`, names of the store that choose the instances which use them; None and empty
-    lists count as not given. Nothing is written, no secret is read.
+    Without `path`, `axsync.toml` in the working directory is read if it exists. If the file names no instance, AX_URL,
+    AX_KEY and AX_SECRET make one called `default`. Keys of `overrides` are `lake`, the fields of `RunSettings`, and
+    `credentials`: stored names that choose the instances which use them. None and empty lists count as not given.
+    Nothing is written, no secret is read.
 
-    Raises: ConfigError; UnknownCredential and StoreError where the credential store has to say a URL.
+    Raises: ConfigError; UnknownCredential and StoreError if a URL has to come from the credential store.
     """
     environ = os.environ if environ is None else environ
     found, document = _found(path)
@@ -79,15 +79,15 @@ def load_settings(
 def _by_credential(
     run: RunSettings, instances: tuple[InstanceSettings, ...], names: object, environ: Environ, given: Table
 ) -> tuple[RunSettings, tuple[InstanceSettings, ...]]:
-    """Only the instances of these credentials, whatever the file says about which to ask."""
+    """Only the instances of these credentials, whatever instances the file selects."""
     if given.get("instances"):
-        raise ConfigError("instances and credentials cannot both be chosen")
+        raise ConfigError("instances and credentials cannot both be selected")
     wanted = fitting(CREDENTIALS, names, tuple[str, ...])
     return replace(run, instances=()), chosen_by_credential(instances, wanted, environ)
 
 
 def load_lake(path: Path | None = None, *, environ: Environ | None = None, uri: str | None = None) -> LakeSettings:
-    """Where the lake is, from the same places as `load_settings`; no instance is asked for. `uri` is the strongest.
+    """The settings of the lake, from the same sources as `load_settings`. `uri` takes precedence.
 
     Raises: ConfigError.
     """
@@ -99,9 +99,9 @@ def load_lake(path: Path | None = None, *, environ: Environ | None = None, uri: 
 
 
 def check_lake(uri: str) -> None:
-    """Look whether a lake can be made or written here; creates nothing. Object stores are not asked.
+    """Check that a lake can be created or written here, without creating anything. Object stores are not contacted.
 
-    Raises: LakeError, and ConfigError for what is no address of a lake.
+    Raises: LakeError, and ConfigError for an invalid address.
     """
     lake = LakeSettings(uri=uri).path
     if lake is None:
@@ -109,22 +109,22 @@ def check_lake(uri: str) -> None:
     _refuse_long(lake.absolute())
     existing = next(place for place in (lake.absolute(), *lake.absolute().parents) if os.path.lexists(place))
     if not existing.is_dir():
-        raise LakeError(f"the lake {str(lake)!r} cannot be made, because {str(existing)!r} is not a folder")
+        raise LakeError(f"the lake {str(lake)!r} cannot be created, because {str(existing)!r} is not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise LakeError(f"the lake {str(lake)!r} cannot be written: no right to write in {str(existing)!r}")
+        raise LakeError(f"the lake {str(lake)!r} cannot be written: no permission to write in {str(existing)!r}")
     try:
-        # Rights are not all: /proc and /sys take no files whoever asks. This one has no name, and is gone at once.
+        # Permissions are not enough: /proc and /sys accept no files from anybody. This file has no name and vanishes.
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
-        told = f"no file can be made in {str(existing)!r} ({error.strerror})"
+        told = f"no file can be created in {str(existing)!r} ({error.strerror})"
         raise LakeError(f"the lake {str(lake)!r} cannot be written: {told}") from error
 
 
 def _refuse_long(lake: Path) -> None:
     longest = max(len(os.fsencode(part)) for part in lake.parts)
     if longest > LONGEST_NAME or len(os.fsencode(lake)) > LONGEST_LAKE:
-        bounds = f"{LONGEST_LAKE} bytes, of which a name may have {LONGEST_NAME}"
-        raise LakeError(f"the lake {str(lake)[:SHOWN]!r}… cannot be made: its path is longer than {bounds}")
+        bounds = f"{LONGEST_LAKE} bytes, or a name in it longer than {LONGEST_NAME}"
+        raise LakeError(f"the lake {str(lake)[:SHOWN]!r}… cannot be created: its path is longer than {bounds}")
 
 
 def _found(path: Path | None) -> tuple[Path | None, Table]:
@@ -141,7 +141,7 @@ def _lake(document: Table, environ: Environ) -> LakeSettings:
 def _parsed(path: Path) -> Table:
     try:
         kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # to read a pipe would be to wait for its writer
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # reading a pipe would wait for its writer
             raise ConfigError(f"{path}: is not a regular file")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
@@ -156,12 +156,12 @@ def _parsed(path: Path) -> Table:
         told = f", {at[2]}: {at[1]}" if at else ""
         if at and twice:
             name = ".".join(re.findall(r"'([^']*)'", twice[1]))
-            raise ConfigError(f"{path}: there are two tables [{name}], the second one at {at[2]}") from error
+            raise ConfigError(f"{path}: table [{name}] is defined twice, the second time at {at[2]}") from error
         raise ConfigError(f"{path}: is not valid TOML{told}") from error
 
 
 def _values(container: Table, name: str, hints: Hints, environ: Environ) -> Table:
-    """The typed values of one table; an absent one is empty."""
+    """The typed values of one table; empty if it is absent."""
     table = container.get(name, {})
     if not isinstance(table, dict):
         raise ConfigError(f"must be a table, not {shown(table)}")
@@ -185,7 +185,7 @@ def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
         instance = InstanceSettings(name, credential=credential, **values)
         for key in FILES:
             if (named := getattr(instance, key)) and not Path(named).is_file():
-                raise ConfigError(f"{key} names no file that exists")
+                raise ConfigError(f"{key} names a file that does not exist")
     return instance
 
 
@@ -211,7 +211,7 @@ def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
             own = _values(tables, name, _hints(EntitySettings), environ)
             settings[name] = EntitySettings(**_inherited(default, own))
             if name == DEFAULT_ENTITY and "type" in own:
-                raise ConfigError("type can be set only in a table with a name of its own")
+                raise ConfigError("type can only be set in a table with a name of its own")
         default = own if name == DEFAULT_ENTITY else default
     if named := {name: one.type for name, one in settings.items() if one.type not in ("", name)}:
         _refuse_misnamed(named)
@@ -219,8 +219,8 @@ def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
 
 
 def _refuse_misnamed(tables: Mapping[str, str]) -> None:
-    """Before anything is sent; what a server offers beside the known types is looked at when it has told."""
-    # Only where a table has a type, since these modules take long to import.
+    """Check against the known types before anything is sent; types that only the server knows are checked later."""
+    # Only if a table has a type, since these modules are slow to import.
     from axsync.api import KNOWN_ENTITIES  # noqa: PLC0415
     from axsync.schema.selection import refuse_misnamed  # noqa: PLC0415
 
@@ -228,7 +228,7 @@ def _refuse_misnamed(tables: Mapping[str, str]) -> None:
 
 
 def _inherited(default: Table, own: Table) -> Table:
-    # Two ways to say which assets: who sets one of them does not want the other from elsewhere, nor its columns.
+    # query and saved_query exclude each other: setting one drops the inherited other, and its columns.
     asks = {"query", "saved_query"}
     left = {key: value for key, value in default.items() if not (key in asks and asks & own.keys())}
     if left.get("fields") == "saved-query" and "saved_query" not in left | own:

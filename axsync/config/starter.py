@@ -1,4 +1,4 @@
-"""The first axsync.toml of somebody: four answers, and around them what one changes next, as comments."""
+"""A first axsync.toml: four answers, and comments about what to change next."""
 
 import json
 import shlex
@@ -10,29 +10,29 @@ from axsync.settings import CredentialReference, LakeSettings, RunSettings, norm
 from axsync.settings.words import check_names
 
 _TEMPLATE = """\
-# Settings of axsync. Every option with its default is in config/axsync.toml and docs/operations.md.
-# Unknown keys are errors. ${{VAR}}, ${{VAR:-default}} and ${{file:PATH}} are replaced in every text.
+# Settings of axsync. config/axsync.toml and docs/operations.md list every option with its default.
+# Unknown keys are errors. ${{VAR}}, ${{VAR:-default}} and ${{file:PATH}} are replaced in every string.
 
 [lake]
 uri = {lake}
-# keep_snapshots = 14               # `axsync gc` keeps the newest so many whole snapshots …
-# keep_days = 90                    # … and all that are younger
+# keep_snapshots = 14               # `axsync gc` keeps this many of the newest complete snapshots,
+# keep_days = 90                    # and all that are younger than this many days
 
 [instances.{name}]
 url = {url}
 {credential}
-# requests_per_second = 10          # never more in any one second; the pace that the server stands is found below it
-# in_flight = 4                     # requests at once; raise this first where the server stands more
+# requests_per_second = 10          # upper limit; the actual rate adapts to the server below it
+# in_flight = 4                     # concurrent requests; raise this first if the server can take more
 # ca_file = ""                      # certificates (PEM) to trust instead of the system's
 
-# What is asked of every entity type. A table [entities.NAME] says it for one.
+# Defaults for every entity type. A table [entities.NAME] overrides them for one.
 [entities.default]
 # fields = "generic"                # generic | full (adapters' own fields too) | raw (whole records) | names and globs
 # query = ""                        # AQL; only assets that match
 
 [run]
 entities = {entities}
-# deadline_minutes = 0              # what is whole by then is published, the rest is for the next run; 0 is no end
+# deadline_minutes = 0              # publish what is complete by then, leave the rest to the next run; 0: no limit
 # wait_stable_minutes = 0           # how long to wait for a running discovery cycle to end
 # metrics_file = ""                 # Prometheus text file about each run
 # on_finish = ""                    # a command that gets the summary of each run as JSON on standard input
@@ -41,7 +41,7 @@ entities = {entities}
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the four questions came to. `credential` as in `credential_lines`; no `entities` means all."""
+    """Answers to the four questions. `credential` is a stored name or two references; no `entities` means all."""
 
     url: str
     credential: str
@@ -51,7 +51,7 @@ class Answers:
 
 
 def starter(answers: Answers) -> str:
-    """The text of a settings file that loads. Raises: ConfigError, for an answer that cannot be."""
+    """The text of a valid settings file. Raises: ConfigError for an invalid answer."""
     check_names("instance", [answers.instance])
     lake, run = LakeSettings(uri=answers.lake), RunSettings(entities=answers.entities)
     credential = "\n".join(f"{key} = {_toml(text)}" for key, text in _references(answers.credential).items())
@@ -65,7 +65,7 @@ def starter(answers: Answers) -> str:
 
 
 def check(name: str, answer: str) -> None:
-    """Look at one answer by itself, so that it can be asked for again. Raises: ConfigError."""
+    """Check one answer by itself, so that it can be asked for again. Raises: ConfigError."""
     match name:
         case "url":
             normal_url(answer)
@@ -82,7 +82,7 @@ def _entities(names: Sequence[str]) -> str:
 
 
 def names_of(text: str) -> tuple[str, ...]:
-    """Entity types as people write them: with commas, spaces or both; `all` is none in particular."""
+    """Entity types separated by commas, spaces or both; empty for `all`."""
     names = tuple(dict.fromkeys(text.replace(",", " ").split()))
     return () if names == ("all",) else names
 
@@ -105,9 +105,9 @@ def _words(credential: str) -> Sequence[str]:
     try:
         return shlex.split(credential)
     except ValueError as error:
-        raise ConfigError("credential has a quote or a backslash that leads nowhere") from error
+        raise ConfigError("credential has an unmatched quote or a trailing backslash") from error
 
 
 def _toml(text: str) -> str:
-    # JSON's strings are TOML's, and a plain ${ has to stay one.
+    # JSON strings are valid TOML strings; a literal ${ must be escaped.
     return json.dumps(text, ensure_ascii=False).replace("${", "$${")

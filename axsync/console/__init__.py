@@ -1,4 +1,4 @@
-"""What people see of a run: progress, log lines, tables, and what an error means and what to try.
+"""What people see of a run: progress, log lines, tables, and errors with their advice.
 
-Observers are callables that take one event. Whatever came from a server or a file is cleaned before it is shown.
+Observers are callables that take one event. Text from a server or a file is cleaned before it is shown.
 """

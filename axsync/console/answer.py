@@ -1,4 +1,4 @@
-"""What a query came to: a table, JSON or CSV, none of which a terminal or a spreadsheet obeys."""
+"""The result of a query as a table, JSON or CSV. No text in it can control a terminal or a spreadsheet."""
 
 import csv
 import json
@@ -19,14 +19,14 @@ from axsync.model import iso
 from axsync.sql import Answer
 
 MOST_ROWS = 1_000
-"""A table for people has no more; JSON and CSV have all."""
-MOST_CELL = 120  # characters of a cell, for people
+"""Limit of a table; JSON and CSV have all rows."""
+MOST_CELL = 120  # characters of a cell in a table
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula to spreadsheets."""
+"""Spreadsheets take a cell that begins with one of these for a formula."""
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  whatever a query gives, as JSON has it
-    """The value as JSON: moments in ISO form, bytes as hex digits, what JSON has no number for as text."""
+def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  any value of a query
+    """The value as JSON: timestamps in ISO format, bytes as hex digits, numbers that JSON cannot hold as text."""
     match value:
         case None | bool() | int() | str():
             return value
@@ -52,7 +52,7 @@ def _moment(value: datetime) -> str:
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, each once: a second `a` is `a_2`."""
+    """The names made unique: a second `a` becomes `a_2`."""
     told: list[str] = []
     for name in names:
         candidate, count = name, 1
@@ -64,7 +64,7 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def write_json(answer: Answer, stream: TextIO) -> None:
-    """A list of objects, plain ASCII, a line each, written as rows come."""
+    """Write a list of objects in plain ASCII, one per line, as the rows arrive."""
     names, first = distinct(answer.names), True
     for row in answer.rows:
         line = json.dumps(dict(zip(names, map(plain, row), strict=True)))
@@ -74,7 +74,7 @@ def write_json(answer: Answer, stream: TextIO) -> None:
 
 
 def write_csv(answer: Answer, stream: TextIO) -> None:
-    """A line each, with the names first; lists and objects as JSON."""
+    """Write a header and one line per row; lists and objects as JSON."""
     lines = csv.writer(stream, lineterminator="\n")
     lines.writerow([_cell_of_sheet(name) for name in answer.names])
     lines.writerows([_cell_of_sheet(value) for value in row] for row in answer.rows)
@@ -94,13 +94,13 @@ def _words(value: object, *, most: int) -> str:
 
 
 def show_answer(answer: Answer, console: Console) -> None:
-    """A table of the first thousand rows; says so where there are more."""
+    """Print a table of the first thousand rows, and say so if there are more."""
     rows = list(islice(answer.rows, MOST_ROWS + 1))
     cells = tuple(tuple(_cell(value) for value in row) for row in rows[:MOST_ROWS])
     sides = tuple[Side, ...]("right" if is_number else "left" for is_number in answer.numeric)
     show(Table(tuple(visible(name, most=MOST_CELL) for name in answer.names), sides, cells), console)
     if len(rows) > MOST_ROWS:
-        told = f"the first {number(MOST_ROWS)} rows; --output csv or json gives all of them"
+        told = f"only the first {number(MOST_ROWS)} rows are shown; use --output csv or json to get all of them"
         console.print(Text(told), soft_wrap=True)
 
 
@@ -109,7 +109,7 @@ def _cell(value: object) -> str:
 
 
 def show_records(answer: Answer, console: Console) -> None:
-    """One record below the other, a line per column that holds something: for rows of a hundred columns."""
+    """Print one record below the other, a line per column with a value: for rows of a hundred columns."""
     count = 0
     for count, row in enumerate(answer.rows, start=1):
         if count > 1:

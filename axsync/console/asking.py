@@ -1,4 +1,4 @@
-"""What a person at a terminal is asked: passphrases, keys and secrets unseen; hosts and descriptions in the open."""
+"""Prompts at a terminal: passphrases, keys and secrets are hidden, hosts and descriptions are shown."""
 
 import sys
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from axsync.credentials import PERSON, Kind, Secret, good_passphrase, secret_wor
 from axsync.errors import AxsyncError, ConfigError
 
 HOW_TO_OBTAIN = """\
-How to obtain a key: from version 6.1.74 on, only service accounts may call the API. In Axonius, make a service account
-whose role has "API access enabled" and may view assets; Viewer is enough. Up to 6.1.73 the key of a user works too:
-Settings > API. Key and secret are shown once. What the role or its data scope hides is missing from every copy, without
-an error.
+How to obtain a key: in Axonius, create a service account whose role has "API access enabled" and may view assets;
+Viewer is enough. Key and secret are shown once. Up to version 6.1.73 the key of a user works too (Settings > API); from
+6.1.74 on, only service accounts may call the API. What the role or its data scope hides is missing from every copy,
+without an error.
 """
 HOW_TO_OBTAIN_OAUTH = """\
-An OAuth client has an id and a secret, made in Axonius for a service account whose role has "API access enabled" and
-may view assets. They buy a token that lasts about an hour; axsync renews it, and keeps it in memory only.
+An OAuth client has an id and a secret. Create them in Axonius for a service account whose role has "API access enabled"
+and may view assets. axsync exchanges them for a token that lasts about an hour, renews it, and keeps it in memory only.
 """
 Answer = TypeVar("Answer")
 NAMES: dict[Kind, tuple[str, str]] = {
@@ -28,7 +28,7 @@ NAMES: dict[Kind, tuple[str, str]] = {
 
 
 def at_terminal() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether standard input is a terminal, so that a person can be asked."""
     return sys.stdin.isatty()
 
 
@@ -38,15 +38,15 @@ class Person:
     def __init__(self) -> None:
         self._known: Secret | None = None
 
-    def __call__(self, new: bool) -> Secret:  # noqa: FBT001  the form that `PERSON` has
-        """The passphrase; one that is too short is asked for again."""
+    def __call__(self, new: bool) -> Secret:  # noqa: FBT001  the signature of `PERSON`
+        """The passphrase; asks again if it is too short."""
         if self._known is None:
             self._known = _passphrase(new=new)
         return self._known
 
 
 def ask_new_passphrase() -> Secret:
-    """A passphrase that is to take the place of another, typed twice."""
+    """Ask for a passphrase that replaces another; it is typed twice."""
     return _passphrase(new=True)
 
 
@@ -61,13 +61,13 @@ def _long_enough(text: str) -> str:
 
 
 def allow_asking() -> None:
-    """Let the store ask whoever sits at the terminal, if there is one."""
+    """Let the store prompt for its passphrase, if there is a terminal."""
     if PERSON.get() is None and (sys.stdin.isatty() or sys.stderr.isatty()):
         PERSON.set(Person())
 
 
 def ask_pair(kind: Kind) -> tuple[Secret, Secret]:
-    """Key and secret, typed or pasted unseen; what can be neither is asked for again."""
+    """Key and secret, typed or pasted without echo; asks again for text that cannot be one."""
     first, second = NAMES[kind]
     return _hidden(first), _hidden(second)
 
@@ -81,7 +81,7 @@ def _hidden(name: str) -> Secret:
 
 
 def _agreed(read: Callable[[], Answer]) -> Answer:
-    """What it reads, or what makes click ask once more."""
+    """The value; an error becomes one that makes click ask again."""
     try:
         return read()
     except AxsyncError as error:
@@ -89,7 +89,7 @@ def _agreed(read: Callable[[], Answer]) -> Answer:
 
 
 def ask_text(question: str, check: Callable[[str], str], *, default: str | None = None) -> str:
-    """A text that `check` agrees to; what it refuses is asked for again."""
+    """Ask for a text until `check` accepts it."""
 
     def checked(text: str) -> str:
         return _agreed(lambda: check(text))
@@ -99,13 +99,13 @@ def ask_text(question: str, check: Callable[[str], str], *, default: str | None 
 
 
 def explain_keys(kind: Kind) -> None:
-    """How a key is obtained, on stderr."""
+    """Print on stderr how to obtain a key."""
     text = HOW_TO_OBTAIN if kind == "api-key" else HOW_TO_OBTAIN_OAUTH
     plain_console(sys.stderr).print(text, soft_wrap=True)
 
 
 def confirmed(question: str) -> bool:
-    """Whether the person agrees. Raises: ConfigError where there is nobody."""
+    """Ask for confirmation. Raises: ConfigError without a terminal."""
     if not at_terminal():
-        raise ConfigError("nobody can be asked here; --yes agrees in advance")
+        raise ConfigError("this needs confirmation, and there is no terminal; confirm with --yes")
     return click.confirm(question, err=True)

@@ -1,4 +1,4 @@
-"""How a run ended: the closing table, where the lake is, a look at it to try; the same as JSON; the exit code."""
+"""How a run ended: the closing table, where the lake is, a command to look at it; the same as JSON; the exit code."""
 
 import json
 import shlex
@@ -17,17 +17,17 @@ from axsync.model import Outcome
 from axsync.runs import Report
 
 FEW_SKIPPED = 3
-"""More skipped entity types than these share one line."""
+"""More skipped entity types than this share one line."""
 
-MOST_BURIED = 3
-"""Where more entity types than these have dead letters, only their folder is named."""
+MOST_DEAD_LETTER_FILES = 3
+"""If more entity types than this have dead letters, only their folder is named."""
 
 _TITLES = ("instance", "entity type", "rows", "pages", "MB", "seconds", "rescued", "dead letters", "verdict", "")
 _SIDES: tuple[Side, ...] = ("left", "left", *(("right",) * 6), "left", "left")
 
 
 def exit_code(report: Report, *, dry_run: bool) -> int:
-    """What the process ends with; a guard's refusal speaks first, then a reason for which every entity type failed."""
+    """The exit code: a guard's refusal comes first, then a reason for which every entity type failed."""
     if any(isinstance(error, GuardRefused) for error in report.errors):
         return GUARDED
     if report.errors and all(_failed(outcome, report) for outcome in report.outcomes if outcome.verdict != "skipped"):
@@ -44,7 +44,7 @@ def _failed(outcome: Outcome, report: Report) -> bool:
 
 
 def show_report(report: Report, console: Console, *, dry_run: bool, page: str | None = None) -> None:
-    """Print the closing table and what follows it; `page` is where the HTML report lies."""
+    """Print the closing table and what follows it; `page` is the path of the HTML report."""
     show(_counts(report.outcomes) if dry_run else closing_table(report.outcomes, report.seconds), console)
     remarks = [] if dry_run else [*_skipped_lines(report.outcomes), *_dead_letter_lines(report)]
     shown = [f"report: {page}"] if page else []
@@ -60,7 +60,7 @@ def show_errors(report: Report, console: Console) -> None:
 
 
 def closing_table(outcomes: Sequence[Outcome], seconds: float) -> Table:
-    """One line per entity type, and a total. Columns that say nothing are left out."""
+    """One line per entity type, and a total. Empty columns are left out."""
     several = len({outcome.lane.instance for outcome in outcomes}) > 1
     listed = [o for o in outcomes if o.verdict != "skipped" or not _many_skipped(outcomes)]
     total = ("", "total", *_numbers(outcomes, seconds), "", "")
@@ -69,7 +69,7 @@ def closing_table(outcomes: Sequence[Outcome], seconds: float) -> Table:
 
 
 def _counts(outcomes: Sequence[Outcome]) -> Table:
-    """What a run would read; nobody has read it."""
+    """The counts that a dry run returns."""
     several = len({outcome.lane.instance for outcome in outcomes}) > 1
     rows = tuple((o.lane.instance if several else "", o.lane.entity, _count(o), _why(o)) for o in outcomes)
     total = ("", "total", number(sum(o.count_before or 0 for o in outcomes)), "")
@@ -126,25 +126,25 @@ def _skipped_lines(outcomes: Sequence[Outcome]) -> list[str]:
     for outcome in outcomes:
         if outcome.verdict == "skipped":
             name = str(outcome.lane) if several else outcome.lane.entity
-            # What the server says further on differs from type to type.
+            # The rest of the reason, from the server, differs from type to type.
             reasons.setdefault((outcome.reason or "").partition(":")[0], []).append(name)
     return [f"skipped{f' ({reason})' if reason else ''}: {', '.join(names)}" for reason, names in reasons.items()]
 
 
 def _dead_letter_lines(report: Report) -> list[str]:
-    buried = [(o, path) for o in report.outcomes if (path := dead_letters_of(o, report.run_id))]
+    lanes = [(o, path) for o in report.outcomes if (path := dead_letters_of(o, report.run_id))]
     lake = report.lake.rstrip("/")
-    if len(buried) > MOST_BURIED:
-        letters = counted(sum(outcome.dead_letters for outcome, _ in buried), "dead letter")
-        return [f"{letters} of {len(buried)} entity types: {lake}/{buried[0][1].rpartition('/')[0]}/"]
-    return [f"{counted(o.dead_letters, 'dead letter')} of {o.lane}: {lake}/{path}" for o, path in buried]
+    if len(lanes) > MOST_DEAD_LETTER_FILES:
+        letters = counted(sum(outcome.dead_letters for outcome, _ in lanes), "dead letter")
+        return [f"{letters} of {len(lanes)} entity types: {lake}/{lanes[0][1].rpartition('/')[0]}/"]
+    return [f"{counted(o.dead_letters, 'dead letter')} of {o.lane}: {lake}/{path}" for o, path in lanes]
 
 
 def _where(report: Report, *, dry_run: bool) -> list[str]:
     if dry_run:
         return ["dry run: nothing was written"]
     if report.manifest is None:
-        return [f"nothing was published; {report.lake} holds what it held before"]
+        return [f"nothing was published; {report.lake} is unchanged"]
     lines = [f"{report.verdict}: {report.lake}, {counted(_files(report.outcomes), 'file')}, run {report.run_id}"]
     return [*lines, f"try: {look}"] if (look := first_look(report)) else lines
 
@@ -154,7 +154,7 @@ def _files(outcomes: Sequence[Outcome]) -> int:
 
 
 def first_look(report: Report) -> str | None:
-    """A command that shows rows of the entity type with the most of this run, None where there are none."""
+    """A command that shows rows of the largest entity type of this run; None if there are no rows."""
     filled = [outcome for outcome in report.outcomes if outcome.rows and outcome.parts]
     if not filled:
         return None
@@ -163,12 +163,12 @@ def first_look(report: Report) -> str | None:
 
 
 def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> str:
-    """The report as one JSON document, plain ASCII, so that a terminal obeys nothing in it."""
+    """The report as one JSON document in plain ASCII, so that nothing in it can control a terminal."""
     return json.dumps(report_fields(report, dry_run=dry_run, page=page), indent=2, default=str)
 
 
 def report_fields(report: Report, *, dry_run: bool, page: str | None) -> dict[str, Any]:
-    """What the document holds."""
+    """The content of that document."""
     return {
         "run_id": report.run_id,
         "logical_date": report.logical_date,
@@ -188,7 +188,7 @@ def _lane_json(outcome: Outcome, run_id: str) -> dict[str, Any]:
 
 
 def error_fields(error: BaseException) -> dict[str, Any]:
-    """An error as JSON values: its type, where it happened, and what a person reads about it."""
+    """An error as JSON values: type, place, message, cause and advice."""
     explanation = explain(error)
     return {
         "type": type(error).__name__,

@@ -1,4 +1,4 @@
-"""Credentials as they are listed, shown and exported: where a secret is, never what it is."""
+"""Credentials as they are listed, shown and exported: where a secret is kept, never the secret."""
 
 import json
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ TITLES = ("name", "description", "host", "kind", "kept in", "last used")
 
 
 def show_list(rows: Sequence[Listed], console: Console) -> None:
-    """A table; a credential that another one hides has its line below it."""
+    """Print a table, and a line for each credential that is hidden by another of the same name."""
     if not rows:
-        console.print(Text("no credentials; `axsync credential add NAME` adds one"), soft_wrap=True)
+        console.print(Text("there are no credentials; add one with `axsync credential add NAME`"), soft_wrap=True)
         return
     cells = tuple(_cells(row) for row in rows)
     show(Table(TITLES, tuple[Side, ...](["left"] * len(TITLES)), cells), console)
     for row in rows:
         if row.hidden_by:
             told = (
-                f"{row.record.name} in the {row.record.place} is not used: the one in the {row.hidden_by} comes first"
+                f"{row.record.name} in the {row.record.place} is not used; the one in the {row.hidden_by} has priority"
             )
             console.print(Text(clean(told)), soft_wrap=True)
 
@@ -36,7 +36,7 @@ def _cells(row: Listed) -> tuple[str, ...]:
 
 
 def show_one(row: Listed, console: Console) -> None:
-    """All that is known of one, a line each."""
+    """Print one credential, a line per property."""
     facts = {key: value for key, value in as_facts(row).items() if value not in ("", False)}
     width = max(len(key) for key in facts)
     for key, value in facts.items():
@@ -44,7 +44,7 @@ def show_one(row: Listed, console: Console) -> None:
 
 
 def as_facts(row: Listed) -> dict[str, Any]:
-    """One credential as JSON has it; it holds no secret."""
+    """The properties of one credential, without its secret."""
     record = row.record
     return {
         "name": record.name,
@@ -70,7 +70,7 @@ def one_json(row: Listed) -> str:
 
 
 def export_json(records: Sequence[Record]) -> str:
-    """What is needed to make the same credentials elsewhere, but for the secrets."""
+    """What is needed to recreate the credentials elsewhere, except the secrets."""
     return json.dumps([_exported(record) for record in records], indent=2)
 
 
@@ -83,7 +83,7 @@ def _exported(record: Record) -> dict[str, Any]:
 
 
 def export_toml(records: Sequence[Record]) -> str:
-    """Tables of instances that use them, to paste into axsync.toml."""
+    """Tables for axsync.toml of instances that use these credentials."""
     return "\n\n".join(_table(record) for record in records)
 
 

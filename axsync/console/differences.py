@@ -1,4 +1,4 @@
-"""What `axsync diff` found: a summary for people, JSON lines for programs."""
+"""The result of `axsync diff`: a summary for people, JSON lines for programs."""
 
 import heapq
 import json
@@ -24,7 +24,7 @@ FIELDS_SHOWN, ASSET_FIELDS_SHOWN, WIDTH = 10, 12, 70
 
 @dataclass(slots=True)
 class Examples:
-    """The few assets of each kind and lane that have the smallest ids: always the same ones, in whatever order."""
+    """Keeps the assets with the smallest ids of each kind and lane: the same ones whatever the order of changes."""
 
     most: int
     _kept: dict[tuple[Lane, str], list[tuple[str, int, Change]]] = field(default_factory=dict)
@@ -39,12 +39,12 @@ class Examples:
             kept[:] = heapq.nsmallest(self.most, kept)
 
     def of(self, lane: Lane, kind: str) -> list[Change]:
-        """In the order of ids."""
+        """The examples of this kind, sorted by id."""
         return [change for *_, change in heapq.nsmallest(self.most, self._kept.get((lane, kind), []))]
 
 
 def json_lines(stream: TextIO) -> Callable[[Change], None]:
-    """Writes a line per asset, plain ASCII."""
+    """A function that writes one line of plain ASCII per asset."""
 
     def keep(change: Change) -> None:
         stream.write(change_text(change) + "\n")
@@ -53,7 +53,7 @@ def json_lines(stream: TextIO) -> Callable[[Change], None]:
 
 
 def change_text(change: Change) -> str:
-    """The change as one line of JSON; a side of a field is missing where the field was not served."""
+    """The change as one line of JSON. A side of a field is missing if the field was not served."""
     head = {"instance": change.lane.instance, "entity": change.lane.entity, "id": change.id, "change": change.kind}
     fields = ", ".join(f"{json.dumps(name)}: {_both(change, name)}" for name in change.fields)
     return f"{json.dumps(head)[:-1]}, {json.dumps('fields')}: {{{fields}}}}}"
@@ -65,7 +65,7 @@ def _both(change: Change, name: str) -> str:
 
 
 def diff_json(found: Diff, examples: Examples) -> str:
-    """The summary as one JSON document, plain ASCII."""
+    """The summary as one JSON document in plain ASCII."""
     lanes = [_lane_json(lane, examples) for lane in found.lanes]
     only = {"only_before": list(map(str, found.only_before)), "only_after": list(map(str, found.only_after))}
     runs = {"before": _run_json(found.before), "after": _run_json(found.after)}
@@ -94,14 +94,14 @@ def _lane_json(lane: LaneDiff, examples: Examples) -> dict[str, Any]:
 
 
 def show_diff(found: Diff, examples: Examples, console: Console) -> None:
-    """Print what came, went and changed; the fields that changed most; a few assets field by field."""
+    """Print the counts, the fields that changed most, and a few assets field by field."""
     for title, run in (("from", found.before), ("to", found.after)):
         _say(f"{title:<6}{run.snapshot.run_id}  {run.snapshot.logical_date}", console)
     several = len({lane.instance for lane in found.lanes}) > 1
     _show(_counts(found.lanes), console, several=several)
     fields = _fields(found.lanes)
     if fields.rows:
-        console.print(Text("\nFields that changed in most assets", style="bold"), soft_wrap=True)
+        console.print(Text("\nFields that changed in the most assets", style="bold"), soft_wrap=True)
         _show(fields, console, several=several)
     for lane in found.lanes:
         _show_lane(lane, examples, console, several=several)
@@ -163,9 +163,9 @@ def _show_asset(change: Change, console: Console) -> None:
 
 
 def _sides_of(change: Change, name: str) -> tuple[str, str]:
-    """Both values of a field; of two lists only the elements that the other does not have, after a sign for the rest.
+    """Both values of a field; of two lists only the elements that differ, after `…` for the rest.
 
-    A list of a hundred pieces of software with one new version would otherwise be cut before it differs.
+    Otherwise a list of a hundred programs with one new version would be cut before the difference.
     """
     sides = [side.get(name) if name in side else _ABSENT for side in (change.before, change.after)]
     texts = [_ABSENT if side is _ABSENT else _readable(side) for side in sides]
@@ -194,7 +194,7 @@ def _remarks(found: Diff) -> Iterable[str]:
             yield f"only in {run.snapshot.run_id}: {', '.join(map(str, lanes))}"
     left_out = sorted({name for lane in found.lanes for name in lane.ignored} - set(OWN))
     yield f"not compared: {', '.join((*OWN, *left_out))}"
-    yield f"(always left out, where not told otherwise: fields that end in {', '.join(MOVING)})"
+    yield f"(left out by default: fields that end in {', '.join(MOVING)})"
 
 
 def _say(line: str, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The only table from an error to what a person reads: what happened, where, what to try, the exit code."""
+"""The one table from an error to what a person reads: what happened, where, what to do, the exit code."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -66,110 +66,145 @@ class Explanation:
     places: tuple[str, ...] = ()  # the lanes it happened in, as `prod/devices`
 
     def lines(self, *, most_places: int = 6) -> list[str]:
-        """The explanation as it is printed."""
+        """The lines that are printed."""
         shown = ", ".join(self.places[:most_places])
         more = len(self.places) - most_places
         where = shown + (f" and {more} more" if more > 0 else "")
         told = [f"error: {where}: {self.headline}" if where else f"error: {self.headline}"]
-        return told + [f"  {title}: {text}" for title, text in (("cause", self.cause), ("try", self.advice)) if text]
+        return told + [f"  {title}: {text}" for title, text in (("cause", self.cause), ("advice", self.advice)) if text]
 
 
-_BACKUP = "that file from a backup; or move it out of the lake: that run is forgotten then"
+_BACKUP = "Restore the file from a backup. Or move it out of the lake: axsync then forgets the run"
 _POINTER = (
-    "that file from a backup; or move it out of the lake, and _axsync/latest.json if that is another, and the next run "
-    "writes a new one (with --fresh, where that of the day has finished), without counts of before to compare with, "
-    "and with nothing but what it reads itself"
+    "Restore the file from a backup. Or move it (and _axsync/latest.json) out of the lake: the next run writes new "
+    "ones. That run has no earlier counts to compare with and publishes only what it reads (add --fresh if today's run "
+    "has finished)."
 )
-
 _UPDATE = "`axsync credential update NAME --key-file FILE --secret-file FILE`"
 
-# The first type that fits speaks: the narrower ones stand above the wider ones. NAME becomes that of the error.
+# The first matching type wins, so narrow types stand above wide ones. NAME is replaced by the name in the error.
 _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
-    (UnknownEntity, USAGE, "`axsync entities` lists what is offered"),
+    (UnknownEntity, USAGE, "Choose one of the types that `axsync entities` lists."),
     (
         NoInstance,
         USAGE,
-        "`--credential NAME` for one that is stored (`axsync credential list`), or `axsync init` for a settings file",
+        "Name a stored credential with `--credential NAME`, or write a settings file with `axsync init`.",
     ),
-    (NoFile, USAGE, "another name with --config; `axsync init` writes a settings file"),
+    (NoFile, USAGE, "Give the path of another file with --config, or write a settings file with `axsync init`."),
     (ConfigError, USAGE, ""),
     (
         StoreExposed,
         USAGE,
-        "chmod 600 for the file, 700 for its folder, both your own and no links; if others read it, new keys as well",
+        "Own file and folder, without links; chmod 600 the file, chmod 700 the folder. If it was read, renew the keys.",
     ),
     (
         WrongPassphrase,
         USAGE,
-        f"again, with the passphrase of this very store; where it is lost, remove the file and {_UPDATE} for each",
+        f"Try again with the passphrase of this store. If it is lost, remove the file and run {_UPDATE} for each name.",
     ),
+    (WrongPassphraseFile, USAGE, "Point AXSYNC_PASSPHRASE_FILE to a file with the passphrase of this store."),
+    (WrongKeyFile, USAGE, "Point AXSYNC_STORE_KEY_FILE to the key file that this store was locked with."),
+    (StoreLocked, USAGE, "Set AXSYNC_PASSPHRASE_FILE or AXSYNC_STORE_KEY_FILE, or run axsync in a terminal."),
     (
-        WrongPassphraseFile,
+        ListDamaged,
         USAGE,
-        "the file that AXSYNC_PASSPHRASE_FILE names: it has to hold the passphrase of this very store",
+        "Restore the file from a backup. If there is none, remove it and run `axsync credential add` for each name.",
     ),
+    (EntryMissing, USAGE, f"Restore it from a backup, or run {_UPDATE}."),
+    (EntryChanged, USAGE, "Confirm the right host with `axsync credential update NAME --url URL`."),
     (
-        WrongKeyFile,
+        StoreDamaged,
         USAGE,
-        "the file that AXSYNC_STORE_KEY_FILE names: it has to be the very one that the store was locked with",
+        f"Restore the file from a backup. If there is none, remove it and run {_UPDATE} for each name.",
     ),
-    (StoreLocked, USAGE, "AXSYNC_PASSPHRASE_FILE or AXSYNC_STORE_KEY_FILE, or a terminal where you can be asked"),
-    (ListDamaged, USAGE, "a copy of the file; if there is none, remove it and `axsync credential add` each one again"),
-    (EntryMissing, USAGE, f"a copy of what held it, or {_UPDATE}"),
-    (EntryChanged, USAGE, "`axsync credential update NAME --url URL`, with the host that it is really for"),
-    (StoreDamaged, USAGE, f"a copy of the file; if there is none, remove it and {_UPDATE} for each"),
-    (StoreError, USAGE, "`axsync credential list` shows what there is"),
-    (UnknownCredential, USAGE, "`axsync credential list` shows the known ones, `axsync credential add` adds one"),
+    (StoreError, USAGE, "Check with `axsync credential list` what the store holds."),
+    (
+        UnknownCredential,
+        USAGE,
+        "List the known names with `axsync credential list`, or add one with `axsync credential add`.",
+    ),
     (
         WrongHost,
         USAGE,
-        "the url of the instance; where the host has really moved, `axsync credential update --url`",
+        "Correct the url of the instance. If the host has moved, run `axsync credential update NAME --url URL`.",
     ),
     (NewestDamaged, USAGE, _POINTER),
-    (LakeError, USAGE, "another place with --lake, or the right to write there"),
-    (NoLake, USAGE, "another place with --lake"),
-    (Unpublished, USAGE, "the same `axsync run` again, if it is unfinished; `axsync runs` says how it stands"),
-    (UnknownRun, USAGE, "`axsync runs` lists the runs of a lake"),
-    (ManifestNewer, USAGE, "an axsync as new as the one that wrote it"),
-    (Unsure, USAGE, f"{_BACKUP}, and the next `axsync gc --yes` removes its part files"),
-    (ManifestError, USAGE, f"{_BACKUP}, and `axsync gc` takes its part files for nobody's"),
-    (SnapshotGone, USAGE, "`axsync verify` with that run says what of it is there; `axsync runs` lists the others"),
-    (NothingCommon, USAGE, "`axsync show` says what a snapshot holds"),
+    (LakeError, USAGE, "Choose another folder with --lake, or get permission to write there."),
+    (NoLake, USAGE, "Choose another folder with --lake."),
+    (
+        Unpublished,
+        USAGE,
+        "Check its state with `axsync runs`. If the run is unfinished, resume it with the same `axsync run` command.",
+    ),
+    (UnknownRun, USAGE, "List the runs of the lake with `axsync runs`."),
+    (ManifestNewer, USAGE, "Upgrade axsync to the version that wrote it, or a newer one."),
+    (Unsure, USAGE, f"{_BACKUP}, and the next `axsync gc --yes` deletes its data files."),
+    (ManifestError, USAGE, f"{_BACKUP}, and `axsync gc` will delete its data files."),
+    (
+        SnapshotGone,
+        USAGE,
+        "Check with `axsync verify` which of its files are left, or choose another run from `axsync runs`.",
+    ),
+    (NothingCommon, USAGE, "Check with `axsync show` what each snapshot holds."),
     (UsageError, USAGE, ""),
-    (ProxyRefused, REFUSED, "the user and password of the proxy: `proxy_user` and `proxy_password`, or its variable"),
-    (Refused, REFUSED, "whether key and secret belong to this host and are still valid: `axsync check`"),
-    (NotOffered, FAILED, "a role that may read it, or leave it out; `axsync check` shows the rights per entity type"),
-    (BadRequest, FAILED, "the query and the list of fields in the configuration; `axsync fields` lists valid names"),
-    (Untrusted, FAILED, "`axsync check` shows the certificate; `ca_file` and `client_cert` name those of your own"),
+    (ProxyRefused, REFUSED, "Check `proxy_user` and `proxy_password`, or the variable that names the proxy."),
+    (
+        Refused,
+        REFUSED,
+        "Check that the key and secret belong to this host and are still valid: `axsync check`.",
+    ),
+    (
+        NotOffered,
+        FAILED,
+        "Use a role that may read it, or leave it out. `axsync check` shows the rights per entity type.",
+    ),
+    (
+        BadRequest,
+        FAILED,
+        "Check the query and the list of fields in the configuration. `axsync fields` lists valid names.",
+    ),
+    (
+        Untrusted,
+        FAILED,
+        "Inspect the certificate with `axsync check`. Set `ca_file` or `client_cert` to use your own.",
+    ),
     (
         WebPage,
         LATER,
-        "again later; if it stays, check `url`: it has to be that of Axonius itself; `axsync check` tries it",
+        "Retry later. If it persists, check that `url` is the address of Axonius itself; `axsync check` tests it.",
     ),
-    (Unreachable, LATER, "again later; `axsync check` shows how far a connection gets"),
-    (BadAnswer, FAILED, "whether the address is that of Axonius itself and not of a proxy or login page"),
-    (ServerError, FAILED, "`axsync check`"),
-    (OutOfTime, PARTIAL, "the same command again: it goes on where this run stopped"),
-    (LaneError, FAILED, "once more; if it stays, a smaller `page_size` or another `paging` in the configuration"),
+    (Unreachable, LATER, "Retry later. `axsync check` shows how far a connection gets."),
+    (BadAnswer, FAILED, "Check that `url` is the address of Axonius itself, not of a proxy or login page."),
+    (ServerError, FAILED, "Run `axsync check`."),
+    (OutOfTime, PARTIAL, "Run the same command again: it resumes where this run stopped."),
+    (
+        LaneError,
+        FAILED,
+        "Retry. If it persists, set a smaller `page_size` or another `paging` in the configuration.",
+    ),
     (
         StorageError,
         FAILED,
-        "room and rights where the lake is, then the same command; the last snapshot is as it was",
+        "Free disk space or fix permissions on the lake, then rerun. The last snapshot is unchanged.",
     ),
-    (NotWhole, GUARDED, "again, it goes on with what is missing; or --publish what-is-whole"),
-    (GuardRefused, GUARDED, "--accept-drop, if there really are that many fewer assets now; nothing changed so far"),
-    (Busy, LATER, "again when it has ended; the lock goes with its process, however that ends"),
+    (NotWhole, GUARDED, "Rerun to fetch what is missing, or publish the rest with --publish what-is-whole."),
+    (
+        GuardRefused,
+        GUARDED,
+        "If there really are that many fewer assets, rerun with --accept-drop. Nothing has changed so far.",
+    ),
+    (Busy, LATER, "Retry when the other run has ended. The lock is released when its process exits."),
     (AxsyncError, FAILED, ""),
 )
 
 _ABOUT_CODE = (TypeError, AttributeError, IndexError, AssertionError)
 """Errors whose texts are about the code and do not help an operator."""
 
-_BUG = "this is a bug; run again with -v and report what it prints"
+_BUG = "This is a bug. Run the command again with -v and report the output."
 
 
 def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -> Explanation:
-    """What to tell about this error. What is not an `AxsyncError` is a bug, told without what may be a secret."""
+    """Explain an error. Anything but an `AxsyncError` is a bug; possible secrets are removed from its text."""
     if not isinstance(error, AxsyncError):
         text = redact(str(error), environ or {})
         headline = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -184,31 +219,31 @@ def _cause(error: AxsyncError) -> str:
     if isinstance(error, ServerError):
         return error.detail if error.detail not in str(error) else ""
     cause = error.__cause__
-    # Each floor may say the same again with its own words in front.
+    # Each layer may repeat the message of the one below with a prefix.
     words = "" if cause is None or isinstance(cause, AxsyncError) else in_words(cause)
     return "" if words in str(error) else words
 
 
 def explain_all(errors: Sequence[BaseException]) -> list[Explanation]:
-    """One explanation per kind of failure: sixty entity types of a host that is down are one thing to read."""
+    """One explanation per kind of failure: sixty entity types of one unreachable host make one paragraph."""
     told: dict[Explanation, tuple[str, ...]] = {}
     for error in errors:
         explanation = explain(error)
         key = replace(explanation, places=())
-        # One error may have stopped many lanes, and then has a note of each.
+        # An error that stopped several lanes has a note for each.
         told[key] = tuple(dict.fromkeys(told.get(key, ()) + explanation.places))
     return [replace(key, places=places) for key, places in told.items()]
 
 
 def in_words(cause: BaseException) -> str:
-    """The cause in words; empty where it has none that help."""
+    """What Python or a library says went wrong, without class names and error numbers; empty if that does not help."""
     match cause:
         case OSError(strerror=str(why)):
             return f"{why}: {cause.filename}" if isinstance(cause.filename, str) else why
         case UnicodeError():
-            return "it is no text in UTF-8"
+            return "it is not UTF-8 text"
         case json.JSONDecodeError():  # orjson's is one as well
-            return f"it is no JSON: {cause.msg}"
+            return f"it is not JSON: {cause.msg}"
         case KeyError():
             return f"it has no {cause}"
         case RecursionError():

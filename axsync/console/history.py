@@ -1,4 +1,4 @@
-"""Past runs: the list of them, and one in full, as tables or JSON."""
+"""Past runs as tables or JSON: the list, and one run in full."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -18,21 +18,21 @@ from axsync.model import iso
 Cells = tuple[str, ...]
 
 _PLACE: Cells = ("instance", "entity type")
-_CAME: Cells = ("rows", "distinct ids", "before", "after", "verdict")
-_MENDED: Cells = ("duplicates", "repaired", "missing", "rescued values", "dead letters")
+_ROWS: Cells = ("rows", "distinct ids", "before", "after", "verdict")
+_REPAIRS: Cells = ("duplicates", "repaired", "missing", "rescued values", "dead letters")
 _READ: Cells = ("pages", "requests", "retries", "MB", "seconds", "files", "MB stored")
 _SERVER: Cells = ("api", "version", "discovery before", "discovery after")
 _WORDS = frozenset({*_PLACE, *_SERVER, "verdict", "reason", "of run", "field", "example", "notice", "SHA-256", "file"})
-"""Columns of words; those of numbers are aligned to the right."""
+"""Columns of text; columns of numbers are aligned to the right."""
 
 
 def history_json(history: History) -> str:
-    """The list of runs as one JSON document, plain ASCII."""
+    """The list of runs as one JSON document in plain ASCII."""
     return as_json(history.runs)
 
 
 def run_json(found: FoundRun) -> str:
-    """The manifest, plain ASCII, so that a terminal obeys nothing in it."""
+    """The manifest in plain ASCII, so that nothing in it can control a terminal."""
     return json.dumps(found.document, indent=2)
 
 
@@ -43,7 +43,7 @@ def show_history(history: History, lake: Lake, console: Console) -> None:
         sides: tuple[Side, ...] = ("left", "left", "left", "left", "right", "right", "right", "left")
         show(Table(titles, sides, tuple(map(_run_cells, history.runs))).without_empty(), console)
     elif not history.errors:
-        _say(f"no run has published a snapshot in {lake.root} yet", console)
+        _say(f"there are no runs in {lake.root} yet", console)
 
 
 def _run_cells(run: PastRun) -> Cells:
@@ -54,22 +54,22 @@ def _run_cells(run: PastRun) -> Cells:
 
 
 def show_run(found: FoundRun, lake: Lake, console: Console, *, files: bool = False) -> None:
-    """Print all that the manifest says about a run but its columns; single files where they are wished."""
+    """Print everything in the manifest except the columns; single files only on request."""
     snapshot = found.snapshot
     for title, text in _head(found, lake):
         console.print(Text(f"{title:<14}{clean(text, most=2000)}"), soft_wrap=True)
     section = partial(_section, console, several=_several(snapshot))
     own = [lane for lane in snapshot.lanes if not lane.elsewhere]
     read = [lane for lane in own if lane.verdict != "skipped"]
-    mended = [lane for lane in read if any(_mended_counts(lane))]
-    section("What came, and what the server counted before and after", _of_lanes(_CAME, own, _came))
+    repaired = [lane for lane in read if any(_repairs_counts(lane))]
+    section("Rows, and what the server counted before and after", _of_lanes(_ROWS, own, _rows))
     section("Why not complete", _of_lanes(("reason",), [lane for lane in own if lane.reason], _reason))
-    section("Not of this run, and there as before", _of_lanes(("of run", "rows"), _elsewhere(snapshot), _stood))
+    section("Carried over from earlier runs", _of_lanes(("of run", "rows"), _elsewhere(snapshot), _carried_over))
     section("How it was read", _of_lanes(_READ, read, _read))
-    section("The server, and its discovery cycle", _table(_PLACE + _SERVER, _servers(read)))
-    section("What was mended, and what did not fit", _of_lanes(_MENDED, mended, _mended))
-    if len(mended) < len(read):
-        which = f"in the other {counted(len(read) - len(mended), 'lane')}: " if mended else ""
+    section("Server and discovery cycle", _table(_PLACE + _SERVER, _servers(read)))
+    section("Repairs, and values that did not fit", _of_lanes(_REPAIRS, repaired, _repairs))
+    if len(repaired) < len(read):
+        which = f"in the other {counted(len(read) - len(repaired), 'lane')}: " if repaired else ""
         _say(f"\n{which}no duplicates, no repairs, nothing missing, nothing rescued, no dead letters", console)
     section("Drift: values that did not fit their column", _drift(read))
     for line in _dead_letters(snapshot):
@@ -83,7 +83,7 @@ def _elsewhere(snapshot: Snapshot) -> list[LaneRecord]:
     return [lane for lane in snapshot.lanes if lane.elsewhere]
 
 
-def _stood(lane: LaneRecord) -> Cells:
+def _carried_over(lane: LaneRecord) -> Cells:
     return (lane.from_run or "", number(sum(file.rows for file in lane.files)))
 
 
@@ -98,7 +98,7 @@ def _say(line: str, console: Console) -> None:
 
 
 def _section(console: Console, title: str, table: Table, *, several: bool) -> None:
-    """Print a table with its title, if it has a line; the instances, which come first, only where there are several."""
+    """Print a table with its title, if it has rows; without the instance column if there is only one instance."""
     if table.rows:
         console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
         show(table if several else table.without_first(), console)
@@ -114,7 +114,7 @@ def _head(found: FoundRun, lake: Lake) -> list[tuple[str, str]]:
         ("as of", run.as_of or ""),
         ("started", iso(run.started_at)),
         ("finished", f"{iso(run.finished_at)}, after {clock(run.seconds)}"),
-        ("came", f"{counted(run.rows, 'row')} in {counted(len(run.lanes) - len(_elsewhere(run)), 'lane')}"),
+        ("read", f"{counted(run.rows, 'row')} in {counted(len(run.lanes) - len(_elsewhere(run)), 'lane')}"),
         ("axsync", run.axsync_version),
         ("manifest", str(lake.root / lake.manifest_name(run.run_id))),
     ]
@@ -130,7 +130,7 @@ def _of_lanes(titles: Cells, lanes: Sequence[LaneRecord], cells: Callable[[LaneR
     return _table(_PLACE + titles, [(lane.instance, lane.entity, *cells(lane)) for lane in lanes])
 
 
-def _came(lane: LaneRecord) -> Cells:
+def _rows(lane: LaneRecord) -> Cells:
     counts = (lane.count_before, lane.count_after)
     told = tuple("" if count is None else number(count) for count in counts)
     came = ("", "") if lane.verdict == "skipped" else (number(lane.rows), number(lane.distinct_ids))
@@ -141,12 +141,12 @@ def _reason(lane: LaneRecord) -> Cells:
     return (lane.reason or "",)
 
 
-def _mended_counts(lane: LaneRecord) -> tuple[int, ...]:
+def _repairs_counts(lane: LaneRecord) -> tuple[int, ...]:
     return (lane.duplicates, lane.repaired, lane.missing, lane.rescued_values, lane.dead_letters)
 
 
-def _mended(lane: LaneRecord) -> Cells:
-    return tuple(map(number, _mended_counts(lane)))
+def _repairs(lane: LaneRecord) -> Cells:
+    return tuple(map(number, _repairs_counts(lane)))
 
 
 def _read(lane: LaneRecord) -> Cells:
@@ -156,7 +156,7 @@ def _read(lane: LaneRecord) -> Cells:
 
 
 def _servers(lanes: Sequence[LaneRecord]) -> list[Cells]:
-    """What the server said of itself: one line where it said the same for all lanes of an instance."""
+    """One line per instance, or one per lane if the server did not report the same for all of them."""
     told: dict[str, set[Cells]] = {}
     for lane in lanes:
         told.setdefault(lane.instance, set()).add(_server(lane))
@@ -188,10 +188,10 @@ def _files(lanes: Sequence[LaneRecord]) -> Table:
 
 
 def _dead_letters(snapshot: Snapshot) -> list[str]:
-    buried = [lane for lane in snapshot.lanes if lane.dead_letters]
+    lanes_with_some = [lane for lane in snapshot.lanes if lane.dead_letters]
     lines = [
         f"{counted(lane.dead_letters, 'dead letter')} of {lane.lane}: {layout.dead_letters(snapshot.run_id, lane.lane)}"
-        for lane in buried
+        for lane in lanes_with_some
     ]
     return ["\nDead letters, in the lake", *lines] if lines else []
 
@@ -200,6 +200,6 @@ def _notices(lanes: Sequence[LaneRecord]) -> Table:
     rows = [
         (lane.instance, lane.entity, text)
         for lane in lanes
-        for text in [*([f"files of run {lane.from_run} stand in"] if lane.from_run else []), *lane.notices]
+        for text in [*([f"carried over from run {lane.from_run}"] if lane.from_run else []), *lane.notices]
     ]
     return _table((*_PLACE, "notice"), rows)

@@ -1,4 +1,4 @@
-"""What `verify` and `gc` found, as tables or JSON."""
+"""Results of `verify` and `gc` as tables or JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,12 +19,12 @@ from axsync.snapshots.gc import Leftover, Sweep
 from axsync.snapshots.verify import Heard, Verified
 
 MOST_SHOWN = 20
-"""So many faults are shown; JSON has them all."""
+"""Faults shown in text; JSON has all of them."""
 
 
 @contextmanager
 def bar(stream: TextIO, snapshot: Snapshot) -> Iterator[Heard]:
-    """Shows how many bytes of a snapshot are read, on a terminal only."""
+    """A progress bar over the bytes of a snapshot, on a terminal only."""
     console = plain_console(stream)
     columns = (TextColumn("verify"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     silent = not console.is_terminal or console.is_dumb_terminal
@@ -34,18 +34,18 @@ def bar(stream: TextIO, snapshot: Snapshot) -> Iterator[Heard]:
 
 
 def verified_json(verified: Verified) -> str:
-    """All lanes and all faults, plain ASCII."""
+    """All lanes and all faults, in plain ASCII."""
     verdict = "damaged" if verified.faults else "whole"
     return json.dumps({"run_id": verified.run_id, "verdict": verdict, **asdict(verified)}, indent=2)
 
 
 def verify_exit_code(verified: Verified) -> int:
-    """1 where something is not as the manifest says."""
+    """1 if something differs from the manifest."""
     return FAILED if verified.faults else 0
 
 
 def show_verified(verified: Verified, console: Console) -> None:
-    """Print a line per lane, then what is wrong."""
+    """Print a line per lane, then the faults."""
     rows = tuple(
         (
             lane.instance,
@@ -65,23 +65,23 @@ def show_verified(verified: Verified, console: Console) -> None:
     for fault in verified.faults[:MOST_SHOWN]:
         _say(f"{fault.path or fault.lane}: {fault.text}", console)
     if (more := len(verified.faults) - MOST_SHOWN) > 0:
-        _say(f"and {more:,} more; --output json has them all", console)
+        _say(f"and {more:,} more; use --output json to see all of them", console)
     files, rows_read = sum(lane.files for lane in verified.lanes), sum(lane.rows for lane in verified.lanes)
-    came_out = f"{counted(len(verified.faults), 'fault')} in" if verified.faults else "all is as the manifest says:"
+    came_out = f"{counted(len(verified.faults), 'fault')} in" if verified.faults else "everything matches the manifest:"
     _say(f"{came_out} {counted(files, 'file')}, {counted(rows_read, 'row')}, run {verified.run_id}", console)
 
 
 def sweep_json(found: Sweep) -> str:
-    """Each leftover, plain ASCII."""
+    """Each leftover, in plain ASCII."""
     told = {"removed": found.removed, "bytes": found.bytes, "kept": found.kept}
     return json.dumps(told | {"leftovers": [asdict(leftover) for leftover in found.leftovers]}, indent=2)
 
 
 def show_sweep(found: Sweep, console: Console) -> None:
-    """Print a line per run and kind of what is left over, and what to do."""
+    """Print a line per run and kind of leftover, and what to do."""
     kept = f"{counted(len(found.kept), 'snapshot')} kept"
     if not found.leftovers:
-        _say(f"nothing is left over; {kept}", console)
+        _say(f"nothing to remove; {kept}", console)
         return
     groups: dict[tuple[str, str, str], list[Leftover]] = {}
     for one in found.leftovers:
@@ -96,7 +96,7 @@ def show_sweep(found: Sweep, console: Console) -> None:
     did = "removed" if found.removed else "would be removed"
     _say(f"{volume(found.bytes)} {did}; {kept}", console)
     if not found.removed:
-        _say("try: the same command with --yes", console)
+        _say("run the same command with --yes to remove it", console)
 
 
 _NAMES = {
@@ -104,7 +104,7 @@ _NAMES = {
     "part": "part files",
     "run": "journal and dead letters",
     "staging": "staging",
-    "draft": "drafts",
+    "draft": "unfinished writes",
 }
 
 
@@ -113,5 +113,5 @@ def _say(line: str, console: Console) -> None:
 
 
 def paths_of(leftovers: Sequence[Leftover]) -> list[str]:
-    """One line each, for those who want to see every path."""
+    """One line per path, with the reason."""
     return [f"{leftover.path}  ({leftover.why})" for leftover in leftovers]

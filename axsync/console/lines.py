@@ -1,4 +1,4 @@
-"""A run as plain text lines and as JSON lines, for where no terminal is."""
+"""A run as text lines and as JSON lines, for when there is no terminal."""
 
 import json
 import re
@@ -32,7 +32,7 @@ MOST_REASON = 160  # characters of a reason in a line; the closing table has all
 
 
 def verbosity(event: Event) -> int:
-    """From which verbosity on an event is told: warnings always, pages only when asked for, single requests never."""
+    """The verbosity at which an event is logged: warnings always, pages with -v, single requests never."""
     match event:
         case Answered():
             return NEVER
@@ -45,7 +45,7 @@ def verbosity(event: Event) -> int:
 
 
 def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  one per event
-    """What happened, without where; `run_id` leads to the dead letters."""
+    """What happened, without where; `run_id` locates the dead letters."""
     match event:
         case RunStarted(run_id, logical_date, lanes):
             return f"run {run_id} for {logical_date}: {counted(len(lanes), 'entity type')}"
@@ -59,25 +59,25 @@ def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  o
             named = reason if reason.startswith(host) else f"{host}: {reason}"
             return f"{named}; try {attempt} in {seconds:.1f} s"
         case Drifted(_, name, count, example):
-            return f"{counted(count, 'value')} of {name} rescued, such as {clean(example, most=60)}"
+            return f"{counted(count, 'value')} of {name} rescued, for example: {clean(example, most=60)}"
         case PartSealed(_, part):
             return f"file sealed: {counted(part.rows, 'row')}, {volume(part.size)}"
         case Notice(_, text):
             return text
         case LaneClosed(outcome):
-            return _closing(outcome) + _buried(outcome, run_id)
+            return _closing(outcome) + _dead_letters(outcome, run_id)
         case SnapshotPublished(run_id, verdict, _):
             return f"snapshot {run_id} published, {verdict}"
 
 
 def _was_told(event: Event) -> bool:
-    """Whether a notice has said the same: that a type is skipped is told when it turns out, with the reason."""
+    """Whether a notice already said so: a skipped type is reported at once, with the reason."""
     outcome = event.outcome if isinstance(event, LaneClosed) else None
     return outcome is not None and outcome.verdict == "skipped" and any("skipped" in n for n in outcome.notices)
 
 
 def _closing(outcome: Outcome) -> str:
-    # A server that tells a long story must not push the numbers off the line.
+    # A long message from the server must not push the numbers off the line.
     reason = f": {clean(outcome.reason, most=MOST_REASON)}" if outcome.reason else ""
     if outcome.verdict == "skipped":
         return f"skipped{reason}"
@@ -85,13 +85,13 @@ def _closing(outcome: Outcome) -> str:
     return f"{outcome.verdict}{reason}; {came} in {outcome.seconds:.1f} s"
 
 
-def _buried(outcome: Outcome, run_id: str | None) -> str:
+def _dead_letters(outcome: Outcome, run_id: str | None) -> str:
     path = dead_letters_of(outcome, run_id)
     return f"; {counted(outcome.dead_letters, 'dead letter')} in {path}" if path else ""
 
 
 def dead_letters_of(outcome: Outcome, run_id: str | None) -> str | None:
-    """The file with the dead letters of a lane, relative to the lake; None where there are none."""
+    """The file with the dead letters of a lane, relative to the lake; None if there are none."""
     return layout.dead_letters(run_id, outcome.lane) if run_id and outcome.dead_letters else None
 
 
@@ -100,7 +100,7 @@ def lane_of(event: Event) -> Lane | None:
 
 
 def summary(state: ProgressState) -> list[str]:
-    """Where a run stands, in short phrases, the most wanted first."""
+    """The state of a run in short phrases, the most important first."""
     left, again = state.seconds_left, state.next_try
     phrases = [
         f"{number(state.closed)} of {counted(state.lanes, 'entity type')}",
@@ -129,7 +129,7 @@ def retried(times: int) -> str:
 
 @dataclass(slots=True)
 class Beat:
-    """Says once in ten seconds that it is time; any thread may ask."""
+    """Is due once in ten seconds; any thread may ask."""
 
     seconds: Callable[[], float]
     _next: float = field(init=False)
@@ -148,15 +148,15 @@ class Beat:
 
 @dataclass(slots=True)
 class LogLines:
-    """One line per thing worth telling, and where the run stands every ten seconds.
+    """One line per event of interest, and one line of progress every ten seconds.
 
-    `tick` may be called from another thread, so that a silent run says so too.
+    `tick` may be called from another thread, so that progress is logged even if nothing happens.
     """
 
     write: Callable[[str], None]
     tracker: ProgressTracker
     verbosity: int
-    beat: Beat | None  # None: never say where the run stands
+    beat: Beat | None  # None: no lines of progress
 
     def __call__(self, event: Event) -> None:
         self.tracker(event)
@@ -167,13 +167,13 @@ class LogLines:
         self.tick()
 
     def tick(self) -> None:
-        """Say where the run stands, if that is due."""
+        """Log progress, if due."""
         if self.beat and self.verbosity >= NORMAL and self.beat.due():
             self.write("progress: " + ", ".join(summary(self.tracker.state())))
 
 
 def stamped(write: Callable[[str], None], now: Callable[[], datetime]) -> Callable[[str], None]:
-    """Lines that begin with the time, in UTC."""
+    """Prefix each line with the time in UTC."""
     return lambda line: write(f"{iso(now(), 'milliseconds')} {line}")
 
 
@@ -194,7 +194,7 @@ class JsonLog:
         self.tick()
 
     def tick(self) -> None:
-        """Say where the run stands, if that is due."""
+        """Log progress, if due."""
         if self.verbosity >= NORMAL and self.beat.due():
             self._tell("axsync.progress", "info", progress_fields(self.tracker.state()))
 
@@ -203,7 +203,7 @@ class JsonLog:
 
 
 def json_line(now: datetime, name: str, values: dict[str, Any]) -> str:
-    """One log line. Not orjson: beyond ASCII everything is escaped, so that no terminal obeys it."""
+    """One log line. Not orjson: everything beyond ASCII is escaped, so that it cannot control a terminal."""
     return json.dumps({"ts": iso(now, "milliseconds"), "event": name} | values, default=str)
 
 
@@ -237,7 +237,7 @@ def _part_fields(part: Part) -> dict[str, Any]:
 
 
 def outcome_fields(outcome: Outcome, run_id: str | None) -> dict[str, Any]:
-    """An outcome without its columns, which the manifest has; with the number of its files and its dead letters'."""
+    """An outcome without its columns, with the number of its files and the path of its dead letters."""
     left_out = {"lane", "columns", "parts"}
     plain = {f.name: getattr(outcome, f.name) for f in fields(outcome) if f.name not in left_out}
     return plain | {"files": len(outcome.parts), "dead_letters_path": dead_letters_of(outcome, run_id)}

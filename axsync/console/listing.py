@@ -1,4 +1,4 @@
-"""What `check`, `entities` and `fields` found, as tables or JSON."""
+"""Results of `check`, `entities` and `fields` as tables or JSON."""
 
 import json
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from axsync.console.words import clean, counted, number
 from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
 
 _CODES = {"refused": REFUSED, "unreachable": LATER, "unknown": USAGE, "other": FAILED}
-"""Which exit code a failed step means."""
+"""Exit code per kind of failure."""
 
 
 def as_json(found: Sequence[Any]) -> str:
-    """Frozen values as one JSON document, plain ASCII, so that a terminal obeys nothing in it."""
+    """Frozen values as one JSON document in plain ASCII, so that nothing in it can control a terminal."""
     return json.dumps([asdict(one) for one in found], indent=2, default=str)
 
 
 def as_json_object(document: dict[str, Any]) -> str:
-    """One JSON object, plain ASCII, for the same reason."""
+    """One JSON object, in plain ASCII for the same reason."""
     return json.dumps(document, indent=2, default=str)
 
 
@@ -34,7 +34,7 @@ def show_checks(checks: Sequence[InstanceCheck], console: Console) -> None:
         show(Table(("step", "result", ""), ("left", "left", "left"), steps), console)
         for step in check.steps:
             if step.advice:
-                console.print(Text(clean(f"{step.name}: try {step.advice}")), soft_wrap=True)
+                console.print(Text(clean(f"{step.name}: {step.advice}")), soft_wrap=True)
         if check.entities:
             show(_rights(check.entities), console)
 
@@ -52,7 +52,7 @@ def _rights(entities: Sequence[EntityCheck]) -> Table:
 
 
 def check_exit_code(checks: Sequence[InstanceCheck]) -> int:
-    """0 when every step of every instance went well, otherwise what the first failure means."""
+    """0 if every step of every instance passed, otherwise the code of the first failure."""
     failed = [step for check in checks for step in check.steps if step.ok is False]
     return _CODES.get(failed[0].failure, FAILED) if failed else 0
 

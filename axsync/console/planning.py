@@ -1,4 +1,4 @@
-"""What a run would do and cost, as tables or JSON."""
+"""What a run would read and cost, as tables or JSON."""
 
 import json
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ from axsync.runs.forecast import GUESSED_BYTES, GUESSED_SECONDS
 
 
 def plan_json(plan: Plan) -> str:
-    """The plan as one JSON document, plain ASCII; seconds and bytes are not rounded."""
+    """The plan as one JSON document in plain ASCII; seconds and bytes are not rounded."""
     return json.dumps(asdict(plan), indent=2)
 
 
 def plan_exit_code(plan: Plan) -> int:
-    """3 where an instance could not be asked."""
+    """3 if an instance could not be asked."""
     return PARTIAL if any(instance.error for instance in plan.instances) else 0
 
 
 def show_plan(plan: Plan, console: Console) -> None:
-    """Print what would be read from where, and what it would cost."""
+    """Print what would be read, from where, and at what cost."""
     for line in _head(plan):
         _say(line, console)
     if plan.rows:
@@ -42,11 +42,11 @@ def _head(plan: Plan) -> Iterator[str]:
 
 def _what(plan: Plan) -> str:
     if plan.run_id is None:
-        return f"a new one, for {plan.logical_date}"
+        return f"new, for {plan.logical_date}"
     if plan.finished:
-        return f"{plan.run_id} of {plan.logical_date} is finished; nothing to do (--fresh reads it again)"
+        return f"{plan.run_id} of {plan.logical_date} is finished; nothing to do (use --fresh to read it again)"
     done = sum(row.state == "done" for row in plan.rows)
-    return f"goes on with {plan.run_id} of {plan.logical_date}: {done} of {counted(len(plan.rows), 'lane')} are done"
+    return f"resumes {plan.run_id} of {plan.logical_date}: {done} of {counted(len(plan.rows), 'lane')} done"
 
 
 def _table(plan: Plan) -> Table:
@@ -68,7 +68,7 @@ def _cells(row: PlanRow) -> tuple[str, ...]:
     cost = ("", "", "", "")
     if row.requests:
         cost = (number(row.page_size), number(row.requests), megabytes(row.bytes), _minutes(row.seconds))
-    state = {"to do": "", "done": "done", "goes on": f"goes on: {counted(row.durable, 'row')} there"}[row.state]
+    state = {"to do": "", "done": "done", "goes on": f"resumes after {counted(row.durable, 'row')}"}[row.state]
     count = "" if row.count is None else number(row.count)
     return (row.instance, row.entity, row.right, count, *cost, state, row.note)
 
@@ -85,16 +85,16 @@ def _foot(plan: Plan) -> Iterator[str]:
         return
     guessed = [row.entity for row in plan.rows if row.guessed and row.requests]
     if guessed and len(guessed) < sum(bool(row.requests) for row in plan.rows):
-        yield f"guessed, {number(GUESSED_BYTES)} bytes a row: {', '.join(dict.fromkeys(guessed))}"
+        yield f"guessed at {number(GUESSED_BYTES)} bytes per row: {', '.join(dict.fromkeys(guessed))}"
     elif guessed:
-        yield f"no earlier run tells, so {number(GUESSED_BYTES)} bytes a row are guessed"
-    yield "all entity types share the pace: the total is for all, each line for itself"
+        yield f"there is no earlier run to compare with; {number(GUESSED_BYTES)} bytes per row are guessed"
+    yield "each line assumes that the type is read alone; the total assumes that all types share the request limit"
 
 
 def _pace(one: PlanInstance) -> str:
-    bounds = f"at most {one.requests_per_second:g} requests per second, {one.in_flight} at once"
+    bounds = f"at most {one.requests_per_second:g} requests per second, {one.in_flight} in flight"
     if one.speed is None:
-        return f"{bounds}; {GUESSED_SECONDS:g} s a request is guessed"
+        return f"{bounds}; {GUESSED_SECONDS:g} s per request is guessed"
     before = f"{one.speed.requests_per_second:.1f} requests and {one.speed.bytes_per_second / 1e6:.1f} MB per second"
     return f"{bounds}; {before} in run {one.speed.run_id}"
 

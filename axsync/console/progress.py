@@ -1,4 +1,4 @@
-"""A live picture of a run on a terminal: a few lines for all of it, one for each active entity type."""
+"""A live display of a run on a terminal: a few lines for the whole run, one for each active entity type."""
 
 import threading
 import time
@@ -18,11 +18,11 @@ from axsync.console.progress_state import LaneProgress, ProgressState, ProgressT
 from axsync.console.words import clean, clock, counted, number, volume
 from axsync.events import Event
 
-HZ = 8  # pictures per second, at most
-SLOWEST_SECONDS = 1.0  # between two pictures, however little the run itself does
-SHARE = 0.01  # of the CPU that the run takes is for pictures
+HZ = 8  # redraws per second, at most
+SLOWEST_SECONDS = 1.0  # between two redraws, however small the budget
+SHARE = 0.01  # of the CPU time of the run may go into redraws
 MOST_LANES = 10
-MOST_SUMS = 5  # lines of sums, where the terminal is narrow
+MOST_SUMS = 5  # lines of totals, on a narrow terminal
 MOST_COLUMNS = 120  # wider lines are harder to read
 BAR_COLUMNS = 12
 
@@ -31,11 +31,11 @@ Piece = tuple[str, Style | None]
 
 
 class Progress:
-    """An observer with a face. Between `with` and its end it owns the lower lines of the terminal."""
+    """An observer that draws. Inside its `with` block it owns the lower lines of the terminal."""
 
     def __init__(self, console: Console, *, verbosity: int, seconds: Callable[[], float]) -> None:
         self._console, self._tracker = console, ProgressTracker(seconds)
-        # The bars tell what the lines of a log would, so only warnings are written above them.
+        # The bars replace the log lines, so only warnings are written above them.
         level = QUIET if verbosity == NORMAL else verbosity
         self._lines = LogLines(self._above, self._tracker, level, beat=None)
         self._live = Live(
@@ -77,7 +77,7 @@ class Progress:
 
 @dataclass(slots=True)
 class RedrawBudget:
-    """Says whether a picture may be drawn: all of them together take a small share of the CPU, in seconds."""
+    """Limits redraws to a small share of the CPU time of the process. Times are in seconds."""
 
     share: float
     slowest_seconds: float
@@ -85,14 +85,14 @@ class RedrawBudget:
     _last: float = -1.0
 
     def may(self, now: float, cpu: float) -> bool:
-        """Whether it is time; `cpu` is what the whole process has taken so far."""
+        """Whether a redraw is allowed now; `cpu` is the CPU time of the process so far."""
         if self._spent > self.share * cpu and now - self._last < self.slowest_seconds:
             return False
         self._last = now
         return True
 
     def spend(self, seconds: float) -> None:
-        """A picture has cost so much."""
+        """Account for a redraw."""
         self._spent += seconds
 
 
@@ -103,7 +103,7 @@ class Picture:
     state: ProgressState
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # Room for the ^C that a terminal echoes: if it wrapped, a line of the picture would stay behind.
+        # Room for the ^C that a terminal echoes: if it wrapped, a line of the display would stay behind.
         width = min(max(options.max_width - 3, 1), MOST_COLUMNS)
         rows = max(1, min(MOST_LANES, (options.max_height or 24) - 3 - MOST_SUMS))
         for line in picture(self.state, width=width, most_lanes=rows, ascii_only=options.ascii_only):
@@ -112,8 +112,8 @@ class Picture:
 
 
 def picture(state: ProgressState, *, width: int, most_lanes: int, ascii_only: bool) -> list[list[Piece]]:
-    """The lines of a picture, none wider than `width`."""
-    # Those whose rows are all there are only compared with the server's counts; the others are worth the lines.
+    """The lines of the display, none wider than `width`."""
+    # Lanes with all their rows only wait to be checked against the server's counts, so they come last.
     active = sorted(state.active, key=LaneProgress.is_whole)
     shown, rest = active[:most_lanes], active[most_lanes:]
     longest = max((cell_len(clean(lane.label)) for lane in shown), default=0)
@@ -181,12 +181,12 @@ def _bar(share: float | None, columns: int, *, ascii_only: bool) -> list[Piece]:
 
 
 def _joined(phrases: Sequence[str], columns: int, *, ascii_only: bool) -> str:
-    """As many of the phrases as fit, the first ones first."""
+    """As many of the phrases as fit, in order."""
     return _dot(ascii_only=ascii_only).join(phrases[: _fitting(phrases, columns, ascii_only=ascii_only)])
 
 
 def _fitting(phrases: Sequence[str], columns: int, *, ascii_only: bool) -> int:
-    """How many of the phrases fit into one line; one in any case."""
+    """How many of the phrases fit into one line; at least one."""
     taken, dot = 0, len(_dot(ascii_only=ascii_only))
     for count, phrase in enumerate(phrases):
         taken += cell_len(phrase) + (dot if count else 0)
@@ -200,7 +200,7 @@ def _dot(*, ascii_only: bool) -> str:
 
 
 def _name(name: str, columns: int, *, ascii_only: bool) -> str:
-    """The name in just so many columns; one that is cut says so, or two would look the same."""
+    """The name padded or cut to the width; a cut is marked, or two names would look the same."""
     mark = "~" if ascii_only else "…"
     return set_cell_size(name, columns) if cell_len(name) <= columns else set_cell_size(name, columns - 1) + mark
 
@@ -210,18 +210,18 @@ def _cut(text: str, columns: int) -> str:
 
 
 class Ticks:
-    """Calls `tick` about every so many seconds between `start` and `stop`; not once more after `stop`."""
+    """Calls `tick` periodically in a thread of its own between `start` and `stop`; never after `stop`."""
 
     def __init__(self, tick: Callable[[], None], seconds: float, *, name: str) -> None:
         self._tick, self._seconds, self._over = tick, seconds, threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin; the first tick comes after the pause."""
+        """Start; the first tick comes after one period."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and wait for a tick that is under way."""
+        """Stop, and wait for a tick in progress."""
         self._over.set()
         self._thread.join()
 

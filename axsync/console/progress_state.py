@@ -1,4 +1,4 @@
-"""Where a run stands: a fold over its events, cheap per event, looked at a few times per second."""
+"""The progress of a run: a fold over its events, cheap per event, read a few times per second."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from axsync.model import Lane, Outcome
 
 WINDOW_SECONDS = 20.0  # over which rates are averaged
 SAMPLE_SECONDS = 0.5
-STEADY_SECONDS = 3.0  # a rate is worth a forecast after so long
+STEADY_SECONDS = 3.0  # a rate younger than this is no basis for a forecast
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Per second, over the window; `steady` once it is old enough for a forecast."""
+    """Per second, averaged over the window; `steady` once it can be used for a forecast."""
 
     rows: float
     size: float  # bytes
     steady: bool
 
     def seconds_left(self, total: int | None, rows: int) -> float | None:
-        """Until `total` rows are there at this rate; None while nobody knows."""
+        """Time until `total` rows are read at this rate; None if unknown."""
         if total is None or not self.steady or self.rows <= 0:
             return None
         return max(total - rows, 0) / self.rows
@@ -30,12 +30,12 @@ class Rate:
 
 @dataclass(slots=True)
 class Meter:
-    """Remembers a total at most twice per second, for as long as its window."""
+    """Samples totals at most twice per second, for the length of the window."""
 
     _samples: deque[tuple[float, int, int]] = field(default_factory=deque)
 
     def note(self, now: float, rows: int, size: int) -> None:
-        """So many rows and bytes by now."""
+        """Record the totals at this time."""
         if self._samples and now - self._samples[-1][0] < SAMPLE_SECONDS:
             return
         self._samples.append((now, rows, size))
@@ -43,7 +43,7 @@ class Meter:
             self._samples.popleft()
 
     def rate(self, now: float, rows: int, size: int) -> Rate:
-        """What the totals of this moment say."""
+        """The rate up to these totals."""
         then, rows_then, size_then = self._samples[0] if self._samples else (now, rows, size)
         passed = max(now - then, SAMPLE_SECONDS)
         return Rate((rows - rows_then) / passed, (size - size_then) / passed, now - then >= STEADY_SECONDS)
@@ -64,7 +64,7 @@ class _Track:
 
 @dataclass(frozen=True, slots=True)
 class LaneProgress:
-    """Where one lane stands; `total` in rows."""
+    """Progress of one lane; `total` in rows."""
 
     label: str
     pages: int
@@ -76,13 +76,13 @@ class LaneProgress:
     retries: int = 0
 
     def is_whole(self) -> bool:
-        """Whether as many rows have come as were counted."""
+        """Whether as many rows were read as were counted."""
         return self.total is not None and self.rows >= self.total
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressState:
-    """Where the run stands: sums over all lanes, and the lanes from which pages come just now."""
+    """Progress of the run: sums over all lanes, and the lanes that are being read."""
 
     seconds: float
     lanes: int
@@ -92,20 +92,20 @@ class ProgressState:
     pages: int
     rows: int
     size: int
-    total: int | None  # rows; None while a lane has not said
+    total: int | None  # rows; None until every lane is counted
     rows_per_second: float
     bytes_per_second: float
-    seconds_left: float | None  # at the present rate; None while nobody knows
+    seconds_left: float | None  # at the present rate; None if unknown
     active: tuple[LaneProgress, ...]
     waiting: int  # opened, no page yet
-    in_flight: int = 0  # requests on their way when the last answer came, all hosts together …
-    limit: int = 0  # … of so many that may be
-    requests_per_second: float = 0.0  # the pace that is allowed now
-    next_try: float | None = None  # seconds until a request is asked again, where nothing was answered since
+    in_flight: int = 0  # requests in flight at the last response, over all hosts
+    limit: int = 0  # current concurrency limit, over all hosts
+    requests_per_second: float = 0.0  # current rate limit
+    next_try: float | None = None  # seconds until the next retry, if no response came since
 
     @property
     def share(self) -> float | None:
-        """How much is done, between 0 and 1; None while nobody knows."""
+        """Fraction done, between 0 and 1; None if unknown."""
         if self.lanes and self.closed == self.lanes:
             return 1.0
         return None if not self.total else min(self.rows / self.total, 1.0)
@@ -113,7 +113,7 @@ class ProgressState:
 
 @dataclass(slots=True)
 class ProgressTracker:
-    """An observer that remembers what a progress line needs. Any thread may look while another one tells."""
+    """An observer that keeps what a progress line needs. Thread-safe."""
 
     now: Callable[[], float]  # seconds
     run_id: str | None = None
@@ -158,7 +158,7 @@ class ProgressTracker:
                 pass
 
     def label(self, lane: Lane | None) -> str:
-        """The lane as people read it; its instance only where there are several."""
+        """The name of a lane; with its instance only if there are several."""
         if lane is None:
             return ""
         return str(lane) if self._several else lane.entity

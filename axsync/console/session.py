@@ -1,4 +1,4 @@
-"""One run before a person's eyes: progress while it lasts, signals, the closing table, the exit code."""
+"""One run as a person sees it: progress, signals, the closing table, the exit code."""
 
 import asyncio
 import atexit
@@ -26,25 +26,26 @@ from axsync.console.report import keep
 from axsync.console.words import clean
 from axsync.errors import Terminated
 from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
+from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.runs import Report
 from axsync.settings import Settings
 
 T = TypeVar("T")
-TICK_SECONDS = 1.0  # how often a silent run is asked whether a progress line is due
+TICK_SECONDS = 1.0  # how often to check whether a progress line is due
 
 
 class Sync(Protocol):
-    """What `axsync.runs.sync` is to this module."""
+    """The signature of `axsync.runs.sync`."""
 
     def __call__(self, settings: Settings, *, observers: Sequence[Observer] = ()) -> Awaitable[Report]:
-        """Do the run."""
+        """Run to the end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """How a command speaks."""
+    """Formats and verbosity of a command."""
 
     output: Literal["text", "json"] = "text"
     log_format: Literal["text", "json"] = "text"
@@ -53,7 +54,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended; no report when it was stopped."""
+    """How a run ended; without a report if it was stopped by a signal."""
 
     exit_code: int
     report: Report | None = None
@@ -61,7 +62,7 @@ class Ended:
 
 
 class Stopped(Exception):
-    """A signal ended the work, after everything was put away; `exit_code` says which."""
+    """A signal ended the work after a clean shutdown; `exit_code` says which."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__("stopped")
@@ -70,7 +71,7 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class _Seen:
-    """An observer that remembers whether anything was done, and whether there is a new snapshot."""
+    """An observer that remembers whether the run started, and whether it published."""
 
     begun: bool = False
     run_id: str | None = field(default=None)
@@ -83,9 +84,9 @@ class _Seen:
 
 
 def dump(sync: Sync, settings: Settings, options: OutputOptions, observers: Sequence[Observer] = ()) -> Ended:
-    """Run, show how it goes and how it ended. An `AxsyncError` that stops everything is left to the caller.
+    """Run, show progress and the result. An `AxsyncError` that stops the run is left to the caller.
 
-    `observers` are told after those that show what happens.
+    `observers` are called after the ones that display.
     """
     seen = _Seen()
     try:
@@ -107,13 +108,13 @@ def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
 
 
 def _page(report: Report, settings: Settings, options: OutputOptions) -> str | None:
-    """Write the HTML report beside the journal of the run; where it is, None where there is no journal."""
+    """Write the HTML report beside the journal of the run; its path, or None without a journal."""
     lake = Lake(settings.lake.path) if settings.lake.path else None
-    if lake is None or not lake.journal(report.run_id).exists():
+    if lake is None or lake.store.size(layout.journal(report.run_id)) is None:
         return None
     try:
         return str(keep(lake, report).path)
-    except Exception as error:  # noqa: BLE001  whatever is wrong with a page about it, the run is what it is
+    except Exception as error:  # noqa: BLE001  a failed report must not fail the run
         say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", options)
         return None
 
@@ -137,7 +138,7 @@ def _farewell(code: int, run_id: str | None) -> str:
 
 
 def say(line: str, options: OutputOptions) -> None:
-    """One line for a person on stderr, a JSON object where logs are that."""
+    """Write one line to stderr; a JSON object if logs are JSON."""
     if options.log_format == "json":
         say_json(line)
     else:
@@ -145,7 +146,7 @@ def say(line: str, options: OutputOptions) -> None:
 
 
 def notices(options: OutputOptions) -> Observer:
-    """An observer for commands that print a table: only what a person should know, one line each."""
+    """An observer for commands that print a table: writes notices only, one line each."""
 
     def tell(event: Event) -> None:
         if isinstance(event, Notice):
@@ -155,20 +156,20 @@ def notices(options: OutputOptions) -> Observer:
 
 
 def say_json(text: str) -> None:
-    """A sentence among the log lines, for logs that are JSON."""
+    """Write a message as a JSON log line."""
     sys.stderr.write(json_line(datetime.now(UTC), "axsync.message", {"level": "warning", "text": text}) + "\n")
 
 
 def plain_console(stream: TextIO) -> Console:
-    """A console that prints texts as they are: no markup, no guessed colours, no emoji codes."""
+    """A console that prints text verbatim: no markup, no highlighting, no emoji codes."""
     if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to fail
+        stream.reconfigure(errors="replace")  # a name that the terminal cannot encode must not be an error
     return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
 @contextmanager
 def watching(stream: TextIO, options: OutputOptions) -> Iterator[Observer]:
-    """The observer that suits the stream: a picture on a terminal, lines elsewhere."""
+    """The observer that suits the stream: a live display on a terminal, lines elsewhere."""
     write = partial(_written, stream)
     console, tracker = plain_console(stream), ProgressTracker(time.monotonic)
     log: LogLines | JsonLog
@@ -190,19 +191,19 @@ def watching(stream: TextIO, options: OutputOptions) -> Iterator[Observer]:
 
 
 def _written(stream: TextIO, line: str) -> None:
-    # An observer never raises: a log that nobody reads any more must not end the run.
+    # An observer never raises: a closed log stream must not end the run.
     with suppress(OSError):
         print(line, file=stream, flush=True)
 
 
 def until_done(work: Callable[[], Awaitable[T]]) -> T:
-    """`asyncio.run`, where SIGTERM cancels the work just as SIGINT does.
+    """`asyncio.run`, with SIGTERM cancelling the work as SIGINT does.
 
-    Raises: Stopped, when the work has put everything away; a second signal does not wait for that. After a first one
-    this stays so until the process ends: whoever sends two must not see it killed while it takes its leave.
+    Raises: Stopped, after a clean shutdown; a second signal does not wait for it. After the first signal the handler
+    stays until the process ends, so that a second one cannot kill it while it exits.
     """
     end = _Terminator()
-    # Not loop.add_signal_handler: that would leave the default behaviour behind, and not what was there before.
+    # Not loop.add_signal_handler: it would restore the default handler instead of the previous one.
     before = signal.signal(signal.SIGTERM, end)
     try:
         return asyncio.run(_cancellable(work, end))
@@ -210,7 +211,7 @@ def until_done(work: Callable[[], Awaitable[T]]) -> T:
         raise Stopped(TERMINATED if end.called else INTERRUPTED) from None
     finally:
         if end.called:
-            # Python takes its handlers away before it is gone; what is ignored stays ignored.
+            # Python removes its handlers before it exits; an ignored signal stays ignored.
             atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
         else:
             signal.signal(signal.SIGTERM, before)
@@ -218,14 +219,14 @@ def until_done(work: Callable[[], Awaitable[T]]) -> T:
 
 @dataclass(slots=True)
 class _Terminator:
-    """A handler of SIGTERM: the first one cancels the work, the second one ends the process."""
+    """SIGTERM handler: the first signal cancels the work, the second ends the process."""
 
     called: bool = False
     cancel: Callable[[], object] | None = None
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
         if self.called:
-            os._exit(TERMINATED)  # at once: what is journaled is durable, the rest is asked again
+            os._exit(TERMINATED)  # at once: what is journaled is durable, the rest is read again
         self.called = True
         if self.cancel is not None:
             with suppress(RuntimeError):  # the loop is closed, the work done
@@ -236,6 +237,6 @@ async def _cancellable(work: Callable[[], Awaitable[T]], end: _Terminator) -> T:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     if task is not None:
         end.cancel = partial(loop.call_soon_threadsafe, task.cancel)
-    if end.called:  # before there was anything to cancel
+    if end.called:  # before the task existed
         raise asyncio.CancelledError
     return await work()

@@ -1,4 +1,4 @@
-"""How a run ended, as JSON values for those who were not there to see it; also where it came to no report."""
+"""How a run ended, as JSON values for reporters; also for runs without a report."""
 
 import os
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from axsync.model import Outcome
 
 @dataclass(slots=True)
 class SummaryCollector:
-    """An observer that remembers what is known of a run that ends without a report."""
+    """An observer that collects what the summary of a run without a report needs."""
 
     lake: str
     run_id: str | None = None
@@ -36,7 +36,7 @@ class SummaryCollector:
 
 
 def summary_of(ended: Ended, collector: SummaryCollector, *, seconds: float, dry_run: bool) -> dict[str, Any]:
-    """The summary of a run that ended by itself or by a signal."""
+    """The summary of a run that finished or was stopped by a signal."""
     if ended.report is not None:
         return _with_text(report_fields(ended.report, dry_run=dry_run, page=ended.page))
     stopped = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}.get(ended.exit_code, "stopped")
@@ -44,7 +44,7 @@ def summary_of(ended: Ended, collector: SummaryCollector, *, seconds: float, dry
 
 
 def summary_of_failure(error: Exception, collector: SummaryCollector, *, seconds: float) -> dict[str, Any]:
-    """The summary of a run that an error ended, perhaps before anything was asked."""
+    """The summary of a run that ended with an error, perhaps before the first request."""
     explanation = explain(error, environ=os.environ)
     fields = _without_report(collector, verdict="failed", exit_code=explanation.exit_code, seconds=seconds)
     told = error_fields(error) | {"message": explanation.headline}
@@ -71,7 +71,7 @@ def _without_report(collector: SummaryCollector, *, verdict: str, exit_code: int
 
 
 def _with_text(fields: dict[str, Any]) -> dict[str, Any]:
-    """With one sentence in front, to be sent as it is."""
+    """Add one sentence in front, ready to be sent."""
     run = f"run {fields['run_id']}" if fields["run_id"] else "run"
     rows = sum(lane["rows"] for lane in fields["lanes"])
     came = f"{counted(rows, 'row')} of {counted(len(fields['lanes']), 'entity type')} in {clock(fields['seconds'])}"

@@ -13,7 +13,7 @@ from rich.text import Text
 from axsync.console.words import clean
 
 Side = Literal["left", "right"]
-GAP, FOLDED = 2, 12  # characters: between columns, and what a column of words needs at least
+GAP, FOLDED = 2, 12  # characters: between columns, and the least width of a text column
 COLOURS = {
     "complete": "green",
     "readable": "green",
@@ -32,12 +32,12 @@ COLOURS = {
     "not licensed": "dim",
     "look": "yellow",
 }
-"""How a verdict or a state looks, wherever it fills a cell."""
+"""Style of a cell that holds a verdict or a state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as texts. `sides` says per column to which side it is aligned; `total` is the last line, set apart."""
+    """Cells as text. `sides` is the alignment per column; `total` is the last line, set apart."""
 
     titles: tuple[str, ...]
     sides: tuple[Side, ...]
@@ -45,7 +45,7 @@ class Table:
     total: tuple[str, ...] = ()
 
     def without_empty(self) -> "Table":
-        """The table without columns in which no row says anything."""
+        """The table without columns that are empty in every row."""
         kept = [i for i in range(len(self.titles)) if any(row[i] for row in self.rows)]
 
         def pick(row: Sequence[str]) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class Table:
 
 
 def show(table: Table, console: Console) -> None:
-    """Print the table in the form that suits the console."""
+    """Print the table in the style that suits the console."""
     if console.is_terminal and not console.is_dumb_terminal and _fits(table, console.width):
         console.print(_rich(table))
         return
@@ -84,10 +84,10 @@ def _padded(cell: str, width: int, side: Side) -> str:
 
 
 def _fits(table: Table, width: int) -> bool:
-    """Whether a drawn table has room for every number and name; where not, lines run over and nothing is cut."""
+    """Whether a drawn table has room for every number and name; otherwise plain lines are printed, uncut."""
     rows = [row for row in (table.titles, *table.rows, table.total) if row]
     widths = [max(cell_len(clean(row[i])) for row in rows) for i in range(len(table.titles))]
-    # Numbers keep their line, words may fold.
+    # Numbers must not wrap, text may.
     widths = [w if side == "right" else min(w, FOLDED) for w, side in zip(widths, table.sides, strict=True)]
     return sum(widths) + GAP * len(widths) <= width
 
@@ -97,7 +97,7 @@ def _rich(table: Table) -> RichTable:
     footers = table.total or ("",) * len(table.titles)
     for title, side, footer in zip(table.titles, table.sides, footers, strict=True):
         total = Text(clean(footer), style="bold")
-        # Numbers keep their line; words may fold.
+        # Numbers must not wrap; text may.
         drawn.add_column(title, total, justify=side, no_wrap=side == "right", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(clean(cell), style=COLOURS.get(cell, "")) for cell in row))

@@ -1,12 +1,12 @@
-"""Texts and numbers as they are shown: free of control characters, with thousands separators, in a few units."""
+"""Text and numbers for display: without control characters, with thousands separators, in common units."""
 
 import re
 from collections.abc import Mapping
 
 MB = 1_000_000
-MAX_CHARACTERS = 400  # of one text from elsewhere
+MAX_CHARACTERS = 400  # of one text from a server or file
 
-# A whole sequence goes, or its visible rest would stay: CSI, OSC up to its end, and two-character ones.
+# Whole sequences are removed, or their visible rest would stay: CSI, OSC up to its end, two-character ones.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[ -~]"
 )
@@ -15,7 +15,7 @@ _SECRET_NAME = re.compile(r"key|secret|token|password", re.IGNORECASE)
 
 
 def clean(text: str, *, most: int = MAX_CHARACTERS) -> str:
-    """The text on one line, without what a terminal would obey or a reader could not see."""
+    """The text on one line, without control sequences and invisible characters."""
     plain = _ESCAPES.sub("", text[: 4 * most])
     shown = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in plain)
     shown = " ".join(shown.split())
@@ -23,7 +23,7 @@ def clean(text: str, *, most: int = MAX_CHARACTERS) -> str:
 
 
 def redact(text: str, environ: Mapping[str, str]) -> str:
-    """The text without anything that could be a key: values of variables named like one, long mixed words."""
+    """The text without possible keys: values of variables with telling names, long words with digits and letters."""
     for name, value in environ.items():
         if _SECRET_NAME.search(name) and len(value) >= 4:
             text = text.replace(value, "***")
@@ -40,12 +40,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def megabytes(size: int) -> str:
-    """MB without the unit, for a column that has it as its title."""
+    """MB without the unit, for a column with that title."""
     return f"{size / MB:,.1f}"
 
 
 def volume(size: float) -> str:
-    """Bytes in the unit that suits them."""
+    """Bytes in a suitable unit."""
     for unit, text in ((10**12, "TB"), (10**9, "GB")):
         if size >= unit:
             return f"{size / unit:,.2f} {text}"
@@ -59,6 +59,6 @@ def clock(seconds: float) -> str:
 
 
 def visible(text: str, *, most: int = MAX_CHARACTERS) -> str:
-    r"""The text with everything written out that could not be seen or would be obeyed, such as `\x1b` and `\u202e`."""
+    r"""The text with control and invisible characters escaped, such as `\x1b` and `\u202e`."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
     return shown if len(text) <= most else f"{shown}…"

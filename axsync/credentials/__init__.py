@@ -1,4 +1,4 @@
-"""API keys and client secrets: how they are named, where they are kept, which host they belong to."""
+"""API keys and client secrets: their names, where they are stored, which host they belong to."""
 
 from axsync.credentials.instances import credential_for, stored
 from axsync.credentials.opening import PERSON, good_passphrase, opener_of_file, opener_of_key, opener_of_person

@@ -1,7 +1,7 @@
-"""Credentials that a platform lays into a folder: a mounted Kubernetes secret, or what systemd loads for a unit.
+"""Credentials that a platform provides in a folder: a mounted Kubernetes secret, or what systemd loads for a unit.
 
-`NAME.key`, `NAME.secret` and `NAME.url` make a credential; `NAME.kind` (api-key, oauth) and `NAME.description` may
-stand beside them.
+`NAME.key`, `NAME.secret` and `NAME.url` make a credential; `NAME.kind` (api-key, oauth) and `NAME.description` are
+optional.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ VARIABLES = (SYSTEMD_VARIABLE, FOLDER_VARIABLE)
 
 
 def folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The folders that this process was given, systemd's first."""
+    """The folders given to this process, systemd's first."""
     return tuple(Path(environ[name]) for name in VARIABLES if environ.get(name))
 
 
 def records_in(folder: Path) -> tuple[Record, ...]:
-    """The credentials of a folder; what is not whole says why when it is asked for by its name. Raises: StoreError."""
+    """The complete credentials of a folder. Raises: StoreError."""
     try:
         names = sorted(path.name.removesuffix(".url") for path in folder.glob("*.url"))
     except OSError as error:
@@ -32,12 +32,12 @@ def records_in(folder: Path) -> tuple[Record, ...]:
 
 
 def record_in(folder: Path, name: str) -> Record | None:
-    """The credential of this name, None where the folder has no key and secret for it. Raises: StoreError."""
-    # A lone key may be that of a certificate: the folder is there for all that the unit or pod needs.
+    """The credential of this name; None if the folder has no key and secret for it. Raises: StoreError."""
+    # A key alone may belong to a certificate: the folder holds everything that the unit or pod needs.
     if not all((folder / f"{name}.{part}").is_file() for part in ("key", "secret")):
         return None
     if (url := _text(folder, name, "url")) is None:
-        raise StoreError(f"{folder / name!s}.key has no {name}.url beside it that says which host it belongs to")
+        raise StoreError(f"{folder / name!s}.key needs {name}.url beside it, with the host that it belongs to")
     kind = _text(folder, name, "kind") or "api-key"
     if kind not in ("api-key", "oauth"):
         raise StoreError(f"{folder / name!s}.kind must be api-key or oauth")
@@ -63,4 +63,4 @@ def _text(folder: Path, name: str, part: str) -> str | None:
     except OSError as error:
         raise StoreError(f"{folder / name!s}.{part} cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise StoreError(f"{folder / name!s}.{part} cannot be read (it is no text in UTF-8)") from error
+        raise StoreError(f"{folder / name!s}.{part} cannot be read (it is not UTF-8 text)") from error

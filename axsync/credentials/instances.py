@@ -1,4 +1,4 @@
-"""The credential that goes to an instance: read where it is kept, and only for the host it belongs to."""
+"""Reads the credential of an instance, and only for the host it belongs to."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,17 +27,17 @@ def credential_for(instance: InstanceSettings, store: CredentialStore, *, enviro
 
 
 def _by_old_name(name: str, store: CredentialStore, environ: Mapping[str, str]) -> Credential:
-    """Before there was a store, `credential = "NAME"` stood for two entries of the keyring."""
+    """Before there was a store, `credential = "NAME"` meant two keyring entries."""
     old = CredentialReference(f"keyring:axsync/{name}/key", f"keyring:axsync/{name}/secret")
     try:
         found = resolve_credential(old, environ=environ)
     except ConfigError:
-        store.find(name)  # raises: nobody knows it
+        store.find(name)  # raises UnknownCredential
         raise
-    told = f"credential {name!r} is only in the keyring and belongs to no host yet; axsync credential add {name}"
+    told = f"credential {name!r} is bound to no host; bind it with `axsync credential add {name}`"
     return replace(found, told=(told,))
 
 
 def stored(instance: InstanceSettings) -> str | None:
-    """The name of an instance's credential in the store, None where it is not there."""
+    """The name of the instance's credential in the store; None if it uses references."""
     return None if isinstance(instance.credential, CredentialReference) else instance.credential.name

@@ -1,4 +1,4 @@
-"""Where the store is on this machine, by the rules of the XDG base directories."""
+"""Where the store is on this machine, following the XDG base directory specification."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ PASSPHRASE_VARIABLE = "AXSYNC_PASSPHRASE_FILE"  # noqa: S105  a name
 KEY_VARIABLE = "AXSYNC_STORE_KEY_FILE"
 
 INDEX, VAULT, LOCK = "credentials.json", "credentials.vault", ".credentials.lock"
-USES, USES_LOCK = "last-used.json", ".last-used.lock"  # a lock of its own: a run must not wait for a person elsewhere
+USES, USES_LOCK = "last-used.json", ".last-used.lock"  # a lock of its own: a run must not wait for a prompt elsewhere
 
 
 def config_folder(environ: Mapping[str, str]) -> Path:
@@ -20,7 +20,7 @@ def config_folder(environ: Mapping[str, str]) -> Path:
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """The folder of what changes from run to run; the same in `$AXSYNC_HOME`. Raises: StoreError."""
+    """The folder of state that changes from run to run; also `$AXSYNC_HOME` if set. Raises: StoreError."""
     return _own(environ) or _xdg(environ, "XDG_STATE_HOME", ".local/state")
 
 
@@ -30,7 +30,7 @@ def _own(environ: Mapping[str, str]) -> Path | None:
 
 def _xdg(environ: Mapping[str, str], variable: str, usual: str) -> Path:
     given = environ.get(variable, "")
-    # "All paths … must be absolute"; others are to be ignored (XDG base directory specification).
+    # "All paths … must be absolute"; relative ones are ignored (XDG base directory specification).
     return (Path(given) if Path(given).is_absolute() else _home(environ) / usual) / "axsync"
 
 

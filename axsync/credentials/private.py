@@ -1,4 +1,4 @@
-"""Files that nobody else may read: mode 0600 in folders of mode 0700, whatever the umask; links are not followed."""
+"""Files that only their owner can read: mode 0600 in folders of mode 0700. Links are not followed."""
 
 import fcntl
 import os
@@ -16,10 +16,10 @@ MAX_BYTES = 16 << 20
 
 
 def read_private(path: Path) -> bytes | None:
-    """The content, None where there is no such file.
+    """The content; None if the file does not exist.
 
-    Raises: StoreError where it is a link, no file, another user's, readable by others, or in a folder that others
-        may write.
+    Raises: StoreError if it is a link, not a regular file, another user's, readable by others, or in a folder that
+        others may write.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -36,7 +36,7 @@ def read_private(path: Path) -> bytes | None:
     finally:
         os.close(handle)
     if len(content) > MAX_BYTES:
-        raise StoreError(f"the credential store {str(path)!r} is far too large to be one")
+        raise StoreError(f"the credential store {str(path)!r} is too large")
     return content
 
 
@@ -60,22 +60,22 @@ def _check_folder(folder: Path) -> None:
     found = folder.stat()
     mode = stat.S_IMODE(found.st_mode)
     if found.st_uid not in (os.geteuid(), 0):
-        raise StoreExposed(f"the folder {str(folder)!r} belongs to another user, who can change what is in it")
-    # The sticky bit does not help: in such a folder anybody could have put the file there.
+        raise StoreExposed(f"the folder {str(folder)!r} belongs to another user, who can change its content")
+    # The sticky bit does not help: anybody could have created the file in such a folder.
     if mode & OTHERS_WRITE:
         raise StoreExposed(f"the folder {str(folder)!r} has mode {mode:04o} and can be changed by others")
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder of mode 0700, and those above it as usual; one that is there stays as it is."""
+    """Create a folder with mode 0700, and its parents as usual. An existing folder is not changed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        folder.chmod(0o700)  # an odd umask takes even the owner's bits
+        folder.chmod(0o700)  # an unusual umask may remove the owner's bits
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Put a file in place whole, durable, with mode 0600. Raises: StoreError."""
+    """Write a file atomically and durably, with mode 0600. Raises: StoreError."""
     with _telling(path):
         make_private_folder(path.parent)
         _check_folder(path.parent)
@@ -102,8 +102,8 @@ def _fsync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Wait until nobody else changes what this lock stands for; it goes with its process. Raises: StoreError."""
+def locked(path: Path) -> Iterator[None]:
+    """Hold this lock file, waiting for it if necessary. It is released when the process exits. Raises: StoreError."""
     with _telling(path):
         make_private_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""What is known of a credential without its secrets, and the list of all that a folder keeps."""
+"""The record of a credential without its secrets, and the list of all records of a store."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +10,7 @@ from axsync.errors import AxsyncError, ConfigError, ListDamaged, StoreError
 from axsync.settings import check_names, check_reference, normal_url
 
 Kept = Literal["keyring", "file", "references", "folder"]
-"""Where a secret is: the system's keyring, the encrypted file, elsewhere by reference, a folder of the platform."""
+"""Where a secret is stored: system keyring, encrypted file, elsewhere by reference, platform folder."""
 
 MAX_DESCRIPTION = 200
 FORMAT = 1
@@ -18,17 +18,17 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A credential without its secrets. Moments are UTC, as 2026-11-23T02:00:00Z."""
+    """A credential without its secrets. Times are UTC, such as 2026-11-23T02:00:00Z."""
 
     name: str
-    url: str  # scheme://host[:port]; it is sent nowhere else
+    url: str  # scheme://host[:port]; the secret is sent nowhere else
     kept: Kept
     kind: Kind = "api-key"
     description: str = ""
-    key_reference: str = ""  # where `kept` is references
+    key_reference: str = ""  # if `kept` is references
     secret_reference: str = ""
-    folder: str = ""  # where `kept` is folder
-    ca_file: str = ""  # how the host is reached where no configuration says it
+    folder: str = ""  # if `kept` is folder
+    ca_file: str = ""  # how the host is reached, unless the configuration says so
     allow_plain_http: bool = False
     created_at: str = ""
     updated_at: str = ""
@@ -38,57 +38,57 @@ class Record:
         called = f"the url of credential {self.name!r}"
         object.__setattr__(self, "url", normal_url(self.url, allow_plain_http=self.allow_plain_http, called=called))
         if len(self.description) > MAX_DESCRIPTION or not self.description.isprintable():
-            raise ConfigError(f"a description is one line of at most {MAX_DESCRIPTION} characters")
+            raise ConfigError(f"the description must be one line of at most {MAX_DESCRIPTION} characters")
         if self.kept == "references":
             check_reference(self.key_reference, called="the reference to the key")
             check_reference(self.secret_reference, called="the reference to the secret")
 
     @property
     def bound(self) -> dict[str, object]:
-        """What is sealed together with the secret, so that a changed list cannot send it elsewhere."""
+        """The properties that are sealed with the secret, so that a changed list cannot redirect it."""
         plain = self.allow_plain_http
         return {"url": self.url, "kind": self.kind, "ca_file": self.ca_file, "allow_plain_http": plain}
 
     @property
     def place(self) -> str:
-        """Where the secret is, in words."""
+        """Where the secret is stored, for display."""
         if self.kept == "references":
             return f"{shown_reference(self.key_reference)}, {shown_reference(self.secret_reference)}"
         return {"keyring": "system keyring", "file": "encrypted file", "folder": f"folder {self.folder}"}[self.kept]
 
 
 def shown_reference(reference: str) -> str:
-    """A reference as it may be shown: of a command only the program, as its arguments may be secret."""
+    """A reference for display. Arguments of a command are hidden, since they may be secret."""
     kind, _, rest = reference.partition(":")
     return f"command:{rest.split()[0]} …" if kind == "command" and len(rest.split()) > 1 else reference
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """All records of one store, in the order of their names."""
+    """All records of one store, sorted by name."""
 
     format: int = FORMAT
     credentials: tuple[Record, ...] = field(default=())
 
     def find(self, name: str) -> Record | None:
-        """The record of this name."""
+        """The record of this name, or None."""
         return next((one for one in self.credentials if one.name == name), None)
 
     def without(self, name: str) -> "Index":
-        """The others."""
+        """The index without this name."""
         return Index(FORMAT, tuple(one for one in self.credentials if one.name != name))
 
     def with_record(self, record: Record) -> "Index":
-        """These and the record, in place of one of the same name."""
+        """The index with the record added or replaced."""
         return Index(FORMAT, tuple(sorted((*self.without(record.name).credentials, record), key=lambda one: one.name)))
 
     def text(self) -> bytes:
-        """The file, for people's eyes too."""
+        """The content of the file, readable by people."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
 def read_index(content: bytes | None) -> Index:
-    """The records of a file, none where there is no file. Raises: StoreError, which does not say where."""
+    """The records of a file; none without a file. Raises: StoreError, without the path."""
     if content is None:
         return Index()
     try:

@@ -1,4 +1,4 @@
-"""References to API key and secret: read where they are kept."""
+"""Resolves references to API key and secret."""
 
 import os
 import shlex
@@ -17,9 +17,9 @@ SYSTEMD_VARIABLE = "CREDENTIALS_DIRECTORY"
 
 
 def resolve(reference: str, *, environ: Mapping[str, str], seconds: float = COMMAND_SECONDS) -> Secret:
-    """Read the secret that `env:NAME`, `file:PATH`, `keyring:NAME`, `systemd:NAME` or `command:ARGV` stands for.
+    """Read the secret that `env:NAME`, `file:PATH`, `keyring:NAME`, `systemd:NAME` or `command:ARGV` refers to.
 
-    `seconds` is how long a command may take.
+    `seconds` is the timeout of a command.
 
     Raises: ConfigError, which names the place and never its content.
     """
@@ -43,19 +43,19 @@ def resolve_credential(reference: CredentialReference, *, environ: Mapping[str, 
     halves = reference.api_key, reference.api_secret
     named = {half.partition(":")[2].strip() for half in halves if half.startswith("env:")}
     others = {name: text for name, text in environ.items() if name not in named}
-    # A program that knows one half has no use for the other.
+    # A program that provides one half does not need the other.
     key, secret = (resolve(half, environ=others if half.startswith("command:") else environ) for half in halves)
     return Credential(key, secret)
 
 
 def secret_word(text: str, place: str) -> Secret:
-    """The secret in a text, which is one word of plain ASCII. Raises: ConfigError, which names the place only."""
+    """The secret in a text: one word of plain ASCII. Raises: ConfigError, which only names the place."""
     # The official client strips them too.
     stripped = text.strip()
     if not stripped:
         raise ConfigError(f"{place} is empty")
     if not all("!" <= c <= "~" for c in stripped):
-        raise ConfigError(f"{place} holds more than one word of plain ASCII, which no key or secret does")
+        raise ConfigError(f"{place} must hold one word of plain ASCII, as every key and secret is")
     return Secret(stripped)
 
 
@@ -66,22 +66,22 @@ def _from_variable(name: str, environ: Mapping[str, str]) -> Secret:
 
 
 def _from_systemd(name: str, environ: Mapping[str, str]) -> Secret:
-    """`LoadCredential=NAME:…` of a unit; the folder is there for the time of the service (systemd.exec)."""
+    """`LoadCredential=NAME:…` of a unit; the folder exists while the service runs (systemd.exec)."""
     if not (folder := environ.get(SYSTEMD_VARIABLE)):
         raise ConfigError(f"systemd:{name} needs {SYSTEMD_VARIABLE}, which systemd sets for units with LoadCredential=")
     if Path(name).name != name or name == "..":
-        raise ConfigError("a systemd: reference is the name of one credential, without a folder")
+        raise ConfigError("a systemd: reference must be the name of one credential, without a folder")
     return read_word(Path(folder) / name)
 
 
 def _from_file(path: Path) -> Secret:
     open_to_others, secret = _read(path)
-    notice = f"the file {str(path)!r} can be read by others; chmod 600 keeps it to you" if open_to_others else ""
+    notice = f"the file {str(path)!r} can be read by others; restrict it with chmod 600" if open_to_others else ""
     return Secret(secret.reveal(), notice=notice)
 
 
 def read_word(path: Path) -> Secret:
-    """The secret in a file whose mode is another's business. Raises: ConfigError, which names the file only."""
+    """The secret in a file, whatever its mode. Raises: ConfigError, which only names the file."""
     return _read(path)[1]
 
 
@@ -96,21 +96,21 @@ def _read(path: Path) -> tuple[bool, Secret]:
 
 
 def of_keyring(error: Exception) -> str:
-    """What a keyring did, in words of our own: what its backend says may repeat what it was given."""
-    return _KEYRINGS.get(type(error).__name__, "it did not answer")
+    """What a keyring did, in our own words: the message of its backend may repeat the secret."""
+    return _KEYRINGS.get(type(error).__name__, "it did not respond")
 
 
 _KEYRINGS = {
     "KeyringLocked": "it is locked",
     "NoKeyringError": "there is none on this system",
     "InitError": "it cannot be opened",
-    "PasswordSetError": "it did not take the entry",
-    "PasswordDeleteError": "it did not give up the entry",
+    "PasswordSetError": "it did not accept the entry",
+    "PasswordDeleteError": "it did not delete the entry",
 }
 
 
 def _from_keyring(name: str) -> Secret:
-    """`NAME` is the user of the service `axsync`; in `SERVICE/USER` what follows the last slash is the user."""
+    """`NAME` is a user of the service `axsync`; in `SERVICE/USER` the user follows the last slash."""
     try:
         import keyring
         from keyring.errors import KeyringError
@@ -120,9 +120,9 @@ def _from_keyring(name: str) -> Secret:
     try:
         found = keyring.get_password(service or "axsync", user)
     except KeyringError as error:
-        raise ConfigError(f"the keyring could not be asked for {name!r} ({of_keyring(error)})") from error
+        raise ConfigError(f"the keyring could not be read for {name!r} ({of_keyring(error)})") from error
     if found is None:
-        raise ConfigError(f"the keyring knows no {name!r}; keyring set {service or 'axsync'} {user} adds it")
+        raise ConfigError(f"the keyring has no {name!r}; add it with `keyring set {service or 'axsync'} {user}`")
     return secret_word(found, f"the keyring entry {name!r}")
 
 
@@ -131,10 +131,10 @@ def _from_command(line: str, environ: Mapping[str, str], seconds: float) -> Secr
     try:
         argv = shlex.split(line)
     except ValueError as error:
-        raise ConfigError("a command: reference has a quotation mark without its partner") from error
+        raise ConfigError("a command: reference has an unmatched quote or a trailing backslash") from error
     if not argv or not argv[0]:
         raise ConfigError("a command: reference names no program")
-    # Only the program is named in errors: arguments and what it printed may be secret.
+    # Errors only name the program: arguments and output may be secret.
     printed = _printed(argv, {k: v for k, v in environ.items() if k not in HIDDEN_FROM_COMMANDS}, seconds)
     first = printed.decode("utf-8", "replace").strip().partition("\n")[0]
     return secret_word(first, f"the output of the command {argv[0]!r}")
@@ -143,11 +143,11 @@ def _from_command(line: str, environ: Mapping[str, str], seconds: float) -> Secr
 def _printed(argv: list[str], environ: Mapping[str, str], seconds: float) -> bytes:
     program = f"the command {argv[0]!r}"
     try:
-        done = subprocess.run(  # noqa: S603  the operator's own words, split without a shell
+        done = subprocess.run(  # noqa: S603  the operator's own command, without a shell
             argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
         )
-    except subprocess.TimeoutExpired:  # holds what was printed so far
-        raise ConfigError(f"{program} did not end within {seconds:g} seconds") from None
+    except subprocess.TimeoutExpired:  # contains the output so far
+        raise ConfigError(f"{program} did not finish within {seconds:g} seconds") from None
     except OSError as error:
         raise ConfigError(f"{program} cannot be started ({error.strerror})") from error
     if done.returncode:

@@ -1,12 +1,12 @@
-"""What an encrypted store looks like: a readable header, a sealed box, a checksum. Pure but for chance.
+"""The format of an encrypted store: a readable header, a sealed box, a checksum. Pure, apart from randomness.
 
     axsync credential vault
     {"version": 1, "kdf": "scrypt", "n": …, "r": …, "p": …, "salt": …, "nonce": …}
     <box: AES-256-GCM over the content; the two lines above are its associated data>
     <SHA-256 of all of that, 32 bytes>
 
-The checksum is no protection, it tells a damaged file from a wrong passphrase; the box does not open for anything but
-the very bytes that were written.
+The checksum is no protection; it tells a damaged file from a wrong passphrase. The box only opens for exactly the bytes
+that were written.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ Kdf = Literal["scrypt", "hkdf-sha256"]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one guess at a passphrase costs: 128 * n * r bytes of memory, and p times the work (RFC 7914)."""
+    """The cost of one guess at a passphrase: 128 * n * r bytes of memory, and p times the work (RFC 7914)."""
 
     n: int = 1 << 17
     r: int = 8
@@ -37,18 +37,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KeySource:
-    """What opens a store: a passphrase (scrypt), which a person may have typed, or a key file (hkdf-sha256)."""
+    """What opens a store: a passphrase (scrypt), typed or from a file, or a key file (hkdf-sha256)."""
 
     kdf: Kdf
     secret: Secret
     typed: bool = False
 
     def __repr__(self) -> str:
-        return f"Opener({self.kdf}, {MASK})"
+        return f"KeySource({self.kdf}, {MASK})"
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The readable line. The bounds keep a planted file from taking all memory."""
+    """The readable line. The bounds keep a malicious file from using all memory."""
 
     version: int
     kdf: Kdf
@@ -60,8 +60,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def seal(content: bytes, opener: KeySource, cost: Cost) -> bytes:
-    """The whole file, with a salt and a nonce of its own."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  help must not wait for it
+    """The content of the file, with a fresh salt and nonce."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  slow to import
 
     salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
     header = Header(VERSION, opener.kdf, salt.hex(), nonce.hex(), cost.n, cost.r, cost.p)
@@ -71,7 +71,7 @@ def seal(content: bytes, opener: KeySource, cost: Cost) -> bytes:
 
 
 def header_of(blob: bytes) -> Header:
-    """The readable line of a whole file. Raises: StoreError for what is damaged, or newer than this axsync."""
+    """The header of a file. Raises: StoreError if damaged, or written by a newer axsync."""
     told, _ = _split(blob)
     try:
         version = msgspec.json.decode(told[len(MAGIC) :], type=dict[str, object]).get("version")
@@ -87,7 +87,7 @@ def header_of(blob: bytes) -> Header:
 
 
 def unseal(blob: bytes, opener: KeySource) -> bytes:
-    """The content. Raises: StoreError for what is damaged, newer than this axsync, or does not open."""
+    """Decrypt a file. Raises: StoreError if damaged, written by a newer axsync, or locked with something else."""
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415  as above
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 

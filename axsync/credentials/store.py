@@ -1,7 +1,7 @@
-"""The named credentials of this machine: who knows a name, where its secret is, which host it belongs to.
+"""The named credentials of this machine: where a secret is stored, and which host it belongs to.
 
-The first that knows a name wins: the folder that systemd gives to a unit, a folder named by a variable, the store's own
-list. Names and hosts are in a readable list; key and secret are in a vault, sealed together with the host.
+A name is looked up in the folder that systemd gives to a unit, then in a folder named by a variable, then in the
+store's own list. Names and hosts are in a readable list; key and secret are in a vault, sealed together with the host.
 """
 
 import os
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from axsync.credentials.entries import packed, sealed_facts, unpacked
+from axsync.credentials.entries import pack, sealed_facts, unpack
 from axsync.credentials.folders import folders, open_in, record_in, records_in
 from axsync.credentials.opening import asks_a_person, find_opener, open_to_others
 from axsync.credentials.places import INDEX, LOCK, USES, USES_LOCK, VAULT, config_folder, state_folder
-from axsync.credentials.private import alone, read_private, write_private
+from axsync.credentials.private import locked, read_private, write_private
 from axsync.credentials.records import Index, Record, read_index
 from axsync.credentials.references import resolve_credential
 from axsync.credentials.sealing import Cost, KeySource
@@ -31,7 +31,7 @@ VAULTS = ("keyring", "file")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A record as a list shows it. `last_used` is a moment, or empty; `hidden_by` is the place that wins instead."""
+    """A record in a list. `last_used` is a time, or empty; `hidden_by` is the place of the record used instead."""
 
     record: Record
     last_used: str = ""
@@ -39,7 +39,7 @@ class Listed:
 
 
 class CredentialStore:
-    """All credentials that this process can name."""
+    """All credentials that this process can use by name."""
 
     def __init__(self, environ: Mapping[str, str] | None = None, *, cost: Cost | None = None) -> None:
         self._environ = os.environ if environ is None else environ
@@ -49,7 +49,7 @@ class CredentialStore:
 
     @property
     def folder(self) -> Path:
-        """Where list and encrypted file are. Raises: StoreError."""
+        """The folder of the list and the encrypted file. Raises: StoreError."""
         return config_folder(self._environ)
 
     def find(self, name: str) -> Record:
@@ -62,19 +62,19 @@ class CredentialStore:
         return found
 
     def known(self, name: str) -> Record | None:
-        """The record of this name, None where nobody knows it. Raises: StoreError."""
+        """The record of this name; None if there is none. Raises: StoreError."""
         found = (record_in(folder, name) for folder in folders(self._environ))
         return next((record for record in found if record is not None), None) or self._index().find(name)
 
     def own(self, name: str) -> Record:
-        """A record that may be changed. Raises: UnknownCredential, StoreError where a folder of the platform has it."""
+        """A record that may be changed. Raises: UnknownCredential, StoreError if a platform folder provides it."""
         record = self.find(name)
         if record.kept == "folder":
-            raise StoreError(f"credential {name!r} comes with the {record.place} and is changed there")
+            raise StoreError(f"credential {name!r} comes from the {record.place}; change it there")
         return record
 
     def listed(self) -> tuple[Listed, ...]:
-        """All records by name; of the same name the one that wins first. Raises: StoreError."""
+        """All records by name; of several with one name, the one that is used comes first. Raises: StoreError."""
         given = [record for folder in folders(self._environ) for record in records_in(folder)]
         used, winners = self._uses(), dict[str, Record]()
         rows = []
@@ -94,68 +94,66 @@ class CredentialStore:
         text = self._vault(record.kept).fetch(record.name)
         if text is None:
             raise self._missing(record)
-        found = unpacked(text, record)
+        found = unpack(text, record)
         return replace(found, told=open_to_others(self._environ)) if record.kept == "file" else found
 
     def _missing(self, record: Record) -> EntryMissing:
-        told = f"the {record.place} holds nothing for credential {record.name!r}"
+        told = f"the {record.place} has no entry for credential {record.name!r}"
         if record.kept == "file" and self._file().kdf is None:
-            told = (
-                f"the encrypted file {str(self.folder / VAULT)!r}, which held credential {record.name!r}, is not there"
-            )
+            told = f"the encrypted file {str(self.folder / VAULT)!r}, which held credential {record.name!r}, is missing"
         return EntryMissing(told, name=record.name)
 
     def as_sealed(self, record: Record) -> Record:
-        """The record with what was sealed with its secret, where the list says otherwise.
+        """The record with the properties that were sealed with its secret, even if the list was changed.
 
-        Who goes on from it sends no new key to where somebody else has pointed the list. Raises: StoreError.
+        An update that starts from it sends no new key to a host that somebody wrote into the list. Raises: StoreError.
         """
         text = self._vault(record.kept).fetch(record.name) if record.kept in VAULTS else None
-        with suppress(EntryMissing):  # what is damaged vouches for nothing, and may be replaced
+        with suppress(EntryMissing):  # a damaged entry proves nothing, and may be replaced
             return replace(record, **sealed_facts(text or "", record))
         return record
 
     def keep(self, record: Record, credential: Credential | None, *, new: bool = False) -> None:
-        """Add or replace a record; None leaves its secret as it is, `new` replaces none. Raises: StoreError."""
+        """Add or replace a record. None keeps its secret; `new` refuses to replace one. Raises: StoreError."""
         if credential is not None:
             self.unlock(record)
         if (known := self._index().find(record.name)) and known.kept != record.kept:
-            self.unlock(known)  # it will have to forget
-        with alone(self.folder / LOCK):
+            self.unlock(known)  # its secret will be removed from there
+        with locked(self.folder / LOCK):
             if new:
                 self._refuse_taken(record.name)
             before = self._index().find(record.name)
             if credential is not None and record.kept in VAULTS:
-                self._vault(record.kept).keep(record.name, packed(record, credential))
+                self._vault(record.kept).keep(record.name, pack(record, credential))
             self._write(self._index().with_record(record))
             if before is not None and before.kept != record.kept:
                 self._forget(before)
 
     def _refuse_taken(self, name: str) -> None:
-        """Asked again while nobody else changes anything: two may want the same name at the same moment."""
+        """Checked again under the lock: two processes may add the same name at the same time."""
         if self.known(name) is not None:
-            raise StoreError(f"there is a credential {name!r} already")
+            raise StoreError(f"there is already a credential {name!r}")
 
     def rename(self, record: Record, name: str) -> None:
-        """Give a record another name. Raises: StoreError, where the name is taken too."""
+        """Rename a record. Raises: StoreError, also if the name is taken."""
         renamed = replace(record, name=name)
         self._refuse_taken(name)
         self.unlock(record)
-        with alone(self.folder / LOCK):
+        with locked(self.folder / LOCK):
             self._refuse_taken(name)
             if record.kept in VAULTS:
-                self._vault(record.kept).keep(name, packed(renamed, self.open(record)))
+                self._vault(record.kept).keep(name, pack(renamed, self.open(record)))
             self._write(self._index().without(record.name).with_record(renamed))
             self._forget(record)
         self._move_use(record.name, name)
 
     def remove(self, record: Record) -> str:
-        """Forget a record and its secret, and say what is left of that where its place is damaged or gone.
+        """Remove a record and its secret. Returns a note on what remains if its vault is damaged or missing.
 
         Raises: StoreError.
         """
         left = self._beyond_reach(record)
-        with alone(self.folder / LOCK):
+        with locked(self.folder / LOCK):
             if not left:
                 self._forget(record)
             self._write(self._index().without(record.name))
@@ -165,14 +163,16 @@ class CredentialStore:
     def _beyond_reach(self, record: Record) -> str:
         try:
             if record.kept == "file" and self._file().kdf is None:
-                return f"the encrypted file {str(self.folder / VAULT)!r} was not there; a copy of it may hold the key"
+                return (
+                    f"the encrypted file {str(self.folder / VAULT)!r} is missing; a copy of it may still hold the key"
+                )
             self.unlock(record)
         except StoreDamaged as error:
-            return f"{error}; it was left as it is, and may hold the key"
+            return f"{error}; it was not changed and may still hold the key"
         return ""
 
     def troubles(self) -> tuple[StoreError, ...]:
-        """What will keep listed credentials from being opened, as far as it is seen without opening them."""
+        """What prevents listed credentials from being opened, as far as can be told without opening them."""
         try:
             held = [one for one in self._index().credentials if one.kept == "file"]
             gone = self._file().kdf is None
@@ -181,24 +181,24 @@ class CredentialStore:
         return tuple(self._missing(one) for one in held) if gone else ()
 
     def rekey(self, opener: KeySource) -> None:
-        """Lock the encrypted file with something else; a process that is killed leaves the old or the new file.
+        """Lock the encrypted file with another key source, atomically.
 
-        Raises: StoreError; ConfigError for what opens it already.
+        Raises: StoreError; ConfigError if this key source opens it already.
         """
         self.unlock_file()
-        with alone(self.folder / LOCK):
+        with locked(self.folder / LOCK):
             self._file().rekey(opener)
-            for draft in self.folder.glob(f".{VAULT}.*"):  # of a change that was killed; the old passphrase opens it
+            for draft in self.folder.glob(f".{VAULT}.*"):  # left by a killed process; the old passphrase opens it
                 draft.unlink(missing_ok=True)
 
     def unlock_file(self) -> None:
-        """Ask for what opens the encrypted file, and try it. Raises: StoreError, where there is none too."""
+        """Find what opens the encrypted file, and test it. Raises: StoreError, also if there is no file."""
         if self._file().kdf is None:
             raise StoreError(f"there is no encrypted file {str(self.folder / VAULT)!r}")
         self._file().unlock()
 
     def unlock(self, record: Record) -> None:
-        """Ask what has to be asked before this record can be changed: nobody shall wait for a person meanwhile.
+        """Prompt before the lock is taken, so that no other process waits for a person.
 
         Raises: StoreError.
         """
@@ -206,17 +206,17 @@ class CredentialStore:
             self._vault(record.kept).unlock()
 
     def wants_passphrase(self, name: str) -> bool:
-        """Whether a person has to be asked before this credential can be opened. Raises: StoreError."""
+        """Whether opening this credential needs a prompt. Raises: StoreError."""
         record = self.known(name)
         return record is not None and record.kept == "file" and asks_a_person(self._environ, self._file().kdf)
 
     def used(self, name: str, moment: str) -> None:
-        """Remember a successful use, where that can be written; a run does not fail for it."""
-        with suppress(StoreError, OSError), alone(state_folder(self._environ) / USES_LOCK):
+        """Record a successful use. A run does not fail if it cannot be written."""
+        with suppress(StoreError, OSError), locked(state_folder(self._environ) / USES_LOCK):
             self._write_uses(self._uses() | {name: moment})
 
     def _move_use(self, old: str, new: str) -> None:
-        with suppress(StoreError, OSError), alone(state_folder(self._environ) / USES_LOCK):
+        with suppress(StoreError, OSError), locked(state_folder(self._environ) / USES_LOCK):
             uses = self._uses()
             if moment := uses.pop(old, ""):
                 self._write_uses(uses | ({new: moment} if new else {}))

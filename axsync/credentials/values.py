@@ -1,4 +1,4 @@
-"""Secrets and what they are for, as values that give nothing away by accident."""
+"""Secrets and credentials as values that reveal nothing by accident."""
 
 import hmac
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from typing import Literal, Never
 
 MASK = "***"
 Kind = Literal["api-key", "oauth"]
-"""`api-key` travels in two headers; `oauth` is a client id and secret that buy a bearer token.
+"""`api-key` is sent in two headers; `oauth` is a client id and secret that are exchanged for a bearer token.
 
-How sure both are: docs/axonius-api.md, "Connection".
+Evidence for both: docs/axonius-api.md, "Connection".
 """
 
 
 class Secret:
-    """A text that cannot be printed, formatted, pickled or compared by value; `reveal` is the one way to it.
+    """A text that cannot be printed, formatted, pickled or compared by value. Only `reveal` returns it.
 
-    `notice` is a sentence for the operator about the place it came from, or empty.
+    `notice` is a sentence for the operator about where it came from, or empty.
     """
 
     __slots__ = ("__text", "notice")
@@ -29,7 +29,7 @@ class Secret:
         return self.__text
 
     def equals(self, other: "Secret") -> bool:
-        """Whether both hold the same text, in a time that does not tell how much of it is the same."""
+        """Compare in constant time."""
         return hmac.compare_digest(self.__text.encode(), other.reveal().encode())
 
     def __repr__(self) -> str:
@@ -39,7 +39,7 @@ class Secret:
         return MASK
 
     def __reduce_ex__(self, protocol: object) -> Never:
-        raise TypeError("a secret is neither pickled nor copied")
+        raise TypeError("a secret cannot be pickled or copied")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,9 +49,9 @@ class Credential:
     key: Secret
     secret: Secret
     kind: Kind = "api-key"
-    told: tuple[str, ...] = ()  # what else the operator should know
+    told: tuple[str, ...] = ()  # further notices for the operator
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the operator should know about the places they came from."""
+        """Notices for the operator about where key and secret came from."""
         return tuple(dict.fromkeys(text for text in (self.key.notice, self.secret.notice, *self.told) if text))

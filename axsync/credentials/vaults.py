@@ -1,4 +1,4 @@
-"""Where secrets are kept: the system's keyring, or one encrypted file. Both keep texts under names."""
+"""Where secrets are stored: the system keyring, or one encrypted file. Both map names to texts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,61 +12,45 @@ from axsync.credentials.sealing import Cost, Kdf, KeySource, header_of, seal, un
 from axsync.errors import ConfigError, StoreDamaged, StoreError
 
 RECOMMENDED = 1
-"""keyring's own measure: backends below it are no safe place, or none at all."""
+"""The priority from which the keyring library recommends a backend; lower ones are not safe."""
 KEYRING_USER = "credential"
 
 
-class Fetches(Protocol):
-    """Gives back what was kept."""
+class Vault(Protocol):
+    """A place for secrets, by name."""
 
     def fetch(self, name: str) -> str | None:
-        """What is kept under the name, None for nothing. Raises: StoreError."""
+        """The text of this name; None if there is none. Raises: StoreError."""
         ...
-
-
-class Keeps(Protocol):
-    """Takes something to keep."""
 
     def keep(self, name: str, text: str) -> None:
-        """Keep it, in place of what was there. Raises: StoreError."""
+        """Add or replace the text. Raises: StoreError."""
         ...
-
-
-class Forgets(Protocol):
-    """Lets go of what was kept."""
 
     def forget(self, name: str) -> None:
-        """Forget it; nothing to forget is no error. Raises: StoreError."""
+        """Remove the text, if there is one. Raises: StoreError."""
         ...
-
-
-class Unlocks(Protocol):
-    """Asks for what opens it, and tries that."""
 
     def unlock(self) -> None:
-        """Make ready, so that nothing needs to be asked later. Raises: StoreError."""
+        """Prompt now for what is needed, so that later calls do not. Raises: StoreError."""
         ...
-
-
-class Vault(Fetches, Keeps, Forgets, Unlocks, Protocol):
-    """A place for secrets."""
 
 
 FindOpener = Callable[[Kdf | None], KeySource]
-"""What opens a file of this kind; None: a new file, and whatever is at hand. Raises: StoreError."""
+"""Finds what opens a file with this KDF; None for a new file. Raises: StoreError."""
 
 
 class FileVault:
-    """Secrets in one encrypted file, written whole each time."""
+    """Secrets in one encrypted file, which is rewritten on each change."""
 
     def __init__(self, path: Path, opener: FindOpener, *, cost: Cost | None = None) -> None:
         self.path, self._find, self._cost = path, opener, cost or Cost()
         self._at_hand: KeySource | None = None
-        self._known: tuple[bytes, dict[str, str]] | None = None  # a file and its content: opening takes its time
+        self._known: tuple[bytes, dict[str, str]] | None = None  # a file and its content: opening is slow
 
     @property
     def kdf(self) -> Kdf | None:
-        """What the file is opened with, None where there is no file. Raises: StoreError."""
+        """The KDF of the file; None if there is no file. Raises: StoreError."""
         blob = read_private(self.path)
         return None if blob is None else self._told(lambda: header_of(blob)).kdf
 
@@ -76,7 +60,7 @@ class FileVault:
         self._content()
 
     def _opener(self, kdf: Kdf | None) -> KeySource:
-        """Found once, so that a person is asked once."""
+        """Looked up once, so that a person is prompted once."""
         if self._at_hand is None or kdf not in (None, self._at_hand.kdf):
             self._at_hand = self._find(kdf)
         return self._at_hand
@@ -93,10 +77,10 @@ class FileVault:
             self._write({key: text for key, text in kept.items() if key != name})
 
     def rekey(self, opener: KeySource) -> None:
-        """Lock the same secrets with something else, in one step. Raises: StoreError, ConfigError for the same one."""
+        """Lock the secrets with another key source, atomically. Raises: StoreError, ConfigError if it is the same."""
         kept, old = self._content(), self._opener(self.kdf)
         if opener.kdf == old.kdf and opener.secret.equals(old.secret):
-            raise ConfigError("what is to open the credential store opens it already")
+            raise ConfigError("the new passphrase or key file is the same as the old one")
         write_private(self.path, self._sealed(kept, opener))
         self._at_hand = opener
 
@@ -115,7 +99,7 @@ class FileVault:
         except msgspec.MsgspecError as error:
             raise StoreDamaged("it is damaged") from error
 
-    def _told(self, read: Callable[[], Any]) -> Any:  # noqa: ANN401  what `read` gives
+    def _told(self, read: Callable[[], Any]) -> Any:  # noqa: ANN401  the result of `read`
         try:
             return read()
         except StoreError as error:
@@ -132,7 +116,7 @@ class KeyringVault:
     """Secrets in the system's keyring: service `axsync/NAME`, user `credential`."""
 
     def unlock(self) -> None:
-        """The system asks when it wants to."""
+        """Nothing to do: the system prompts by itself."""
 
     def fetch(self, name: str) -> str | None:
         found = _asked("get_password", _service(name), KEYRING_USER)
@@ -159,12 +143,12 @@ def _asked(verb: str, *arguments: str) -> object:
     try:
         return getattr(keyring, verb)(*arguments)
     except KeyringError as error:
-        # Not chained: what a backend says may repeat what it was given.
-        raise StoreError(f"the system keyring could not be asked ({of_keyring(error)})") from None
+        # Not chained: the message of a backend may repeat the secret.
+        raise StoreError(f"the system keyring could not be used ({of_keyring(error)})") from None
 
 
 def keyring_at_hand() -> bool:
-    """Whether this system has a keyring that is a safe place."""
+    """Whether this system has a keyring that is safe."""
     try:
         import keyring
     except ImportError:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
 from axsync.lake import layout
@@ -34,6 +34,7 @@ __all__ = [
     "newest_first",
     "past_runs",
     "readable",
+    "replaced_by",
     "snapshots",
     "unreadable",
 ]
@@ -102,7 +103,7 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     """
     ids = _run_ids(lake)
     run_id = _meant(lake, ids, asked)
-    return replace(read_run(lake.root, run_id), latest=asked == LATEST or _is_latest(lake, ids, run_id))
+    return replace(read_run(lake.store, run_id), latest=asked == LATEST or _is_latest(lake, ids, run_id))
 
 
 def newest_first(lake: Lake) -> Iterator[Snapshot]:
@@ -113,6 +114,22 @@ def newest_first(lake: Lake) -> Iterator[Snapshot]:
 def readable(lake: Lake) -> Iterator[Snapshot]:
     """All snapshots that can be read, newest first. Raises: NoLake."""
     return (one for one in _each(lake, sorted(_run_ids(lake), reverse=True)) if isinstance(one, Snapshot))
+
+
+def replaced_by(lake: Lake, path: str) -> str:
+    """Words about the run whose files took the place of this one, which is missing; empty where none did.
+
+    A second run of a day does that. Manifests are read for it. Raises: NoLake.
+    """
+    folder = PurePosixPath(path).parent
+    for snapshot in readable(lake):
+        # A run that lets older files stand in for its own has written nothing there.
+        files = {file.path for lane in snapshot.lanes if lane.from_run is None for file in lane.files}
+        if path in files:
+            return ""
+        if any(PurePosixPath(file).parent == folder for file in files):
+            return f"; run {snapshot.run_id}, of the same day, replaced it"
+    return ""
 
 
 def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
@@ -135,7 +152,7 @@ def snapshots(lake: Lake) -> tuple[tuple[Snapshot, ...], tuple[ManifestError, ..
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
     for run_id in ids:
         try:
-            yield read_run(lake.root, run_id).snapshot
+            yield read_run(lake.store, run_id).snapshot
         except ManifestError as error:
             yield error
 
@@ -143,33 +160,23 @@ def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
 def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
     # A later run has a later id, whatever the clock says (`runs.resume.name_run`).
     for run_id in sorted(ids, reverse=True):
-        yield read_run(lake.root, run_id).snapshot
+        yield read_run(lake.store, run_id).snapshot
 
 
 def _run_ids(lake: Lake) -> tuple[str, ...]:
     """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
     try:
-        _check(lake.root)
-        folder = lake.root / layout.SNAPSHOTS
-        paths = list(folder.iterdir()) if folder.exists() else []
+        lake.store.refuse_no_lake(layout.CONTROL)
+        names = lake.store.names(layout.SNAPSHOTS)
     except OSError as error:
         raise NoLake(f"the lake {str(lake.root)!r} cannot be read") from error
-    return tuple(sorted(run_id for path in paths if (run_id := layout.run_of_manifest(path.name))))
-
-
-def _check(root: Path) -> None:
-    if not root.exists():
-        raise NoLake(f"there is no lake {str(root)!r}")
-    if not root.is_dir():
-        raise NoLake(f"{str(root)!r} is not a lake, because it is not a folder")
-    if not (root / layout.CONTROL).is_dir():
-        raise NoLake(f"{str(root)!r} is not a lake, because it has no folder {layout.CONTROL}")
+    return tuple(sorted(run_id for name in names if (run_id := layout.run_of_manifest(name))))
 
 
 def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
-    named = read_pointer(lake.root)
+    named = read_pointer(lake.store)
     if named is not None and named not in ids:
-        raise newest_damaged(lake.root, layout.POINTER)
+        raise newest_damaged(lake.store, layout.POINTER)
     return named
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from axsync.lake.durable import fsync_folder, make_folder, storage_errors
+from axsync.lake.local import fsync_folder, make_folder, storage_errors
 
 Record = dict[str, Any]
 _HEAD = 18  # eight digits of length, eight of checksum, two separators

@@ -28,8 +28,9 @@ PART = "part-*"
 PARTS = f"{PART}.parquet"
 ALL_PARTS = f"entity=*/instance=*/dt=*/{PARTS}"
 ALL_TABLES = "entity=*"
-ALL_JOURNALS = "*/journal"
-DRAFTS = ".*.draft"
+ALL_JOURNALS = f"{RUNS}/*/journal"
+ALL_MANIFESTS = f"{SNAPSHOTS}/*.json"
+DRAFTS = f"{CONTROL}/**/.*.draft"
 """Writes that were cut short."""
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from axsync.convert import arrays
 from axsync.lake import layout
-from axsync.lake.durable import fsync_folder, make_folder, set_mode, storage_errors
+from axsync.lake.local import fsync_folder, make_folder, set_mode, storage_errors
 from axsync.model import DeadLetter, PageSpan, Part
 from axsync.settings import LakeSettings
 

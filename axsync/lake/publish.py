@@ -1,10 +1,7 @@
 """A lake on a local disk: where things are, and the one order in which a run becomes visible."""
 
 import base64
-import os
-import shutil
-import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,18 +9,9 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import LakeError, StorageError
+from axsync.errors import LakeError
 from axsync.lake import layout
-from axsync.lake.durable import (
-    PRIVATE_FILE,
-    PRIVATE_FOLDER,
-    append,
-    fsync_folder,
-    make_folder,
-    replace_file,
-    set_mode,
-    storage_errors,
-)
+from axsync.lake.local import PRIVATE_FILE, PRIVATE_FOLDER, LocalStore, storage_errors
 from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, lane_entry, worst
 from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
 from axsync.model import DeadLetter, Lane, Outcome
@@ -50,26 +38,25 @@ class Lake:
     file_mode: int = PRIVATE_FILE  # of what is published
     folder_mode: int = PRIVATE_FOLDER
 
+    @property
+    def store(self) -> LocalStore:
+        """Where its bytes are."""
+        return LocalStore(self.root, self.file_mode, self.folder_mode)
+
     def prepare(self) -> None:
         """Make the folders that every run needs; those of the runs themselves are nobody else's business.
 
         Raises: StorageError.
         """
         with storage_errors("make the lake"):
-            for folder in (self.root, self.root / layout.CONTROL, self.root / layout.SNAPSHOTS):
-                make_folder(folder, self.folder_mode)
-            runs = self.root / layout.RUNS
-            make_folder(runs)
-            if stat.S_IMODE(runs.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
-                set_mode(runs, PRIVATE_FOLDER)
+            self.store.prepare((layout.CONTROL, layout.SNAPSHOTS), private=layout.RUNS)
 
     def refuse_links(self) -> None:
         """Look for symbolic links that lead out of the lake. That the lake itself is one is fine. Raises: LakeError."""
-        home = self.root.resolve()
-        for link in _links(self.root):
-            if not link.resolve().is_relative_to(home):
-                name = str(link.relative_to(self.root))
-                raise LakeError(f"in the lake {str(self.root)!r}, {name!r} is a symbolic link that leads out of it")
+        own = (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.POINTER, layout.LOCK)
+        for link in self.store.links(own, layout.LEVELS):
+            if not self.store.is_inside(link):
+                raise LakeError(f"in the lake {str(self.root)!r}, {link!r} is a symbolic link that leads out of it")
 
     def staging(self, run_id: str) -> Path:
         """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
@@ -81,13 +68,13 @@ class Lake:
 
     def clear_staging(self, run_id: str) -> None:
         """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
-        shutil.rmtree(self.staging(run_id), ignore_errors=True)
         with suppress(OSError):
+            self.store.delete_all(layout.staging(run_id))
             self.staging(run_id).parent.rmdir()
 
     def newest(self) -> FoundRun | None:
         """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
-        return read_newest(self.root)
+        return read_newest(self.store)
 
     def latest(self) -> dict[str, Any] | None:
         """The manifest of the newest snapshot. Raises: as `newest`."""
@@ -96,7 +83,7 @@ class Lake:
 
     def latest_run(self) -> str | None:
         """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
-        return read_pointer(self.root)
+        return read_pointer(self.store)
 
     @property
     def lock(self) -> Path:
@@ -121,10 +108,7 @@ class Lake:
 
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        return sorted((path.parent.name for path in (self.root / layout.RUNS).glob(layout.ALL_JOURNALS)), reverse=True)
-
-    def _letters(self, run_id: str, lane: Lane) -> Path:
-        return self.root / layout.dead_letters(run_id, lane)
+        return sorted((PurePosixPath(key).parent.name for key in self.store.list(layout.ALL_JOURNALS)), reverse=True)
 
     def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
@@ -133,14 +117,12 @@ class Lake:
         """
         lines = b"".join(orjson.dumps(_letter(lane, one)) + b"\n" for one in letters)
         with storage_errors("keep dead letters"):
-            return append(self._letters(run_id, lane), lines)
+            return self.store.append(layout.dead_letters(run_id, lane), lines)
 
     def trim_letters(self, run_id: str, lane: Lane, size: int) -> None:
         """Cut off dead letters of pages that will be asked again."""
-        path = self._letters(run_id, lane)
         with storage_errors("keep dead letters"):
-            if path.exists() and path.stat().st_size > size:
-                os.truncate(path, size)
+            self.store.truncate(layout.dead_letters(run_id, lane), size)
 
     def publish(
         self,
@@ -175,66 +157,28 @@ class Lake:
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
-            replace_file(self.root / name, content, self.file_mode)
+            self.store.write(name, content, shared=True)
             for outcome in outcomes:
                 self._move_in(run, outcome)
             pointer = orjson.dumps({"run_id": run.run_id, "manifest": layout.manifest_in_pointer(run.run_id)})
-            replace_file(self.root / layout.POINTER, pointer, self.file_mode)
+            self.store.write(layout.POINTER, pointer, shared=True)
             for outcome in outcomes:
                 if outcome.columns:
                     self._remove_superseded(run, outcome)
         return name
 
     def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
-        """Parts to their place. A partition that is new appears whole, since its folder is moved."""
-        if not outcome.parts:
-            return
-        partition = self.partition(outcome.lane, run.logical_date)
-        staged, place = self.staging(run.run_id) / partition, self.root / partition
-        self._stay_inside(place)
-        make_folder(place.parent, self.folder_mode)
-        names = {PurePosixPath(part.path).name for part in outcome.parts}
-        if not place.exists() and {path.name for path in staged.iterdir()} == names:
-            staged.rename(place)
-            fsync_folder(place.parent)
-            return
-        make_folder(place, self.folder_mode)
-        for name in sorted(names):
-            if (staged / name).exists() or not (place / name).exists():  # an interrupted publication may be repeated
-                (staged / name).rename(place / name)
-        fsync_folder(place)
-
-    def _stay_inside(self, place: Path) -> None:
-        """Raises: StorageError, where a link appeared while the run lasted."""
-        if not place.resolve().is_relative_to(self.root.resolve()):
-            raise StorageError(f"cannot publish the snapshot: {str(place)!r} leads out of the lake")
+        """Parts to their place. A partition that is new appears whole."""
+        if outcome.parts:
+            partition = self.partition(outcome.lane, run.logical_date)
+            names = {PurePosixPath(part.path).name for part in outcome.parts}
+            self.store.commit(f"{layout.staging(run.run_id)}/{partition}", partition, names)
 
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
-        folder = self.root / self.partition(outcome.lane, run.logical_date)
-        kept = {PurePosixPath(part.path).name for part in outcome.parts}
-        for path in folder.glob(layout.PARTS):
-            if path.name not in kept:
-                path.unlink()
-
-
-def _links(root: Path) -> Iterator[Path]:
-    """The symbolic links among the folders and files of a lake that axsync writes to."""
-    for path in (root / name for name in (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.POINTER, layout.LOCK)):
-        if path.is_symlink():
-            yield path
-    if root.is_dir():
-        yield from _partition_links(root, layout.LEVELS)
-
-
-def _partition_links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
-    with os.scandir(folder) as found:
-        for entry in found:
-            if not entry.name.startswith(levels[0]):
-                continue
-            if entry.is_symlink():
-                yield Path(entry.path)
-            elif len(levels) > 1 and entry.is_dir():
-                yield from _partition_links(Path(entry.path), levels[1:])
+        kept = {part.path for part in outcome.parts}
+        for key in self.store.list(f"{self.partition(outcome.lane, run.logical_date)}/{layout.PARTS}"):
+            if key not in kept:
+                self.store.delete(key)
 
 
 def _entries(

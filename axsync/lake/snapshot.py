@@ -4,11 +4,10 @@ A manifest may be as old as the lake and may have been touched since, so that no
 does not have the promised form is refused with one sentence, here and nowhere later.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ import orjson
 
 from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
 from axsync.lake import layout
+from axsync.lake.local import LocalStore
 from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED
 from axsync.model import Lane
 
@@ -133,44 +133,44 @@ class _Version:
     format_version: int
 
 
-def read_pointer(root: Path) -> str | None:
+def read_pointer(store: LocalStore) -> str | None:
     """The run that `latest.json` names; None where there is no such file. Raises: NewestDamaged."""
-    if not os.path.lexists(root / layout.POINTER):
-        return None
     try:
-        pointer = decoded((root / layout.POINTER).read_bytes(), _Pointer)
+        pointer = decoded(store.read(layout.POINTER), _Pointer)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError) as error:
-        raise newest_damaged(root, layout.POINTER) from error
+        raise newest_damaged(store, layout.POINTER) from error
     if not layout.is_run_id(pointer.run_id) or pointer.manifest != layout.manifest_in_pointer(pointer.run_id):
-        raise newest_damaged(root, layout.POINTER)
+        raise newest_damaged(store, layout.POINTER)
     return pointer.run_id
 
 
-def read_newest(root: Path) -> FoundRun | None:
+def read_newest(store: LocalStore) -> FoundRun | None:
     """The newest snapshot; None where there is none. Raises: NewestDamaged, ManifestNewer."""
-    run_id = read_pointer(root)
+    run_id = read_pointer(store)
     if run_id is None:
         return None
     try:
-        return read_run(root, run_id, latest=True)
+        return read_run(store, run_id, latest=True)
     except ManifestNewer:
         raise
     except ManifestError as error:
-        raise newest_damaged(root, layout.manifest(run_id)) from error
+        raise newest_damaged(store, layout.manifest(run_id)) from error
 
 
-def read_run(root: Path, run_id: str, *, latest: bool = False) -> FoundRun:
+def read_run(store: LocalStore, run_id: str, *, latest: bool = False) -> FoundRun:
     """The snapshot of a run. Raises: ManifestError."""
     try:
-        raw = (root / layout.manifest(run_id)).read_bytes()
+        raw = store.read(layout.manifest(run_id))
     except OSError as error:
         raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=layout.manifest(run_id)) from error
     return FoundRun(read_snapshot(raw, run_id), raw, latest)
 
 
-def newest_damaged(root: Path, file: str) -> NewestDamaged:
+def newest_damaged(store: LocalStore, file: str) -> NewestDamaged:
     """The newest snapshot cannot be read, because of this file."""
-    return NewestDamaged(f"the newest snapshot of the lake {str(root)!r} cannot be read", file=file)
+    return NewestDamaged(f"the newest snapshot of the lake {str(store.root)!r} cannot be read", file=file)
 
 
 def read_snapshot(raw: bytes, run_id: str) -> Snapshot:

@@ -46,23 +46,23 @@ Seen: TypeAlias = tuple[Source, Sequence[str]]
 """An instance that answers, and the entity types that it offers."""
 
 NOT_TRIED = "not tried"
-ROLE = "a role with API access that may view assets; from version 6.1.74 on, a service account"
+ROLE = "Use a role with API access that may view assets; from version 6.1.74 on, of a service account."
 
 _TLS_ADVICE = {
-    "expired": "a new certificate on the server; if there is one, the clock of this machine",
-    "early": "the clock of this machine",
-    "name": "the name that the certificate is for, in `url`",
-    "issuer": "`ca_file`, with the certificate of the authority that issued it, if you trust that one",
-    "missing": "`client_cert` and `client_key`",
-    "unwanted": "another `client_cert`, of an authority that the server trusts",
-    "": "the port in `url`: perhaps nothing speaks TLS there, or the two know no common version",
+    "expired": "Renew the server's certificate. If it is new, check the clock of this machine.",
+    "early": "Check the clock of this machine.",
+    "name": "Use the name that the certificate is for in `url`.",
+    "issuer": "If you trust the authority that issued it, set `ca_file` to that authority's certificate.",
+    "missing": "Set `client_cert` and `client_key`.",
+    "unwanted": "Use a `client_cert` from an authority that the server trusts.",
+    "": "Check the port in `url`: perhaps it does not speak TLS, or shares no version with axsync.",
 }
 _ADVICE = {
-    "DNS": "the spelling of `url`, the name servers of this machine, or a proxy that resolves names (`proxy`)",
-    "TCP": "the port in `url`, a firewall on the way, or a proxy that has to be used (`proxy`, HTTPS_PROXY)",
-    "proxy": 'the rules of the proxy; proxy = "none" or NO_PROXY, where it is not needed',
-    "credential": "key and secret of this very host; from version 6.1.74 on, only service accounts may call the API",
-    "API": f"whether `url` is that of Axonius itself; {ROLE}",
+    "DNS": "Check the spelling of `url` and the name servers of this machine, or set a `proxy` that resolves names.",
+    "TCP": "Check the port in `url` and the firewalls on the way, or set the required proxy (`proxy`, HTTPS_PROXY).",
+    "proxy": 'Check the rules of the proxy. If none is needed, set proxy = "none" or NO_PROXY.',
+    "credential": "Check that key and secret belong to this host. From 6.1.74 on, the API needs a service account.",
+    "API": f"Check that `url` is the address of Axonius itself. {ROLE}",
     "entity types": ROLE,
 }
 
@@ -136,7 +136,7 @@ async def _refused(settings: Settings, seen: Mapping[str, Seen]) -> UsageError |
 
 
 def _with_refused(found: InstanceCheck, error: UsageError) -> InstanceCheck:
-    advice = "`axsync entities` lists what is offered; a run with these settings is refused as well"
+    advice = "Choose one of the types that `axsync entities` lists. A run with these settings is refused as well."
     steps = [
         replace(step, ok=False, text=str(error), advice=advice, failure="unknown")
         if step.name == "entity types"
@@ -152,24 +152,24 @@ def _of_stage(stage: Stage) -> CheckStep:
     if stage.error is not None:
         step = _failed(stage.name, stage.error, stage.text)
     elif isinstance(days, int) and days < FEW_DAYS:
-        step = replace(step, advice="a new certificate on the server" + (" soon" if days >= 0 else ""))
+        step = replace(step, advice="Renew the server's certificate" + (" soon." if days >= 0 else "."))
     return replace(step, facts=stage.facts)
 
 
 def _failed(name: str, error: ServerError, text: str = "") -> CheckStep:
     advice = _ADVICE.get(name, "")
     if isinstance(error, ProxyRefused):
-        advice = "`proxy_user` and `proxy_password`, or user and password in the variable that names the proxy"
+        advice = "Check `proxy_user` and `proxy_password`, or user and password in the variable that names the proxy."
     elif isinstance(error, Untrusted):
         advice = _TLS_ADVICE[error.fault]
     elif isinstance(error, WebPage) and name == "API":
         advice = (
-            "again later; if it stays, check `url`: it has to be that of Axonius itself, not of a proxy or login page"
+            "Retry later. If it persists, check that `url` is the address of Axonius, not of a proxy or login page."
         )
     elif isinstance(error, Unreachable) and name == "API":
-        advice = "again later; the host is there, and gave no usable answer"
+        advice = "Retry later. The host responds, but with nothing usable."
     elif error.status == 200 and error.detail and name == "API":
-        advice = f"again later, if these words are those of Axonius; otherwise {advice}"
+        advice = f"Retry later if this message is from Axonius. {advice}"
     return CheckStep(name, ok=False, text=text or _told(error), advice=advice, failure=_kind(error))
 
 
@@ -216,7 +216,7 @@ def _clock(skew: float | None) -> CheckStep:
     step = CheckStep(
         "clock", ok=True, text=f"the server's is {apart} this machine's", facts={"seconds_ahead": round(skew, 1)}
     )
-    advice = "the clock of this machine, or the server's: days and tokens may be judged wrongly"
+    advice = "Correct the clock of this machine or of the server. Days and tokens may be misjudged."
     return step if abs(skew) <= MOST_SKEW else replace(step, ok=None, advice=advice)
 
 
@@ -256,12 +256,12 @@ def _summed(entities: Sequence[EntityCheck], wanted: Sequence[str]) -> CheckStep
     text = ", ".join(f"{count} {state}" for state, count in sorted(counts.items(), key=lambda item: -item[1]))
     step = CheckStep("entity types", ok=True, text=text or "none", facts={**counts})
     if counts.get("failed"):
-        return replace(step, ok=False, failure="unreachable", advice="again later; their notes say why")
+        return replace(step, ok=False, failure="unreachable", advice="Retry later. The notes below say why.")
     if not counts.get("readable") and not counts.get("empty"):
         return replace(step, ok=False, failure="other", advice=ROLE)
     if counts.get("forbidden"):
-        return replace(step, advice="a role that may view what is forbidden, or leave it out: [run] entities")
+        return replace(step, advice="Use a role that may view what is forbidden, or leave it out in [run] entities.")
     absent = [one.entity for one in entities if one.state == "not offered" and one.entity in wanted]
     if absent:
-        return replace(step, advice=f"another list in [run] entities: a run skips {', '.join(absent)} here")
+        return replace(step, advice=f"Correct [run] entities: a run skips {', '.join(absent)} here.")
     return step

@@ -1,20 +1,23 @@
-"""Looks at instances that write nothing: what is there, which fields there are."""
+"""Looks at instances that write nothing: what is there, which fields there are, whether a credential is accepted."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from axsync.api import KNOWN_ENTITIES
 from axsync.api.titles import title_of
 from axsync.client.source import Source
+from axsync.credentials import Credential
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import NotOffered, ServerError, UnknownEntity
-from axsync.events import Observer
+from axsync.events import Event, Observer
+from axsync.model import Generation
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import offered
 from axsync.runs.report import EntityRow, FieldRow
 from axsync.runs.setup import all_of
 from axsync.schema.fields import make_columns, type_text
 from axsync.schema.selection import select_fields
-from axsync.settings import Settings, closest
+from axsync.settings import InstanceSettings, LakeSettings, Settings, closest
 
 
 async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:
@@ -63,3 +66,29 @@ async def _fields(instance: str, source: Source, entity: str) -> list[FieldRow]:
         FieldRow(instance, f.name, c.name, type_text(c.kind), f.title, f.adapter)
         for f, c in zip(listed, columns, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the host told, once it had accepted the credential."""
+
+    url: str
+    api: Generation
+    server_version: str | None
+
+
+async def try_credential(instance: InstanceSettings, credential: Credential | None = None) -> Accepted:
+    """Ask the instance with this credential, or with the one that its settings name.
+
+    Raises: Refused, NotOffered, Unreachable, BadAnswer; ConfigError and its kin where the credential cannot be read.
+    """
+    settings = Settings(LakeSettings(), (instance,))
+    async with open_sources(settings, _quiet, given=credential) as sources:
+        source = sources[instance.name]
+        if isinstance(source, ServerError):
+            raise source
+        return Accepted(instance.url, source.api.GENERATION, source.version)
+
+
+def _quiet(event: Event) -> None:
+    del event

@@ -169,7 +169,7 @@ class LaneReader:
             return None
 
     def walk(self) -> Paginator:
-        """The way over the rows: by offset, or by the server's own mark where that is wished."""
+        """The way over the rows: by offset, or by the server's own token where that is wished."""
         limit, most = self._sizer.limit, self.shop.run.limit
         if self._by_tokens:
             return TokenPaginator(limit, self.source.api.FIRST_TOKEN)
@@ -234,7 +234,7 @@ class LaneReader:
             page = await self._asked_for(window, ask)
         except (BadRequest, NotOffered) as error:
             if window.token:
-                raise MarkExpired(f"the server no longer knows the mark of page {window.number}") from error
+                raise MarkExpired(f"the server no longer knows the token of page {window.number}") from error
             raise
         page = replace(page, fetched_at=datetime.now(UTC), seconds=time.monotonic() - started)
         self.stats.size += len(page.body)

@@ -28,7 +28,7 @@ IDS_AT_ONCE = 100
 
 
 @dataclass(slots=True)
-class Listing:
+class IdListing:
     """Ids of an id-only walk: their hashes, and the names of those that no part holds."""
 
     ledger: IdIndex
@@ -109,11 +109,11 @@ class Reconciler:
         found = {"listed": len(known), "missing": missing, "vanished": vanished, "late": late}
         return replace(counted, total=evidence.total, **found)
 
-    async def _list(self, ledger: IdIndex, limit: int) -> Listing:
+    async def _list(self, ledger: IdIndex, limit: int) -> IdListing:
         """Walk all ids and nothing else."""
         reader = self.reader.asking(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
-        listing = Listing(ledger)
+        listing = IdListing(ledger)
 
         async def store(page: Page) -> Stored:
             converted = await reader.shop.workers.run(reader.schema.convert, converter, page)

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 import orjson
 
+from axsync.lake import layout
 from axsync.lake.journal import Journal, read
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane
@@ -93,20 +93,13 @@ def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None
 
 def lost_parts(lake: Lake, run_id: str, memory: RunMemory) -> list[tuple[Lane, str]]:
     """Parts that the journal speaks of and that are neither staged nor published, or not as long as they were."""
-    places = (lake.staging(run_id), lake.root)
+    places = (f"{layout.staging(run_id)}/", "")
     return [
         (lane, part.path)
         for lane, known in memory.lanes.items()
         for part in known.parts
-        if not any(_size(place / part.path) == part.size for place in places)
+        if not any(lake.store.size(place + part.path) == part.size for place in places)
     ]
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
 
 
 def give_up(lake: Lake, plan: str) -> list[str]:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from axsync.config import check_lake
 from axsync.errors import ConfigError
 from axsync.events import Event, Observer
-from axsync.lake.lease import hold
+from axsync.lake.local import hold
 from axsync.lake.preflight import RunTargets, refuse_unfit
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import iso

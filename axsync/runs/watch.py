@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from axsync.lake.durable import replace_file
+from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.runs.timeline import Sampler, Timeline, decode, encode, joined
 
@@ -23,7 +23,7 @@ class TimelineFile:
         """Write it down, behind what earlier processes of the run saw; returns why it cannot be kept. Blocks."""
         earlier = read_timeline(self.lake, run_id) if resumes else None
         try:
-            replace_file(self.lake.timeline(run_id), encode(joined(earlier, timeline) if earlier else timeline))
+            self.lake.store.write(layout.timeline(run_id), encode(joined(earlier, timeline) if earlier else timeline))
         except OSError as error:
             return f"the timeline of the run cannot be kept: {error.strerror or error}"
         return ""
@@ -32,6 +32,6 @@ class TimelineFile:
 def read_timeline(lake: Lake, run_id: str) -> Timeline | None:
     """The run over time; None where nothing is known, or nothing that can be read."""
     try:
-        return decode(lake.timeline(run_id).read_bytes())
+        return decode(lake.store.read(layout.timeline(run_id)))
     except (OSError, ValueError):
         return None

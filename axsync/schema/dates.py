@@ -85,10 +85,10 @@ def parse_any(text: str) -> int | None:
     if match := _LOOSE_ISO.fullmatch(text):
         day, minutes, seconds, fraction, zone = match.groups(default="")
         clock = (minutes or "00:00") + (seconds or ":00")
-        return _shift(_instant(_iso_days(day), clock, fraction), zone)
+        return _to_utc(_instant(_iso_days(day), clock, fraction), zone)
     if match := _LOOSE_RFC.fullmatch(text):
         day, month, year, clock, zone = match.groups(default="")
-        return _shift(_instant(_days(year, _MONTH.get(month.title(), 0), day), clock), zone)
+        return _to_utc(_instant(_days(year, _MONTH.get(month.title(), 0), day), clock), zone)
     return None
 
 
@@ -178,7 +178,7 @@ def _layout(form: str) -> tuple[str, int, str, int]:
     return match[1].replace("S", " "), int(match[2]), zone, -_zone_shift(zone)
 
 
-def _shift(micros: int | None, zone: str) -> int | None:
+def _to_utc(micros: int | None, zone: str) -> int | None:
     if micros is None:
         return None
     micros += _zone_shift(zone)

@@ -6,19 +6,16 @@ lane of a kept one. Only what axsync itself has written is ever removed, and not
 cannot be read.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Literal
 
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
-from axsync.lake.durable import fsync_folder, storage_errors
 from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
 from axsync.lake.journal import Journal
-from axsync.lake.lease import hold
+from axsync.lake.local import hold, storage_errors
 from axsync.lake.publish import Lake
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.state import RunMemory, record
@@ -104,19 +101,15 @@ def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
     """All manifests, and what all journals say. Raises: NoLake; Unsure, with the files that cannot be read."""
     found, errors = snapshots(lake)
     memories, wrong = dict[str, RunMemory](), list(errors)
-    for folder in _folders(lake):
+    for run_id in lake.store.folders(layout.RUNS):
         try:
-            memories[folder.name] = memory_of(lake, folder.name)
+            memories[run_id] = memory_of(lake, run_id)
         except ManifestError as error:
             wrong.append(error)
     if wrong:
         why = unreadable(wrong)
         raise Unsure(f"nothing is removed, since what is still needed cannot be told: {why}") from why
     return found, memories
-
-
-def _folders(lake: Lake) -> list[Path]:
-    return sorted(path for path in (lake.root / layout.RUNS).glob("*") if path.is_dir() and not path.is_symlink())
 
 
 def _fresh(memory: RunMemory, now: datetime) -> bool:
@@ -128,7 +121,7 @@ def _began(memory: RunMemory, otherwise: datetime) -> datetime:
 
 
 def _whole(lake: Lake, snapshot: Snapshot) -> bool:
-    return all((lake.root / file.path).is_file() for lane in snapshot.lanes for file in lane.files)
+    return all(lake.store.size(file.path) is not None for lane in snapshot.lanes for file in lane.files)
 
 
 def _needed(inventory: _Inventory) -> set[str]:
@@ -153,66 +146,51 @@ def _old_snapshots(inventory: _Inventory) -> Iterator[Leftover]:
         run_id = snapshot.run_id
         if run_id not in inventory.kept and run_id not in inventory.stand_ins:
             name = inventory.lake.manifest_name(run_id)
-            yield Leftover("snapshot", name, run_id, _size(inventory.lake.root / name), "beyond the retention")
+            yield Leftover("snapshot", name, run_id, inventory.lake.store.own_size(name), "beyond the retention")
 
 
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
-    root, needed = inventory.lake.root, _needed(inventory)
+    store, needed = inventory.lake.store, _needed(inventory)
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
-    for path in sorted(root.glob(layout.ALL_PARTS)):
-        name = path.relative_to(root).as_posix()
-        if name not in needed and path.is_file():
+    for name in store.list(layout.ALL_PARTS):
+        if name not in needed and store.is_file(name):
             why = "beyond the retention" if name in owners else "no manifest names it"
-            yield Leftover("part", name, owners.get(name), _size(path), why)
+            yield Leftover("part", name, owners.get(name), store.own_size(name), why)
 
 
 def _run_folders(inventory: _Inventory) -> Iterator[Leftover]:
     lake, kept = inventory.lake, {*inventory.kept, *inventory.stand_ins, *inventory.alive}
     for run_id, memory in inventory.memories.items():
-        staging = lake.staging(run_id)
         old = _began(memory, inventory.oldest) <= inventory.oldest
         if run_id not in kept and old:
-            yield _folder_left(lake, "run", staging.parent, "beyond the retention")
-        elif run_id not in inventory.alive and staging.exists():
+            yield _folder_left(lake, "run", run_id, "beyond the retention")
+        elif run_id not in inventory.alive and lake.store.has(layout.staging(run_id)):
             why = "its run is over" if memory.over else "its run was never finished, and is too old to go on"
-            yield _folder_left(lake, "staging", staging, why)
+            yield _folder_left(lake, "staging", run_id, why)
 
 
-def _folder_left(lake: Lake, kind: Kind, folder: Path, why: str) -> Leftover:
-    run_id = folder.name if kind == "run" else folder.parent.name
-    size = sum(_size(path) for path in folder.rglob("*"))
-    return Leftover(kind, folder.relative_to(lake.root).as_posix(), run_id, size, why)
+def _folder_left(lake: Lake, kind: Literal["run", "staging"], run_id: str, why: str) -> Leftover:
+    prefix = layout.run(run_id) if kind == "run" else layout.staging(run_id)
+    size = sum(map(lake.store.own_size, lake.store.list(f"{prefix}/**/*")))
+    return Leftover(kind, prefix, run_id, size, why)
 
 
 def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
-    for path in sorted((lake.root / layout.CONTROL).rglob(layout.DRAFTS)):
-        name = path.relative_to(lake.root).as_posix()
-        if path.is_file() and not any(name.startswith(f"{folder}/") for folder in gone):
-            yield Leftover("draft", name, None, _size(path), "a write that was cut short")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.lstat().st_size if path.is_symlink() or path.is_file() else 0
-    except FileNotFoundError:  # a run goes on while gc only looks
-        return 0
+    for name in lake.store.list(layout.DRAFTS):
+        if lake.store.is_file(name) and not any(name.startswith(f"{folder}/") for folder in gone):
+            yield Leftover("draft", name, None, lake.store.own_size(name), "a write that was cut short")
 
 
 def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) -> None:
     for leftover in leftovers:
-        path = lake.root / leftover.path
-        match leftover.kind:
-            case "staging":
-                _give_up(lake, path.parent.name, inventory.memories[path.parent.name])
-                shutil.rmtree(path)
-            case "run":
-                shutil.rmtree(path)
-            case "snapshot":
-                path.unlink()
-                fsync_folder(path.parent)
-            case "part" | "draft":
-                path.unlink()
-                _prune(lake.root, path.parent)
+        if leftover.kind == "staging" and leftover.run_id is not None:
+            _give_up(lake, leftover.run_id, inventory.memories[leftover.run_id])
+        if leftover.kind in ("staging", "run"):
+            lake.store.delete_all(leftover.path)
+            continue
+        lake.store.delete(leftover.path)
+        if leftover.kind == "part":
+            lake.store.prune(leftover.path)
 
 
 def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
@@ -221,10 +199,3 @@ def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
         journal = Journal.open(lake.journal(run_id))
         journal.append(record("abandoned"))
         journal.close()
-
-
-def _prune(root: Path, folder: Path) -> None:
-    """Remove partition folders that have become empty."""
-    while folder != root and layout.CONTROL not in folder.relative_to(root).parts and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone
-from axsync.lake.history import FoundRun, LaneRecord
-from axsync.lake.missing import replaced_by
+from axsync.lake.history import FoundRun, LaneRecord, replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
 from axsync.model import ID_FIELD
@@ -41,9 +40,8 @@ def held_lanes(run: FoundRun) -> tuple[OpenSnapshot, ...]:
 
 def files_of(lake: Lake, run_id: str, held: OpenSnapshot) -> list[Path]:
     """Where the files of a lane are. Raises: SnapshotGone, where one of them is not."""
-    paths = [lake.root / file.path for file in held.record.files]
-    for file, path in zip(held.record.files, paths, strict=True):
-        if not path.is_file():
+    for file in held.record.files:
+        if lake.store.size(file.path) is None:
             why = replaced_by(lake, file.path)
             raise SnapshotGone(f"the snapshot of run {run_id} is no longer whole: {file.path} is missing{why}")
-    return paths
+    return [lake.store.path(file.path) for file in held.record.files]

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from axsync.errors import ManifestError
+from axsync.lake import layout
 from axsync.lake.history import History, PastRun, past_runs
 from axsync.lake.journal import read
 from axsync.lake.publish import Lake, RunFacts
@@ -36,7 +37,7 @@ def all_runs(lake: Lake, now: datetime) -> History:
 def _others(lake: Lake, published: set[str], now: datetime) -> Iterator[PastRun | ManifestError]:
     for run_id in lake.runs():
         # One that has a manifest which cannot be read is told of already.
-        if run_id not in published and not (lake.root / lake.manifest_name(run_id)).exists():
+        if run_id not in published and lake.store.size(layout.manifest(run_id)) is None:
             try:
                 memory = memory_of(lake, run_id)
             except ManifestError as error:
@@ -51,8 +52,7 @@ def memory_of(lake: Lake, run_id: str) -> RunMemory:
     try:
         return fold(read(lake.journal(run_id)))
     except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
-        file = lake.journal(run_id).relative_to(lake.root).as_posix()
-        raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=file) from error
+        raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
 
 
 def _unpublished(facts: RunFacts, memory: RunMemory, now: datetime) -> PastRun:

@@ -26,7 +26,7 @@ Heard = Callable[[int], None]  # is told of bytes that were read
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Damage:
     """Something that is not as the manifest says; `path` is relative to the lake, None for a whole lane."""
 
     lane: Lane
@@ -43,7 +43,7 @@ class LaneCheck:
     files: int
     rows: int
     bytes: int
-    faults: tuple[Fault, ...]
+    faults: tuple[Damage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Verified:
     lanes: tuple[LaneCheck, ...]
 
     @property
-    def faults(self) -> tuple[Fault, ...]:
+    def faults(self) -> tuple[Damage, ...]:
         """All that is wrong."""
         return tuple(fault for lane in self.lanes for fault in lane.faults)
 
@@ -70,17 +70,17 @@ def verify(lake: Lake, run: FoundRun, heard: Heard = lambda _size: None) -> Veri
 
 
 def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard) -> LaneCheck:
-    record, faults, sound = held.record, list[Fault](), list[Path]()
+    record, faults, sound = held.record, list[Damage](), list[Path]()
     for file in record.files:
         wrong = _wrong_with(lake, file, held, heard)
         if wrong == _MISSING:
             wrong += known.replaced_by(file)
         if wrong:
-            faults.append(Fault(record.lane, file.path, wrong))
+            faults.append(Damage(record.lane, file.path, wrong))
         else:
-            sound.append(lake.root / file.path)
-    faults += [Fault(record.lane, path, _EXTRA) for path in known.strangers(held)]
-    faults += [Fault(record.lane, None, text) for text in _wrong_ids(held, sound)]
+            sound.append(lake.store.path(file.path))
+    faults += [Damage(record.lane, path, _EXTRA) for path in known.strangers(held)]
+    faults += [Damage(record.lane, None, text) for text in _wrong_ids(held, sound)]
     bytes_read = sum(file.bytes for file in record.files)
     return LaneCheck(record.instance, record.entity, len(record.files), held.rows, bytes_read, tuple(faults))
 
@@ -91,11 +91,11 @@ _EXTRA = "is not in any manifest"
 
 def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) -> str:
     """What is wrong with one file; empty where nothing is."""
-    path = lake.root / file.path
-    if not path.resolve().is_relative_to(lake.root.resolve()):
+    path = lake.store.path(file.path)
+    if not lake.store.is_inside(file.path):
         return "is a link that leads out of the lake"
     try:
-        digest, size = _digest(path, heard)
+        digest, size = _digest(lake, file.path, heard)
         if size != file.bytes:
             return f"has {size} bytes instead of {file.bytes}"
         if digest != file.sha256:
@@ -107,9 +107,9 @@ def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) 
         return f"cannot be read: {str(error).splitlines()[0]}"
 
 
-def _digest(path: Path, heard: Heard) -> tuple[str, int]:
+def _digest(lake: Lake, key: str, heard: Heard) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with lake.store.open(key) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
@@ -202,7 +202,7 @@ class _Neighbours:
         record, snapshot = held.record, self.run.snapshot
         own = {file.path for file in record.files}
         folders = {path.rpartition("/")[0] for path in own} | {self.lake.partition(record.lane, snapshot.logical_date)}
-        there = {f"{folder}/{path.name}" for folder in folders for path in (self.lake.root / folder).glob(layout.PARTS)}
+        there = {key for folder in folders for key in self.lake.store.list(f"{folder}/{layout.PARTS}")}
         return sorted(there - own - self._all().keys()) if there - own else []
 
     def _all(self) -> dict[str, str]:

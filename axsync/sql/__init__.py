@@ -1,4 +1,4 @@
-"""A snapshot for those who speak SQL: its entity types as tables, queries over them, and their DDL elsewhere."""
+"""A snapshot in SQL: entity types as tables, queries over them, and DDL for other engines."""
 
 from axsync.sql.query import Answer, query_session
 from axsync.sql.tables import EntityTable, tables_of

@@ -1,4 +1,4 @@
-"""The statements that make a lake a set of tables in another engine."""
+"""Statements that create tables over a lake in another engine."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -14,18 +14,18 @@ FIRST_DAY = "2020-01-01"
 def statements(
     dialect: str, tables: Sequence[EntityTable], *, location: str | None = None, schema: str | None = None
 ) -> Iterator[str]:
-    """Text that the engine runs as it stands, once the location is right; tables span all days of the lake."""
+    """Statements that the engine can run as they are, if the location is right. Tables span all days of the lake."""
     where = (location or PLACEHOLDER).rstrip("/")
     first, make = _MAKERS[dialect]
     yield from first(where, schema)
     for table in tables:
         for clash in table.clashes:
-            yield f"-- {_one_line(clash)}: files of that instance do not fit this table"
+            yield f"-- {_one_line(clash)}: files of that instance do not match this table"
         yield make(table, where, schema)
 
 
 def _one_line(words: str) -> str:
-    """A name may hold a line break, and must not end a comment."""
+    """A name may contain a line break, which must not end a comment."""
     return " ".join(words.split())
 
 
@@ -42,7 +42,7 @@ def _columns(columns: Mapping[str, Kind], words: TypeNames) -> str:
 
 
 def _athena(table: EntityTable, where: str, schema: str | None) -> str:
-    """Partition projection: no crawler, no MSCK, a new day is there as soon as its files are."""
+    """Partition projection: needs no crawler and no MSCK; a new day is visible as soon as its files exist."""
     words = DIALECTS["athena"]
     folder = f"{where}/{layout.table(table.entity)}"
     instances = ",".join(sorted({piece.instance for piece in table.pieces})) or "default"
@@ -81,7 +81,7 @@ def _trino(table: EntityTable, where: str, schema: str | None) -> str:
         f"{_columns(table.columns, words)},\n{partitions}\n)\nWITH (\n"
         f"  external_location = {literal(f'{where}/{layout.table(table.entity)}')},\n"
         "  format = 'PARQUET',\n  partitioned_by = ARRAY['instance', 'dt']\n);\n"
-        f"-- Again whenever a day has come.\n"
+        f"-- Run this again for each new day.\n"
         f"CALL {call}.sync_partition_metadata({literal(inner)}, {literal(table.entity)}, 'FULL');\n"
     )
 
@@ -90,7 +90,7 @@ def _snowflake_first(where: str, schema: str | None) -> Iterator[str]:
     stage = _name(schema, "axsync_lake", DIALECTS["snowflake"])
     url = where.replace("gs://", "gcs://", 1) if where.startswith("gs://") else where
     yield (
-        "-- The integration is what lets Snowflake read the bucket; an administrator makes it once.\n"
+        "-- The integration lets Snowflake read the bucket; an administrator creates it once.\n"
         f"CREATE STAGE IF NOT EXISTS {stage}\n  URL = {literal(url + '/')}\n  STORAGE_INTEGRATION = YOUR_INTEGRATION;\n"
     )
 
@@ -112,16 +112,16 @@ def _snowflake(table: EntityTable, _where: str, schema: str | None) -> str:
         f'  "DT" date AS (to_date({part("dt")}))\n'
         ')\nPARTITION BY ("INSTANCE", "DT")\n'
         f"LOCATION = @{stage}/{layout.table(table.entity)}/\nAUTO_REFRESH = FALSE\nFILE_FORMAT = (TYPE = PARQUET);\n"
-        "-- Again whenever a day has come.\n"
+        "-- Run this again for each new day.\n"
         f"ALTER EXTERNAL TABLE {_name(schema, table.entity, words)} REFRESH;\n"
     )
 
 
 def _duckdb(table: EntityTable, where: str, schema: str | None) -> str:
-    """A view over all days, each column in the type of the newest one."""
+    """A view over all days, each column in the type of the newest day."""
     words, view = DIALECTS["duckdb"], _name(schema, table.entity, DIALECTS["duckdb"])
     if not table.pieces:
-        # A glob that finds nothing is an error, so that this one is a table without rows.
+        # A glob without matches is an error in DuckDB, so this view has no rows.
         partitions = "CAST(NULL AS VARCHAR) AS entity, CAST(NULL AS VARCHAR) AS instance, CAST(NULL AS DATE) AS dt"
         columns = _casts(table, words, lambda _: "NULL")
         return f"CREATE OR REPLACE VIEW {view} AS SELECT\n{columns},\n  {partitions}\nWHERE false;\n"
@@ -140,7 +140,7 @@ def _casts(table: EntityTable, words: TypeNames, value: Callable[[str], str]) ->
 
 
 def _no_glob(path: str) -> str:
-    """What is special to a glob, as a set of one character."""
+    """Escape glob characters, each as a set of one character."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
 

@@ -1,7 +1,7 @@
-"""DuckDB over one snapshot, locked: it reads the files of the snapshot and nothing else, and writes nothing.
+"""DuckDB over one snapshot, locked down: it reads the files of the snapshot and nothing else, and writes nothing.
 
-The files are handed in as Arrow datasets, not by their paths. A path that DuckDB may read (`allowed_paths`) it may also
-write, and `WITH x AS (COPY … TO …) SELECT …` is a SELECT to its parser; so it is given no path at all.
+The files are passed as Arrow datasets, not as paths. DuckDB may also write to a path that it may read
+(`allowed_paths`), and its parser takes `WITH x AS (COPY … TO …) SELECT …` for a SELECT; so it gets no path at all.
 """
 
 import re
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 2_000  # rows fetched at a time
-MOST_NEAR = 3  # names that a mistyped one may have meant
-_FAULT = "the query does not work"
+MOST_NEAR = 3  # suggestions for a mistyped name
+_FAULT = "the query failed"
 _NO_TABLE = re.compile(r"Catalog Error: Table with name \"?([^\s\"]+)\"? does not exist")
 _LOCKS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET allow_community_extensions = false",
-    "SET python_enable_replacements = false",  # or the names of our own variables would be tables
+    "SET python_enable_replacements = false",  # or names of our own variables would be tables
     "SET TimeZone = 'UTC'",
     "SET enable_external_access = false",
     "SET lock_configuration = true",
@@ -43,7 +43,7 @@ _PARTITION_FIELDS = [pa.field("entity", pa.string()), pa.field("instance", pa.st
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a query came to: names of its columns, whether each is a number, and rows as they are fetched."""
+    """The result of a query: column names, whether each is numeric, and rows as they are fetched."""
 
     names: tuple[str, ...]
     numeric: tuple[bool, ...]
@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class QuerySession:
-    """Where queries are asked."""
+    """A locked DuckDB connection with the tables of a snapshot."""
 
     connection: "DuckDBPyConnection"
     names: tuple[str, ...] = ()  # of its tables
@@ -62,10 +62,10 @@ class QuerySession:
         with self._plain_errors():
             statements = self.connection.extract_statements(sql)
             if len(statements) != 1:
-                told = "there is no query" if not statements else f"there are {len(statements)} queries"
-                raise UsageError(f"one query is wanted, and {told}")
+                told = "there is none" if not statements else f"there are {len(statements)}"
+                raise UsageError(f"exactly one query is expected, and {told}")
             if statements[0].type.name != "SELECT":
-                raise UsageError(f"only SELECT is allowed, and this is {statements[0].type.name}")
+                raise UsageError(f"only SELECT is allowed, not {statements[0].type.name}")
             cursor = self.connection.execute(statements[0])
         described = cursor.description or []
         kinds = [str(column[1]).upper() for column in described]
@@ -81,7 +81,7 @@ class QuerySession:
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
-        """Raises: UsageError with the first sentence of what DuckDB says."""
+        """Raises: UsageError with the first sentence of DuckDB's message."""
         import duckdb
 
         try:
@@ -92,7 +92,7 @@ class QuerySession:
 
 @contextmanager
 def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[QuerySession]:
-    """A place to ask, with a view per entity type. Raises: ConfigError, SnapshotGone."""
+    """Open a session with a view per entity type. Raises: ConfigError, SnapshotGone."""
     try:
         import duckdb
     except ImportError:
@@ -107,7 +107,7 @@ def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Que
 
 
 def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable) -> None:
-    """One view; instances whose files have other columns are put together by name."""
+    """Create one view. Instances with different columns are combined by column name."""
     datasets = _datasets(lake, table)
     if len(datasets) == 1:
         connection.register(table.entity, datasets[0])
@@ -120,7 +120,7 @@ def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable) -
 
 
 def _nothing(table: EntityTable) -> str:
-    """No rows, of the right columns."""
+    """A query without rows, but with the right columns."""
     words = DIALECTS["duckdb"]
     columns = [f"CAST(NULL AS {words.of(kind)}) AS {double_quoted(name)}" for name, kind in table.columns.items()]
     partitions = ["CAST(NULL AS VARCHAR) AS entity", "CAST(NULL AS VARCHAR) AS instance", "CAST(NULL AS DATE) AS dt"]
@@ -128,7 +128,7 @@ def _nothing(table: EntityTable) -> str:
 
 
 def _datasets(lake: Lake, table: EntityTable) -> list[ds.Dataset]:
-    """The files, those with the same columns together. None is opened before it is asked for."""
+    """The files, grouped by columns. No file is opened before a query needs it."""
     form, local = ds.ParquetFileFormat(), LocalFileSystem()
     found: dict[str, tuple[pa.Schema, list[ds.Fragment]]] = {}
     for share in table.shares:
@@ -146,9 +146,9 @@ def _partition(entity: str, piece: Piece) -> ds.Expression:
 
 
 def _unknown(words: str, known: Sequence[str]) -> str:
-    """A sentence about a table that there is not, with the nearest known ones; empty where it is something else.
+    """The message for an unknown table, with the closest known ones; empty for any other error.
 
-    DuckDB's own guess may be a table of its own, and where it has none it names nothing.
+    DuckDB's own suggestion may be one of its internal tables, or missing.
     """
     matched = _NO_TABLE.match(words)
     if matched is None:
@@ -160,7 +160,7 @@ def _unknown(words: str, known: Sequence[str]) -> str:
 
 
 def _sentence(words: str) -> str:
-    """Without the excerpt of the query that follows it."""
+    """The message without the excerpt of the query that follows it."""
     told = re.split(r"\n\s*\n?LINE \d+:", words, maxsplit=1)[0]
     return " ".join(told.split())
 

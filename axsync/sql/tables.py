@@ -8,8 +8,7 @@ from pathlib import Path
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone, UsageError
 from axsync.lake import layout
-from axsync.lake.history import FoundRun, LaneRecord
-from axsync.lake.missing import replaced_by
+from axsync.lake.history import FoundRun, LaneRecord, replaced_by
 from axsync.lake.publish import Lake
 from axsync.lake.snapshot import damaged
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
@@ -23,7 +22,7 @@ OWN: Mapping[str, Kind] = {RUN_ID: Atom("text"), FETCHED_AT: Atom("timestamp"), 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One file of a table, and which partition it is."""
+    """One file of a table, and its partition."""
 
     path: str  # relative to the lake
     instance: str
@@ -32,7 +31,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one instance has of a table."""
+    """The part of a table from one instance."""
 
     columns: tuple[Column, ...]
     pieces: tuple[Piece, ...]
@@ -42,7 +41,7 @@ class Share:
 class EntityTable:
     """An entity type over all instances.
 
-    `clashes` tells of columns that two instances have with types that no one type holds.
+    `clashes` describes columns whose types in two instances cannot be combined.
     """
 
     entity: str
@@ -91,15 +90,13 @@ def _piece(path: str, instance: str) -> Piece:
 
 
 def place_of(lake: Lake, piece: Piece) -> Path:
-    """Where the file is. Raises: SnapshotGone where it is gone, or a link leads out of the lake."""
-    root = lake.root.resolve()
-    path = (root / piece.path).resolve()
-    if not path.is_relative_to(root):
+    """The path of the file. Raises: SnapshotGone if it is gone, or a link leads out of the lake."""
+    if not lake.store.is_inside(piece.path):
         raise SnapshotGone(f"{piece.path!r} leads out of the lake")
-    if not path.is_file():
+    if lake.store.size(piece.path) is None:
         why = replaced_by(lake, piece.path)
-        raise SnapshotGone(f"the lake has no file {piece.path!r} any more, which the manifest names{why}")
-    return path
+        raise SnapshotGone(f"the lake no longer has the file {piece.path!r} that the manifest names{why}")
+    return lake.store.path(piece.path).resolve()
 
 
 def chosen(tables: Mapping[str, EntityTable], entities: Sequence[str]) -> list[EntityTable]:

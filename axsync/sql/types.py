@@ -1,4 +1,4 @@
-"""What a kind of value is called in each SQL dialect."""
+"""SQL types and quoting, per dialect."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ def literal(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TypeNames:
-    """The types of one dialect: those of single values, and how lists and objects are built of others."""
+    """The types of one dialect: scalar types, and how list and object types are built from others."""
 
     atoms: Mapping[AtomName, str]
     many: Callable[[str], str]
-    group: Callable[[list[tuple[str, str]]], str]  # names as they are, and types
+    group: Callable[[list[tuple[str, str]]], str]  # unquoted names, and types
     quoted: Callable[[str], str]
 
     def of(self, kind: Kind) -> str:
@@ -50,7 +50,7 @@ class TypeNames:
 
 
 def _atoms(*names: str) -> Mapping[AtomName, str]:
-    """Types of text, timestamp, date, truth, integer and number; JSON and what nothing is known of are text."""
+    """Types of text, timestamp, date, bool, integer and number; JSON and unknown values are text."""
     plain: tuple[AtomName, ...] = ("text", "timestamp", "date", "bool", "integer", "number")
     return dict(zip(plain, names, strict=True)) | {"json": names[0], "unknown": names[0]}
 
@@ -67,7 +67,7 @@ DIALECTS: Mapping[Dialect, TypeNames] = {
         _struct("struct<", ":", back_quoted),
         back_quoted,
     ),
-    # Hive tables of Trino know no time zone; the files hold UTC.
+    # Trino's Hive tables have no time zones; the files hold UTC.
     "trino": TypeNames(
         _atoms("varchar", "timestamp(6)", "date", "boolean", "bigint", "double"),
         lambda item: f"array({item})",
@@ -79,7 +79,7 @@ DIALECTS: Mapping[Dialect, TypeNames] = {
         _atoms("varchar", "timestamp_ntz", "date", "boolean", "number(19, 0)", "double"),
         lambda _: "array",
         lambda _: "object",
-        lambda name: double_quoted(name.upper()),  # what an unquoted name means there
+        lambda name: double_quoted(name.upper()),  # an unquoted name is upper case there
     ),
     "duckdb": TypeNames(
         _atoms("VARCHAR", "TIMESTAMP WITH TIME ZONE", "DATE", "BOOLEAN", "BIGINT", "DOUBLE"),

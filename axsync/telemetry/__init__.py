@@ -1,4 +1,4 @@
-"""What machines see of a run: a metrics file, traces, lineage, a command at its end. Observers; none can fail a run."""
+"""What machines see of a run: metrics file, traces, lineage, a command at the end. Observers that cannot fail a run."""
 
 from axsync.telemetry.reporter import Reporter, Reporters, SafeReporter, Summary, Warn
 from axsync.telemetry.watch import watch_over

@@ -1,4 +1,4 @@
-"""`on_finish`: a command that gets the run's summary as JSON on its standard input."""
+"""`on_finish`: runs a command with the summary of the run as JSON on its standard input."""
 
 import json
 import os
@@ -17,19 +17,19 @@ from axsync.events import Event
 from axsync.settings import InstanceSettings
 from axsync.telemetry.reporter import Failed, Summary
 
-KEPT_BYTES = 4096  # of what a command says; its last line is told when it fails
+KEPT_BYTES = 4096  # of the output of a command; its last line is reported if it fails
 
 
 def argv_of(command: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The command's words, by the quoting rules of a shell; none is started. Raises: ConfigError."""
+    """Split the command by the quoting rules of a shell, without starting one. Raises: ConfigError."""
     words = tuple(shlex.split(command))
     if not shutil.which(words[0], path=environ.get("PATH")):
-        raise ConfigError(f"on_finish names the program {words[0]!r}, which is not there or cannot be run")
+        raise ConfigError(f"on_finish names the program {words[0]!r}, which does not exist or is not executable")
     return words
 
 
 def without_secrets(environ: Mapping[str, str], instances: Sequence[InstanceSettings]) -> dict[str, str]:
-    """The environment without the variables that hold keys of Axonius: the command needs none of them."""
+    """The environment without the variables that hold keys of Axonius, which the command does not need."""
     hidden = {"AX_KEY", "AX_SECRET"}
     for instance in instances:
         told = [getattr(value, f.name) for value in (instance, instance.credential) for f in fields(value)]
@@ -39,18 +39,18 @@ def without_secrets(environ: Mapping[str, str], instances: Sequence[InstanceSett
 
 @dataclass(frozen=True, slots=True)
 class FinishCommand:
-    """Starts the command when the run is over."""
+    """Runs the command at the end of the run."""
 
     argv: tuple[str, ...]
     seconds: float  # until it is killed
     environ: Mapping[str, str]
 
     def __call__(self, event: Event) -> None:
-        """Nothing: only the end counts."""
+        """Ignore events; only the end matters."""
 
     def close(self, summary: Summary) -> None:
         """Run the command to its end. Raises: Failed, OSError."""
-        # Files, not pipes: a command that reads nothing, or leaves something running, blocks nobody.
+        # Files, not pipes: a command that reads nothing, or leaves a child running, must not block.
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
             given.write(json.dumps(summary, default=str).encode() + b"\n")
             given.seek(0)
@@ -65,7 +65,7 @@ class FinishCommand:
         try:
             return child.wait(self.seconds)
         except subprocess.TimeoutExpired:
-            raise Failed(f"{self.argv[0]} did not end in {self.seconds:g} s and was killed") from None
+            raise Failed(f"{self.argv[0]} did not finish within {self.seconds:g} s and was killed") from None
         finally:
             if child.returncode is None:
                 with suppress(ProcessLookupError):
@@ -74,7 +74,7 @@ class FinishCommand:
 
 
 def _ended(code: int) -> str:
-    return f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
+    return f"failed with exit code {code}" if code > 0 else f"was killed by signal {-code}"
 
 
 def _last_line(said: IO[bytes]) -> str:

@@ -1,6 +1,6 @@
 """A run as OpenLineage events in a file, one JSON object per line: start, then complete, fail or abort.
 
-This module is an extra; only `telemetry.watch` imports it, where it is asked for.
+This module needs an extra; only `telemetry.watch` imports it, if it is configured.
 """
 
 import uuid
@@ -33,7 +33,7 @@ def _now() -> datetime:
 
 
 class Lineage:
-    """Inputs are the entity types of the instances, outputs their folders in the lake."""
+    """Reports entity types of instances as inputs, and their folders in the lake as outputs."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class Lineage:
         self._started = False
 
     def __call__(self, event: Event) -> None:
-        """Tell of the start; remember what came. Raises: OSError."""
+        """Emit the start event, and collect outcomes. Raises: OSError."""
         match event:
             case RunStarted(run_id, _, lanes):
                 self._started = True
-                # The same for the same run: one that is gone on with is one run to the reader, too.
+                # Derived from the run id, so that a resumed run keeps its id for readers as well.
                 self._run = Run(str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:axsync:run:{run_id}")))
                 self._outcomes = {lane: Outcome(lane, "skipped") for lane in lanes}
                 self._emit(RunState.START, self._inputs(), [])
@@ -67,10 +67,10 @@ class Lineage:
                 pass
 
     def close(self, summary: Summary) -> None:
-        """Tell of the end, unless there was nothing to do. Raises: OSError."""
+        """Emit the final event, unless there was nothing to do. Raises: OSError."""
         published = bool(summary["manifest"])
         if not self._started and published:
-            return  # an earlier call has told of this run
+            return  # reported when the run was published
         if not published and summary["errors"]:
             text = "; ".join(str(error["message"]) for error in summary["errors"])
             facet = error_message_run.ErrorMessageRunFacet(message=text, programmingLanguage="python")
@@ -99,7 +99,7 @@ class Lineage:
         ]
 
     def _outputs(self, summary: Summary) -> list[OutputDataset]:
-        # The summary has the last word: a type that fell too far is not published though it was read.
+        # The summary decides: a type that the drop guard held back was read but not published.
         told = {Lane(one["instance"], one["entity"]): one for one in summary["lanes"]}
         return [
             self._output(lane, outcome)
@@ -120,7 +120,7 @@ class Lineage:
 
 
 def _schema(outcome: Outcome, named: str) -> dict[str, Any]:
-    """The columns of the lake, or the fields of Axonius that they come from."""
+    """The columns of the lake, or the Axonius fields that they come from."""
     if not outcome.columns:
         return {}
     fields = [

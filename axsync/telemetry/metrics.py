@@ -1,4 +1,4 @@
-"""A run as a Prometheus text file, for node_exporter's textfile collector. One file tells of one run."""
+"""A run as a Prometheus text file, for node_exporter's textfile collector. One file describes one run."""
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -13,7 +13,7 @@ from axsync.model import Lane
 from axsync.telemetry.reporter import Summary
 
 EVERY_SECONDS = 15.0
-"""While the run lasts the file is written anew this often."""
+"""Interval at which the file is rewritten during a run."""
 
 _LANE, _HOST = ("instance", "entity"), ("host",)
 METRICS: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -21,36 +21,36 @@ METRICS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "axsync_run_running": ((), "1 while the run lasts, 0 when it is over."),
     "axsync_run_start_timestamp_seconds": ((), "When the run started."),
     "axsync_run_end_timestamp_seconds": ((), "When the run ended; absent while it lasts."),
-    "axsync_run_duration_seconds": ((), "How long the run has taken so far."),
+    "axsync_run_duration_seconds": ((), "Duration of the run so far."),
     "axsync_run_exit_code": ((), "Exit code; absent while the run lasts."),
     "axsync_run_verdict": (("verdict",), "1 for the verdict of the run; absent while it lasts."),
-    "axsync_last_complete_timestamp_seconds": ((), "End of the last run with exit code 0; kept over runs."),
-    "axsync_last_published_timestamp_seconds": ((), "End of the last run with a snapshot; kept over runs."),
+    "axsync_last_complete_timestamp_seconds": ((), "End of the last run with exit code 0; kept across runs."),
+    "axsync_last_published_timestamp_seconds": ((), "End of the last run that published a snapshot; kept across runs."),
     "axsync_entity_total_rows": (_LANE, "Rows that the server counted before the entity type was read."),
     "axsync_entity_rows": (_LANE, "Rows so far."),
     "axsync_entity_pages": (_LANE, "Pages so far."),
     "axsync_entity_bytes": (_LANE, "Bytes of JSON so far."),
     "axsync_entity_requests": (_LANE, "Requests, once the entity type is done."),
-    "axsync_entity_retries": (_LANE, "Requests that were asked again, once the entity type is done."),
+    "axsync_entity_retries": (_LANE, "Retried requests, once the entity type is done."),
     "axsync_entity_rescued_values": (_LANE, "Values that did not fit their column and were rescued."),
     "axsync_entity_dead_letters": (_LANE, "Records that could not be read."),
-    "axsync_entity_missing_rows": (_LANE, "Rows that the server counts and the snapshot lacks."),
-    "axsync_entity_duration_seconds": (_LANE, "How long the entity type took."),
+    "axsync_entity_missing_rows": (_LANE, "Rows that the server counts and the snapshot does not have."),
+    "axsync_entity_duration_seconds": (_LANE, "Duration of the entity type."),
     "axsync_entity_verdict": ((*_LANE, "verdict"), "1 for the verdict of the entity type, once it is done."),
-    "axsync_host_requests": (("host", "status"), "Answered requests by HTTP status; none where no answer came."),
-    "axsync_host_retries": (_HOST, "Requests that are or were asked again."),
-    "axsync_host_in_flight": (_HOST, "Requests that were on their way when the last answer came."),
-    "axsync_host_in_flight_limit": (_HOST, "Requests at once that the host is found to stand."),
-    "axsync_host_requests_per_second_limit": (_HOST, "Requests per second that the host is found to stand."),
+    "axsync_host_requests": (("host", "status"), "Requests by HTTP status of the response; none if no response came."),
+    "axsync_host_retries": (_HOST, "Retried requests."),
+    "axsync_host_in_flight": (_HOST, "Requests in flight at the last response."),
+    "axsync_host_in_flight_limit": (_HOST, "Current concurrency limit for the host."),
+    "axsync_host_requests_per_second_limit": (_HOST, "Current rate limit for the host, in requests per second."),
 }
-"""Name → labels and meaning; docs/logs.md lists them. All are gauges: the next run begins anew."""
+"""Name → labels and meaning; docs/logs.md lists them. All are gauges, since each run starts from zero."""
 
 KEPT = ("axsync_last_complete_timestamp_seconds", "axsync_last_published_timestamp_seconds")
 _OF_LANE = ("rows", "pages", "bytes", "requests", "retries", "rescued_values", "dead_letters")
 
 
 class MetricsFile:
-    """Writes `path` at the start of a run, now and then, and at its end; a reader never sees half a file."""
+    """Writes `path` at the start, periodically, and at the end of a run. A reader never sees half a file."""
 
     def __init__(self, path: Path, now: Callable[[], float]) -> None:
         self._path, self._now = path, now
@@ -64,7 +64,7 @@ class MetricsFile:
         self._set("axsync_run_start_timestamp_seconds", self._began)
 
     def __call__(self, event: Event) -> None:
-        """Take it in; raises OSError where the file cannot be written."""
+        """Update the metrics. Raises: OSError if the file cannot be written."""
         self._take(event)
         if isinstance(event, RunStarted) or self._now() - self._written >= EVERY_SECONDS:
             self._write()
@@ -107,7 +107,7 @@ class MetricsFile:
         now = self._now()
         if summary["run_id"]:
             self._name(summary["run_id"], summary["logical_date"])
-        # The guard against drops may have judged anew since an entity type was closed.
+        # The drop guard may have changed a verdict after the entity type was closed.
         self._gauges["axsync_entity_verdict"].clear()
         for lane in summary["lanes"]:
             self._closed(Lane(lane["instance"], lane["entity"]), lane)
@@ -132,7 +132,7 @@ class MetricsFile:
 
     def _of(self, name: str, *labels: str) -> Gauge:
         gauge = self._gauges[name]
-        # A gauge without labels would otherwise say 0 before anything is known.
+        # A registered gauge without labels would report 0 before its value is known.
         if name not in self._shown:
             self._shown.add(name)
             self._registry.register(gauge)
@@ -145,7 +145,7 @@ class MetricsFile:
 
 
 def _kept(path: Path) -> dict[str, float]:
-    """What the file of the run before says of the last good runs; nothing where there is no such file."""
+    """The metrics of the previous file that are kept across runs; empty if there is none."""
     try:
         with path.open(encoding="utf-8") as file:
             return {

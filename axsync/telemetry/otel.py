@@ -1,7 +1,7 @@
 """A run as OpenTelemetry traces and metrics: one span for the run, one below it for each entity type.
 
-This module is an extra; only `telemetry.watch` imports it, where it is asked for. Names and attributes are in
-docs/logs.md. Where to send, and with which headers, is in the standard OTEL_* variables.
+This module needs an extra; only `telemetry.watch` imports it, if it is configured. docs/logs.md lists names and
+attributes. The standard OTEL_* variables set the endpoint and headers.
 """
 
 import logging
@@ -24,34 +24,34 @@ _OF_OUTCOME = ("verdict", "rows", "pages", "bytes", "requests", "retries", "resc
 
 
 def to_collector() -> Reporter:
-    """The reporter that sends to the collector which the OTEL_* variables name (OTLP over HTTP)."""
+    """The reporter that sends to the collector set by the OTEL_* variables (OTLP over HTTP)."""
     return Otel(BatchSpanProcessor(OTLPSpanExporter()), PeriodicExportingMetricReader(OTLPMetricExporter()))
 
 
 class Otel:
-    """Spans and numbers of one run, by providers of its own: nothing global is touched."""
+    """Spans and metrics of one run, with its own providers: nothing global is changed."""
 
     def __init__(self, spans: SpanProcessor, numbers: MetricReader) -> None:
         self._silencer = _LogSilencer()
-        # `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over these.
+        # `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` take precedence over these.
         resource = Resource({SERVICE_NAME: "axsync", "service.version": version("axsync")}).merge(_of_environment())
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._tracers.add_span_processor(spans)
         self._meters = MeterProvider([numbers], resource=resource, shutdown_on_exit=False)
         self._tracer = self._tracers.get_tracer("axsync", version("axsync"))
         meter = self._meters.get_meter("axsync", version("axsync"))
-        self._rows = meter.create_counter("axsync.rows", "{row}", "Rows that were read.")
-        self._bytes = meter.create_counter("axsync.bytes", "By", "Bytes of JSON that were read.")
-        self._pages = meter.create_counter("axsync.pages", "{page}", "Pages that were read.")
-        self._retries = meter.create_counter("axsync.retries", "{request}", "Requests that were asked again.")
-        self._seconds = meter.create_histogram("axsync.request.duration", "s", "From sending to the answer.")
-        self._in_flight = meter.create_gauge("axsync.in_flight", "{request}", "Requests on their way.")
+        self._rows = meter.create_counter("axsync.rows", "{row}", "Rows read.")
+        self._bytes = meter.create_counter("axsync.bytes", "By", "Bytes of JSON read.")
+        self._pages = meter.create_counter("axsync.pages", "{page}", "Pages read.")
+        self._retries = meter.create_counter("axsync.retries", "{request}", "Retried requests.")
+        self._seconds = meter.create_histogram("axsync.request.duration", "s", "Time from sending to the response.")
+        self._in_flight = meter.create_gauge("axsync.in_flight", "{request}", "Requests in flight.")
         self._lanes: dict[Lane, Span] = {}
         self._run = self._tracer.start_span("axsync run")
         self._inside = set_span_in_context(self._run)
 
     def __call__(self, event: Event) -> None:
-        """Take it in."""
+        """Record the event."""
         match event:
             case RunStarted(run_id, logical_date, lanes):
                 self._run.set_attributes({"axsync.run_id": run_id, "axsync.logical_date": logical_date})
@@ -92,7 +92,7 @@ class Otel:
         span.end()
 
     def close(self, summary: Summary) -> None:
-        """End every span and send what is left. Raises: Failed, where the collector did not take all of it."""
+        """End all spans and flush. Raises: Failed if the collector did not accept everything."""
         for span in (*self._lanes.values(), self._run):
             if span.is_recording():
                 self._end(span, summary)
@@ -100,7 +100,7 @@ class Otel:
         self._meters.shutdown()
         self._silencer.leave()
         if self._silencer.heard:
-            raise Failed("the collector did not take everything; see OTEL_EXPORTER_OTLP_ENDPOINT")
+            raise Failed("the collector did not accept everything; check OTEL_EXPORTER_OTLP_ENDPOINT")
 
     def _end(self, span: Span, summary: Summary) -> None:
         if span is self._run:
@@ -111,7 +111,7 @@ class Otel:
 
 
 def _of_environment() -> Resource:
-    """What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, without the library's own default name."""
+    """The resource set by OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, without the library's default name."""
     found = Resource.create()
     name = str(found.attributes.get(SERVICE_NAME, ""))
     return Resource({k: v for k, v in found.attributes.items() if k != SERVICE_NAME or not _is_default(name)})
@@ -126,7 +126,7 @@ def _place(lane: Lane) -> dict[str, str]:
 
 
 class _LogSilencer(logging.Handler):
-    """Keeps what OpenTelemetry logs from stderr, where our own lines are; remembers that it complained."""
+    """Keeps OpenTelemetry's log off stderr, where our own lines are, and remembers whether it warned."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -136,7 +136,7 @@ class _LogSilencer(logging.Handler):
         self._logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        del record  # it may hold the collector's address with a key in it
+        del record  # it may contain the collector's address with a key
         self.heard = True
 
     def leave(self) -> None:

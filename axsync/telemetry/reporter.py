@@ -1,4 +1,4 @@
-"""What a reporter is, and the fence around each: whatever goes wrong in it becomes one warning."""
+"""The reporter protocol, and the wrapper that turns any failure of a reporter into one warning."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from typing import Any, Protocol, TypeAlias
 from axsync.events import Event, Observer
 
 Summary: TypeAlias = Mapping[str, Any]
-"""How a run ended, as JSON values; its keys are in docs/logs.md."""
+"""How a run ended, as JSON values; docs/logs.md lists the keys."""
 Warn: TypeAlias = Callable[[str], None]
 
 
 class Reporter(Protocol):
-    """An observer that also hears how the run ended."""
+    """An observer that is also told how the run ended."""
 
     def __call__(self, event: Event) -> None:
-        """Something happened."""
+        """Handle an event."""
         ...
 
     def close(self, summary: Summary) -> None:
-        """The run is over, well or not; called once."""
+        """Handle the end of the run, successful or not. Called once."""
         ...
 
 
 @dataclass(slots=True)
 class SafeReporter:
-    """A reporter that cannot raise; its first failure is a warning, the run goes on."""
+    """Wraps a reporter so that it cannot raise; its first failure becomes a warning."""
 
     name: str
     reporter: Reporter
@@ -35,7 +35,7 @@ class SafeReporter:
     def __call__(self, event: Event) -> None:
         try:
             self.reporter(event)
-        except Exception as error:  # noqa: BLE001  whatever is wrong with a reporter, the run is not to end of it
+        except Exception as error:  # noqa: BLE001  no failure of a reporter may end the run
             self._tell(error)
 
     def close(self, summary: Summary) -> None:
@@ -51,11 +51,11 @@ class SafeReporter:
 
 
 class Failed(Exception):
-    """A reporter could not do its part; its text is fit to be shown."""
+    """A reporter failed; its text may be shown."""
 
 
 def _words(error: Exception) -> str:
-    # What a library says may hold addresses with keys in them; what the system says does not.
+    # Messages of libraries may contain addresses with keys; those of the system do not.
     if isinstance(error, Failed):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
@@ -74,6 +74,6 @@ class Reporters:
         return tuple(self.reporters)
 
     def close(self, summary: Summary) -> None:
-        """Tell every reporter how the run ended; never raises."""
+        """Report the end of the run to every reporter. Never raises."""
         for reporter in self.reporters:
             reporter.close(summary)

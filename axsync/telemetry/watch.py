@@ -1,4 +1,4 @@
-"""Which reporters a run has, by its settings; what cannot work is refused before the run."""
+"""Chooses the reporters of a run from its settings, and refuses those that cannot work before it starts."""
 
 import os
 import time
@@ -19,9 +19,9 @@ def watch_over(
     instances: Sequence[InstanceSettings] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Reporters:
-    """The reporters that `run` asks for; `lake` and `instances` are what it reads and writes.
+    """The reporters that `run` configures; `lake` and `instances` are what it writes and reads.
 
-    Raises: ConfigError, where one of them could not work.
+    Raises: ConfigError if one of them cannot work.
     """
     environ = os.environ if environ is None else environ
     return Reporters(
@@ -33,7 +33,7 @@ def _reporters(
     run: RunSettings, lake: str, instances: Sequence[InstanceSettings], environ: Mapping[str, str]
 ) -> Iterator[tuple[str, Reporter]]:
     if run.metrics_file:
-        from axsync.telemetry.metrics import MetricsFile  # noqa: PLC0415  its libraries are of no use without it
+        from axsync.telemetry.metrics import MetricsFile  # noqa: PLC0415  its libraries are not needed otherwise
 
         yield "metrics_file", MetricsFile(_writable("metrics_file", run.metrics_file), time.time)
     if run.lineage_file:
@@ -41,7 +41,7 @@ def _reporters(
     if run.otel:
         yield "otel", _otel()
     if run.on_finish:
-        # Last, so that the command finds what the others have written.
+        # Last, so that the command finds the files of the others.
         own = without_secrets(environ, instances)
         yield "on_finish", FinishCommand(argv_of(run.on_finish, environ), run.on_finish_seconds, own)
 
@@ -49,11 +49,11 @@ def _reporters(
 def _writable(called: str, text: str) -> Path:
     path = Path(text).expanduser()
     if path.is_dir():
-        raise ConfigError(f"{called} must be a file, and {text!r} is a folder")
+        raise ConfigError(f"{called} must be a file, but {text!r} is a folder")
     if not path.absolute().parent.is_dir():
-        raise ConfigError(f"{called} lies in the folder {str(path.absolute().parent)!r}, which does not exist")
+        raise ConfigError(f"{called} is in the folder {str(path.absolute().parent)!r}, which does not exist")
     if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise ConfigError(f"{called} cannot be written: no right to write {text!r}")
+        raise ConfigError(f"{called} cannot be written: no permission to write {text!r}")
     return path
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from axsync.lake.id_index import IdIndex, earlier_duplicates, lacking, read_id_index
 from axsync.lake.parts import use_steady_memory
 from axsync.model import PageSpan
-from axsync.runs.reconcile import Listing
+from axsync.runs.reconcile import IdListing
 
 PAGE = 2_000  # rows
 PART = 1_000_000  # rows
@@ -97,7 +97,7 @@ def main() -> int:
 
 def compare(ledger: IdIndex, rows: int) -> int:
     """Ids of a listing that no part holds: one, page by page as reconciliation does it."""
-    listing = Listing(ledger)
+    listing = IdListing(ledger)
     for first in range(0, rows - PAGE, PAGE):
         listing.add(ids(first, PAGE))
     listing.add(ids(1 << 40, 1))

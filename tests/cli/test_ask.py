@@ -77,7 +77,10 @@ def test_a_table_ends_after_a_thousand_rows(axsync: Axsync, lake: Lake) -> None:
     """And says so; JSON has all of them."""
     lines = axsync("sql", "SELECT range FROM range(5000)").stdout.splitlines()
 
-    assert (len(lines), lines[-1]) == (1002, "the first 1,000 rows; --output csv or json gives all of them")
+    assert (len(lines), lines[-1]) == (
+        1002,
+        "only the first 1,000 rows are shown; use --output csv or json to get all of them",
+    )
     assert len(json.loads(axsync("sql", "--output", "json", "SELECT range FROM range(5000)").stdout)) == 5000
 
 
@@ -107,10 +110,10 @@ def test_ddl_prints_statements(axsync: Axsync, lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("sql", "SELEC 1"), 'the query does not work: Parser Error: syntax error at or near "SELEC"'),
+        (("sql", "SELEC 1"), 'the query failed: Parser Error: syntax error at or near "SELEC"'),
         (("sql", "SELECT * FROM nope"), "there is no table 'nope'; there are "),
         (("sql", "DROP VIEW users"), "only SELECT is allowed"),
-        (("sql", ""), "there is no query"),
+        (("sql", ""), "there is none"),
         (("sql",), "Missing argument 'QUERY'"),
         (("sql", "SELECT 1", "--run", "nope"), "has no run 'nope'"),
         (("sql", "SELECT 1", "--lake", "absent"), "there is no lake 'absent'"),

@@ -228,7 +228,7 @@ def test_a_life_at_the_terminal(home: Home) -> None:
         assert terminal.end() == 0
         shown += terminal.shown
     with on_terminal(home, "credential", "remove", "prod") as terminal:
-        terminal.answer("Forget credential 'prod'", "n")
+        terminal.answer("Remove credential 'prod'", "n")
         assert terminal.end() == 1
 
     assert not [mark for mark in (DEMO_KEY, DEMO_SECRET, "correct horse") if mark in shown]
@@ -247,7 +247,7 @@ def test_a_slip_of_the_hand_at_the_terminal(home: Home) -> None:
 
     assert "w0rds" not in terminal.shown
     assert "Traceback" not in terminal.shown
-    assert home.run("credential", "list").out.startswith("no credentials")
+    assert home.run("credential", "list").out.startswith("there are no credentials")
 
 
 def test_a_wrong_passphrase_at_the_terminal(locked: Home) -> None:
@@ -260,7 +260,7 @@ def test_a_wrong_passphrase_at_the_terminal(locked: Home) -> None:
         assert terminal.end() == 2
 
     assert "the passphrase does not open it" in terminal.shown
-    assert "try: again, with the passphrase of this very store" in terminal.shown
+    assert "advice: Try again with the passphrase of this store" in terminal.shown
     assert "wrong horse" not in terminal.shown
 
 
@@ -286,7 +286,7 @@ def test_what_is_kept_is_used_and_listed(home: Home) -> None:
     """By a run without a file, by a file without a URL, under a new name, and no more once it is removed."""
     added = home.add("prod", "--description", "nightly copy")
     assert (added.code, added.err) == (0, "")
-    assert re.search("^credential 'prod' for http.* is kept: encrypted file$", added.out, re.MULTILINE)
+    assert re.search("^credential 'prod' for http.* was saved: encrypted file$", added.out, re.MULTILINE)
     assert re.search(
         "nightly copy .* api-key  encrypted file  never$", home.run("credential", "list").out, re.MULTILINE
     )
@@ -306,7 +306,7 @@ def test_what_is_kept_is_used_and_listed(home: Home) -> None:
     assert '"last_used": "20' in home.run("credential", "show", "prod", "--output", "json").out
     assert home.run("credential", "rename", "prod", "main").code == 0
     assert home.run("credential", "remove", "main", "--yes").code == 0
-    assert home.run("credential", "list").out.startswith("no credentials")
+    assert home.run("credential", "list").out.startswith("there are no credentials")
 
 
 def test_what_the_host_refuses_is_not_saved(home: Home) -> None:
@@ -321,7 +321,7 @@ def test_what_the_host_refuses_is_not_saved(home: Home) -> None:
     assert "does not accept the credential" in refused.err
     assert "nothing was saved" in refused.err
     assert "wr0ng" not in refused.err + refused.out + gone.err + gone.out
-    assert home.run("credential", "list").out.startswith("no credentials")
+    assert home.run("credential", "list").out.startswith("there are no credentials")
 
     saved = home.run(
         "credential", "add", "prod", "--url", home.url, *wrong, "--no-test", stdin="wr0ng-k3y\nwr0ng-s3cret\n"
@@ -358,7 +358,7 @@ def test_a_spoilt_store_is_one_sentence(home: Home, spoil: Callable[[Home], obje
 
     assert ran.code == 2
     assert sentence in ran.err
-    assert "  try: " in ran.err
+    assert "  advice: " in ran.err
     assert len(ran.err.splitlines()) == 2
     assert not (home.folder / "lake").exists()
 
@@ -371,12 +371,15 @@ UPDATE = "`axsync credential update prod --key-file FILE --secret-file FILE`"
     [
         (
             lambda home: home.file("opener", "1" * 32),
-            "the file that AXSYNC_STORE_KEY_FILE names: it has to be the very",
+            "Point AXSYNC_STORE_KEY_FILE to the key file that this store was locked with",
         ),
-        (lambda home: (home.folder / "home/credentials.vault").unlink(), f"a copy of what held it, or {UPDATE}"),
+        (lambda home: (home.folder / "home/credentials.vault").unlink(), f"Restore it from a backup, or run {UPDATE}"),
         (lambda home: home.file("home/credentials.vault", "x"), UPDATE.replace("prod", "NAME") + " for each"),
-        (lambda home: home.repoint("https://evil.example"), "`axsync credential update prod --url URL`, with the host"),
-        (lambda home: home.file("home/credentials.json", "{"), "`axsync credential add` each one again"),
+        (
+            lambda home: home.repoint("https://evil.example"),
+            "Confirm the right host with `axsync credential update prod --url URL`",
+        ),
+        (lambda home: home.file("home/credentials.json", "{"), "run `axsync credential add` for each name"),
     ],
 )
 def test_advice_follows_the_cause(home: Home, spoil: Callable[[Home], object], advice: str) -> None:
@@ -386,7 +389,7 @@ def test_advice_follows_the_cause(home: Home, spoil: Callable[[Home], object], a
     ran = home.run("check", "--credential", "prod")
 
     assert ran.code == 2
-    assert advice in ran.err.partition("  try: ")[2]
+    assert advice in ran.err.partition("  advice: ")[2]
 
 
 def test_advice_names_the_passphrase_file(locked: Home) -> None:
@@ -394,7 +397,9 @@ def test_advice_names_the_passphrase_file(locked: Home) -> None:
     assert locked.add("prod", "--no-test").code == 0
     locked.file("passphrase", "wrong horse")
 
-    assert "the file that AXSYNC_PASSPHRASE_FILE names" in locked.run("check", "--credential", "prod").err
+    assert (
+        "Point AXSYNC_PASSPHRASE_FILE to a file with the passphrase" in locked.run("check", "--credential", "prod").err
+    )
 
 
 def test_advice_can_be_followed(home: Home) -> None:
@@ -419,7 +424,7 @@ def test_what_was_changed_beside_the_host_is_not_taken_over(home: Home) -> None:
     index.write_text(index.read_text().replace('"ca_file": ""', f'"ca_file": "{home.file("evil.pem", "x")}"'))
     refused = home.run("credential", "update", "prod", "--stdin", stdin=f"{DEMO_KEY}\n{DEMO_SECRET}\n")
 
-    assert (refused.code, "something else of ca_file" in refused.err) == (2, True)
+    assert (refused.code, "sealed with its secret (ca_file)" in refused.err) == (2, True)
     assert home.run("credential", "update", "prod", "--url", home.url).code == 0
     assert "evil.pem" not in index.read_text()
 
@@ -431,12 +436,12 @@ def test_what_cannot_be_opened_is_removed_with_a_word(home: Home) -> None:
     vault = Path(home.file("home/credentials.vault", "x"))
     removed = home.run("credential", "remove", "prod", "--yes")
     assert (removed.code, "note: the credential store" in removed.err) == (0, True)
-    assert "it was left as it is, and may hold the key" in removed.err
+    assert "it was not changed and may still hold the key" in removed.err
 
     vault.unlink()
     removed = home.run("credential", "remove", "lab", "--yes", AXSYNC_STORE_KEY_FILE="")
-    assert (removed.code, "was not there" in removed.err) == (0, True)
-    assert home.run("credential", "list").out.startswith("no credentials")
+    assert (removed.code, "is missing" in removed.err) == (0, True)
+    assert home.run("credential", "list").out.startswith("there are no credentials")
 
 
 def test_a_list_warns_of_what_will_not_open(home: Home) -> None:
@@ -450,9 +455,9 @@ def test_a_list_warns_of_what_will_not_open(home: Home) -> None:
 
     assert [one.code for one in (exposed, gone)] == [0, 0]
     assert exposed.err.startswith("warning: the credential store ")
-    assert "mode 0644 and can be read by others\n  try: chmod 600" in exposed.err
+    assert "mode 0644 and can be read by others\n  advice: Own file and folder, without links; chmod 600" in exposed.err
     assert json.loads(exposed.out)[0]["name"] == "prod"
-    assert gone.err.endswith(f"is not there\n  try: a copy of what held it, or {UPDATE}\n")
+    assert gone.err.endswith(f"is missing\n  advice: Restore it from a backup, or run {UPDATE}.\n")
     assert "encrypted file" in gone.out
 
 
@@ -471,7 +476,7 @@ def test_another_passphrase_at_the_terminal(locked: Home) -> None:
         terminal.answer("Repeat for confirmation", "new horse")
         assert terminal.end() == 0
 
-    assert "opens with the new passphrase" in terminal.shown
+    assert "now opens with the new passphrase" in terminal.shown
     assert not [mark for mark in ("correct horse", "new horse") if mark in terminal.shown]
     assert home.run("credential", "test", "prod", AXSYNC_PASSPHRASE_FILE=passphrase).code == 2
     home.file("passphrase", "new horse")
@@ -484,11 +489,11 @@ def test_another_passphrase_with_nobody_there(home: Home) -> None:
     assert home.add().code == 0
     new, short = home.file("new", "new horse\n"), home.file("short", "short\n")
     for arguments, sentence in {
-        (): "the new passphrase is missing; give --new-passphrase-file or --new-key-file",
+        (): "the new passphrase is missing; give it with --new-passphrase-file or --new-key-file",
         ("--new-passphrase-file", short): "the file of --new-passphrase-file holds fewer than 8 characters",
         ("--new-key-file", short): "--new-key-file names a file that does not hold 32 to 65536 bytes",
-        ("--new-passphrase-file", new, "--new-key-file", short): "do not go together",
-        ("--new-key-file", str(home.folder / "opener")): "opens it already",
+        ("--new-passphrase-file", new, "--new-key-file", short): "cannot be combined",
+        ("--new-key-file", str(home.folder / "opener")): "is the same as the old one",
     }.items():
         refused = home.run("credential", "rekey", *arguments)
         assert (refused.code, sentence in refused.err) == (2, True)
@@ -498,7 +503,7 @@ def test_another_passphrase_with_nobody_there(home: Home) -> None:
     assert home.run("credential", "test", "prod").code == 2
     assert home.run("credential", "test", "prod", AXSYNC_PASSPHRASE_FILE=new).code == 0
     back = home.run("credential", "rekey", "--new-key-file", home.file("k2", "2" * 32), AXSYNC_PASSPHRASE_FILE=new)
-    assert (back.code, "AXSYNC_STORE_KEY_FILE has to name it" in back.out) == (0, True)
+    assert (back.code, "AXSYNC_STORE_KEY_FILE to its file" in back.out) == (0, True)
     home.file("opener", "2" * 32)
     assert home.run("credential", "test", "prod").code == 0
 
@@ -521,22 +526,22 @@ def test_variables_that_a_credential_overrules_are_told(home: Home) -> None:
 def test_without_a_file_the_ways_on_are_told(home: Home) -> None:
     """The store and `axsync init` besides the variables; another name for a file that is not there."""
     ran = home.run("check")
-    advice = ran.err.partition("  try: ")[2]
-    assert (ran.code, "`--credential NAME` for one that is stored" in advice, "`axsync init`" in advice) == (
+    advice = ran.err.partition("  advice: ")[2]
+    assert (ran.code, "Name a stored credential with `--credential NAME`" in advice, "`axsync init`" in advice) == (
         2,
         True,
         True,
     )
-    assert "`axsync init` writes" in home.run("check", "--config", "no.toml").err
+    assert "write a settings file with `axsync init`" in home.run("check", "--config", "no.toml").err
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("add", "a/b", "--url", "https://a.example", "--stdin"), "the name of a credential must be written with"),
-        (("add", "new", "--stdin"), "the host is missing; give --url https://host"),
-        (("add", "new", "--url", "https://a.test"), "key and secret are missing; give --key-file and"),
-        (("add", "new", "--url", "https://a.test", "--stdin"), "--stdin wants two lines, key and secret, not 0"),
+        (("add", "new", "--stdin"), "the host is missing; give it with --url https://host"),
+        (("add", "new", "--url", "https://a.test"), "key and secret are missing; give them with --key-file and"),
+        (("add", "new", "--url", "https://a.test", "--stdin"), "--stdin expects two lines, key and secret, not 0"),
         (("add", "new", "--url", "https://a.example/x", "--stdin"), "has a path after the host"),
         (
             ("add", "new", "--url", "https://a.test", "--key-reference", "env:A"),
@@ -544,13 +549,13 @@ def test_without_a_file_the_ways_on_are_told(home: Home) -> None:
         ),
         (
             ("add", "new", "--url", "https://a.test", "--key-reference", "k3y", "--stdin"),
-            "is neither read from a file",
+            "references cannot be combined with",
         ),
-        (("add", "prod", "--url", "https://a.example", "--stdin"), "there is a credential 'prod' already"),
+        (("add", "prod", "--url", "https://a.example", "--stdin"), "there is already a credential 'prod'"),
         (("update", "no"), "there is no credential 'no'; known: prod"),
         (("show", "no"), "there is no credential 'no'"),
         (("test", "no"), "there is no credential 'no'"),
-        (("remove", "prod"), "nobody can be asked here; --yes agrees in advance"),
+        (("remove", "prod"), "this needs confirmation, and there is no terminal; confirm with --yes"),
         (("rename", "prod", "a/b"), "the name of a credential must be written with"),
         (("export",), "--without-secrets"),
     ],
@@ -602,7 +607,7 @@ def test_without_a_keyring_none_is_used(home: Home) -> None:
     ran = home.run("credential", "add", "prod", "--url", home.url, "--keep", "keyring", "--stdin")
 
     assert ran.code == 2
-    assert "this system has no keyring that is a safe place" in ran.err
+    assert "this system has no safe keyring" in ran.err
 
 
 def test_an_oauth_client_is_a_credential_too(home: Home) -> None:

@@ -31,7 +31,7 @@ def test_four_answers_become_settings_that_load() -> None:
     document = tomllib.loads(Path("axsync.toml").read_text())
     assert document["instances"]["prod"]["api_key"] == "env:MY_KEY"
     assert document["instances"]["prod"]["api_secret"] == "file:/run/secrets/s"
-    assert result.stdout == "axsync.toml is written. Next:\n  axsync check\n  axsync run\n"
+    assert result.stdout == "axsync.toml was written. Next:\n  axsync check\n  axsync run\n"
 
 
 def test_enter_takes_what_is_offered() -> None:
@@ -77,7 +77,7 @@ def test_a_file_that_is_there_is_left_alone() -> None:
     result = init("--yes", "--url", URL)
 
     assert result.exit_code == 2
-    assert "is there already" in result.stderr
+    assert "exists already" in result.stderr
     assert Path("axsync.toml").read_text() == "# mine\n"
 
 
@@ -109,14 +109,14 @@ def test_a_secret_that_was_typed_is_not_repeated() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--yes",), "url is not known"),
+        (("--yes",), "url is missing"),
         (("--yes", "--url", "acme"), "url must begin with"),
         (("--yes", "--url", URL, "--entity", "../x"), "entities must be written"),
         (("--yes", "--url", URL, "--instance", "a b"), "instance must be written"),
         (("--yes", "--url", URL, "--lake", "ftp://x"), "uri must be a folder"),
         (("--yes", "--url", URL, "--credential", "a b c"), "credential must be the name"),
         (("--yes", "--url", URL, "--config", "no/such/folder.toml"), "cannot be written"),
-        ((), "fewer answers than questions"),
+        ((), "standard input ended before all questions were answered"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: tuple[str, ...], words: str) -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pytest
 from click.testing import Result
 
-from axsync.lake.lease import hold
+from axsync.lake.local import hold
 from axsync.lake.publish import Lake
 from tests.past.lakes import DEVICES, USERS, Type, content, devices, facts, publish
 
@@ -31,7 +31,7 @@ def test_verify_says_that_all_is_well(axsync: Axsync, lake: Lake) -> None:
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines()[1].split() == ["devices", "2", "7", "0.0", "whole"]
-    assert result.stdout.endswith("all is as the manifest says: 2 files, 7 rows, run 20200101T020000Z-aaaa\n")
+    assert result.stdout.endswith("everything matches the manifest: 2 files, 7 rows, run 20200101T020000Z-aaaa\n")
 
 
 def test_verify_names_the_file_that_is_damaged(axsync: Axsync, lake: Lake) -> None:
@@ -57,9 +57,9 @@ def test_gc_shows_and_with_yes_removes(axsync: Axsync, lake: Lake) -> None:
 
     assert (shown.exit_code, done.exit_code) == (0, 0)
     assert "_axsync/snapshots/20200101T020000Z-aaaa.json  (beyond the retention)" in shown.stdout
-    assert "would be removed; 1 snapshot kept\ntry: the same command with --yes\n" in shown.stdout
+    assert "would be removed; 1 snapshot kept\nrun the same command with --yes to remove it\n" in shown.stdout
     assert [one["kind"] for one in json.loads(done.stdout)["leftovers"]] == ["snapshot", "part", "part"]
-    assert again.stdout == "nothing is left over; 1 snapshot kept\n"
+    assert again.stdout == "nothing to remove; 1 snapshot kept\n"
     assert axsync("verify", "latest").exit_code == 0
 
 
@@ -118,7 +118,7 @@ def test_a_manifest_that_cannot_be_read_is_exit_2(
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
     assert "_axsync/snapshots/20200101T020000Z-aaaa.json" in result.stderr
-    assert "\n  try: " in result.stderr
+    assert "\n  advice: " in result.stderr
     assert content(Path()) == before
 
 
@@ -130,7 +130,7 @@ def test_what_another_run_read_is_not_counted_as_this_ones(axsync: Axsync, lake:
 
     assert "3 rows in 1 lane\n" in shown
     assert "Why not complete" not in shown
-    there = shown.partition("Not of this run, and there as before\n")[2].splitlines()[1]
+    there = shown.partition("Carried over from earlier runs\n")[2].splitlines()[1]
     assert there.split() == ["devices", "20200102T020000Z-aaaa", "7"]
     assert (listed[3], listed[4]) == ("1", "3")
     page = Path(axsync("report", "latest").stdout.strip()).read_text("utf-8")

@@ -15,12 +15,14 @@ Fake: TypeAlias = Any  # of conftest.py, which cannot be imported: test folders 
 
 def test_check_ends_with_what_the_first_failure_means(axsync: Axsync, fake: Fake) -> None:
     """A refused credential is exit code 4."""
-    step = CheckStep("credential", ok=False, text="401", advice="key and secret", failure="refused")
+    step = CheckStep(
+        "credential", ok=False, text="401", advice="Check that key and secret belong to this host.", failure="refused"
+    )
     fake.checks = (InstanceCheck("default", "https://acme.example", (step,)),)
     result = axsync("check")
 
     assert result.exit_code == 4
-    assert "credential: try key and secret" in result.stdout
+    assert "credential: Check that key and secret" in result.stdout
 
 
 def test_check_hands_on_where_the_probe_goes(axsync: Axsync, fake: Fake) -> None:

@@ -119,7 +119,7 @@ def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: Lake, ra
     for result in (shown, listed):
         assert result.stderr.startswith(f"error: the manifest of run '20261121T020000Z-aaaa' {words}")
         assert ": _axsync/snapshots/20261121T020000Z-aaaa.json\n" in result.stderr
-        assert "\n  try: " in result.stderr
+        assert "\n  advice: " in result.stderr
     assert "20261122T020000Z-aaaa" in listed.stdout
     assert "20261121T020000Z-aaaa" not in listed.stdout
     assert content(Path()) == before
@@ -129,6 +129,6 @@ def test_a_lake_without_a_snapshot_is_no_mistake(axsync: Axsync) -> None:
     """Before the first run has ended there is nothing to list."""
     Path("lake/_axsync/runs").mkdir(parents=True)
 
-    assert axsync("runs").stdout == "no run has published a snapshot in lake yet\n"
+    assert axsync("runs").stdout == "there are no runs in lake yet\n"
     assert json.loads(axsync("runs", "--output", "json").stdout) == []
     assert axsync("show", "latest").exit_code == 2

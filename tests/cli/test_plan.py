@@ -57,18 +57,18 @@ def test_the_table_tells_what_and_how_much(planned: Planned) -> None:
 
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "run: goes on with r2 of 2026-11-25: 1 of 4 lanes are done",
+        "run: resumes r2 of 2026-11-25: 1 of 4 lanes done",
         "data: live, into lake",
         "entity type  right       count  page size  requests     MB  minutes",
-        "devices      readable   41,873      2,000        14  125.8      2.1  goes on: 20,000 rows there",
+        "devices      readable   41,873      2,000        14  125.8      2.1  resumes after 20,000 rows",
         "groups       readable        7                                       done",
         "users        forbidden",
         "disks        readable       10        500         4    0.0     0.01",
-        "-----------------------------------------------------------------------------------------------",
+        "----------------------------------------------------------------------------------------------",
         "total                   41,890                   18  125.8      2.1",
-        "prod: at most 10 requests per second, 4 at once; 4.5 requests and 1.0 MB per second in run r1",
-        "guessed, 4,000 bytes a row: disks",
-        "all entity types share the pace: the total is for all, each line for itself",
+        "prod: at most 10 requests per second, 4 in flight; 4.5 requests and 1.0 MB per second in run r1",
+        "guessed at 4,000 bytes per row: disks",
+        "each line assumes that the type is read alone; the total assumes that all types share the request limit",
     ]
 
 
@@ -77,9 +77,9 @@ def test_a_finished_run_is_said_first(planned: Planned) -> None:
     done = planned(plan=replace(PLAN, finished=True)).stdout.splitlines()
     new = planned(plan=replace(PLAN, run_id=None, as_of="2026-11-01")).stdout.splitlines()
 
-    assert done[0] == "run: r2 of 2026-11-25 is finished; nothing to do (--fresh reads it again)"
+    assert done[0] == "run: r2 of 2026-11-25 is finished; nothing to do (use --fresh to read it again)"
     assert done[-1].startswith("total ")  # nothing is asked, so no pace
-    assert new[:2] == ["run: a new one, for 2026-11-25", "data: as of 2026-11-01, into lake"]
+    assert new[:2] == ["run: new, for 2026-11-25", "data: as of 2026-11-01, into lake"]
 
 
 def test_json_has_every_number(planned: Planned) -> None:

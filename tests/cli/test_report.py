@@ -101,7 +101,10 @@ def test_a_run_that_was_killed_has_no_page_and_that_is_said(axsync: Axsync, lake
             2,
             [
                 "error: run '20261123T020000Z-bbbb' has not published a snapshot",
-                "  try: the same `axsync run` again, if it is unfinished; `axsync runs` says how it stands",
+                (
+                    "  advice: Check its state with `axsync runs`. "
+                    "If the run is unfinished, resume it with the same `axsync run` command."
+                ),
             ],
         )
 

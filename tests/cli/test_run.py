@@ -118,7 +118,7 @@ def test_a_bug_is_one_line_and_a_traceback_only_when_asked_for(axsync: Axsync, f
     short, long = axsync("run"), axsync("run", "-v")
 
     assert (short.exit_code, long.exit_code) == (1, 1)
-    assert "error: ValueError: cannot send ***\n  try: this is a bug; run again with -v" in short.stderr
+    assert "error: ValueError: cannot send ***\n  advice: This is a bug. Run the command again with -v" in short.stderr
     assert "Fake" not in short.stderr
     assert "raise self.error" in long.stderr
     assert "0123456789abcdef" not in short.stderr + long.stderr

@@ -91,7 +91,7 @@ def test_a_command_that_fails_is_a_warning(axsync: Axsync, form: str) -> None:
     last = result.stderr.splitlines()[-1]
     told = json.loads(last)["text"] if form == "json" else last
     assert told.startswith("warning: on_finish: ")
-    assert told.endswith("ended with exit code 9")
+    assert told.endswith("failed with exit code 9")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_command_that_fails_is_a_warning(axsync: Axsync, form: str) -> None:
     [
         (("--on-finish", "mail 'ops"), "on_finish has an unmatched quote"),
         (("--on-finish", "no-such-program"), "on_finish names the program 'no-such-program'"),
-        (("--metrics-file", "nowhere/m.prom"), "metrics_file lies in the folder"),
+        (("--metrics-file", "nowhere/m.prom"), "metrics_file is in the folder"),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_run(

@@ -142,9 +142,12 @@ def test_a_file_without_an_instance_is_completed_by_the_variables() -> None:
         ("instances = 5\n", "a.toml: instances must be written as tables such as [instances.NAME]"),
         (INSTANCE + "inflight = 3\n", "a.toml: [instances.prod] unknown key 'inflight'; did you mean 'in_flight'?"),
         (INSTANCE + "in_flight = 0\n", "a.toml: [instances.prod] in_flight must be between 1 and 256, not 0"),
-        (INSTANCE + 'in_flight = "4"\n', "a.toml: [instances.prod] in_flight must be a whole number, not a text"),
+        (INSTANCE + 'in_flight = "4"\n', "a.toml: [instances.prod] in_flight must be a whole number, not a string"),
         (INSTANCE + "in_flight = true\n", "a.toml: [instances.prod] in_flight must be a whole number, not true"),
-        (INSTANCE + "in_flight = 4.5\n", "a.toml: [instances.prod] in_flight must be a whole number, not a fraction"),
+        (
+            INSTANCE + "in_flight = 4.5\n",
+            "a.toml: [instances.prod] in_flight must be a whole number, not a decimal number",
+        ),
         (
             INSTANCE + f"in_flight = 0x{'f' * 9000}\n",
             "a.toml: [instances.prod] in_flight must be between 1 and 256, not a number as big as that",
@@ -155,40 +158,43 @@ def test_a_file_without_an_instance_is_completed_by_the_variables() -> None:
         ),
         (
             INSTANCE + f"requests_per_second = 0x{'f' * 9000}\n",
-            "a.toml: [instances.prod] requests_per_second must be a number, not so big a number",
+            "a.toml: [instances.prod] requests_per_second must be a number, not a number that large",
         ),
         (INSTANCE + 'api = "v3"\n', "a.toml: [instances.prod] api must be one of auto, v1, v2"),
         (INSTANCE + "api = 2\n", "a.toml: [instances.prod] api must be one of auto, v1, v2, not a whole number"),
-        (INSTANCE + 'ca_file = "no.pem"\n', "a.toml: [instances.prod] ca_file names no file that exists"),
-        (INSTANCE + 'credential = "prod"\n', "a.toml: [instances.prod] needs either credential or api_key"),
+        (INSTANCE + 'ca_file = "no.pem"\n', "a.toml: [instances.prod] ca_file names a file that does not exist"),
+        (INSTANCE + 'credential = "prod"\n', "a.toml: [instances.prod] needs either credential, or api_key"),
         ("[instances.prod]\n", "a.toml: [instances.prod] has no api_key and no api_secret; write a reference"),
         (INSTANCE.replace('url = "https://acme"\n', ""), "a.toml: [instances.prod] url is empty"),
         (INSTANCE.replace("acme", "acme/api"), "a.toml: [instances.prod] url has a path after the host"),
         (INSTANCE.replace("prod", '"a/b"'), "a.toml: [instances.a/b] name must be written with 1 to 64"),
         (
             "[entities.devices]\nfields = 5\n",
-            "a.toml: [entities.devices] fields must be one of generic, full, raw, saved-query or a list of texts, not",
+            "a.toml: [entities.devices] fields must be one of generic, full, raw, saved-query or a list of strings",
         ),
         ("[entities.a]\ntpye = 1\n", "a.toml: [entities.a] unknown key 'tpye'; did you mean 'type'?"),
         (
             "[entities.a]\nextra_field = []\n",
             "a.toml: [entities.a] unknown key 'extra_field'; did you mean 'extra_fields'?",
         ),
-        ('[entities.a]\nextra_fields = "x"\n', "a.toml: [entities.a] extra_fields must be a list of texts, not a text"),
+        (
+            '[entities.a]\nextra_fields = "x"\n',
+            "a.toml: [entities.a] extra_fields must be a list of strings, not a string",
+        ),
         ('[entities.a]\nextra_fields = ["a\'b"]\n', "a.toml: [entities.a] extra_fields has a name with a quote"),
         ('[entities.a]\nfields = "saved-query"\n', "a.toml: [entities.a] fields = saved-query requires saved_query"),
-        ('[entities.default]\ntype = "users"\n', "a.toml: [entities.default] type can be set only in a table with"),
+        ('[entities.default]\ntype = "users"\n', "a.toml: [entities.default] type can only be set in a table with"),
         (
             '[entities.users]\ntype = "devices"\n',
             "a.toml: [entities.users]: 'users' is itself an entity type; give the table for 'devices' another name",
         ),
         (
             "[entities.a]\n[entities.b]\n[entities.a]\n",
-            "a.toml: there are two tables [entities.a], the second one at line 3",
+            "a.toml: table [entities.a] is defined twice, the second time at line 3",
         ),
         ('[entities.devices]\nfields = "all"\n', "a.toml: [entities.devices] fields must be one of generic, full"),
         ("[entities.devices]\nfields = [5]\n", "a.toml: [entities.devices] fields must be one of generic, full"),
-        ("[entities.devices]\nquery = []\n", "a.toml: [entities.devices] query must be a text, not this list"),
+        ("[entities.devices]\nquery = []\n", "a.toml: [entities.devices] query must be a string, not this list"),
         ('[entities.default]\n[entities."*"]\n', 'a.toml: [entities.default] and [entities."*"] mean the same'),
         ('[lake]\nmax_part_bytes = "256"\n', "a.toml: [lake] max_part_bytes must be a number of bytes or a size such"),
         ('[lake]\nmax_part_bytes = "1B"\n', "a.toml: [lake] max_part_bytes must be between 4KiB and 1TiB, not 1"),
@@ -198,7 +204,7 @@ def test_a_file_without_an_instance_is_completed_by_the_variables() -> None:
         ('[lake]\nuri = "${NO}"\n', "a.toml: [lake] uri needs the environment variable NO, which is not set"),
         ('[lake]\nuri = "${file:no}"\n', "a.toml: [lake] uri needs the file 'no', which cannot be read (No such file"),
         ('[lake]\nuri = "${file:a\\u0000}"\n', "a.toml: [lake] uri needs the file 'a\\x00', which "),
-        ('[lake]\nuri = "${1}"\n', "a.toml: [lake] uri has a '${' that is none of"),
+        ('[lake]\nuri = "${1}"\n', "a.toml: [lake] uri has a '${' that is not"),
     ],
 )
 def test_a_mistake_in_the_file_has_its_sentence(text: str, sentence: str) -> None:
@@ -366,7 +372,7 @@ def test_a_lake_that_is_a_file_is_refused(uri: str, folder: Path) -> None:
     (folder / "file").touch()
     (folder / "dangling").symlink_to("nowhere")
 
-    with pytest.raises(LakeError, match=r"^the lake '.*' cannot be made, because '.*' is not a folder$"):
+    with pytest.raises(LakeError, match=r"^the lake '.*' cannot be created, because '.*' is not a folder$"):
         check_lake(uri)
 
 
@@ -374,7 +380,7 @@ def test_a_lake_that_is_a_file_is_refused(uri: str, folder: Path) -> None:
 def test_a_lake_with_too_long_a_path_is_refused(uri: str, folder: Path) -> None:
     """Told of the name or of the whole path, in a short sentence, whether what is above exists or not."""
     with pytest.raises(
-        LakeError, match=r"its path is longer than 3072 bytes, of which a name may have 255$"
+        LakeError, match=r"its path is longer than 3072 bytes, or a name in it longer than 255$"
     ) as refused:
         check_lake(uri)
 
@@ -417,7 +423,7 @@ def locked() -> Iterator[Path]:
 @pytest.mark.parametrize("inside", [".", "lake", "lake/deep"])
 def test_a_lake_without_the_right_to_write_is_refused(inside: str, locked: Path) -> None:
     """The nearest folder that exists must be writable."""
-    with pytest.raises(LakeError, match="cannot be written: no right to write in"):
+    with pytest.raises(LakeError, match="cannot be written: no permission to write in"):
         check_lake(str(locked / inside))
 
 

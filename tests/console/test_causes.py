@@ -16,8 +16,8 @@ from axsync.lake.snapshot import read_snapshot
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "/srv/lake"), "Permission denied: /srv/lake"),
         (OSError(), ""),
-        (json.JSONDecodeError("Expecting value", "{", 1), "it is no JSON: Expecting value"),
-        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "it is no text in UTF-8"),
+        (json.JSONDecodeError("Expecting value", "{", 1), "it is not JSON: Expecting value"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "it is not UTF-8 text"),
         (KeyError("manifest"), "it has no 'manifest'"),
         (RecursionError("maximum recursion depth exceeded"), "it is nested too deeply"),
         (TypeError("'NoneType' object is not subscriptable"), ""),
@@ -34,7 +34,7 @@ def test_what_is_no_json_is_told_whichever_library_read_it() -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  its own class is what is looked at
         orjson.loads("{")
 
-    assert in_words(caught.value).startswith("it is no JSON: ")
+    assert in_words(caught.value).startswith("it is not JSON: ")
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b'{"format_version": "one"}', b"[" * 100_000])

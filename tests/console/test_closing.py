@@ -119,7 +119,7 @@ def test_nothing_published_is_said() -> None:
     """Without a manifest the lake is as before."""
     lines = shown(replace(report(), manifest=None))
 
-    assert lines[-1] == "nothing was published; lake holds what it held before"
+    assert lines[-1] == "nothing was published; lake is unchanged"
 
 
 def test_a_dry_run_shows_counts() -> None:
@@ -184,7 +184,7 @@ def test_errors_are_explained_with_their_lanes() -> None:
     stream = io.StringIO()
     show_errors(report(bad, errors=(error,)), Console(file=stream, width=200))
 
-    assert stream.getvalue().startswith("error: prod/users: h did not answer in time\n  try: again later")
+    assert stream.getvalue().startswith("error: prod/users: h did not answer in time\n  advice: Retry later.")
 
 
 def test_the_json_report_is_one_ascii_document() -> None:

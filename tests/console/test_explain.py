@@ -46,7 +46,7 @@ def noted(error: AxsyncError, *notes: str) -> AxsyncError:
         (ConfigError("limit must be positive"), 2, ""),
         (StoreExposed("the store has mode 0644"), 2, "chmod 600"),
         (StoreLocked("the passphrase does not open it"), 2, "AXSYNC_PASSPHRASE_FILE"),
-        (WrongPassphrase("it does not open it"), 2, "again"),
+        (WrongPassphrase("it does not open it"), 2, "Try again"),
         (WrongPassphraseFile("it does not open it"), 2, "AXSYNC_PASSPHRASE_FILE"),
         (WrongKeyFile("it does not open it"), 2, "AXSYNC_STORE_KEY_FILE"),
         (StoreDamaged("it is damaged"), 2, "axsync credential update NAME --key-file"),
@@ -57,17 +57,17 @@ def noted(error: AxsyncError, *notes: str) -> AxsyncError:
         (NoFile("there is no configuration file"), 2, "axsync init"),
         (StoreError("the store cannot be written"), 2, "axsync credential list"),
         (UnknownCredential("there is no credential 'prod'", name="prod"), 2, "axsync credential add"),
-        (WrongHost(name="prod", bound="https://a.example", asked="https://b.example"), 2, "update --url"),
+        (WrongHost(name="prod", bound="https://a.example", asked="https://b.example"), 2, "update prod --url"),
         (UnknownEntity("device", instance="prod", nearest="devices"), 2, "axsync entities"),
         (LakeError("the lake is a file"), 2, "--lake"),
         (Refused("no", host=HOST, status=401), 4, "axsync check"),
         (NotOffered("no", host=HOST, status=403), 1, "role"),
         (BadRequest("no", host=HOST, status=400), 1, "axsync fields"),
         (Unreachable("no", host=HOST), 75, "later"),
-        (WebPage("no", host=HOST, status=200), 75, "check `url`"),
+        (WebPage("no", host=HOST, status=200), 75, "check that `url`"),
         (BadAnswer("no", host=HOST, status=200), 1, "proxy"),
         (LaneError("the walk goes in circles"), 1, "page_size"),
-        (StorageError("the disk is full"), 1, "room"),
+        (StorageError("the disk is full"), 1, "disk space"),
         (GuardRefused("devices fell by 60 %"), 5, "--accept-drop"),
         (AxsyncError("something else"), 1, ""),
         (ValueError("oops"), 1, "-v"),
@@ -88,7 +88,7 @@ def test_an_explanation_says_where_what_why_and_what_to_try() -> None:
     assert explain(error).lines() == [
         "error: prod/devices: acme.example answered 400",
         "  cause: bad AQL",
-        "  try: the query and the list of fields in the configuration; `axsync fields` lists valid names",
+        "  advice: Check the query and the list of fields in the configuration. `axsync fields` lists valid names.",
     ]
 
 

@@ -78,7 +78,7 @@ def test_no_runs_are_said() -> None:
     stream = io.StringIO()
     show_history(History(()), LAKE, Console(file=stream, width=200))
 
-    assert stream.getvalue() == "no run has published a snapshot in lake yet\n"
+    assert stream.getvalue() == "there are no runs in lake yet\n"
 
 
 def test_a_run_begins_with_what_it_was() -> None:
@@ -90,7 +90,7 @@ def test_a_run_begins_with_what_it_was() -> None:
         "logical date  2026-11-23",
         "started       2026-11-23T02:00:00Z",
         "finished      2026-11-23T02:41:10Z, after 0:41:10",
-        "came          41,870 rows in 1 lane",
+        "read          41,870 rows in 1 lane",
         "axsync        0.1.0",
         "manifest      lake/_axsync/snapshots/r1.json",
     ]
@@ -100,10 +100,10 @@ def test_each_lane_has_its_counts_and_what_they_cost() -> None:
     """Rows, ids, counts and verdict in one table, the reading in another, the server in a third."""
     lines = shown(found(DEVICES, USERS))
 
-    came = after(lines, "What came, and what the server counted before and after")
+    came = after(lines, "Rows, and what the server counted before and after")
     assert came[0] == ["devices", "41,870", "41,869", "41,873", "41,875", "complete"]
     assert after(lines, "How it was read")[0] == ["devices", "21", "24", "1", "335.0", "61.5", "1", "21.0"]
-    assert after(lines, "The server, and its discovery cycle") == [["all", "v2", "7_0_1", "done", "running"]]
+    assert after(lines, "Server and discovery cycle") == [["all", "v2", "7_0_1", "done", "running"]]
     assert lines[-1] == "no duplicates, no repairs, nothing missing, nothing rescued, no dead letters"
 
 
@@ -111,7 +111,7 @@ def test_lanes_for_which_the_server_was_another_are_told_apart() -> None:
     """A discovery that began in between is seen where it was seen."""
     lines = shown(found(DEVICES, replace(USERS, discovery={})))
 
-    assert after(lines, "The server, and its discovery cycle") == [
+    assert after(lines, "Server and discovery cycle") == [
         ["devices", "v2", "7_0_1", "done", "running"],
         ["users", "v2", "7_0_1", "unknown", "unknown"],
     ]
@@ -123,7 +123,7 @@ def test_what_was_mended_and_what_did_not_fit_is_shown_lane_by_lane() -> None:
     bad = replace(DEVICES, duplicates=1, repaired=2, missing=3, rescued_values=14, dead_letters=5, drift=drift)
     lines = shown(found(bad, USERS))
 
-    assert after(lines, "What was mended, and what did not fit") == [["devices", "1", "2", "3", "14", "5"]]
+    assert after(lines, "Repairs, and values that did not fit") == [["devices", "1", "2", "3", "14", "5"]]
     assert "in the other 1 lane: no duplicates, no repairs, nothing missing, nothing rescued, no dead letters" in lines
     assert after(lines, "Drift: values that did not fit their column") == [
         ["devices", "os", "type", "12", "array"],
@@ -133,14 +133,14 @@ def test_what_was_mended_and_what_did_not_fit_is_shown_lane_by_lane() -> None:
 
 
 def test_reasons_notices_and_older_files_are_shown() -> None:
-    """A lane that failed says why, and which run's files stand in for it; a skipped one has no numbers."""
+    """A lane that failed says why, and from which run it is carried over; a skipped one has no numbers."""
     failed = replace(DEVICES, verdict="partial", reason="the host went away", from_run="r0", notices=("slow",))
     skipped = replace(USERS, verdict="skipped", reason="forbidden")
     lines = shown(found(failed, skipped))
 
     assert after(lines, "Why not complete") == [["devices", "the", "host", "went", "away"], ["users", "forbidden"]]
-    assert after(lines, "Notices") == [["devices", "files", "of", "run", "r0", "stand", "in"], ["devices", "slow"]]
-    came = after(lines, "What came, and what the server counted before and after")
+    assert after(lines, "Notices") == [["devices", "carried", "over", "from", "run", "r0"], ["devices", "slow"]]
+    came = after(lines, "Rows, and what the server counted before and after")
     assert came[1] == ["users", "41,873", "41,875", "skipped"]
     assert [cells[0] for cells in after(lines, "How it was read")] == ["devices"]
 
@@ -155,7 +155,7 @@ def test_several_instances_have_a_column() -> None:
 
 def test_a_run_without_lanes_is_shown() -> None:
     """A manifest that lists none is no reason to fail."""
-    assert "came          0 rows in 0 lanes" in shown(found())
+    assert "read          0 rows in 0 lanes" in shown(found())
 
 
 def test_a_narrow_terminal_shows_every_number_whole() -> None:

@@ -20,7 +20,7 @@ REFUSED = InstanceCheck(
     "https://test.example",
     (
         CheckStep("reachable", ok=True, text="h"),
-        CheckStep("credential", ok=False, text="401", advice="another key", failure="refused"),
+        CheckStep("credential", ok=False, text="401", advice="Use another key.", failure="refused"),
     ),
 )
 DOWN = InstanceCheck(
@@ -43,7 +43,7 @@ def test_a_check_shows_steps_rights_and_advice() -> None:
     assert ["devices", "Devices", "readable", "41,873"] in shown
     assert ["vulnerabilities", "Aggregated", "Security", "Findings", "forbidden", "403"] in shown
     assert ["credential", "failed", "401"] in shown
-    assert ["credential:", "try", "another", "key"] in shown
+    assert ["credential:", "Use", "another", "key."] in shown
 
 
 def test_the_first_failed_step_decides_the_exit_code() -> None:
@@ -70,7 +70,7 @@ def test_entities_have_counts_and_a_total() -> None:
 
 
 def test_fields_show_column_type_and_the_name_at_axonius() -> None:
-    """The column comes first: that is what one types."""
+    """The column has priority: that is what one types."""
     stream, out = console()
     name = "adapters_data.aws_adapter.region"
     show_fields([FieldRow("prod", name, "aws__region", "string", "Region", "aws_adapter")], out)

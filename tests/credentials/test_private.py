@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from axsync.credentials.private import alone, read_private, write_private
+from axsync.credentials.private import locked, read_private, write_private
 from axsync.errors import StoreError, StoreExposed
 
 
@@ -59,7 +59,7 @@ def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
     """In the words of all links; nothing is made where it leads."""
     (tmp_path / "lock").symlink_to(tmp_path / "target")
 
-    with pytest.raises(StoreExposed, match=r"is a symbolic link$"), alone(tmp_path / "lock"):
+    with pytest.raises(StoreExposed, match=r"is a symbolic link$"), locked(tmp_path / "lock"):
         pass
     assert not (tmp_path / "target").exists()
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match=r"cannot be written \(.+\)$"):
         write_private(tmp_path / "file" / "list", b"")
-    with pytest.raises(StoreError, match=r"cannot be written \(.+\)$"), alone(tmp_path / "file" / ".lock"):
+    with pytest.raises(StoreError, match=r"cannot be written \(.+\)$"), locked(tmp_path / "file" / ".lock"):
         pass
 
 
@@ -109,7 +109,7 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
     write_private(folder / "a", b"x")
     os.chown(folder, 12345, 12345)
 
-    with pytest.raises(StoreExposed, match=r"belongs to another user, who can change what is in it$"):
+    with pytest.raises(StoreExposed, match=r"belongs to another user, who can change its content$"):
         read_private(folder / "a")
     with pytest.raises(StoreExposed, match=r"belongs to another user"):
         write_private(folder / "a", b"y")

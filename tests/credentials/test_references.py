@@ -55,7 +55,7 @@ def test_a_credential_of_systemd_is_read(tmp_path: Path) -> None:
 
     assert resolve("systemd:ax_key", environ=environ).reveal() == "k3y"
     for name in ("../ax_key", "unit/../ax_key", "/etc/passwd", ".."):
-        with pytest.raises(ConfigError, match=r"is the name of one credential, without a folder$"):
+        with pytest.raises(ConfigError, match=r"must be the name of one credential, without a folder$"):
             resolve(f"systemd:{name}", environ=environ)
 
 
@@ -67,7 +67,7 @@ def test_a_file_that_others_can_read_is_noticed(mode: int, tmp_path: Path) -> No
     path.chmod(mode)
     credential = resolve_credential(CredentialReference(f"file:{path}", f"file:{path}"), environ={})
 
-    assert credential.notices == (f"the file {str(path)!r} can be read by others; chmod 600 keeps it to you",)
+    assert credential.notices == (f"the file {str(path)!r} can be read by others; restrict it with chmod 600",)
 
 
 def test_a_command_gives_its_first_line() -> None:
@@ -98,15 +98,15 @@ def test_a_command_knows_no_shell() -> None:
     [
         ("env:NO", "the environment variable NO is not set"),
         ("env:BLANK", "the environment variable BLANK is empty"),
-        ("env:WORDS", "the environment variable WORDS holds more than one word of plain ASCII"),
-        ("env:HEADER", "the environment variable HEADER holds more than one word of plain ASCII"),
-        ("env:UMLAUT", "the environment variable UMLAUT holds more than one word of plain ASCII"),
+        ("env:WORDS", "the environment variable WORDS must hold one word of plain ASCII"),
+        ("env:HEADER", "the environment variable HEADER must hold one word of plain ASCII"),
+        ("env:UMLAUT", "the environment variable UMLAUT must hold one word of plain ASCII"),
         ("systemd:key", "systemd:key needs CREDENTIALS_DIRECTORY"),
         ("file:/no/such", "the file '/no/such' cannot be read (No such file or directory)"),
         ("file:/", "the file '/' cannot be read (Is a directory)"),
         ("file:/dev/null", "the file '/dev/null' is empty"),
         ("command:/no/such 5ecr3t", "the command '/no/such' cannot be started (No such file or directory)"),
-        ("command:'5ecr3t", "a command: reference has a quotation mark without its partner"),
+        ("command:'5ecr3t", "a command: reference has an unmatched quote or a trailing backslash"),
         ("command:''", "a command: reference names no program"),
         (command("print('5ecr3t'); exit(3)"), f"the command {sys.executable!r} failed with exit code 3"),
         (command("print(' ')"), f"the output of the command {sys.executable!r} is empty"),
@@ -127,7 +127,7 @@ def test_a_bad_reference_has_its_sentence(reference: str, sentence: str) -> None
 def test_a_command_that_does_not_end_is_ended() -> None:
     """A command has its time, and no more."""
     started = time.monotonic()
-    with pytest.raises(ConfigError, match=r"did not end within 0.2 seconds$"):
+    with pytest.raises(ConfigError, match=r"did not finish within 0.2 seconds$"):
         resolve(command("import time; time.sleep(60)"), environ={}, seconds=0.2)
 
     assert time.monotonic() - started < 30
@@ -159,7 +159,7 @@ def test_the_keyring_is_asked_by_service_and_user() -> None:
     try:
         assert resolve("keyring:prod", environ={}).reveal() == "axsync:prod"
         assert resolve("keyring:axsync/prod/key", environ={}).reveal() == "axsync/prod:key"
-        with pytest.raises(ConfigError, match=r"^the keyring knows no 'a/no'; keyring set a no adds it$"):
+        with pytest.raises(ConfigError, match=r"^the keyring has no 'a/no'; add it with `keyring set a no`$"):
             resolve("keyring:a/no", environ={})
     finally:
         keyring.set_keyring(before)

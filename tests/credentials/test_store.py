@@ -26,7 +26,7 @@ from axsync.credentials import (
     opener_of_key,
     opener_of_person,
 )
-from axsync.credentials.private import alone
+from axsync.credentials.private import locked
 from axsync.credentials.records import read_index
 from axsync.credentials.sealing import Cost
 from axsync.errors import (
@@ -142,7 +142,7 @@ def test_a_credential_may_move_to_another_keeper(environ: dict[str, str], system
     store(environ).keep(record(name="other"), KEYS)
 
     assert opened(environ) == ("k3y", "5ecr3t")
-    with pytest.raises(StoreError, match=r"holds nothing for credential 'prod'$"):
+    with pytest.raises(StoreError, match=r"has no entry for credential 'prod'$"):
         store(environ).open(record())
 
 
@@ -151,13 +151,13 @@ def test_a_secret_that_moves_to_references_is_forgotten(environ: dict[str, str])
     store(environ).keep(record(), KEYS)
     moved = record(kept="references", key_reference="env:A", secret_reference="env:A")
     locked = {name: text for name, text in environ.items() if name != "AXSYNC_PASSPHRASE_FILE"}
-    with pytest.raises(StoreError, match=r"nobody can be asked here$"):
+    with pytest.raises(StoreError, match=r"there is no terminal$"):
         store(locked).keep(moved, None)
     assert opened(environ) == ("k3y", "5ecr3t")
 
     store(environ).keep(moved, None)
     assert opened(environ | {"A": "a"}) == ("a", "a")
-    with pytest.raises(StoreError, match=r"holds nothing for credential 'prod'$"):
+    with pytest.raises(StoreError, match=r"has no entry for credential 'prod'$"):
         store(environ).open(record())
 
 
@@ -194,7 +194,7 @@ def test_a_folder_of_the_platform_wins(variable: str, environ: dict[str, str], t
     assert store(environ).open(store(environ).find("prod")).kind == "oauth"
     rows = store(environ).listed()
     assert [(row.record.kept, row.hidden_by) for row in rows] == [("folder", ""), ("file", f"folder {folder}")]
-    with pytest.raises(StoreError, match=r"is changed there$"):
+    with pytest.raises(StoreError, match=r"change it there$"):
         store(environ).own("prod")
 
 
@@ -212,7 +212,7 @@ def test_what_else_is_in_a_folder_is_not_looked_at(environ: dict[str, str], tmp_
 @pytest.mark.parametrize(
     ("part", "text", "sentence"),
     [
-        ("url", None, r"has no prod\.url beside it"),
+        ("url", None, r"needs prod\.url beside it"),
         ("url", "acme", "must begin with https"),
         ("kind", "saml", r"prod\.kind must be api-key or oauth$"),
         ("url", "http://acme.example", "would send the keys unencrypted"),
@@ -251,7 +251,7 @@ def test_a_credential_goes_to_its_own_host_only(kept: str, url: str, environ: di
     environ["A"] = "a"
 
     credential_for(instance(), store(environ), environ=environ)
-    with pytest.raises(WrongHost, match=f"^credential 'prod' belongs to {URL}, and is not sent to {url}$") as caught:
+    with pytest.raises(WrongHost, match=f"^credential 'prod' belongs to {URL} and is not sent to {url}$") as caught:
         credential_for(instance(url), store(environ), environ=environ)
     assert (caught.value.name, caught.value.bound, caught.value.asked) == ("prod", URL, url)
 
@@ -295,7 +295,7 @@ def test_a_key_file_opens_without_a_passphrase(environ: dict[str, str], tmp_path
     store(locked).keep(record(), KEYS)
 
     assert opened(locked) == ("k3y", "5ecr3t")
-    with pytest.raises(StoreError, match=r"it is locked with a key file, and AXSYNC_STORE_KEY_FILE names none$"):
+    with pytest.raises(StoreError, match=r"it is locked with a key file, and AXSYNC_STORE_KEY_FILE is not set$"):
         opened(environ)
     (tmp_path / "key").write_bytes(b"short")
     with pytest.raises(StoreError, match=r"does not hold 32 to 65536 bytes$"):
@@ -317,7 +317,7 @@ def test_a_bad_passphrase_is_not_repeated(content: bytes, sentence: str, environ
 def test_nobody_is_asked_unless_somebody_says_so(environ: dict[str, str]) -> None:
     """A library does not wait for a keyboard; the command line may let a person be asked, once for a new store too."""
     del environ["AXSYNC_PASSPHRASE_FILE"]
-    with pytest.raises(StoreError, match=r"nobody can be asked here$"):
+    with pytest.raises(StoreError, match=r"there is no terminal$"):
         store(environ).keep(record(), KEYS)
 
     asked: list[bool] = []
@@ -370,7 +370,7 @@ def test_a_name_that_could_be_a_path_is_refused(name: str) -> None:
 @pytest.mark.parametrize("description", ["two\nlines", "a" * 201, "\x1b[31mred"])
 def test_a_description_is_one_plain_line(description: str) -> None:
     """So that lists stay lists."""
-    with pytest.raises(ConfigError, match=r"^a description is one line of at most 200 characters$"):
+    with pytest.raises(ConfigError, match=r"^the description must be one line of at most 200 characters$"):
         record(description=description)
 
 
@@ -379,7 +379,7 @@ def test_names_are_taken_once(environ: dict[str, str]) -> None:
     store(environ).keep(record(), KEYS)
     store(environ).keep(record(name="lab"), KEYS)
 
-    with pytest.raises(StoreError, match=r"^there is a credential 'lab' already$"):
+    with pytest.raises(StoreError, match=r"^there is already a credential 'lab'$"):
         store(environ).rename(record(), "lab")
     with pytest.raises(UnknownCredential, match=r"^there is no credential 'prdo'; did you mean 'prod'"):
         store(environ).find("prdo")
@@ -417,13 +417,13 @@ def test_a_passphrase_that_others_can_read_is_noticed(environ: dict[str, str]) -
         passphrase.chmod(mode)
         told.append(store(environ).open(record()).notices)
 
-    assert told == [(), ("the file of AXSYNC_PASSPHRASE_FILE can be read by others; chmod 600 keeps it to you",)]
+    assert told == [(), ("the file of AXSYNC_PASSPHRASE_FILE can be read by others; restrict it with chmod 600",)]
 
 
 def test_a_run_does_not_wait_for_a_person_elsewhere(environ: dict[str, str]) -> None:
     """While somebody changes the store, its last uses can be written."""
     store(environ).keep(record(), KEYS)
-    with alone(Path(environ["AXSYNC_HOME"]) / ".credentials.lock"):
+    with locked(Path(environ["AXSYNC_HOME"]) / ".credentials.lock"):
         store(environ).used("prod", "2026-11-23T02:00:00Z")
 
     assert store(environ).listed()[0].last_used == "2026-11-23T02:00:00Z"
@@ -445,7 +445,7 @@ def test_the_old_names_of_the_keyring_still_work(environ: dict[str, str], system
     found = credential_for(instance(), store(environ), environ=environ)
 
     assert words(found) == ("k3y", "5ecr3t")
-    assert "belongs to no host yet" in found.notices[0]
+    assert "is bound to no host" in found.notices[0]
     with pytest.raises(UnknownCredential, match=r"^there is no credential 'lab'; the store is empty$"):
         credential_for(instance(name="lab"), store(environ), environ=environ)
 
@@ -475,7 +475,7 @@ def spoil(environ: dict[str, str], how: str) -> Path:
     return vault
 
 
-@pytest.mark.parametrize(("how", "words"), [("gone", "was not there"), ("damaged", "it is damaged; it was left")])
+@pytest.mark.parametrize(("how", "words"), [("gone", "is missing"), ("damaged", "it is damaged; it was not changed")])
 def test_what_cannot_be_opened_can_be_removed(how: str, words: str, environ: dict[str, str]) -> None:
     """Without a passphrase, with a sentence about what is left; a damaged file is not touched."""
     store(environ).keep(record(), KEYS)
@@ -515,7 +515,7 @@ def test_troubles_are_told_without_a_passphrase(environ: dict[str, str]) -> None
     assert told == [
         f"the credential store {str(vault)!r} has mode 0644 and can be read by others",
         f"the credential store {str(vault)!r} cannot be opened: it is damaged",
-        f"the encrypted file {str(vault)!r}, which held credential 'prod', is not there",
+        f"the encrypted file {str(vault)!r}, which held credential 'prod', is missing",
     ]
 
 
@@ -536,7 +536,10 @@ def test_a_changed_list_is_seen_before_a_new_key_is_sent(
 def test_a_change_of_the_list_is_named(environ: dict[str, str]) -> None:
     """Also where the host is the same."""
     store(environ).keep(record(), KEYS)
-    with pytest.raises(EntryChanged, match=r"the list says something else of ca_file than was sealed with its secret$"):
+    with pytest.raises(
+        EntryChanged,
+        match=r"the list contradicts what was sealed with its secret \(ca_file\)$",
+    ):
         store(environ).open(record(ca_file="/evil"))
 
 
@@ -546,7 +549,7 @@ def test_a_name_is_taken_once_by_two_at_a_time(environ: dict[str, str]) -> None:
     assert second.known("prod") is None
     store(environ).keep(record(), KEYS, new=True)
 
-    with pytest.raises(StoreError, match=r"^there is a credential 'prod' already$"):
+    with pytest.raises(StoreError, match=r"^there is already a credential 'prod'$"):
         second.keep(record(url="https://other.example"), NEW, new=True)
     assert opened(environ) == ("k3y", "5ecr3t")
 
@@ -575,7 +578,7 @@ def test_a_passphrase_cannot_follow_itself(environ: dict[str, str]) -> None:
     with pytest.raises(StoreError, match=r"^there is no encrypted file"):
         store(environ).rekey(opener_of_person(Secret("new horse")))
     store(environ).keep(record(), KEYS)
-    with pytest.raises(ConfigError, match=r"^what is to open the credential store opens it already$"):
+    with pytest.raises(ConfigError, match=r"^the new passphrase or key file is the same as the old one$"):
         store(environ).rekey(opener_of_person(Secret("correct horse")))
 
 

@@ -18,7 +18,7 @@ import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Busy
 from axsync.events import Event, PageRead
-from axsync.lake.lease import hold
+from axsync.lake.local import hold
 from axsync.lake.publish import Lake
 from axsync.pacing.limiter import HostLimiter
 from axsync.pacing.page_size import LARGE_BYTES, PageSizer

@@ -7,7 +7,7 @@ import pytest
 from axsync.console.closing import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Busy, ConfigError, NotWhole
-from axsync.lake.lease import hold
+from axsync.lake.local import hold
 from axsync.settings import EntitySettings, RunSettings
 from tests.flow.harness import Lab
 

@@ -222,7 +222,7 @@ async def test_a_lake_that_cannot_be_written(lab: Lab, start: Start, place: str)
     lab.lake.mkdir(mode=0o555)
     said = await command(lab.folder, "run", "--lake", place, stripped=True, environ=variables(emulator))
 
-    assert is_one_sentence(said, "cannot be written: no right to write in"), said
+    assert is_one_sentence(said, "cannot be written: no permission to write in"), said
     assert (said.code, files(lab.folder), emulator.log) == (2, ["lake"], [])
 
 
@@ -334,7 +334,7 @@ async def test_a_damaged_newest_snapshot(lab: Lab, start: Start, damaged: str, a
     said = await command(lab.folder, "run", "devices", *anew, environ=variables(emulator))
 
     assert is_one_sentence(said, "the newest snapshot of the lake 'lake' cannot be read"), said
-    assert "_axsync/latest.json if that is another, and the next run writes a new one" in said.err
+    assert "(and _axsync/latest.json) out of the lake: the next run writes new ones" in said.err
     assert (said.code, len(emulator.log)) == (2, asked)
     pointer.rename(pointer.with_name("damaged.json"))
     said = await command(lab.folder, "run", "devices", "--fresh", environ=variables(emulator))

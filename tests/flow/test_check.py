@@ -16,7 +16,7 @@ from axsync.errors import BadRequest, NotOffered, UsageError
 from axsync.events import Event, Notice
 from axsync.runs import CheckStep, InstanceCheck, check
 from axsync.runs.check import _entity_check
-from axsync.runs.trial import try_credential
+from axsync.runs.inspect import try_credential
 from axsync.settings import EntitySettings, InstanceSettings
 from tests.flow.canned import answer, canned
 from tests.flow.front import HOST, pem, server_context, tls_front, wants_client
@@ -97,12 +97,17 @@ async def test_no_key_is_sent_before_the_way_is_known_to_be_safe(lab: Lab, start
 @pytest.mark.parametrize(
     ("names", "days", "words", "advice"),
     [
-        ([HOST], -3, "certificate has expired; for 127.0.0.1, issued by Example Corp, expired 20", "a new certificate"),
+        (
+            [HOST],
+            -3,
+            "certificate has expired; for 127.0.0.1, issued by Example Corp, expired 20",
+            "Renew the server's certificate",
+        ),
         (
             ["axonius.example"],
             99,
             "is not valid for '127.0.0.1'; for axonius.example, issued",
-            "the name that the cert",
+            "Use the name that the cert",
         ),
     ],
 )
@@ -125,7 +130,7 @@ async def test_a_certificate_that_ends_soon_is_told_in_time(lab: Lab, start: Sta
     with tls_front(emulator.url, server_context(AUTHORITY, HOST, days=12)) as url:
         found = await checked(lab, lab.instance(emulator, url=url, ca_file=ca_file))
 
-    assert (step_of(found, "TLS").ok, step_of(found, "TLS").advice) == (True, "a new certificate on the server soon")
+    assert (step_of(found, "TLS").ok, step_of(found, "TLS").advice) == (True, "Renew the server's certificate soon.")
     assert check_exit_code([found]) == 0
 
 
@@ -144,7 +149,7 @@ async def test_a_client_certificate_that_is_wanted_fails_tls(lab: Lab, start: St
     with tls_front(emulator.url, wants_client(server_context(AUTHORITY, HOST), AUTHORITY)) as url:
         step = failed(await checked(lab, lab.instance(emulator, url=url, ca_file=ca_file)))
 
-    assert (step.name, step.advice) == ("TLS", "`client_cert` and `client_key`")
+    assert (step.name, step.advice) == ("TLS", "Set `client_cert` and `client_key`.")
 
 
 async def test_insecure_tls_is_told_loudly_and_in_the_table(lab: Lab, start: Start) -> None:
@@ -249,7 +254,7 @@ async def test_errors_told_with_200_are_no_answers(
 
     assert (failed(found).name, check_exit_code([found])) == ("API", FAILED)
     assert "Search failed" in failed(found).text
-    assert "again later" in failed(found).advice
+    assert "Retry later" in failed(found).advice
     assert not found.accepted
     with pytest.raises(NotOffered, match="speaks no API"):
         await try_credential(place)

@@ -77,4 +77,4 @@ def test_a_run_that_publishes_nothing_has_its_page(tmp_path: Path, capsys: pytes
     ended = told(capsys)
 
     assert ended["manifest"] is None
-    assert "Nothing was published; the lake holds what it held before." in Path(ended["report"]).read_text("utf-8")
+    assert "Nothing was published; the lake is unchanged." in Path(ended["report"]).read_text("utf-8")

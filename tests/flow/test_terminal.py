@@ -85,5 +85,5 @@ async def test_no_command_prints_what_a_terminal_obeys(lab: Lab, hostile: Emulat
     heard = {" ".join(command): await said(lab, hostile, *command) for command in commands}
 
     assert {command: commands_in(text) for command, text in heard.items() if commands_in(text)} == {}
-    assert all("Traceback" not in text and "this is a bug" not in text for text in heard.values())
+    assert all("Traceback" not in text and "This is a bug" not in text for text in heard.values())
     assert all("end" in heard[command] for command in ("check", "fields devices", "run --fresh --lake lake -v"))

@@ -10,7 +10,7 @@ import pytest
 from axsync.errors import Busy, ManifestError, NoLake, Unsure
 from axsync.lake.history import find_run, past_runs
 from axsync.lake.journal import Journal, read
-from axsync.lake.lease import hold
+from axsync.lake.local import hold
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import DeadLetter, Outcome
 from axsync.runs.resume import find

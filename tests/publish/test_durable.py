@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import StorageError
-from axsync.lake.durable import append, replace_file, storage_errors
+from axsync.lake.local import append, replace_file, storage_errors
 from tests.publish.runs import DISK, Interrupted
 
 

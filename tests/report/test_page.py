@@ -101,7 +101,7 @@ def test_a_run_without_anything_beside_its_manifest_has_a_page() -> None:
     """No timeline, no earlier snapshot, nothing that drifted: sections say so."""
     text = "".join(Seen(render(Facts(snapshot(lane())))).text)
 
-    assert "Nothing is known of how this run went over time." in text
+    assert "There is no record of this run over time." in text
     assert "There is no earlier snapshot to compare with." in text
     assert "Every value fits." in text
     assert "What needs a look" not in text
@@ -116,4 +116,4 @@ def test_a_run_that_published_nothing_says_so() -> None:
     """Whatever its verdict is called."""
     page = render(replace(Facts(snapshot(lane()), published=False), timeline=timeline()))
 
-    assert "Nothing was published; the lake holds what it held before." in page
+    assert "Nothing was published; the lake is unchanged." in page

@@ -53,7 +53,7 @@ def test_files_that_stand_in_count_as_rows_of_the_snapshot() -> None:
     assert view.headline == "600 rows of 1 entity type"
     assert [one.note for one in view.tiles if one.title == "Stored"] == ["1 file"]
     assert [(one.name, one.remark) for one in view.attention] == [
-        ("devices", "the host went away; the files of run r0 stand in")
+        ("devices", "the host went away; carried over from run r0")
     ]
 
 
@@ -78,7 +78,7 @@ def test_the_timeline_becomes_four_charts_on_one_scale() -> None:
     ]
     assert charts.ticks == ("0:00", "0:15", "0:30", "0:45", "1:00")
     assert charts.resumed == (333.33,)
-    assert charts.charts[3].note == "9 answers of 429, 0 of 5xx or none"
+    assert charts.charts[3].note == "9 responses with 429, 0 with 5xx or none"
     assert len(charts.charts[3].bars) == 9
 
 

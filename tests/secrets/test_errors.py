@@ -71,20 +71,20 @@ async def test_a_secret_that_was_typed_is_not_kept(tmp_path: Path, name: str) ->
 
 CRASH = """
 import sys, traceback
-from axsync.cli import lazily, main
+from axsync.cli import lazy_group, main
 from axsync.client import {place}
 
 def break_down(*args, **named):
     raise ZeroDivisionError("a bug near {word}")
 
-def tell(error, context, told=lazily._tell):
+def tell(error, context, told=lazy_group._tell):
     frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
     own = [f for f in frames if "/axsync/" in f.filename]
     print(own and [(f.name, f.locals) for f in own])
     return told(error, context)
 
 {place}.{name} = break_down
-lazily._tell = tell
+lazy_group._tell = tell
 main(sys.argv[1:])
 """
 
@@ -107,6 +107,6 @@ async def test_a_bug_is_told_without_the_secret(tmp_path: Path, start: Start, pl
     out, err = await process.communicate()
 
     assert process.returncode == 1
-    assert b"this is a bug" in err, err
+    assert b"This is a bug" in err, err
     assert b"in _once" in err, err
     assert_clean(err, out if word != MARKS.key else b"", folder=tmp_path)

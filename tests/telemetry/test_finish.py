@@ -32,13 +32,13 @@ def test_a_command_that_reads_nothing_is_fine() -> None:
 
 def test_a_command_that_fails_is_told_with_its_last_words() -> None:
     """Its exit code, and the last line of what it said."""
-    with pytest.raises(Failed, match=r"ended with exit code 3: no such channel$"):
+    with pytest.raises(Failed, match=r"failed with exit code 3: no such channel$"):
         python("import sys; print('one', file=sys.stderr); sys.exit(print('no such channel') or 3)").close(summary())
 
 
 def test_a_command_ended_by_a_signal_is_told() -> None:
     """By the number of the signal."""
-    with pytest.raises(Failed, match="was ended by signal 9"):
+    with pytest.raises(Failed, match="was killed by signal 9"):
         python("import os; os.kill(os.getpid(), 9)").close(summary())
 
 
@@ -51,7 +51,7 @@ def test_a_command_that_does_not_end_is_killed_with_all_it_started(tmp_path: Pat
         f"pathlib.Path({str(mark)!r}).write_text(str(child.pid))\n"
         "time.sleep(600)"
     )
-    with pytest.raises(Failed, match=r"did not end in \d+ s and was killed"):
+    with pytest.raises(Failed, match=r"did not finish within \d+ s and was killed"):
         python(program, seconds=3.0).close(summary())
 
     if mark.exists():  # on a machine so busy that it had not begun, there is nothing to look for

@@ -119,7 +119,7 @@ class Broken(SpanExporter):
 def test_a_collector_that_takes_nothing_is_one_quiet_failure(capsys: pytest.CaptureFixture[str]) -> None:
     """Told without what the library said, which may hold a key; nothing reaches stderr by itself."""
     otel = Otel(SimpleSpanProcessor(Broken()), InMemoryMetricReader())
-    with pytest.raises(Failed, match=r"^the collector did not take everything"):
+    with pytest.raises(Failed, match=r"^the collector did not accept everything"):
         otel.close(FAILED)
 
     assert capsys.readouterr().err == ""

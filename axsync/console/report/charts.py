@@ -1,4 +1,4 @@
-"""From numbers over time to lines and bars: where they are drawn, in a box of 1000 by 100."""
+"""Turns numbers over time into lines and bars, in a box of 1000 by 100."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ STEPS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rectangle, and what is told when it is pointed at."""
+    """A rectangle, and its tooltip."""
 
     left: float
     top: float
@@ -27,20 +27,20 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture over the time of the run; its texts stand beside it, so that they keep their size on a phone."""
+    """One chart over the time of the run; its labels stand beside it, so that they keep their size on a phone."""
 
     title: str
     note: str
-    labels: tuple[str, ...]  # of the scale, top first
+    labels: tuple[str, ...]  # of the y axis, top first
     area: str = ""
     line: str = ""
     bars: tuple[Bar, ...] = ()
-    spots: tuple[Bar, ...] = ()  # invisible, for pointing at
+    spots: tuple[Bar, ...] = ()  # invisible; carry the tooltips
 
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """All pictures of a run, and the scale of time that they share."""
+    """All charts of a run, and their common time axis."""
 
     charts: tuple[Chart, ...]
     ticks: tuple[str, ...]
@@ -48,7 +48,7 @@ class Charts:
 
 
 def charts_of(timeline: Timeline) -> Charts | None:
-    """The pictures; None where nothing happened."""
+    """The charts; None if nothing happened."""
     width, buckets = timeline.width, timeline.buckets
     while len(buckets) > MOST_POINTS:
         width, buckets = width * 2, coarser(buckets)
@@ -61,14 +61,14 @@ def charts_of(timeline: Timeline) -> Charts | None:
 
 
 def span_text(seconds: float, whole: float) -> str:
-    """A moment of a run that took so long altogether."""
+    """A point in time of a run, formatted to suit the length of the run."""
     if whole < 20:
         return f"{seconds:.1f} s"
     return clock(seconds) if whole >= 3600 else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def ceiling(most: float) -> float:
-    """A round number that is not below."""
+    """The next round number at or above."""
     if most <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(most))
@@ -86,7 +86,7 @@ class _Drawing:
     seconds: float
 
     def left(self, at: float) -> float:
-        """Where a moment is."""
+        """The x position of a point in time."""
         return round(min(at / max(self.seconds, self.width), 1.0) * WIDTH, 2)
 
     def throughput(self) -> Chart:
@@ -117,26 +117,26 @@ class _Drawing:
         )
 
     def _peak(self, bucket: Bucket) -> float:
-        """Most at once; where no answer came, nobody counted, but so many at least as on average."""
+        """The peak; at least the average, since peaks are only counted when a response arrives."""
         return max(float(bucket.peak), math.ceil(bucket.busy / self.width - 0.1))
 
     def pace(self) -> Chart:
         rates = [bucket.answers / self.width for bucket in self.buckets]
         allowed = self._allowed()
-        # A pace that nobody came near would press the requests against the floor.
+        # A limit far above the actual rate would flatten the area.
         top = ceiling(max(*rates, min(max(allowed), max(rates) * 2)))
         answers = sum(bucket.answers for bucket in self.buckets)
-        note = f"{number(answers)} requests; the line is the pace that was allowed"
+        note = f"{number(answers)} requests; the line is the limit"
 
         def told(bucket: Bucket) -> str:
-            return f"{bucket.answers / self.width:,.1f} requests/s, {bucket.rate:,.1f} allowed"
+            return f"{bucket.answers / self.width:,.1f} requests/s, limit {bucket.rate:,.1f}"
 
         spots = self._spots(told)
         line = self._line([min(rate, top * 1.05) for rate in allowed], top)
         return Chart("Requests per second", note, _scale(top), self._area(rates, top), line, spots=spots)
 
     def _allowed(self) -> list[float]:
-        """The pace, which holds on where nothing was heard."""
+        """The limit; the last one known where no response came."""
         paces: list[float] = []
         first = next((bucket.rate for bucket in self.buckets if bucket.rate), 0.0)
         for bucket in self.buckets:
@@ -145,7 +145,7 @@ class _Drawing:
 
     def trouble(self) -> Chart:
         refused, failed = (sum(getattr(bucket, name) for bucket in self.buckets) for name in ("refused", "failed"))
-        note = f"{counted(refused, 'answer')} of 429, {number(failed)} of 5xx or none"
+        note = f"{counted(refused, 'response')} with 429, {number(failed)} with 5xx or none"
         top = ceiling(max(bucket.refused + bucket.failed for bucket in self.buckets))
         bars = [bar for place, bucket in enumerate(self.buckets) for bar in self._stack(place, bucket, top)]
         return Chart("Refused and failed", note, _scale(top), bars=tuple(bars))
@@ -153,9 +153,8 @@ class _Drawing:
     def _stack(self, place: int, bucket: Bucket, top: float) -> list[Bar]:
         bars, floor = [], HEIGHT
         left, width = self.left(place * self.width), self.left(self.width)
-        title = (
-            f"{self._when(place)}: {counted(bucket.refused, 'answer')} of 429, {number(bucket.failed)} of 5xx or none"
-        )
+        told = f"{counted(bucket.refused, 'response')} with 429, {number(bucket.failed)} with 5xx or none"
+        title = f"{self._when(place)}: {told}"
         for kind, count in (("refused", bucket.refused), ("failed", bucket.failed)):
             if count:
                 height = round(count / top * HEIGHT, 2)
@@ -191,7 +190,7 @@ def _scale(top: float) -> tuple[str, ...]:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """A small line from the oldest value to the newest, in a box of 100 by 24; empty for fewer than two."""
+    """A small line from the oldest value to the newest, in a box of 100 by 24; empty for fewer than two values."""
     if len(values) < 2:
         return ""
     least, most = min(values), max(values)

@@ -89,8 +89,7 @@ def _earlier(lake: Lake, run_id: str) -> tuple[Snapshot, ...]:
 
 def _letters(lake: Lake, run_id: str, lane: Lane) -> tuple[Letter, ...]:
     try:
-        with (lake.root / layout.dead_letters(run_id, lane)).open("rb") as file:
-            lines = file.read(LETTER_BYTES).splitlines()
+        lines = lake.store.read(layout.dead_letters(run_id, lane), LETTER_BYTES).splitlines()
     except OSError:
         return ()
     return tuple(islice(_readable(lines), MOST_LETTERS))

@@ -6,8 +6,9 @@ from pathlib import Path
 from axsync.console.report.facts import facts_of_run, facts_of_snapshot
 from axsync.console.report.page import render
 from axsync.errors import Unpublished, UsageError
-from axsync.lake.durable import replace_file
+from axsync.lake import layout
 from axsync.lake.history import find_run
+from axsync.lake.local import replace_file
 from axsync.lake.publish import Lake
 from axsync.runs import Report
 
@@ -24,9 +25,8 @@ def keep(lake: Lake, report: Report) -> ReportFile:
     """Write the report of a run that has just ended. Raises: OSError; UsageError, where its manifest is damaged."""
     published = report.manifest is not None
     facts = facts_of_snapshot(lake, find_run(lake, report.run_id)) if published else facts_of_run(lake, report)
-    path = lake.report(report.run_id)
-    replace_file(path, render(facts).encode())
-    return ReportFile(report.run_id, path)
+    lake.store.write(layout.report(report.run_id), render(facts).encode())
+    return ReportFile(report.run_id, lake.report(report.run_id))
 
 
 def rewrite(lake: Lake, asked: str, into: Path | None) -> ReportFile:
@@ -38,9 +38,10 @@ def rewrite(lake: Lake, asked: str, into: Path | None) -> ReportFile:
         found = find_run(lake, asked)
     except Unpublished as error:
         end = lake.report(error.asked)
-        if not end.exists():
+        if lake.store.size(layout.report(error.asked)) is None:
             raise
-        return _copied(end, ReportFile(error.asked, into or end))
+        page = ReportFile(error.asked, into or end)
+        return page if page.path == end else _written(lake.store.read(layout.report(error.asked)), page)
     content = render(facts_of_snapshot(lake, found)).encode()
     run_id = found.snapshot.run_id
     if into is None:
@@ -53,10 +54,6 @@ def _kept(content: bytes, page: ReportFile) -> ReportFile:
         return _written(content, page)
     except UsageError as error:
         raise UsageError(f"{error}; --into FILE puts it elsewhere") from None
-
-
-def _copied(source: Path, page: ReportFile) -> ReportFile:
-    return page if page.path == source else _written(source.read_bytes(), page)
 
 
 def _written(content: bytes, page: ReportFile) -> ReportFile:

@@ -1,4 +1,4 @@
-"""The table of entity types: what each brought, and how that compares with the snapshots before."""
+"""The table of entity types: rows, and how they compare with earlier snapshots."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class LaneRow:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a lane is called: with its instance only where there are several."""
+    """Names lanes; with the instance only if there are several."""
 
     several: bool
 
@@ -48,7 +48,7 @@ class Naming:
 
 
 def held(lane: LaneRecord) -> int:
-    """Rows that a snapshot holds of a lane, also where an older run's files stand in."""
+    """Rows of a lane in a snapshot, including those carried over from an older run."""
     return sum(file.rows for file in lane.files) if lane.from_run else lane.rows
 
 
@@ -64,7 +64,7 @@ def lane_rows(facts: Facts, naming: Naming) -> Iterable[LaneRow]:
 
 
 def _period(period: LanePeriod | None, seconds: float) -> tuple[float | None, float]:
-    """Left edge and width of the time in which a lane was read, of a whole of 1000."""
+    """Left edge and width of the time in which a lane was read, on a scale of 1000."""
     if period is None or period.opened is None or not seconds:
         return None, 0.0
     closed = seconds if period.closed is None else period.closed
@@ -98,7 +98,7 @@ def _remarks(lane: LaneRecord) -> Iterable[str]:
     if lane.reason:
         yield lane.reason
     if lane.from_run:
-        yield f"the files of run {lane.from_run} stand in"
+        yield f"carried over from run {lane.from_run}"
 
 
 def _change(before: int, now: int) -> tuple[str, str]:

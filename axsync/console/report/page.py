@@ -1,4 +1,4 @@
-"""The page itself: templates, everything that stands in them escaped, and a policy that lets nothing be loaded."""
+"""The HTML page: templates with every value escaped, and a policy that lets nothing be loaded."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ def render(facts: Facts) -> str:
 
 @cache
 def _templates() -> Environment:
-    # `finalize` sees each value before it is escaped, so that no template can forget to ask for it.
+    # `finalize` sees each value before it is escaped, so that no template can forget it.
     made = Environment(
         loader=PackageLoader("axsync.console.report"),
         autoescape=True,
@@ -32,12 +32,12 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["shape"] = Markup  # lines that we drew ourselves, of any length
+    made.filters["shape"] = Markup  # our own chart lines, of any length
     return made
 
 
 def _shown(value: object) -> object:
-    """Texts from elsewhere, with what cannot be seen written out; numbers and our own markup as they are."""
+    """Text with invisible characters escaped; numbers and our own markup as they are."""
     if value is None:
         return ""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -50,6 +50,6 @@ def _style() -> Markup:
 
 
 def _policy(style: Markup) -> str:
-    """Nothing may be loaded, run, sent or framed; this one style sheet, known by its hash, may be used."""
+    """Nothing may be loaded, run, sent or framed, except this one style sheet, known by its hash."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

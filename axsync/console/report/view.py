@@ -1,4 +1,4 @@
-"""From facts to what is shown: texts, in the order of the page. No HTML here, and nothing is escaped here."""
+"""Turns facts into the texts of the page, in its order. No HTML and no escaping here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from axsync.runs.timeline import SlowPage, Timeline
 MOST_DRIFT = 200
 MOST_FILES = 300
 MEANING = {
-    "complete": "All that was asked for is here: counts and ids agree.",
-    "drifted": "Rows came and went while they were read; what differs is said below.",
-    "partial": "Not everything is here; what is missing, and why, is said below.",
-    "skipped": "None of the entity types could be read with this role.",
+    "complete": "Everything that was requested is here: counts and ids agree.",
+    "drifted": "Rows came and went while they were read; the differences are listed below.",
+    "partial": "Something is missing; what and why is listed below.",
+    "skipped": "This role may not read any of the entity types.",
 }
-UNPUBLISHED = "Nothing was published; the lake holds what it held before."
+UNPUBLISHED = "Nothing was published; the lake is unchanged."
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One number that matters; `tone` says whether it is a reason to look."""
+    """One number; `tone` says whether it needs attention."""
 
     title: str
     value: str
@@ -35,7 +35,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A line of a table with a bar; `cells` stand beside the name."""
+    """A row of a table with a bar; `cells` stand beside the name."""
 
     name: str
     cells: tuple[str, ...]
@@ -44,7 +44,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Buried:
+class DeadLetters:
     """The dead letters of one entity type: how many, where, and a few reasons."""
 
     name: str
@@ -71,7 +71,7 @@ class View:
     slowest: tuple[Measured, ...]
     drift: tuple[Measured, ...]
     more_drift: int
-    buried: tuple[Buried, ...]
+    dead_letters: tuple[DeadLetters, ...]
     answers: tuple[Measured, ...]
     retries: tuple[Measured, ...]
     stores: tuple[Measured, ...]
@@ -101,7 +101,7 @@ def view_of(facts: Facts) -> View:
         slowest=_slowest(timeline.slowest if timeline else (), naming),
         drift=drift[:MOST_DRIFT],
         more_drift=max(len(drift) - MOST_DRIFT, 0),
-        buried=tuple(_buried(facts, naming)),
+        dead_letters=tuple(_dead_letters(facts, naming)),
         answers=_counts({_status(name): count for name, count in timeline.statuses.items()}) if timeline else (),
         retries=_counts(timeline.retries) if timeline else (),
         stores=_stores(snapshot, naming),
@@ -130,7 +130,7 @@ def _head(facts: Facts) -> Iterable[tuple[str, str]]:
 def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
     lanes = [lane for lane in snapshot.lanes if not lane.elsewhere]
     rescued, dead = sum(lane.rescued_values for lane in lanes), sum(lane.dead_letters for lane in lanes)
-    mended = sum(lane.repaired for lane in lanes)
+    repaired = sum(lane.repaired for lane in lanes)
     missing = sum(lane.missing for lane in lanes)
     retries = sum(lane.retries for lane in lanes)
     files = [file for lane in lanes if lane.from_run is None for file in lane.files]
@@ -140,11 +140,14 @@ def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
     yield Tile("Stored", volume(sum(file.bytes for file in files)), counted(len(files), "file"))
     refused = sum(bucket.refused for bucket in timeline.buckets) if timeline else None
     yield Tile(
-        "Retries", number(retries), "" if refused is None else f"{counted(refused, 'answer')} of 429", _warned(retries)
+        "Retries",
+        number(retries),
+        "" if refused is None else f"{counted(refused, 'response')} with 429",
+        _warned(retries),
     )
-    yield Tile("Rescued", number(rescued), "values kept beside their column; no loss")
-    yield Tile("Mended", number(mended), "ids that were fetched afterwards")
-    yield Tile("Missing", number(missing), "ids that could not be had", "bad" if missing else "")
+    yield Tile("Rescued", number(rescued), "values in the rescue column; no loss")
+    yield Tile("Repaired", number(repaired), "ids fetched afterwards")
+    yield Tile("Missing", number(missing), "ids that could not be fetched", "bad" if missing else "")
     yield Tile("Dead letters", number(dead), "records that could not be read", "bad" if dead else "")
 
 
@@ -160,7 +163,9 @@ def _compared(earlier: Sequence[Snapshot]) -> str:
     if not earlier:
         return "There is no earlier snapshot to compare with."
     newest = earlier[0]
-    return f"Compared with run {newest.run_id} of {newest.logical_date}; lines go over {len(earlier) + 1} snapshots."
+    return (
+        f"Compared with run {newest.run_id} of {newest.logical_date}; trend lines cover {len(earlier) + 1} snapshots."
+    )
 
 
 def _slowest(pages: Sequence[SlowPage], naming: Naming) -> tuple[Measured, ...]:
@@ -186,16 +191,16 @@ def _drift(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
     return tuple(Measured(name, (lane, example, number(n)), n / (most or 1) * 1000) for n, lane, name, example in found)
 
 
-def _buried(facts: Facts, naming: Naming) -> Iterable[Buried]:
+def _dead_letters(facts: Facts, naming: Naming) -> Iterable[DeadLetters]:
     for lane in facts.snapshot.lanes:
         if lane.dead_letters:
             path = layout.dead_letters(facts.snapshot.run_id, lane.lane)
             letters = facts.letters.get(lane.lane, ())
-            yield Buried(naming.lane(lane), counted(lane.dead_letters, "record"), path, letters)
+            yield DeadLetters(naming.lane(lane), counted(lane.dead_letters, "record"), path, letters)
 
 
 def _status(name: str) -> str:
-    return "no answer" if name == "none" else name
+    return "no response" if name == "none" else name
 
 
 def _counts(counts: Mapping[str, int]) -> tuple[Measured, ...]:
@@ -232,12 +237,12 @@ def _files(snapshot: Snapshot) -> tuple[Measured, ...]:
 
 
 def _servers(snapshot: Snapshot) -> Iterable[tuple[str, str]]:
-    """What each instance said of itself, as often as it said something else."""
+    """What each instance reported about itself, once per variant."""
     told: dict[tuple[str, str], None] = {}
     for lane in snapshot.lanes:
         if lane.api:
             discovery = " → ".join(lane.discovery.get(when) or "unknown" for when in ("before", "after"))
-            version = lane.server_version or "not told"
+            version = lane.server_version or "unknown"
             told[lane.instance, f"API {lane.api}, version {version}, discovery {discovery}"] = None
     return told
 

@@ -1,0 +1,119 @@
+"""What every store promises, kept by the one for folders."""
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from axsync.errors import StorageError
+from axsync.lake.local import LocalStore
+from axsync.lake.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return LocalStore(tmp_path / "lake")
+
+
+def test_what_was_written_is_read(store: Store) -> None:
+    """Whole, its beginning, its size; nothing where nothing is."""
+    store.write("a/b", b"content")
+
+    assert (store.read("a/b"), store.read("a/b", 3), store.size("a/b")) == (b"content", b"con", 7)
+    assert (store.size("a/c"), store.size("a"), store.has("a"), store.has("c")) == (None, None, True, False)
+    with store.open("a/b") as file:
+        assert file.read() == b"content"
+    with pytest.raises(FileNotFoundError):
+        store.read("a/c")
+
+
+def test_of_two_that_write_where_nothing_is_one_is_told_yes(store: Store) -> None:
+    """Also at the same moment; what the other wrote is nowhere."""
+    told: list[bool] = []
+    gate = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        gate.wait()
+        told.append(store.write_if_absent("a/b", b"%d" % number))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(told) == [False] * 7 + [True]
+    assert store.names("a") == ("b",)
+
+
+def test_a_content_is_replaced_only_where_it_is_what_was_seen(store: Store) -> None:
+    """None seen: only where nothing is."""
+    assert not store.replace_if_unchanged("a/b", b"old", b"new")
+    assert store.replace_if_unchanged("a/b", None, b"old")
+    assert not store.replace_if_unchanged("a/b", None, b"new")
+    assert store.replace_if_unchanged("a/b", b"old", b"new")
+    assert not store.replace_if_unchanged("a/b", b"old", b"newer")
+    assert store.read("a/b") == b"new"
+
+
+def test_a_content_grows_and_is_cut(store: Store) -> None:
+    """Cutting behind its end does nothing, nor where nothing is."""
+    assert [store.append("a/b", b"123"), store.append("a/b", b"45")] == [3, 5]
+    for size in (9, 4):
+        store.truncate("a/b", size)
+    store.truncate("a/c", 1)
+
+    assert store.read("a/b") == b"1234"
+    assert not store.has("a/c")
+
+
+def test_keys_are_listed_and_removed(store: Store) -> None:
+    """By pattern and by prefix; what is gone already is no error."""
+    for key in ("a/1.json", "a/2.json", "a/b/3.json", "c/4.json"):
+        store.write(key, b"")
+
+    assert list(store.list("a/*.json")) == ["a/1.json", "a/2.json"]
+    assert list(store.list("*/**/*.json")) == ["a/1.json", "a/2.json", "a/b/3.json", "c/4.json"]
+    assert (store.names("a"), store.folders("a"), store.names("d")) == (("1.json", "2.json", "b"), ("b",), ())
+    for _ in range(2):
+        store.delete("a/1.json")
+        store.delete_all("a/b")
+    assert list(store.list("a/*")) == ["a/2.json"]
+
+
+def test_a_commit_moves_what_is_named_and_can_be_repeated(store: Store) -> None:
+    """Into a place that is new, and into one where something is."""
+    for _ in range(2):
+        for name in ("1", "2"):
+            store.write(f"staged/{name}", name.encode())
+        store.commit("staged", "final/place", ["1", "2"])
+    store.write("staged/3", b"3")
+    store.commit("staged", "final/place", ["2", "3"])
+
+    assert [store.read(f"final/place/{name}") for name in store.names("final/place")] == [b"1", b"2", b"3"]
+    with pytest.raises(FileNotFoundError):
+        store.commit("staged", "final/place", ["4"])
+
+
+def test_nothing_is_committed_through_a_link_that_leads_out(tmp_path: Path) -> None:
+    """Whoever put it there meanwhile."""
+    store = LocalStore(tmp_path / "lake")
+    store.write("staged/1", b"1")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "lake/final").symlink_to(tmp_path / "elsewhere")
+
+    assert not store.is_inside("final/place")
+    with pytest.raises(StorageError, match="leads out of the lake"):
+        store.commit("staged", "final/place", ["1"])
+
+
+def test_a_link_to_nowhere_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    """A pointer that cannot be read is no empty lake."""
+    store = LocalStore(tmp_path)
+    (tmp_path / "pointer").symlink_to("nowhere")
+
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)) as caught:
+        store.read("pointer")
+    assert not isinstance(caught.value, FileNotFoundError)
