@@ -298,7 +298,7 @@ def test_a_table_with_a_type_is_called_like_one(name: str) -> None:
 
 def test_the_default_has_no_type() -> None:
     """Or every entity type would be that one."""
-    with pytest.raises(ConfigError, match=r"^\[entities\.default\]: type can be set only in a table with a name"):
+    with pytest.raises(ConfigError, match=r"^\[entities\.default\]: type can only be set in a table with a name"):
         Settings(LakeSettings(), (PROD,), {"default": EntitySettings(type="devices")})
 
 
