@@ -26,8 +26,7 @@ from axsync.schema.fields import RFC1123, Atom, Column, Group, Kind, Many, Membe
 from axsync.schema.kinds import MAX_MEMBERS, widen
 
 MAX_RECORDS: Final = 500
-"""Records that are looked at; more would not change what the most frequent form is. Fields that are rare are looked for
-in all of them."""
+"""Records sampled. More would not change which form is most frequent. Rare fields are searched for in all records."""
 
 MAX_TEXTS: Final = 400
 """Strings sampled per path to find their form, for the same reason."""
@@ -39,8 +38,8 @@ Value: TypeAlias = Any  # of JSON; a number may have been rounded, which does no
 Shape: TypeAlias = Literal["list", "object", "scalar"]
 _decode = msgspec.json.Decoder().decode
 
-_WHOLE = 10**18  # what is larger may not stay within 64 bits
-_MAX_LEVELS = 8  # what nests deeper is kept as JSON
+_WHOLE = 10**18  # larger values may not stay within 64 bits
+_MAX_LEVELS = 8  # deeper values are stored as JSON
 _DATE_NAMES = (
     "last_seen", "first_seen", "fetch_time", "last_fetch", "last_scan", "last_logon", "last_login",
     "_date", "_datetime", "_timestamp",
@@ -76,7 +75,7 @@ def resolve(
     `guess_dates` also makes timestamps of strings that look or are named like dates, for catalogues without formats.
     `earlier` maps fields to their kinds in the previous snapshot; these stay or are widened.
     """
-    seen = _seen(columns, records)
+    seen = _collect_values(columns, records)
     before = earlier or {}
     return tuple(
         _resolve_column(c, seen.get(c.field, []), before.get(c.field), guess_dates=guess_dates) for c in columns
@@ -88,8 +87,8 @@ def _resolve_column(column: Column, values: Sequence[Value], before: Kind | None
     return replace(column, kind=_infer_form(now if before is None else widen(before, now), values, before))
 
 
-def _seen(columns: Sequence[Column], records: Sequence[bytes]) -> dict[str, list[Value]]:
-    """Field → its values in the first records; further ones are read while a column has none."""
+def _collect_values(columns: Sequence[Column], records: Sequence[bytes]) -> dict[str, list[Value]]:
+    """Field → its values in the first records; more are read while a column has none."""
     owners = keys.owners(columns)
     wanted = {column.field for column in owners.values()}
     seen: dict[str, list[Value]] = {}

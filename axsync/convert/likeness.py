@@ -48,12 +48,12 @@ _RFC_LENGTH = len("Mon, 02 Nov 2026 10:11:12 GMT")
 def describe_record(
     record: Mapping[str, Any], asked: Collection[str], members: Collection[str] | None = None
 ) -> tuple[dict[str, Shape], int]:
-    """The shape of each field, and how many fields are left out because their names may be data.
+    """The shape of each field, and the number of fields left out because their names may be data.
 
-    `members` are the keys that objects are known to have; any other may be data, such as the name of a person.
+    `members` are the known keys of objects; any other key may be data, such as the name of a person.
 
-    `asked` are names that were asked for, by the catalogue; the server's own additions have to look like names. The
-    tenant's own fields (`adapters_data.gui.*`) are numbered.
+    `asked` are names that were requested from the catalogue; names that the server added must look like identifiers.
+    The tenant's own fields (`adapters_data.gui.*`) are numbered.
     """
     fields: dict[str, Shape] = {}
     custom = unnamed = 0

@@ -111,7 +111,7 @@ def _wrapped_fit(fit: Fit) -> Fit:
 
 
 def _fit_first(fit: Fit, values: list[Value], steps: Steps, misfits: Mismatches) -> str | None:
-    """The first value of which something can be typed; lists inside of lists are not looked into."""
+    """Fit the first value that can be typed at least in part. Nested lists are skipped."""
     texts = (fit(value, steps, misfits) for value in values if value is not None and not isinstance(value, list))
     return next((text for text in texts if text is not None), None)
 

@@ -74,7 +74,7 @@ class Budget:
 
 
 class Workers:
-    """Threads for what blocks, or lets go of the interpreter lock; one thread does its work in order."""
+    """Threads for work that blocks or releases the interpreter lock. A single thread works in order."""
 
     def __init__(self, count: int, name: str = "axsync-writer") -> None:
         self.count = count

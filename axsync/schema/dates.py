@@ -118,7 +118,7 @@ def epoch_bounds(form: str) -> tuple[int, int]:
 
 
 def write(micros: int, form: str) -> str:
-    """The instant as text in this form; what the form cannot say is cut off."""
+    """The instant as a string in this form; what the form cannot express is cut off."""
     # Within a day of the first or the last moment, another zone may have none.
     moment = _EPOCH + min(max(micros + zone_offset(form), FIRST), LAST) * _MICRO
     clock = f"{moment.hour:02}:{moment.minute:02}:{moment.second:02}"
@@ -175,17 +175,17 @@ def _layout(form: str) -> tuple[str, int, str, int]:
     if match is None:
         raise ValueError(f"{form!r} is not the name of a date form")
     zone = match[3].replace("none", "")
-    return match[1].replace("S", " "), int(match[2]), zone, -_shift(zone)
+    return match[1].replace("S", " "), int(match[2]), zone, -_zone_shift(zone)
 
 
 def _to_utc(micros: int | None, zone: str) -> int | None:
     if micros is None:
         return None
-    micros += _shift(zone)
+    micros += _zone_shift(zone)
     return micros if FIRST <= micros <= LAST else None
 
 
-def _shift(zone: str) -> int:
+def _zone_shift(zone: str) -> int:
     """Microseconds from a clock in this zone to UTC."""
     if zone[:1] not in ("+", "-"):
         return 0

@@ -12,7 +12,7 @@ _ATOMS = {type_text(Atom(name)): Atom(name) for name in _READABLE}
 _ATOM = re.compile("|".join(re.escape(text) for text in _ATOMS))
 _NAME = re.compile(r"([A-Za-z0-9_]+): ")
 MAX_MEMBERS = 100
-"""Most members of an object. One with more is a map with data for keys, which would grow every night."""
+"""Members that an object may grow to. One with more is a map whose keys are data, and would grow every night."""
 
 _NUMBERS = {Atom("integer"), Atom("number")}
 

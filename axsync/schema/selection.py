@@ -231,7 +231,7 @@ def _reaches(name: str, pattern: str) -> bool:
 
 
 def member_names(field: Field) -> frozenset[str]:
-    """The full names of all that is inside of a list of objects."""
+    """The full names of everything inside a list of objects."""
     return frozenset(_names_inside(field.kind, field.name))
 
 

@@ -137,7 +137,7 @@ class Settings:
             raise ConfigError("two tables of entities have the same name, ignoring case")
         for name, table in self.entities.items():
             if name == DEFAULT_ENTITY and table.type:
-                raise ConfigError(f"[entities.{name}]: type can be set only in a table with a name of its own")
+                raise ConfigError(f"[entities.{name}]: type can only be set in a table with a name of its own")
         for name in self.tables:
             if not _TABLE.fullmatch(name):  # it becomes a table of databases that accept no other names
                 rule = "small letters, digits and underscores, the first a letter"

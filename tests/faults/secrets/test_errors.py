@@ -71,7 +71,7 @@ async def test_a_secret_that_was_typed_is_not_kept(tmp_path: Path, name: str) ->
 
 CRASH = """
 import sys, traceback
-from axsync.cli import lazily, main
+from axsync.cli import lazy_group, main
 from axsync.client import {place}
 
 def break_down(*args, **named):

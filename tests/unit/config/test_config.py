@@ -183,7 +183,7 @@ def test_a_file_without_an_instance_is_completed_by_the_variables() -> None:
         ),
         ('[entities.a]\nextra_fields = ["a\'b"]\n', "a.toml: [entities.a] extra_fields has a name with a quote"),
         ('[entities.a]\nfields = "saved-query"\n', "a.toml: [entities.a] fields = saved-query requires saved_query"),
-        ('[entities.default]\ntype = "users"\n', "a.toml: [entities.default] type can be set only in a table with"),
+        ('[entities.default]\ntype = "users"\n', "a.toml: [entities.default] type can only be set in a table with"),
         (
             '[entities.users]\ntype = "devices"\n',
             "a.toml: [entities.users]: 'users' is itself an entity type; give the table for 'devices' another name",

@@ -244,9 +244,9 @@ def test_the_columns_of_a_saved_query_need_one() -> None:
         ("software_cves[0]", "extra_fields takes names of fields"),
         ("os..type", "extra_fields has a name with an empty part between its dots"),
         ("specific_data.data.", "extra_fields has a name with an empty part"),
-        (" os.type", "extra_fields has a name with white space at its ends"),
-        ("os.type\t", "extra_fields has a name with white space at its ends"),
-        ("\u00a0os", "extra_fields has a name with white space at its ends"),
+        (" os.type", "extra_fields has a name with leading or trailing white space"),
+        ("os.type\t", "extra_fields has a name with leading or trailing white space"),
+        ("\u00a0os", "extra_fields has a name with leading or trailing white space"),
         *(
             (f"5ecr3t{odd}x", "extra_fields has a name with a quote or an invisible")
             for odd in "\"'`\0\n\x7f\u200b\ud800"
@@ -298,7 +298,7 @@ def test_a_table_with_a_type_is_called_like_one(name: str) -> None:
 
 def test_the_default_has_no_type() -> None:
     """Or every entity type would be that one."""
-    with pytest.raises(ConfigError, match=r"^\[entities\.default\]: type can be set only in a table with a name"):
+    with pytest.raises(ConfigError, match=r"^\[entities\.default\]: type can only be set in a table with a name"):
         Settings(LakeSettings(), (PROD,), {"default": EntitySettings(type="devices")})
 
 
