@@ -44,7 +44,8 @@ _WEEKDAYS: Final = WordTable("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 class Layout:
     """Positions of the parts of a date in a form; every form has a fixed width.
 
-    `template` has Y M D h m s f for digits, a and b for the letters of weekday and month; anything else is literal.
+    `template` has Y n D h m s f for digits (n is the month: M is a literal of GMT), a and b for the letters of weekday and
+    month; anything else is literal.
     """
 
     template: str
@@ -52,12 +53,12 @@ class Layout:
     @cached_property
     def places(self) -> dict[str, list[int]]:
         """Positions by letter."""
-        return {letter: [i for i, c in enumerate(self.template) if c == letter] for letter in "YMDhmsfab"}
+        return {letter: [i for i, c in enumerate(self.template) if c == letter] for letter in "YnDhmsfab"}
 
     @cached_property
     def literals(self) -> tuple[list[int], Bytes]:
         """Positions and bytes of the literals."""
-        places = [i for i, c in enumerate(self.template) if c not in "YMDhmsfab"]
+        places = [i for i, c in enumerate(self.template) if c not in "YnDhmsfab"]
         return places, np.frombuffer("".join(self.template[i] for i in places).encode(), dtype=np.uint8)
 
 
@@ -67,11 +68,11 @@ def layout_of(form: str) -> Layout:
     if form == "rfc1123":
         return Layout("aaa, DD bbb YYYY hh:mm:ss GMT")
     if form == "day":
-        return Layout("YYYY-MM-DD")
+        return Layout("YYYY-nn-DD")
     _, separator, digits, zone = form.split(":", 3)
     fraction = "." + "f" * int(digits) if int(digits) else ""
     middle = "T" if separator == "T" else " "
-    return Layout(f"YYYY-MM-DD{middle}hh:mm:ss{fraction}{'' if zone == 'none' else zone}")
+    return Layout(f"YYYY-nn-DD{middle}hh:mm:ss{fraction}{'' if zone == 'none' else zone}")
 
 
 def parse_timestamps(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
@@ -118,7 +119,7 @@ def _read(matrix: Bytes, layout: Layout) -> tuple[Ints, Flags]:
     fraction = at["f"]
     micros = _number(matrix, fraction, good) * 10 ** (6 - len(fraction)) if fraction else 0
     spelled = at["b"]
-    month = _MONTHS.find(matrix[:, spelled], good) + 1 if spelled else _number(matrix, at["M"], good)
+    month = _MONTHS.find(matrix[:, spelled], good) + 1 if spelled else _number(matrix, at["n"], good)
     days = _days(year, month, day, good)
     good &= (hour < 24) & (minute < 60) & (second < 60)
     if weekday := at["a"]:

@@ -101,3 +101,9 @@ def test_a_column_of_nothing_is_read() -> None:
     """Only nulls, or only empty texts: there is no buffer to look at."""
     check(pa.nulls(3, pa.string()), "rfc1123")
     check(pa.array(["", "", None], pa.string()), "day")
+
+
+@pytest.mark.parametrize("zone", ["G0T", "G9T", "GmT", "UTC"])
+def test_a_date_with_another_zone_is_not_in_the_form(zone: str) -> None:
+    """GMT is the one zone of RFC 1123 dates, letter by letter."""
+    check(pa.array([f"Thu, 01 Jan 1970 00:00:00 {zone}", "Thu, 01 Jan 1970 00:00:00 GMT"]), "rfc1123")
