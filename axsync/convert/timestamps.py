@@ -44,8 +44,8 @@ _WEEKDAYS: Final = WordTable("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 class Layout:
     """Positions of the parts of a date in a form; every form has a fixed width.
 
-    `template` has Y n D h m s f for digits (n is the month: M is a literal of GMT), a and b for the letters of weekday and
-    month; anything else is literal.
+    `template` has Y n D h m s f for digits, a and b for the letters of weekday and month; anything else is literal.
+    The month is n, as the M of GMT is a literal.
     """
 
     template: str
