@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert import arrays
+from axsync.lake.store import Store
 from axsync.model import PageSpan
 
 Hashes = npt.NDArray[np.uint64]
@@ -69,13 +71,15 @@ def lacking(known: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
     return absent
 
 
-def read_id_index(paths: Sequence[Path], column: str) -> IdIndex:
-    """Read the id column of these part files."""
-    parts = [hash_ids(ids) for path in paths for ids in read_ids(path, column)]
-    return IdIndex(np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64))
+def read_id_index(store: Store, parts: Sequence[str], column: str) -> IdIndex:
+    """Read the id column of the parts with these keys."""
+    hashes = [hash_ids(ids) for key in parts for ids in _read(store, key, column)]
+    return IdIndex(np.concatenate(hashes) if hashes else np.empty(0, dtype=np.uint64))
 
 
-def earlier_duplicates(ledger: IdIndex, spans: Sequence[PageSpan], paths: Sequence[Path], column: str) -> Places:
+def earlier_duplicates(
+    store: Store, parts: Sequence[str], column: str, ledger: IdIndex, spans: Sequence[PageSpan]
+) -> Places:
     """Rows, numbered over all parts, whose id came again in a later answer.
 
     Later means: of a page that was asked later, or further down in the same page.
@@ -86,7 +90,7 @@ def earlier_duplicates(ledger: IdIndex, spans: Sequence[PageSpan], paths: Sequen
     pages = np.repeat([s.number for s in spans], [s.rows for s in spans])[rows]
     newest: dict[str, tuple[int, int]] = {}
     twins: list[int] = []
-    for place, page, name in zip(rows.tolist(), pages.tolist(), _names(paths, column, rows), strict=True):
+    for place, page, name in zip(rows.tolist(), pages.tolist(), _names(store, parts, column, rows), strict=True):
         other = newest.get(name)
         if other is not None:
             twins.append(min(other, (page, place))[1])
@@ -94,19 +98,24 @@ def earlier_duplicates(ledger: IdIndex, spans: Sequence[PageSpan], paths: Sequen
     return np.array(sorted(twins), dtype=np.int64)
 
 
-def _names(paths: Sequence[Path], column: str, rows: Places) -> Iterator[str]:
+def _names(store: Store, parts: Sequence[str], column: str, rows: Places) -> Iterator[str]:
     """The ids in these rows: equal hashes alone are no proof."""
     start = 0
-    for path in paths:
-        for ids in read_ids(path, column):
+    for key in parts:
+        for ids in _read(store, key, column):
             mine = rows[(rows >= start) & (rows < start + len(ids))] - start
             yield from ids.take(arrays.fixed(mine, np.ones(len(mine), dtype=np.bool_), pa.int64())).to_pylist()
             start += len(ids)
 
 
-def read_ids(path: Path, column: str) -> Iterator[pa.Array]:
+def _read(store: Store, key: str, column: str) -> Iterator[pa.Array]:
+    with store.open(key) as content:
+        yield from read_ids(content, column)
+
+
+def read_ids(content: Path | BinaryIO, column: str) -> Iterator[pa.Array]:
     """The ids of one part in the order of its rows, some ten thousand at a time."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(content) as file:
         for batch in file.iter_batches(_BATCH, columns=[column]):
             yield batch.column(0)
 

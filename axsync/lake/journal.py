@@ -1,19 +1,18 @@
 """The journal of a run: what is durable, one line each, and nothing that is not.
 
-A line is its length and checksum in hexadecimal, then JSON. A line that was torn by a crash is cut off on opening,
+A line is its length and checksum in hexadecimal, then JSON. A line that was torn by a crash is cut off before the next,
 since nobody has been told of it: an event is fsynced before anything that depends on it happens.
 """
 
-import os
 import threading
 import zlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from axsync.lake.local import fsync_folder, make_folder, storage_errors
+from axsync.lake.local import storage_errors
+from axsync.lake.store import Store
 
 Record = dict[str, Any]
 _HEAD = 18  # eight digits of length, eight of checksum, two separators
@@ -48,43 +47,29 @@ def _one(content: bytes, at: int) -> tuple[Record, int] | None:
     return orjson.loads(body), end + 1
 
 
-def read(path: Path) -> list[Record]:
-    """The records of a journal, without touching it; none where there is no journal."""
-    try:
-        return decode(path.read_bytes())[0]
-    except FileNotFoundError:
-        return []
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Journal:
-    """An open journal; `append` returns when the record is durable. It blocks, and may be called by any thread."""
+    """The journal of one run, which may not exist yet. Its methods block and may be called by any thread."""
 
-    path: Path
-    _handle: int
-    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+    store: Store
+    key: str
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
-    @classmethod
-    def open(cls, path: Path) -> "Journal":
-        """Open or begin a journal, its torn tail cut off. Raises: StorageError."""
+    def read(self) -> list[Record]:
+        """The records, without touching the journal; none where there is no journal."""
+        try:
+            return decode(self.store.read(self.key))[0]
+        except FileNotFoundError:
+            return []
+
+    def begin(self) -> "Journal":
+        """Begin the journal, or cut off its torn tail. Raises: StorageError."""
         with storage_errors("keep the journal"):
-            make_folder(path.parent)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            whole = decode(path.read_bytes())[1]
-            os.ftruncate(handle, whole)
-            os.fsync(handle)
-            fsync_folder(path.parent)
-        return cls(path, handle)
+            self.store.append(self.key, b"")
+            self.store.truncate(self.key, decode(self.store.read(self.key))[1])
+        return self
 
     def append(self, record: Record) -> None:
-        """Make an event durable. Raises: StorageError."""
-        line = encode(record)
+        """Return when the record is durable. Raises: StorageError."""
         with self._turn, storage_errors("keep the journal"):
-            written = os.write(self._handle, line)
-            while written < len(line):
-                written += os.write(self._handle, line[written:])
-            os.fsync(self._handle)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._handle)
+            self.store.append(self.key, encode(record))

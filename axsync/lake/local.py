@@ -1,7 +1,6 @@
 """A store of folders and files (POSIX): writes that survive a power cut, rights without umask, a lease that is a lock.
 
-Files of a lake are opened, renamed and removed here; in `journal`, which keeps its file open; in `parts`, since pyarrow
-writes to a path; and looked at in `preflight`.
+Files of a lake are opened, renamed and removed here and nowhere else.
 """
 
 import errno
@@ -93,11 +92,51 @@ def replace_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
 def append(path: Path, content: bytes) -> int:
     """Add to a private file and make it durable; returns its length in bytes."""
     make_folder(path.parent)
-    with os.fdopen(_open(path, os.O_APPEND, PRIVATE_FILE), "ab") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        return file.tell()
+    fresh = not path.exists()
+    handle = _open(path, os.O_APPEND, PRIVATE_FILE)
+    try:
+        written = os.write(handle, content)
+        while written < len(content):
+            written += os.write(handle, content[written:])
+        os.fsync(handle)
+        size = os.fstat(handle).st_size
+    finally:
+        os.close(handle)
+    if fresh:
+        fsync_folder(path.parent)
+    return size
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file as `axsync.lake.store.Draft`; until it is sealed, its name has `.open` behind it."""
+
+    path: Path
+    file: BinaryIO
+
+    @classmethod
+    def begin(cls, path: Path, mode: int) -> "OpenFile":
+        """Begin a file whose folder is there."""
+        return cls(path, os.fdopen(_open(_draft(path), os.O_TRUNC, mode), "wb"))
+
+    def seal(self) -> None:
+        """As `Draft.seal`."""
+        with self.file:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        _draft(self.path).rename(self.path)
+        fsync_folder(self.path.parent)
+
+    def abandon(self) -> None:
+        """As `Draft.abandon`."""
+        try:
+            self.file.close()
+        finally:
+            _draft(self.path).unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(path.name + ".open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +202,12 @@ class LocalStore:
         """As `Store.write`."""
         replace_file(self.path(key), content, self.file_mode if shared else PRIVATE_FILE)
 
+    def create(self, key: str) -> OpenFile:
+        """As `Store.create`."""
+        path = self.path(key)
+        make_folder(path.parent, self.folder_mode)
+        return OpenFile.begin(path, self.file_mode)
+
     def write_if_absent(self, key: str, content: bytes, *, shared: bool = False) -> bool:
         """As `Store.write_if_absent`: a link is made only where nothing has its name."""
         path = self.path(key)
@@ -196,7 +241,12 @@ class LocalStore:
     def truncate(self, key: str, size: int) -> None:
         """As `Store.truncate`."""
         if (self.size(key) or 0) > size:
-            os.truncate(self.path(key), size)
+            handle = _open(self.path(key), 0, PRIVATE_FILE)
+            try:
+                os.ftruncate(handle, size)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
     def list(self, pattern: str) -> Iterator[str]:
         """As `Store.list`."""

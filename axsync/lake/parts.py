@@ -1,12 +1,13 @@
 """The only module that writes Parquet: batches into rolling part files, sealed ones made durable."""
 
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,12 @@ import pyarrow.parquet as pq
 
 from axsync.convert import arrays
 from axsync.lake import layout
-from axsync.lake.local import fsync_folder, make_folder, set_mode, storage_errors
+from axsync.lake.local import storage_errors
+from axsync.lake.store import Draft, Store
 from axsync.model import DeadLetter, PageSpan, Part
 from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
-_CHUNK = 1 << 20
 Places = npt.NDArray[np.int64]
 
 
@@ -50,25 +51,42 @@ class Sealed:
     letters: tuple[DeadLetter, ...]
 
 
+class _Digested:
+    """What pyarrow writes to: passes all bytes on, and knows how many and which they were."""
+
+    closed = False  # pyarrow asks; the draft is closed when it is sealed
+
+    def __init__(self, draft: Draft) -> None:
+        self._file, self.digest, self.size = draft.file, hashlib.sha256(), 0
+
+    def write(self, content: bytes) -> int:
+        self._file.write(content)
+        self.digest.update(content)
+        self.size += len(content)
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing needs to be on the disk before the part is sealed."""
+
+
 class PartWriter:
     """One open part. Not for two threads at a time.
 
-    `staged` is where the file is written, `path` where it will be published, relative to the lake.
+    `draft` is what it is written to, `path` where it will be published, relative to the lake.
     """
 
-    def __init__(self, staged: Path, path: str, schema: pa.Schema, settings: LakeSettings) -> None:
-        self._staged, self._path, self._settings = staged, path, settings
-        self._open = staged.with_name(staged.name + ".open")
+    def __init__(self, draft: Draft, path: str, schema: pa.Schema, settings: LakeSettings) -> None:
+        self._draft, self._path, self._settings = draft, path, settings
+        self._file = _Digested(draft)
         level = settings.compression_level if settings.compression in {"zstd", "gzip"} else None
         self._writer = pq.ParquetWriter(
-            self._open,
+            self._file,
             schema,
             compression=settings.compression,
             compression_level=level,
             dictionary_pagesize_limit=DICTIONARY_LIMIT,
             store_schema=True,
         )
-        set_mode(self._open, settings.file_mode)
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self.pages: list[PageSpan] = []
@@ -94,7 +112,7 @@ class PartWriter:
         if self._waiting_rows >= settings.row_group_rows or self.buffered >= settings.row_group_bytes:
             self.flush()
 
-    def copy(self, file: Path, part: Part, leave_out: Places) -> None:
+    def copy(self, file: BinaryIO, part: Part, leave_out: Places) -> None:
         """Take over another part's rows but these, row group by row group."""
         self.pages, self._drift, self._empty = _thinned(part.pages, leave_out), dict(part.drift), set(part.empty)
         start = 0
@@ -122,7 +140,7 @@ class PartWriter:
     @property
     def size(self) -> int:
         """Bytes in the file so far."""
-        return self._open.stat().st_size
+        return self._file.size
 
     @property
     def due(self) -> bool:
@@ -131,23 +149,26 @@ class PartWriter:
         return self.size >= settings.max_part_bytes or time.monotonic() - self._born >= settings.seal_seconds
 
     def seal(self) -> Sealed:
-        """Close the file, make it durable under its staged name, and say what it holds."""
+        """Close the file, make it durable under its staged name, and say what it holds. What fails is dropped."""
+        try:
+            return self._seal()
+        except BaseException:
+            with suppress(OSError):
+                self.abandon()
+            raise
+
+    def _seal(self) -> Sealed:
         if not self._whole:  # the thread of another lane may have had the error, see Shelf
             raise OSError("an earlier write to this part failed")
         self.flush()
         self._writer.close()
-        digest, size = hashlib.sha256(), 0
-        with self._open.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-            os.fsync(file.fileno())
-        self._open.rename(self._staged)
-        fsync_folder(self._staged.parent)
+        self._draft.seal()
         letters = tuple(self._letters)
         pages = tuple(self.pages)
         empty = tuple(name for name in self._schema.names if name in self._empty)
-        part = Part(self._path, self._rows, size, digest.hexdigest(), pages, self._drift, len(letters), empty)
+        part = Part(
+            self._path, self._rows, self.size, self._file.digest.hexdigest(), pages, self._drift, len(letters), empty
+        )
         return Sealed(part, letters)
 
     def abandon(self) -> None:
@@ -155,7 +176,7 @@ class PartWriter:
         try:
             self._writer.close()
         finally:
-            self._open.unlink(missing_ok=True)
+            self._draft.abandon()
 
 
 def add_drift(one: Mapping[str, tuple[int, str]], other: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
@@ -224,9 +245,10 @@ class WriterPool:
 
 @dataclass(slots=True)
 class PartFolder:
-    """The parts of one lane in the staging folder."""
+    """The parts of one lane, staged below a prefix of the store."""
 
-    staging: Path
+    store: Store
+    staging: str
     partition: str  # entity=…/instance=…/dt=…, relative to the lake
     run_id: str
     schema: pa.Schema
@@ -261,7 +283,8 @@ class PartFolder:
         with storage_errors("write to the lake"):
             writer = self._new()
             try:
-                writer.copy(self.staging / part.path, part, rows)
+                with self.store.open(self._staged(part.path)) as file:
+                    writer.copy(file, part, rows)
                 return replace(writer.seal().part, letters=part.letters)
             except BaseException:
                 writer.abandon()
@@ -271,17 +294,16 @@ class PartFolder:
         """Take sealed parts off the disk."""
         with storage_errors("write to the lake"):
             for part in parts:
-                (self.staging / part.path).unlink(missing_ok=True)
+                self.store.delete(self._staged(part.path))
 
     def sweep(self, known: Iterable[Part]) -> None:
         """After a crash: remove files that are no known part, and go on numbering behind those that were there."""
-        folder = self.staging / self.partition
-        kept = {PurePosixPath(part.path).name for part in known}
+        kept = {self._staged(part.path) for part in known}
         with storage_errors("write to the lake"):
-            for path in folder.glob(layout.PART) if folder.is_dir() else ():
-                self._count = max(self._count, layout.part_number(path.name) + 1)
-                if path.name not in kept:
-                    path.unlink()
+            for key in tuple(self.store.list(self._staged(f"{self.partition}/{layout.PART}"))):
+                self._count = max(self._count, layout.part_number(PurePosixPath(key).name) + 1)
+                if key not in kept:
+                    self.store.delete(key)
 
     def abandon(self) -> None:
         """Drop all unsealed parts of this lane."""
@@ -292,6 +314,9 @@ class PartFolder:
         with self._lock:
             name = layout.part_name(self.run_id, self._count)
             self._count += 1
-        folder = self.staging / self.partition
-        make_folder(folder, self.shelf.settings.folder_mode)
-        return PartWriter(folder / name, f"{self.partition}/{name}", self.schema, self.shelf.settings)
+        path = f"{self.partition}/{name}"
+        return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.shelf.settings)
+
+    def _staged(self, path: str) -> str:
+        """The key of a part that is not published yet."""
+        return f"{self.staging}/{path}"

@@ -11,6 +11,7 @@ import orjson
 
 from axsync.errors import LakeError
 from axsync.lake import layout
+from axsync.lake.journal import Journal
 from axsync.lake.local import PRIVATE_FILE, PRIVATE_FOLDER, LocalStore, storage_errors
 from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, lane_entry, worst
 from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
@@ -58,10 +59,6 @@ class Lake:
             if not self.store.is_inside(link):
                 raise LakeError(f"in the lake {str(self.root)!r}, {link!r} is a symbolic link that leads out of it")
 
-    def staging(self, run_id: str) -> Path:
-        """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
-        return self.root / layout.staging(run_id)
-
     def partition(self, lane: Lane, logical_date: str) -> str:
         """The hive path of a lane, relative to the lake."""
         return layout.partition(lane, logical_date)
@@ -70,7 +67,7 @@ class Lake:
         """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
         with suppress(OSError):
             self.store.delete_all(layout.staging(run_id))
-            self.staging(run_id).parent.rmdir()
+            self.store.prune(f"{layout.run(run_id)}/staging")
 
     def newest(self) -> FoundRun | None:
         """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
@@ -94,9 +91,9 @@ class Lake:
         """Where a run's manifest is, relative to the lake."""
         return layout.manifest(run_id)
 
-    def journal(self, run_id: str) -> Path:
+    def journal(self, run_id: str) -> Journal:
         """The journal of a run."""
-        return self.root / layout.journal(run_id)
+        return Journal(self.store, layout.journal(run_id))
 
     def timeline(self, run_id: str) -> Path:
         """What happened when during a run, beside its journal."""

@@ -4,6 +4,23 @@ from collections.abc import Collection, Iterator
 from typing import BinaryIO, Protocol
 
 
+class Draft(Protocol):
+    """A content that is being written in many steps; nothing has its key before it is sealed."""
+
+    @property
+    def file(self) -> BinaryIO:
+        """Where to write it. Not for two threads at a time."""
+        ...
+
+    def seal(self) -> None:
+        """Make the content durable under its key."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop what was written."""
+        ...
+
+
 class Store(Protocol):
     """Bytes by key. `axsync.lake.local.LocalStore` is the one for folders.
 
@@ -41,6 +58,10 @@ class Store(Protocol):
 
     def write(self, key: str, content: bytes, *, shared: bool = False) -> None:
         """Put a content in place whole: readers see the old one or the new one."""
+        ...
+
+    def create(self, key: str) -> Draft:
+        """Begin a shared content that is written in many steps."""
         ...
 
     def write_if_absent(self, key: str, content: bytes, *, shared: bool = False) -> bool:

@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from axsync.convert import Converted, Converter
 from axsync.engine.lane_walk import Stored, gather_all
 from axsync.events import Drifted, PageRead, PartSealed
+from axsync.lake import layout
 from axsync.lake.id_index import IdIndex, Places, earlier_duplicates, read_id_index
 from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
@@ -92,10 +92,9 @@ class LaneWriter:
 
     def _open(self, converter: Converter) -> PartFolder:
         if self._folder is None:
-            lake = self.yard.lake
-            partition = lake.partition(self.lane, self.yard.logical_date)
-            staging = lake.staging(self.run_id)
-            self._folder = PartFolder(staging, partition, self.run_id, converter.schema, self.yard.shelf)
+            partition = layout.partition(self.lane, self.yard.logical_date)
+            store, staging = self.yard.lake.store, layout.staging(self.run_id)
+            self._folder = PartFolder(store, staging, partition, self.run_id, converter.schema, self.yard.shelf)
             self._swept = False
         return self._folder
 
@@ -178,16 +177,18 @@ class LaneWriter:
         ledger = await run(self._read_ledger, reader.schema.id_column)
         if ledger.distinct == ledger.rows:
             return ledger
-        twins = await run(earlier_duplicates, ledger, self._spans(), self._staged(), reader.schema.id_column)
+        twins = await run(self._duplicates, ledger, reader.schema.id_column)
         await self._drop(reader, self._folder, twins)
         return await run(self._read_ledger, reader.schema.id_column)
 
     def _read_ledger(self, id_column: str) -> IdIndex:
-        return read_id_index(self._staged(), id_column)
+        return read_id_index(self.yard.lake.store, self._staged(), id_column)
 
-    def _staged(self) -> list[Path]:
-        staging = self.yard.lake.staging(self.run_id)
-        return [staging / part.path for part in self.memory.parts]
+    def _duplicates(self, ledger: IdIndex, id_column: str) -> Places:
+        return earlier_duplicates(self.yard.lake.store, self._staged(), id_column, ledger, self._spans())
+
+    def _staged(self) -> list[str]:
+        return [f"{layout.staging(self.run_id)}/{part.path}" for part in self.memory.parts]
 
     def _spans(self) -> list[PageSpan]:
         return [span for part in self.memory.parts for span in part.pages]

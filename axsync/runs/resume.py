@@ -14,7 +14,6 @@ import msgspec
 import orjson
 
 from axsync.lake import layout
-from axsync.lake.journal import Journal, read
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane
 from axsync.runs.state import RunMemory, fold, record
@@ -106,16 +105,14 @@ def give_up(lake: Lake, plan: str) -> list[str]:
     """Abandon all unfinished runs of this plan; returns their ids."""
     left = [past.run_id for past in _of_plan(lake, plan) if not past.memory.over]
     for run_id in left:
-        journal = Journal.open(lake.journal(run_id))
-        journal.append(record("abandoned"))
-        journal.close()
+        lake.journal(run_id).begin().append(record("abandoned"))
         lake.clear_staging(run_id)
     return left
 
 
 def _of_plan(lake: Lake, plan: str) -> Iterator[Past]:
     for run_id in lake.runs():
-        memory = fold(read(lake.journal(run_id)))
+        memory = fold(lake.journal(run_id).read())
         if memory.plan == plan:
             yield Past(run_id, memory)
 

@@ -147,9 +147,7 @@ class _Run:
         self._before = {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
         if self.memory.finished:
             return []
-        told = self._open_journal()
-        stack.callback(self.journal.close)
-        return told
+        return self._open_journal()
 
     async def _keep_timeline(self) -> None:
         timeline = self.watch.sampler.timeline()
@@ -168,7 +166,7 @@ class _Run:
         plan, told = plan_of(self.settings), list[str]()
         if not self.resumes:
             told += [f"the unfinished run {run_id} is given up" for run_id in give_up(self.lake, plan)]
-        self._journal = Journal.open(self.lake.journal(self.facts.run_id))
+        self._journal = self.lake.journal(self.facts.run_id).begin()
         if not self.resumes:
             dated = self.settings.run.logical_date is not None
             self.journal.append(record("run_opened", facts=self.facts, plan=plan, dated=dated))

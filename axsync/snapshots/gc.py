@@ -14,7 +14,6 @@ from typing import Literal
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
 from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
-from axsync.lake.journal import Journal
 from axsync.lake.local import hold, storage_errors
 from axsync.lake.publish import Lake
 from axsync.runs.resume import FRESH_ENOUGH, resumable
@@ -196,6 +195,4 @@ def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) ->
 def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
     """A run without its staging can never be gone on with, and its journal has to say so first."""
     if memory.facts is not None and not memory.over:
-        journal = Journal.open(lake.journal(run_id))
-        journal.append(record("abandoned"))
-        journal.close()
+        lake.journal(run_id).begin().append(record("abandoned"))

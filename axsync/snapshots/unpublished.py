@@ -9,7 +9,6 @@ import msgspec
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import History, PastRun, past_runs
-from axsync.lake.journal import read
 from axsync.lake.publish import Lake, RunFacts
 from axsync.runs.resume import resumable
 from axsync.runs.state import RunMemory, fold
@@ -50,7 +49,7 @@ def _others(lake: Lake, published: set[str], now: datetime) -> Iterator[PastRun 
 def memory_of(lake: Lake, run_id: str) -> RunMemory:
     """What the journal of a run says. Raises: ManifestError where it cannot be understood."""
     try:
-        return fold(read(lake.journal(run_id)))
+        return fold(lake.journal(run_id).read())
     except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
         raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
 

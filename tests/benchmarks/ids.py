@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.lake.id_index import IdIndex, earlier_duplicates, lacking, read_id_index
+from axsync.lake.local import LocalStore
 from axsync.lake.parts import use_steady_memory
 from axsync.model import PageSpan
 from axsync.runs.reconcile import IdListing
@@ -75,19 +76,19 @@ def main() -> int:
     use_steady_memory()
     spans = [PageSpan(number, number * PAGE, PAGE) for number in range(rows // PAGE)]
     with tempfile.TemporaryDirectory(prefix="axsync-ids-") as folder:
-        paths = write(Path(folder), rows)
+        store, keys = LocalStore(Path(folder)), [path.name for path in write(Path(folder), rows)]
         begin = peak_bytes()
         with told("read the ledger", begin, rows):
-            ledger = read_id_index(paths, ID)
+            ledger = read_id_index(store, keys, ID)
         with told("count different ids", begin, rows):
             distinct = ledger.distinct
         with told("find the twins", begin, rows):
-            twins = earlier_duplicates(ledger, spans, paths, ID)
+            twins = earlier_duplicates(store, keys, ID, ledger, spans)
         with told("compare with a listing", begin, rows):
             missing = compare(ledger, rows)
         # A repair ends with the ledger read once more, while the one before it is still there.
         with told("read it once more", begin, rows):
-            again = read_id_index(paths, ID).distinct
+            again = read_id_index(store, keys, ID).distinct
     held = peak_bytes() - begin
     print(f"{rows:,} rows, {distinct:,} different ids, {len(twins):,} earlier twins, {missing} missing")
     fits = held <= MOST_BYTES * rows and held <= MOST_MEGABYTES * 1e6 * max(1.0, rows / 10_000_000)

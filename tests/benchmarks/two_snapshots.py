@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from axsync.convert.restore import describe
+from axsync.lake import layout
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
@@ -112,7 +113,9 @@ def publish(lake: Lake, day: int, first: int, count: int, changed: float) -> Non
     date = f"2026-11-{21 + day}"
     run = RunFacts(f"{date.replace('-', '')}T020000Z-aaaa", date, None, f"{date}T02:00:00Z", "0.1.0")
     shelf = WriterPool(LakeSettings(), 128 << 20)
-    folder = PartFolder(lake.staging(run.run_id), lake.partition(LANE, date), run.run_id, arrow_schema(COLUMNS), shelf)
+    folder = PartFolder(
+        lake.store, layout.staging(run.run_id), lake.partition(LANE, date), run.run_id, arrow_schema(COLUMNS), shelf
+    )
     parts: list[Part] = []
     for start in range(first, first + count, BATCH):
         size = min(BATCH, first + count - start)

@@ -14,7 +14,7 @@ import pytest
 import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Event, PageRead
-from axsync.lake.journal import read
+from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.runs.state import fold
 from axsync.settings import EntitySettings
@@ -122,8 +122,8 @@ async def test_what_is_sealed_when_a_run_is_stopped_is_journaled(lab: Lab, start
 
     lake = Lake(lab.lake)
     (run_id,) = lake.runs()
-    memory = fold(read(lake.journal(run_id)))
-    staged = lake.staging(run_id)
+    memory = fold(lake.journal(run_id).read())
+    staged = lake.root / layout.staging(run_id)
     journaled = {part.path for lane in memory.lanes.values() for part in lane.parts}
     assert (task.cancelled(), len(journaled) > 1) == (True, True)
     assert journaled == {path.relative_to(staged).as_posix() for path in staged.rglob("*.parquet*")}

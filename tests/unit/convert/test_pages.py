@@ -18,6 +18,7 @@ from axsync.api import v1, v2
 from axsync.convert import Converted, Converter
 from axsync.convert.exact import Unreadable
 from axsync.convert.restore import describe, restore
+from axsync.lake.local import LocalStore
 from axsync.lake.parts import PageBatch, PartWriter
 from axsync.model import ID_FIELD, Page, PageSpan, Window
 from axsync.runs.pin import pin
@@ -50,7 +51,7 @@ class Shop:
     def read_back(self, converted: Converted) -> tuple[list[Row], list[Row]]:
         """The rows of a sealed part as either reader gives them."""
         path = self.folder / f"part-{next(self._numbers):06}.parquet"
-        writer = PartWriter(path, path.name, converted.batch.schema, SETTINGS)
+        writer = PartWriter(LocalStore(self.folder).create(path.name), path.name, converted.batch.schema, SETTINGS)
         writer.add(PageBatch(converted.batch, PageSpan(0, 0, converted.batch.num_rows)))
         writer.seal()
         rows = pq.read_table(path).to_pylist()

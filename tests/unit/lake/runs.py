@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from axsync.lake import layout
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, PageSpan, Part, Verdict
@@ -28,7 +29,8 @@ def facts(name: str = "7f3a", day: str = "2026-11-23") -> RunFacts:
 def stage(where: Lake, run: RunFacts, lane: Lane, *sizes: int) -> tuple[Part, ...]:
     """Parts of so many rows each, sealed in the staging folder."""
     folder = PartFolder(
-        where.staging(run.run_id),
+        where.store,
+        layout.staging(run.run_id),
         where.partition(lane, run.logical_date),
         run.run_id,
         SCHEMA,

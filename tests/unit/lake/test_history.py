@@ -148,8 +148,7 @@ def test_an_unknown_run_is_refused(lake: Lake, asked: str) -> None:
 
 def test_a_run_without_a_snapshot_is_told_apart_from_one_that_never_was(lake: Lake) -> None:
     """It has a journal: it was interrupted, or nothing of it came."""
-    lake.journal("20261125T020000Z-dddd").parent.mkdir(parents=True)
-    lake.journal("20261125T020000Z-dddd").touch()
+    lake.journal("20261125T020000Z-dddd").begin()
 
     with pytest.raises(UnknownRun, match="run '20261125T020000Z-dddd' has not published a snapshot"):
         find_run(lake, "20261125")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import LakeError, StorageError
+from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.model import DeadLetter, Lane, Outcome
 from tests.unit.lake.runs import (
@@ -179,7 +180,7 @@ def test_a_missing_staged_part_publishes_nothing(lake: Lake) -> None:
     """The pointer stays where it was."""
     run = facts()
     parts = stage(lake, run, DEVICES, 2)
-    (lake.staging(run.run_id) / parts[0].path).unlink()
+    (lake.root / layout.staging(run.run_id) / parts[0].path).unlink()
 
     with pytest.raises(StorageError, match="cannot publish the snapshot: No such file"):
         publish(lake, run, whole(DEVICES, parts))

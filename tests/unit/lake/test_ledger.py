@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.lake.id_index import IdIndex, earlier_duplicates, hash_ids, read_id_index, read_ids
+from axsync.lake.local import LocalStore
 from axsync.model import PageSpan
 
 USUAL = st.integers(0, 30).map("{:032x}".format)
@@ -66,15 +67,15 @@ def test_a_ledger_reads_its_part_files(tmp_path: Path) -> None:
     """In the order of parts and rows; the hashes are those of the ids."""
     parts = [["a" * 32, "b" * 32], [], ["a" * 32, "odd"]]
 
-    ledger = read_id_index(write(tmp_path, *parts), "id")
+    ledger = read_id_index(LocalStore(tmp_path), [path.name for path in write(tmp_path, *parts)], "id")
 
     assert ledger.hashes.tolist() == hash_ids(ids_of([i for part in parts for i in part])).tolist()
     assert (ledger.rows, ledger.distinct) == (4, 3)
 
 
-def test_a_lane_without_parts_has_an_empty_ledger() -> None:
+def test_a_lane_without_parts_has_an_empty_ledger(tmp_path: Path) -> None:
     """No file, no id."""
-    ledger = read_id_index([], "id")
+    ledger = read_id_index(LocalStore(tmp_path), [], "id")
 
     assert (ledger.rows, ledger.distinct) == (0, 0)
 
@@ -116,9 +117,10 @@ def test_of_twins_the_later_answer_is_kept(
     spans, pages = answered
     ids = [i for page in pages for i in page]
     parts = [[i for page in pages[:cut] for i in page], [i for page in pages[cut:] for i in page]]
-    paths = write(tmp_path_factory.mktemp("parts"), *parts)
+    folder = tmp_path_factory.mktemp("parts")
+    store, keys = LocalStore(folder), [path.name for path in write(folder, *parts)]
 
-    twins = earlier_duplicates(read_id_index(paths, "id"), spans, paths, "id")
+    twins = earlier_duplicates(store, keys, "id", read_id_index(store, keys, "id"), spans)
 
     when = [(span.number, place) for span, page in zip(spans, pages, strict=True) for place in range(len(page))]
     newest = {i: max(w for w, other in zip(when, ids, strict=True) if other == i) for i in ids}

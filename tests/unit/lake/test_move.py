@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from axsync.lake import layout
 from axsync.lake.publish import Lake
 from tests.unit.lake.runs import DEVICES, DISK, USERS, Interrupted, facts, parts_below, publish, stage, whole
 
@@ -29,7 +30,7 @@ def test_what_is_no_part_of_the_run_is_not_moved(lake: Lake) -> None:
     """A stray file in the staging folder stays behind."""
     run = facts()
     parts = stage(lake, run, DEVICES, 3)
-    stray = (lake.staging(run.run_id) / parts[0].path).with_name("part-x-00009.parquet.open")
+    stray = (lake.root / layout.staging(run.run_id) / parts[0].path).with_name("part-x-00009.parquet.open")
     stray.write_bytes(b"unsealed")
     publish(lake, run, whole(DEVICES, parts))
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from axsync.errors import StorageError
+from axsync.lake.local import LocalStore
 from axsync.lake.parts import PageBatch, PartFolder, PartWriter, Sealed, WriterPool
 from axsync.model import PageSpan, Part
 from axsync.settings import KIB, MIB, LakeSettings
@@ -20,9 +21,16 @@ RUN = "20261123T020000Z-7f3a"
 PLENTY = 1 << 40
 
 
-def folder(tmp_path: Path, settings: LakeSettings, shelf: WriterPool | None = None) -> PartFolder:
+def folder(
+    tmp_path: Path,
+    settings: LakeSettings,
+    shelf: WriterPool | None = None,
+    partition: str = PARTITION,
+    schema: pa.Schema = SCHEMA,
+) -> PartFolder:
     """A lane's folder in a staging place."""
-    return PartFolder(tmp_path, PARTITION, RUN, SCHEMA, shelf or WriterPool(settings, PLENTY))
+    pool = shelf or WriterPool(settings, PLENTY)
+    return PartFolder(LocalStore(tmp_path.parent), tmp_path.name, partition, RUN, schema, pool)
 
 
 def span(number: int, rows: int) -> PageSpan:
@@ -134,7 +142,7 @@ def test_every_codec_writes_what_can_be_read(tmp_path: Path, compression: str) -
     """And the file says which it was; the schema keeps its metadata."""
     settings = lake(compression=compression)
     schema = SCHEMA.set(0, SCHEMA.field(0).with_metadata({b"axonius.field": b"internal_axon_id"}))
-    lane = PartFolder(tmp_path, PARTITION, RUN, schema, WriterPool(settings, PLENTY))
+    lane = folder(tmp_path, settings, schema=schema)
     lane.add(PageBatch(batch(100).cast(schema), span(0, 100)))
 
     (part,) = parts_of(lane.seal())
@@ -207,7 +215,7 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
 def test_all_lanes_together_stay_below_their_bound(tmp_path: Path) -> None:
     """With any number of lanes, the fullest is relieved when they hold too much."""
     shelf = WriterPool(lake(), 64 * KIB)
-    lanes = [PartFolder(tmp_path, f"entity=e{n}", RUN, SCHEMA, shelf) for n in range(20)]
+    lanes = [folder(tmp_path, lake(), shelf, f"entity=e{n}") for n in range(20)]
     most = 0
     for turn in range(10):
         for number, lane in enumerate(lanes):
@@ -223,18 +231,20 @@ def test_all_lanes_together_stay_below_their_bound(tmp_path: Path) -> None:
 def test_a_lane_takes_its_own_writer_back(tmp_path: Path) -> None:
     """Lanes never write into each other's files."""
     shelf = WriterPool(lake(), PLENTY)
-    one, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
+    one, other = (folder(tmp_path, lake(), shelf, f"entity={name}") for name in ("a", "b"))
     one.add(PageBatch(batch(1), span(0, 1)))
 
     assert shelf.take(other) is None
-    assert shelf.take(one) is not None
+    writer = shelf.take(one)
+    assert writer is not None
     assert shelf.take(one) is None
+    writer.abandon()
 
 
 def test_threads_write_parts_of_their_own(tmp_path: Path) -> None:
     """Two threads never share a writer; all rows arrive, no name is used twice."""
     shelf = WriterPool(lake(row_group_rows=50, max_part_bytes=16 * KIB), 32 * KIB)
-    lane = PartFolder(tmp_path, PARTITION, RUN, SCHEMA, shelf)
+    lane = folder(tmp_path, lake(), shelf, PARTITION)
     begin = threading.Barrier(4)
 
     def work(thread: int) -> list[Part]:
@@ -258,7 +268,7 @@ class Held(PartWriter):
     """A part whose flush waits until it is let go, and then may fail."""
 
     def __init__(self, tmp_path: Path, error: OSError | None = None) -> None:
-        super().__init__(tmp_path / "held.parquet", "held.parquet", SCHEMA, lake())
+        super().__init__(LocalStore(tmp_path).create("held.parquet"), "held.parquet", SCHEMA, lake())
         self.begun, self.let_go, self.error = threading.Event(), threading.Event(), error
 
     def flush(self) -> None:
@@ -273,7 +283,7 @@ class Held(PartWriter):
 def test_a_lane_that_ends_waits_for_a_part_that_another_thread_relieves(tmp_path: Path) -> None:
     """No part is forgotten because the thread of another lane has it in hands just then."""
     shelf = WriterPool(lake(), 1)
-    ending, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
+    ending, other = (folder(tmp_path, lake(), shelf, f"entity={name}") for name in ("a", "b"))
     writer = Held(tmp_path)
     writer.add(PageBatch(batch(100), span(0, 100)))
     shelf._idle.append((ending, writer))
@@ -285,6 +295,7 @@ def test_a_lane_that_ends_waits_for_a_part_that_another_thread_relieves(tmp_path
         assert not wait([sealed], timeout=0.05).done
         writer.let_go.set()
         parts = sealed.result(10)
+    other.abandon()
 
     assert [one.part.rows for one in parts] == [100]
 
@@ -292,7 +303,7 @@ def test_a_lane_that_ends_waits_for_a_part_that_another_thread_relieves(tmp_path
 def test_a_part_that_another_thread_could_not_write_fails_its_own_lane_too(tmp_path: Path) -> None:
     """Rows that were not written are never passed over in silence."""
     shelf = WriterPool(lake(), 1)
-    ending, other = (PartFolder(tmp_path, f"entity={name}", RUN, SCHEMA, shelf) for name in ("a", "b"))
+    ending, other = (folder(tmp_path, lake(), shelf, f"entity={name}") for name in ("a", "b"))
     writer = Held(tmp_path, OSError(28, "No space left on device"))
     writer.let_go.set()
     writer.add(PageBatch(batch(100), span(0, 100)))
@@ -302,11 +313,14 @@ def test_a_part_that_another_thread_could_not_write_fails_its_own_lane_too(tmp_p
         other.add(PageBatch(batch(1), span(0, 1)))
     with pytest.raises(StorageError, match="an earlier write to this part failed"):
         ending.seal()
+    other.abandon()
+
+    assert files(tmp_path) == []
 
 
 def test_a_flush_without_rows_writes_no_group(tmp_path: Path) -> None:
     """A writer may be relieved twice."""
-    writer = PartWriter(tmp_path / "x.parquet", "x.parquet", SCHEMA, lake())
+    writer = PartWriter(LocalStore(tmp_path).create("x.parquet"), "x.parquet", SCHEMA, lake())
     writer.add(PageBatch(batch(2), span(0, 2)))
     writer.flush()
     writer.flush()

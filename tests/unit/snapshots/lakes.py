@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert.restore import describe
+from axsync.lake import layout
 from axsync.lake.manifest import lane_entry
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunFacts
@@ -94,7 +95,7 @@ def stage(lake: Lake, run: RunFacts, what: Type) -> tuple[Part, ...]:
     partition = lake.partition(what.lane, run.logical_date)
     schema = arrow_schema(what.columns)
     shelf = WriterPool(LakeSettings(), 1 << 40)
-    folder = PartFolder(lake.staging(run.run_id), partition, run.run_id, schema, shelf)
+    folder = PartFolder(lake.store, layout.staging(run.run_id), partition, run.run_id, schema, shelf)
     step = -(-len(what.rows) // what.files) or 1
     parts: list[Part] = []
     for number, start in enumerate(range(0, len(what.rows), step)):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import Busy, ManifestError, NoLake, Unsure
+from axsync.lake import layout
 from axsync.lake.history import find_run, past_runs
-from axsync.lake.journal import Journal, read
 from axsync.lake.local import hold
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import DeadLetter, Outcome
@@ -30,11 +30,10 @@ def day(back: int) -> str:
 
 def journal(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> None:
     """A journal that begins the run, and says this of it."""
-    opened = Journal.open(lake.journal(run.run_id))
+    opened = lake.journal(run.run_id).begin()
     opened.append(record("run_opened", facts=run, plan="p", dated=dated))
     for event in events:
         opened.append(record(event))
-    opened.close()
 
 
 def dump(lake: Lake, run: RunFacts, *types: Type | Outcome) -> str:
@@ -137,11 +136,10 @@ def unfinished(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> 
     """A run that was killed with a part in its staging."""
     journal(lake, run, *events, dated=dated)
     (part,) = stage(lake, run, Type(rows=devices(5)))
-    opened = Journal.open(lake.journal(run.run_id))
+    opened = lake.journal(run.run_id).begin()
     opened.append(record("lanes_chosen", lanes=[DEVICES]))
     opened.append(record("part_sealed", DEVICES, part=part, letters_size=0))
-    opened.close()
-    return lake.staging(run.run_id) / part.path
+    return lake.root / layout.staging(run.run_id) / part.path
 
 
 @pytest.mark.parametrize("back", [0, 1])
@@ -154,7 +152,7 @@ def test_a_run_that_can_be_gone_on_with_keeps_all_it_has(lake: Lake, back: int) 
     sweep(lake, KEEP_TWO, NOW)
     after = content(lake.root)
     assert {path for path in before if "ffff" in path} == {path for path in after if "ffff" in path}
-    assert fold(read(lake.journal("20261125T110000Z-ffff"))).over is False
+    assert fold(lake.journal("20261125T110000Z-ffff").read()).over is False
 
 
 def test_a_run_of_a_date_that_was_asked_for_is_kept_however_old_it_is(tmp_path: Path) -> None:
@@ -213,7 +211,7 @@ def test_parts_that_a_broken_publication_has_moved_are_needed(lake: Lake) -> Non
     """They are in their folder already, and no pointer names them; going on finds them there."""
     run = RunFacts("20261125T110000Z-ffff", day(0), None, f"{day(0)}T11:00:00Z", "0.1.0")
     staged = unfinished(lake, run)
-    target = lake.root / staged.relative_to(lake.staging(run.run_id))
+    target = lake.root / staged.relative_to(lake.root / layout.staging(run.run_id))
     target.parent.mkdir(parents=True, exist_ok=True)
     staged.rename(target)
 
@@ -234,8 +232,8 @@ def test_the_staging_of_a_run_that_was_given_up_goes_and_its_journal_says_so(lak
         ("staging", over.run_id, "its run is over"),
     ]
     for run in (over, stale):
-        assert not lake.staging(run.run_id).exists()
-        assert fold(read(lake.journal(run.run_id))).over is True
+        assert not (lake.root / layout.staging(run.run_id)).exists()
+        assert fold(lake.journal(run.run_id).read()).over is True
     assert look(lake, young, NOW).leftovers == ()
 
 
@@ -272,9 +270,8 @@ def test_nothing_goes_while_a_manifest_cannot_be_read(lake: Lake, raw: str) -> N
 
 def test_nothing_goes_while_a_journal_speaks_of_unknown_things(lake: Lake) -> None:
     """It may be that of a newer version, and its run may be resumable."""
-    journal_file = Journal.open(lake.journal("20261124T230000Z-eeee"))
+    journal_file = lake.journal("20261124T230000Z-eeee").begin()
     journal_file.append({"event": "from_the_future"})
-    journal_file.close()
     before = content(lake.root)
 
     with pytest.raises(ManifestError, match="the journal of run '20261124T230000Z-eeee' cannot be read"):
@@ -285,9 +282,8 @@ def test_nothing_goes_while_a_journal_speaks_of_unknown_things(lake: Lake) -> No
 def test_all_that_cannot_be_read_is_named_at_once(lake: Lake) -> None:
     """A manifest and a journal are one thing to repair, not one after the other."""
     (lake.root / "_axsync/snapshots/20261101T020000Z-aaaa.json").write_text("{")
-    journal_file = Journal.open(lake.journal("20261124T230000Z-eeee"))
+    journal_file = lake.journal("20261124T230000Z-eeee").begin()
     journal_file.append({"event": "from_the_future"})
-    journal_file.close()
 
     files = "_axsync/snapshots/20261101T020000Z-aaaa.json, _axsync/runs/20261124T230000Z-eeee/journal"
     for step in (look, sweep):

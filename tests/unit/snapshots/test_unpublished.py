@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import NoLake
-from axsync.lake.journal import Journal
 from axsync.lake.publish import Lake
 from axsync.model import Part
 from axsync.runs.state import record
@@ -19,10 +18,9 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 def journal(lake: Lake, day: str, *events: dict[str, object]) -> str:
     """A run that has begun, and this of it."""
     run = facts(day, "jjjj")
-    opened = Journal.open(lake.journal(run.run_id))
+    opened = lake.journal(run.run_id).begin()
     for event in (record("run_opened", facts=run, plan="p"), record("lanes_chosen", lanes=[DEVICES, USERS]), *events):
         opened.append(event)
-    opened.close()
     return run.run_id
 
 
@@ -52,7 +50,7 @@ def test_a_run_is_listed_once(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     run_id = publish(lake, facts("2026-11-21", "jjjj"), Type(rows=devices(3)))
     assert journal(lake, "2026-11-21") == run_id
-    Journal.open(lake.journal("20261122T020000Z-torn")).close()
+    lake.journal("20261122T020000Z-torn").begin()
     assert [run.verdict for run in all_runs(lake, NOW).runs] == ["complete"]
 
     (lake.root / lake.manifest_name(run_id)).write_text("{")
@@ -77,9 +75,8 @@ def test_a_run_that_nothing_resumes_any_more_is_given_up(tmp_path: Path) -> None
     lake = Lake(tmp_path)
     journal(lake, "2026-11-22")
     dated = facts("2026-11-21", "dddd")
-    opened = Journal.open(lake.journal(dated.run_id))
+    opened = lake.journal(dated.run_id).begin()
     opened.append(record("run_opened", facts=dated, plan="p", dated=True))
-    opened.close()
     publish(lake, facts("2026-11-20"), Type(rows=devices(3)))
 
     assert [run.verdict for run in all_runs(lake, NOW).runs] == ["given up", "unfinished", "complete"]

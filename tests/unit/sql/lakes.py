@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert.restore import describe
+from axsync.lake import layout
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, Part
 from axsync.schema.fields import Atom, Column, Kind, Many, arrow_schema, group
@@ -38,7 +39,7 @@ def outcome(
     parts: tuple[Part, ...] = ()
     if rows:
         path = f"{lake.partition(lane, facts.logical_date)}/part-{facts.run_id}-00000.parquet"
-        staged = lake.staging(facts.run_id) / path
+        staged = lake.root / layout.staging(facts.run_id) / path
         staged.parent.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(list(rows), schema=arrow_schema(named)), staged)
         parts = (Part(path, len(rows), staged.stat().st_size, "ab"),)
