@@ -76,7 +76,7 @@ async def test_fault_21_a_login_page_everywhere_writes_nothing(lab: Lab, start: 
 
     assert exit_code == 75
     assert "(instance prod) answered with a web page (login or maintenance page) instead of JSON" in said
-    assert "check `url`" in said
+    assert "check that `url`" in said
     assert not lab.lake.exists()
 
 

@@ -170,7 +170,7 @@ async def test_check_tells_of_a_web_page(lab: Lab, start: Start) -> None:
     step = next(step for step in found.steps if step.name == "API")
     assert (step.ok, check_exit_code([found]), found.accepted) == (False, LATER, False)
     assert "answered with a web page (login or maintenance page) instead of JSON (Sign in to Example)" in step.text
-    assert "check `url`" in step.advice
+    assert "check that `url`" in step.advice
 
 
 @pytest.mark.parametrize("status", ["200 OK", "500 Oops", "400 Bad"])
