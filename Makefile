@@ -65,10 +65,10 @@ layers: $(READY) ## import-linter: who may import whom
 	@$(BIN)/lint-imports --no-logo
 
 unit: $(READY) ## The tests of single modules: what to run while writing
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not alone" tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not alone" --hypothesis-profile=quick tests/unit $(ARGS)
 
 fuzz: $(READY) ## The property tests, with many fresh examples
-	@$(BIN)/python -m pytest -q tests/unit/convert --hypothesis-profile=fuzz $(ARGS)
+	@$(BIN)/python -m pytest -q tests/unit/convert tests/flow/test_pages_come_back.py --hypothesis-profile=fuzz $(ARGS)
 
 torture: $(READY) ## Kill a run, and fail its disk, at every durable operation; takes about half an hour
 	@AXSYNC_TORTURE=1 $(BIN)/python -m pytest -q tests/faults/torture $(ARGS)
