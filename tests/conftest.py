@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import settings
 
-# The same code gets the same verdict; `make fuzz` rolls the dice, `make unit` looks at a few examples. A busy machine is
-# no fault, hence no deadline.
+# The same code gets the same verdict; `make fuzz` rolls the dice, `make unit` takes few examples.
+# A busy machine is no fault, hence no deadline.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("quick", deadline=None, derandomize=True, max_examples=10)
 settings.register_profile("fuzz", deadline=None, max_examples=5_000)
