@@ -1,6 +1,6 @@
 """A store of folders and files (POSIX): writes that survive a power cut, rights without umask, a lease that is a lock.
 
-Files of a lake are opened, renamed and removed here and nowhere else.
+Files of a lake are written, renamed and removed here and nowhere else.
 """
 
 import errno

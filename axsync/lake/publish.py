@@ -67,7 +67,7 @@ class Lake:
         """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
         with suppress(OSError):
             self.store.delete_all(layout.staging(run_id))
-            self.store.prune(f"{layout.run(run_id)}/staging")
+            self.store.prune(layout.staging(run_id))
 
     def newest(self) -> FoundRun | None:
         """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
