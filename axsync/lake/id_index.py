@@ -78,24 +78,24 @@ def read_id_index(store: Store, parts: Sequence[str], column: str) -> IdIndex:
 
 
 def earlier_duplicates(
-    store: Store, parts: Sequence[str], column: str, ledger: IdIndex, spans: Sequence[PageSpan]
+    store: Store, parts: Sequence[str], column: str, index: IdIndex, spans: Sequence[PageSpan]
 ) -> Places:
     """Rows, numbered over all parts, whose id came again in a later answer.
 
     Later means: of a page that was asked later, or further down in the same page.
     """
-    order = np.argsort(ledger.hashes, kind="stable")
-    same = ledger.hashes[order][1:] == ledger.hashes[order][:-1]
+    order = np.argsort(index.hashes, kind="stable")
+    same = index.hashes[order][1:] == index.hashes[order][:-1]
     rows = np.sort(order[np.concatenate((same, [False])) | np.concatenate(([False], same))])
     pages = np.repeat([s.number for s in spans], [s.rows for s in spans])[rows]
     newest: dict[str, tuple[int, int]] = {}
-    twins: list[int] = []
+    duplicates: list[int] = []
     for place, page, name in zip(rows.tolist(), pages.tolist(), _names(store, parts, column, rows), strict=True):
         other = newest.get(name)
         if other is not None:
-            twins.append(min(other, (page, place))[1])
+            duplicates.append(min(other, (page, place))[1])
         newest[name] = max(other or (page, place), (page, place))
-    return np.array(sorted(twins), dtype=np.int64)
+    return np.array(sorted(duplicates), dtype=np.int64)
 
 
 def _names(store: Store, parts: Sequence[str], column: str, rows: Places) -> Iterator[str]:

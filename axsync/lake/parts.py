@@ -252,14 +252,14 @@ class PartFolder:
     partition: str  # entity=…/instance=…/dt=…, relative to the lake
     run_id: str
     schema: pa.Schema
-    shelf: WriterPool
+    pool: WriterPool
     _count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, load: PageBatch) -> tuple[Sealed, ...]:
         """Write a batch into a part of this lane; a part that is due is sealed and returned."""
         with storage_errors("write to the lake"):
-            writer = self.shelf.take(self) or self._new()
+            writer = self.pool.take(self) or self._new()
             try:
                 writer.add(load)
             except BaseException:
@@ -267,14 +267,14 @@ class PartFolder:
                 raise
             if writer.due:
                 return (writer.seal(),)
-            self.shelf.put_back(self, writer)
+            self.pool.put_back(self, writer)
             return ()
 
     def seal(self) -> tuple[Sealed, ...]:
         """Seal all open parts of this lane."""
         parts: list[Sealed] = []
         with storage_errors("write to the lake"):
-            while (writer := self.shelf.take_last(self)) is not None:
+            while (writer := self.pool.take_last(self)) is not None:
                 parts.append(writer.seal())
         return tuple(parts)
 
@@ -307,7 +307,7 @@ class PartFolder:
 
     def abandon(self) -> None:
         """Drop all unsealed parts of this lane."""
-        while (writer := self.shelf.take_last(self)) is not None:
+        while (writer := self.pool.take_last(self)) is not None:
             writer.abandon()
 
     def _new(self) -> PartWriter:
@@ -315,7 +315,7 @@ class PartFolder:
             name = layout.part_name(self.run_id, self._count)
             self._count += 1
         path = f"{self.partition}/{name}"
-        return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.shelf.settings)
+        return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.pool.settings)
 
     def _staged(self, path: str) -> str:
         """The key of a part that is not published yet."""

@@ -107,7 +107,7 @@ class Lake:
         """Runs that have a journal, newest first."""
         return sorted((PurePosixPath(key).parent.name for key in self.store.list(layout.ALL_JOURNALS)), reverse=True)
 
-    def bury(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
+    def write_dead_letters(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
 
         Returns how long the lane's file is now, in bytes.

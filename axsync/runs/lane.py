@@ -30,7 +30,7 @@ class LaneRun:
     """One lane under way; `error` is why it failed."""
 
     reader: LaneReader
-    stock: LaneWriter
+    writer: LaneWriter
     error: AxsyncError | None = None
 
     async def run(self) -> Outcome:
@@ -38,15 +38,15 @@ class LaneRun:
 
         Raises: StorageError, which ends the run; CancelledError, after all that was written is durable.
         """
-        if self.stock.memory.outcome is not None:
-            return self.stock.memory.outcome
+        if self.writer.memory.outcome is not None:
+            return self.writer.memory.outcome
         started = self._begin()
         try:
-            async with asyncio.timeout_at(self.reader.shop.ends):
+            async with asyncio.timeout_at(self.reader.context.ends):
                 outcome = await self._walked()
         except TimeoutError:
-            await self.stock.seal(self.reader)
-            minutes = self.reader.shop.run.deadline_minutes
+            await self.writer.seal(self.reader)
+            minutes = self.reader.context.run.deadline_minutes
             outcome = self._failed(OutOfTime(f"the {minutes:g} minutes that this run may take are over"))
         except (NotOffered, BadRequest) as error:
             outcome = self._skipped(error) if self._is_absent(error) else self._failed(error)
@@ -55,19 +55,19 @@ class LaneRun:
         except AxsyncError as error:
             outcome = self._failed(error)
         except asyncio.CancelledError:
-            await self.stock.seal(self.reader)
+            await self.writer.seal(self.reader)
             raise
         finally:
-            await self.stock.abandon(self.reader)
+            await self.writer.abandon(self.reader)
         outcome = replace(outcome, seconds=time.monotonic() - started)
         if self.error is None and outcome.verdict != "skipped":
-            await self.stock.close(self.reader, outcome)
-        self.reader.shop.observe(LaneClosed(outcome))
+            await self.writer.close(self.reader, outcome)
+        self.reader.context.observe(LaneClosed(outcome))
         return outcome
 
     def _is_absent(self, error: NotOffered | BadRequest) -> bool:
         """Whether the type is not there, or not for this account; where rows were served, it is."""
-        if self.stock.begun or self.reader.stats.size:
+        if self.writer.begun or self.reader.stats.size:
             return False
         reader = self.reader
         plain = not (reader.entity.query or reader.entity.saved_query)
@@ -75,11 +75,11 @@ class LaneRun:
 
     def _begin(self) -> float:
         """When it would have begun, had this process done all of it."""
-        spent, reader = self.stock.memory.spent, self.reader
+        spent, reader = self.writer.memory.spent, self.reader
         reader.stats.counters.requests, reader.stats.counters.retries = spent.requests, spent.retries
-        self.stock.pages = spent.pages
-        self.stock.began = time.monotonic() - spent.seconds
-        return self.stock.began
+        self.writer.pages = spent.pages
+        self.writer.began = time.monotonic() - spent.seconds
+        return self.writer.began
 
     async def _walked(self) -> Outcome:
         """The lane from where it is; begun anew where its token has expired."""
@@ -93,19 +93,19 @@ class LaneRun:
     async def _restart(self, reason: str) -> None:
         self.reader.notice(f"begun anew: {reason}")
         self.reader.schema.forget_columns()
-        await self.stock.restart(self.reader)
+        await self.writer.restart(self.reader)
 
     async def _walked_once(self) -> Outcome:
         reader = self.reader
         discovery = {"before": await reader.source.discovery()}
         way = await self._way()
-        anew = not self.stock.memory.spans
-        reader.shop.observe(LaneOpened(reader.lane, least(reader.before, reader.shop.run.limit)))
+        anew = not self.writer.memory.spans
+        reader.context.observe(LaneOpened(reader.lane, least(reader.before, reader.context.run.limit)))
         walk = reader.way(way, self._store)
         await walk.run()
         await reader.settle_columns()
         cycling = not UNSTABLE.isdisjoint({discovery["before"], await reader.source.discovery()})
-        reconciler = Reconciler(reader, self.stock, one_answer=anew and walk.pages == 1, cycling=cycling)
+        reconciler = Reconciler(reader, self.writer, one_answer=anew and walk.pages == 1, cycling=cycling)
         evidence = await reconciler.evidence(reader.before, walk.paginator.total)
         reader.schema.tell_unserved()
         discovery["after"] = await reader.source.discovery(seconds=0)
@@ -113,27 +113,27 @@ class LaneRun:
 
     async def _way(self) -> Paginator:
         """What is left of an earlier process's walk, or a new one."""
-        pinned = self.stock.memory.pinned
+        pinned = self.writer.memory.pinned
         if pinned is None:
             await self.reader.prepare()
             return self.reader.walk()
         if pinned["generation"] == self.reader.source.api.GENERATION:
             self.reader.restore(pinned)
-            walk = self.reader.resumed_walk(self.stock.memory.spans)
+            walk = self.reader.resumed_walk(self.writer.memory.spans)
             if walk is not None:
-                await self.stock.reopen(self.reader)
-                self.reader.stats.size = sum(span.size for span in self.stock.memory.spans)
+                await self.writer.reopen(self.reader)
+                self.reader.stats.size = sum(span.size for span in self.writer.memory.spans)
                 return walk
         await self._restart("its walk cannot be taken up again")
         return await self._way()
 
     async def _store(self, page: Page) -> Stored:
-        return await self.stock.store(self.reader, page)
+        return await self.writer.store(self.reader, page)
 
     def _outcome(self, evidence: Evidence, discovery: dict[str, str | None], repaired: int) -> Outcome:
         verdict, reason = judge(evidence)
-        reader, stock = self.reader, self.stock
-        parts = tuple(part for part in stock.memory.parts if part.rows)
+        reader, writer = self.reader, self.writer
+        parts = tuple(part for part in writer.memory.parts if part.rows)
         columns = reader.schema.pinned.manifest if reader.schema.pinned else {}
         empty = tuple(name for name in columns if all(name in part.empty for part in parts))
         if reader.schema.blind and parts and {columns[name]["field"] for name in columns if name not in empty} <= BARE:
@@ -150,13 +150,13 @@ class LaneRun:
             count_after=evidence.after,
             rows=evidence.distinct,
             distinct_ids=evidence.distinct,
-            duplicates=stock.memory.duplicates,
+            duplicates=writer.memory.duplicates,
             repaired=repaired,
             missing=evidence.missing,
-            rescued_values=sum(count for count, _ in stock.drift.values()),
+            rescued_values=sum(count for count, _ in writer.drift.values()),
             columns=columns,
             empty_columns=empty,
-            drift={name: {"rescued": n, "example": kind} for name, (n, kind) in sorted(stock.drift.items())},
+            drift={name: {"rescued": n, "example": kind} for name, (n, kind) in sorted(writer.drift.items())},
             parts=parts,
         )
 
@@ -168,8 +168,8 @@ class LaneRun:
             reason,
             reader.source.api.GENERATION,
             reader.source.version,
-            dead_letters=self.stock.memory.letters,
-            pages=self.stock.pages,
+            dead_letters=self.writer.memory.letters,
+            pages=self.writer.pages,
             requests=reader.stats.counters.requests,
             retries=reader.stats.counters.retries,
             bytes=reader.stats.size,

@@ -78,12 +78,12 @@ class LaneReader:
         source: Source,
         instance: InstanceSettings,
         entity: EntitySettings,
-        shop: RunContext,
+        context: RunContext,
         earlier: Mapping[str, Any] | None = None,
     ) -> None:
-        self.lane, self.source, self.instance, self.entity, self.shop = lane, source, instance, entity, shop
+        self.lane, self.source, self.instance, self.entity, self.context = lane, source, instance, entity, context
         self.stats = LaneStats()
-        self.schema = LaneSchema(self.asked, entity, source, shop.workers, shop.run_id, self.notice, earlier)
+        self.schema = LaneSchema(self.asked, entity, source, context.workers, context.run_id, self.notice, earlier)
         self.question = Question("")
         self.before: int | None = None
         self.totals: set[int] = set()
@@ -93,7 +93,7 @@ class LaneReader:
 
     def asking(self, question: Question, *, most: int) -> "LaneReader":
         """A reader of another question to the same lane, with the same columns and on the same bill."""
-        other = LaneReader(self.lane, self.source, self.instance, self.entity, self.shop)
+        other = LaneReader(self.lane, self.source, self.instance, self.entity, self.context)
         other.stats, other.schema = self.stats, self.schema
         other.question, other.before, other._sizer = question, self.before, PageSizer(most)
         return other
@@ -109,7 +109,7 @@ class LaneReader:
 
     @property
     def _by_tokens(self) -> bool:
-        wished = self.instance.paging in {"token", "cursor"} and self.shop.run.limit is None
+        wished = self.instance.paging in {"token", "cursor"} and self.context.run.limit is None
         return wished and not self.is_listing
 
     @property
@@ -141,14 +141,14 @@ class LaneReader:
             "before": self.before,
             **self.schema.record(),
         }
-        await self.shop.remember(record("lane_pinned", self.lane, pinned=facts))
+        await self.context.remember(record("lane_pinned", self.lane, pinned=facts))
 
     async def prepare(self) -> None:
         """Settle the question and its fields, and ask for the first count.
 
         Raises: NotOffered where the type cannot be read; other ServerErrors.
         """
-        self.question = await question_for(self.source, self.asked, self.entity, self.shop.run.as_of)
+        self.question = await question_for(self.source, self.asked, self.entity, self.context.run.as_of)
         if self.is_listing:
             await self.schema.select_table()
             return
@@ -170,7 +170,7 @@ class LaneReader:
 
     def walk(self) -> Paginator:
         """The way over the rows: by offset, or by the server's own token where that is wished."""
-        limit, most = self._sizer.limit, self.shop.run.limit
+        limit, most = self._sizer.limit, self.context.run.limit
         if self._by_tokens:
             return TokenPaginator(limit, self.source.api.FIRST_TOKEN)
         return OffsetPaginator(limit, most=most)
@@ -187,7 +187,7 @@ class LaneReader:
         if isinstance(walk, OffsetPaginator):
             asked = max((span.number for span in own), default=-1) + 1
             return OffsetPaginator.resumed(
-                limit, covered=merged_ranges(own), total=self.before, most=self.shop.run.limit, asked=asked
+                limit, covered=merged_ranges(own), total=self.before, most=self.context.run.limit, asked=asked
             )
         if not self.source.api.TOKENS_SURVIVE or not own:
             return None
@@ -224,7 +224,7 @@ class LaneReader:
         started = time.monotonic()
         ask = RequestContext(
             self.lane,
-            self.shop.budget.take,
+            self.context.budget.take,
             self.stats.counters,
             kind=f"{self.lane} {window.limit} {len(self.question.fields)}",
             heard=partial(self._sizer.served, window.limit),
@@ -258,7 +258,7 @@ class LaneReader:
 
     def release(self, page: Page) -> None:
         """Give back what the page took of the budget."""
-        self.shop.budget.give(len(page.body))
+        self.context.budget.give(len(page.body))
 
     async def converter(self, page: Page) -> Converter:
         """The lane's converter; the first page that arrives settles its columns."""
@@ -272,4 +272,4 @@ class LaneReader:
     def notice(self, text: str) -> None:
         """Tell people, and keep it for the manifest."""
         self.stats.notices.append(text)
-        self.shop.observe(Notice(self.lane, text))
+        self.context.observe(Notice(self.lane, text))

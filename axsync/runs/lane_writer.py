@@ -33,7 +33,7 @@ class RunStorage:
 
     lake: Lake
     logical_date: str
-    shelf: WriterPool
+    pool: WriterPool
     journal: Journal
 
 
@@ -43,7 +43,7 @@ class LaneWriter:
 
     lane: Lane
     run_id: str
-    yard: RunStorage
+    storage: RunStorage
     memory: LaneMemory = field(default_factory=LaneMemory)
     pages: int = 0
     began: float = 0.0  # on the monotonic clock
@@ -72,7 +72,7 @@ class LaneWriter:
         folder = self._open(converter)
         self.pages += 1
         number = page.window.number + shift
-        converted, sealed = await reader.shop.workers.run(self._write, reader, folder, converter, page, number)
+        converted, sealed = await reader.context.workers.run(self._write, reader, folder, converter, page, number)
         self._tell(reader, page, converted)
         self._tell_sealed(reader, sealed)
         return Stored(converted.served, converted.fingerprint)
@@ -81,20 +81,20 @@ class LaneWriter:
         """An empty page says nothing about the columns, so that the first one with rows is left to settle them."""
         reader.blank = page
         self.pages += 1
-        reader.shop.observe(PageRead(self.lane, page.window.number, 0, len(page.body), page.seconds))
+        reader.context.observe(PageRead(self.lane, page.window.number, 0, len(page.body), page.seconds))
         return Stored(0, b"")
 
     async def reopen(self, reader: LaneReader) -> None:
         """Resume with the parts of an earlier process."""
         if self.memory.parts and reader.schema.known is not None:
             folder = self._open(reader.schema.known)
-            await reader.shop.workers.run(self._sweep, folder)
+            await reader.context.workers.run(self._sweep, folder)
 
     def _open(self, converter: Converter) -> PartFolder:
         if self._folder is None:
-            partition = layout.partition(self.lane, self.yard.logical_date)
-            store, staging = self.yard.lake.store, layout.staging(self.run_id)
-            self._folder = PartFolder(store, staging, partition, self.run_id, converter.schema, self.yard.shelf)
+            partition = layout.partition(self.lane, self.storage.logical_date)
+            store, staging = self.storage.lake.store, layout.staging(self.run_id)
+            self._folder = PartFolder(store, staging, partition, self.run_id, converter.schema, self.storage.pool)
             self._swept = False
         return self._folder
 
@@ -103,7 +103,7 @@ class LaneWriter:
         with self._turn:
             if not self._swept:
                 folder.sweep(self.memory.parts)
-                self.yard.lake.trim_letters(self.run_id, self.lane, self.memory.letters_size)
+                self.storage.lake.trim_letters(self.run_id, self.lane, self.memory.letters_size)
                 self._swept = True
 
     def _write(
@@ -125,9 +125,9 @@ class LaneWriter:
         """Dead letters of a page that brought nothing else."""
         memory = self.memory
         with self._turn:
-            memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, letters)
+            memory.letters_size = self.storage.lake.write_dead_letters(self.run_id, self.lane, letters)
             facts = {"span": span, "letters": len(letters), "letters_size": memory.letters_size}
-            self.yard.journal.append(record("pages_buried", self.lane, **facts))
+            self.storage.journal.append(record("pages_buried", self.lane, **facts))
             memory.buried.append(span)
             memory.letters += len(letters)
 
@@ -137,28 +137,28 @@ class LaneWriter:
         for one in sealed:
             with self._turn:
                 if one.letters:
-                    memory.letters_size = self.yard.lake.bury(self.run_id, self.lane, one.letters)
+                    memory.letters_size = self.storage.lake.write_dead_letters(self.run_id, self.lane, one.letters)
                 counters, seconds = reader.stats.counters, time.monotonic() - self.began
                 spent = Spent(self.pages, counters.requests, counters.retries, seconds)
                 facts = {"part": one.part, "letters_size": memory.letters_size, "spent": spent}
-                self.yard.journal.append(record("part_sealed", self.lane, **facts))
+                self.storage.journal.append(record("part_sealed", self.lane, **facts))
                 memory.parts.append(one.part)
                 memory.letters += len(one.letters)
 
     def _tell(self, reader: LaneReader, page: Page, converted: Converted) -> None:
-        observe = reader.shop.observe
+        observe = reader.context.observe
         for name, (count, example) in converted.drift.items():
             observe(Drifted(self.lane, name, count, example))
         observe(PageRead(self.lane, page.window.number, converted.served, len(page.body), page.seconds))
 
     def _tell_sealed(self, reader: LaneReader, sealed: Sequence[Sealed]) -> None:
         for one in sealed:
-            reader.shop.observe(PartSealed(self.lane, one.part))
+            reader.context.observe(PartSealed(self.lane, one.part))
 
     async def seal(self, reader: LaneReader) -> None:
         """Make all that was written durable; each writer thread takes a part of those that are open."""
         if self._folder is not None:
-            workers = reader.shop.workers
+            workers = reader.context.workers
             work = [workers.run(self._seal, reader, self._folder) for _ in range(workers.count)]
             for sealed in await gather_all(work):
                 self._tell_sealed(reader, sealed)
@@ -173,19 +173,19 @@ class LaneWriter:
         await self.seal(reader)
         if self._folder is None:
             return IdIndex(np.empty(0, dtype=np.uint64))
-        run = reader.shop.workers.run
-        ledger = await run(self._read_ledger, reader.schema.id_column)
-        if ledger.distinct == ledger.rows:
-            return ledger
-        twins = await run(self._duplicates, ledger, reader.schema.id_column)
-        await self._drop(reader, self._folder, twins)
-        return await run(self._read_ledger, reader.schema.id_column)
+        run = reader.context.workers.run
+        index = await run(self._read_index, reader.schema.id_column)
+        if index.distinct == index.rows:
+            return index
+        duplicates = await run(self._duplicates, index, reader.schema.id_column)
+        await self._drop(reader, self._folder, duplicates)
+        return await run(self._read_index, reader.schema.id_column)
 
-    def _read_ledger(self, id_column: str) -> IdIndex:
-        return read_id_index(self.yard.lake.store, self._staged(), id_column)
+    def _read_index(self, id_column: str) -> IdIndex:
+        return read_id_index(self.storage.lake.store, self._staged(), id_column)
 
-    def _duplicates(self, ledger: IdIndex, id_column: str) -> Places:
-        return earlier_duplicates(self.yard.lake.store, self._staged(), id_column, ledger, self._spans())
+    def _duplicates(self, index: IdIndex, id_column: str) -> Places:
+        return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, index, self._spans())
 
     def _staged(self) -> list[str]:
         return [f"{layout.staging(self.run_id)}/{part.path}" for part in self.memory.parts]
@@ -200,7 +200,7 @@ class LaneWriter:
             mine = rows[(rows >= start) & (rows < start + part.rows)] - start
             start += part.rows
             if len(mine):
-                await reader.shop.workers.run(self._replace, folder, index, mine)
+                await reader.context.workers.run(self._replace, folder, index, mine)
 
     def _replace(self, folder: PartFolder, index: int, rows: Places) -> None:
         """In a writer thread: the old file goes when the journal knows the new one."""
@@ -208,26 +208,26 @@ class LaneWriter:
         fresh: Part = folder.without(old, rows)
         facts = {"old": old.path, "part": fresh, "duplicates": len(rows)}
         with self._turn:
-            self.yard.journal.append(record("part_replaced", self.lane, **facts))
+            self.storage.journal.append(record("part_replaced", self.lane, **facts))
             self.memory.parts[index] = fresh
             self.memory.duplicates += len(rows)
         folder.remove([old])
 
     async def close(self, reader: LaneReader, outcome: Outcome) -> None:
         """The lane has come to an end that no later process needs to look at."""
-        await reader.shop.remember(record("lane_closed", self.lane, outcome=outcome))
+        await reader.context.remember(record("lane_closed", self.lane, outcome=outcome))
         self.memory.outcome = outcome
 
     async def restart(self, reader: LaneReader) -> None:
         """Begin anew: what there is belongs to a walk that cannot be resumed."""
         await self.abandon(reader)
-        await reader.shop.workers.run(self._forget)
+        await reader.context.workers.run(self._forget)
         self._folder = None
 
     def _forget(self) -> None:
         """In a writer thread: the files go when the journal says that nobody needs them."""
         with self._turn:
-            self.yard.journal.append(record("lane_restarted", self.lane))
+            self.storage.journal.append(record("lane_restarted", self.lane))
             old, self.memory = self.memory, LaneMemory()
         if self._folder is not None:
             self._folder.remove(old.parts)
@@ -235,7 +235,7 @@ class LaneWriter:
     async def abandon(self, reader: LaneReader) -> None:
         """Drop what is not sealed."""
         if self._folder is not None:
-            await reader.shop.workers.run(self._folder.abandon)
+            await reader.context.workers.run(self._folder.abandon)
 
 
 def _span(page: Page, converted: Converted, number: int) -> PageSpan:

@@ -31,7 +31,7 @@ IDS_AT_ONCE = 100
 class IdListing:
     """Ids of an id-only walk: their hashes, and the names of those that no part holds."""
 
-    ledger: IdIndex
+    index: IdIndex
     hashes: list[Hashes] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
@@ -39,7 +39,7 @@ class IdListing:
         """Take in the ids of one page."""
         hashes = hash_ids(ids)
         self.hashes.append(hashes)
-        absent = self.ledger.lacks(hashes)
+        absent = self.index.lacks(hashes)
         if absent.any():
             self.missing += ids.filter(arrays.flags(absent)).to_pylist()
 
@@ -57,21 +57,21 @@ class Reconciler:
     """
 
     reader: LaneReader
-    stock: LaneWriter
+    writer: LaneWriter
     one_answer: bool = False
     cycling: bool = False
     repaired: int = 0
 
     async def evidence(self, before: int | None, total: int | None) -> Evidence:
         """Count, and until a listing shows just the ids that came, list and repair, at most two rounds."""
-        ledger = await self.stock.settle(self.reader)
-        limit = self.reader.shop.run.limit
-        evidence = replace(self._now(before, await self.reader.count(), ledger), total=total, limit=limit)
+        index = await self.writer.settle(self.reader)
+        limit = self.reader.context.run.limit
+        evidence = replace(self._now(before, await self.reader.count(), index), total=total, limit=limit)
         for turn in range(1, len(LIST_LIMITS) + 1):
             if limit is not None or self._proven(evidence):
                 break
-            evidence = await self._round(turn, evidence, ledger)
-            ledger = await self.stock.settle(self.reader)
+            evidence = await self._round(turn, evidence, index)
+            index = await self.writer.settle(self.reader)
         return evidence
 
     def _proven(self, evidence: Evidence) -> bool:
@@ -88,18 +88,18 @@ class Reconciler:
         return self.one_answer or self.reader.question.history is not None or not self._doubtful()
 
     def _doubtful(self) -> bool:
-        moved = len(self.reader.totals) > 1 or self.stock.memory.duplicates > 0 or self.cycling
+        moved = len(self.reader.totals) > 1 or self.writer.memory.duplicates > 0 or self.cycling
         # A listing is all that there is to know of an administrators' table: it is read twice only for a reason.
         return moved or (self.reader.entity.proof == "always" and not self.reader.is_listing)
 
-    def _now(self, before: int | None, after: int | None, ledger: IdIndex) -> Evidence:
-        return Evidence(before, after, ledger.distinct, self.stock.memory.letters)
+    def _now(self, before: int | None, after: int | None, index: IdIndex) -> Evidence:
+        return Evidence(before, after, index.distinct, self.writer.memory.letters)
 
-    async def _round(self, turn: int, evidence: Evidence, ledger: IdIndex) -> Evidence:
-        listing = await self._list(ledger, LIST_LIMITS[turn - 1])
+    async def _round(self, turn: int, evidence: Evidence, index: IdIndex) -> Evidence:
+        listing = await self._list(index, LIST_LIMITS[turn - 1])
         if listing.missing:
             await self._fetch(listing.missing, turn)
-        now = await self.stock.settle(self.reader)
+        now = await self.writer.settle(self.reader)
         known = listing.known()
         missing = int(now.lacks(known).sum())
         late = len(set(listing.missing)) - missing
@@ -109,14 +109,14 @@ class Reconciler:
         found = {"listed": len(known), "missing": missing, "vanished": vanished, "late": late}
         return replace(counted, total=evidence.total, **found)
 
-    async def _list(self, ledger: IdIndex, limit: int) -> IdListing:
+    async def _list(self, index: IdIndex, limit: int) -> IdListing:
         """Walk all ids and nothing else."""
         reader = self.reader.asking(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
-        listing = IdListing(ledger)
+        listing = IdListing(index)
 
         async def store(page: Page) -> Stored:
-            converted = await reader.shop.workers.run(reader.schema.convert, converter, page)
+            converted = await reader.context.workers.run(reader.schema.convert, converter, page)
             listing.add(converted.batch.column(0))
             return Stored(converted.served, converted.fingerprint)
 
@@ -142,7 +142,7 @@ class Reconciler:
         reader = self.reader.asking(by_ids(self.reader.schema.named(self.reader.question), names), most=len(names))
         page = await reader.fetch_whole(Window(number, 0, len(names)))
         try:
-            await self.stock.store(reader, page, shift=shift)
+            await self.writer.store(reader, page, shift=shift)
         finally:
             reader.release(page)
 
@@ -150,7 +150,7 @@ class Reconciler:
         reader = self.reader
 
         async def store(page: Page) -> Stored:
-            return await self.stock.store(reader, page, shift=shift)
+            return await self.writer.store(reader, page, shift=shift)
 
         await reader.way(reader.walk(), store).run()
 

@@ -259,15 +259,15 @@ class _Run:
         async def remember(record: Record) -> None:
             await workers.run(self.journal.append, record)
 
-        shop = RunContext(run_id, settings.run, Budget(waiting), workers, self.observe, remember, ends)
-        shelf = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
-        yard = RunStorage(self.lake, self.facts.logical_date, shelf, self.journal)
+        context = RunContext(run_id, settings.run, Budget(waiting), workers, self.observe, remember, ends)
+        pool = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
+        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)
         instances = {i.name: i for i in settings.instances}
 
         def lane_run(lane: Lane) -> LaneRun:
             instance, entity = instances[lane.instance], settings.entity(lane.entity)
-            reader = LaneReader(lane, sources[lane.instance], instance, entity, shop, self._before.get(lane))
-            return LaneRun(reader, LaneWriter(lane, run_id, yard, self.memory.lanes.get(lane, LaneMemory())))
+            reader = LaneReader(lane, sources[lane.instance], instance, entity, context, self._before.get(lane))
+            return LaneRun(reader, LaneWriter(lane, run_id, storage, self.memory.lanes.get(lane, LaneMemory())))
 
         return [lane_run(lane) for lane in lanes]
 

@@ -44,9 +44,9 @@ async def stream(
             if isinstance(source, ServerError):
                 raise source
             workers = Workers(settings.run.writers or os.cpu_count() or 1)
-            shop = RunContext(STREAM_ID, settings.run, Budget(settings.lake.buffer_bytes // 4), workers, observe)
+            context = RunContext(STREAM_ID, settings.run, Budget(settings.lake.buffer_bytes // 4), workers, observe)
             mine = next(i for i in settings.instances if i.name == chosen)
-            reader = LaneReader(Lane(chosen, entity), source, mine, settings.entity(entity), shop)
+            reader = LaneReader(Lane(chosen, entity), source, mine, settings.entity(entity), context)
             try:
                 await _read(reader, put)
             finally:
@@ -81,7 +81,7 @@ class _Store:
 
     async def __call__(self, page: Page) -> Stored:
         converter = await self.reader.converter(page)
-        converted = await self.reader.shop.workers.run(self.reader.schema.convert, converter, page)
+        converted = await self.reader.context.workers.run(self.reader.schema.convert, converter, page)
         if converted.dead:
             first = converted.dead[0]
             raise ConfigError(f"a record of {self.reader.lane} cannot be read: {first.reason}")

@@ -73,8 +73,8 @@ def _long_list(fault: Fault) -> bytes:
 
 def _twin_keys(row: bytes, fault: Fault) -> bytes:
     name = fault.text("field", _FIELD)
-    twins = {name.upper(): ["UPPER"], name.title(): ["Title"]}
-    return _extended(row, _members(twins))
+    respelled = {name.upper(): ["UPPER"], name.title(): ["Title"]}
+    return _extended(row, _members(respelled))
 
 
 def _own_names(row: bytes, _fault: Fault) -> bytes:

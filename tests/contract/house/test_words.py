@@ -51,6 +51,12 @@ PRIVATE = frozenset(
         "woven",
         "twins",
         "girth",
+        "yard",
+        "shop",
+        "shelf",
+        "stock",
+        "ledger",
+        "bury",
     ]
 )
 """Words that needed a glossary: each has a word of the field instead."""
@@ -62,9 +68,19 @@ def modules() -> dict[str, ast.Module]:
 
 
 def defined(tree: ast.Module) -> set[str]:
-    """The names of all classes and functions of a module."""
-    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+    """The names that a module gives: to classes, functions, parameters, variables and attributes."""
+    return {name for node in ast.walk(tree) if (name := given(node)) is not None}
+
+
+def given(node: ast.AST) -> str | None:
+    """The name that this part of a syntax tree gives to something."""
+    match node:
+        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return name
+        case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+            return name
+        case _:
+            return None
 
 
 def test_no_private_words_name_anything() -> None:

@@ -282,7 +282,7 @@ def test_a_manifest_that_is_a_folder_cannot_be_read(lake: Lake) -> None:
 
 def test_dead_letters_are_where_their_path_says(lake: Lake) -> None:
     """The path that people are told is the one that is written."""
-    lake.bury(THIRD, DEVICES, [DeadLetter(0, 3, "no id", b"{}")])
+    lake.write_dead_letters(THIRD, DEVICES, [DeadLetter(0, 3, "no id", b"{}")])
 
     assert (lake.root / layout.dead_letters(THIRD, DEVICES)).read_text().count("\n") == 1
 

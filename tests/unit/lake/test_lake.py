@@ -217,8 +217,8 @@ def test_dead_letters_are_kept_with_their_bytes(lake: Lake) -> None:
     run = facts()
     letters = [DeadLetter(3, 1, "no usable id", b'{"a":"\xff"}'), DeadLetter(3, 4, "not an object", b"7")]
 
-    lake.bury(run.run_id, DEVICES, letters)
-    lake.bury(run.run_id, DEVICES, [DeadLetter(4, 0, "not JSON", b"")])
+    lake.write_dead_letters(run.run_id, DEVICES, letters)
+    lake.write_dead_letters(run.run_id, DEVICES, [DeadLetter(4, 0, "not JSON", b"")])
     lake.clear_staging(run.run_id)
 
     (path,) = (lake.root / "_axsync" / "runs" / run.run_id).rglob("*.jsonl")

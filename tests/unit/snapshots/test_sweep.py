@@ -39,7 +39,7 @@ def journal(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> Non
 def dump(lake: Lake, run: RunFacts, *types: Type | Outcome) -> str:
     """A run that has ended well."""
     journal(lake, run, "published", "finished")
-    lake.bury(run.run_id, DEVICES, [DeadLetter(0, 0, "no id", b"{}")])
+    lake.write_dead_letters(run.run_id, DEVICES, [DeadLetter(0, 0, "no id", b"{}")])
     return publish(lake, run, *types)
 
 
