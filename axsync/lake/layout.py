@@ -29,7 +29,6 @@ PARTS = f"{PART}.parquet"
 ALL_PARTS = f"entity=*/instance=*/dt=*/{PARTS}"
 ALL_TABLES = "entity=*"
 ALL_JOURNALS = f"{RUNS}/*/journal"
-ALL_MANIFESTS = f"{SNAPSHOTS}/*.json"
 DRAFTS = f"{CONTROL}/**/.*.draft"
 """Writes that were cut short."""
 

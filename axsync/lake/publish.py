@@ -17,8 +17,6 @@ from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, lane_entry, worst
 from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
 from axsync.model import DeadLetter, Lane, Outcome
 
-OTHERS = 0o077
-
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:

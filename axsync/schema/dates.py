@@ -13,8 +13,6 @@ An instant is an integer: microseconds since 1970-01-01 00:00 UTC. A string with
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -50,12 +48,6 @@ _LOOSE_ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,12}))? ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
 )
 _FORM = re.compile(r"iso:([TS]):([0-6]):(none|Z|[+-]\d\d:\d\d)")
-
-
-def form_of(texts: Iterable[str]) -> str | None:
-    """The most frequent form among these strings; None if none is in a known form."""
-    seen = Counter(form for form in map(exact_form, texts) if form)
-    return seen.most_common(1)[0][0] if seen else None
 
 
 def exact_form(text: str) -> str | None:

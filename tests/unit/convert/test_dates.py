@@ -27,7 +27,7 @@ SERVED = [
 @pytest.mark.parametrize(("text", "form", "instant"), SERVED)
 def test_a_date_has_one_form(text: str, form: str, instant: int) -> None:
     """The form of a date is told, and in that form it is read and written."""
-    assert dates.form_of([text]) == form
+    assert dates.exact_form(text) == form
     assert dates.parse(text, form) == instant
     assert dates.parse_any(text) == instant
     assert dates.write(instant, form) == text
@@ -60,7 +60,7 @@ def test_a_date_has_one_form(text: str, form: str, instant: int) -> None:
 )
 def test_what_is_no_date_is_none(text: str) -> None:
     """Neither strictly nor loosely is it read."""
-    assert dates.form_of([text]) is None
+    assert dates.exact_form(text) is None
     assert dates.parse_any(text) is None
 
 
@@ -79,15 +79,8 @@ def test_what_is_no_date_is_none(text: str) -> None:
 )
 def test_other_dates_are_understood(text: str, instant: int) -> None:
     """A date in no form that could be written back still has an instant."""
-    assert dates.form_of([text]) is None
+    assert dates.exact_form(text) is None
     assert dates.parse_any(text) == instant
-
-
-def test_the_most_frequent_form_wins() -> None:
-    """Dates in other forms, and what is none, are outvoted."""
-    texts = ["2026-11-02", "x", "Mon, 02 Nov 2026 10:11:12 GMT", "", "Mon, 02 Nov 2026 10:11:13 GMT"]
-
-    assert dates.form_of(texts) == "rfc1123"
 
 
 def test_a_form_is_not_taken_for_another() -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from axsync.lake.store import Store
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "lake")
 
 
@@ -67,6 +68,57 @@ def test_a_content_grows_and_is_cut(store: Store) -> None:
 
     assert store.read("a/b") == b"1234"
     assert not store.has("a/c")
+
+
+def test_a_draft_has_no_key_before_it_is_sealed(store: Store) -> None:
+    """One that is given up leaves nothing."""
+    draft, other = store.create("a/b"), store.create("a/c")
+    for one in (draft, other):
+        one.file.write(b"con")
+        one.file.write(b"tent")
+    assert not store.has("a/b")
+
+    draft.seal()
+    other.abandon()
+
+    assert (store.read("a/b"), store.names("a")) == (b"content", ("b",))
+
+
+@pytest.mark.parametrize("verb", ["write", "write_if_absent", "create", "append", "truncate"])
+def test_what_a_verb_changed_is_durable_when_it_returns(
+    store: LocalStore, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes before the name, and the name in its folder."""
+    if verb == "truncate":
+        store.append("a/b", b"content and more")
+    synced: dict[int, int] = {}  # inode → its size when it was last made durable
+    real = os.fsync
+
+    def watched(handle: int) -> None:
+        found = os.fstat(handle)
+        synced[found.st_ino] = found.st_size
+        if verb not in {"append", "truncate"} and stat.S_ISREG(found.st_mode):
+            assert not store.has("a/b")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    change(store, verb)
+
+    path = store.path("a/b")
+    assert synced[path.stat().st_ino] == len(b"content")
+    assert verb == "truncate" or path.parent.stat().st_ino in synced
+
+
+def change(store: LocalStore, verb: str) -> None:
+    """Leave `content` under `a/b`."""
+    if verb == "create":
+        draft = store.create("a/b")
+        draft.file.write(b"content")
+        draft.seal()
+    elif verb == "truncate":
+        store.truncate("a/b", len(b"content"))
+    else:
+        getattr(store, verb)("a/b", b"content")
 
 
 def test_keys_are_listed_and_removed(store: Store) -> None:
