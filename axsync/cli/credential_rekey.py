@@ -10,7 +10,7 @@ import click
 from axsync.cli.credential_work import opened_store
 
 if TYPE_CHECKING:
-    from axsync.credentials.sealing import KeySource
+    from axsync.credentials.encrypted_file import KeySource
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -1,13 +1,11 @@
 """API keys and client secrets: their names, where they are stored, which host they belong to."""
 
-from axsync.credentials.instances import credential_for, stored
-from axsync.credentials.opening import PERSON, good_passphrase, opener_of_file, opener_of_key, opener_of_person
+from axsync.credentials.credential import MASK, Credential, Kind, Secret, basic, redact
+from axsync.credentials.encrypted_file import PERSON, good_passphrase, opener_of_file, opener_of_key, opener_of_person
 from axsync.credentials.records import Record, shown_reference
-from axsync.credentials.redaction import basic, redact
 from axsync.credentials.references import resolve, resolve_credential, secret_word
-from axsync.credentials.store import CredentialStore, Listed
-from axsync.credentials.values import MASK, Credential, Kind, Secret
-from axsync.credentials.vaults import keyring_at_hand
+from axsync.credentials.store import CredentialStore, Listed, credential_for, stored
+from axsync.credentials.system_keyring import keyring_at_hand
 
 __all__ = [
     "MASK",

@@ -8,18 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from axsync.credentials.places import FOLDER_VARIABLE
+from axsync.credentials.credential import Credential, Kind
 from axsync.credentials.records import Record
 from axsync.credentials.references import SYSTEMD_VARIABLE, read_word
-from axsync.credentials.values import Credential, Kind
 from axsync.errors import ConfigError, StoreError
 
-VARIABLES = (SYSTEMD_VARIABLE, FOLDER_VARIABLE)
+FOLDER_VARIABLE = "AXSYNC_CREDENTIALS_DIRECTORY"
 
 
 def folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """The folders given to this process, systemd's first."""
-    return tuple(Path(environ[name]) for name in VARIABLES if environ.get(name))
+    return tuple(Path(environ[name]) for name in (SYSTEMD_VARIABLE, FOLDER_VARIABLE) if environ.get(name))
 
 
 def records_in(folder: Path) -> tuple[Record, ...]:

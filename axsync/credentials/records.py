@@ -1,12 +1,17 @@
-"""The record of a credential without its secrets, and the list of all records of a store."""
+"""What a store writes about a credential: a readable record without secrets, and a sealed entry with them.
 
+The readable list can be edited by others; the entry repeats the host and how it is reached, so that no edit of the list
+sends the secret elsewhere.
+"""
+
+import json
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from axsync.credentials.values import Kind
-from axsync.errors import AxsyncError, ConfigError, ListDamaged, StoreError
+from axsync.credentials.credential import Credential, Kind, Secret
+from axsync.errors import AxsyncError, ConfigError, EntryChanged, EntryMissing, ListDamaged, StoreError
 from axsync.settings import check_names, check_reference, normal_url
 
 Kept = Literal["keyring", "file", "references", "folder"]
@@ -98,3 +103,42 @@ def read_index(content: bytes | None) -> Index:
     except (msgspec.MsgspecError, UnicodeDecodeError, AxsyncError) as error:
         raise ListDamaged("it is damaged") from error
     raise StoreError(f"it was written by a newer axsync (format {found})")
+
+
+def pack_entry(record: Record, credential: Credential) -> str:
+    """The text of a vault entry: the secrets together with the host they belong to."""
+    secrets = {"key": credential.key.reveal(), "secret": credential.secret.reveal()}
+    return json.dumps({"name": record.name, **record.bound, **secrets})
+
+
+def unpack_entry(text: str, record: Record) -> Credential:
+    """Key and secret of an entry. Raises: EntryMissing if damaged, EntryChanged if sealed for another host."""
+    kept = _parsed_entry(text, record)
+    key, secret = Secret(kept.pop("key")), Secret(kept.pop("secret"))
+    if kept != {"name": record.name, **record.bound}:
+        raise _changed(record, kept)
+    return Credential(key, secret, record.kind)
+
+
+def sealed_facts(text: str, record: Record) -> dict[str, Any]:
+    """The properties of the record that were sealed with its secrets. Raises: EntryMissing if damaged."""
+    kept = _parsed_entry(text, record)
+    return {name: kept[name] for name in record.bound if name in kept}
+
+
+def _changed(record: Record, kept: dict[str, Any]) -> EntryChanged:
+    """The error for a record that contradicts what was sealed."""
+    told = f"its secret was sealed for {kept.get('url')}, the list says {record.url}"
+    if kept.get("url") == record.url:
+        others = [name for name, value in record.bound.items() if kept.get(name) != value]
+        told = f"the list contradicts what was sealed with its secret ({', '.join(others) or 'name'})"
+    return EntryChanged(f"credential {record.name!r} was changed outside of axsync: {told}", name=record.name)
+
+
+def _parsed_entry(text: str, record: Record) -> dict[str, Any]:
+    try:
+        kept: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+        return kept | {"key": str(kept["key"]), "secret": str(kept["secret"])}
+    except (msgspec.MsgspecError, KeyError) as error:
+        told = f"the entry of credential {record.name!r} in the {record.place} is damaged"
+        raise EntryMissing(told, name=record.name) from error

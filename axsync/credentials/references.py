@@ -1,4 +1,4 @@
-"""Resolves references to API key and secret."""
+"""References to API key and secret: what they may refer to, and how each is read."""
 
 import os
 import shlex
@@ -6,13 +6,14 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from axsync.credentials.values import Credential, Secret
+from axsync.credentials.credential import Credential, Secret
+from axsync.credentials.system_keyring import keyring_failure
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, check_reference
 
 COMMAND_SECONDS = 30.0
-MAX_FILE_BYTES = 64 * 1024
-HIDDEN_FROM_COMMANDS = ("AX_KEY", "AX_SECRET")
+_MAX_FILE_BYTES = 64 * 1024
+_HIDDEN_FROM_COMMANDS = ("AX_KEY", "AX_SECRET")
 SYSTEMD_VARIABLE = "CREDENTIALS_DIRECTORY"
 
 
@@ -89,24 +90,10 @@ def _read(path: Path) -> tuple[bool, Secret]:
     try:
         with path.open("rb") as file:
             open_to_others = os.fstat(file.fileno()).st_mode & 0o077
-            content = file.read(MAX_FILE_BYTES)
+            content = file.read(_MAX_FILE_BYTES)
     except OSError as error:
         raise ConfigError(f"the file {str(path)!r} cannot be read ({error.strerror})") from error
     return bool(open_to_others), secret_word(content.decode("utf-8", "replace"), f"the file {str(path)!r}")
-
-
-def of_keyring(error: Exception) -> str:
-    """What a keyring did, in our own words: the message of its backend may repeat the secret."""
-    return _KEYRINGS.get(type(error).__name__, "it did not respond")
-
-
-_KEYRINGS = {
-    "KeyringLocked": "it is locked",
-    "NoKeyringError": "there is none on this system",
-    "InitError": "it cannot be opened",
-    "PasswordSetError": "it did not accept the entry",
-    "PasswordDeleteError": "it did not delete the entry",
-}
 
 
 def _from_keyring(name: str) -> Secret:
@@ -120,7 +107,7 @@ def _from_keyring(name: str) -> Secret:
     try:
         found = keyring.get_password(service or "axsync", user)
     except KeyringError as error:
-        raise ConfigError(f"the keyring could not be read for {name!r} ({of_keyring(error)})") from error
+        raise ConfigError(f"the keyring could not be read for {name!r} ({keyring_failure(error)})") from error
     if found is None:
         raise ConfigError(f"the keyring has no {name!r}; add it with `keyring set {service or 'axsync'} {user}`")
     return secret_word(found, f"the keyring entry {name!r}")
@@ -135,7 +122,7 @@ def _from_command(line: str, environ: Mapping[str, str], seconds: float) -> Secr
     if not argv or not argv[0]:
         raise ConfigError("a command: reference names no program")
     # Errors only name the program: arguments and output may be secret.
-    printed = _printed(argv, {k: v for k, v in environ.items() if k not in HIDDEN_FROM_COMMANDS}, seconds)
+    printed = _printed(argv, {k: v for k, v in environ.items() if k not in _HIDDEN_FROM_COMMANDS}, seconds)
     first = printed.decode("utf-8", "replace").strip().partition("\n")[0]
     return secret_word(first, f"the output of the command {argv[0]!r}")
 

@@ -10,23 +10,43 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from axsync.credentials.entries import pack, sealed_facts, unpack
+from axsync.credentials.credential import Credential
+from axsync.credentials.encrypted_file import Cost, FileVault, KeySource, asks_a_person, find_opener, open_to_others
+from axsync.credentials.files import config_folder, locked, read_private, state_folder, write_private
 from axsync.credentials.folders import folders, open_in, record_in, records_in
-from axsync.credentials.opening import asks_a_person, find_opener, open_to_others
-from axsync.credentials.places import INDEX, LOCK, USES, USES_LOCK, VAULT, config_folder, state_folder
-from axsync.credentials.private import locked, read_private, write_private
-from axsync.credentials.records import Index, Record, read_index
+from axsync.credentials.records import Index, Record, pack_entry, read_index, sealed_facts, unpack_entry
 from axsync.credentials.references import resolve_credential
-from axsync.credentials.sealing import Cost, KeySource
-from axsync.credentials.values import Credential
-from axsync.credentials.vaults import FileVault, KeyringVault, Vault
-from axsync.errors import EntryMissing, StoreDamaged, StoreError, UnknownCredential
-from axsync.settings import CredentialReference, nearest
+from axsync.credentials.system_keyring import KeyringVault
+from axsync.errors import ConfigError, EntryMissing, StoreDamaged, StoreError, UnknownCredential, WrongHost
+from axsync.settings import CredentialReference, InstanceSettings, nearest
 
-VAULTS = ("keyring", "file")
+_VAULTS = ("keyring", "file")
+_INDEX, _VAULT, _LOCK = "credentials.json", "credentials.vault", ".credentials.lock"
+_USES, _USES_LOCK = "last-used.json", ".last-used.lock"  # a lock of its own: a run must not wait for a prompt elsewhere
+
+
+class Vault(Protocol):
+    """A place for secrets, by name."""
+
+    def fetch(self, name: str) -> str | None:
+        """The text of this name; None if there is none. Raises: StoreError."""
+        ...
+
+    def keep(self, name: str, text: str) -> None:
+        """Add or replace the text. Raises: StoreError."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Remove the text, if there is one. Raises: StoreError."""
+        ...
+
+    def unlock(self) -> None:
+        """Prompt now for what is needed, so that later calls do not. Raises: StoreError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +114,15 @@ class CredentialStore:
         text = self._vault(record.kept).fetch(record.name)
         if text is None:
             raise self._missing(record)
-        found = unpack(text, record)
+        found = unpack_entry(text, record)
         return replace(found, told=open_to_others(self._environ)) if record.kept == "file" else found
 
     def _missing(self, record: Record) -> EntryMissing:
         told = f"the {record.place} has no entry for credential {record.name!r}"
         if record.kept == "file" and self._file().kdf is None:
-            told = f"the encrypted file {str(self.folder / VAULT)!r}, which held credential {record.name!r}, is missing"
+            told = (
+                f"the encrypted file {str(self.folder / _VAULT)!r}, which held credential {record.name!r}, is missing"
+            )
         return EntryMissing(told, name=record.name)
 
     def as_sealed(self, record: Record) -> Record:
@@ -108,7 +130,7 @@ class CredentialStore:
 
         An update that starts from it sends no new key to a host that somebody wrote into the list. Raises: StoreError.
         """
-        text = self._vault(record.kept).fetch(record.name) if record.kept in VAULTS else None
+        text = self._vault(record.kept).fetch(record.name) if record.kept in _VAULTS else None
         with suppress(EntryMissing):  # a damaged entry proves nothing, and may be replaced
             return replace(record, **sealed_facts(text or "", record))
         return record
@@ -119,12 +141,12 @@ class CredentialStore:
             self.unlock(record)
         if (known := self._index().find(record.name)) and known.kept != record.kept:
             self.unlock(known)  # its secret will be removed from there
-        with locked(self.folder / LOCK):
+        with locked(self.folder / _LOCK):
             if new:
                 self._refuse_taken(record.name)
             before = self._index().find(record.name)
-            if credential is not None and record.kept in VAULTS:
-                self._vault(record.kept).keep(record.name, pack(record, credential))
+            if credential is not None and record.kept in _VAULTS:
+                self._vault(record.kept).keep(record.name, pack_entry(record, credential))
             self._write(self._index().with_record(record))
             if before is not None and before.kept != record.kept:
                 self._forget(before)
@@ -139,10 +161,10 @@ class CredentialStore:
         renamed = replace(record, name=name)
         self._refuse_taken(name)
         self.unlock(record)
-        with locked(self.folder / LOCK):
+        with locked(self.folder / _LOCK):
             self._refuse_taken(name)
-            if record.kept in VAULTS:
-                self._vault(record.kept).keep(name, pack(renamed, self.open(record)))
+            if record.kept in _VAULTS:
+                self._vault(record.kept).keep(name, pack_entry(renamed, self.open(record)))
             self._write(self._index().without(record.name).with_record(renamed))
             self._forget(record)
         self._move_use(record.name, name)
@@ -153,7 +175,7 @@ class CredentialStore:
         Raises: StoreError.
         """
         left = self._beyond_reach(record)
-        with locked(self.folder / LOCK):
+        with locked(self.folder / _LOCK):
             if not left:
                 self._forget(record)
             self._write(self._index().without(record.name))
@@ -164,7 +186,7 @@ class CredentialStore:
         try:
             if record.kept == "file" and self._file().kdf is None:
                 return (
-                    f"the encrypted file {str(self.folder / VAULT)!r} is missing; a copy of it may still hold the key"
+                    f"the encrypted file {str(self.folder / _VAULT)!r} is missing; a copy of it may still hold the key"
                 )
             self.unlock(record)
         except StoreDamaged as error:
@@ -186,15 +208,15 @@ class CredentialStore:
         Raises: StoreError; ConfigError if this key source opens it already.
         """
         self.unlock_file()
-        with locked(self.folder / LOCK):
+        with locked(self.folder / _LOCK):
             self._file().rekey(opener)
-            for draft in self.folder.glob(f".{VAULT}.*"):  # left by a killed process; the old passphrase opens it
+            for draft in self.folder.glob(f".{_VAULT}.*"):  # left by a killed process; the old passphrase opens it
                 draft.unlink(missing_ok=True)
 
     def unlock_file(self) -> None:
         """Find what opens the encrypted file, and test it. Raises: StoreError, also if there is no file."""
         if self._file().kdf is None:
-            raise StoreError(f"there is no encrypted file {str(self.folder / VAULT)!r}")
+            raise StoreError(f"there is no encrypted file {str(self.folder / _VAULT)!r}")
         self._file().unlock()
 
     def unlock(self, record: Record) -> None:
@@ -202,7 +224,7 @@ class CredentialStore:
 
         Raises: StoreError.
         """
-        if record.kept in VAULTS:
+        if record.kept in _VAULTS:
             self._vault(record.kept).unlock()
 
     def wants_passphrase(self, name: str) -> bool:
@@ -212,27 +234,27 @@ class CredentialStore:
 
     def used(self, name: str, moment: str) -> None:
         """Record a successful use. A run does not fail if it cannot be written."""
-        with suppress(StoreError, OSError), locked(state_folder(self._environ) / USES_LOCK):
+        with suppress(StoreError, OSError), locked(state_folder(self._environ) / _USES_LOCK):
             self._write_uses(self._uses() | {name: moment})
 
     def _move_use(self, old: str, new: str) -> None:
-        with suppress(StoreError, OSError), locked(state_folder(self._environ) / USES_LOCK):
+        with suppress(StoreError, OSError), locked(state_folder(self._environ) / _USES_LOCK):
             uses = self._uses()
             if moment := uses.pop(old, ""):
                 self._write_uses(uses | ({new: moment} if new else {}))
 
     def _write_uses(self, uses: dict[str, str]) -> None:
-        write_private(state_folder(self._environ) / USES, msgspec.json.encode(uses))
+        write_private(state_folder(self._environ) / _USES, msgspec.json.encode(uses))
 
     def _uses(self) -> dict[str, str]:
         try:
-            content = read_private(state_folder(self._environ) / USES)
+            content = read_private(state_folder(self._environ) / _USES)
             return msgspec.json.decode(content or b"{}", type=dict[str, str])
         except (StoreError, msgspec.MsgspecError):
             return {}
 
     def _index(self) -> Index:
-        path = self.folder / INDEX
+        path = self.folder / _INDEX
         content = read_private(path)
         try:
             return read_index(content)
@@ -240,7 +262,7 @@ class CredentialStore:
             raise type(error)(f"the list of credentials {str(path)!r} cannot be read: {error}") from error
 
     def _write(self, index: Index) -> None:
-        write_private(self.folder / INDEX, index.text())
+        write_private(self.folder / _INDEX, index.text())
 
     def _vault(self, kept: str) -> Vault:
         return self._keyring if kept == "keyring" else self._file()
@@ -248,9 +270,42 @@ class CredentialStore:
     def _file(self) -> FileVault:
         if self._opened is None:
             find = partial(find_opener, self._environ)
-            self._opened = FileVault(self.folder / VAULT, find, cost=self._cost)
+            self._opened = FileVault(self.folder / _VAULT, find, cost=self._cost)
         return self._opened
 
     def _forget(self, record: Record) -> None:
-        if record.kept in VAULTS:
+        if record.kept in _VAULTS:
             self._vault(record.kept).forget(record.name)
+
+
+def credential_for(instance: InstanceSettings, store: CredentialStore, *, environ: Mapping[str, str]) -> Credential:
+    """Key and secret for this instance, and only for the host they belong to.
+
+    Raises: WrongHost, UnknownCredential, StoreError, ConfigError.
+    """
+    reference = instance.credential
+    if isinstance(reference, CredentialReference):
+        return resolve_credential(reference, environ=environ)
+    record = store.known(reference.name)
+    if record is None:
+        return _by_old_name(reference.name, store, environ)
+    if record.url != instance.url:
+        raise WrongHost(name=record.name, bound=record.url, asked=instance.url)
+    return store.open(record)
+
+
+def _by_old_name(name: str, store: CredentialStore, environ: Mapping[str, str]) -> Credential:
+    """Before there was a store, `credential = "NAME"` meant two keyring entries."""
+    old = CredentialReference(f"keyring:axsync/{name}/key", f"keyring:axsync/{name}/secret")
+    try:
+        found = resolve_credential(old, environ=environ)
+    except ConfigError:
+        store.find(name)  # raises UnknownCredential
+        raise
+    told = f"credential {name!r} is bound to no host; bind it with `axsync credential add {name}`"
+    return replace(found, told=(told,))
+
+
+def stored(instance: InstanceSettings) -> str | None:
+    """The name of the instance's credential in the store; None if it uses references."""
+    return None if isinstance(instance.credential, CredentialReference) else instance.credential.name

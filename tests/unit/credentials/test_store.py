@@ -26,9 +26,9 @@ from axsync.credentials import (
     opener_of_key,
     opener_of_person,
 )
-from axsync.credentials.private import locked
+from axsync.credentials.encrypted_file import Cost
+from axsync.credentials.files import locked
 from axsync.credentials.records import read_index
-from axsync.credentials.sealing import Cost
 from axsync.errors import (
     ConfigError,
     EntryChanged,
@@ -598,7 +598,7 @@ def test_who_waited_for_a_rekey_changes_nothing_with_the_old_passphrase(environ:
 _KILLED = """
 import os, signal, sys
 from axsync.credentials import CredentialStore, Secret, opener_of_person
-from axsync.credentials.sealing import Cost
+from axsync.credentials.encrypted_file import Cost
 real = os.replace
 def killed(source, target):
     if sys.argv[1] == "after":

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.credentials.sealing import MAGIC, Cost, KeySource, header_of, seal, unseal
-from axsync.credentials.values import Secret
+from axsync.credentials.credential import Secret
+from axsync.credentials.encrypted_file import MAGIC, Cost, KeySource, header_of, seal, unseal
 from axsync.errors import StoreError
 
 CHEAP = Cost(n=2)

@@ -1,8 +1,12 @@
-"""Secrets and credentials as values that reveal nothing by accident."""
+"""Secrets and credentials: values that reveal nothing by accident, and their removal from texts of servers."""
 
+import base64
 import hmac
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Never
+from urllib.parse import quote
 
 MASK = "***"
 Kind = Literal["api-key", "oauth"]
@@ -55,3 +59,26 @@ class Credential:
     def notices(self) -> tuple[str, ...]:
         """Notices for the operator about where key and secret came from."""
         return tuple(dict.fromkeys(text for text in (self.key.notice, self.secret.notice, *self.told) if text))
+
+
+def redact(text: str, credential: Credential, *more: Secret) -> str:
+    """The text without key, secret and `more`, also if they appear URL-encoded, as JSON or as HTTP Basic.
+
+    The second line of defence, for texts of servers and proxies that repeat what was sent.
+    """
+    plain = [one.reveal() for one in (credential.key, credential.secret, *more)]
+    forms = {form for one in plain for form in _forms(one) if form} | {basic(credential)}
+    for form in sorted(forms, key=len, reverse=True):  # longest first: one may contain another
+        text = text.replace(form, MASK)
+    return text
+
+
+def basic(credential: Credential) -> str:
+    """Key and secret in the format of HTTP Basic (RFC 7617)."""
+    return base64.b64encode(f"{credential.key.reveal()}:{credential.secret.reveal()}".encode()).decode()
+
+
+def _forms(text: str) -> Iterator[str]:
+    yield text
+    yield quote(text, safe="")
+    yield json.dumps(text)[1:-1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from axsync.credentials.private import locked, read_private, write_private
+from axsync.credentials.files import locked, read_private, write_private
 from axsync.errors import StoreError, StoreExposed
 
 
