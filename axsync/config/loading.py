@@ -1,47 +1,28 @@
-"""Loads `Settings` from TOML and the environment; every mistake is one sentence that says where it is.
-
-The sentences name keys and numbers. Apart from days they repeat no string of the file, which may be a misplaced secret.
-"""
+"""Loads `Settings` from TOML, the environment and the command line. A mistake is one sentence that says where it is."""
 
 import os
 import re
 import stat
 import tempfile
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
 
-from axsync.config.credentials import REFERENCES, VARIABLES, chosen_by_credential, credential_of, stored_values
-from axsync.config.expansion import Environ, expanded, place
-from axsync.config.fitting import fitting, shown
-from axsync.errors import ConfigError, LakeError, NoFile, NoInstance
-from axsync.settings import (
-    DEFAULT_ENTITY,
-    CredentialReference,
-    EntitySettings,
-    InstanceSettings,
-    LakeSettings,
-    RunSettings,
-    Settings,
-    nearest,
-    normal_url,
-)
+from axsync.config.instances import chosen_by_credential, instance_of_environment, read_instances
+from axsync.config.tables import Environ, Table, convert, hints_of, named_tables, place, read_table, refuse_unknown
+from axsync.errors import ConfigError, LakeError, NoFile
+from axsync.settings import DEFAULT_ENTITY, EntitySettings, InstanceSettings, LakeSettings, RunSettings, Settings
 
 FILE_NAME = "axsync.toml"
 """Read from the working directory if no file is named."""
 
-LAKE_VARIABLE = "AXSYNC_LAKE"
-FILES = ("ca_file", "client_cert", "client_key")
-CREDENTIALS = "credentials"
-LONGEST_NAME = 255  # of a file or folder, in bytes, on all common file systems
-LONGEST_LAKE = 3072  # of 4096 (PATH_MAX on Linux); the rest is for paths inside the lake
-SHOWN = 40
+_LAKE_VARIABLE = "AXSYNC_LAKE"
+_CREDENTIALS = "credentials"
+_LONGEST_NAME = 255  # of a file or folder, in bytes, on all common file systems
+_LONGEST_LAKE = 3072  # of 4096 (PATH_MAX on Linux); the rest is for paths inside the lake
+_SHOWN = 40
 _TWICE = re.compile(r"Cannot declare \((.*)\) twice")  # tomllib's message about a duplicate table
-
-Table = dict[str, Any]  # what TOML calls a table
-Hints = Mapping[str, Any]  # keys and the types of their values
 
 
 def load_settings(
@@ -64,14 +45,14 @@ def load_settings(
     with place(f"{found}:"):
         lake = _lake(document, environ)
         with place("[run]"):
-            run = RunSettings(**_values(document, "run", _hints(RunSettings), environ))
-        instances, entities = _instances(document, environ), _entities(document, environ)
+            run = RunSettings(**read_table(document, "run", hints_of(RunSettings), environ))
+        instances, entities = read_instances(document, environ), _entities(document, environ)
     given = dict(overrides or {})
-    if names := given.pop(CREDENTIALS, None):
+    if names := given.pop(_CREDENTIALS, None):
         run, instances = _by_credential(run, instances, names, environ, given)
     if not instances:
         where = f"{found} names no instance" if found else f"there is no {FILE_NAME} here"
-        instances = (_instance_of_environment(environ, where),)
+        instances = (instance_of_environment(environ, where),)
     lake, run = _overridden(lake, run, environ, given)
     return Settings(lake, instances, entities, run)
 
@@ -82,7 +63,7 @@ def _by_credential(
     """Only the instances of these credentials, whatever instances the file selects."""
     if given.get("instances"):
         raise ConfigError("instances and credentials cannot both be selected")
-    wanted = fitting(CREDENTIALS, names, tuple[str, ...])
+    wanted = convert(_CREDENTIALS, names, tuple[str, ...])
     return replace(run, instances=()), chosen_by_credential(instances, wanted, environ)
 
 
@@ -122,9 +103,9 @@ def check_lake(uri: str) -> None:
 
 def _refuse_long(lake: Path) -> None:
     longest = max(len(os.fsencode(part)) for part in lake.parts)
-    if longest > LONGEST_NAME or len(os.fsencode(lake)) > LONGEST_LAKE:
-        bounds = f"{LONGEST_LAKE} bytes, or a name in it longer than {LONGEST_NAME}"
-        raise LakeError(f"the lake {str(lake)[:SHOWN]!r}… cannot be created: its path is longer than {bounds}")
+    if longest > _LONGEST_NAME or len(os.fsencode(lake)) > _LONGEST_LAKE:
+        bounds = f"{_LONGEST_LAKE} bytes, or a name in it longer than {_LONGEST_NAME}"
+        raise LakeError(f"the lake {str(lake)[:_SHOWN]!r}… cannot be created: its path is longer than {bounds}")
 
 
 def _found(path: Path | None) -> tuple[Path | None, Table]:
@@ -133,9 +114,9 @@ def _found(path: Path | None) -> tuple[Path | None, Table]:
 
 
 def _lake(document: Table, environ: Environ) -> LakeSettings:
-    _refuse_unknown(document, ["lake", "instances", "entities", "run"])
+    refuse_unknown(document, ["lake", "instances", "entities", "run"])
     with place("[lake]"):
-        return LakeSettings(**_values(document, "lake", _hints(LakeSettings), environ))
+        return LakeSettings(**read_table(document, "lake", hints_of(LakeSettings), environ))
 
 
 def _parsed(path: Path) -> Table:
@@ -160,47 +141,8 @@ def _parsed(path: Path) -> Table:
         raise ConfigError(f"{path}: is not valid TOML{told}") from error
 
 
-def _values(container: Table, name: str, hints: Hints, environ: Environ) -> Table:
-    """The typed values of one table; empty if it is absent."""
-    table = container.get(name, {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"must be a table, not {shown(table)}")
-    _refuse_unknown(table, hints)
-    return {key: fitting(key, expanded(key, value, environ), hints[key]) for key, value in table.items()}
-
-
-def _instances(document: Table, environ: Environ) -> tuple[InstanceSettings, ...]:
-    return tuple(_instance(tables, name, environ) for tables in [_tables(document, "instances")] for name in tables)
-
-
-def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
-    hints = _hints(InstanceSettings) | dict.fromkeys(REFERENCES, str)
-    del hints["name"]  # it is the name of the table
-    with place(f"[instances.{name}]"):
-        values = _values(tables, name, hints, environ)
-        references: dict[str, str] = {key: values.pop(key) for key in REFERENCES if key in values}
-        credential = credential_of(references)
-        if "url" not in values:
-            values |= {"url": ""} | stored_values(credential, environ, values)
-        instance = InstanceSettings(name, credential=credential, **values)
-        for key in FILES:
-            if (named := getattr(instance, key)) and not Path(named).is_file():
-                raise ConfigError(f"{key} names a file that does not exist")
-    return instance
-
-
-def _instance_of_environment(environ: Environ, where: str) -> InstanceSettings:
-    if missing := [name for name in VARIABLES if name not in environ]:
-        raise NoInstance(f"{where}; set AX_URL, AX_KEY and AX_SECRET (not set: {', '.join(missing)})")
-    for name in VARIABLES:
-        if not environ[name].strip():
-            raise ConfigError(f"{name} is empty")
-    url = normal_url(environ["AX_URL"], called="AX_URL")
-    return InstanceSettings("default", url, CredentialReference("env:AX_KEY", "env:AX_SECRET"))
-
-
 def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
-    tables = _tables(document, "entities")
+    tables = named_tables(document, "entities")
     if "*" in tables and DEFAULT_ENTITY in tables:
         raise ConfigError(f'[entities.{DEFAULT_ENTITY}] and [entities."*"] mean the same; write one of them')
     tables = {DEFAULT_ENTITY if name == "*" else name: table for name, table in tables.items()}
@@ -208,7 +150,7 @@ def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
     settings = {}
     for name in sorted(tables, key=lambda name: name != DEFAULT_ENTITY):
         with place(f"[entities.{name}]"):
-            own = _values(tables, name, _hints(EntitySettings), environ)
+            own = read_table(tables, name, hints_of(EntitySettings), environ)
             settings[name] = EntitySettings(**_inherited(default, own))
             if name == DEFAULT_ENTITY and "type" in own:
                 raise ConfigError("type can only be set in a table with a name of its own")
@@ -239,30 +181,13 @@ def _inherited(default: Table, own: Table) -> Table:
 def _overridden(
     lake: LakeSettings, run: RunSettings, environ: Environ, overrides: Mapping[str, object]
 ) -> tuple[LakeSettings, RunSettings]:
-    hints = _hints(RunSettings) | {"lake": str}
-    _refuse_unknown(overrides, hints)
-    given = {k: fitting(k, v, hints[k]) for k, v in overrides.items() if v is not None and v not in ((), [])}
-    if LAKE_VARIABLE in environ and "lake" not in given:
-        with place(f"{LAKE_VARIABLE}:"):
-            lake = replace(lake, uri=environ[LAKE_VARIABLE])
+    hints = hints_of(RunSettings) | {"lake": str}
+    refuse_unknown(overrides, hints)
+    given = {k: convert(k, v, hints[k]) for k, v in overrides.items() if v is not None and v not in ((), [])}
+    if _LAKE_VARIABLE in environ and "lake" not in given:
+        with place(f"{_LAKE_VARIABLE}:"):
+            lake = replace(lake, uri=environ[_LAKE_VARIABLE])
     if "lake" in given:
         with place("lake:"):
             lake = replace(lake, uri=given.pop("lake"))
     return lake, replace(run, **given)
-
-
-def _tables(document: Table, name: str) -> Table:
-    tables = document.get(name, {})
-    if not isinstance(tables, dict):
-        raise ConfigError(f"{name} must be written as tables such as [{name}.NAME]")
-    return tables
-
-
-def _refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
-    for key in given:
-        if key not in known:
-            raise ConfigError(f"unknown key {key!r}{nearest(key, known)}")
-
-
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind, include_extras=True)

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from axsync.errors import ConfigError
-from axsync.settings import CredentialReference, LakeSettings, RunSettings, normal_url
-from axsync.settings.words import check_names
+from axsync.settings import CredentialReference, LakeSettings, RunSettings, check_names, normal_url
 
 _TEMPLATE = """\
 # Settings of axsync. config/axsync.toml and docs/operations.md list every option with its default.

@@ -4,20 +4,29 @@ A value checks itself when it is created, from TOML and from Python alike, and r
 that starts with the name of the field. Types are not checked here; `config` or mypy does that.
 """
 
-from axsync.settings.address import as_address, is_loopback, normal_proxy, normal_url
-from axsync.settings.bounds import GIB, KIB, MIB, TIB, Between, Bytes, Seconds
-from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
-from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
-from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
-from axsync.settings.words import (
+from axsync.settings.checks import (
+    GIB,
+    KIB,
+    MIB,
     REFERENCE_KINDS,
+    TIB,
+    Between,
+    Bytes,
+    Seconds,
     all_close,
+    as_address,
     check_names,
     check_reference,
     closest,
     did_you_mean,
+    is_loopback,
     nearest,
+    normal_proxy,
+    normal_url,
 )
+from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
+from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
+from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
 
 __all__ = [
     "DEFAULT_ENTITY",

@@ -6,9 +6,19 @@ from urllib.parse import urlsplit
 
 from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
-from axsync.settings.address import is_loopback, normal_proxy, normal_url
-from axsync.settings.bounds import GIB, MIB, Between, Bytes, Seconds, check_bounds
-from axsync.settings.words import check_names, check_reference
+from axsync.settings.checks import (
+    GIB,
+    MIB,
+    Between,
+    Bytes,
+    Seconds,
+    check_bounds,
+    check_names,
+    check_reference,
+    is_loopback,
+    normal_proxy,
+    normal_url,
+)
 
 Api = Literal["auto", "v1", "v2"]
 Paging = Literal["auto", "offset", "token", "cursor"]

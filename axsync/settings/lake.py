@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from urllib.parse import unquote
 
 from axsync.errors import ConfigError
-from axsync.settings.bounds import MIB, Between, Bytes, check_bounds
+from axsync.settings.checks import MIB, Between, Bytes, check_bounds
 
 OBJECT_STORES = ("s3", "gs", "abfs", "abfss")
 

@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
-from axsync.settings.bounds import Between, check_bounds
+from axsync.settings.checks import Between, check_bounds, check_command, check_day, check_names, nearest
 from axsync.settings.instance import InstanceSettings
 from axsync.settings.lake import LakeSettings
-from axsync.settings.words import check_command, check_day, check_names, nearest
 
 DEFAULT_ENTITY = "default"
 
