@@ -6,7 +6,7 @@ It shares no code with the rest of axsync: a misreading of the API must not canc
 from __future__ import annotations
 
 from axsync.emulator.dataset import Dataset
-from axsync.emulator.faults.fault import KINDS, Fault, from_spec
+from axsync.emulator.faults import KINDS, Fault, from_spec
 from axsync.emulator.options import Options
 from axsync.emulator.server import Emulator, serve
 from axsync.emulator.traffic import Seen

@@ -8,7 +8,7 @@ from itertools import product
 from random import Random
 
 from axsync.emulator.fields import EntityModel, Json
-from axsync.emulator.layouts import moment
+from axsync.emulator.rendering import moment
 
 NOON = 1_793_620_800  # Mon, 02 Nov 2026 12:00:00 GMT, in seconds since 1970, the time of the newest rows
 _FETCHED = moment(NOON - 3 * 3600, iso=False)

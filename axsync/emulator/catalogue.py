@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from axsync.emulator.fields import TEXT, WHOLE, EntityModel, FieldSpec, Json, Kind
-from axsync.emulator.samples import AGGREGATED
+from axsync.emulator.fields import ADAPTERS, AGGREGATED, TEXT, WHOLE, EntityModel, FieldSpec, Json, Kind
 
 _UNLISTED = frozenset({"labels", "specific_data"})  # recorded names that are listed anyway, or never
 CUSTOM = "gui"  # the source of custom fields
-_ADAPTERS = Kind("array", "discrete", Kind("string", "logo"))
-_LABELS = Kind("array", None, Kind("string", "tag"))
+_KIND_OF_ADAPTERS = Kind("array", "discrete", Kind("string", "logo"))
+_KIND_OF_LABELS = Kind("array", None, Kind("string", "tag"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,10 @@ def _recorded(model: EntityModel) -> Iterator[Entry]:
 
 def _roots(model: EntityModel) -> Iterator[Entry]:
     yield Entry("internal_axon_id", TEXT, "generic")
-    yield Entry("adapters", _ADAPTERS, "generic")
+    yield Entry("adapters", _KIND_OF_ADAPTERS, "generic")
     if model.counted:
         yield Entry("adapter_list_length", WHOLE, "generic")
-    yield Entry("labels", _LABELS, "generic")
+    yield Entry("labels", _KIND_OF_LABELS, "generic")
     for column in model.extra:
         yield Entry(column.name, column.kind, "generic")
 
@@ -80,7 +79,7 @@ def names(model: EntityModel) -> frozenset[str]:
 def _specific(model: EntityModel) -> Iterator[Entry]:
     for adapter, columns in model.special.items():
         for column in columns:
-            yield from _lines(f"adapters_data.{adapter}.", column, adapter)
+            yield from _lines(f"{ADAPTERS}{adapter}.", column, adapter)
 
 
 def _lines(prefix: str, column: FieldSpec, source: str) -> Iterator[Entry]:

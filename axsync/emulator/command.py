@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from axsync.emulator.faults.fault import KINDS, Fault, from_spec
+from axsync.emulator.faults import KINDS, Fault, from_spec
 from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET, PROFILES, Options
 from axsync.emulator.recorded_shapes import RecordedShapes, read_recorded_shapes
 from axsync.emulator.server import Emulator, serve

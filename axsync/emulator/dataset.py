@@ -9,18 +9,16 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 from hashlib import blake2b
 
 from axsync.emulator.drift import drifted
 from axsync.emulator.fields import EntityModel, Json
-from axsync.emulator.layouts import RowLayout
+from axsync.emulator.models import entity_models
 from axsync.emulator.options import Options, Profile
-from axsync.emulator.recorded_shapes import recorded
-from axsync.emulator.records import model_of
-from axsync.emulator.row_renderer import SEEN_POOL, Filler, RowRenderer, seen_dates, seen_in
+from axsync.emulator.rendering import Filler, RowLayout, RowRenderer, moment
 from axsync.emulator.samples import draw_samples
-from axsync.emulator.scaling import longer, wider
-from axsync.emulator.shapes import SEEN_LETTERS, Shapes
+from axsync.emulator.shapes import SEEN_LETTERS, Shapes, date_in
 
 _HISTORY_SPREAD = 0x9E3779B1
 _SCATTER = 0xC2B2AE3D27D4EB4F
@@ -31,6 +29,7 @@ _BEYOND = "ghijklmnopqrstuv"
 _TO_BEYOND = str.maketrans(_HEX, _BEYOND)
 _FROM_BEYOND = str.maketrans(_BEYOND, _HEX)
 _ODD_EVERY = 17
+_FIRST_SEEN, _SEEN_STEP, _SEEN_POOL = 1_780_000_000, 3_607, 4096
 
 
 class Ids:
@@ -149,18 +148,6 @@ class Dataset:
         return array("q", (n for n in range(self._initial) if (n + 1) * _HISTORY_SPREAD % 1009 >= lost))
 
 
-def entity_models(options: Options) -> dict[str, EntityModel]:
-    """The model of each offered entity type."""
-    return {entity: _model(entity, options) for entity in options.offered()}
-
-
-def _model(entity: str, options: Options) -> EntityModel:
-    if options.like is not None and entity in options.like.entities:
-        return recorded(entity, options.like.entities[entity])
-    model = model_of(entity, twin_labels=options.twin_labels)
-    return wider(longer(model, options.bulk), options.more_fields)
-
-
 def build_datasets(options: Options, profile: Profile) -> dict[str, Dataset]:
     """The dataset of each offered entity type."""
     return {entity: _dataset(model, options, profile) for entity, model in entity_models(options).items()}
@@ -189,7 +176,7 @@ def _dataset(model: EntityModel, options: Options, profile: Profile) -> Dataset:
 
 
 def _fillers(entity: str, ids: Ids, options: Options, *, iso: bool) -> dict[str, Filler]:
-    dates = seen_dates(iso=iso)
+    dates = _seen_dates(iso=iso)
     devices = Ids(options.seed, "devices", odd=options.odd_ids)
     owners = max(options.size("devices"), 1)
     per_cve = owners if entity == "vulnerability_instances" else 1
@@ -204,7 +191,7 @@ def _fillers(entity: str, ids: Ids, options: Options, *, iso: bool) -> dict[str,
         ),
         "a": lambda number: b"10.%d.%d.%d" % (number >> 16 & 255, number >> 8 & 255, number & 255),
         "r": lambda number: b"%d" % (167772160 + (number & 0xFFFFFF)),
-        "d": lambda number: dates[number * 7919 % SEEN_POOL],
+        "d": lambda number: dates[number * 7919 % _SEEN_POOL],
         # A row is a pair of device and CVE: the first CVE with every device, then the next CVE.
         "c": lambda number: _cve(number % owners + number // owners if per_cve > 1 else number),
         "v": lambda number: devices.text(number % owners).encode(),
@@ -212,8 +199,20 @@ def _fillers(entity: str, ids: Ids, options: Options, *, iso: bool) -> dict[str,
 
 
 def _seen(form: str) -> Filler:
-    dates = seen_in(form)
-    return lambda number: dates[number * 7919 % SEEN_POOL]
+    dates = _seen_in(form)
+    return lambda number: dates[number * 7919 % _SEEN_POOL]
+
+
+@cache
+def _seen_in(form: str) -> tuple[bytes, ...]:
+    """The dates for last_seen in one of the drawn forms."""
+    return tuple(str(date_in(form, _FIRST_SEEN + step * _SEEN_STEP)).encode() for step in range(_SEEN_POOL))
+
+
+@cache
+def _seen_dates(*, iso: bool) -> tuple[bytes, ...]:
+    """The dates that the placeholder for last_seen cycles through."""
+    return tuple(moment(_FIRST_SEEN + step * _SEEN_STEP, iso=iso).encode() for step in range(_SEEN_POOL))
 
 
 def _cve(number: int) -> bytes:

@@ -10,8 +10,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
 
-from axsync.emulator.fields import DATE, FLAG, REAL, TEXT, WHOLE, EntityModel, FieldSpec, Json, Kind, Stamp
-from axsync.emulator.samples import AGGREGATED, POOL, AdapterEntity, Sample, draw_sample, flatten
+from axsync.emulator.fields import (
+    ADAPTERS,
+    AGGREGATED,
+    DATE,
+    FLAG,
+    REAL,
+    TEXT,
+    WHOLE,
+    EntityModel,
+    FieldSpec,
+    Json,
+    Kind,
+    Stamp,
+)
+from axsync.emulator.samples import POOL, AdapterEntity, Sample, draw_sample, flatten
 
 _ROWS_EACH = 3
 _IPV6 = 42540766411282592856903984951653826561  # exceeds 64 bits, as raw IPv6 addresses do
@@ -82,9 +95,7 @@ def _flat_list(change: Callable[[list[Json]], Json], *, tables: bool = False) ->
 
 
 def _special_list(rng: Random, sample: Sample) -> None:
-    names = [
-        name for name, value in sample.flat.items() if name.startswith("adapters_data.") and not isinstance(value, list)
-    ]
+    names = [name for name, value in sample.flat.items() if name.startswith(ADAPTERS) and not isinstance(value, list)]
     if names:
         name = rng.choice(names)
         sample.flat[name] = [sample.flat[name]] * 2

@@ -16,6 +16,8 @@ ID, NUMBER, SERIAL, MAC, IP, SEEN = (f"\ue000{letter}" for letter in "inhmad")
 CVE, DEVICE = "\ue000c", "\ue000v"
 IP_RAW = "\ue001r"
 
+AGGREGATED, ADAPTERS = "specific_data.data.", "adapters_data."  # how full names of fields begin
+
 _FIRST_STAMP, _LAST_STAMP = 1_600_000_000, 1_795_000_000  # seconds since 1970; drawn dates lie between
 
 

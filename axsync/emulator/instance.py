@@ -12,17 +12,18 @@ from random import Random
 from re import Pattern
 
 from axsync.emulator import aql
+from axsync.emulator.authentication import BearerTokens
 from axsync.emulator.catalogue import names
-from axsync.emulator.continuation import Cursors
-from axsync.emulator.dataset import Dataset, build_datasets, entity_models
-from axsync.emulator.faults.fault import Fault
+from axsync.emulator.dataset import Dataset, build_datasets
+from axsync.emulator.faults import Fault
 from axsync.emulator.messages import ApiError, ApiReply, ApiRequest, bad_request
-from axsync.emulator.oauth import BearerTokens
+from axsync.emulator.models import entity_models
 from axsync.emulator.options import PROFILES, Options, Profile
 from axsync.emulator.pages import PageDraft, PageRequest
 from axsync.emulator.saved_queries import StoredQuery, saved_queries
 
 _SELECTIONS_KEPT = 64
+_CURSORS_KEPT = 4096
 _ROWS_AT_A_TIME = 250  # a few milliseconds of work, so that the event loop notices new requests in time
 
 
@@ -150,6 +151,48 @@ class Instance:
         return self.discovery != "done"
 
 
+def _filtered(dataset: Dataset, numbers: Sequence[int], wanted: aql.Filter, *, live: bool) -> Sequence[int]:
+    if wanted.ids is not None and live:
+        found = {number for one in wanted.ids if (number := dataset.number(one)) is not None}
+        return sorted(found)
+    return array("q", (number for number in numbers if wanted.test(dataset.values, number)))
+
+
+class Cursors:
+    """The open v1 cursors, each with the fingerprint, offset and number of its next page."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, tuple[str, int, int]] = OrderedDict()
+        self._opened = 0
+
+    def open(self, page: PageRequest) -> str:
+        """Open a cursor at *page*."""
+        self._opened += 1
+        cursor = f"cur-{page.fingerprint}-{self._opened:06d}"
+        self._open[cursor] = (page.fingerprint, page.offset, 1)
+        if len(self._open) > _CURSORS_KEPT:
+            self._open.popitem(last=False)
+        return cursor
+
+    def find(self, cursor: str) -> tuple[str, int, int]:
+        """Fingerprint, offset and number of the next page of *cursor*.
+
+        Raises:
+            ApiError: a 400 when the cursor is not open.
+        """
+        if cursor not in self._open:
+            raise bad_request(f"Cursor {cursor} does not exist or has expired")
+        return self._open[cursor]
+
+    def close(self, cursor: str) -> None:
+        """Forget *cursor*."""
+        self._open.pop(cursor, None)
+
+    def advance(self, cursor: str, page: PageRequest, served: int) -> None:
+        """Move *cursor* past *page*, of which *served* rows were sent."""
+        self._open[cursor] = (page.fingerprint, page.offset + served, page.number + 1)
+
+
 Handler = Callable[[Instance, ApiRequest], Awaitable[ApiReply]]
 
 
@@ -162,10 +205,3 @@ class Route:
     pattern: Pattern[str]
     handler: Handler
     read_page: Callable[[Instance, ApiRequest], PageRequest] | None = None  # on paths that serve pages
-
-
-def _filtered(dataset: Dataset, numbers: Sequence[int], wanted: aql.Filter, *, live: bool) -> Sequence[int]:
-    if wanted.ids is not None and live:
-        found = {number for one in wanted.ids if (number := dataset.number(one)) is not None}
-        return sorted(found)
-    return array("q", (number for number in numbers if wanted.test(dataset.values, number)))

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from multidict import MultiMapping
 
-from axsync.emulator.faults.fault import Fault
+from axsync.emulator.faults import Fault
 from axsync.emulator.fields import Json
 from axsync.emulator.pages import PageRequest
 

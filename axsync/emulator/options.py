@@ -7,7 +7,7 @@ from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from axsync.emulator.faults.fault import Fault
+from axsync.emulator.faults import Fault
 from axsync.emulator.recorded_shapes import RecordedShapes
 
 DEMO_KEY = "demo-key-of-the-emulator"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from axsync.emulator.fields import Json
-from axsync.emulator.layouts import RowLayout
+from axsync.emulator.rendering import RowLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,6 @@ class PageDraft:
     past_end: bool  # there are no rows at this offset
     meta: bool = True
     next_token: str | None = None  # replaces the correct token
-
-
-def joined(rows: Sequence[bytes]) -> bytes:
-    """Rows as the inside of a JSON list."""
-    return b",".join(rows)
 
 
 def page_meta(draft: PageDraft) -> dict[str, object]:

@@ -21,14 +21,13 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from random import Random
 
-from axsync.emulator.fields import NUMBER, Draw, EntityModel, FieldSpec, Json, Kind, RecordedField
+from axsync.emulator.fields import ADAPTERS, AGGREGATED, NUMBER, Draw, EntityModel, FieldSpec, Json, Kind, RecordedField
 
 FORMAT_VERSION = 1
 GENERATIONS = ("v1", "v2")
 FORMS = ("rfc1123", "iso", "day", "number")
 _PLAIN = ("integer", "number", "bool", "null")
 _DEEPEST, _LONGEST_LIST, _LONGEST_TEXT = 32, 10_000, 1_000_000  # no probe writes more than this
-_AGGREGATED, _ADAPTER = "specific_data.data.", "adapters_data."
 _BASE = frozenset(
     {"internal_axon_id", "adapters", "adapter_list_length"}
 )  # added by the emulator itself, whatever the record says
@@ -165,8 +164,8 @@ def recorded(entity: str, fields: Mapping[str, ValueShape]) -> EntityModel:
 
 
 def _recorded(name: str, shape: ValueShape) -> RecordedField:
-    column = _column(name, shape, merged=name.startswith(_AGGREGATED))
-    source = name.split(".")[1] if name.startswith(_ADAPTER) else "generic"
+    column = _column(name, shape, merged=name.startswith(AGGREGATED))
+    source = name.split(".")[1] if name.startswith(ADAPTERS) else "generic"
     return RecordedField(column, source)
 
 

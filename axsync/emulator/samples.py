@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from axsync.emulator.fields import ID, SEEN, SERIAL, EntityModel, FieldSpec, Json, Stamp
+from axsync.emulator.fields import ADAPTERS, AGGREGATED, ID, SEEN, SERIAL, EntityModel, FieldSpec, Json, Stamp
 
 POOL = 64  # samples per entity type
-AGGREGATED = "specific_data.data."
 _SAME_VALUE = 0.7  # share of values on which two adapters agree
 _TWICE = 0.25  # share of samples where one adapter reports two entities
 _LABELLED = 0.5
@@ -116,7 +115,7 @@ def _special(entities: list[AdapterEntity]) -> dict[str, Json]:
     flat: dict[str, Json] = {}
     for entity in entities:
         for name, value in entity.special.items():
-            flat.setdefault(f"adapters_data.{entity.adapter}.{name}", value)
+            flat.setdefault(f"{ADAPTERS}{entity.adapter}.{name}", value)
     return flat
 
 

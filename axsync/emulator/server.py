@@ -1,11 +1,15 @@
-"""The loopback server: the only module of the emulator that opens a socket."""
+"""The loopback server: reads requests, injects faults, writes replies. Only this module opens a socket."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
+import socket
+import struct
+import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -14,21 +18,23 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from axsync.emulator import v1, v2
+from axsync.emulator.authentication import TOKEN_PATH, authenticate
 from axsync.emulator.dataset import Dataset
-from axsync.emulator.faults.fault import Fault
-from axsync.emulator.faults.replies import maintenance_page, replacement
-from axsync.emulator.faults.wire import PLAIN_BODY, delivered
+from axsync.emulator.faults import Fault
+from axsync.emulator.faults.replies import PLAIN_BODY, delivered, maintenance_page, replacement
 from axsync.emulator.instance import Instance, Route
 from axsync.emulator.messages import ApiError, ApiReply, ApiRequest, error_reply
-from axsync.emulator.oauth import TOKEN_PATH
 from axsync.emulator.options import Options, Profile
-from axsync.emulator.response_writer import compressed, wait_before, write
 from axsync.emulator.traffic import RequestLimiter, RequestLog, Seen, peak_at_once, peak_in_window
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _WRITE_STATUS = 599  # the emulator's own status for a client that tried to write
 _BODY_LIMIT = 64 * 2**20
-FORM_TYPE = "application/x-www-form-urlencoded"
+_PIECE = 64 * 1024
+_MIN_COMPRESSED = 1024
+_GZIP = 16 + zlib.MAX_WBITS
+_POLL_SECONDS = 0.05
+_FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 class Emulator:
@@ -124,10 +130,10 @@ class Emulator:
         reply = error_reply(500, "Internal Server Error", "The emulator failed")
         try:
             reply = await self._reply(request, seen)
-            await wait_before(request, reply)
+            await _wait_before(request, reply)
         finally:
             self._requests.ready(seen, clock(), reply.status)
-        return await write(request, reply)
+        return await _write(request, reply)
 
     async def _reply(self, request: web.Request, seen: Seen) -> ApiReply:
         try:
@@ -146,7 +152,7 @@ class Emulator:
         page = maintenance_page(self.faults)
         if page is not None:
             return page
-        self._check_keys(request)
+        authenticate(request, self.options, self.instance.tokens)
         route, match = self._route(request)
         request = replace(request, match=match)
         if route.read_page is not None:
@@ -156,7 +162,7 @@ class Emulator:
         if reply is None:
             reply = await route.handler(self.instance, replace(request, faults=fired))
         if self._compresses(request, fired):
-            reply = await compressed(reply)
+            reply = await _compressed(reply)
         return delivered(fired, reply)
 
     def _inject(self, route: Route, request: ApiRequest) -> tuple[tuple[Fault, ...], ApiReply | None]:
@@ -177,16 +183,6 @@ class Emulator:
         """Invalidate every bearer token that was issued so far."""
         self.instance.tokens.revoke()
 
-    def _check_keys(self, request: ApiRequest) -> None:
-        if request.path == TOKEN_PATH:
-            return  # authenticated by the OAuth client instead
-        if "Authorization" in request.headers:
-            self.instance.tokens.check(request.headers["Authorization"])
-            return
-        keys = (request.headers.get("api-key", "").strip(), request.headers.get("api-secret", "").strip())
-        if keys != (self.api_key, self.api_secret):
-            raise ApiError(401, "Unauthorized", "Invalid API key or secret")
-
     def _route(self, request: ApiRequest) -> tuple[Route, dict[str, str]]:
         for route in self._routes:
             match = route.pattern.fullmatch(request.path)
@@ -196,6 +192,18 @@ class Emulator:
             self.violations.append(f"{request.method} {request.path}")
             raise ApiError(_WRITE_STATUS, "Write Refused", f"{request.method} {request.path} is not a read")
         raise ApiError(404, "Not Found", f"{request.path} was not found")
+
+
+async def serve(options: Options, *, on_ready: Callable[[Emulator], Awaitable[None] | None]) -> None:
+    """Run an emulator until cancelled. *on_ready* is called with it once it is listening."""
+    async with Emulator(options) as emulator:
+        waiting = on_ready(emulator)
+        if waiting is not None:
+            await waiting
+        await asyncio.Event().wait()
+
+
+# --- routes and requests ----------------------------------------------------------------------------------------------
 
 
 def _readable_post(request: ApiRequest) -> bool:
@@ -219,7 +227,7 @@ _TOKEN_ROUTE = Route("token", "POST", re.compile(re.escape(TOKEN_PATH)), _token)
 
 async def _read(request: web.Request) -> ApiRequest:
     raw = await request.read()
-    if request.content_type == FORM_TYPE:
+    if request.content_type == _FORM_TYPE:
         return ApiRequest(
             request.method, request.path, request.query, request.headers, dict(parse_qsl(raw.decode())), {}
         )
@@ -230,10 +238,99 @@ async def _read(request: web.Request) -> ApiRequest:
     return ApiRequest(request.method, request.path, request.query, request.headers, body, {})
 
 
-async def serve(options: Options, *, on_ready: Callable[[Emulator], Awaitable[None] | None]) -> None:
-    """Run an emulator until cancelled. *on_ready* is called with it once it is listening."""
-    async with Emulator(options) as emulator:
-        waiting = on_ready(emulator)
-        if waiting is not None:
-            await waiting
-        await asyncio.Event().wait()
+# --- replies ----------------------------------------------------------------------------------------------------------
+
+
+async def _compressed(reply: ApiReply) -> ApiReply:
+    """*reply* with a gzip body, compressed in a thread."""
+    if len(reply.body) < _MIN_COMPRESSED or "Content-Encoding" in reply.headers:
+        return reply
+    body = await asyncio.to_thread(_compress, reply.body)
+    return replace(reply, body=body, headers={**reply.headers, "Content-Encoding": "gzip"})
+
+
+def _compress(body: bytes) -> bytes:
+    compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    return compressor.compress(body) + compressor.flush()
+
+
+async def _wait_before(request: web.Request, reply: ApiReply) -> None:
+    """Wait before the first byte: for the configured delay, or until the client has disconnected."""
+    if reply.delivery.wait_seconds:
+        await asyncio.sleep(reply.delivery.wait_seconds)
+    if reply.delivery.hang:
+        await _disconnected(request)
+
+
+async def _disconnected(request: web.Request) -> None:
+    # aiohttp does not cancel the handler when the client disconnects, so poll the transport.
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _write(request: web.Request, reply: ApiReply) -> web.StreamResponse:
+    """Write *reply* to the socket, as its delivery prescribes."""
+    if replace(reply.delivery, wait_seconds=0.0).plain:
+        return _whole(reply)
+    if reply.delivery.hang or (reply.delivery.reset and reply.delivery.keep == -1):
+        _abort(request)
+        return web.Response()
+    return await _partially(request, reply)
+
+
+def _whole(reply: ApiReply) -> web.Response:
+    return web.Response(status=reply.status, body=reply.body, headers=reply.headers, content_type=reply.content_type)
+
+
+async def _partially(request: web.Request, reply: ApiReply) -> web.StreamResponse:
+    body = reply.body if reply.delivery.keep is None else reply.body[: reply.delivery.keep]
+    if reply.delivery.framing == "close":
+        return _until_close(request, reply, body)
+    response = web.StreamResponse(status=reply.status, headers=_headers(reply, body))
+    await response.prepare(request)
+    with suppress(ConnectionResetError):  # the client has disconnected
+        await _in_pieces(response, reply, body)
+        await _finish(request, reply, cut=reply.delivery.framing != "sent" and len(body) < len(reply.body))
+    return response
+
+
+async def _in_pieces(response: web.StreamResponse, reply: ApiReply, body: bytes) -> None:
+    step = reply.delivery.drip_bytes or _PIECE
+    for start in range(0, len(body), step):
+        await response.write(body[start : start + step])
+        await asyncio.sleep(reply.delivery.drip_seconds)
+
+
+def _headers(reply: ApiReply, body: bytes) -> dict[str, str]:
+    headers = {**reply.headers, "Content-Type": reply.content_type}
+    if reply.delivery.framing == "chunked":
+        return headers
+    return {**headers, "Content-Length": str(len(body if reply.delivery.framing == "sent" else reply.body))}
+
+
+def _until_close(request: web.Request, reply: ApiReply, body: bytes) -> web.StreamResponse:
+    # aiohttp does not support this framing, so write the head by hand.
+    if request.transport is not None:
+        head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\nConnection: close\r\n\r\n"
+        request.transport.write(head.encode() + body)
+        request.transport.close()
+    return web.Response()
+
+
+async def _finish(request: web.Request, reply: ApiReply, *, cut: bool) -> None:
+    if reply.delivery.stall:
+        await _disconnected(request)
+    elif reply.delivery.reset:
+        _abort(request)
+    elif (cut or reply.delivery.close) and request.transport is not None:
+        request.transport.close()
+
+
+def _abort(request: web.Request) -> None:
+    # With SO_LINGER 0 the kernel sends RST instead of FIN.
+    if request.transport is None:
+        return
+    raw = request.transport.get_extra_info("socket")
+    if raw is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.transport.abort()

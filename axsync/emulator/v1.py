@@ -21,7 +21,7 @@ from axsync.emulator.fields import Json
 from axsync.emulator.instance import Handler, Instance, Route
 from axsync.emulator.messages import ApiError, ApiReply, ApiRequest, bad_request, json_reply, unknown_key
 from axsync.emulator.options import MAX_LIMIT
-from axsync.emulator.pages import PageDraft, PageRequest, joined, listing_meta, page_meta
+from axsync.emulator.pages import PageDraft, PageRequest, listing_meta, page_meta
 from axsync.emulator.saved_queries import SERVED_AT_MOST, StoredQuery, envelope
 
 _COMMON = {
@@ -203,7 +203,7 @@ async def page(instance: Instance, request: ApiRequest) -> ApiReply:
         cursor = draft.request.continuation or instance.cursors.open(draft.request)
         instance.cursors.advance(cursor, draft.request, len(draft.rows))
         draft.next_token = cursor if draft.next_token is None else draft.next_token
-    return ApiReply(200, b'{"data":[' + joined(_enveloped(draft)) + b"]" + _meta(draft) + b"}")
+    return ApiReply(200, b'{"data":[' + b",".join(_enveloped(draft)) + b"]" + _meta(draft) + b"}")
 
 
 def _enveloped(draft: PageDraft) -> list[bytes]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from time import monotonic
 
 from axsync.emulator.admin_rows import (
     activity_rows,
@@ -16,14 +19,13 @@ from axsync.emulator.admin_rows import (
     operator_rows,
 )
 from axsync.emulator.catalogue import catalogue_v2
-from axsync.emulator.continuation import next_page_token, read_token
 from axsync.emulator.faults.pages import faulty_count, faulty_page
 from axsync.emulator.fields import Json
 from axsync.emulator.instance import Instance, Route
-from axsync.emulator.layouts import RowLayout, moment
 from axsync.emulator.messages import ApiError, ApiReply, ApiRequest, bad_request, json_reply, unknown_key
 from axsync.emulator.options import MAX_LIMIT
-from axsync.emulator.pages import PageDraft, PageRequest, joined, listing_meta, page_meta
+from axsync.emulator.pages import PageDraft, PageRequest, listing_meta, page_meta
+from axsync.emulator.rendering import RowLayout, moment
 from axsync.emulator.saved_queries import SERVED_AT_MOST, StoredQuery, flat, nested
 
 _QUERIES = ("query", "saved_query_id", "saved_query_name")
@@ -157,8 +159,11 @@ def day_in(body: dict[str, Json]) -> str | None:
     return day
 
 
+# --- next_page tokens -------------------------------------------------------------------------------------------------
+
+
 def _continued(instance: Instance, page_request: PageRequest, token: str) -> PageRequest:
-    found = read_token(token, instance.options.token_seconds)
+    found = _read_token(token, instance.options.token_seconds)
     if found.fingerprint != page_request.fingerprint:
         raise bad_request("The next_page token belongs to another request")
     return PageRequest(
@@ -174,13 +179,45 @@ def _continued(instance: Instance, page_request: PageRequest, token: str) -> Pag
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _TokenPosition:
+    """The page that a v2 token points at."""
+
+    fingerprint: str  # of the request that the token belongs to
+    offset: int
+    number: int
+    issued: float  # monotonic seconds
+
+
+def _next_page_token(page: PageRequest, served: int) -> str:
+    """The token for the page after *page*, of which *served* rows were sent."""
+    plain = f"{page.fingerprint} {page.offset + served} {page.number + 1} {monotonic():.3f}"
+    return base64.urlsafe_b64encode(plain.encode()).decode()
+
+
+def _read_token(text: str, life_seconds: float | None) -> _TokenPosition:
+    """Decode a token.
+
+    Raises:
+        ApiError: a 400 when the token is invalid or has expired.
+    """
+    try:
+        fingerprint, offset, number, issued = base64.urlsafe_b64decode(text).decode().split()
+        found = _TokenPosition(fingerprint, int(offset), int(number), float(issued))
+    except (ValueError, binascii.Error) as error:
+        raise bad_request("Invalid next_page token") from error
+    if life_seconds is not None and monotonic() - found.issued > life_seconds:
+        raise bad_request("The next_page token has expired")
+    return found
+
+
 # --- assets -----------------------------------------------------------------------------------------------------------
 
 
 async def page(instance: Instance, request: ApiRequest) -> ApiReply:
     """POST /assets/{entity}."""
     draft = await faulty_page(instance, request)
-    return ApiReply(200, b'{"assets":[' + joined(draft.rows) + b"]" + _meta(instance, draft) + b"}")
+    return ApiReply(200, b'{"assets":[' + b",".join(draft.rows) + b"]" + _meta(instance, draft) + b"}")
 
 
 def _meta(instance: Instance, draft: PageDraft) -> bytes:
@@ -206,7 +243,7 @@ def _meta(instance: Instance, draft: PageDraft) -> bytes:
 def _token_after(instance: Instance, draft: PageDraft) -> str | None:
     if draft.next_token is not None:
         return draft.next_token
-    return instance.profile.last_token if draft.past_end else next_page_token(draft.request, len(draft.rows))
+    return instance.profile.last_token if draft.past_end else _next_page_token(draft.request, len(draft.rows))
 
 
 async def count(instance: Instance, request: ApiRequest) -> ApiReply:

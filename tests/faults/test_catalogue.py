@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from axsync.emulator import Mishap
-from axsync.emulator.faults.fault import from_spec
+from axsync.emulator.faults import from_spec
 from axsync.settings import EntitySettings
 from tests.faults.proof import ID, Tapped, assert_nothing_lost, code, told
 from tests.flow.harness import Lab, Ran

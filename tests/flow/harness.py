@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import axsync
 from axsync.convert.exact import Number
 from axsync.emulator import Emulator, Seen
-from axsync.emulator.layouts import short
+from axsync.emulator.rendering import short_key
 from axsync.events import Event, Observer
 from axsync.model import Outcome
 from axsync.settings import CredentialReference, EntitySettings, InstanceSettings, LakeSettings, RunSettings, Settings
@@ -168,7 +168,7 @@ def fields_asked(log: Sequence[Seen], entity: str) -> list[str]:
 def served(emulator: Emulator, entity: str, fields: Sequence[str]) -> dict[str, Record]:
     """Id → record as the emulator serves it, keys in full; numbers exact."""
     fleet = emulator.fleets[entity]
-    full = {short(name): name for name in fields} if emulator.instance.profile.short_keys else {}
+    full = {short_key(name): name for name in fields} if emulator.instance.profile.short_keys else {}
     texts = (fleet.record(place, fields) for place in range(len(fleet)))
     records = (json.loads(text, parse_float=Decimal, parse_int=Decimal) for text in texts)
     return {r["internal_axon_id"]: {full.get(key, key): exact(value) for key, value in r.items()} for r in records}

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from axsync.emulator.command import emulate
-from axsync.emulator.faults.fault import KINDS, from_spec
+from axsync.emulator.faults import KINDS, from_spec
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from axsync.emulator.samples import AGGREGATED
+from axsync.emulator.fields import AGGREGATED
 
 if TYPE_CHECKING:
     from tests.unit.emulator.conftest import Client, Start

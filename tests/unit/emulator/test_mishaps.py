@@ -13,10 +13,8 @@ import aiohttp
 import pytest
 
 from axsync.emulator import KINDS, Fault, from_spec
-from axsync.emulator.faults.pages import DRAFT_FAULTS, REQUEST_FAULTS
-from axsync.emulator.faults.records import RECORD_FAULTS
-from axsync.emulator.faults.replies import REPLY_FAULTS
-from axsync.emulator.faults.wire import WIRE_FAULTS
+from axsync.emulator.faults.pages import DRAFT_FAULTS, RECORD_FAULTS, REQUEST_FAULTS
+from axsync.emulator.faults.replies import REPLY_FAULTS, WIRE_FAULTS
 
 pytestmark = pytest.mark.alone
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from axsync.emulator.dataset import Dataset, Ids, build_datasets
 from axsync.emulator.drift import ROWS, drifted
-from axsync.emulator.layouts import RowLayout, project
+from axsync.emulator.models import model_of
 from axsync.emulator.options import DEFAULT_SIZES, PROFILES, Options
-from axsync.emulator.records import model_of
+from axsync.emulator.rendering import RowLayout, project
 from axsync.emulator.samples import draw_samples
 
 if TYPE_CHECKING:

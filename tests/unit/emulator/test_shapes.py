@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from axsync.emulator.catalogue import entries
-from axsync.emulator.dataset import build_datasets, entity_models
+from axsync.emulator.dataset import build_datasets
+from axsync.emulator.models import entity_models
 from axsync.emulator.options import PROFILES, Options
 from axsync.emulator.shapes import Shapes, date_in
 

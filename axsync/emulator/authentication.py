@@ -1,4 +1,4 @@
-"""Bearer tokens for OAuth clients: issued, checked, expired, revoked."""
+"""Who may ask: requests with the keys of the instance, or with a bearer token of its OAuth client."""
 
 from __future__ import annotations
 
@@ -13,6 +13,22 @@ from axsync.emulator.options import Options
 TOKEN_PATH = "/api/oauth2/token"  # noqa: S105  a path
 
 
+def authenticate(request: ApiRequest, options: Options, tokens: BearerTokens) -> None:
+    """Accept a request with the right keys or a valid token.
+
+    Raises:
+        ApiError: a 401.
+    """
+    if request.path == TOKEN_PATH:
+        return  # authenticated by the OAuth client instead
+    if "Authorization" in request.headers:
+        tokens.check(request.headers["Authorization"])
+        return
+    keys = (request.headers.get("api-key", "").strip(), request.headers.get("api-secret", "").strip())
+    if keys != (options.api_key, options.api_secret):
+        raise ApiError(401, "Unauthorized", "Invalid API key or secret")
+
+
 @dataclass(slots=True)
 class _Issued:
     until: float  # monotonic seconds
@@ -20,7 +36,7 @@ class _Issued:
 
 
 class BearerTokens:
-    """All tokens of one instance. `given` counts those that were issued."""
+    """All bearer tokens of one instance: issued, expired, revoked. `given` counts those that were issued."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
