@@ -18,7 +18,7 @@ IP_RAW = "\ue001r"
 
 AGGREGATED, ADAPTERS = "specific_data.data.", "adapters_data."  # how full names of fields begin
 
-_FIRST_STAMP, _LAST_STAMP = 1_600_000_000, 1_795_000_000  # seconds since 1970; drawn dates lie between
+FIRST_STAMP, LAST_STAMP = 1_600_000_000, 1_795_000_000  # seconds since 1970; drawn dates lie between
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def text(name: str, *choices: str, share: float = 1.0, preferred: bool = False, 
 
 def stamp(name: str, *, share: float = 1.0, preferred: bool = False, kind: Kind = DATE) -> FieldSpec:
     """A date."""
-    return FieldSpec(name, kind, lambda rng: Stamp(rng.randrange(_FIRST_STAMP, _LAST_STAMP)), share, preferred)
+    return FieldSpec(name, kind, lambda rng: Stamp(rng.randrange(FIRST_STAMP, LAST_STAMP)), share, preferred)
 
 
 def whole(name: str, low: int, high: int, *, share: float = 1.0, preferred: bool = False) -> FieldSpec:

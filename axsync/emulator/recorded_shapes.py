@@ -21,7 +21,19 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from random import Random
 
-from axsync.emulator.fields import ADAPTERS, AGGREGATED, NUMBER, Draw, EntityModel, FieldSpec, Json, Kind, RecordedField
+from axsync.emulator.fields import (
+    ADAPTERS,
+    AGGREGATED,
+    FIRST_STAMP,
+    LAST_STAMP,
+    NUMBER,
+    Draw,
+    EntityModel,
+    FieldSpec,
+    Json,
+    Kind,
+    RecordedField,
+)
 
 FORMAT_VERSION = 1
 GENERATIONS = ("v1", "v2")
@@ -31,7 +43,6 @@ _DEEPEST, _LONGEST_LIST, _LONGEST_TEXT = 32, 10_000, 1_000_000  # no probe write
 _BASE = frozenset(
     {"internal_axon_id", "adapters", "adapter_list_length"}
 )  # added by the emulator itself, whatever the record says
-_FIRST_STAMP, _LAST_STAMP = 1_600_000_000, 1_795_000_000  # seconds since 1970
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"
 _OWN_LENGTH = len("v-0000000")  # of a text that contains its row number
 _PLAIN_DRAWS: dict[str, Draw] = {
@@ -199,7 +210,7 @@ def draw_value(shape: ValueShape, rng: Random) -> Json:
 
 
 def _text(shape: ValueShape, rng: Random) -> str:
-    then = datetime.fromtimestamp(rng.randrange(_FIRST_STAMP, _LAST_STAMP), UTC)
+    then = datetime.fromtimestamp(rng.randrange(FIRST_STAMP, LAST_STAMP), UTC)
     match shape.form:
         case "rfc1123":
             return format_datetime(then, usegmt=True)

@@ -48,27 +48,27 @@ def faulty_count(faults: Iterable[Fault], correct: int) -> Json:
 # --- before the rows are selected -----------------------------------------------------------------------------------
 
 
-def clamp(_instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
+def _clamp(_instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
     """At maximum `limit` rows, however many were requested."""
     return replace(page, limit=min(page.limit, fault.integer("limit", 100)))
 
 
-def oversize(_instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
+def _oversize(_instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
     """`extra` rows more than requested."""
     return replace(page, limit=page.limit + fault.integer("extra", 5))
 
 
-def repeat_page(_instance: Instance, page: PageRequest, _fault: Fault) -> PageRequest:
+def _repeat_page(_instance: Instance, page: PageRequest, _fault: Fault) -> PageRequest:
     """Ignore the offset: always serve the first page."""
     return replace(page, offset=0)
 
 
-def never_ending(instance: Instance, page: PageRequest, _fault: Fault) -> PageRequest:
+def _never_ending(instance: Instance, page: PageRequest, _fault: Fault) -> PageRequest:
     """Past the end, start over with the first row."""
     return replace(page, offset=page.offset % max(len(instance.rows(page)), 1))
 
 
-def shift(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
+def _shift(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
     """Insert `insert` and delete `delete` rows at `position` (default: somewhere before the page)."""
     dataset = instance.dataset(page.entity)
     for _ in range(fault.integer("insert", 1)):
@@ -85,7 +85,7 @@ def _position(instance: Instance, page: PageRequest, fault: Fault, maximum: int)
     return instance.rng.randint(0, min(page.offset, maximum))
 
 
-def reorder(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
+def _reorder(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
     """Move `moves` rows, as an unstable sort would."""
     dataset = instance.dataset(page.entity)
     for _ in range(fault.integer("moves", 10) if len(dataset) else 0):
@@ -93,7 +93,7 @@ def reorder(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
     return page
 
 
-def churn(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
+def _churn(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
     """Insert and delete rows at random, so that `percent` of them change while all pages are read."""
     dataset = instance.dataset(page.entity)
     due = fault.number("_rest", 0.0) + min(page.limit, len(dataset)) * fault.number("percent", 5.0) / 100
@@ -106,45 +106,45 @@ def churn(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
     return page
 
 
-def discovery_starts(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
+def _discovery_starts(instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
     """Start a discovery cycle (`status`)."""
     instance.discovery = fault.text("status", "running")
     return page
 
 
 REQUEST_FAULTS: dict[str, Callable[[Instance, PageRequest, Fault], PageRequest]] = {
-    "clamp": clamp,
-    "oversize": oversize,
-    "repeat-page": repeat_page,
-    "never-ending": never_ending,
-    "shift": shift,
-    "churn": churn,
-    "reorder": reorder,
-    "discovery-starts": discovery_starts,
+    "clamp": _clamp,
+    "oversize": _oversize,
+    "repeat-page": _repeat_page,
+    "never-ending": _never_ending,
+    "shift": _shift,
+    "churn": _churn,
+    "reorder": _reorder,
+    "discovery-starts": _discovery_starts,
 }
 
 # --- after they are rendered ----------------------------------------------------------------------------------------
 
 
-def short_page(_instance: Instance, draft: PageDraft, fault: Fault) -> None:
+def _short_page(_instance: Instance, draft: PageDraft, fault: Fault) -> None:
     """Serve only `rows` rows, or `share` of them."""
     keep = fault.integer("rows", int(len(draft.rows) * fault.number("share", 0.5)))
     del draft.rows[keep:], draft.ids[keep:]
 
 
-def empty_page(_instance: Instance, draft: PageDraft, _fault: Fault) -> None:
+def _empty_page(_instance: Instance, draft: PageDraft, _fault: Fault) -> None:
     """Serve no rows, although rows remain."""
     del draft.rows[:], draft.ids[:]
 
 
-def shuffle(instance: Instance, draft: PageDraft, _fault: Fault) -> None:
+def _shuffle(instance: Instance, draft: PageDraft, _fault: Fault) -> None:
     """Serve the rows in random order."""
     order = list(range(len(draft.rows)))
     instance.rng.shuffle(order)
     draft.rows[:], draft.ids[:] = [draft.rows[at] for at in order], [draft.ids[at] for at in order]
 
 
-def duplicate_row(instance: Instance, draft: PageDraft, fault: Fault) -> None:
+def _duplicate_row(instance: Instance, draft: PageDraft, fault: Fault) -> None:
     """Start with the last row of the previous page; on the first page, repeat the first row."""
     if not draft.rows:
         return
@@ -155,7 +155,7 @@ def duplicate_row(instance: Instance, draft: PageDraft, fault: Fault) -> None:
     fault.ids.append(dataset.ids_of.text(number))
 
 
-def same_id(instance: Instance, draft: PageDraft, fault: Fault) -> None:
+def _same_id(instance: Instance, draft: PageDraft, fault: Fault) -> None:
     """Repeat a row with the same id and different content."""
     if not draft.rows or draft.ids[0] is None:
         return
@@ -167,7 +167,7 @@ def same_id(instance: Instance, draft: PageDraft, fault: Fault) -> None:
     fault.ids.append(draft.ids[0])
 
 
-def total(_instance: Instance, draft: PageDraft, fault: Fault) -> None:
+def _total(_instance: Instance, draft: PageDraft, fault: Fault) -> None:
     """Set the total to `to` (a number, or "absent"), or change it by `by`."""
     to = fault.details.get("to")
     if to == "absent":
@@ -178,28 +178,28 @@ def total(_instance: Instance, draft: PageDraft, fault: Fault) -> None:
         draft.total += fault.integer("by", 1)
 
 
-def token_loop(_instance: Instance, draft: PageDraft, _fault: Fault) -> None:
+def _token_loop(_instance: Instance, draft: PageDraft, _fault: Fault) -> None:
     """Return the token that was sent."""
     draft.next_token = draft.request.continuation
 
 
-def token_vanishes(_instance: Instance, draft: PageDraft, _fault: Fault) -> None:
+def _token_vanishes(_instance: Instance, draft: PageDraft, _fault: Fault) -> None:
     """Return no token, although rows remain."""
     draft.next_token = ""
 
 
-def empty_meta(_instance: Instance, draft: PageDraft, _fault: Fault) -> None:
+def _empty_meta(_instance: Instance, draft: PageDraft, _fault: Fault) -> None:
     """Return an empty meta."""
     draft.meta = False
 
 
-def no_specific_data(instance: Instance, draft: PageDraft, fault: Fault) -> None:
+def _no_specific_data(instance: Instance, draft: PageDraft, fault: Fault) -> None:
     """Omit specific_data from `share` of the rows."""
     fields = tuple(name for name in draft.request.layout.fields or () if name != "specific_data")
     _render_again(instance, draft, fault, replace(draft.request.layout, fields=fields))
 
 
-def other_keys(instance: Instance, draft: PageDraft, fault: Fault) -> None:
+def _other_keys(instance: Instance, draft: PageDraft, fault: Fault) -> None:
     """Use the other version's key style in `share` of the rows."""
     _render_again(instance, draft, fault, replace(draft.request.layout, short_keys=not draft.request.layout.short_keys))
 
@@ -214,17 +214,17 @@ def _render_again(instance: Instance, draft: PageDraft, fault: Fault, layout: Ro
 
 
 DRAFT_FAULTS: dict[str, Callable[[Instance, PageDraft, Fault], None]] = {
-    "short-page": short_page,
-    "empty-page": empty_page,
-    "shuffle": shuffle,
-    "duplicate-row": duplicate_row,
-    "same-id": same_id,
-    "total": total,
-    "token-loop": token_loop,
-    "token-vanishes": token_vanishes,
-    "empty-meta": empty_meta,
-    "no-specific-data": no_specific_data,
-    "other-keys": other_keys,
+    "short-page": _short_page,
+    "empty-page": _empty_page,
+    "shuffle": _shuffle,
+    "duplicate-row": _duplicate_row,
+    "same-id": _same_id,
+    "total": _total,
+    "token-loop": _token_loop,
+    "token-vanishes": _token_vanishes,
+    "empty-meta": _empty_meta,
+    "no-specific-data": _no_specific_data,
+    "other-keys": _other_keys,
 }
 
 # --- single records ---------------------------------------------------------------------------------------------------

@@ -31,12 +31,12 @@ _GZIP = 16 + zlib.MAX_WBITS
 def replacement(fault: Fault, request: ApiRequest, profile: Profile) -> ApiReply | None:
     """The reply that *fault* sends instead of the correct one; None for faults of other sorts."""
     if fault.kind.isdigit():
-        return status(fault, request, profile)
+        return _status(fault, request, profile)
     found = REPLY_FAULTS.get(fault.kind)
     return None if found is None else found(fault, request, profile)
 
 
-def status(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _status(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """The status that the kind names, as JSON or (html=True) as the page of a proxy."""
     code = int(fault.kind)
     title = HTTPStatus(code).phrase if code in set(HTTPStatus) else "Unknown"
@@ -49,10 +49,10 @@ def status(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
 
 def _retry_after(fault: Fault) -> Mapping[str, str]:
     form = fault.details.get("retry_after")
-    return {} if form is None else {"Retry-After": after_text(form)}
+    return {} if form is None else {"Retry-After": _after_text(form)}
 
 
-def after_text(form: object) -> str:
+def _after_text(form: object) -> str:
     """A Retry-After header: date, past, negative, absurd, garbage, or *form* itself."""
     now = datetime.now(UTC).replace(microsecond=0)
     values = {
@@ -66,53 +66,53 @@ def after_text(form: object) -> str:
     return values.get(str(form), str(form))
 
 
-def redirect(fault: Fault, request: ApiRequest, _profile: Profile) -> ApiReply:
+def _redirect(fault: Fault, request: ApiRequest, _profile: Profile) -> ApiReply:
     """A redirect (status=302) to `location`."""
     target = fault.text("location", f"http://127.0.0.2:9{request.path}")
     return ApiReply(fault.integer("status", 302), b"", {"Location": target}, content_type="text/html")
 
 
-def login_page(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _login_page(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """A login page with status 200."""
     page = '<!DOCTYPE html><html><body><form action="/login"><input name="user"></form></body></html>'
     return ApiReply(200, page.encode(), content_type="text/html")
 
 
-def error_200(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _error_200(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """An old v1 error: status 200 with `error`, or (shape="status") with status == "error"."""
     if fault.details.get("shape") == "status":
         return json_reply({"status": "error", "message": "Search failed"})
     return json_reply({"error": "Search failed, please try again"})
 
 
-def empty_body(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _empty_body(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """200 with no body."""
     return ApiReply(200, b"")
 
 
-def null_body(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _null_body(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """200 with `null`."""
     return ApiReply(200, b"null")
 
 
-def other_body(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _other_body(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """200 with the text of `body`."""
     return ApiReply(200, fault.text("body", "[]").encode())
 
 
-def no_content(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _no_content(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """204."""
     return ApiReply(204, b"")
 
 
-def echo_key(fault: Fault, request: ApiRequest, _profile: Profile) -> ApiReply:
+def _echo_key(fault: Fault, request: ApiRequest, _profile: Profile) -> ApiReply:
     """An error body that repeats the credentials of the request."""
     key, secret = request.headers.get("api-key", ""), request.headers.get("api-secret", "")
     sent = request.headers.get("Authorization") or f"api-key={key} api-secret={secret}"
     return error_reply(fault.integer("status", 500), "Internal Server Error", f"call with {sent} failed")
 
 
-def reject_key(fault: Fault, request: ApiRequest, profile: Profile) -> ApiReply | None:
+def _reject_key(fault: Fault, request: ApiRequest, profile: Profile) -> ApiReply | None:
     """A 400 that rejects `key` whenever the body contains it."""
     key = fault.text("key", "include_details")
     body = request.body if isinstance(request.body, dict) else {}
@@ -120,14 +120,14 @@ def reject_key(fault: Fault, request: ApiRequest, profile: Profile) -> ApiReply 
     return unknown_key(key, profile.accepted - {key}).reply() if key in body or key in inner else None
 
 
-def token_expired(fault: Fault, request: ApiRequest, _profile: Profile) -> ApiReply | None:
+def _token_expired(fault: Fault, request: ApiRequest, _profile: Profile) -> ApiReply | None:
     """Reject the token or cursor as expired, on requests that send one."""
     if request.page is None or request.page.continuation is None:
         return None
     return error_reply(fault.integer("status", 400), "Bad Request", "The next_page token has expired")
 
 
-def maintenance(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _maintenance(fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """A maintenance page on every path, from now on for `seconds`."""
     fault.details[_UNTIL] = time.monotonic() + fault.number("seconds", 5.0)
     return _next_page(fault)
@@ -149,25 +149,25 @@ def _next_page(fault: Fault) -> ApiReply:
     return ApiReply(status, _MAINTENANCE.encode(), content_type="text/html")
 
 
-def hang(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
+def _hang(_fault: Fault, _request: ApiRequest, _profile: Profile) -> ApiReply:
     """Never reply."""
     return ApiReply(200, b"", delivery=Delivery(hang=True))
 
 
 _Replace = Callable[[Fault, ApiRequest, Profile], ApiReply | None]
 REPLY_FAULTS: dict[str, _Replace] = {
-    "redirect": redirect,
-    "login-page": login_page,
-    "error-200": error_200,
-    "empty-body": empty_body,
-    "null-body": null_body,
-    "other-body": other_body,
-    "no-content": no_content,
-    "echo-key": echo_key,
-    "unknown-key": reject_key,
-    "token-expired": token_expired,
-    "maintenance": maintenance,
-    "hang": hang,
+    "redirect": _redirect,
+    "login-page": _login_page,
+    "error-200": _error_200,
+    "empty-body": _empty_body,
+    "null-body": _null_body,
+    "other-body": _other_body,
+    "no-content": _no_content,
+    "echo-key": _echo_key,
+    "unknown-key": _reject_key,
+    "token-expired": _token_expired,
+    "maintenance": _maintenance,
+    "hang": _hang,
 }
 
 # --- on its way -------------------------------------------------------------------------------------------------------
@@ -183,17 +183,17 @@ def delivered(faults: tuple[Fault, ...], reply: ApiReply) -> ApiReply:
     return reply
 
 
-def reset(_fault: Fault, reply: ApiReply) -> ApiReply:
+def _reset(_fault: Fault, reply: ApiReply) -> ApiReply:
     """Reset the connection before the headers."""
     return replace(reply, delivery=replace(reply.delivery, keep=-1, reset=True))
 
 
-def reset_body(fault: Fault, reply: ApiReply) -> ApiReply:
+def _reset_body(fault: Fault, reply: ApiReply) -> ApiReply:
     """Reset the connection after `share` of the body."""
     return replace(reply, delivery=replace(reply.delivery, keep=_kept(fault, reply), reset=True))
 
 
-def truncate(fault: Fault, reply: ApiReply) -> ApiReply:
+def _truncate(fault: Fault, reply: ApiReply) -> ApiReply:
     """End the body after `share` of it.
 
     length="right": Content-Length is what is sent; "wrong": it is that of the whole body; "chunked": the last chunk
@@ -203,7 +203,7 @@ def truncate(fault: Fault, reply: ApiReply) -> ApiReply:
     return replace(reply, delivery=replace(reply.delivery, keep=_kept(fault, reply), framing=framing))
 
 
-def stall(fault: Fault, reply: ApiReply) -> ApiReply:
+def _stall(fault: Fault, reply: ApiReply) -> ApiReply:
     """Send nothing more after `share` of the body, until the client disconnects."""
     return replace(reply, delivery=replace(reply.delivery, keep=_kept(fault, reply), stall=True))
 
@@ -212,34 +212,34 @@ def _kept(fault: Fault, reply: ApiReply) -> int:
     return int(len(reply.body) * fault.number("share", 0.5))
 
 
-def slow_start(fault: Fault, reply: ApiReply) -> ApiReply:
+def _slow_start(fault: Fault, reply: ApiReply) -> ApiReply:
     """Delay the first byte by `seconds`."""
     return replace(reply, delivery=replace(reply.delivery, wait_seconds=fault.number("seconds", 1.0)))
 
 
-def drip(fault: Fault, reply: ApiReply) -> ApiReply:
+def _drip(fault: Fault, reply: ApiReply) -> ApiReply:
     """Send the body in pieces of `bytes`, one every `seconds`."""
     slow = replace(reply.delivery, drip_bytes=fault.integer("bytes", 1024), drip_seconds=fault.number("seconds", 0.05))
     return replace(reply, delivery=slow)
 
 
-def content_type(fault: Fault, reply: ApiReply) -> ApiReply:
+def _content_type(fault: Fault, reply: ApiReply) -> ApiReply:
     """Send the wrong Content-Type."""
     return replace(reply, content_type=fault.text("type", "text/html"))
 
 
-def gzip_lie(_fault: Fault, reply: ApiReply) -> ApiReply:
+def _gzip_lie(_fault: Fault, reply: ApiReply) -> ApiReply:
     """Announce gzip but send a plain body."""
     return replace(reply, headers={**reply.headers, "Content-Encoding": "gzip"})
 
 
-def gzip_silent(_fault: Fault, reply: ApiReply) -> ApiReply:
+def _gzip_silent(_fault: Fault, reply: ApiReply) -> ApiReply:
     """Send a gzip body without announcing it."""
     compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
     return replace(reply, body=compressor.compress(reply.body) + compressor.flush())
 
 
-def zip_bomb(fault: Fault, reply: ApiReply) -> ApiReply:
+def _zip_bomb(fault: Fault, reply: ApiReply) -> ApiReply:
     """Send a small gzip body that expands by `size` bytes of valid JSON."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
     bomb = b"".join(
@@ -254,34 +254,34 @@ def _padded(body: bytes, size: int) -> Iterator[bytes]:
     yield body
 
 
-def bom(_fault: Fault, reply: ApiReply) -> ApiReply:
+def _bom(_fault: Fault, reply: ApiReply) -> ApiReply:
     """Send a byte order mark before the body."""
     return replace(reply, body=_BOM + reply.body)
 
 
-def close_after(_fault: Fault, reply: ApiReply) -> ApiReply:
+def _close_after(_fault: Fault, reply: ApiReply) -> ApiReply:
     """Close the connection after the reply without announcing it."""
     return replace(reply, delivery=replace(reply.delivery, close=True))
 
 
-def big_header(fault: Fault, reply: ApiReply) -> ApiReply:
+def _big_header(fault: Fault, reply: ApiReply) -> ApiReply:
     """Add a header of `size` bytes."""
     return replace(reply, headers={**reply.headers, "X-Filler": "x" * fault.integer("size", 65_536)})
 
 
 _Change = Callable[[Fault, ApiReply], ApiReply]
 WIRE_FAULTS: dict[str, _Change] = {
-    "reset": reset,
-    "reset-body": reset_body,
-    "truncate": truncate,
-    "stall": stall,
-    "gzip-silent": gzip_silent,
-    "slow-start": slow_start,
-    "drip": drip,
-    "content-type": content_type,
-    "gzip-lie": gzip_lie,
-    "zip-bomb": zip_bomb,
-    "bom": bom,
-    "close-after": close_after,
-    "big-header": big_header,
+    "reset": _reset,
+    "reset-body": _reset_body,
+    "truncate": _truncate,
+    "stall": _stall,
+    "gzip-silent": _gzip_silent,
+    "slow-start": _slow_start,
+    "drip": _drip,
+    "content-type": _content_type,
+    "gzip-lie": _gzip_lie,
+    "zip-bomb": _zip_bomb,
+    "bom": _bom,
+    "close-after": _close_after,
+    "big-header": _big_header,
 }
