@@ -115,7 +115,7 @@ def ddl(
     from axsync.sql.tables import chosen  # noqa: PLC0415  as above
 
     looked_at, tables = _looked(context, run)
-    where = location or (str(looked_at.root.resolve()) if dialect == "duckdb" else None)
+    where = location or (looked_at.store.uri() if dialect == "duckdb" else None)
     for statement in statements(dialect, chosen(tables, entities), location=where, schema=schema):
         click.echo(statement)
 

@@ -206,12 +206,12 @@ def lake_settings(context: click.Context) -> LakeSettings:
 def lake(context: click.Context) -> Lake:
     """The lake to read. Raises: ConfigError."""
     from axsync.errors import ConfigError  # noqa: PLC0415  as above
-    from axsync.lake.publish import Lake  # noqa: PLC0415  as above
+    from axsync.lake.publish import open_lake  # noqa: PLC0415  as above
 
-    root = lake_settings(context).path
-    if root is None:
+    opened = open_lake(lake_settings(context))
+    if opened is None:
         raise ConfigError("this version reads local folders only; set lake.uri or --lake to a folder")
-    return Lake(root)
+    return opened
 
 
 def output_options(context: click.Context) -> OutputOptions:

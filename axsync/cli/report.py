@@ -39,6 +39,6 @@ def report(context: click.Context, /, run: str, into: Path | None) -> None:
 
     page = rewrite(lake(context), run, into)
     if context.meta[OUTPUT] == "json":
-        click.echo(as_json_object({"run_id": page.run_id, "report": str(page.path)}))
+        click.echo(as_json_object({"run_id": page.run_id, "report": page.path}))
     else:
-        click.echo(str(page.path))
+        click.echo(page.path)

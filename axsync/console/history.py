@@ -43,7 +43,7 @@ def show_history(history: History, lake: Lake, console: Console) -> None:
         sides: tuple[Side, ...] = ("left", "left", "left", "left", "right", "right", "right", "left")
         show(Table(titles, sides, tuple(map(_run_cells, history.runs))).without_empty(), console)
     elif not history.errors:
-        _say(f"there are no runs in {lake.root} yet", console)
+        _say(f"there are no runs in {lake.name} yet", console)
 
 
 def _run_cells(run: PastRun) -> Cells:
@@ -116,7 +116,7 @@ def _head(found: FoundRun, lake: Lake) -> list[tuple[str, str]]:
         ("finished", f"{iso(run.finished_at)}, after {clock(run.seconds)}"),
         ("read", f"{counted(run.rows, 'row')} in {counted(len(run.lanes) - len(_elsewhere(run)), 'lane')}"),
         ("axsync", run.axsync_version),
-        ("manifest", str(lake.root / lake.manifest_name(run.run_id))),
+        ("manifest", lake.store.name(lake.manifest_name(run.run_id))),
     ]
     return [(title, text) for title, text in lines if text]
 

@@ -27,7 +27,7 @@ from axsync.console.words import clean
 from axsync.errors import Terminated
 from axsync.events import Event, Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake import layout
-from axsync.lake.publish import Lake
+from axsync.lake.publish import open_lake
 from axsync.runs import Report
 from axsync.settings import Settings
 
@@ -109,11 +109,11 @@ def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
 
 def _page(report: Report, settings: Settings, options: OutputOptions) -> str | None:
     """Write the HTML report beside the journal of the run; its path, or None without a journal."""
-    lake = Lake(settings.lake.path) if settings.lake.path else None
+    lake = open_lake(settings.lake)
     if lake is None or lake.store.size(layout.journal(report.run_id)) is None:
         return None
     try:
-        return str(keep(lake, report).path)
+        return keep(lake, report).path
     except Exception as error:  # noqa: BLE001  a failed report must not fail the run
         say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", options)
         return None

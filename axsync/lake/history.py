@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
 from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
 from axsync.lake import layout
@@ -121,13 +120,13 @@ def replaced_by(lake: Lake, path: str) -> str:
 
     A second run of a day does that. Manifests are read for it. Raises: NoLake.
     """
-    folder = PurePosixPath(path).parent
+    folder = layout.folder_of(path)
     for snapshot in readable(lake):
         # A run that lets older files stand in for its own has written nothing there.
         files = {file.path for lane in snapshot.lanes if lane.from_run is None for file in lane.files}
         if path in files:
             return ""
-        if any(PurePosixPath(file).parent == folder for file in files):
+        if any(layout.folder_of(file) == folder for file in files):
             return f"; run {snapshot.run_id}, of the same day, replaced it"
     return ""
 
@@ -166,10 +165,10 @@ def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
 def _run_ids(lake: Lake) -> tuple[str, ...]:
     """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
     try:
-        lake.store.refuse_no_lake(layout.CONTROL)
+        lake.store.refuse_no_lake()
         names = lake.store.names(layout.SNAPSHOTS)
     except OSError as error:
-        raise NoLake(f"the lake {str(lake.root)!r} cannot be read") from error
+        raise NoLake(f"the lake {lake.name!r} cannot be read") from error
     return tuple(sorted(run_id for name in names if (run_id := layout.run_of_manifest(name))))
 
 
@@ -188,7 +187,7 @@ def latest_run(lake: Lake) -> str | None:
 def _latest_of(lake: Lake, ids: Sequence[str]) -> str:
     if run_id := _latest(lake, ids):
         return run_id
-    raise UnknownRun(f"no run has published a snapshot in the lake {str(lake.root)!r}", asked=LATEST)
+    raise UnknownRun(f"no run has published a snapshot in the lake {lake.name!r}", asked=LATEST)
 
 
 def _is_latest(lake: Lake, ids: Sequence[str], run_id: str) -> bool:
@@ -212,7 +211,7 @@ def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
         days.setdefault(snapshot.logical_date, snapshot.run_id)
         if len(days) > back:
             return snapshot.run_id
-    raise UnknownRun(f"the lake {str(lake.root)!r} holds {_days(len(days))}, too few for {asked!r}", asked=asked)
+    raise UnknownRun(f"the lake {lake.name!r} holds {_days(len(days))}, too few for {asked!r}", asked=asked)
 
 
 def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
@@ -232,7 +231,7 @@ def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
     for snapshot in _back_from(lake, _up_to_latest(lake, ids)):
         if snapshot.logical_date == day:
             return snapshot.run_id
-    raise UnknownRun(f"the lake {str(lake.root)!r} has no snapshot of {day}", asked=day)
+    raise UnknownRun(f"the lake {lake.name!r} has no snapshot of {day}", asked=day)
 
 
 def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
@@ -250,7 +249,7 @@ def _nothing_named(lake: Lake, asked: str) -> UnknownRun:
     begun = [run_id for run_id in lake.runs() if asked and run_id.startswith(asked)]
     if begun:
         return Unpublished(f"run {begun[0]!r} has not published a snapshot", asked=begun[0])
-    return UnknownRun(f"the lake {str(lake.root)!r} has no run {asked!r}", asked=asked)
+    return UnknownRun(f"the lake {lake.name!r} has no run {asked!r}", asked=asked)
 
 
 def _listed(snapshot: Snapshot, latest: str | None) -> PastRun:

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +71,7 @@ def lacking(known: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
 
 def read_id_index(store: Store, parts: Sequence[str], column: str) -> IdIndex:
     """Read the id column of the parts with these keys."""
-    hashes = [hash_ids(ids) for key in parts for ids in _read(store, key, column)]
+    hashes = [hash_ids(ids) for key in parts for ids in read_ids(store, key, column)]
     return IdIndex(np.concatenate(hashes) if hashes else np.empty(0, dtype=np.uint64))
 
 
@@ -102,20 +100,15 @@ def _names(store: Store, parts: Sequence[str], column: str, rows: Places) -> Ite
     """The ids in these rows: equal hashes alone are no proof."""
     start = 0
     for key in parts:
-        for ids in _read(store, key, column):
+        for ids in read_ids(store, key, column):
             mine = rows[(rows >= start) & (rows < start + len(ids))] - start
             yield from ids.take(arrays.fixed(mine, np.ones(len(mine), dtype=np.bool_), pa.int64())).to_pylist()
             start += len(ids)
 
 
-def _read(store: Store, key: str, column: str) -> Iterator[pa.Array]:
-    with store.open(key) as content:
-        yield from read_ids(content, column)
-
-
-def read_ids(content: Path | BinaryIO, column: str) -> Iterator[pa.Array]:
+def read_ids(store: Store, key: str, column: str) -> Iterator[pa.Array]:
     """The ids of one part in the order of its rows, some ten thousand at a time."""
-    with pq.ParquetFile(content) as file:
+    with store.open(key) as content, pq.ParquetFile(content) as file:
         for batch in file.iter_batches(_BATCH, columns=[column]):
             yield batch.column(0)
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import orjson
 
-from axsync.lake.local import storage_errors
-from axsync.lake.store import Store
+from axsync.lake.store import Store, storage_errors
 
 Record = dict[str, Any]
 _HEAD = 18  # eight digits of length, eight of checksum, two separators

@@ -23,26 +23,25 @@ SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
 
 LEVELS = ("entity=", "instance=", "dt=")
+"""How the names of partitions begin, level below level."""
 PART = "part-*"
 """What axsync calls its files in a partition, open ones included; whatever else is there is somebody else's."""
 PARTS = f"{PART}.parquet"
 ALL_PARTS = f"entity=*/instance=*/dt=*/{PARTS}"
-ALL_TABLES = "entity=*"
 ALL_JOURNALS = f"{RUNS}/*/journal"
-DRAFTS = f"{CONTROL}/**/.*.draft"
-"""Writes that were cut short."""
 
+_TABLE = "entity="
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def table(entity: str) -> str:
     """All of an entity type."""
-    return f"entity={entity}"
+    return f"{_TABLE}{entity}"
 
 
-def entity_of(name: str) -> str:
-    """The entity type whose table has this name."""
-    return name.removeprefix("entity=")
+def entity_of(name: str) -> str | None:
+    """The entity type whose table has this name; None for what is no table."""
+    return name.removeprefix(_TABLE) if name.startswith(_TABLE) else None
 
 
 def share(lane: Lane) -> str:
@@ -59,6 +58,16 @@ def day_of(path: str) -> str | None:
     """The day of the partition that a file is in; None where it is in none."""
     days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]
     return days[-1] if days else None
+
+
+def parts_in(partition: str) -> str:
+    """The pattern of all parts in a partition, staged or not."""
+    return f"{partition}/{PARTS}"
+
+
+def drafts_in(partition: str) -> str:
+    """The same with those that are still open."""
+    return f"{partition}/{PART}"
 
 
 def part_name(run_id: str, number: int) -> str:
@@ -116,6 +125,37 @@ def report(run_id: str) -> str:
 def staging(run_id: str) -> str:
     """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
     return f"{run(run_id)}/staging"
+
+
+def staged(run_id: str, key: str) -> str:
+    """What will be published under this key, while it is not."""
+    return f"{staging(run_id)}/{key}"
+
+
+def below(prefix: str) -> str:
+    """The pattern of every key below a prefix."""
+    return f"{prefix}/**/*"
+
+
+def run_of_journal(key: str) -> str:
+    """The run whose journal has this key."""
+    return PurePosixPath(key).parent.name
+
+
+def folder_of(key: str) -> str:
+    """The prefix in which a key is."""
+    return key.rpartition("/")[0]
+
+
+def name_of(key: str) -> str:
+    """The last segment of a key."""
+    return key.rpartition("/")[2]
+
+
+def is_key(text: str) -> bool:
+    """Whether this can be a key: nothing that leads out of a lake is."""
+    path = PurePosixPath(text)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def dead_letters(run_id: str, lane: Lane) -> str:

@@ -1,40 +1,39 @@
 """A store of folders and files (POSIX): writes that survive a power cut, rights without umask, a lease that is a lock.
 
-Files of a lake are written, renamed and removed here and nowhere else.
+Files of a lake are written, renamed and removed here and nowhere else. So is what only folders ask for: no link leads
+out of the lake, it is on one file system (publishing moves staged parts, ADR 0006), names are durable once their folder
+is, and folders that have become empty go.
 """
 
 import errno
 import fcntl
 import os
+import re
 import shutil
 import socket
 import stat
+import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
-from axsync.errors import Busy, NoLake, StorageError
+from axsync.errors import Busy, LakeError, NoLake, StorageError
+from axsync.lake import layout
+from axsync.lake.store import FileSystem, ListedKey, NativeFile, storage_errors
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 OTHERS = 0o077
 NO_RIGHTS_HERE = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 """What file systems say that know no rights, to those who own the file."""
+MOUNTS = Path("/proc/self/mountinfo")
 
-
-@contextmanager
-def storage_errors(doing: str) -> Iterator[None]:
-    """Translate the errors of a disk into one that people understand.
-
-    Raises: StorageError from an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"cannot {doing}: {error.strerror or error}") from error
+_DRAFT = ".draft"
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+_OWN = (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.POINTER, layout.LOCK)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -80,7 +79,7 @@ def _open(path: Path, flags: int, mode: int) -> int:
 def replace_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
     """Put a file in place whole: readers see the old content or the new one."""
     make_folder(path.parent)
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}{_DRAFT}")
     with os.fdopen(_open(draft, os.O_TRUNC, mode), "wb") as file:
         file.write(content)
         file.flush()
@@ -147,37 +146,64 @@ class LocalStore:
     file_mode: int = PRIVATE_FILE  # of what is shared
     folder_mode: int = PRIVATE_FOLDER
 
-    def prepare(self, shared: Sequence[str], *, private: str) -> None:
-        """Make the folders that every run needs; the private one is nobody else's business."""
-        for folder in (self.root, *map(self.path, shared)):
-            make_folder(folder, self.folder_mode)
-        own = self.path(private)
-        make_folder(own)
-        if stat.S_IMODE(own.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
-            set_mode(own, PRIVATE_FOLDER)
-
-    def links(self, keys: Sequence[str], levels: Sequence[str]) -> Iterator[str]:
-        """The symbolic links among these keys, and among folders whose names begin with these, level below level."""
-        yield from (key for key in keys if self.path(key).is_symlink())
-        if self.root.is_dir():
-            yield from (path.relative_to(self.root).as_posix() for path in _links(self.root, levels))
-
-    def refuse_no_lake(self, control: str) -> None:
-        """Raises: NoLake, where there is no folder, or none with this folder in it."""
-        if not self.root.exists():
-            raise NoLake(f"there is no lake {str(self.root)!r}")
-        if not self.root.is_dir():
-            raise NoLake(f"{str(self.root)!r} is not a lake, because it is not a folder")
-        if not self.path(control).is_dir():
-            raise NoLake(f"{str(self.root)!r} is not a lake, because it has no folder {control}")
-
-    def path(self, key: str) -> Path:
-        """Where a content is, for what reads and writes files itself, as pyarrow and DuckDB do."""
+    def _path(self, key: str) -> Path:
         return self.root / key
+
+    def name(self, key: str = "") -> str:
+        """As `Store.name`."""
+        return str(self._path(key))
+
+    def uri(self, key: str = "") -> str:
+        """As `Store.uri`: the path without links."""
+        return str(self._path(key).resolve())
+
+    def file_system(self) -> FileSystem:
+        """As `Store.file_system`."""
+        from pyarrow.fs import LocalFileSystem, SubTreeFileSystem  # noqa: PLC0415  a shell completes names without it
+
+        return SubTreeFileSystem(self.uri(), LocalFileSystem())
+
+    def refuse_no_lake(self) -> None:
+        """As `Store.refuse_no_lake`."""
+        if not self.root.exists():
+            raise NoLake(f"there is no lake {self.name()!r}")
+        if not self.root.is_dir():
+            raise NoLake(f"{self.name()!r} is not a lake, because it is not a folder")
+        if not self._path(layout.CONTROL).is_dir():
+            raise NoLake(f"{self.name()!r} is not a lake, because it has no folder {layout.CONTROL}")
+
+    def preflight(self, prefixes: Collection[str] = ()) -> None:
+        """As `Store.preflight`. That the lake itself is a link is fine, and so is one from a place in it to another."""
+        try:
+            self._refuse_links()
+            if self.root.is_dir():
+                _refuse_unfit(self.root, prefixes)
+        except OSError as error:
+            raise LakeError(f"the lake {self.name()!r} cannot be looked at: {error.strerror}") from error
+
+    def _refuse_links(self) -> None:
+        own = [key for key in _OWN if self._path(key).is_symlink()]
+        found = (path.relative_to(self.root).as_posix() for path in _links(self.root, layout.LEVELS))
+        for link in (*own, *(found if self.root.is_dir() else ())):
+            if not self.is_inside(link):
+                raise LakeError(f"in the lake {self.name()!r}, {link!r} is a symbolic link that leads out of it")
+
+    def prepare(self) -> None:
+        """As `Store.prepare`. What runs keep is nobody else's business."""
+        for key in ("", layout.CONTROL, layout.SNAPSHOTS):
+            make_folder(self._path(key), self.folder_mode)
+        runs = self._path(layout.RUNS)
+        make_folder(runs)
+        if stat.S_IMODE(runs.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
+            set_mode(runs, PRIVATE_FOLDER)
+
+    def hold(self, key: str, *, what: str, run: str) -> AbstractContextManager[None]:
+        """As `Store.hold`."""
+        return hold(self._path(key), what=what, run=run)
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """As `Store.read`."""
-        path = self.path(key)
+        path = self._path(key)
         try:
             with path.open("rb") as file:
                 return file.read(-1 if most is None else most)
@@ -186,32 +212,62 @@ class LocalStore:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
             raise
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str) -> NativeFile:
         """As `Store.open`."""
-        return self.path(key).open("rb")
+        import pyarrow as pa  # noqa: PLC0415  a shell completes names without it
+
+        return pa.OSFile(str(self._path(key)), "rb")
 
     def size(self, key: str) -> int | None:
         """As `Store.size`; None as well for what is no file."""
         try:
-            found = self.path(key).stat()
+            found = self._path(key).stat()
         except OSError:
             return None
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
+    def is_inside(self, key: str) -> bool:
+        """As `Store.is_inside`."""
+        return self._path(key).resolve().is_relative_to(self.root.resolve())
+
+    def has(self, prefix: str) -> bool:
+        """As `Store.has`; an empty folder is something."""
+        return self._path(prefix).exists()
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """As `Store.names`."""
+        folder = self._path(prefix)
+        return tuple(sorted(path.name for path in folder.iterdir())) if folder.exists() else ()
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        """As `Store.folders`, without links to others."""
+        found = self._path(prefix).glob("*")
+        return tuple(sorted(path.name for path in found if path.is_dir() and not path.is_symlink()))
+
+    def list(self, pattern: str) -> Iterator[ListedKey]:
+        """As `Store.list`. A link counts as the file that it leads to, but has a size of its own."""
+        for path in sorted(self.root.glob(pattern)):
+            if path.is_file():
+                yield ListedKey(path.relative_to(self.root).as_posix(), _own_size(path))
+
+    def unfinished(self, prefix: str) -> Iterator[ListedKey]:
+        """As `Store.unfinished`: the drafts of `replace_file`."""
+        return self.list(f"{prefix}/**/.*{_DRAFT}")
+
     def write(self, key: str, content: bytes, *, shared: bool = False) -> None:
         """As `Store.write`."""
-        replace_file(self.path(key), content, self.file_mode if shared else PRIVATE_FILE)
+        replace_file(self._path(key), content, self.file_mode if shared else PRIVATE_FILE)
 
     def create(self, key: str) -> OpenFile:
         """As `Store.create`."""
-        path = self.path(key)
+        path = self._path(key)
         make_folder(path.parent, self.folder_mode)
         return OpenFile.begin(path, self.file_mode)
 
     def write_if_absent(self, key: str, content: bytes, *, shared: bool = False) -> bool:
         """As `Store.write_if_absent`: a link is made only where nothing has its name."""
-        path = self.path(key)
-        draft = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.draft")
+        path = self._path(key)
+        draft = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}{_DRAFT}")
         replace_file(draft, content, self.file_mode if shared else PRIVATE_FILE)
         try:
             os.link(draft, path)
@@ -236,70 +292,21 @@ class LocalStore:
 
     def append(self, key: str, content: bytes) -> int:
         """As `Store.append`."""
-        return append(self.path(key), content)
+        return append(self._path(key), content)
 
     def truncate(self, key: str, size: int) -> None:
         """As `Store.truncate`."""
         if (self.size(key) or 0) > size:
-            handle = _open(self.path(key), 0, PRIVATE_FILE)
+            handle = _open(self._path(key), 0, PRIVATE_FILE)
             try:
                 os.ftruncate(handle, size)
                 os.fsync(handle)
             finally:
                 os.close(handle)
 
-    def list(self, pattern: str) -> Iterator[str]:
-        """As `Store.list`."""
-        return (path.relative_to(self.root).as_posix() for path in sorted(self.root.glob(pattern)))
-
-    def delete(self, key: str) -> None:
-        """As `Store.delete`."""
-        path = self.path(key)
-        with suppress(FileNotFoundError):
-            path.unlink()
-            fsync_folder(path.parent)
-
-    def delete_all(self, prefix: str) -> None:
-        """As `Store.delete_all`."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.path(prefix))
-
-    def has(self, prefix: str) -> bool:
-        """Whether there is anything with this key or prefix."""
-        return self.path(prefix).exists()
-
-    def names(self, prefix: str) -> tuple[str, ...]:
-        """As `Store.names`."""
-        folder = self.path(prefix)
-        return tuple(sorted(path.name for path in folder.iterdir())) if folder.exists() else ()
-
-    def folders(self, prefix: str) -> tuple[str, ...]:
-        """The names of the folders in one, without links to others."""
-        found = self.path(prefix).glob("*")
-        return tuple(sorted(path.name for path in found if path.is_dir() and not path.is_symlink()))
-
-    def is_file(self, key: str) -> bool:
-        """Whether there is a file, be it by a link."""
-        return self.path(key).is_file()
-
-    def own_size(self, key: str) -> int:
-        """Bytes of a file, of a link itself; 0 for what is neither, or is gone, since runs go on meanwhile."""
-        path = self.path(key)
-        try:
-            return path.lstat().st_size if path.is_symlink() or path.is_file() else 0
-        except FileNotFoundError:
-            return 0
-
-    def prune(self, key: str) -> None:
-        """Remove the folders on the way to a key, as far as they are empty."""
-        folder = self.path(key).parent
-        while folder != self.root and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-            folder = folder.parent
-
     def commit(self, staged: str, final: str, names: Collection[str]) -> None:
         """As `Store.commit`. A folder that is new appears whole, since it is moved."""
-        source, place = self.path(staged), self.path(final)
+        source, place = self._path(staged), self._path(final)
         self._stay_inside(place)
         make_folder(place.parent, self.folder_mode)
         if not place.exists() and {path.name for path in source.iterdir()} == set(names):
@@ -312,14 +319,25 @@ class LocalStore:
                 (source / name).rename(place / name)
         fsync_folder(place)
 
-    def is_inside(self, key: str) -> bool:
-        """Whether no link on its way leads out of the root."""
-        return self.path(key).resolve().is_relative_to(self.root.resolve())
-
     def _stay_inside(self, place: Path) -> None:
         """Raises: StorageError, where a link appeared while the run lasted."""
         if not place.resolve().is_relative_to(self.root.resolve()):
             raise StorageError(f"cannot publish the snapshot: {str(place)!r} leads out of the lake")
+
+    def delete(self, key: str) -> None:
+        """As `Store.delete`."""
+        path = self._path(key)
+        with suppress(FileNotFoundError):
+            path.unlink()
+            fsync_folder(path.parent)
+
+    def delete_all(self, prefix: str) -> None:
+        """As `Store.delete_all`."""
+        folder = self._path(prefix)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+        while (folder := folder.parent) != self.root and _is_empty(folder):
+            folder.rmdir()
 
 
 def _links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
@@ -331,6 +349,49 @@ def _links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:
                 yield Path(entry.path)
             elif len(levels) > 1 and entry.is_dir():
                 yield from _links(Path(entry.path), levels[1:])
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+
+
+def _own_size(path: Path) -> int:
+    """Of a link itself; 0 for what is gone by now, since runs go on meanwhile."""
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _refuse_unfit(root: Path, prefixes: Collection[str]) -> None:
+    """Raises: LakeError, where a folder on the way to a prefix is a file, elsewhere, or not to be written."""
+    device, mounted = root.stat().st_dev, _mount_points()
+    for prefix in prefixes:
+        there = [place for place in _on_the_way(root, prefix) if os.path.lexists(place)]
+        for place in there:
+            told = f"in the lake {str(root)!r}, {str(place.relative_to(root))!r}"
+            if not place.is_dir():
+                raise LakeError(f"{told} is not a folder")
+            if place.stat().st_dev != device or place.resolve() in mounted:
+                raise LakeError(f"{told} is on another file system, or mounted by itself; nothing can be published so")
+        if there and not os.access(there[-1], os.W_OK | os.X_OK):
+            raise LakeError(f"the lake {str(root)!r} cannot be written: no right to write in {str(there[-1])!r}")
+
+
+def _on_the_way(root: Path, prefix: str) -> Iterator[Path]:
+    folder = root
+    for segment in prefix.split("/"):
+        folder /= segment
+        yield folder
+
+
+def _mount_points() -> frozenset[Path]:
+    """Also what is mounted from the same file system (bind), between which nothing can be moved either."""
+    if sys.platform != "linux" or not MOUNTS.exists():
+        return frozenset()
+    # The fifth field (proc(5)); blanks in it are written as \040.
+    found = (line.split()[4] for line in os.fsdecode(MOUNTS.read_bytes()).splitlines())
+    return frozenset(Path(_ESCAPED.sub(lambda code: chr(int(code[1], 8)), place)) for place in found)
 
 
 @contextmanager

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +14,7 @@ import pyarrow.parquet as pq
 
 from axsync.convert import arrays
 from axsync.lake import layout
-from axsync.lake.local import storage_errors
-from axsync.lake.store import Draft, Store
+from axsync.lake.store import Draft, NativeFile, Store, storage_errors
 from axsync.model import DeadLetter, PageSpan, Part
 from axsync.settings import LakeSettings
 
@@ -112,7 +109,7 @@ class PartWriter:
         if self._waiting_rows >= settings.row_group_rows or self.buffered >= settings.row_group_bytes:
             self.flush()
 
-    def copy(self, file: BinaryIO, part: Part, leave_out: Places) -> None:
+    def copy(self, file: NativeFile, part: Part, leave_out: Places) -> None:
         """Take over another part's rows but these, row group by row group."""
         self.pages, self._drift, self._empty = _thinned(part.pages, leave_out), dict(part.drift), set(part.empty)
         start = 0
@@ -300,10 +297,10 @@ class PartFolder:
         """After a crash: remove files that are no known part, and go on numbering behind those that were there."""
         kept = {self._staged(part.path) for part in known}
         with storage_errors("write to the lake"):
-            for key in tuple(self.store.list(self._staged(f"{self.partition}/{layout.PART}"))):
-                self._count = max(self._count, layout.part_number(PurePosixPath(key).name) + 1)
-                if key not in kept:
-                    self.store.delete(key)
+            for one in tuple(self.store.list(layout.drafts_in(self._staged(self.partition)))):
+                self._count = max(self._count, layout.part_number(layout.name_of(one.key)) + 1)
+                if one.key not in kept:
+                    self.store.delete(one.key)
 
     def abandon(self) -> None:
         """Drop all unsealed parts of this lane."""

@@ -1,10 +1,9 @@
-"""A lake on a local disk: where things are, and the one order in which a run becomes visible."""
+"""A lake: what it takes for a run to write to it, and the one order in which a run becomes visible."""
 
 import base64
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
@@ -12,10 +11,12 @@ import orjson
 from axsync.errors import LakeError
 from axsync.lake import layout
 from axsync.lake.journal import Journal
-from axsync.lake.local import PRIVATE_FILE, PRIVATE_FOLDER, LocalStore, storage_errors
+from axsync.lake.local import LocalStore
 from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, lane_entry, worst
 from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
+from axsync.lake.store import Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
+from axsync.settings import LakeSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +31,47 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Lake:
-    """A folder that holds partitions and, under `_axsync`, what makes them snapshots."""
+class RunTargets:
+    """Where a run will write: its entity types (none named: all there are), its instances and its logical date."""
 
-    root: Path
-    file_mode: int = PRIVATE_FILE  # of what is published
-    folder_mode: int = PRIVATE_FOLDER
+    entities: Collection[str]
+    instances: Collection[str]
+    logical_date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A store that holds partitions and, under `_axsync`, what makes them snapshots."""
+
+    store: Store
 
     @property
-    def store(self) -> LocalStore:
-        """Where its bytes are."""
-        return LocalStore(self.root, self.file_mode, self.folder_mode)
+    def name(self) -> str:
+        """What people call it."""
+        return self.store.name()
+
+    def preflight(self, targets: RunTargets) -> None:
+        """Look whether this run can write and publish to what there is of the lake. Nothing is written.
+
+        Raises: LakeError; NewestDamaged and ManifestError, where the newest snapshot cannot be read.
+        """
+        try:
+            partitions = self._partitions(targets)
+        except OSError as error:
+            raise LakeError(f"the lake {self.name!r} cannot be looked at: {error.strerror}") from error
+        self.store.preflight((layout.RUNS, layout.SNAPSHOTS, *partitions))
+        self.newest()
+
+    def _partitions(self, targets: RunTargets) -> list[str]:
+        there = (layout.entity_of(name) for name in self.store.names(""))
+        entities = targets.entities or [entity for entity in there if entity]
+        lanes = (Lane(instance, entity) for entity in entities for instance in targets.instances)
+        return [layout.partition(lane, targets.logical_date) for lane in lanes]
 
     def prepare(self) -> None:
-        """Make the folders that every run needs; those of the runs themselves are nobody else's business.
-
-        Raises: StorageError.
-        """
+        """Make what every run needs. Raises: StorageError."""
         with storage_errors("make the lake"):
-            self.store.prepare((layout.CONTROL, layout.SNAPSHOTS), private=layout.RUNS)
-
-    def refuse_links(self) -> None:
-        """Look for symbolic links that lead out of the lake. That the lake itself is one is fine. Raises: LakeError."""
-        own = (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.POINTER, layout.LOCK)
-        for link in self.store.links(own, layout.LEVELS):
-            if not self.store.is_inside(link):
-                raise LakeError(f"in the lake {str(self.root)!r}, {link!r} is a symbolic link that leads out of it")
+            self.store.prepare()
 
     def partition(self, lane: Lane, logical_date: str) -> str:
         """The hive path of a lane, relative to the lake."""
@@ -65,7 +81,6 @@ class Lake:
         """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
         with suppress(OSError):
             self.store.delete_all(layout.staging(run_id))
-            self.store.prune(layout.staging(run_id))
 
     def newest(self) -> FoundRun | None:
         """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
@@ -80,11 +95,6 @@ class Lake:
         """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
         return read_pointer(self.store)
 
-    @property
-    def lock(self) -> Path:
-        """Who holds this file locked may write."""
-        return self.root / layout.LOCK
-
     def manifest_name(self, run_id: str) -> str:
         """Where a run's manifest is, relative to the lake."""
         return layout.manifest(run_id)
@@ -93,17 +103,10 @@ class Lake:
         """The journal of a run."""
         return Journal(self.store, layout.journal(run_id))
 
-    def timeline(self, run_id: str) -> Path:
-        """What happened when during a run, beside its journal."""
-        return self.root / layout.timeline(run_id)
-
-    def report(self, run_id: str) -> Path:
-        """The report of a run, beside its journal."""
-        return self.root / layout.report(run_id)
-
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        return sorted((PurePosixPath(key).parent.name for key in self.store.list(layout.ALL_JOURNALS)), reverse=True)
+        found = (layout.run_of_journal(one.key) for one in self.store.list(layout.ALL_JOURNALS))
+        return sorted(found, reverse=True)
 
     def write_dead_letters(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
@@ -166,14 +169,21 @@ class Lake:
         """Parts to their place. A partition that is new appears whole."""
         if outcome.parts:
             partition = self.partition(outcome.lane, run.logical_date)
-            names = {PurePosixPath(part.path).name for part in outcome.parts}
-            self.store.commit(f"{layout.staging(run.run_id)}/{partition}", partition, names)
+            names = {layout.name_of(part.path) for part in outcome.parts}
+            self.store.commit(layout.staged(run.run_id, partition), partition, names)
 
     def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
         kept = {part.path for part in outcome.parts}
-        for key in self.store.list(f"{self.partition(outcome.lane, run.logical_date)}/{layout.PARTS}"):
-            if key not in kept:
-                self.store.delete(key)
+        for one in self.store.list(layout.parts_in(self.partition(outcome.lane, run.logical_date))):
+            if one.key not in kept:
+                self.store.delete(one.key)
+
+
+def open_lake(settings: LakeSettings) -> Lake | None:
+    """The lake in the store that the settings name; None where this version knows no such store."""
+    if settings.path is None:
+        return None
+    return Lake(LocalStore(settings.path, settings.file_mode, settings.folder_mode))
 
 
 def _entries(

@@ -7,7 +7,6 @@ does not have the promised form is refused with one sentence, here and nowhere l
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -15,8 +14,8 @@ import orjson
 
 from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
 from axsync.lake import layout
-from axsync.lake.local import LocalStore
 from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED
+from axsync.lake.store import Store
 from axsync.model import Lane
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -133,7 +132,7 @@ class _Version:
     format_version: int
 
 
-def read_pointer(store: LocalStore) -> str | None:
+def read_pointer(store: Store) -> str | None:
     """The run that `latest.json` names; None where there is no such file. Raises: NewestDamaged."""
     try:
         pointer = decoded(store.read(layout.POINTER), _Pointer)
@@ -146,7 +145,7 @@ def read_pointer(store: LocalStore) -> str | None:
     return pointer.run_id
 
 
-def read_newest(store: LocalStore) -> FoundRun | None:
+def read_newest(store: Store) -> FoundRun | None:
     """The newest snapshot; None where there is none. Raises: NewestDamaged, ManifestNewer."""
     run_id = read_pointer(store)
     if run_id is None:
@@ -159,7 +158,7 @@ def read_newest(store: LocalStore) -> FoundRun | None:
         raise newest_damaged(store, layout.manifest(run_id)) from error
 
 
-def read_run(store: LocalStore, run_id: str, *, latest: bool = False) -> FoundRun:
+def read_run(store: Store, run_id: str, *, latest: bool = False) -> FoundRun:
     """The snapshot of a run. Raises: ManifestError."""
     try:
         raw = store.read(layout.manifest(run_id))
@@ -168,9 +167,9 @@ def read_run(store: LocalStore, run_id: str, *, latest: bool = False) -> FoundRu
     return FoundRun(read_snapshot(raw, run_id), raw, latest)
 
 
-def newest_damaged(store: LocalStore, file: str) -> NewestDamaged:
+def newest_damaged(store: Store, file: str) -> NewestDamaged:
     """The newest snapshot cannot be read, because of this file."""
-    return NewestDamaged(f"the newest snapshot of the lake {str(store.root)!r} cannot be read", file=file)
+    return NewestDamaged(f"the newest snapshot of the lake {store.name()!r} cannot be read", file=file)
 
 
 def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
@@ -191,8 +190,7 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
 
 def _inside(snapshot: Snapshot) -> bool:
     """Whether all of its files are in the lake."""
-    paths = (PurePosixPath(file.path) for lane in snapshot.lanes for file in lane.files)
-    return not any(path.is_absolute() or ".." in path.parts or not path.parts for path in paths)
+    return all(layout.is_key(file.path) for lane in snapshot.lanes for file in lane.files)
 
 
 def damaged(run_id: str) -> ManifestError:

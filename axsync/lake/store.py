@@ -1,7 +1,36 @@
 """What a lake needs of the place where its bytes are: the one seam between axsync and a disk or an object store."""
 
 from collections.abc import Collection, Iterator
-from typing import BinaryIO, Protocol
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol, TypeAlias
+
+from axsync.errors import StorageError
+
+NativeFile: TypeAlias = Any
+"""A `pyarrow.NativeFile`; pyarrow has no types."""
+FileSystem: TypeAlias = Any
+"""A `pyarrow.fs.FileSystem`."""
+
+
+@contextmanager
+def storage_errors(doing: str) -> Iterator[None]:
+    """Translate the errors of a store into one that people understand.
+
+    Raises: StorageError from an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot {doing}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A content as a listing has it; its size may be that of a moment ago."""
+
+    key: str
+    size: int
 
 
 class Draft(Protocol):
@@ -24,24 +53,72 @@ class Draft(Protocol):
 class Store(Protocol):
     """Bytes by key. `axsync.lake.local.LocalStore` is the one for folders.
 
-    A key is a relative path with slashes, made by `axsync.lake.layout`; none leads out of the store. All verbs block
-    and are called in worker threads. What a verb changed is durable when it returns: it survives a power cut, and a
-    reader that asks afterwards sees it. Raises: OSError (FileNotFoundError where nothing has the key), which callers
-    translate with `storage_errors`.
+    A key is a relative path with slashes, made by `axsync.lake.layout`; none leads out of the store. A prefix is one or
+    more whole segments of a key; the empty one has every key below it. All verbs block and are called in worker
+    threads. What a verb changed is durable when it returns: it survives a power cut, and a reader that asks afterwards
+    sees it. Raises: OSError (FileNotFoundError where nothing has the key), which callers translate with
+    `storage_errors`.
 
-    Contents are `shared`, with the rights of what is published, or else for their owner alone.
+    Contents are `shared`, with the rights of what is published, or else for their owner alone. A store whose rights are
+    those of a bucket pays no heed to it.
     """
+
+    # Names
+
+    def name(self, key: str = "") -> str:
+        """What people call the store, or the content with this key: the folder as they wrote it, or a URI."""
+        ...
+
+    def uri(self, key: str = "") -> str:
+        """Where a content is for an engine that opens it itself, such as DuckDB: an absolute path, or a URI."""
+        ...
+
+    def file_system(self) -> FileSystem:
+        """The store as pyarrow sees it, for reading; keys are its paths."""
+        ...
+
+    # Before a run, and around what writes
+
+    def refuse_no_lake(self) -> None:
+        """Raises: NoLake, with the reason, where nothing is below `layout.CONTROL`."""
+        ...
+
+    def preflight(self, prefixes: Collection[str] = ()) -> None:
+        """Whether what is written to this store stays in it, and can be committed to these prefixes.
+
+        A folder looks for symbolic links, rights and file systems, an object store for its bucket, its credentials, and
+        whether it heeds conditions. What is not there yet is fine. Nothing is left behind. Raises: LakeError.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Make what every run needs, such as folders with their rights; can be repeated."""
+        ...
+
+    def hold(self, key: str, *, what: str, run: str) -> AbstractContextManager[None]:
+        """Be the only one to write while the block runs. `what` is what is held, `run` who holds it.
+
+        The lease of a process that ended is free: at once where the system knows, or else after a time. A store whose
+        lease can be lost meanwhile refuses every further change. Raises: Busy, StorageError.
+        """
+        ...
+
+    # Reading
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """The content, or its first `most` bytes."""
         ...
 
-    def open(self, key: str) -> BinaryIO:
-        """The content as a file to read from."""
+    def open(self, key: str) -> NativeFile:
+        """The content as a file to read from, anywhere in it."""
         ...
 
     def size(self, key: str) -> int | None:
         """Bytes of the content; None where nothing has this key."""
+        ...
+
+    def is_inside(self, key: str) -> bool:
+        """Whether the content is in this store. False only where a link leads out of it, which object stores lack."""
         ...
 
     def has(self, prefix: str) -> bool:
@@ -55,6 +132,22 @@ class Store(Protocol):
     def folders(self, prefix: str) -> tuple[str, ...]:
         """The next segments below a prefix that have keys below them, in alphabetical order."""
         ...
+
+    def list(self, pattern: str) -> Iterator[ListedKey]:
+        """Contents whose keys fit, in alphabetical order: `*` is any text within one segment, `**` any segments.
+
+        A store that knows prefixes only lists what is below the segments before the first `*`, and picks.
+        """
+        ...
+
+    def unfinished(self, prefix: str) -> Iterator[ListedKey]:
+        """Writes below a prefix that a crash cut short, by keys that `delete` takes; no other verb lists them.
+
+        Only who holds the lease may take them for such.
+        """
+        ...
+
+    # Writing
 
     def write(self, key: str, content: bytes, *, shared: bool = False) -> None:
         """Put a content in place whole: readers see the old one or the new one."""
@@ -77,15 +170,22 @@ class Store(Protocol):
         ...
 
     def append(self, key: str, content: bytes) -> int:
-        """Add to a content, or begin it; returns its size. Nobody else appends to it meanwhile."""
+        """Add to a private content, or begin it; returns its size. Nobody else appends to it meanwhile.
+
+        A store whose contents cannot grow keeps numbered ones, which all other verbs take for one.
+        """
         ...
 
     def truncate(self, key: str, size: int) -> None:
         """Cut a content off behind so many bytes; nothing where it is not longer."""
         ...
 
-    def list(self, pattern: str) -> Iterator[str]:
-        """Keys that a pattern fits, in alphabetical order: `*` is any text within one segment, `**` any segments."""
+    def commit(self, staged: str, final: str, names: Collection[str]) -> None:
+        """Move these names from one prefix to another, where they become visible; can be repeated.
+
+        Where nothing has the final prefix and nothing else is staged, they become visible together, if the store can.
+        An object store copies, and then deletes.
+        """
         ...
 
     def delete(self, key: str) -> None:
@@ -93,12 +193,5 @@ class Store(Protocol):
         ...
 
     def delete_all(self, prefix: str) -> None:
-        """Remove every key below a prefix, and the prefix."""
-        ...
-
-    def commit(self, staged: str, final: str, names: Collection[str]) -> None:
-        """Move these names from one prefix to another, where they become visible; can be repeated.
-
-        Where nothing has the final prefix and nothing else is staged, they become visible together.
-        """
+        """Remove every key below a prefix; of the prefix, and of those above it, nothing is left where it is empty."""
         ...

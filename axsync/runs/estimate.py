@@ -29,7 +29,7 @@ from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import chosen_lanes, refuse_misplaced, refuses_type
 from axsync.runs.question import count_for
 from axsync.runs.resume import Past, find, plan_of
-from axsync.runs.setup import all_of, local_lake, refuse_future
+from axsync.runs.setup import all_of, fit_lake, refuse_future
 from axsync.runs.state import RunMemory
 from axsync.settings import InstanceSettings, Settings
 
@@ -71,7 +71,7 @@ async def plan(settings: Settings, *, observers: Sequence[Observer] = ()) -> Pla
 
     Raises: UsageError; UnknownEntity; Refused, Unreachable and other ServerErrors when no instance can be asked.
     """
-    lake = local_lake(settings)
+    lake = fit_lake(settings)
     refuse_future(settings)
     refuse_misplaced(settings)
     day = settings.run.logical_date or datetime.now(UTC).date().isoformat()

@@ -188,7 +188,7 @@ class LaneWriter:
         return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, index, self._spans())
 
     def _staged(self) -> list[str]:
-        return [f"{layout.staging(self.run_id)}/{part.path}" for part in self.memory.parts]
+        return [layout.staged(self.run_id, part.path) for part in self.memory.parts]
 
     def _spans(self) -> list[PageSpan]:
         return [span for part in self.memory.parts for span in part.pages]

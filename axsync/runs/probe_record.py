@@ -31,7 +31,8 @@ from axsync.convert.json_split import CutPage, split
 from axsync.convert.likeness import describe_record
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, UsageError
-from axsync.lake.local import replace_file, storage_errors
+from axsync.lake.local import replace_file
+from axsync.lake.store import storage_errors
 from axsync.model import Page, Window
 from axsync.runs.pin import key_style
 from axsync.runs.report import EntityCheck

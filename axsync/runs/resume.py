@@ -92,12 +92,11 @@ def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None
 
 def lost_parts(lake: Lake, run_id: str, memory: RunMemory) -> list[tuple[Lane, str]]:
     """Parts that the journal speaks of and that are neither staged nor published, or not as long as they were."""
-    places = (f"{layout.staging(run_id)}/", "")
     return [
         (lane, part.path)
         for lane, known in memory.lanes.items()
         for part in known.parts
-        if not any(lake.store.size(place + part.path) == part.size for place in places)
+        if not any(lake.store.size(key) == part.size for key in (layout.staged(run_id, part.path), part.path))
     ]
 
 

@@ -30,7 +30,7 @@ from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.question import count_for
 from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
-from axsync.runs.setup import all_of, alone, facts_of, local_lake, refuse_future
+from axsync.runs.setup import all_of, alone, facts_of, fit_lake, refuse_future
 from axsync.runs.state import LaneMemory, RunMemory, lose, record
 from axsync.runs.watch import TimelineFile
 from axsync.settings import Settings
@@ -58,7 +58,7 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
 
 
 async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
-    lake = await keeper.run(local_lake, settings)
+    lake = await keeper.run(fit_lake, settings)
     refuse_future(settings)
     refuse_misplaced(settings)
     watch = TimelineFile.begin(lake, time.monotonic)

@@ -11,23 +11,22 @@ from urllib.parse import quote, urlsplit
 from axsync.config import check_lake
 from axsync.errors import ConfigError
 from axsync.events import Event, Observer
+from axsync.lake import layout
 from axsync.lake.local import hold
-from axsync.lake.preflight import RunTargets, refuse_unfit
-from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.publish import Lake, RunFacts, RunTargets, open_lake
 from axsync.model import iso
 from axsync.runs.resume import name_run
 from axsync.settings import Settings
 
 
-def local_lake(settings: Settings) -> Lake:
-    """The lake of these settings, a folder that a run can publish to. Raises: ConfigError, LakeError, ManifestError."""
+def fit_lake(settings: Settings) -> Lake:
+    """The lake of these settings, to which a run can publish. Raises: ConfigError, LakeError, ManifestError."""
     check_lake(settings.lake.uri)
-    if settings.lake.path is None:
+    lake = open_lake(settings.lake)
+    if lake is None:
         raise ConfigError("this version writes to local folders only; give lake.uri or --lake a folder")
-    lake = Lake(settings.lake.path, settings.lake.file_mode, settings.lake.folder_mode)
-    lake.refuse_links()
     day = settings.run.logical_date or datetime.now(UTC).date().isoformat()
-    refuse_unfit(lake, RunTargets(settings.run.entities, [instance.name for instance in settings.chosen()], day))
+    lake.preflight(RunTargets(settings.run.entities, [instance.name for instance in settings.chosen()], day))
     return lake
 
 
@@ -64,7 +63,7 @@ def alone(settings: Settings, lake: Lake, run_id: str) -> Iterator[None]:
     """
     lake.prepare()
     with ExitStack() as locks:
-        locks.enter_context(hold(lake.lock, what=f"the lake {settings.lake.uri}", run=run_id))
+        locks.enter_context(lake.store.hold(layout.LOCK, what=f"the lake {settings.lake.uri}", run=run_id))
         if settings.run.state_folder:
             folder = Path(settings.run.state_folder) / "locks"
             # In one order, so that two runs over the same hosts never hold one each.

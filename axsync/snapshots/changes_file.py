@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.errors import ConfigError
-from axsync.lake.local import storage_errors
+from axsync.lake.store import storage_errors
 from axsync.snapshots.changes import Change, json_text
 
 SCHEMA = pa.schema([(name, pa.string()) for name in ("instance", "entity", "id", "change", "field", "before", "after")])

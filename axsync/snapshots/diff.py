@@ -19,7 +19,7 @@ from axsync.schema.keys import OVERFLOW
 from axsync.settings import nearest
 from axsync.snapshots.changes import Change, Record, between
 from axsync.snapshots.join import Join, Side, opened
-from axsync.snapshots.opened import OpenSnapshot, files_of, held_lanes
+from axsync.snapshots.opened import OpenSnapshot, held_lanes, uris_of
 from axsync.snapshots.pairs import OWN, Ignoring, pair_up
 
 Keep: TypeAlias = Callable[[Change], None]
@@ -117,7 +117,7 @@ def _nothing_common(
 def _sides(lake: Lake, runs: tuple[FoundRun, FoundRun], held: tuple[OpenSnapshot, OpenSnapshot]) -> tuple[Side, Side]:
     def side(run: FoundRun, one: OpenSnapshot) -> Side:
         run_id = run.snapshot.run_id
-        return Side(run_id, tuple(files_of(lake, run_id, one)), one.columns, one.id_column)
+        return Side(run_id, uris_of(lake, run_id, one), one.columns, one.id_column)
 
     return side(runs[0], held[0]), side(runs[1], held[1])
 

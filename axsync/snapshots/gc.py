@@ -14,8 +14,8 @@ from typing import Literal
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
 from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
-from axsync.lake.local import hold, storage_errors
 from axsync.lake.publish import Lake
+from axsync.lake.store import storage_errors
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.state import RunMemory, record
 from axsync.settings import LakeSettings
@@ -58,8 +58,8 @@ def look(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
 def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
     """Remove what is left over, alone with the lake. Can be repeated. Raises: as `look`; Busy, StorageError."""
     look(lake, settings, now)  # so that what is no lake stays none
-    lake.refuse_links()
-    with hold(lake.lock, what=f"the lake {lake.root}", run="gc"):
+    lake.store.preflight()
+    with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="gc"):
         inventory = _take_stock(lake, settings, now)
         found = tuple(_leftovers(inventory))
         with storage_errors("clear the lake"):
@@ -144,17 +144,17 @@ def _old_snapshots(inventory: _Inventory) -> Iterator[Leftover]:
     for snapshot in inventory.snapshots:
         run_id = snapshot.run_id
         if run_id not in inventory.kept and run_id not in inventory.stand_ins:
-            name = inventory.lake.manifest_name(run_id)
-            yield Leftover("snapshot", name, run_id, inventory.lake.store.own_size(name), "beyond the retention")
+            key = layout.manifest(run_id)
+            yield Leftover("snapshot", key, run_id, inventory.lake.store.size(key) or 0, "beyond the retention")
 
 
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     store, needed = inventory.lake.store, _needed(inventory)
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
-    for name in store.list(layout.ALL_PARTS):
-        if name not in needed and store.is_file(name):
-            why = "beyond the retention" if name in owners else "no manifest names it"
-            yield Leftover("part", name, owners.get(name), store.own_size(name), why)
+    for one in store.list(layout.ALL_PARTS):
+        if one.key not in needed:
+            why = "beyond the retention" if one.key in owners else "no manifest names it"
+            yield Leftover("part", one.key, owners.get(one.key), one.size, why)
 
 
 def _run_folders(inventory: _Inventory) -> Iterator[Leftover]:
@@ -170,14 +170,14 @@ def _run_folders(inventory: _Inventory) -> Iterator[Leftover]:
 
 def _folder_left(lake: Lake, kind: Literal["run", "staging"], run_id: str, why: str) -> Leftover:
     prefix = layout.run(run_id) if kind == "run" else layout.staging(run_id)
-    size = sum(map(lake.store.own_size, lake.store.list(f"{prefix}/**/*")))
+    size = sum(one.size for one in lake.store.list(layout.below(prefix)))
     return Leftover(kind, prefix, run_id, size, why)
 
 
 def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
-    for name in lake.store.list(layout.DRAFTS):
-        if lake.store.is_file(name) and not any(name.startswith(f"{folder}/") for folder in gone):
-            yield Leftover("draft", name, None, lake.store.own_size(name), "a write that was cut short")
+    for one in lake.store.unfinished(layout.CONTROL):
+        if not any(one.key.startswith(f"{folder}/") for folder in gone):
+            yield Leftover("draft", one.key, None, one.size, "a write that was cut short")
 
 
 def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) -> None:
@@ -188,8 +188,8 @@ def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) ->
             lake.store.delete_all(leftover.path)
             continue
         lake.store.delete(leftover.path)
-        if leftover.kind == "part":
-            lake.store.prune(leftover.path)
+        if leftover.kind == "part" and not lake.store.names(partition := layout.folder_of(leftover.path)):
+            lake.store.delete_all(partition)
 
 
 def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:

@@ -32,15 +32,15 @@ class Side:
     """One of the two snapshots: its files, its columns, the one with the ids."""
 
     run_id: str
-    paths: tuple[Path, ...]
+    uris: tuple[str, ...]
     columns: tuple[Column, ...]
     id_column: str
 
     def rows(self, ids: Sequence[str] = ()) -> str:
         """SQL for the rows of its files, those of these ids only, where some are named."""
-        if not self.paths:
+        if not self.uris:
             return "(SELECT NULL::VARCHAR AS _id WHERE false)"
-        names = ", ".join(literal(glob.escape(str(path))) for path in self.paths)
+        names = ", ".join(literal(glob.escape(uri)) for uri in self.uris)
         only = f" AND {double_quoted(self.id_column)} IN ({', '.join(map(literal, ids))})" if ids else ""
         rows = f"read_parquet([{names}], hive_partitioning = false)"
         # No column of a lake begins with an underscore.
@@ -49,11 +49,11 @@ class Side:
 
     def value(self, column: Column | None, alias: str = "") -> str:
         """SQL for the value of one of its columns."""
-        return f"{alias}{double_quoted(column.name)}" if column and self.paths else "NULL"
+        return f"{alias}{double_quoted(column.name)}" if column and self.uris else "NULL"
 
     def rescued(self, alias: str = "") -> str:
         """SQL for the rescue column."""
-        return f"{alias}{double_quoted(RESCUED)}" if self.paths else "NULL::VARCHAR"
+        return f"{alias}{double_quoted(RESCUED)}" if self.uris else "NULL::VARCHAR"
 
 
 @contextmanager

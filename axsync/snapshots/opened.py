@@ -1,7 +1,6 @@
 """A snapshot that a person named, entity type by entity type, with the columns of its files."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone
@@ -38,10 +37,10 @@ def held_lanes(run: FoundRun) -> tuple[OpenSnapshot, ...]:
         raise damaged(run.snapshot.run_id) from error
 
 
-def files_of(lake: Lake, run_id: str, held: OpenSnapshot) -> list[Path]:
-    """Where the files of a lane are. Raises: SnapshotGone, where one of them is not."""
+def uris_of(lake: Lake, run_id: str, held: OpenSnapshot) -> tuple[str, ...]:
+    """Where the files of a lane are, for DuckDB. Raises: SnapshotGone, where one of them is not there."""
     for file in held.record.files:
         if lake.store.size(file.path) is None:
             why = replaced_by(lake, file.path)
             raise SnapshotGone(f"the snapshot of run {run_id} is no longer whole: {file.path} is missing{why}")
-    return [lake.store.path(file.path) for file in held.record.files]
+    return tuple(lake.store.uri(file.path) for file in held.record.files)

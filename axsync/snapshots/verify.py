@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from axsync.lake import layout
 from axsync.lake.history import FileRecord, FoundRun, readable
 from axsync.lake.id_index import Hashes, hash_ids, read_ids
 from axsync.lake.publish import Lake
+from axsync.lake.store import NativeFile, Store
 from axsync.model import Lane
 from axsync.schema.fields import arrow_schema
 from axsync.snapshots.opened import OpenSnapshot, held_lanes
@@ -70,7 +70,7 @@ def verify(lake: Lake, run: FoundRun, heard: Heard = lambda _size: None) -> Veri
 
 
 def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard) -> LaneCheck:
-    record, faults, sound = held.record, list[Damage](), list[Path]()
+    record, faults, sound = held.record, list[Damage](), list[str]()
     for file in record.files:
         wrong = _wrong_with(lake, file, held, heard)
         if wrong == _MISSING:
@@ -78,9 +78,9 @@ def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard
         if wrong:
             faults.append(Damage(record.lane, file.path, wrong))
         else:
-            sound.append(lake.store.path(file.path))
+            sound.append(file.path)
     faults += [Damage(record.lane, path, _EXTRA) for path in known.strangers(held)]
-    faults += [Damage(record.lane, None, text) for text in _wrong_ids(held, sound)]
+    faults += [Damage(record.lane, None, text) for text in _wrong_ids(lake.store, held, sound)]
     bytes_read = sum(file.bytes for file in record.files)
     return LaneCheck(record.instance, record.entity, len(record.files), held.rows, bytes_read, tuple(faults))
 
@@ -91,34 +91,33 @@ _EXTRA = "is not in any manifest"
 
 def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) -> str:
     """What is wrong with one file; empty where nothing is."""
-    path = lake.store.path(file.path)
     if not lake.store.is_inside(file.path):
         return "is a link that leads out of the lake"
     try:
-        digest, size = _digest(lake, file.path, heard)
+        with lake.store.open(file.path) as content:
+            digest, size = _digest(content, heard)
         if size != file.bytes:
             return f"has {size} bytes instead of {file.bytes}"
         if digest != file.sha256:
             return "has other content: its SHA-256 is not that of the manifest"
-        return _wrong_inside(path, file, held)
+        return _wrong_inside(lake.store, file, held)
     except FileNotFoundError:
         return _MISSING
     except (OSError, pa.ArrowException) as error:
         return f"cannot be read: {str(error).splitlines()[0]}"
 
 
-def _digest(lake: Lake, key: str, heard: Heard) -> tuple[str, int]:
+def _digest(content: NativeFile, heard: Heard) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
-    with lake.store.open(key) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-            heard(len(chunk))
+    while chunk := content.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        heard(len(chunk))
     return digest.hexdigest(), size
 
 
-def _wrong_inside(path: Path, file: FileRecord, held: OpenSnapshot) -> str:
-    with pq.ParquetFile(path) as opened:
+def _wrong_inside(store: Store, file: FileRecord, held: OpenSnapshot) -> str:
+    with store.open(file.path) as content, pq.ParquetFile(content) as opened:
         rows, schema = opened.metadata.num_rows, opened.schema_arrow
     if rows != file.rows:
         return f"has {rows} rows instead of {file.rows}"
@@ -139,25 +138,25 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _wrong_ids(held: OpenSnapshot, paths: Sequence[Path]) -> Iterator[str]:
+def _wrong_ids(store: Store, held: OpenSnapshot, keys: Sequence[str]) -> Iterator[str]:
     """What is wrong with the ids of a lane, over those of its files that are whole."""
-    if not paths:
+    if not keys:
         return
-    hashes, absent = _hashes(held, paths)
+    hashes, absent = _hashes(store, held, keys)
     if absent:
         yield f"{absent} rows have no id"
-    if twice := _twice(held, paths, hashes):
+    if twice := _twice(store, held, keys, hashes):
         yield f"{len(twice)} ids come more than once: {_some(twice)}"
     record = held.record
-    whole = len(paths) == len(record.files) and record.from_run is None
+    whole = len(keys) == len(record.files) and record.from_run is None
     if whole and not twice and len(hashes) != record.distinct_ids:
         yield f"{len(hashes)} different ids instead of {record.distinct_ids}"
 
 
-def _hashes(held: OpenSnapshot, paths: Sequence[Path]) -> tuple[Hashes, int]:
+def _hashes(store: Store, held: OpenSnapshot, keys: Sequence[str]) -> tuple[Hashes, int]:
     """The hashes of all ids, sorted, and how many rows have none."""
     parts, absent = list[Hashes](), 0
-    for ids in _ids(held, paths):
+    for ids in _ids(store, held, keys):
         absent += ids.null_count
         parts.append(hash_ids(ids.drop_null()))
     hashes: Hashes = np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
@@ -165,21 +164,21 @@ def _hashes(held: OpenSnapshot, paths: Sequence[Path]) -> tuple[Hashes, int]:
     return hashes, absent
 
 
-def _twice(held: OpenSnapshot, paths: Sequence[Path], hashes: Hashes) -> list[str]:
+def _twice(store: Store, held: OpenSnapshot, keys: Sequence[str], hashes: Hashes) -> list[str]:
     """Ids that come more than once: equal hashes alone are no proof."""
     suspects = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
     if not len(suspects):
         return []
     counts: Counter[str] = Counter()
-    for ids in _ids(held, paths):
+    for ids in _ids(store, held, keys):
         present = ids.drop_null()
         counts.update(present.filter(pa.array(np.isin(hash_ids(present), suspects))).to_pylist())
     return sorted(name for name, count in counts.items() if count > 1)
 
 
-def _ids(held: OpenSnapshot, paths: Iterable[Path]) -> Iterator[pa.Array]:
-    for path in paths:
-        yield from read_ids(path, held.id_column)
+def _ids(store: Store, held: OpenSnapshot, keys: Iterable[str]) -> Iterator[pa.Array]:
+    for key in keys:
+        yield from read_ids(store, key, held.id_column)
 
 
 @dataclass(slots=True)
@@ -192,8 +191,8 @@ class _Neighbours:
 
     def replaced_by(self, file: FileRecord) -> str:
         """Words about the run whose files took the place of this one; empty where none did."""
-        folder = file.path.rpartition("/")[0]
-        others = [run_id for path, run_id in self._all().items() if path.rpartition("/")[0] == folder]
+        folder = layout.folder_of(file.path)
+        others = [run_id for path, run_id in self._all().items() if layout.folder_of(path) == folder]
         newer = [run_id for run_id in others if run_id > self.run.snapshot.run_id]
         return f"; run {max(newer)} replaced it" if newer else ""
 
@@ -201,8 +200,8 @@ class _Neighbours:
         """Part files in the folders of a lane that no manifest names."""
         record, snapshot = held.record, self.run.snapshot
         own = {file.path for file in record.files}
-        folders = {path.rpartition("/")[0] for path in own} | {self.lake.partition(record.lane, snapshot.logical_date)}
-        there = {key for folder in folders for key in self.lake.store.list(f"{folder}/{layout.PARTS}")}
+        folders = {layout.folder_of(path) for path in own} | {layout.partition(record.lane, snapshot.logical_date)}
+        there = {one.key for folder in folders for one in self.lake.store.list(layout.parts_in(folder))}
         return sorted(there - own - self._all().keys()) if there - own else []
 
     def _all(self) -> dict[str, str]:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyarrow.fs import LocalFileSystem
 
 from axsync.errors import ConfigError, UsageError
 from axsync.lake.publish import Lake
 from axsync.schema.fields import arrow_schema
 from axsync.settings import all_close, did_you_mean
-from axsync.sql.tables import EntityTable, Piece, place_of
+from axsync.sql.tables import EntityTable, Piece, refuse_gone
 from axsync.sql.types import DIALECTS, double_quoted, literal
 
 if TYPE_CHECKING:
@@ -129,16 +128,16 @@ def _nothing(table: EntityTable) -> str:
 
 def _datasets(lake: Lake, table: EntityTable) -> list[ds.Dataset]:
     """The files, grouped by columns. No file is opened before a query needs it."""
-    form, local = ds.ParquetFileFormat(), LocalFileSystem()
+    form, files = ds.ParquetFileFormat(), lake.store.file_system()
     found: dict[str, tuple[pa.Schema, list[ds.Fragment]]] = {}
     for share in table.shares:
         schema = pa.schema([*arrow_schema(share.columns), *_PARTITION_FIELDS])
         _, fragments = found.setdefault(schema.to_string(show_field_metadata=False), (schema, []))
         for piece in share.pieces:
+            refuse_gone(lake, piece)
             partition = _partition(table.entity, piece)
-            path = str(place_of(lake, piece))
-            fragments.append(form.make_fragment(path, local, partition_expression=partition))
-    return [ds.FileSystemDataset(fragments, schema, form, local) for schema, fragments in found.values() if fragments]
+            fragments.append(form.make_fragment(piece.path, files, partition_expression=partition))
+    return [ds.FileSystemDataset(fragments, schema, form, files) for schema, fragments in found.values() if fragments]
 
 
 def _partition(entity: str, piece: Piece) -> ds.Expression:

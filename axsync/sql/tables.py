@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone, UsageError
@@ -89,14 +88,13 @@ def _piece(path: str, instance: str) -> Piece:
     return Piece(path, instance, date.fromisoformat(day))
 
 
-def place_of(lake: Lake, piece: Piece) -> Path:
-    """The path of the file. Raises: SnapshotGone if it is gone, or a link leads out of the lake."""
+def refuse_gone(lake: Lake, piece: Piece) -> None:
+    """Raises: SnapshotGone if the file is gone, or a link leads out of the lake."""
     if not lake.store.is_inside(piece.path):
         raise SnapshotGone(f"{piece.path!r} leads out of the lake")
     if lake.store.size(piece.path) is None:
         why = replaced_by(lake, piece.path)
         raise SnapshotGone(f"the lake no longer has the file {piece.path!r} that the manifest names{why}")
-    return lake.store.path(piece.path).resolve()
 
 
 def chosen(tables: Mapping[str, EntityTable], entities: Sequence[str]) -> list[EntityTable]:

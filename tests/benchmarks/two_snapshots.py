@@ -23,10 +23,11 @@ import pyarrow as pa
 from axsync.convert.restore import describe
 from axsync.lake import layout
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
-from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.publish import RunFacts
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Group, Kind, Many, Member, arrow_schema
 from axsync.settings import LakeSettings
+from tests.unit.lake.folders import FolderLake
 
 LANE = Lane("prod", "devices")
 BATCH = 50_000
@@ -108,7 +109,7 @@ def pairs(one: str, prefix: str, other: str, numbers: np.ndarray) -> pa.StructAr
     return pa.StructArray.from_arrays([texts(prefix, numbers), texts("v", numbers % 17)], [one, other])
 
 
-def publish(lake: Lake, day: int, first: int, count: int, changed: float) -> None:
+def publish(lake: FolderLake, day: int, first: int, count: int, changed: float) -> None:
     """A snapshot of so many rows."""
     date = f"2026-11-{21 + day}"
     run = RunFacts(f"{date.replace('-', '')}T020000Z-aaaa", date, None, f"{date}T02:00:00Z", "0.1.0")
@@ -156,7 +157,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        lake = Lake(asked.folder or Path(temporary) / "lake")
+        lake = FolderLake(asked.folder or Path(temporary) / "lake")
         if not (lake.root / "_axsync").exists():
             publish(lake, 0, 0, asked.rows, asked.changed)
             publish(lake, 1, asked.rows // 100, asked.rows, asked.changed)

@@ -18,8 +18,7 @@ import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Busy
 from axsync.events import Event, PageRead
-from axsync.lake.local import hold
-from axsync.lake.publish import Lake
+from axsync.lake import layout
 from axsync.pacing.limiter import HostLimiter
 from axsync.pacing.page_size import LARGE_BYTES, PageSizer
 from axsync.runs.resume import find, name_run, plan_of
@@ -27,6 +26,7 @@ from axsync.settings import EntitySettings, Settings
 from tests.faults.conftest import CONFIG
 from tests.faults.proof import NARROW, Tapped, code
 from tests.flow.harness import Lab
+from tests.unit.lake.folders import FolderLake
 
 pytestmark = pytest.mark.alone
 
@@ -131,7 +131,7 @@ def test_fault_5_a_huge_page_makes_the_next_ones_smaller() -> None:
 async def test_fault_6_a_second_run_is_told_who_holds_the_lake(lab: Lab, start: Start, process: object) -> None:
     """Exit code 75; the lake is as it was."""
     emulator = await start()
-    with hold(Lake(lab.lake).lock, what="the lake", run="20261123T020000Z-aaaa"):
+    with FolderLake(lab.lake).store.hold(layout.LOCK, what="the lake", run="20261123T020000Z-aaaa"):
         async with running(lab, emulator) as second:
             _, said = await second.communicate()
 
@@ -148,7 +148,7 @@ async def test_fault_6_the_lock_of_a_killed_run_is_no_hindrance(lab: Lab, start:
         await until(asked(emulator, 3))
         process.kill()
         await process.communicate()
-    assert Lake(lab.lake).lock.read_text() != ""
+    assert (lab.lake / layout.LOCK).read_text() != ""
 
     async with running(lab, emulator) as process:
         _, said = await process.communicate()
@@ -208,12 +208,12 @@ async def test_fault_8_a_run_over_midnight_has_one_day(lab: Lab, start: Start) -
     began = datetime.now(UTC)
     tomorrow = began + timedelta(hours=20)
 
-    past = find(Lake(lab.lake), plan_of(settings), f"{tomorrow + timedelta(days=1):%Y-%m-%d}", tomorrow)
+    past = find(FolderLake(lab.lake), plan_of(settings), f"{tomorrow + timedelta(days=1):%Y-%m-%d}", tomorrow)
 
     assert past is not None
     assert past.memory.facts is not None
     assert past.memory.facts.logical_date == f"{began:%Y-%m-%d}"
-    assert find(Lake(lab.lake), plan_of(settings), "2031-01-01", began + timedelta(hours=25)) is None
+    assert find(FolderLake(lab.lake), plan_of(settings), "2031-01-01", began + timedelta(hours=25)) is None
 
 
 async def test_fault_9_a_bare_environment_is_enough(tmp_path: Path, start: Start) -> None:

@@ -11,13 +11,13 @@ import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Event, LaneClosed, PartSealed
 from axsync.lake.history import find_run
-from axsync.lake.publish import Lake
 from axsync.settings import EntitySettings, LakeSettings, Settings
 from axsync.snapshots.changes import Change
 from axsync.snapshots.diff import Wish, diff
 from axsync.snapshots.gc import look, sweep
 from axsync.snapshots.verify import verify
 from tests.flow.harness import Lab, at_once
+from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
 LEAST = LakeSettings(keep_snapshots=1, keep_days=0)
@@ -49,7 +49,7 @@ async def test_clearing_away_takes_nothing_from_a_run_that_was_broken_off(
     emulator = await start(latency_ms=5.0)
     settings = lab.settings(lab.instance(emulator), types=FEW)
     await broken_off(settings, kind)
-    lake = Lake(lab.lake)
+    lake = FolderLake(lab.lake)
     (begun,) = lake.runs()
     before = lab.everything()
     assert sweep(lake, LEAST, now()).leftovers == ()
@@ -67,7 +67,7 @@ async def test_a_run_too_old_to_go_on_is_cleared_away_and_another_begins(lab: La
     emulator = await start(latency_ms=5.0)
     settings = lab.settings(lab.instance(emulator), types=FEW)
     await broken_off(settings, PartSealed)
-    lake = Lake(lab.lake)
+    lake = FolderLake(lab.lake)
     (begun,) = lake.runs()
     (left,) = sweep(lake, LakeSettings(), now() + timedelta(days=2)).leftovers
     assert (left.kind, left.run_id) == ("staging", begun)
@@ -80,7 +80,7 @@ async def test_a_run_too_old_to_go_on_is_cleared_away_and_another_begins(lab: La
 async def test_a_month_of_runs_shrinks_to_what_is_kept(lab: Lab, start: Start) -> None:
     """Day after day, once with a type that failed, once a day twice: what is kept is whole, the rest is gone."""
     emulator = await start()
-    lake = Lake(lab.lake)
+    lake = FolderLake(lab.lake)
     for day in ("2026-10-01", "2026-10-02", "2026-10-02", "2026-10-03"):
         if day == "2026-10-03":
             emulator.mishaps.append(Mishap("503", entity="users", on="page"))
@@ -97,7 +97,7 @@ async def test_a_month_of_runs_shrinks_to_what_is_kept(lab: Lab, start: Start) -
 
 async def test_two_runs_of_the_same_data_do_not_differ(lab: Lab, start: Start) -> None:
     """All fields, all odd values among them; an emulator with more devices differs by just these."""
-    lake = Lake(lab.lake)
+    lake = FolderLake(lab.lake)
     for day, size in (("2026-10-01", 90), ("2026-10-02", 90), ("2026-10-03", 93)):
         emulator = await start(sizes={"devices": size, "users": 45}, drift_percent=20)
         await lab.run(lab.settings(lab.instance(emulator), logical_date=day))

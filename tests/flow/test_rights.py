@@ -10,8 +10,8 @@ import pytest
 
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import LakeError, StorageError
-from axsync.lake.publish import Lake
 from tests.flow.harness import Lab
+from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
 
@@ -139,4 +139,4 @@ def test_a_pointer_that_leads_out_of_the_lake_is_damaged(tmp_path: Path, named: 
     (control / "latest.json").write_text(f'{{"run_id": "x", "manifest": "{named}"}}')
 
     with pytest.raises(LakeError, match="cannot be read"):
-        Lake(tmp_path / "lake").latest()
+        FolderLake(tmp_path / "lake").latest()

@@ -15,10 +15,10 @@ import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Event, PageRead
 from axsync.lake import layout
-from axsync.lake.publish import Lake
 from axsync.runs.state import fold
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, at_once, pages
+from tests.unit.lake.folders import FolderLake
 
 pytestmark = pytest.mark.alone
 
@@ -44,7 +44,7 @@ class Disk:
 @pytest.fixture
 def disk(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Disk:
     """Every fsync takes half a second, as on a disk that others keep busy."""
-    Lake(lab.lake).prepare()
+    FolderLake(lab.lake).prepare()
     disk, real = Disk(), os.fsync
 
     def fsync(handle: int) -> None:
@@ -120,7 +120,7 @@ async def test_what_is_sealed_when_a_run_is_stopped_is_journaled(lab: Lab, start
     with suppress(asyncio.CancelledError):
         await task
 
-    lake = Lake(lab.lake)
+    lake = FolderLake(lab.lake)
     (run_id,) = lake.runs()
     memory = fold(lake.journal(run_id).read())
     staged = lake.root / layout.staging(run_id)

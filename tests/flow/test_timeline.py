@@ -4,16 +4,16 @@ from collections.abc import Awaitable, Callable
 
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Event, LaneClosed, Notice
-from axsync.lake.publish import Lake
 from axsync.runs.timeline import Timeline
 from axsync.runs.watch import read_timeline
 from tests.flow.harness import Lab
+from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
 
 
 def timeline(lab: Lab, run_id: str) -> Timeline:
-    found = read_timeline(Lake(lab.lake), run_id)
+    found = read_timeline(FolderLake(lab.lake), run_id)
     assert found is not None
     return found
 

@@ -18,7 +18,7 @@ class ReportFile:
     """A report that was written."""
 
     run_id: str
-    path: Path
+    path: str
 
 
 def keep(lake: Lake, report: Report) -> ReportFile:
@@ -26,7 +26,7 @@ def keep(lake: Lake, report: Report) -> ReportFile:
     published = report.manifest is not None
     facts = facts_of_snapshot(lake, find_run(lake, report.run_id)) if published else facts_of_run(lake, report)
     lake.store.write(layout.report(report.run_id), render(facts).encode())
-    return ReportFile(report.run_id, lake.report(report.run_id))
+    return ReportFile(report.run_id, lake.store.name(layout.report(report.run_id)))
 
 
 def rewrite(lake: Lake, asked: str, into: Path | None) -> ReportFile:
@@ -37,28 +37,34 @@ def rewrite(lake: Lake, asked: str, into: Path | None) -> ReportFile:
     try:
         found = find_run(lake, asked)
     except Unpublished as error:
-        end = lake.report(error.asked)
-        if lake.store.size(layout.report(error.asked)) is None:
-            raise
-        page = ReportFile(error.asked, into or end)
-        return page if page.path == end else _written(lake.store.read(layout.report(error.asked)), page)
-    content = render(facts_of_snapshot(lake, found)).encode()
-    run_id = found.snapshot.run_id
-    if into is None:
-        return _kept(content, ReportFile(run_id, lake.report(run_id)))
-    return _written(content, ReportFile(run_id, into))
-
-
-def _kept(content: bytes, page: ReportFile) -> ReportFile:
+        return _copied(lake, error.asked, into, error)
+    content, run_id = render(facts_of_snapshot(lake, found)).encode(), found.snapshot.run_id
+    if into is not None:
+        return _written(content, run_id, into)
+    key = layout.report(run_id)
     try:
-        return _written(content, page)
-    except UsageError as error:
-        raise UsageError(f"{error}; --into FILE puts it elsewhere") from None
-
-
-def _written(content: bytes, page: ReportFile) -> ReportFile:
-    try:
-        replace_file(page.path, content)
+        lake.store.write(key, content)
     except OSError as error:
-        raise UsageError(f"the report cannot be written to {str(page.path)!r}: {error.strerror or error}") from None
-    return page
+        raise UsageError(f"{_refused(lake.store.name(key), error)}; --into FILE puts it elsewhere") from None
+    return ReportFile(run_id, lake.store.name(key))
+
+
+def _copied(lake: Lake, run_id: str, into: Path | None, error: Unpublished) -> ReportFile:
+    """What was written when the run ended, as it lies there or where a person wants it."""
+    key = layout.report(run_id)
+    if lake.store.size(key) is None:
+        raise error
+    kept = ReportFile(run_id, lake.store.name(key))
+    return kept if into is None or str(into) == kept.path else _written(lake.store.read(key), run_id, into)
+
+
+def _written(content: bytes, run_id: str, into: Path) -> ReportFile:
+    try:
+        replace_file(into, content)
+    except OSError as error:
+        raise UsageError(_refused(str(into), error)) from None
+    return ReportFile(run_id, str(into))
+
+
+def _refused(path: str, error: OSError) -> str:
+    return f"the report cannot be written to {path!r}: {error.strerror or error}"

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.lake.publish import Lake
 from axsync.model import Lane
+from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import KINDS, TEXT, content, publish
 
 Axsync: TypeAlias = Callable[..., Result]
@@ -29,7 +29,7 @@ dt                2026-11-23
 
 
 @pytest.fixture
-def lake(axsync: Axsync) -> Lake:
+def lake(axsync: Axsync) -> FolderLake:
     """One device and two users, in the folder `lake` of the working directory."""
     users = [{"mail": "=cmd()"}, {"mail": "b@x"}]
     return publish(
@@ -37,14 +37,14 @@ def lake(axsync: Axsync) -> Lake:
     )
 
 
-def test_sql_answers_as_a_table(axsync: Axsync, lake: Lake) -> None:
+def test_sql_answers_as_a_table(axsync: Axsync, lake: FolderLake) -> None:
     """Numbers to the right, with thousands."""
     result = axsync("sql", "SELECT internal_axon_id AS id, cores, extra FROM devices")
 
     assert result.stdout.splitlines() == ["id  cores  extra", r"a1  4,000  \x1b[31mred"]
 
 
-def test_sql_answers_as_json(axsync: Axsync, lake: Lake) -> None:
+def test_sql_answers_as_json(axsync: Axsync, lake: FolderLake) -> None:
     """Plain ASCII; names once each; moments in ISO form; what JSON has no number for as text."""
     query = (
         "SELECT 1 AS a, 2 AS a, 'nan'::DOUBLE AS n, TIMESTAMPTZ '2026-01-01 01:00:00+01' AS t, 1.5::DECIMAL(4,2) AS d, "
@@ -61,7 +61,7 @@ def test_sql_answers_as_json(axsync: Axsync, lake: Lake) -> None:
     assert json.loads(axsync("sql", "--output", "json", "SELECT 1 WHERE false").stdout) == []
 
 
-def test_sql_answers_as_csv_without_formulas(axsync: Axsync, lake: Lake) -> None:
+def test_sql_answers_as_csv_without_formulas(axsync: Axsync, lake: FolderLake) -> None:
     """A text that a spreadsheet would compute is quoted; a negative number is a number; one line is one record."""
     query = """SELECT mail AS "@mail", -5 AS n, ['a', 'b'] AS l, 'x' || chr(10) || chr(27) AS c FROM users ORDER BY 1"""
     rows = list(csv.reader(axsync("sql", "--output", "csv", query).stdout.splitlines()))
@@ -73,7 +73,7 @@ def test_sql_answers_as_csv_without_formulas(axsync: Axsync, lake: Lake) -> None
     ]
 
 
-def test_a_table_ends_after_a_thousand_rows(axsync: Axsync, lake: Lake) -> None:
+def test_a_table_ends_after_a_thousand_rows(axsync: Axsync, lake: FolderLake) -> None:
     """And says so; JSON has all of them."""
     lines = axsync("sql", "SELECT range FROM range(5000)").stdout.splitlines()
 
@@ -84,21 +84,21 @@ def test_a_table_ends_after_a_thousand_rows(axsync: Axsync, lake: Lake) -> None:
     assert len(json.loads(axsync("sql", "--output", "json", "SELECT range FROM range(5000)").stdout)) == 5000
 
 
-def test_sql_reads_its_query_from_standard_input(lake: Lake) -> None:
+def test_sql_reads_its_query_from_standard_input(lake: FolderLake) -> None:
     """Where it is a dash."""
     result = CliRunner().invoke(main, ["sql", "-"], input="SELECT count(*) AS n\nFROM users")
 
     assert result.stdout.splitlines() == ["n", "2"]
 
 
-def test_head_shows_records_below_each_other(axsync: Axsync, lake: Lake) -> None:
+def test_head_shows_records_below_each_other(axsync: Axsync, lake: FolderLake) -> None:
     """Without what is empty, and without anything that a terminal would obey."""
     assert axsync("head", "devices").stdout == BLOCK
     assert axsync("head", "users", "-n", "0").stdout == "no rows\n"
     assert axsync("head", "users", "-n", "1", "--columns", "mail, dt").stdout.splitlines()[0].split() == ["mail", "dt"]
 
 
-def test_ddl_prints_statements(axsync: Axsync, lake: Lake) -> None:
+def test_ddl_prints_statements(axsync: Axsync, lake: FolderLake) -> None:
     """For all entity types, or the named ones."""
     told = axsync("ddl", "athena", "--location", "s3://b/lake", "--schema", "axonius").stdout
 
@@ -126,7 +126,7 @@ def test_ddl_prints_statements(axsync: Axsync, lake: Lake) -> None:
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(
-    axsync: Axsync, lake: Lake, arguments: tuple[str, ...], words: str
+    axsync: Axsync, lake: FolderLake, arguments: tuple[str, ...], words: str
 ) -> None:
     """Nothing is on stdout, and nothing has changed."""
     before = content(Path())
@@ -139,7 +139,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
 
 
 @pytest.mark.parametrize("columns", ['{"a": 7}', '{"a": {}}', '{"a": {"field": "a", "type": "blob"}}'])
-def test_a_damaged_manifest_is_exit_2(axsync: Axsync, lake: Lake, columns: str) -> None:
+def test_a_damaged_manifest_is_exit_2(axsync: Axsync, lake: FolderLake, columns: str) -> None:
     """Columns are looked at here only."""
     (path,) = lake.root.glob("_axsync/snapshots/*.json")
     document = json.loads(path.read_bytes())
@@ -153,7 +153,7 @@ def test_a_damaged_manifest_is_exit_2(axsync: Axsync, lake: Lake, columns: str) 
 
 
 def test_without_duckdb_the_install_line_is_printed(
-    axsync: Axsync, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    axsync: Axsync, lake: FolderLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DDL needs no such package."""
     monkeypatch.setitem(sys.modules, "duckdb", None)

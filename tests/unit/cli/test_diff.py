@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
-from axsync.lake.publish import Lake
+from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import USERS, Type, content, devices, facts, publish
 
 Axsync: TypeAlias = Callable[..., Result]
@@ -18,16 +18,16 @@ HOST = "specific_data.data.hostname"
 
 
 @pytest.fixture
-def lake(axsync: Axsync) -> Lake:
+def lake(axsync: Axsync) -> FolderLake:
     """Two days in the folder `lake` of the working directory: five devices that go, come, change; users on one day."""
-    made = Lake(Path("lake"))
+    made = FolderLake(Path("lake"))
     rows = [*devices(3, first=5), *devices(5, first=8, host="\x1b[31mnew")]
     publish(made, facts("2026-11-21"), Type(rows=devices(13)))
     publish(made, facts("2026-11-22"), Type(rows=rows), Type(USERS, rows=devices(1)))
     return made
 
 
-def test_the_summary_shows_counts_fields_and_some_assets(axsync: Axsync, lake: Lake) -> None:
+def test_the_summary_shows_counts_fields_and_some_assets(axsync: Axsync, lake: FolderLake) -> None:
     """Field by field, those with the smallest ids; what was left out is listed; no terminal obeys a value."""
     result = axsync("diff", "latest~1", "latest", "--show", "2")
     lines = result.stdout.splitlines()
@@ -48,7 +48,7 @@ def test_the_summary_shows_counts_fields_and_some_assets(axsync: Axsync, lake: L
     assert "not compared: axsync_run_id, axsync_fetched_at" in lines
 
 
-def test_json_lines_have_all_assets_and_all_fields(axsync: Axsync, lake: Lake) -> None:
+def test_json_lines_have_all_assets_and_all_fields(axsync: Axsync, lake: FolderLake) -> None:
     """One object a line; a side that was not served is missing."""
     result = axsync("diff", "2026-11-21", "2026-11-22", "devices", "--output", "jsonl", "--records")
     told = {line["id"]: line for line in map(json.loads, result.stdout.splitlines())}
@@ -65,7 +65,7 @@ def test_json_lines_have_all_assets_and_all_fields(axsync: Axsync, lake: Lake) -
     assert told[f"{0:032x}"]["fields"][HOST] == {"before": "host-0"}
 
 
-def test_json_is_the_summary_as_one_document(axsync: Axsync, lake: Lake) -> None:
+def test_json_is_the_summary_as_one_document(axsync: Axsync, lake: FolderLake) -> None:
     """With the same examples."""
     document = json.loads(axsync("diff", "latest~1", "latest", "--output", "json", "--show", "1").stdout)
 
@@ -76,7 +76,7 @@ def test_json_is_the_summary_as_one_document(axsync: Axsync, lake: Lake) -> None
     assert document["before"] == {"run_id": "20261121T020000Z-aaaa", "logical_date": "2026-11-21"}
 
 
-def test_into_writes_a_parquet_file_besides(axsync: Axsync, lake: Lake) -> None:
+def test_into_writes_a_parquet_file_besides(axsync: Axsync, lake: FolderLake) -> None:
     """And the lake stays as it was."""
     before = content(lake.root)
     result = axsync("diff", "latest~1", "latest", "--into", "changes.parquet", "--id", f"{9:032x}")
@@ -101,7 +101,7 @@ def test_into_writes_a_parquet_file_besides(axsync: Axsync, lake: Lake) -> None:
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(
-    axsync: Axsync, lake: Lake, arguments: tuple[str, ...], words: str
+    axsync: Axsync, lake: FolderLake, arguments: tuple[str, ...], words: str
 ) -> None:
     """Nothing is on stdout, and nothing in the folder has changed."""
     before = content(Path())
@@ -114,7 +114,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
 
 
 @pytest.mark.parametrize(("raw", "words"), [("{", "is damaged"), ('{"format_version": 2}', "has format version 2")])
-def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: Lake, raw: str, words: str) -> None:
+def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: FolderLake, raw: str, words: str) -> None:
     """Whichever of the two it is."""
     (lake.root / lake.manifest_name("20261121T020000Z-aaaa")).write_text(raw)
     for pair in (("20261121", "latest"), ("latest", "20261121")):
@@ -125,7 +125,7 @@ def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: Lake, ra
 
 
 def test_without_duckdb_the_install_line_is_printed(
-    axsync: Axsync, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    axsync: Axsync, lake: FolderLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is an extra."""
     monkeypatch.setitem(sys.modules, "duckdb", None)

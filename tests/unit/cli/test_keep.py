@@ -8,24 +8,24 @@ from typing import TypeAlias
 import pytest
 from click.testing import Result
 
-from axsync.lake.local import hold
-from axsync.lake.publish import Lake
+from axsync.lake import layout
+from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import DEVICES, USERS, Type, content, devices, facts, publish
 
 Axsync: TypeAlias = Callable[..., Result]
 
 
 @pytest.fixture
-def lake(axsync: Axsync) -> Lake:
+def lake(axsync: Axsync) -> FolderLake:
     """Two days in the folder `lake` of the working directory, where the settings look for it."""
-    made = Lake(Path("lake"))
+    made = FolderLake(Path("lake"))
     for day in ("2020-01-01", "2020-01-02"):
         publish(made, facts(day), Type(rows=devices(7), files=2))
     Path("axsync.toml").write_text("[lake]\nkeep_snapshots = 1\nkeep_days = 0\n")
     return made
 
 
-def test_verify_says_that_all_is_well(axsync: Axsync, lake: Lake) -> None:
+def test_verify_says_that_all_is_well(axsync: Axsync, lake: FolderLake) -> None:
     """A line per entity type and one at the end; exit code 0; a day names its snapshot."""
     result = axsync("verify", "2020-01-01")
 
@@ -34,7 +34,7 @@ def test_verify_says_that_all_is_well(axsync: Axsync, lake: Lake) -> None:
     assert result.stdout.endswith("everything matches the manifest: 2 files, 7 rows, run 20200101T020000Z-aaaa\n")
 
 
-def test_verify_names_the_file_that_is_damaged(axsync: Axsync, lake: Lake) -> None:
+def test_verify_names_the_file_that_is_damaged(axsync: Axsync, lake: FolderLake) -> None:
     """Exit code 1, in both forms."""
     path = min((lake.root / lake.partition(DEVICES, "2020-01-02")).glob("*.parquet"))
     raw = bytearray(path.read_bytes())
@@ -48,7 +48,7 @@ def test_verify_names_the_file_that_is_damaged(axsync: Axsync, lake: Lake) -> No
     assert (found["verdict"], found["lanes"][0]["faults"][0]["path"]) == ("damaged", str(path.relative_to(lake.root)))
 
 
-def test_gc_shows_and_with_yes_removes(axsync: Axsync, lake: Lake) -> None:
+def test_gc_shows_and_with_yes_removes(axsync: Axsync, lake: FolderLake) -> None:
     """What was shown is what goes; afterwards nothing is left over."""
     before = content(lake.root)
     shown = axsync("gc", "-v")
@@ -63,19 +63,19 @@ def test_gc_shows_and_with_yes_removes(axsync: Axsync, lake: Lake) -> None:
     assert axsync("verify", "latest").exit_code == 0
 
 
-def test_gc_waits_for_nobody(axsync: Axsync, lake: Lake) -> None:
+def test_gc_waits_for_nobody(axsync: Axsync, lake: FolderLake) -> None:
     """A run that holds the lake is named, and the exit code says: try later."""
-    with hold(lake.lock, what="the lake", run="20200103T020000Z-bbbb"):
+    with lake.store.hold(layout.LOCK, what="the lake", run="20200103T020000Z-bbbb"):
         result = axsync("gc", "--yes")
 
     assert result.exit_code == 75
     assert "run 20200103T020000Z-bbbb" in result.stderr
 
 
-def test_looking_is_allowed_while_a_run_holds_the_lake(axsync: Axsync, lake: Lake) -> None:
+def test_looking_is_allowed_while_a_run_holds_the_lake(axsync: Axsync, lake: FolderLake) -> None:
     """Without --yes nothing is removed, so that nobody has to be kept away."""
     shown = axsync("gc")
-    with hold(lake.lock, what="the lake", run="20200103T020000Z-bbbb"):
+    with lake.store.hold(layout.LOCK, what="the lake", run="20200103T020000Z-bbbb"):
         meanwhile = axsync("gc")
 
     assert (meanwhile.exit_code, meanwhile.stdout) == (0, shown.stdout)
@@ -94,7 +94,7 @@ def test_looking_is_allowed_while_a_run_holds_the_lake(axsync: Axsync, lake: Lak
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(
-    axsync: Axsync, lake: Lake, arguments: tuple[str, ...], words: str
+    axsync: Axsync, lake: FolderLake, arguments: tuple[str, ...], words: str
 ) -> None:
     """Nothing is on stdout, and nothing in the folder has changed."""
     before = content(Path())
@@ -108,7 +108,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
 @pytest.mark.parametrize("command", [("verify", "20200101"), ("gc", "--yes")])
 @pytest.mark.parametrize(("raw", "words"), [("{", "is damaged"), ('{"format_version": 2}', "has format version 2")])
 def test_a_manifest_that_cannot_be_read_is_exit_2(
-    axsync: Axsync, lake: Lake, command: tuple[str, ...], raw: str, words: str
+    axsync: Axsync, lake: FolderLake, command: tuple[str, ...], raw: str, words: str
 ) -> None:
     """And nothing is removed; the file is named, and what can be done about it."""
     (lake.root / lake.manifest_name("20200101T020000Z-aaaa")).write_text(raw)
@@ -122,7 +122,7 @@ def test_a_manifest_that_cannot_be_read_is_exit_2(
     assert content(Path()) == before
 
 
-def test_what_another_run_read_is_not_counted_as_this_ones(axsync: Axsync, lake: Lake) -> None:
+def test_what_another_run_read_is_not_counted_as_this_ones(axsync: Axsync, lake: FolderLake) -> None:
     """A run of some types leaves the others as they were: `show`, `runs` and the page tell of its own rows."""
     users = Type(USERS, rows=devices(3))
     publish(lake, facts("2020-01-03"), users, restricted=True)

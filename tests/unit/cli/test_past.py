@@ -6,17 +6,18 @@ from typing import Any, TypeAlias
 import pytest
 from click.testing import Result
 
-from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.publish import RunFacts
 from axsync.model import Lane, Outcome
+from tests.unit.lake.folders import FolderLake
 
 Axsync: TypeAlias = Callable[..., Result]
 Fake: TypeAlias = Any  # of conftest.py, which cannot be imported: test folders are no packages
 
 
 @pytest.fixture
-def lake(axsync: Axsync) -> Lake:
+def lake(axsync: Axsync) -> FolderLake:
     """Two runs in the folder `lake` of the working directory, where the settings look for it."""
-    made = Lake(Path("lake"))
+    made = FolderLake(Path("lake"))
     for day in ("21", "22"):
         facts = RunFacts(f"202611{day}T020000Z-aaaa", f"2026-11-{day}", None, f"2026-11-{day}T02:00:00Z", "0.1.0")
         outcome = Outcome(Lane("prod", "devices"), "partial", "cut", rows=7, dead_letters=1, columns={"a": {}})
@@ -24,7 +25,7 @@ def lake(axsync: Axsync) -> Lake:
     return made
 
 
-def manifest(lake: Lake, day: str) -> Path:
+def manifest(lake: FolderLake, day: str) -> Path:
     return lake.root / "_axsync" / "snapshots" / f"202611{day}T020000Z-aaaa.json"
 
 
@@ -32,7 +33,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_runs_lists_the_runs_of_the_configured_lake(axsync: Axsync, lake: Lake) -> None:
+def test_runs_lists_the_runs_of_the_configured_lake(axsync: Axsync, lake: FolderLake) -> None:
     """As a table, newest first."""
     lines = axsync("runs").stdout.splitlines()
 
@@ -40,7 +41,7 @@ def test_runs_lists_the_runs_of_the_configured_lake(axsync: Axsync, lake: Lake) 
     assert lines[2].startswith("20261121T020000Z-aaaa")
 
 
-def test_runs_as_json_is_a_list(axsync: Axsync, lake: Lake) -> None:
+def test_runs_as_json_is_a_list(axsync: Axsync, lake: FolderLake) -> None:
     """The same values, by name."""
     document = json.loads(axsync("runs", "--output", "json").stdout)
 
@@ -50,7 +51,7 @@ def test_runs_as_json_is_a_list(axsync: Axsync, lake: Lake) -> None:
     ]
 
 
-def test_a_look_at_the_lake_needs_no_account(axsync: Axsync, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_at_the_lake_needs_no_account(axsync: Axsync, lake: FolderLake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither an instance nor a credential is asked for; the lake comes from option, variable or file."""
     Path("a.toml").write_text('[lake]\nuri = "elsewhere"\n[instances.prod]\nurl = "${NOBODY_SET_THIS}"\n')
     lake.root.rename("elsewhere")
@@ -64,7 +65,7 @@ def test_a_look_at_the_lake_needs_no_account(axsync: Axsync, lake: Lake, monkeyp
         assert (result.exit_code, result.stdout.count("2026112")) == (0, 2), result.output
 
 
-def test_show_tells_one_run_in_full(axsync: Axsync, lake: Lake) -> None:
+def test_show_tells_one_run_in_full(axsync: Axsync, lake: FolderLake) -> None:
     """Where its dead letters lie is part of it."""
     result = axsync("show", "20261121")
 
@@ -73,7 +74,7 @@ def test_show_tells_one_run_in_full(axsync: Axsync, lake: Lake) -> None:
     assert "_axsync/runs/20261121T020000Z-aaaa/dead_letters/prod.devices.jsonl" in result.stdout
 
 
-def test_show_as_json_is_the_manifest(axsync: Axsync, lake: Lake) -> None:
+def test_show_as_json_is_the_manifest(axsync: Axsync, lake: FolderLake) -> None:
     """Nothing added, nothing left out."""
     result = axsync("show", "latest", "--output", "json")
 
@@ -94,7 +95,7 @@ def test_show_as_json_is_the_manifest(axsync: Axsync, lake: Lake) -> None:
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(
-    axsync: Axsync, lake: Lake, arguments: tuple[str, ...], words: str
+    axsync: Axsync, lake: FolderLake, arguments: tuple[str, ...], words: str
 ) -> None:
     """Nothing is on stdout, and nothing in the folder has changed."""
     before = content(Path())
@@ -109,7 +110,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
 @pytest.mark.parametrize(
     ("raw", "words"), [("{", "is damaged"), ('{"format_version": 2}', "has format version 2, and this axsync reads")]
 )
-def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: Lake, raw: str, words: str) -> None:
+def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: FolderLake, raw: str, words: str) -> None:
     """`show` says it; `runs` says it as well, below the runs that can be read."""
     manifest(lake, "21").write_text(raw)
     before = content(Path())

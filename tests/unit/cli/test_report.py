@@ -6,24 +6,26 @@ from typing import TypeAlias
 import pytest
 from click.testing import Result
 
-from axsync.lake.publish import Lake, RunFacts
+from axsync.lake import layout
+from axsync.lake.publish import RunFacts
 from axsync.model import Lane, Outcome
+from tests.unit.lake.folders import FolderLake
 
 Axsync: TypeAlias = Callable[..., Result]
 RUN = "20261122T020000Z-aaaa"
 
 
 @pytest.fixture
-def lake(axsync: Axsync) -> Lake:
+def lake(axsync: Axsync) -> FolderLake:
     """One published run and one that published nothing, in the folder `lake` of the working directory."""
-    made = Lake(Path("lake"))
+    made = FolderLake(Path("lake"))
     facts = RunFacts(RUN, "2026-11-22", None, "2026-11-22T02:00:00Z", "0.1.0")
     made.publish(
         facts,
         [Outcome(Lane("prod", "devices"), "complete", rows=7, columns={"a": {}})],
         finished_at="2026-11-22T02:00:09Z",
     )
-    failed = made.report("20261123T020000Z-bbbb")
+    failed = made.root / layout.report("20261123T020000Z-bbbb")
     failed.parent.mkdir(parents=True)
     failed.write_text("what was written when it ended")
     (failed.parent / "journal").touch()
@@ -35,7 +37,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("asked", ["latest", RUN, "20261122"])
-def test_report_writes_the_page_and_says_where(axsync: Axsync, lake: Lake, asked: str) -> None:
+def test_report_writes_the_page_and_says_where(axsync: Axsync, lake: FolderLake, asked: str) -> None:
     """Beside the journal of the run, whichever way it is asked for."""
     result = axsync("report", asked)
 
@@ -43,7 +45,7 @@ def test_report_writes_the_page_and_says_where(axsync: Axsync, lake: Lake, asked
     assert "7 rows of 1 entity type" in Path(result.stdout.strip()).read_text("utf-8")
 
 
-def test_report_into_another_file(axsync: Axsync, lake: Lake) -> None:
+def test_report_into_another_file(axsync: Axsync, lake: FolderLake) -> None:
     """The lake stays as it is."""
     before = content(lake.root)
     result = axsync("report", "latest", "--into", "pages/today.html", "--output", "json")
@@ -53,7 +55,7 @@ def test_report_into_another_file(axsync: Axsync, lake: Lake) -> None:
     assert content(lake.root) == before
 
 
-def test_a_run_that_published_nothing_has_the_page_of_its_end(axsync: Axsync, lake: Lake) -> None:
+def test_a_run_that_published_nothing_has_the_page_of_its_end(axsync: Axsync, lake: FolderLake) -> None:
     """It is shown as it lies there, and copied where that is wished."""
     plain, copied = axsync("report", "20261123T020000Z-bbbb"), axsync("report", "20261123T020000Z-bbbb", "--into", "a")
 
@@ -73,7 +75,7 @@ def test_a_run_that_published_nothing_has_the_page_of_its_end(axsync: Axsync, la
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(
-    axsync: Axsync, lake: Lake, arguments: tuple[str, ...], words: str
+    axsync: Axsync, lake: FolderLake, arguments: tuple[str, ...], words: str
 ) -> None:
     """Nothing has changed."""
     Path("file").touch()
@@ -86,14 +88,14 @@ def test_bad_input_is_one_sentence_and_exit_2(
     assert content(Path()) == before
 
 
-def test_the_end_of_a_run_is_found_by_the_beginning_of_its_id(axsync: Axsync, lake: Lake) -> None:
+def test_the_end_of_a_run_is_found_by_the_beginning_of_its_id(axsync: Axsync, lake: FolderLake) -> None:
     """As every run is."""
     assert axsync("report", "20261123").stdout == "lake/_axsync/runs/20261123T020000Z-bbbb/report.html\n"
 
 
-def test_a_run_that_was_killed_has_no_page_and_that_is_said(axsync: Axsync, lake: Lake) -> None:
+def test_a_run_that_was_killed_has_no_page_and_that_is_said(axsync: Axsync, lake: FolderLake) -> None:
     """With what to do about the run."""
-    lake.report("20261123T020000Z-bbbb").unlink()
+    (lake.root / layout.report("20261123T020000Z-bbbb")).unlink()
 
     for command in ("report", "show", "verify"):
         result = axsync(command, "20261123")
@@ -109,9 +111,10 @@ def test_a_run_that_was_killed_has_no_page_and_that_is_said(axsync: Axsync, lake
         )
 
 
-def test_a_page_that_cannot_be_kept_can_go_elsewhere(axsync: Axsync, lake: Lake) -> None:
+def test_a_page_that_cannot_be_kept_can_go_elsewhere(axsync: Axsync, lake: FolderLake) -> None:
     """A lake that is mounted read-only has reports all the same."""
-    lake.report(RUN).mkdir(parents=True)  # the superuser may write anywhere, but in the place of a folder
+    # The superuser may write anywhere, but in the place of a folder.
+    (lake.root / layout.report(RUN)).mkdir(parents=True)
     result = axsync("report", "latest")
 
     assert result.exit_code == 2

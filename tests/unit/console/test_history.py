@@ -8,9 +8,9 @@ from rich.console import Console
 
 from axsync.console.history import run_json, show_history, show_run
 from axsync.lake.history import DriftRecord, FileRecord, FoundRun, History, LaneRecord, PastRun, Snapshot
-from axsync.lake.publish import Lake
+from tests.unit.lake.folders import FolderLake
 
-LAKE = Lake(Path("lake"))
+LAKE = FolderLake(Path("lake"))
 BEGIN, END = datetime(2026, 11, 23, 2, tzinfo=UTC), datetime(2026, 11, 23, 2, 41, 10, tzinfo=UTC)
 DEVICES = LaneRecord(
     instance="prod",

@@ -15,6 +15,7 @@ from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, PageSpan, Part, Verdict
 from tests.unit.lake.batches import SCHEMA, batch, lake
+from tests.unit.lake.folders import FolderLake
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
 COLUMNS = {"internal_axon_id": {"field": "internal_axon_id", "type": "string", "dates": None}}
@@ -59,7 +60,7 @@ def parts_below(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.glob("entity=*/**/*.parquet"))
 
 
-def check_snapshot(where: Lake) -> dict[str, Any] | None:
+def check_snapshot(where: FolderLake) -> dict[str, Any] | None:
     """The newest manifest, once every file that it names was found whole."""
     manifest = where.latest()
     for entry in (manifest or {"lanes": []})["lanes"]:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import StorageError
-from axsync.lake.local import append, replace_file, storage_errors
+from axsync.lake.local import append, replace_file
+from axsync.lake.store import storage_errors
 from tests.unit.lake.runs import DISK, Interrupted
 
 

@@ -9,15 +9,16 @@ import pytest
 from axsync.errors import ManifestError, NoLake, UnknownRun
 from axsync.lake import layout
 from axsync.lake.history import LATEST, find_run, past_runs, unreadable
-from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.publish import RunFacts
 from axsync.lake.snapshot import damaged
 from axsync.model import DeadLetter, Lane, Outcome
+from tests.unit.lake.folders import FolderLake
 
 DEVICES = Lane("prod", "devices")
 FIRST, SECOND, THIRD = "20261121T020000Z-aaaa", "20261122T020000Z-bbbb", "20261122T030000Z-cccc"
 
 
-def publish(lake: Lake, run_id: str) -> None:
+def publish(lake: FolderLake, run_id: str) -> None:
     started = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:00:00Z"
     facts = RunFacts(run_id, started[:10], None, started, "0.1.0")
     lane = Outcome(DEVICES, "complete", rows=7, columns={"a": {}})
@@ -27,28 +28,28 @@ def publish(lake: Lake, run_id: str) -> None:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """Three runs on two days, published in this order."""
-    made = Lake(tmp_path / "lake")
+    made = FolderLake(tmp_path / "lake")
     for run_id in (FIRST, SECOND, THIRD):
         publish(made, run_id)
     return made
 
 
-def manifest(lake: Lake, run_id: str) -> Path:
+def manifest(lake: FolderLake, run_id: str) -> Path:
     return lake.root / "_axsync" / "snapshots" / f"{run_id}.json"
 
 
-def changed(lake: Lake, which: str, **values: object) -> None:
+def changed(lake: FolderLake, which: str, **values: object) -> None:
     path = manifest(lake, which)
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-def content(lake: Lake) -> dict[str, bytes]:
+def content(lake: FolderLake) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in lake.root.rglob("*") if path.is_file()}
 
 
-def test_runs_come_newest_first_and_one_is_the_latest(lake: Lake) -> None:
+def test_runs_come_newest_first_and_one_is_the_latest(lake: FolderLake) -> None:
     """Each has its rows, its lanes and how long it took."""
     history = past_runs(lake)
 
@@ -63,9 +64,9 @@ def test_a_lake_without_a_snapshot_has_no_runs(tmp_path: Path) -> None:
     """A first run that was stopped leaves only its folder."""
     (tmp_path / "_axsync" / "runs" / FIRST).mkdir(parents=True)
 
-    assert past_runs(Lake(tmp_path)).runs == ()
+    assert past_runs(FolderLake(tmp_path)).runs == ()
     with pytest.raises(UnknownRun, match="no run has published"):
-        find_run(Lake(tmp_path), LATEST)
+        find_run(FolderLake(tmp_path), LATEST)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,9 @@ def test_a_lake_without_a_snapshot_has_no_runs(tmp_path: Path) -> None:
         ("latest~1", FIRST),
     ],
 )
-def test_a_run_is_found_by_its_id_the_beginning_of_it_or_as_the_latest(lake: Lake, asked: str, found: str) -> None:
+def test_a_run_is_found_by_its_id_the_beginning_of_it_or_as_the_latest(
+    lake: FolderLake, asked: str, found: str
+) -> None:
     """What is found is the whole manifest, and whether it is the latest."""
     run = find_run(lake, asked)
 
@@ -88,7 +91,7 @@ def test_a_run_is_found_by_its_id_the_beginning_of_it_or_as_the_latest(lake: Lak
     assert run.document == json.loads(manifest(lake, found).read_text())
 
 
-def test_a_day_counts_once_however_many_runs_it_had(lake: Lake) -> None:
+def test_a_day_counts_once_however_many_runs_it_had(lake: FolderLake) -> None:
     """What a second run of the day replaced can no longer be read, so that `latest~1` is of another day."""
     for asked, words in (
         ("latest~2", "holds snapshots of 2 days, too few for 'latest~2'"),
@@ -98,7 +101,7 @@ def test_a_day_counts_once_however_many_runs_it_had(lake: Lake) -> None:
             find_run(lake, asked)
 
 
-def test_only_the_manifests_on_the_way_back_are_read(lake: Lake) -> None:
+def test_only_the_manifests_on_the_way_back_are_read(lake: FolderLake) -> None:
     """A damaged one that is older hides nothing; one that may be what is meant is told of."""
     manifest(lake, FIRST).write_text("{")
 
@@ -107,7 +110,7 @@ def test_only_the_manifests_on_the_way_back_are_read(lake: Lake) -> None:
         find_run(lake, "latest~1")
 
 
-def test_a_run_that_was_killed_while_it_published_is_not_the_one_of_its_day(lake: Lake) -> None:
+def test_a_run_that_was_killed_while_it_published_is_not_the_one_of_its_day(lake: FolderLake) -> None:
     """Its manifest is there, and `latest.json` does not name it yet."""
     pointer = {"run_id": SECOND, "manifest": f"snapshots/{SECOND}.json"}
     (lake.root / "_axsync/latest.json").write_text(json.dumps(pointer))
@@ -118,7 +121,7 @@ def test_a_run_that_was_killed_while_it_published_is_not_the_one_of_its_day(lake
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../elsewhere.parquet", "entity=a/../../b.parquet", ""])
-def test_a_manifest_that_names_a_file_outside_the_lake_is_damaged(lake: Lake, path: str) -> None:
+def test_a_manifest_that_names_a_file_outside_the_lake_is_damaged(lake: FolderLake, path: str) -> None:
     """Files are read, and removed, by what manifests name."""
     document = json.loads(manifest(lake, FIRST).read_text())
     document["lanes"][0]["files"] = [{"path": path, "rows": 1, "bytes": 1, "sha256": ""}]
@@ -128,7 +131,7 @@ def test_a_manifest_that_names_a_file_outside_the_lake_is_damaged(lake: Lake, pa
         find_run(lake, FIRST)
 
 
-def test_a_whole_id_is_meant_even_where_another_one_begins_with_it(lake: Lake) -> None:
+def test_a_whole_id_is_meant_even_where_another_one_begins_with_it(lake: FolderLake) -> None:
     """It could not be asked for otherwise."""
     publish(lake, FIRST + "0")
 
@@ -138,7 +141,7 @@ def test_a_whole_id_is_meant_even_where_another_one_begins_with_it(lake: Lake) -
 @pytest.mark.parametrize(
     "asked", ["nope", "", "../latest", "../snapshots/" + FIRST, "latest~-1", "latest~", "\x00", "*"]
 )
-def test_an_unknown_run_is_refused(lake: Lake, asked: str) -> None:
+def test_an_unknown_run_is_refused(lake: FolderLake, asked: str) -> None:
     """Only ids that are in the folder are looked up, so that no name leads out of it."""
     with pytest.raises(UnknownRun, match="has no run") as caught:
         find_run(lake, asked)
@@ -146,7 +149,7 @@ def test_an_unknown_run_is_refused(lake: Lake, asked: str) -> None:
     assert caught.value.asked == asked
 
 
-def test_a_run_without_a_snapshot_is_told_apart_from_one_that_never_was(lake: Lake) -> None:
+def test_a_run_without_a_snapshot_is_told_apart_from_one_that_never_was(lake: FolderLake) -> None:
     """It has a journal: it was interrupted, or nothing of it came."""
     lake.journal("20261125T020000Z-dddd").begin()
 
@@ -154,7 +157,7 @@ def test_a_run_without_a_snapshot_is_told_apart_from_one_that_never_was(lake: La
         find_run(lake, "20261125")
 
 
-def test_an_ambiguous_beginning_names_the_runs(lake: Lake) -> None:
+def test_an_ambiguous_beginning_names_the_runs(lake: FolderLake) -> None:
     """One of them can be copied; where they are many, some are named."""
     for minute in range(10, 20):
         publish(lake, f"20261122T0{minute}000Z-dddd")
@@ -170,7 +173,7 @@ def test_what_is_no_lake_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name, words in ((".", "has no folder _axsync"), ("file", "is not a folder"), ("absent", "there is no lake")):
         with pytest.raises(NoLake, match=words):
-            past_runs(Lake(tmp_path / name))
+            past_runs(FolderLake(tmp_path / name))
 
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -190,7 +193,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("raw", DAMAGES.values(), ids=DAMAGES.keys())
-def test_a_damaged_manifest_is_said_and_hides_no_other_run(lake: Lake, raw: bytes) -> None:
+def test_a_damaged_manifest_is_said_and_hides_no_other_run(lake: FolderLake, raw: bytes) -> None:
     """The others are listed and found; the lake stays as it is."""
     manifest(lake, FIRST).write_bytes(raw)
     before = content(lake)
@@ -216,7 +219,7 @@ def test_a_damaged_manifest_is_said_and_hides_no_other_run(lake: Lake, raw: byte
         {"verdict": None},
     ],
 )
-def test_a_manifest_of_another_form_is_damaged(lake: Lake, values: dict[str, object]) -> None:
+def test_a_manifest_of_another_form_is_damaged(lake: FolderLake, values: dict[str, object]) -> None:
     """What does not have the promised keys and types is refused before anything of it is shown."""
     changed(lake, FIRST, **values)
 
@@ -224,14 +227,14 @@ def test_a_manifest_of_another_form_is_damaged(lake: Lake, values: dict[str, obj
         find_run(lake, FIRST)
 
 
-def test_more_keys_do_not_disturb(lake: Lake) -> None:
+def test_more_keys_do_not_disturb(lake: FolderLake) -> None:
     """A later axsync of the same format version may write them."""
     changed(lake, FIRST, weather="fine")
 
     assert find_run(lake, FIRST).document["weather"] == "fine"
 
 
-def test_a_newer_format_version_is_said_whatever_else_has_changed(lake: Lake) -> None:
+def test_a_newer_format_version_is_said_whatever_else_has_changed(lake: FolderLake) -> None:
     """Of a manifest of tomorrow only the version is read."""
     manifest(lake, FIRST).write_text('{"format_version": 2, "tables": []}')
 
@@ -240,7 +243,7 @@ def test_a_newer_format_version_is_said_whatever_else_has_changed(lake: Lake) ->
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b'{"run_id": 7}', b'{"run_id": "gone"}', b'{"run_id": "../../x"}'])
-def test_a_damaged_pointer_hides_no_run(lake: Lake, raw: bytes) -> None:
+def test_a_damaged_pointer_hides_no_run(lake: FolderLake, raw: bytes) -> None:
     """Runs are listed and found by their ids, none of them as the latest; asking for the latest is refused."""
     (lake.root / "_axsync" / "latest.json").write_bytes(raw)
     history = past_runs(lake)
@@ -253,7 +256,7 @@ def test_a_damaged_pointer_hides_no_run(lake: Lake, raw: bytes) -> None:
         find_run(lake, LATEST)
 
 
-def test_drafts_and_other_files_are_no_runs(lake: Lake) -> None:
+def test_drafts_and_other_files_are_no_runs(lake: FolderLake) -> None:
     """What a killed run or a person left beside the manifests is passed over."""
     for name in (".x.json", f".{FIRST}.json.draft", "notes.txt"):
         (lake.root / "_axsync" / "snapshots" / name).write_text("{}")
@@ -263,7 +266,7 @@ def test_drafts_and_other_files_are_no_runs(lake: Lake) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_manifest_that_may_not_be_read_is_said(lake: Lake) -> None:
+def test_a_manifest_that_may_not_be_read_is_said(lake: FolderLake) -> None:
     """It is not called damaged."""
     manifest(lake, FIRST).chmod(0)
 
@@ -271,7 +274,7 @@ def test_a_manifest_that_may_not_be_read_is_said(lake: Lake) -> None:
         find_run(lake, FIRST)
 
 
-def test_a_manifest_that_is_a_folder_cannot_be_read(lake: Lake) -> None:
+def test_a_manifest_that_is_a_folder_cannot_be_read(lake: FolderLake) -> None:
     """It is not called damaged."""
     manifest(lake, FIRST).unlink()
     manifest(lake, FIRST).mkdir()
@@ -280,14 +283,14 @@ def test_a_manifest_that_is_a_folder_cannot_be_read(lake: Lake) -> None:
         find_run(lake, FIRST)
 
 
-def test_dead_letters_are_where_their_path_says(lake: Lake) -> None:
+def test_dead_letters_are_where_their_path_says(lake: FolderLake) -> None:
     """The path that people are told is the one that is written."""
     lake.write_dead_letters(THIRD, DEVICES, [DeadLetter(0, 3, "no id", b"{}")])
 
     assert (lake.root / layout.dead_letters(THIRD, DEVICES)).read_text().count("\n") == 1
 
 
-def test_a_clock_that_was_set_back_makes_no_negative_duration(lake: Lake) -> None:
+def test_a_clock_that_was_set_back_makes_no_negative_duration(lake: FolderLake) -> None:
     """A run takes at least no time."""
     changed(lake, FIRST, finished_at="2026-11-20T00:00:00Z")
 
@@ -304,14 +307,14 @@ def test_one_sentence_names_the_files_that_could_not_be_read() -> None:
     assert str(unreadable(errors)) == f"7 files cannot be read: {named} and 2 more"
 
 
-def test_no_day_back_is_the_latest(lake: Lake) -> None:
+def test_no_day_back_is_the_latest(lake: FolderLake) -> None:
     """Whoever counts from nought is understood."""
     assert find_run(lake, "latest~0") == find_run(lake, "latest")
     with pytest.raises(UnknownRun, match="has no run 'latest~01'"):
         find_run(lake, "latest~01")
 
 
-def test_the_list_follows_the_ids_and_not_a_clock_that_was_wrong(lake: Lake) -> None:
+def test_the_list_follows_the_ids_and_not_a_clock_that_was_wrong(lake: FolderLake) -> None:
     """The latest run stands on top, also where one before it believed to be in another year."""
     document = json.loads(manifest(lake, FIRST).read_text())
     document |= {"started_at": "2030-01-01T02:00:00Z", "finished_at": "2030-01-01T02:10:00Z"}

@@ -84,7 +84,7 @@ def test_large_parts_are_read_piece_by_piece(tmp_path: Path) -> None:
     """Some ten thousand ids at a time, all of them in order."""
     (path,) = write(tmp_path, [f"{n:032x}" for n in range(150_000)])
 
-    pieces = [len(piece) for piece in read_ids(path, "id")]
+    pieces = [len(piece) for piece in read_ids(LocalStore(tmp_path), path.name, "id")]
 
     assert sum(pieces) == 150_000
     assert max(pieces) <= 1 << 16

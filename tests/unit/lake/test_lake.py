@@ -6,8 +6,8 @@ import pytest
 
 from axsync.errors import LakeError, StorageError
 from axsync.lake import layout
-from axsync.lake.publish import Lake
 from axsync.model import DeadLetter, Lane, Outcome
+from tests.unit.lake.folders import FolderLake
 from tests.unit.lake.runs import (
     DEVICES,
     DISK,
@@ -25,12 +25,12 @@ from tests.unit.lake.runs import (
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """An empty lake."""
-    return Lake(tmp_path / "lake")
+    return FolderLake(tmp_path / "lake")
 
 
-def test_a_published_run_is_the_newest_snapshot(lake: Lake) -> None:
+def test_a_published_run_is_the_newest_snapshot(lake: FolderLake) -> None:
     """Its files are where the manifest says, whole; `latest.json` names it."""
     run = facts()
     parts = stage(lake, run, DEVICES, 30, 12)
@@ -46,7 +46,7 @@ def test_a_published_run_is_the_newest_snapshot(lake: Lake) -> None:
     assert parts_below(lake.root) == [part.path for part in parts]
 
 
-def test_a_run_tells_its_facts(lake: Lake) -> None:
+def test_a_run_tells_its_facts(lake: FolderLake) -> None:
     """The keys that docs/lake.md explains, the verdict of its worst lane."""
     run = facts()
     publish(lake, run, whole(DEVICES, stage(lake, run, DEVICES, 1)), Outcome(USERS, "partial", "down"))
@@ -67,7 +67,7 @@ def test_a_run_tells_its_facts(lake: Lake) -> None:
     }
 
 
-def test_nothing_is_seen_before_a_run_is_published(lake: Lake) -> None:
+def test_nothing_is_seen_before_a_run_is_published(lake: FolderLake) -> None:
     """Staged parts are in no glob and in no manifest."""
     stage(lake, facts(), DEVICES, 5)
 
@@ -75,7 +75,7 @@ def test_nothing_is_seen_before_a_run_is_published(lake: Lake) -> None:
     assert lake.latest() is None
 
 
-def test_the_pointer_moves_after_the_parts_and_before_anything_is_removed(lake: Lake) -> None:
+def test_the_pointer_moves_after_the_parts_and_before_anything_is_removed(lake: FolderLake) -> None:
     """Manifest, parts, pointer, removals: in this order."""
     first, second = facts("aaaa"), facts("bbbb")
     old = stage(lake, first, DEVICES, 3)
@@ -94,7 +94,7 @@ def test_the_pointer_moves_after_the_parts_and_before_anything_is_removed(lake: 
 
 
 @pytest.mark.parametrize("step", range(8))
-def test_readers_see_the_old_snapshot_or_the_new_one(lake: Lake, step: int) -> None:
+def test_readers_see_the_old_snapshot_or_the_new_one(lake: FolderLake, step: int) -> None:
     """Wherever the power goes, `latest.json` names a snapshot that is whole; publishing again completes the new one."""
     first, second = facts("aaaa"), facts("bbbb")
     publish(lake, first, *(whole(lane, stage(lake, first, lane, 3)) for lane in (DEVICES, USERS)))
@@ -111,7 +111,7 @@ def test_readers_see_the_old_snapshot_or_the_new_one(lake: Lake, step: int) -> N
     assert parts_below(lake.root) == sorted(part.path for outcome in outcomes for part in outcome.parts)
 
 
-def test_a_second_run_of_the_day_replaces_the_first(lake: Lake) -> None:
+def test_a_second_run_of_the_day_replaces_the_first(lake: FolderLake) -> None:
     """Same partition, no duplicates; other days stay."""
     days = [facts("aaaa", "2026-11-22"), facts("bbbb"), facts("cccc")]
     for run in days:
@@ -122,7 +122,7 @@ def test_a_second_run_of_the_day_replaces_the_first(lake: Lake) -> None:
     ]
 
 
-def test_a_lane_that_has_no_rows_replaces_its_rows(lake: Lake) -> None:
+def test_a_lane_that_has_no_rows_replaces_its_rows(lake: FolderLake) -> None:
     """A type that is empty today is read whole, so yesterday's rows of the same day go."""
     first, second = facts("aaaa"), facts("bbbb")
     publish(lake, first, whole(DEVICES, stage(lake, first, DEVICES, 3)))
@@ -134,7 +134,7 @@ def test_a_lane_that_has_no_rows_replaces_its_rows(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("failed", [Outcome(USERS, "partial", "down"), Outcome(USERS, "skipped", "forbidden")])
-def test_older_files_stand_in_for_a_lane_that_failed(lake: Lake, failed: Outcome) -> None:
+def test_older_files_stand_in_for_a_lane_that_failed(lake: FolderLake, failed: Outcome) -> None:
     """They stay in place, and the entry names the run that made them; its own verdict and numbers stay."""
     first, second = facts("aaaa"), facts("bbbb")
     old = stage(lake, first, USERS, 3)
@@ -151,7 +151,7 @@ def test_older_files_stand_in_for_a_lane_that_failed(lake: Lake, failed: Outcome
     assert entry["columns"] == {"internal_axon_id": {"field": "internal_axon_id", "type": "string", "dates": None}}
 
 
-def test_files_stand_in_again_and_again(lake: Lake) -> None:
+def test_files_stand_in_again_and_again(lake: FolderLake) -> None:
     """The run that is named is the one that made them, however many failed since."""
     runs = [facts(name, f"2026-11-{20 + n}") for n, name in enumerate(("aaaa", "bbbb", "cccc"))]
     publish(lake, runs[0], whole(USERS, stage(lake, runs[0], USERS, 3)))
@@ -165,7 +165,7 @@ def test_files_stand_in_again_and_again(lake: Lake) -> None:
     assert len(parts_below(lake.root)) == 3
 
 
-def test_nothing_stands_in_for_a_lane_that_never_was(lake: Lake) -> None:
+def test_nothing_stands_in_for_a_lane_that_never_was(lake: FolderLake) -> None:
     """Its entry has no files, and names no run."""
     run = facts()
     publish(lake, run, Outcome(USERS, "skipped", "forbidden"))
@@ -176,7 +176,7 @@ def test_nothing_stands_in_for_a_lane_that_never_was(lake: Lake) -> None:
     assert "from_run" not in entry
 
 
-def test_a_missing_staged_part_publishes_nothing(lake: Lake) -> None:
+def test_a_missing_staged_part_publishes_nothing(lake: FolderLake) -> None:
     """The pointer stays where it was."""
     run = facts()
     parts = stage(lake, run, DEVICES, 2)
@@ -191,7 +191,7 @@ def test_a_missing_staged_part_publishes_nothing(lake: Lake) -> None:
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "7", '{"run_id": "x"}', '{"manifest": "snapshots/none.json"}', '{"manifest": 7}']
 )
-def test_a_pointer_that_cannot_be_read_is_an_error(lake: Lake, content: str) -> None:
+def test_a_pointer_that_cannot_be_read_is_an_error(lake: FolderLake, content: str) -> None:
     """It is not taken for an empty lake."""
     pointer = lake.root / "_axsync" / "latest.json"
     pointer.parent.mkdir(parents=True)
@@ -201,7 +201,7 @@ def test_a_pointer_that_cannot_be_read_is_an_error(lake: Lake, content: str) -> 
         lake.latest()
 
 
-def test_a_cleared_run_leaves_no_staging(lake: Lake) -> None:
+def test_a_cleared_run_leaves_no_staging(lake: FolderLake) -> None:
     """Its folder goes where nothing else is in it; other runs' parts stay."""
     one, other = facts("aaaa"), facts("bbbb")
     for run in (one, other):
@@ -212,7 +212,7 @@ def test_a_cleared_run_leaves_no_staging(lake: Lake) -> None:
     assert [path.name for path in (lake.root / "_axsync" / "runs").iterdir()] == [other.run_id]
 
 
-def test_dead_letters_are_kept_with_their_bytes(lake: Lake) -> None:
+def test_dead_letters_are_kept_with_their_bytes(lake: FolderLake) -> None:
     """One line each, raw bytes and place, appended page by page; clearing the staging leaves them."""
     run = facts()
     letters = [DeadLetter(3, 1, "no usable id", b'{"a":"\xff"}'), DeadLetter(3, 4, "not an object", b"7")]
@@ -232,6 +232,6 @@ def test_dead_letters_are_kept_with_their_bytes(lake: Lake) -> None:
     assert (lines[0]["instance"], lines[0]["entity"]) == ("prod", "devices")
 
 
-def test_partitions_are_hive_paths(lake: Lake) -> None:
+def test_partitions_are_hive_paths(lake: FolderLake) -> None:
     """Entity type, instance, logical date."""
     assert lake.partition(Lane("prod", "devices"), "2026-11-23") == "entity=devices/instance=prod/dt=2026-11-23"

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from axsync.lake import layout
-from axsync.lake.publish import Lake
+from tests.unit.lake.folders import FolderLake
 from tests.unit.lake.runs import DEVICES, DISK, USERS, Interrupted, facts, parts_below, publish, stage, whole
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
+def lake(tmp_path: Path) -> FolderLake:
+    return FolderLake(tmp_path / "lake")
 
 
-def test_a_new_partition_appears_whole(lake: Lake) -> None:
+def test_a_new_partition_appears_whole(lake: FolderLake) -> None:
     """In one step, however many parts it has."""
     run = facts()
     parts = stage(lake, run, DEVICES, 3, 4, 5)
@@ -26,7 +26,7 @@ def test_a_new_partition_appears_whole(lake: Lake) -> None:
     assert parts_below(lake.root) == sorted(part.path for part in parts)
 
 
-def test_what_is_no_part_of_the_run_is_not_moved(lake: Lake) -> None:
+def test_what_is_no_part_of_the_run_is_not_moved(lake: FolderLake) -> None:
     """A stray file in the staging folder stays behind."""
     run = facts()
     parts = stage(lake, run, DEVICES, 3)
@@ -38,7 +38,7 @@ def test_what_is_no_part_of_the_run_is_not_moved(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("step", range(4))
-def test_a_first_publication_is_repeatable(lake: Lake, step: int) -> None:
+def test_a_first_publication_is_repeatable(lake: FolderLake, step: int) -> None:
     """Interrupted before any step, and done again."""
     run = facts()
     outcomes = [whole(lane, stage(lake, run, lane, 4, 5)) for lane in (DEVICES, USERS)]

@@ -1,4 +1,4 @@
-"""What every store promises, kept by the one for folders."""
+"""What every store promises, kept by the one for folders and by the one in memory."""
 
 import errno
 import os
@@ -8,14 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from axsync.errors import StorageError
+from axsync.errors import Busy, NoLake, StorageError
 from axsync.lake.local import LocalStore
 from axsync.lake.store import Store
+from tests.unit.lake.memory import MemoryStore
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(tmp_path: Path, request: pytest.FixtureRequest) -> Store:
+    return MemoryStore() if request.param == "memory" else LocalStore(tmp_path / "lake")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
+def local(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "lake")
+
+
+def keys(store: Store, pattern: str) -> list[str]:
+    """The keys that a pattern fits, once their sizes were found to be right."""
+    found = list(store.list(pattern))
+    assert [one.size for one in found] == [store.size(one.key) for one in found]
+    return [one.key for one in found]
 
 
 def test_what_was_written_is_read(store: Store) -> None:
@@ -86,11 +99,11 @@ def test_a_draft_has_no_key_before_it_is_sealed(store: Store) -> None:
 
 @pytest.mark.parametrize("verb", ["write", "write_if_absent", "create", "append", "truncate"])
 def test_what_a_verb_changed_is_durable_when_it_returns(
-    store: LocalStore, verb: str, monkeypatch: pytest.MonkeyPatch
+    local: LocalStore, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bytes before the name, and the name in its folder."""
     if verb == "truncate":
-        store.append("a/b", b"content and more")
+        local.append("a/b", b"content and more")
     synced: dict[int, int] = {}  # inode → its size when it was last made durable
     real = os.fsync
 
@@ -98,18 +111,18 @@ def test_what_a_verb_changed_is_durable_when_it_returns(
         found = os.fstat(handle)
         synced[found.st_ino] = found.st_size
         if verb not in {"append", "truncate"} and stat.S_ISREG(found.st_mode):
-            assert not store.has("a/b")
+            assert not local.has("a/b")
         real(handle)
 
     monkeypatch.setattr(os, "fsync", watched)
-    change(store, verb)
+    change(local, verb)
 
-    path = store.path("a/b")
+    path = Path(local.name("a/b"))
     assert synced[path.stat().st_ino] == len(b"content")
     assert verb == "truncate" or path.parent.stat().st_ino in synced
 
 
-def change(store: LocalStore, verb: str) -> None:
+def change(store: Store, verb: str) -> None:
     """Leave `content` under `a/b`."""
     if verb == "create":
         draft = store.create("a/b")
@@ -126,13 +139,68 @@ def test_keys_are_listed_and_removed(store: Store) -> None:
     for key in ("a/1.json", "a/2.json", "a/b/3.json", "c/4.json"):
         store.write(key, b"")
 
-    assert list(store.list("a/*.json")) == ["a/1.json", "a/2.json"]
-    assert list(store.list("*/**/*.json")) == ["a/1.json", "a/2.json", "a/b/3.json", "c/4.json"]
+    assert keys(store, "a/*.json") == ["a/1.json", "a/2.json"]
+    assert keys(store, "*/**/*.json") == ["a/1.json", "a/2.json", "a/b/3.json", "c/4.json"]
     assert (store.names("a"), store.folders("a"), store.names("d")) == (("1.json", "2.json", "b"), ("b",), ())
     for _ in range(2):
         store.delete("a/1.json")
         store.delete_all("a/b")
-    assert list(store.list("a/*")) == ["a/2.json"]
+    assert keys(store, "a/*") == ["a/2.json"]
+
+
+def test_what_is_no_lake_is_refused(store: Store) -> None:
+    """A lake has something below its control prefix."""
+    store.write("entity=devices/x", b"")
+    with pytest.raises(NoLake):
+        store.refuse_no_lake()
+    store.write("_axsync/latest.json", b"")
+
+    store.refuse_no_lake()
+
+
+def test_one_holds_a_store_at_a_time(store: Store) -> None:
+    """The other is told who; it is free again however the block ends."""
+    with (
+        store.hold("_axsync/lock", what="the lake", run="a"),
+        pytest.raises(Busy, match=r"another run is using the lake: .*run a"),
+        store.hold("_axsync/lock", what="the lake", run="b"),
+    ):
+        pass
+    with pytest.raises(ZeroDivisionError), store.hold("_axsync/lock", what="the lake", run="c"):
+        raise ZeroDivisionError
+
+    with store.hold("_axsync/lock", what="the lake", run="d"):
+        pass
+
+
+def test_pyarrow_reads_by_key(store: Store) -> None:
+    """Also keys with characters that mean something in a URI."""
+    store.write("entity=a b/dt=1%/part-?.parquet", b"content")
+    with store.file_system().open_input_file("entity=a b/dt=1%/part-?.parquet") as file:
+        assert file.read() == b"content"
+
+
+def test_what_was_cut_short_is_found_and_removed(local: LocalStore) -> None:
+    """By keys that no pattern of a reader fits."""
+    local.write("a/b", b"content")
+    Path(local.name("a/.b.draft")).write_bytes(b"con")
+
+    (found,) = local.unfinished("a")
+    assert (found.key, found.size) == ("a/.b.draft", 3)
+    local.delete(found.key)
+    assert (list(local.unfinished("a")), local.names("a")) == ([], ("b",))
+
+
+def test_folders_that_become_empty_go(local: LocalStore) -> None:
+    """Up to one that holds something, and never the root."""
+    for key in ("a/b/c/1", "a/2", "d/e/3"):
+        local.write(key, b"")
+    local.delete_all("a/b/c")
+    local.delete_all("d/e")
+
+    assert (local.names(""), local.names("a")) == (("a",), ("2",))
+    local.delete_all("a")
+    assert Path(local.name()).is_dir()
 
 
 def test_a_commit_moves_what_is_named_and_can_be_repeated(store: Store) -> None:

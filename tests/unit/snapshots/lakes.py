@@ -18,6 +18,7 @@ from axsync.lake.publish import Lake, RunFacts
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
 from axsync.schema.fields import FETCHED_AT, RUN_ID, Atom, AtomName, Column, Kind, arrow_schema, with_dates
 from axsync.settings import LakeSettings
+from tests.unit.lake.folders import FolderLake
 
 Row: TypeAlias = Mapping[str, Any]
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
@@ -62,7 +63,7 @@ def publish(lake: Lake, run: RunFacts, *types: Type | Outcome, restricted: bool 
     return run.run_id
 
 
-def write(lake: Lake, run: RunFacts, what: Type) -> None:
+def write(lake: FolderLake, run: RunFacts, what: Type) -> None:
     """The same lake as `publish` makes, without its care for a power cut: for tests that make many."""
     lane, names = what.lane, list[str]()
     step = -(-len(what.rows) // what.files) or 1

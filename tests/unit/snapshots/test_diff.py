@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from axsync.convert.restore import restore
 from axsync.errors import ConfigError, NothingCommon, SnapshotGone
 from axsync.lake.history import find_run
-from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD, Outcome
 from axsync.schema.fields import RESCUED, Atom, Column, Group, Kind, Many, Member
 from axsync.schema.keys import OVERFLOW
@@ -23,6 +22,7 @@ from axsync.snapshots.changes_file import changes_file
 from axsync.snapshots.diff import Diff, Wish, diff
 from axsync.snapshots.opened import held_lanes
 from axsync.snapshots.pairs import Ignoring
+from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import (
     DEVICES,
     KEY,
@@ -43,19 +43,19 @@ PLAIN_WISH = Wish()
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
+def lake(tmp_path: Path) -> FolderLake:
+    return FolderLake(tmp_path / "lake")
 
 
 def compared(
-    lake: Lake, wish: Wish = PLAIN_WISH, before: str = "latest~1", after: str = "latest"
+    lake: FolderLake, wish: Wish = PLAIN_WISH, before: str = "latest~1", after: str = "latest"
 ) -> tuple[Diff, list[Change]]:
     changes: list[Change] = []
     found = diff(lake, (find_run(lake, before), find_run(lake, after)), wish, changes.append)
     return found, sorted(changes, key=lambda change: (change.lane, change.kind, change.id))
 
 
-def two_days(lake: Lake, old: Type, new: Type) -> None:
+def two_days(lake: FolderLake, old: Type, new: Type) -> None:
     publish(lake, facts("2026-11-21"), old)
     publish(lake, facts("2026-11-22"), new)
 
@@ -65,7 +65,7 @@ def fields(changes: Sequence[Change]) -> dict[str, dict[str, tuple[Any, Any]]]:
     return {str(int(c.id, 16)): {name: (c.before.get(name), c.after.get(name)) for name in c.fields} for c in changes}
 
 
-def test_what_came_went_and_changed(lake: Lake) -> None:
+def test_what_came_went_and_changed(lake: FolderLake) -> None:
     """Ids of the first two, fields with both values of the last; nothing is written to the lake."""
     rows = devices(10, first=2)
     rows[3] = {**rows[3], "hostname": "new", "cores": None}
@@ -84,7 +84,7 @@ def test_what_came_went_and_changed(lake: Lake) -> None:
     assert content(lake.root) == before
 
 
-def test_the_same_rows_of_two_runs_do_not_differ(lake: Lake) -> None:
+def test_the_same_rows_of_two_runs_do_not_differ(lake: FolderLake) -> None:
     """Neither run id nor fetch times count, and rows may come in another order and in other files."""
     columns = (*PLAIN, column("last_seen", "timestamp", "rfc1123"), column("fetch_time", "timestamp", "rfc1123"))
     seen = datetime(2026, 11, 20, tzinfo=UTC)
@@ -103,7 +103,7 @@ def test_the_same_rows_of_two_runs_do_not_differ(lake: Lake) -> None:
     assert {name for change in changes for name in change.fields} == {"specific_data.data.last_seen"}
 
 
-def test_a_snapshot_does_not_differ_from_itself(lake: Lake) -> None:
+def test_a_snapshot_does_not_differ_from_itself(lake: FolderLake) -> None:
     """Nor where the files of an older run stand in for those of a failed type."""
     publish(lake, facts("2026-11-21"), Type(rows=devices(5)))
     publish(lake, facts("2026-11-22"), Outcome(DEVICES, "partial", "503"), Type(USERS, rows=devices(1)))
@@ -113,7 +113,7 @@ def test_a_snapshot_does_not_differ_from_itself(lake: Lake) -> None:
     assert (changes, [lane.rows_after for lane in found.lanes], found.only_after) == ([], [5], (USERS,))
 
 
-def test_some_fields_or_some_assets_only(lake: Lake) -> None:
+def test_some_fields_or_some_assets_only(lake: FolderLake) -> None:
     """By glob, by id, by entity type."""
     two_days(lake, Type(rows=devices(5)), Type(rows=devices(6, host="other", cores=8)))
 
@@ -123,7 +123,7 @@ def test_some_fields_or_some_assets_only(lake: Lake) -> None:
     assert [(c.kind, int(c.id, 16)) for c in changes] == [("added", 5), ("changed", 3)]
 
 
-def test_columns_that_appear_or_go_are_told_and_count(lake: Lake) -> None:
+def test_columns_that_appear_or_go_are_told_and_count(lake: FolderLake) -> None:
     """A value in a column that was not there before came; one in a column that is gone went."""
     old, new = (KEY, column("hostname"), column("left")), (KEY, column("hostname"), column("come", Many(Atom("text"))))
     rows = [{ID_FIELD: f"{n:032x}", "hostname": "h", "left": None, "come": None} for n in range(3)]
@@ -147,7 +147,7 @@ def interfaces(*names: str) -> Kind:
     return Many(Group(tuple(Member(name.upper(), name, Atom("text")) for name in names)))
 
 
-def test_a_column_that_widens_is_compared_by_what_was_served(lake: Lake) -> None:
+def test_a_column_that_widens_is_compared_by_what_was_served(lake: FolderLake) -> None:
     """Objects that got members, numbers that were whole, anything that became JSON: only real changes count."""
     old = (KEY, column("nets", interfaces("mac")), column("cores", "integer"), column("note"), column("raw", "integer"))
     new = (
@@ -173,7 +173,7 @@ def test_a_column_that_widens_is_compared_by_what_was_served(lake: Lake) -> None
     assert set(found.lanes[0].retyped) == {f"specific_data.data.{n}" for n in ("nets", "cores", "note", "raw")}
 
 
-def test_rescued_values_are_part_of_their_field(lake: Lake) -> None:
+def test_rescued_values_are_part_of_their_field(lake: FolderLake) -> None:
     """What did not fit is told as it was served, and a moving field is left out there as well."""
     columns = (*PLAIN, column("tags", Many(Atom("text"))), column("last_seen", "timestamp", "rfc1123"))
     rows = [{**row, "tags": ["a", None]} for row in devices(4)]
@@ -199,7 +199,7 @@ def test_rescued_values_are_part_of_their_field(lake: Lake) -> None:
     }
 
 
-def test_fields_that_share_one_column_are_told_one_by_one(lake: Lake) -> None:
+def test_fields_that_share_one_column_are_told_one_by_one(lake: FolderLake) -> None:
     """Beyond `max_columns` adapters' own fields lie in one JSON column; key order means nothing."""
     columns = (KEY, Column("adapters_data", OVERFLOW, OVERFLOW, Atom("json")))
     rows = [
@@ -216,14 +216,14 @@ def test_fields_that_share_one_column_are_told_one_by_one(lake: Lake) -> None:
     assert found.lanes[0].appeared == ()
 
 
-def test_a_type_without_rows_is_compared_as_well(lake: Lake) -> None:
+def test_a_type_without_rows_is_compared_as_well(lake: FolderLake) -> None:
     """It has columns and no files: everything came, or went."""
     two_days(lake, Type(rows=devices(2)), Type())
     assert [c.kind for c in compared(lake)[1]] == ["removed", "removed"]
     assert [c.kind for c in compared(lake, before="latest", after="latest~1")[1]] == ["added", "added"]
 
 
-def test_the_parquet_file_has_a_row_for_each_field(lake: Lake, tmp_path: Path) -> None:
+def test_the_parquet_file_has_a_row_for_each_field(lake: FolderLake, tmp_path: Path) -> None:
     """JSON texts, null where nothing was served; it is in place when all is written, and not before."""
     rows = devices(4, first=1)
     rows[0] = {**rows[0], "hostname": "ü", "cores": None}
@@ -253,7 +253,7 @@ def test_the_parquet_file_has_a_row_for_each_field(lake: Lake, tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["changes.parquet", "lake"]
 
 
-def test_two_snapshots_without_a_common_type_are_refused(lake: Lake) -> None:
+def test_two_snapshots_without_a_common_type_are_refused(lake: FolderLake) -> None:
     """Before anything is read; the sentence says which of them holds what was asked for."""
     publish(lake, facts("2026-11-21"), Type(rows=devices(1)))
     publish(
@@ -270,7 +270,7 @@ def test_two_snapshots_without_a_common_type_are_refused(lake: Lake) -> None:
         compared(lake, replace(only, entity="user"))
 
 
-def test_a_snapshot_that_was_replaced_or_is_damaged_is_refused(lake: Lake) -> None:
+def test_a_snapshot_that_was_replaced_or_is_damaged_is_refused(lake: FolderLake) -> None:
     """One sentence that names the run."""
     publish(lake, facts("2026-11-21"), Type(rows=devices(3)))
     publish(lake, facts("2026-11-21", "bbbb"), Type(rows=devices(3, host="x")))
@@ -285,7 +285,7 @@ def test_a_snapshot_that_was_replaced_or_is_damaged_is_refused(lake: Lake) -> No
         compared(lake)
 
 
-def test_a_file_that_nobody_replaced_is_only_missing(lake: Lake) -> None:
+def test_a_file_that_nobody_replaced_is_only_missing(lake: FolderLake) -> None:
     """Somebody removed it: another run of that day, which wrote nothing there, is not blamed."""
     publish(lake, facts("2026-11-21"), Type(rows=devices(3)))
     publish(lake, facts("2026-11-21", "bbbb"), Outcome(DEVICES, "partial", "503"), Type(USERS, rows=devices(3)))
@@ -297,7 +297,7 @@ def test_a_file_that_nobody_replaced_is_only_missing(lake: Lake) -> None:
         compared(lake, before="20261121T020000Z-aaaa")
 
 
-def test_the_run_that_wrote_is_named_and_not_one_that_let_it_stand_in(lake: Lake) -> None:
+def test_the_run_that_wrote_is_named_and_not_one_that_let_it_stand_in(lake: FolderLake) -> None:
     """The third run of the day brought no devices; its manifest lists those of the second."""
     publish(lake, facts("2026-11-21"), Type(rows=devices(3)))
     publish(lake, facts("2026-11-21", "bbbb"), Type(rows=devices(3, host="x")))
@@ -308,7 +308,7 @@ def test_the_run_that_wrote_is_named_and_not_one_that_let_it_stand_in(lake: Lake
         compared(lake, before="20261121T020000Z-aaaa")
 
 
-def test_limits_that_cannot_be_are_refused(lake: Lake, tmp_path: Path) -> None:
+def test_limits_that_cannot_be_are_refused(lake: FolderLake, tmp_path: Path) -> None:
     """One sentence each."""
     two_days(lake, Type(rows=devices(1)), Type(rows=devices(2)))
     with pytest.raises(ConfigError, match="'much' is no amount of memory; write it as 1GB"):
@@ -319,7 +319,7 @@ def test_limits_that_cannot_be_are_refused(lake: Lake, tmp_path: Path) -> None:
 
 def test_a_lake_may_have_any_name(tmp_path: Path) -> None:
     """Quotes, stars and brackets in its path are no globs."""
-    lake = Lake(tmp_path / "it's [a] *lake?")
+    lake = FolderLake(tmp_path / "it's [a] *lake?")
     two_days(lake, Type(rows=devices(2)), Type(rows=devices(3)))
 
     assert len(compared(lake)[1]) == 1
@@ -365,7 +365,7 @@ def snapshots(draw: st.DrawFn, known: dict[str, tuple[Kind, st.SearchStrategy[An
     return Type(columns=columns, rows=rows, files=draw(st.integers(1, 2)))
 
 
-def records(lake: Lake, asked: str) -> dict[str, dict[str, Any]]:
+def records(lake: FolderLake, asked: str) -> dict[str, dict[str, Any]]:
     """Every record of a snapshot as it was served, by its id."""
     run = find_run(lake, asked)
     (held,) = held_lanes(run)
@@ -393,7 +393,7 @@ def test_the_changes_applied_to_the_one_snapshot_give_the_other(
     tmp_path_factory: pytest.TempPathFactory, old: Type, new: Type
 ) -> None:
     """Whatever came, went, changed, appeared, widened or was rescued; and back again."""
-    lake = Lake(tmp_path_factory.mktemp("lake"))
+    lake = FolderLake(tmp_path_factory.mktemp("lake"))
     write(lake, facts("2026-11-21"), old)
     write(lake, facts("2026-11-22"), new)
     was, now = records(lake, "latest~1"), records(lake, "latest")

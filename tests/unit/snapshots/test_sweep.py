@@ -10,14 +10,14 @@ import pytest
 from axsync.errors import Busy, ManifestError, NoLake, Unsure
 from axsync.lake import layout
 from axsync.lake.history import find_run, past_runs
-from axsync.lake.local import hold
-from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.publish import RunFacts
 from axsync.model import DeadLetter, Outcome
 from axsync.runs.resume import find
 from axsync.runs.state import fold, record
 from axsync.settings import LakeSettings
 from axsync.snapshots.gc import Sweep, look, sweep
 from axsync.snapshots.verify import verify
+from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import DEVICES, USERS, Type, content, devices, facts, publish, stage
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ def day(back: int) -> str:
     return (date(2026, 11, 25) - timedelta(days=back)).isoformat()
 
 
-def journal(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> None:
+def journal(lake: FolderLake, run: RunFacts, *events: str, dated: bool = False) -> None:
     """A journal that begins the run, and says this of it."""
     opened = lake.journal(run.run_id).begin()
     opened.append(record("run_opened", facts=run, plan="p", dated=dated))
@@ -36,7 +36,7 @@ def journal(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> Non
         opened.append(record(event))
 
 
-def dump(lake: Lake, run: RunFacts, *types: Type | Outcome) -> str:
+def dump(lake: FolderLake, run: RunFacts, *types: Type | Outcome) -> str:
     """A run that has ended well."""
     journal(lake, run, "published", "finished")
     lake.write_dead_letters(run.run_id, DEVICES, [DeadLetter(0, 0, "no id", b"{}")])
@@ -44,9 +44,9 @@ def dump(lake: Lake, run: RunFacts, *types: Type | Outcome) -> str:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """Four runs on four days, the last one today; users only came on the first."""
-    made = Lake(tmp_path / "lake")
+    made = FolderLake(tmp_path / "lake")
     for back in (3, 2, 1, 0):
         users = Type(USERS, rows=devices(3)) if back == 3 else Outcome(USERS, "partial", "503")
         dump(made, facts(day(back)), Type(rows=devices(10)), users)
@@ -57,14 +57,14 @@ def kinds(found: Sweep) -> list[tuple[str, str]]:
     return [(one.kind, one.path) for one in found.leftovers]
 
 
-def test_nothing_is_left_over_within_the_retention(lake: Lake) -> None:
+def test_nothing_is_left_over_within_the_retention(lake: FolderLake) -> None:
     """The defaults keep ninety days, and fourteen snapshots however old."""
     for now in (NOW, NOW + timedelta(days=5000)):
         found = look(lake, LakeSettings(), now)
         assert (found.leftovers, len(found.kept)) == ((), 4)
 
 
-def test_what_is_beyond_the_retention_goes_and_nothing_else(lake: Lake) -> None:
+def test_what_is_beyond_the_retention_goes_and_nothing_else(lake: FolderLake) -> None:
     """Manifest, part files, journal and dead letters of one run; the users of another stand in and stay."""
     run = f"{day(2).replace('-', '')}T020000Z-aaaa"
     found = look(lake, KEEP_TWO, NOW)
@@ -90,19 +90,19 @@ def test_what_is_beyond_the_retention_goes_and_nothing_else(lake: Lake) -> None:
     assert look(lake, KEEP_TWO, NOW).leftovers == ()
 
 
-def test_a_look_writes_nothing(lake: Lake) -> None:
+def test_a_look_writes_nothing(lake: FolderLake) -> None:
     """Not even the lock, so that it can be had while a run is going on."""
     before = content(lake.root)
-    with hold(lake.lock, what="the lake", run="r"):
+    with lake.store.hold(layout.LOCK, what="the lake", run="r"):
         locked = content(lake.root)
         look(lake, KEEP_TWO, NOW)
         assert content(lake.root) == locked
     assert content(lake.root).keys() - before.keys() <= {"_axsync/lock"}
 
 
-def test_a_lake_in_use_is_left_alone(lake: Lake) -> None:
+def test_a_lake_in_use_is_left_alone(lake: FolderLake) -> None:
     """Exit code 75: a run may be about to publish."""
-    with hold(lake.lock, what="the lake", run="r"):
+    with lake.store.hold(layout.LOCK, what="the lake", run="r"):
         before = content(lake.root)
         with pytest.raises(Busy, match="run r"):
             sweep(lake, KEEP_TWO, NOW)
@@ -111,7 +111,7 @@ def test_a_lake_in_use_is_left_alone(lake: Lake) -> None:
 
 def test_the_latest_snapshot_stays_even_where_it_is_the_oldest(tmp_path: Path) -> None:
     """What `latest.json` names is needed, whatever the retention says."""
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     first, second = (publish(lake, facts(day(back)), Type(rows=devices(3))) for back in (9, 8))
     (tmp_path / "_axsync/latest.json").write_text(json.dumps({"run_id": first, "manifest": f"snapshots/{first}.json"}))
 
@@ -122,7 +122,7 @@ def test_the_latest_snapshot_stays_even_where_it_is_the_oldest(tmp_path: Path) -
 
 def test_a_replaced_snapshot_takes_no_place_among_those_that_are_kept(tmp_path: Path) -> None:
     """Its files are gone, so keeping it would keep nothing."""
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     kept = publish(lake, facts(day(2)), Type(rows=devices(3)))
     replaced = publish(lake, facts(day(1)), Type(rows=devices(3)))
     latest = publish(lake, facts(day(1), "bbbb"), Type(rows=devices(4)))
@@ -132,7 +132,7 @@ def test_a_replaced_snapshot_takes_no_place_among_those_that_are_kept(tmp_path: 
     assert kinds(found) == [("snapshot", f"_axsync/snapshots/{replaced}.json")]
 
 
-def unfinished(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> Path:
+def unfinished(lake: FolderLake, run: RunFacts, *events: str, dated: bool = False) -> Path:
     """A run that was killed with a part in its staging."""
     journal(lake, run, *events, dated=dated)
     (part,) = stage(lake, run, Type(rows=devices(5)))
@@ -143,7 +143,7 @@ def unfinished(lake: Lake, run: RunFacts, *events: str, dated: bool = False) -> 
 
 
 @pytest.mark.parametrize("back", [0, 1])
-def test_a_run_that_can_be_gone_on_with_keeps_all_it_has(lake: Lake, back: int) -> None:
+def test_a_run_that_can_be_gone_on_with_keeps_all_it_has(lake: FolderLake, back: int) -> None:
     """Of today, or begun less than a day ago: the same command goes on with it."""
     started = (NOW - timedelta(hours=23)).strftime("%Y-%m-%dT%H:%M:%SZ") if back else f"{day(0)}T00:00:00Z"
     unfinished(lake, RunFacts("20261125T110000Z-ffff", day(back), None, started, "0.1.0"))
@@ -157,7 +157,10 @@ def test_a_run_that_can_be_gone_on_with_keeps_all_it_has(lake: Lake, back: int) 
 
 def test_a_run_of_a_date_that_was_asked_for_is_kept_however_old_it_is(tmp_path: Path) -> None:
     """`--date` of last week, begun two days ago and killed: the same command resumes it, so gc leaves all of it."""
-    lake, run = Lake(tmp_path / "lake"), RunFacts("20261123T110000Z-ffff", day(9), None, f"{day(2)}T11:00:00Z", "0.1.0")
+    lake, run = (
+        FolderLake(tmp_path / "lake"),
+        RunFacts("20261123T110000Z-ffff", day(9), None, f"{day(2)}T11:00:00Z", "0.1.0"),
+    )
     publish(lake, facts(day(0)), Type(rows=devices(3)))
     staged = unfinished(lake, run, dated=True)
     before = content(lake.root)
@@ -177,7 +180,7 @@ def test_what_a_command_would_resume_is_never_removed(
     tmp_path: Path, days: float, asked: int | None, events: tuple[str, ...]
 ) -> None:
     """Whatever its date, age and end: gc and run ask the same of a journal, unless the retention takes a snapshot."""
-    lake, began = Lake(tmp_path / "lake"), NOW - timedelta(days=days)
+    lake, began = FolderLake(tmp_path / "lake"), NOW - timedelta(days=days)
     dated, started = asked is not None, began.strftime("%Y-%m-%dT%H:%M:%SZ")
     date_of = day(asked) if asked is not None else started[:10]
     run = RunFacts(f"{began:%Y%m%dT%H%M%SZ}-ffff", date_of, None, started, "0.1.0")
@@ -196,7 +199,7 @@ def test_what_a_command_would_resume_is_never_removed(
 
 def test_a_dated_run_with_a_snapshot_goes_with_it(tmp_path: Path) -> None:
     """A type was skipped, so that the run never finished; the retention takes its snapshot, journal and all."""
-    lake, old = Lake(tmp_path / "lake"), facts(day(9))
+    lake, old = FolderLake(tmp_path / "lake"), facts(day(9))
     journal(lake, old, "published", dated=True)
     for run in (old, facts(day(1)), facts(day(0))):
         publish(lake, run, Type(rows=devices(3)))
@@ -207,7 +210,7 @@ def test_a_dated_run_with_a_snapshot_goes_with_it(tmp_path: Path) -> None:
     assert find(lake, "p", day(9), NOW) is None
 
 
-def test_parts_that_a_broken_publication_has_moved_are_needed(lake: Lake) -> None:
+def test_parts_that_a_broken_publication_has_moved_are_needed(lake: FolderLake) -> None:
     """They are in their folder already, and no pointer names them; going on finds them there."""
     run = RunFacts("20261125T110000Z-ffff", day(0), None, f"{day(0)}T11:00:00Z", "0.1.0")
     staged = unfinished(lake, run)
@@ -219,7 +222,7 @@ def test_parts_that_a_broken_publication_has_moved_are_needed(lake: Lake) -> Non
     assert target.exists()
 
 
-def test_the_staging_of_a_run_that_was_given_up_goes_and_its_journal_says_so(lake: Lake) -> None:
+def test_the_staging_of_a_run_that_was_given_up_goes_and_its_journal_says_so(lake: FolderLake) -> None:
     """Within the retention the journal stays as evidence, and nobody takes the run up again."""
     young = LakeSettings(keep_days=90)
     over, stale = facts(day(1), "cccc"), facts(day(2), "dddd")
@@ -237,7 +240,7 @@ def test_the_staging_of_a_run_that_was_given_up_goes_and_its_journal_says_so(lak
     assert look(lake, young, NOW).leftovers == ()
 
 
-def test_loose_parts_and_drafts_go_and_what_is_not_ours_stays(lake: Lake) -> None:
+def test_loose_parts_and_drafts_go_and_what_is_not_ours_stays(lake: FolderLake) -> None:
     """Other files beside ours, other folders, links to elsewhere: somebody else's."""
     folder = lake.root / lake.partition(DEVICES, day(0))
     for name in ("part-20261101T000000Z-0000-00000.parquet", "README.txt", "other.parquet"):
@@ -258,7 +261,7 @@ def test_loose_parts_and_drafts_go_and_what_is_not_ours_stays(lake: Lake) -> Non
 
 
 @pytest.mark.parametrize("raw", ["{", '{"format_version": 2}'])
-def test_nothing_goes_while_a_manifest_cannot_be_read(lake: Lake, raw: str) -> None:
+def test_nothing_goes_while_a_manifest_cannot_be_read(lake: FolderLake, raw: str) -> None:
     """Nobody knows which files it names."""
     (lake.root / "_axsync/snapshots/20261101T020000Z-aaaa.json").write_text(raw)
     before = content(lake.root)
@@ -268,7 +271,7 @@ def test_nothing_goes_while_a_manifest_cannot_be_read(lake: Lake, raw: str) -> N
     assert content(lake.root) == before
 
 
-def test_nothing_goes_while_a_journal_speaks_of_unknown_things(lake: Lake) -> None:
+def test_nothing_goes_while_a_journal_speaks_of_unknown_things(lake: FolderLake) -> None:
     """It may be that of a newer version, and its run may be resumable."""
     journal_file = lake.journal("20261124T230000Z-eeee").begin()
     journal_file.append({"event": "from_the_future"})
@@ -279,7 +282,7 @@ def test_nothing_goes_while_a_journal_speaks_of_unknown_things(lake: Lake) -> No
     assert content(lake.root) == before
 
 
-def test_all_that_cannot_be_read_is_named_at_once(lake: Lake) -> None:
+def test_all_that_cannot_be_read_is_named_at_once(lake: FolderLake) -> None:
     """A manifest and a journal are one thing to repair, not one after the other."""
     (lake.root / "_axsync/snapshots/20261101T020000Z-aaaa.json").write_text("{")
     journal_file = lake.journal("20261124T230000Z-eeee").begin()
@@ -291,7 +294,7 @@ def test_all_that_cannot_be_read_is_named_at_once(lake: Lake) -> None:
             step(lake, KEEP_TWO, NOW)
 
 
-def test_what_a_run_takes_away_meanwhile_has_no_size(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_run_takes_away_meanwhile_has_no_size(lake: FolderLake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who only looks holds no lock: a file may be gone between two looks at it."""
     part = lake.root / f"entity=devices/instance=prod/dt={day(0)}/part-x.parquet"
     part.touch()
@@ -311,5 +314,5 @@ def test_what_a_run_takes_away_meanwhile_has_no_size(lake: Lake, monkeypatch: py
 def test_what_is_no_lake_stays_none(tmp_path: Path) -> None:
     """The lock is not the beginning of one."""
     with pytest.raises(NoLake):
-        sweep(Lake(tmp_path), LakeSettings(), NOW)
+        sweep(FolderLake(tmp_path), LakeSettings(), NOW)
     assert list(tmp_path.iterdir()) == []

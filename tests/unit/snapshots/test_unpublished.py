@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import NoLake
-from axsync.lake.publish import Lake
 from axsync.model import Part
 from axsync.runs.state import record
 from axsync.snapshots.unpublished import all_runs
+from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import DEVICES, USERS, Type, devices, facts, publish
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def journal(lake: Lake, day: str, *events: dict[str, object]) -> str:
+def journal(lake: FolderLake, day: str, *events: dict[str, object]) -> str:
     """A run that has begun, and this of it."""
     run = facts(day, "jjjj")
     opened = lake.journal(run.run_id).begin()
@@ -26,7 +26,7 @@ def journal(lake: Lake, day: str, *events: dict[str, object]) -> str:
 
 def test_interrupted_runs_stand_where_they_belong(tmp_path: Path) -> None:
     """Newest first, with what they have that is durable; no time at which they ended, for they did not."""
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     publish(lake, facts("2026-11-21"), Type(rows=devices(3)))
     publish(lake, facts("2026-11-23"), Type(rows=devices(4)))
     sealed = record("part_sealed", DEVICES, part=Part("p", 7, 1, ""), letters_size=0)
@@ -47,7 +47,7 @@ def test_interrupted_runs_stand_where_they_belong(tmp_path: Path) -> None:
 
 def test_a_run_is_listed_once(tmp_path: Path) -> None:
     """Its journal stays beside its snapshot, also where the manifest cannot be read; a torn beginning is no run."""
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     run_id = publish(lake, facts("2026-11-21", "jjjj"), Type(rows=devices(3)))
     assert journal(lake, "2026-11-21") == run_id
     lake.journal("20261122T020000Z-torn").begin()
@@ -60,7 +60,7 @@ def test_a_run_is_listed_once(tmp_path: Path) -> None:
 
 def test_a_journal_of_a_newer_version_is_told_of(tmp_path: Path) -> None:
     """And hides no other run."""
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     journal(lake, "2026-11-22", {"event": "from_the_future"})
     publish(lake, facts("2026-11-21"), Type(rows=devices(3)))
     history = all_runs(lake, NOW)
@@ -72,7 +72,7 @@ def test_a_journal_of_a_newer_version_is_told_of(tmp_path: Path) -> None:
 
 def test_a_run_that_nothing_resumes_any_more_is_given_up(tmp_path: Path) -> None:
     """As `axsync run` and `axsync gc` see it: too old, unless its date was asked for and may be asked for again."""
-    lake = Lake(tmp_path)
+    lake = FolderLake(tmp_path)
     journal(lake, "2026-11-22")
     dated = facts("2026-11-21", "dddd")
     opened = lake.journal(dated.run_id).begin()
@@ -85,4 +85,4 @@ def test_a_run_that_nothing_resumes_any_more_is_given_up(tmp_path: Path) -> None
 def test_what_is_no_lake_is_refused(tmp_path: Path) -> None:
     """As by every look at the past."""
     with pytest.raises(NoLake):
-        all_runs(Lake(tmp_path), NOW)
+        all_runs(FolderLake(tmp_path), NOW)

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 
 from axsync.convert.restore import describe
 from axsync.lake import layout
-from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.publish import RunFacts
 from axsync.model import Lane, Outcome, Part
 from axsync.schema.fields import Atom, Column, Kind, Many, arrow_schema, group
+from tests.unit.lake.folders import FolderLake
 
 TEXT, WHOLE, NUMBER = Atom("text"), Atom("integer"), Atom("number")
 KINDS: Mapping[str, Kind] = {
@@ -32,7 +33,7 @@ def columns(kinds: Mapping[str, Kind]) -> tuple[Column, ...]:
 
 
 def outcome(
-    lake: Lake, facts: RunFacts, lane: Lane, kinds: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]
+    lake: FolderLake, facts: RunFacts, lane: Lane, kinds: Mapping[str, Kind], rows: Sequence[Mapping[str, Any]]
 ) -> Outcome:
     """A lane with its rows in one staged file; without rows it has columns only."""
     named = columns(kinds)
@@ -53,9 +54,9 @@ def facts(day: int) -> RunFacts:
 
 def publish(
     root: Path, lanes: Mapping[Lane, tuple[Mapping[str, Kind], Sequence[Mapping[str, Any]]]], *, day: int = 23
-) -> Lake:
+) -> FolderLake:
     """A lake with one more snapshot."""
-    lake, run = Lake(root), facts(day)
+    lake, run = FolderLake(root), facts(day)
     outcomes = [outcome(lake, run, lane, kinds, rows) for lane, (kinds, rows) in lanes.items()]
     lake.publish(run, outcomes, finished_at=f"2026-11-{day}T02:10:00Z")
     return lake

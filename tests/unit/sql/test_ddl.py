@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.lake.history import find_run
-from axsync.lake.publish import Lake
 from axsync.model import Lane
 from axsync.schema.fields import Atom, AtomName, Kind, Many, group
 from axsync.sql import EntityTable, tables_of
 from axsync.sql.ddl import statements
 from axsync.sql.tables import Share
 from axsync.sql.types import DIALECTS, Dialect
+from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, publish
 
 ROW = {"internal_axon_id": "a1", "hostname": ["x"], "disks": [{"device": "sda", "size": 7, "checked": []}]}
@@ -30,7 +30,7 @@ SMALL = EntityTable(
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """Two days; the first knew fewer columns, and users have never had a row."""
     older = {"internal_axon_id": TEXT, "cores": WHOLE}
     publish(tmp_path / "la'ke", {Lane("prod", "devices"): (older, [{"internal_axon_id": "a0", "cores": 3}])}, day=22)
@@ -38,12 +38,12 @@ def lake(tmp_path: Path) -> Lake:
     return publish(tmp_path / "la'ke", lanes)
 
 
-def ddl(lake: Lake, dialect: Dialect) -> str:
+def ddl(lake: FolderLake, dialect: Dialect) -> str:
     tables = tables_of(find_run(lake, "latest")).values()
     return "\n".join(statements(dialect, list(tables), location=str(lake.root)))
 
 
-def test_duckdb_runs_its_statements(lake: Lake) -> None:
+def test_duckdb_runs_its_statements(lake: FolderLake) -> None:
     """All days are there, each in the types of the newest one."""
     with duckdb.connect() as connection:
         connection.execute(ddl(lake, "duckdb"))
@@ -53,7 +53,7 @@ def test_duckdb_runs_its_statements(lake: Lake) -> None:
         assert connection.execute("SELECT count(*) FROM users").fetchall() == [(0,)]
 
 
-def test_duckdb_gets_the_types_that_the_files_have(lake: Lake) -> None:
+def test_duckdb_gets_the_types_that_the_files_have(lake: FolderLake) -> None:
     """As DuckDB itself reads them from a file of the newest day."""
     (part,) = lake.root.glob("entity=devices/instance=prod/dt=2026-11-23/*.parquet")
     with duckdb.connect() as connection:

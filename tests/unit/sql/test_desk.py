@@ -6,29 +6,29 @@ import pytest
 
 from axsync.errors import SnapshotGone, UsageError
 from axsync.lake.history import find_run
-from axsync.lake.publish import Lake
 from axsync.model import Lane
 from axsync.sql import query_session, tables_of
+from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, content, publish
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
 ROW = {"internal_axon_id": "a1", "hostname": ["x"], "cores": 4, "disks": [{"device": "sda", "size": 7, "checked": []}]}
 
 
-def ask(lake: Lake, sql: str, run: str = "latest") -> list[tuple[Any, ...]]:
+def ask(lake: FolderLake, sql: str, run: str = "latest") -> list[tuple[Any, ...]]:
     tables = tables_of(find_run(lake, run))
     with query_session(lake, tables) as place:
         return list(place.ask(sql).rows)
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FolderLake:
     """One device, two users."""
     users = [{"internal_axon_id": name} for name in ("u1", "u2")]
     return publish(tmp_path / "lake", {DEVICES: (KINDS, [ROW]), USERS: ({"internal_axon_id": TEXT}, users)})
 
 
-def test_entity_types_are_tables_with_their_partitions(lake: Lake) -> None:
+def test_entity_types_are_tables_with_their_partitions(lake: FolderLake) -> None:
     """By name; nested values are native."""
     assert ask(lake, "SELECT internal_axon_id, entity, instance, dt FROM devices") == [
         ("a1", "devices", "prod", date(2026, 11, 23))
@@ -65,7 +65,7 @@ def test_an_entity_type_without_rows_is_a_table_without_rows(tmp_path: Path) -> 
     assert [row[:2] for row in ask(lake, "DESCRIBE users")] == [row[:2] for row in ask(lake, "DESCRIBE devices")]
 
 
-def test_an_older_snapshot_answers_for_itself(lake: Lake) -> None:
+def test_an_older_snapshot_answers_for_itself(lake: FolderLake) -> None:
     """Each run by its own manifest, although the files of both lie side by side."""
     publish(lake.root, {DEVICES: (KINDS, [ROW, ROW | {"internal_axon_id": "a2"}])}, day=24)
 
@@ -105,7 +105,7 @@ def test_a_lake_with_a_strange_name_is_a_lake(tmp_path: Path) -> None:
         "SELECT 1; DROP VIEW devices",
     ],
 )
-def test_a_query_reads_the_snapshot_and_nothing_else(lake: Lake, sql: str, tmp_path: Path) -> None:
+def test_a_query_reads_the_snapshot_and_nothing_else(lake: FolderLake, sql: str, tmp_path: Path) -> None:
     """And writes nothing, neither beside the lake nor over it."""
     secret = tmp_path / "secret"
     secret.write_text("s3cret")
@@ -121,7 +121,7 @@ def test_a_query_reads_the_snapshot_and_nothing_else(lake: Lake, sql: str, tmp_p
     assert not (tmp_path / "new").exists()
 
 
-def test_every_lock_is_on(lake: Lake) -> None:
+def test_every_lock_is_on(lake: FolderLake) -> None:
     """Also those that no query above comes up against."""
     names = ["enable_external_access", "lock_configuration", "python_enable_replacements", "allow_community_extensions"]
     asked = ", ".join(f"current_setting('{name}')" for name in [*names, "autoload_known_extensions", "TimeZone"])
@@ -142,7 +142,7 @@ def test_every_lock_is_on(lake: Lake) -> None:
         ("SELECT '\x1b[31m'::int", "Could not convert string"),
     ],
 )
-def test_a_query_that_does_not_work_is_one_sentence(lake: Lake, sql: str, words: str) -> None:
+def test_a_query_that_does_not_work_is_one_sentence(lake: FolderLake, sql: str, words: str) -> None:
     """Without an excerpt and a caret below it."""
     with pytest.raises(UsageError) as caught:
         ask(lake, sql)
@@ -152,7 +152,7 @@ def test_a_query_that_does_not_work_is_one_sentence(lake: Lake, sql: str, words:
     assert "LINE 1" not in str(caught.value)
 
 
-def test_a_file_that_is_gone_or_elsewhere_is_told(lake: Lake, tmp_path: Path) -> None:
+def test_a_file_that_is_gone_or_elsewhere_is_told(lake: FolderLake, tmp_path: Path) -> None:
     """A link out of the lake is not followed."""
     (part,) = lake.root.glob("entity=users/**/*.parquet")
     outside = part.rename(tmp_path / "outside.parquet")
@@ -164,7 +164,7 @@ def test_a_file_that_is_gone_or_elsewhere_is_told(lake: Lake, tmp_path: Path) ->
         ask(lake, "SELECT 1")
 
 
-def test_a_damaged_file_is_one_sentence(lake: Lake) -> None:
+def test_a_damaged_file_is_one_sentence(lake: FolderLake) -> None:
     """Only where it is asked for."""
     (part,) = lake.root.glob("entity=users/**/*.parquet")
     part.write_bytes(b"PAR1 and no more")
@@ -184,7 +184,7 @@ def test_a_damaged_file_is_one_sentence(lake: Lake) -> None:
         ("pg_tabls", "there is no table 'pg_tabls'; there are devices, users"),
     ],
 )
-def test_a_mistyped_table_leads_to_the_nearest(lake: Lake, table: str, words: str) -> None:
+def test_a_mistyped_table_leads_to_the_nearest(lake: FolderLake, table: str, words: str) -> None:
     """Those of the snapshot, none of DuckDB's own."""
     with pytest.raises(UsageError) as caught:
         ask(lake, f"SELECT * FROM {table}")  # noqa: S608  asked of a locked desk
