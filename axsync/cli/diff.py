@@ -89,7 +89,7 @@ def diff(context: click.Context, /, before: str, after: str, entity: str | None,
     from axsync.console.differences import Examples, diff_json, json_lines, show_diff  # noqa: PLC0415  as below
     from axsync.console.session import plain_console  # noqa: PLC0415  --help must not wait for it
     from axsync.lake.history import find_run  # noqa: PLC0415  as above
-    from axsync.snapshots.changes_file import changes_file  # noqa: PLC0415  as above
+    from axsync.snapshots.changes import changes_file  # noqa: PLC0415  as above
     from axsync.snapshots.diff import diff as compare  # noqa: PLC0415  as above
 
     looked_at, output, examples = lake(context), context.meta[OUTPUT], Examples(wished["show"])
@@ -112,7 +112,7 @@ def _each(keepers: list[Keep], change: Change) -> None:
 
 def _wish(entity: str | None, wished: dict[str, Any]) -> Wish:
     from axsync.snapshots.diff import Wish  # noqa: PLC0415  as above
-    from axsync.snapshots.pairs import Ignoring  # noqa: PLC0415  as above
+    from axsync.snapshots.join import Ignoring  # noqa: PLC0415  as above
 
     ignoring = Ignoring(wished["ignore"], wished["compare"])
     return Wish(entity, wished["ids"], ignoring, wished["records"], wished["memory"], wished["temporary"])

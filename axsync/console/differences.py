@@ -17,7 +17,7 @@ from axsync.lake.history import FoundRun
 from axsync.model import Lane
 from axsync.snapshots.changes import Change, json_text
 from axsync.snapshots.diff import Diff, LaneDiff
-from axsync.snapshots.pairs import MOVING, OWN
+from axsync.snapshots.join import MOVING, OWN
 
 FIELDS_SHOWN, ASSET_FIELDS_SHOWN, WIDTH = 10, 12, 70
 

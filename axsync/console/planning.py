@@ -11,8 +11,7 @@ from axsync.console.explain import PARTIAL
 from axsync.console.table import Side, Table, show
 from axsync.console.words import clean, counted, megabytes, number
 from axsync.runs import Plan, PlanRow
-from axsync.runs.estimate import PlanInstance
-from axsync.runs.forecast import GUESSED_BYTES, GUESSED_SECONDS
+from axsync.runs.plan import GUESSED_BYTES, GUESSED_SECONDS, PlanInstance
 
 
 def plan_json(plan: Plan) -> str:

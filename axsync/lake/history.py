@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
 from axsync.lake import layout
-from axsync.lake.publish import Lake
-from axsync.lake.snapshot import (
+from axsync.lake.manifest import (
     DriftRecord,
     FileRecord,
     FoundRun,
@@ -17,6 +16,7 @@ from axsync.lake.snapshot import (
     read_pointer,
     read_run,
 )
+from axsync.lake.publish import Lake
 from axsync.model import iso
 
 __all__ = [
@@ -89,7 +89,7 @@ def past_runs(lake: Lake) -> History:
             errors.append(one)
         else:
             found.append(one)
-    # A later run has a later id, whatever the clock says (`runs.resume.name_run`).
+    # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
     found.sort(key=lambda snapshot: snapshot.run_id, reverse=True)
     return History(tuple(_listed(snapshot, latest) for snapshot in found), tuple(errors))
 
@@ -157,7 +157,7 @@ def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
 
 
 def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
-    # A later run has a later id, whatever the clock says (`runs.resume.name_run`).
+    # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
     for run_id in sorted(ids, reverse=True):
         yield read_run(lake.store, run_id).snapshot
 

@@ -307,7 +307,8 @@ class LocalStore:
     def commit(self, staged: str, final: str, names: Collection[str]) -> None:
         """As `Store.commit`. A folder that is new appears whole, since it is moved."""
         source, place = self._path(staged), self._path(final)
-        self._stay_inside(place)
+        if not self.is_inside(final):  # a link appeared while the run lasted
+            raise StorageError(f"cannot publish the snapshot: {self.name(final)!r} leads out of the lake")
         make_folder(place.parent, self.folder_mode)
         if not place.exists() and {path.name for path in source.iterdir()} == set(names):
             source.rename(place)
@@ -318,11 +319,6 @@ class LocalStore:
             if (source / name).exists() or not (place / name).exists():  # an interrupted commit may be repeated
                 (source / name).rename(place / name)
         fsync_folder(place)
-
-    def _stay_inside(self, place: Path) -> None:
-        """Raises: StorageError, where a link appeared while the run lasted."""
-        if not place.resolve().is_relative_to(self.root.resolve()):
-            raise StorageError(f"cannot publish the snapshot: {str(place)!r} leads out of the lake")
 
     def delete(self, key: str) -> None:
         """As `Store.delete`."""

@@ -1,9 +1,21 @@
-"""A snapshot's manifest: the evidence of what was copied (docs/lake.md). Key names are a promise."""
+"""A snapshot's manifest: the evidence of what was copied (docs/lake.md), as it is written and as it is read.
+
+Key names are a promise. A manifest may be as old as the lake and may have been touched since, so that nothing in it is
+taken on trust: what does not have the promised form is refused with one sentence, here and nowhere later.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
-from axsync.model import Outcome
+import msgspec
+import orjson
+
+from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
+from axsync.lake import layout
+from axsync.lake.store import Store
+from axsync.model import Lane, Outcome
 
 FORMAT_VERSION = 1
 NOT_ASKED = "not part of this run"
@@ -55,3 +67,191 @@ def lane_entry(outcome: Outcome, stand_in: Mapping[str, Any] | None) -> dict[str
 def _from_before(older: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: older[key] for key in ("columns", "empty_columns", "files") if key in older}
     return kept | {"from_run": older["from_run"]}
+
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Form = TypeVar("Form")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRecord:
+    """How many values of a field were rescued, and the type of one of them."""
+
+    rescued: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file of a lane; `path` is relative to the lake."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneRecord:
+    """One lane as a manifest has it."""
+
+    instance: str
+    entity: str
+    verdict: str
+    reason: str | None
+    api: str | None
+    server_version: str | None
+    discovery: Mapping[str, str | None]
+    count_before: int | None
+    count_after: int | None
+    rows: int
+    distinct_ids: int
+    duplicates: int
+    repaired: int
+    missing: int = 0
+    rescued_values: int
+    dead_letters: int
+    pages: int
+    requests: int
+    retries: int
+    bytes: int
+    seconds: float = 0.0
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `axsync.convert.restore` reads them
+    empty_columns: tuple[str, ...] | None = None  # 0.1.0 did not tell
+    drift: Mapping[str, DriftRecord]
+    notices: tuple[str, ...] = ()
+    files: tuple[FileRecord, ...]
+    from_run: str | None = None
+
+    @property
+    def lane(self) -> Lane:
+        return Lane(self.instance, self.entity)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another run read it, which this one was not to do; its numbers are those of that run."""
+        return self.from_run is not None and self.reason == NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One published run as its manifest has it."""
+
+    run_id: str
+    logical_date: str
+    as_of: str | None
+    started_at: Moment
+    finished_at: Moment
+    axsync_version: str
+    verdict: str
+    lanes: tuple[LaneRecord, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows that the run brought; those of an older run that stand in for a lane do not count."""
+        return sum(lane.rows for lane in self.lanes if not lane.elsewhere)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took; a clock that was set back makes it 0."""
+        return max((self.finished_at - self.started_at).total_seconds(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """One run that was asked for: its snapshot, the manifest as it is written, and whether it is the latest."""
+
+    snapshot: Snapshot
+    raw: bytes
+    latest: bool
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The whole manifest, with what a later version may have added."""
+        document: dict[str, Any] = orjson.loads(self.raw)
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    run_id: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    format_version: int
+
+
+def read_pointer(store: Store) -> str | None:
+    """The run that `latest.json` names; None where there is no such file. Raises: NewestDamaged."""
+    try:
+        pointer = decoded(store.read(layout.POINTER), _Pointer)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise newest_damaged(store, layout.POINTER) from error
+    if not layout.is_run_id(pointer.run_id) or pointer.manifest != layout.manifest_in_pointer(pointer.run_id):
+        raise newest_damaged(store, layout.POINTER)
+    return pointer.run_id
+
+
+def read_newest(store: Store) -> FoundRun | None:
+    """The newest snapshot; None where there is none. Raises: NewestDamaged, ManifestNewer."""
+    run_id = read_pointer(store)
+    if run_id is None:
+        return None
+    try:
+        return read_run(store, run_id, latest=True)
+    except ManifestNewer:
+        raise
+    except ManifestError as error:
+        raise newest_damaged(store, layout.manifest(run_id)) from error
+
+
+def read_run(store: Store, run_id: str, *, latest: bool = False) -> FoundRun:
+    """The snapshot of a run. Raises: ManifestError."""
+    try:
+        raw = store.read(layout.manifest(run_id))
+    except OSError as error:
+        raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=layout.manifest(run_id)) from error
+    return FoundRun(read_snapshot(raw, run_id), raw, latest)
+
+
+def newest_damaged(store: Store, file: str) -> NewestDamaged:
+    """The newest snapshot cannot be read, because of this file."""
+    return NewestDamaged(f"the newest snapshot of the lake {store.name()!r} cannot be read", file=file)
+
+
+def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
+    """The snapshot that these bytes tell of. Raises: ManifestError."""
+    try:
+        # First and alone: of a newer version nothing else is known.
+        version = decoded(raw, _Version).format_version
+        snapshot = decoded(raw, Snapshot) if version == FORMAT_VERSION else None
+    except ValueError as error:
+        raise damaged(run_id) from error
+    if version > FORMAT_VERSION:
+        told = f"format version {version}, and this axsync reads no newer one than {FORMAT_VERSION}"
+        raise ManifestNewer(f"the manifest of run {run_id!r} has {told}", file=layout.manifest(run_id))
+    if snapshot is None or snapshot.run_id != run_id or not _inside(snapshot):
+        raise damaged(run_id)
+    return snapshot
+
+
+def _inside(snapshot: Snapshot) -> bool:
+    """Whether all of its files are in the lake."""
+    return all(layout.is_key(file.path) for lane in snapshot.lanes for file in lane.files)
+
+
+def damaged(run_id: str) -> ManifestError:
+    """A manifest that does not have the promised form."""
+    return ManifestError(f"the manifest of run {run_id!r} is damaged", file=layout.manifest(run_id))
+
+
+def decoded(raw: bytes, form: type[Form]) -> Form:
+    """Raises: ValueError, whatever is wrong with the bytes."""
+    try:
+        return msgspec.json.decode(raw, type=form)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error

@@ -12,8 +12,7 @@ from axsync.errors import LakeError
 from axsync.lake import layout
 from axsync.lake.journal import Journal
 from axsync.lake.local import LocalStore
-from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, lane_entry, worst
-from axsync.lake.snapshot import FoundRun, read_newest, read_pointer
+from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, FoundRun, lane_entry, read_newest, read_pointer, worst
 from axsync.lake.store import Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import LakeSettings

@@ -184,7 +184,7 @@ class Store(Protocol):
         """Move these names from one prefix to another, where they become visible; can be repeated.
 
         Where nothing has the final prefix and nothing else is staged, they become visible together, if the store can.
-        An object store copies, and then deletes.
+        An object store copies, and then deletes. Raises: StorageError, where the final prefix leads out of the store.
         """
         ...
 

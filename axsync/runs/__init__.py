@@ -1,9 +1,8 @@
 """The use cases: a run, and looks at instances. With `config` this is the public interface."""
 
 from axsync.runs.check import check
-from axsync.runs.estimate import Plan, plan
-from axsync.runs.forecast import PlanRow
 from axsync.runs.inspect import entities, fields
+from axsync.runs.plan import Plan, PlanRow, plan
 from axsync.runs.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, Report
 from axsync.runs.run import sync
 from axsync.runs.stream import stream

@@ -11,9 +11,8 @@ from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfT
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import ID_FIELD, Outcome, Page, Verdict
 from axsync.runs.lane_reader import LaneReader, MarkExpired
-from axsync.runs.lane_selection import refuses_type
+from axsync.runs.lane_selection import least, refuses_type
 from axsync.runs.lane_writer import LaneWriter
-from axsync.runs.question import least
 from axsync.runs.reconcile import Reconciler
 from axsync.runs.verdict import Evidence, judge
 from axsync.schema.selection import ALWAYS

@@ -23,7 +23,7 @@ from axsync.lake.journal import Record
 from axsync.model import Lane, Page, PageSpan, Window
 from axsync.pacing.page_size import PageSizer
 from axsync.runs.lane_schema import LaneSchema, question_of
-from axsync.runs.question import question_for
+from axsync.runs.lane_selection import question_for
 from axsync.runs.state import merged_ranges, record
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 

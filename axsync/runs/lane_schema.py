@@ -1,12 +1,18 @@
-"""What a lane asks for, and the columns that its first page settles; shared by all who read for the lane."""
+"""What a lane asks for, and the columns that its first page settles; shared by all who read for the lane.
+
+Some fields are asked for though no catalogue lists them: a server may refuse them, and some never come.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import json
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import msgspec
+import orjson
 
 from axsync.api import Question
 from axsync.api.catalogue import ROOTS, with_roots
@@ -19,15 +25,60 @@ from axsync.errors import BadAnswer, BadRequest, NotOffered, Unreachable
 from axsync.lake.journal import Record
 from axsync.model import ID_FIELD, Page
 from axsync.runs.pin import Pinned, is_detail, pin
-from axsync.runs.unlisted import Unlisted
 from axsync.schema.fields import Field, Group, Many, drop_forms
 from axsync.schema.keys import OVERFLOW
-from axsync.schema.selection import RAW, Selection, closest_field, is_glob, select_all, select_fields
+from axsync.schema.selection import GENERIC, RAW, Selection, closest_field, is_glob, select_all, select_fields
 from axsync.settings import EntitySettings, Fields
 
 FIELD_BYTES, OBJECTS_BYTES, TREE_BYTES = 32, 40_000, 16_000
 """A guess at the JSON of one field in one row, of a row with lists of objects, and of a whole record, before the first
 page tells. Lists have no bound: a row with a thousand programs is 250 kB, and 1,000 of them a page of 250 MB."""
+
+_PART = r"[\w.]"  # of a field's name
+
+
+@dataclass(slots=True)
+class Unlisted:
+    """What is known of these fields in one lane; shared by all that read for it.
+
+    `asked` are all of them, `refused` those that the server does not take, `unserved` the operator's own ones that no
+    page has shown, `looked` whether any page with rows was looked at.
+    """
+
+    asked: frozenset[str] = frozenset()
+    refused: set[str] = field(default_factory=set)
+    unserved: set[str] = field(default_factory=set)
+    looked: bool = False
+
+    def settle(self, selection: Selection) -> Selection:
+        """Begin with these fields, but for those that were refused before."""
+        self.asked = selection.unlisted | selection.optional
+        self.unserved = set(selection.unlisted) - self.refused
+        return selection.without(self.refused)
+
+    def named_in(self, words: str, fields: Sequence[str]) -> list[str]:
+        """Those of `fields` that may be left out and that a refusal names; from now on they are refused.
+
+        Several pages may be under way with the same fields, so one that was refused before is named again.
+        """
+        named = [name for name in fields if name in self.asked and _is_named(name, words)]
+        self.refused.update(named)
+        self.unserved.difference_update(named)
+        return named
+
+    def look(self, body: bytes, keys: Mapping[str, str]) -> None:
+        """Take note of fields that a page shows; `keys` are their keys in this server's records, by field.
+
+        The bytes are searched as they are: a second reading of each page would cost more than it tells.
+        """
+        self.looked = True
+        for name in list(self.unserved):
+            if _has_key(body, {name, keys.get(name, name)}):
+                self.unserved.discard(name)
+
+    def never_served(self) -> list[str]:
+        """The operator's own names that came in no page; none where there were no rows."""
+        return sorted(self.unserved) if self.looked else []
 
 
 @dataclass(slots=True)
@@ -251,3 +302,17 @@ class LaneSchema:
 def question_of(pinned: Record) -> Question:
     """The question of a lane that an earlier process settled."""
     return msgspec.convert(pinned["question"], Question)
+
+
+def _is_named(name: str, words: str) -> bool:
+    """Whether the words name a field: by its full name, or in quotes without the generic prefix."""
+    if re.search(rf"(?<!{_PART}){re.escape(name)}(?!\w|\.\w)", words):
+        return True
+    short = re.escape(name.removeprefix(GENERIC))
+    return re.search(rf"""(["'`]){short}\1""", words) is not None
+
+
+def _has_key(body: bytes, names: Collection[str]) -> bool:
+    # A server may escape what is not ASCII.
+    spelled = {orjson.dumps(name) for name in names} | {json.dumps(name).encode() for name in names}
+    return any(re.search(re.escape(text) + rb"\s*:", body) for text in spelled)

@@ -1,12 +1,16 @@
-"""Which lanes there are to choose from: what each instance offers, and what the settings name."""
+"""What the settings ask of the instances: which lanes there are to choose from, and what each of them asks.
+
+The same for a run, a dry run and a plan.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 
-from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, is_system
+from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, Question, is_system
+from axsync.client.history_days import history_mark
 from axsync.client.source import POLL_TOTAL, Source
 from axsync.engine.lane_walk import gather_all
-from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable
+from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable, UsageError
 from axsync.model import Lane
 from axsync.schema.selection import choose_lanes, closest_field, refuse_misnamed, select_fields
 from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings, closest, did_you_mean
@@ -165,3 +169,39 @@ async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Ma
 def _all(names: Collection[str]) -> str:
     listed = ", ".join(repr(name) for name in names)
     return f"instance {listed} offers" if len(names) == 1 else f"instances {listed} offer"
+
+
+async def question_for(source: Source, entity: str, wish: EntitySettings, as_of: str | None) -> Question:
+    """The question with its query and its day of history, without fields. `entity` is the type at Axonius.
+
+    An administrators' table has none of these: what is said of every type does not concern it.
+
+    Raises: NotOffered where the type cannot be named, or has no snapshot of that day or no such saved query; other
+        ServerErrors.
+    """
+    if is_system(entity):
+        return Question(entity)
+    _check_name(source, entity)
+    mark = await history_mark(source, entity, as_of)
+    return await source.question(Question(entity, query=wish.query, saved_query=wish.saved_query, history=mark))
+
+
+def _check_name(source: Source, entity: str) -> None:
+    try:
+        source.api.fields_request(entity)
+    except UsageError as error:  # listed by the server, which nobody asked for a path of its own choice
+        raise NotOffered(str(error), host=source.transport.host) from error
+
+
+async def count_for(source: Source, table: str, settings: Settings) -> int | None:
+    """How many rows a run would read for a table, no more than its limit; None where the server has no count to give.
+
+    Raises: as `question_for`, and what a count may raise.
+    """
+    question = await question_for(source, settings.asked(table), settings.entity(table), settings.run.as_of)
+    return least(await source.count(question), settings.run.limit)
+
+
+def least(count: int | None, limit: int | None) -> int | None:
+    """The smaller of what is there and what may be read, as far as they are known."""
+    return count if limit is None else limit if count is None else min(count, limit)

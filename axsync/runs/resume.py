@@ -5,8 +5,7 @@ that the same command would still resume.
 """
 
 import hashlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,10 +21,6 @@ from axsync.settings import Settings
 FRESH_ENOUGH = timedelta(hours=24)
 """An unpublished run of today that is older than this is given up: its pages would no longer fit the new ones."""
 
-_SECOND = "%Y%m%dT%H%M%SZ"
-_RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
-_LAST = 0xFFFF
-
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -33,21 +28,6 @@ class Past:
 
     run_id: str
     memory: RunMemory
-
-
-def name_run(now: datetime, chance: int, runs: Sequence[str]) -> str:
-    """An id that sorts behind those of all earlier runs, newest first in `runs`; `chance` has 16 bits.
-
-    Two runs may begin within one second, and a clock may have been set back: what was newest then stays older.
-    """
-    name = f"{now:{_SECOND}}-{chance:04x}"
-    newest = next((run_id for run_id in runs if _RUN_ID.fullmatch(run_id)), "")
-    if newest < name:
-        return name
-    second, _, number = newest.partition("-")
-    if int(number, 16) < _LAST:
-        return f"{second}-{int(number, 16) + 1:04x}"
-    return f"{datetime.strptime(second, _SECOND).replace(tzinfo=UTC) + timedelta(seconds=1):{_SECOND}}-{chance:04x}"
 
 
 def plan_of(settings: Settings) -> str:

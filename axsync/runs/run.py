@@ -15,24 +15,22 @@ from axsync.engine.lane_walk import Budget, Workers, gather_all
 from axsync.errors import AxsyncError, BadAnswer, BadRequest, NotOffered, NotWhole, ServerError, Unreachable
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.journal import Journal, Record
-from axsync.lake.manifest import worst
+from axsync.lake.manifest import FoundRun, worst
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
-from axsync.lake.snapshot import FoundRun
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
-from axsync.runs.guard import emptied, hold_all, hold_back
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.lane_reader import LaneReader, RunContext
-from axsync.runs.lane_selection import chosen_lanes, refuse_misplaced, refuses_type
+from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
-from axsync.runs.question import count_for
 from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
 from axsync.runs.setup import all_of, alone, facts_of, fit_lake, refuse_future
 from axsync.runs.state import LaneMemory, RunMemory, lose, record
-from axsync.runs.watch import TimelineFile
+from axsync.runs.timeline import TimelineFile
+from axsync.runs.verdict import emptied, hold_all, hold_back
 from axsync.settings import Settings
 
 PAGES_SHARE = 4

@@ -1,9 +1,10 @@
 """What stands before a run: its lake, its name, the locks that keep others away."""
 
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -15,8 +16,11 @@ from axsync.lake import layout
 from axsync.lake.local import hold
 from axsync.lake.publish import Lake, RunFacts, RunTargets, open_lake
 from axsync.model import iso
-from axsync.runs.resume import name_run
 from axsync.settings import Settings
+
+_SECOND = "%Y%m%dT%H%M%SZ"
+_RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
+_LAST = 0xFFFF
 
 
 def fit_lake(settings: Settings) -> Lake:
@@ -43,6 +47,21 @@ def facts_of(settings: Settings, lake: Lake) -> RunFacts:
     run_id = name_run(now, secrets.randbelow(1 << 16), lake.runs())
     day = settings.run.logical_date or now.date().isoformat()
     return RunFacts(run_id, day, settings.run.as_of, iso(now), version("axsync"))
+
+
+def name_run(now: datetime, chance: int, runs: Sequence[str]) -> str:
+    """An id that sorts behind those of all earlier runs, newest first in `runs`; `chance` has 16 bits.
+
+    Two runs may begin within one second, and a clock may have been set back: what was newest then stays older.
+    """
+    name = f"{now:{_SECOND}}-{chance:04x}"
+    newest = next((run_id for run_id in runs if _RUN_ID.fullmatch(run_id)), "")
+    if newest < name:
+        return name
+    second, _, number = newest.partition("-")
+    if int(number, 16) < _LAST:
+        return f"{second}-{int(number, 16) + 1:04x}"
+    return f"{datetime.strptime(second, _SECOND).replace(tzinfo=UTC) + timedelta(seconds=1):{_SECOND}}-{chance:04x}"
 
 
 def all_of(observers: Sequence[Observer]) -> Observer:

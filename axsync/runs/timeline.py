@@ -1,7 +1,8 @@
 """What happened when during a run, in bounded memory: a fold over its events that is kept beside the journal.
 
 Time is cut into buckets of one width. When there are too many of them, neighbours become one and the width doubles,
-so that a run of a second and one of a day take the same room. Pure: the clock is a parameter.
+so that a run of a second and one of a day take the same room. The fold is pure: the clock is a parameter. That the
+timeline cannot be kept is no reason for a run to fail.
 """
 
 import heapq
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from axsync.events import Answered, Event, LaneClosed, LaneOpened, Notice, PageRead, Retried
+from axsync.lake import layout
+from axsync.lake.publish import Lake
 from axsync.model import Lane
 
 MOST_BUCKETS = 600
@@ -246,3 +249,32 @@ class Sampler:
             heapq.heappush(self._slowest, entry)
         else:
             heapq.heappushpop(self._slowest, entry)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineFile:
+    """What one process sees of a run."""
+
+    lake: Lake
+    sampler: Sampler
+
+    @classmethod
+    def begin(cls, lake: Lake, now: Callable[[], float]) -> "TimelineFile":
+        return cls(lake, Sampler(now))
+
+    def keep(self, run_id: str, timeline: Timeline, *, resumes: bool) -> str:
+        """Write it down, behind what earlier processes of the run saw; returns why it cannot be kept. Blocks."""
+        earlier = read_timeline(self.lake, run_id) if resumes else None
+        try:
+            self.lake.store.write(layout.timeline(run_id), encode(joined(earlier, timeline) if earlier else timeline))
+        except OSError as error:
+            return f"the timeline of the run cannot be kept: {error.strerror or error}"
+        return ""
+
+
+def read_timeline(lake: Lake, run_id: str) -> Timeline | None:
+    """The run over time; None where nothing is known, or nothing that can be read."""
+    try:
+        return decode(lake.store.read(layout.timeline(run_id)))
+    except (OSError, ValueError):
+        return None

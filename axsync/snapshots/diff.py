@@ -18,9 +18,8 @@ from axsync.schema.fields import RESCUED, Column, type_text
 from axsync.schema.keys import OVERFLOW
 from axsync.settings import nearest
 from axsync.snapshots.changes import Change, Record, between
-from axsync.snapshots.join import Join, Side, opened
+from axsync.snapshots.join import OWN, Ignoring, Join, Side, opened, pair_up
 from axsync.snapshots.opened import OpenSnapshot, held_lanes, uris_of
-from axsync.snapshots.pairs import OWN, Ignoring, pair_up
 
 Keep: TypeAlias = Callable[[Change], None]
 MEMORY: Final = "1GB"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
+from axsync.lake.manifest import damaged
 from axsync.lake.publish import Lake
-from axsync.lake.snapshot import damaged
 from axsync.model import ID_FIELD
 from axsync.schema.fields import Column
 

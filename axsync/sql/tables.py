@@ -8,8 +8,8 @@ from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone, UsageError
 from axsync.lake import layout
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
+from axsync.lake.manifest import damaged
 from axsync.lake.publish import Lake
-from axsync.lake.snapshot import damaged
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
 from axsync.schema.kinds import widen
 from axsync.settings import closest, did_you_mean

@@ -21,7 +21,8 @@ from axsync.events import Event, PageRead
 from axsync.lake import layout
 from axsync.pacing.limiter import HostLimiter
 from axsync.pacing.page_size import LARGE_BYTES, PageSizer
-from axsync.runs.resume import find, name_run, plan_of
+from axsync.runs.resume import find, plan_of
+from axsync.runs.setup import name_run
 from axsync.settings import EntitySettings, Settings
 from tests.faults.conftest import CONFIG
 from tests.faults.proof import NARROW, Tapped, code

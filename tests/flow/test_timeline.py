@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Event, LaneClosed, Notice
-from axsync.runs.timeline import Timeline
-from axsync.runs.watch import read_timeline
+from axsync.runs.timeline import Timeline, read_timeline
 from tests.flow.harness import Lab
 from tests.unit.lake.folders import FolderLake
 

@@ -16,8 +16,7 @@ from axsync.lake.manifest import lane_entry
 from axsync.lake.publish import Lake
 from axsync.model import Lane, Outcome
 from axsync.runs import Report
-from axsync.runs.timeline import Timeline
-from axsync.runs.watch import read_timeline
+from axsync.runs.timeline import Timeline, read_timeline
 
 MOST_EARLIER = 13
 """Snapshots that a run is compared with: with its own, two weeks of nights."""
@@ -81,7 +80,7 @@ def _facts(lake: Lake, snapshot: Snapshot, *, published: bool, latest: bool) -> 
 
 def _earlier(lake: Lake, run_id: str) -> tuple[Snapshot, ...]:
     found: list[Snapshot] = []
-    # Ids sort as runs do (`runs.resume.name_run`). One that cannot be read ends the look back, and no more.
+    # Ids sort as runs do (`runs.setup.name_run`). One that cannot be read ends the look back, and no more.
     with suppress(ManifestError, NoLake):
         found += islice((one for one in newest_first(lake) if one.run_id < run_id), MOST_EARLIER)
     return tuple(found)

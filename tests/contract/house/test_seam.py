@@ -23,7 +23,7 @@ REASONS = {
     ("runs/instances.py", "os"): "the environment",
     ("runs/run.py", "os"): "how many cores there are",
     ("runs/stream.py", "os"): "how many cores there are",
-    ("snapshots/changes_file.py", "pathlib"): "the file that `diff --into` names",
+    ("snapshots/changes.py", "pathlib"): "the file that `diff --into` names",
     ("snapshots/diff.py", "pathlib"): "the folder that `diff --temporary` names",
     ("snapshots/join.py", "pathlib"): "the same folder",
     ("snapshots/join.py", "tempfile"): "the same folder",

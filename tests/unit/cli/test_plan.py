@@ -13,8 +13,7 @@ from axsync.cli.options import Services
 from axsync.events import Observer
 from axsync.model import Lane
 from axsync.runs import Plan
-from axsync.runs.estimate import PlanInstance
-from axsync.runs.forecast import Bounds, Experience, LaneForecast, Speed, forecast
+from axsync.runs.plan import Bounds, Experience, LaneForecast, PlanInstance, Speed, forecast
 from axsync.settings import Settings
 
 LEARNED = Experience({Lane("prod", "devices"): 5750.0}, {}, {"prod": Speed("r1", 4.5, 1_000_000.0)})

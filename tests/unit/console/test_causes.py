@@ -7,7 +7,7 @@ import pytest
 
 from axsync.console.explain import explain, in_words
 from axsync.errors import StorageError
-from axsync.lake.snapshot import read_snapshot
+from axsync.lake.manifest import read_snapshot
 
 
 @pytest.mark.parametrize(

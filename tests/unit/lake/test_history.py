@@ -9,8 +9,8 @@ import pytest
 from axsync.errors import ManifestError, NoLake, UnknownRun
 from axsync.lake import layout
 from axsync.lake.history import LATEST, find_run, past_runs, unreadable
+from axsync.lake.manifest import damaged
 from axsync.lake.publish import RunFacts
-from axsync.lake.snapshot import damaged
 from axsync.model import DeadLetter, Lane, Outcome
 from tests.unit.lake.folders import FolderLake
 

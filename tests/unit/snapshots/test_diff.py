@@ -17,11 +17,10 @@ from axsync.lake.history import find_run
 from axsync.model import ID_FIELD, Outcome
 from axsync.schema.fields import RESCUED, Atom, Column, Group, Kind, Many, Member
 from axsync.schema.keys import OVERFLOW
-from axsync.snapshots.changes import Change, same
-from axsync.snapshots.changes_file import changes_file
+from axsync.snapshots.changes import Change, changes_file, same
 from axsync.snapshots.diff import Diff, Wish, diff
+from axsync.snapshots.join import Ignoring
 from axsync.snapshots.opened import held_lanes
-from axsync.snapshots.pairs import Ignoring
 from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import (
     DEVICES,

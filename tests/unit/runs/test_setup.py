@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.runs.resume import name_run
+from axsync.runs.setup import name_run
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MOMENTS = st.integers(0, 3).map(lambda seconds: NOON + timedelta(seconds=seconds))

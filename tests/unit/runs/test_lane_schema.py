@@ -2,7 +2,7 @@
 
 import pytest
 
-from axsync.runs.unlisted import Unlisted
+from axsync.runs.lane_schema import Unlisted
 from axsync.schema.fields import Atom, Field
 from axsync.schema.selection import Selection
 

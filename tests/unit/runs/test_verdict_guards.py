@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from axsync.model import Lane, Outcome, Part
-from axsync.runs.guard import emptied, hold_all, hold_back
+from axsync.runs.verdict import emptied, hold_all, hold_back
 
 LANE = Lane("prod", "devices")
 COLUMNS = {name: {"field": name, "type": "string", "dates": None} for name in ("a", "b", "c", "d")}

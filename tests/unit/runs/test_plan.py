@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from axsync.lake.history import LaneRecord, Snapshot
 from axsync.model import Lane
-from axsync.runs.forecast import GUESSED_BYTES, Bounds, Experience, LaneForecast, Speed, forecast, learn, seconds_for
+from axsync.runs.plan import GUESSED_BYTES, Bounds, Experience, LaneForecast, Speed, forecast, learn, seconds_for
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
 BOUNDS = Bounds(requests_per_second=10, in_flight=4)

@@ -3,7 +3,7 @@
 import pytest
 
 from axsync.schema.fields import Atom, Group, Kind, Many, Member
-from axsync.snapshots.pairs import Ignoring, Mode, pair_up
+from axsync.snapshots.join import Ignoring, Mode, pair_up
 from axsync.sql.types import DIALECTS, double_quoted
 from tests.unit.snapshots.lakes import KEY, column
 
