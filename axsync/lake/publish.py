@@ -140,21 +140,10 @@ class Lake:
         one, and a glob never sees a part that no manifest names. Raises: StorageError.
         """
         entries = _entries(outcomes, before or self.newest(), restricted=restricted, apart=apart)
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "run_id": run.run_id,
-            "logical_date": run.logical_date,
-            "as_of": run.as_of,
-            "started_at": run.started_at,
-            "finished_at": finished_at,
-            "axsync_version": run.axsync_version,
-            "verdict": worst([o.verdict for o in outcomes]),
-            "lanes": entries,
-        }
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
-            content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
-            self.store.write(name, content, shared=True)
+            manifest = _manifest(run, entries, verdict=worst([o.verdict for o in outcomes]), finished_at=finished_at)
+            self.store.write(name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), shared=True)
             for outcome in outcomes:
                 self._move_in(run, outcome)
             pointer = orjson.dumps({"run_id": run.run_id, "manifest": layout.manifest_in_pointer(run.run_id)})
@@ -183,6 +172,21 @@ def open_lake(settings: LakeSettings) -> Lake | None:
     if settings.path is None:
         return None
     return Lake(LocalStore(settings.path, settings.file_mode, settings.folder_mode))
+
+
+def _manifest(run: RunFacts, entries: Sequence[dict[str, Any]], *, verdict: str, finished_at: str) -> dict[str, Any]:
+    """The manifest of a run, with these lanes."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "run_id": run.run_id,
+        "logical_date": run.logical_date,
+        "as_of": run.as_of,
+        "started_at": run.started_at,
+        "finished_at": finished_at,
+        "axsync_version": run.axsync_version,
+        "verdict": verdict,
+        "lanes": entries,
+    }
 
 
 def _entries(

@@ -20,8 +20,10 @@ from typing import Any
 
 import msgspec
 
+from axsync.errors import ManifestError
+from axsync.lake import layout
 from axsync.lake.journal import Record
-from axsync.lake.publish import RunFacts
+from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, PageSpan, Part
 
 
@@ -73,6 +75,14 @@ def fold(records: Iterable[Record]) -> RunMemory:
     for record in records:
         _STEPS[record["event"]](memory, record)
     return memory
+
+
+def memory_of(lake: Lake, run_id: str) -> RunMemory:
+    """What the journal of a run says. Raises: ManifestError where it cannot be understood."""
+    try:
+        return fold(lake.journal(run_id).read())
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
+        raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
 
 
 def lose(memory: RunMemory, lane: Lane, path: str) -> Record:

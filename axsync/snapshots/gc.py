@@ -17,9 +17,8 @@ from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
 from axsync.runs.resume import FRESH_ENOUGH, resumable
-from axsync.runs.state import RunMemory, record
+from axsync.runs.state import RunMemory, memory_of, record
 from axsync.settings import LakeSettings
-from axsync.snapshots.unpublished import memory_of
 
 Kind = Literal["snapshot", "part", "run", "staging", "draft"]
 

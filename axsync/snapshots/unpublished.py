@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-import msgspec
-
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import History, PastRun, past_runs
 from axsync.lake.publish import Lake, RunFacts
 from axsync.runs.resume import resumable
-from axsync.runs.state import RunMemory, fold
+from axsync.runs.state import RunMemory, memory_of
 
 
 def all_runs(lake: Lake, now: datetime) -> History:
@@ -44,14 +42,6 @@ def _others(lake: Lake, published: set[str], now: datetime) -> Iterator[PastRun 
                 continue
             if memory.facts is not None:
                 yield _unpublished(memory.facts, memory, now)
-
-
-def memory_of(lake: Lake, run_id: str) -> RunMemory:
-    """What the journal of a run says. Raises: ManifestError where it cannot be understood."""
-    try:
-        return fold(lake.journal(run_id).read())
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
-        raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
 
 
 def _unpublished(facts: RunFacts, memory: RunMemory, now: datetime) -> PastRun:
