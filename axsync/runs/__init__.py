@@ -1,10 +1,9 @@
 """The use cases: a run, and looks at instances. With `config` this is the public interface."""
 
-from axsync.runs.check import check
-from axsync.runs.inspect import entities, fields
+from axsync.runs.check import CheckStep, EntityCheck, InstanceCheck, check
+from axsync.runs.inspect import EntityRow, FieldRow, entities, fields
 from axsync.runs.plan import Plan, PlanRow, plan
-from axsync.runs.report import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, Report
-from axsync.runs.run import sync
+from axsync.runs.run import Report, sync
 from axsync.runs.stream import stream
 
 __all__ = [

@@ -1,9 +1,9 @@
 """Whether instances can be reached and read, step by step; nothing is written but the record that `--probe` names."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from axsync.api.titles import title_of
 from axsync.client import probe
@@ -25,9 +25,8 @@ from axsync.errors import (
 )
 from axsync.events import Notice, Observer
 from axsync.runs.instances import open_transports, remember
-from axsync.runs.lane_selection import asked_types, lanes_among, offered
+from axsync.runs.lane_selection import EntityState, asked_types, lanes_among, offered
 from axsync.runs.probe_record import record_of, refuse_unwritable, write_record
-from axsync.runs.report import CheckStep, EntityCheck, Failure, InstanceCheck
 from axsync.runs.setup import all_of
 from axsync.settings import InstanceSettings, Settings
 
@@ -40,6 +39,8 @@ FEW_DAYS = 30
 COUNT_SECONDS = 10.0
 """A count that takes longer is left open: the type can be read all the same."""
 
+Failure: TypeAlias = Literal["", "refused", "unreachable", "unknown", "other"]
+"""What kind a failed step was of; unknown: the settings name an entity type that is not there."""
 Found: TypeAlias = dict[str, int | ServerError | None]
 """Entity type → its count, or why it cannot be read."""
 Seen: TypeAlias = tuple[Source, Sequence[str]]
@@ -65,6 +66,50 @@ _ADVICE = {
     "API": f"Check that `url` is the address of Axonius itself. {ROLE}",
     "entity types": ROLE,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStep:
+    """One thing that was tried. `ok` is None where it was not, or does not matter; `failure` says what kind it was.
+
+    `advice` is what to try; it is also there where nothing failed and something should be looked at.
+    """
+
+    name: str
+    ok: bool | None
+    text: str
+    advice: str = ""
+    failure: Failure = ""
+    facts: Mapping[str, str | int | float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityCheck:
+    """Whether an entity type can be read with this credential; `note` has the server's words where it cannot.
+
+    `title` is what people call the type, which may differ from its name.
+    """
+
+    entity: str
+    state: EntityState
+    count: int | None = None
+    note: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceCheck:
+    """What `axsync check` found about one instance."""
+
+    name: str
+    url: str
+    steps: tuple[CheckStep, ...]
+    entities: tuple[EntityCheck, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the credential was."""
+        return any(step.name == "credential" and step.ok for step in self.steps)
 
 
 async def check(
@@ -116,7 +161,7 @@ async def _probed(path: Path, found: Sequence[InstanceCheck], seen: Mapping[str,
     if answering is None:
         return f"{path}: not written, because no instance answers"
     source, _ = seen[answering.name]
-    record = await record_of(source, answering.entities)
+    record = await record_of(source, {one.entity: one.state for one in answering.entities})
     write_record(path, record)
     types = len(record["entities"])
     return f"{path}: the shapes of {types} entity type{'s' * (types != 1)} of instance {answering.name}, without values"

@@ -13,11 +13,33 @@ from axsync.events import Event, Observer
 from axsync.model import Generation
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import offered
-from axsync.runs.report import EntityRow, FieldRow
 from axsync.runs.setup import all_of
 from axsync.schema.fields import make_columns, type_text
 from axsync.schema.selection import select_fields
 from axsync.settings import InstanceSettings, LakeSettings, Settings, closest
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """An entity type that an instance offers; `title` is what people call it."""
+
+    instance: str
+    entity: str
+    count: int | None
+    note: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """A field of the catalogue, with the column and the type it gets."""
+
+    instance: str
+    field: str
+    column: str
+    type: str
+    title: str
+    adapter: str | None
 
 
 async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:

@@ -5,6 +5,7 @@ The same for a run, a dry run and a plan.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
+from typing import Literal, TypeAlias
 
 from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, Question, is_system
 from axsync.client.history_days import history_mark
@@ -20,6 +21,9 @@ EVERYWHERE = frozenset({"devices", "users"})
 
 HEARD_OF = (*KNOWN_ENTITIES, *SYSTEM_TABLES)
 """Names that are tried where somebody gives them. Administrators' tables are read in no other case."""
+
+EntityState: TypeAlias = Literal["readable", "empty", "forbidden", "not licensed", "not offered", "failed"]
+"""Whether an entity type can be read with a credential, or why not."""
 
 _OF_LISTINGS = frozenset({"type", "page_size", "max_columns", "proof"})
 """What can be said of an administrators' table; everything else concerns assets."""

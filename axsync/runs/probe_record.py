@@ -18,7 +18,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -34,8 +34,8 @@ from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, Server
 from axsync.lake.local import replace_file
 from axsync.lake.store import storage_errors
 from axsync.model import Page, Window
+from axsync.runs.lane_selection import EntityState
 from axsync.runs.pin import key_style
-from axsync.runs.report import EntityCheck
 from axsync.schema.fields import Field
 from axsync.schema.selection import Selection, member_names, select_fields
 
@@ -71,12 +71,12 @@ def write_record(path: Path, record: Record) -> None:
         replace_file(path, text_of(record).encode())
 
 
-async def record_of(source: Source, entities: Sequence[EntityCheck]) -> Record:
+async def record_of(source: Source, states: Mapping[str, EntityState]) -> Record:
     """The record of one instance, with a row of each entity type that can be read; administrators' tables are none."""
-    entities = [one for one in entities if not is_system(one.entity)]
-    named = [one for one in entities if _ENTITY.fullmatch(one.entity)]
-    told = await gather_all([_told(source, one) for one in named])
-    found = dict(zip((one.entity for one in named), told, strict=True))
+    entities = [entity for entity in states if not is_system(entity)]
+    named = [entity for entity in entities if _ENTITY.fullmatch(entity)]
+    told = await gather_all([_told(source, entity, states[entity]) for entity in named])
+    found = dict(zip(named, told, strict=True))
     record: Record = {
         "format_version": FORMAT_VERSION,
         "axsync": version("axsync"),
@@ -89,11 +89,11 @@ async def record_of(source: Source, entities: Sequence[EntityCheck]) -> Record:
     return record | ({"unnamed": hidden} if hidden else {})
 
 
-async def _told(source: Source, checked: EntityCheck) -> Record | Reason:
-    if checked.state != "readable":
-        return checked.state
+async def _told(source: Source, entity: str, state: EntityState) -> Record | Reason:
+    if state != "readable":
+        return state
     try:
-        return await _described(source, checked.entity)
+        return await _described(source, entity)
     except ServerError as error:
         return _reason(error)
     except UsageError:  # a name that could become another path is never asked for

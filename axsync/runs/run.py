@@ -25,7 +25,6 @@ from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.lane_reader import LaneReader, RunContext
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
-from axsync.runs.report import Report
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
 from axsync.runs.setup import all_of, alone, facts_of, fit_lake, refuse_future
 from axsync.runs.state import LaneMemory, RunMemory, lose, record
@@ -35,6 +34,20 @@ from axsync.settings import Settings
 
 PAGES_SHARE = 4
 """A quarter of `buffer_bytes` is for pages that wait for a writer, the rest for rows that wait for a row group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run came to. `manifest` is relative to the lake, None when nothing was published."""
+
+    run_id: str
+    logical_date: str
+    verdict: str
+    outcomes: tuple[Outcome, ...]
+    manifest: str | None
+    lake: str
+    seconds: float
+    errors: tuple[AxsyncError, ...] = ()
 
 
 async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter: Jitter = random.uniform) -> Report:
