@@ -49,6 +49,7 @@ AxsyncError
 ├── Unreadable *             a record that cannot be decoded; it becomes a dead letter
 ├── CutPage *                a page whose JSON is incomplete; it is fetched again
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
+├── InternalError            a defect of axsync, met while one entity type was read; carries the traceback
 ├── GuardRefused             a guard refused to publish (exit 5)
 │   └── NotWhole             all-or-nothing was requested, and something is missing
 └── Busy                     another run holds the lake or the host (exit 75)
@@ -275,6 +276,10 @@ class LaneError(AxsyncError):
 
 class OutOfTime(LaneError):
     """The deadline of the run has passed; the lane can be resumed."""
+
+
+class InternalError(AxsyncError):
+    """A defect of axsync that stopped one entity type or instance; the cause has the traceback."""
 
 
 class StorageError(AxsyncError):

@@ -90,6 +90,17 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Crashed:
+    """A defect of axsync stopped what was under way. `lane` is None while an instance is probed.
+
+    `traceback` belongs into a bug report; messages of exceptions in it are redacted and cut.
+    """
+
+    lane: Lane | None
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
 class LaneClosed:
     """A lane has ended, successfully or not; the outcome says which."""
 
@@ -114,6 +125,7 @@ Event: TypeAlias = (
     | Drifted
     | PartSealed
     | Notice
+    | Crashed
     | LaneClosed
     | SnapshotPublished
 )

@@ -30,6 +30,9 @@ ROOTS: dict[str, Kind] = {
 }
 """Served whatever `fields` says (docs/axonius-api.md, "Records"); not every catalogue lists them."""
 
+MOST_LEVELS = 16
+"""Complex fields within each other that become columns. What is deeper is JSON text: readers of Parquet bear no more."""
+
 OWN_ENDINGS = ("_preferred", "_count")
 """Ends of names that, below a complex field, may be fields of their own: Axonius' pick, and a number that it counts."""
 MERGED_DATES = frozenset({"last_seen", "fetch_time", "first_fetch_time", "last_logon", "last_password_change"})
@@ -130,17 +133,19 @@ def _inline_entries(entry: Entry) -> list[Entry]:
     return [one for one in listed if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
 
 
-def _kind(name: str, category: _Category) -> Kind | None:
+def _kind(name: str, category: _Category, level: int = 1) -> Kind | None:
     entry = category.entries[name]
     if not _is_complex(entry):
         return _simple(entry)
+    if level > MOST_LEVELS:
+        return Many(Atom("json"))
     below = {full.removeprefix(name + "."): full for full in category.below.get(name, ())}
-    return _complex(entry, {key: _kind(full, category) for key, full in below.items()})
+    return _complex(entry, {key: _kind(full, category, level + 1) for key, full in below.items()}, level)
 
 
-def _complex(entry: Entry, below: Mapping[str, Kind | None]) -> Kind:
+def _complex(entry: Entry, below: Mapping[str, Kind | None], level: int) -> Kind:
     """A list of objects; what the entry says of a member goes before what a line of its own says (`below`)."""
-    inline = {str(one["name"]): _inline(one) for one in _inline_entries(entry)}
+    inline = {str(one["name"]): _inline(one, level + 1) for one in _inline_entries(entry)}
     listed = inline | {key: kind for key, kind in below.items() if key not in inline}
     members = {key: kind for key, kind in listed.items() if kind is not None}
     if members:
@@ -149,8 +154,10 @@ def _complex(entry: Entry, below: Mapping[str, Kind | None]) -> Kind:
     return Many(Atom("json") if listed else Group(()))
 
 
-def _inline(entry: Entry) -> Kind | None:
-    return _complex(entry, {}) if _is_complex(entry) else _simple(entry)
+def _inline(entry: Entry, level: int) -> Kind | None:
+    if not _is_complex(entry):
+        return _simple(entry)
+    return _complex(entry, {}, level) if level <= MOST_LEVELS else Many(Atom("json"))
 
 
 def _simple(entry: Entry) -> Kind | None:

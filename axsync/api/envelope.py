@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import orjson
 
-from axsync.convert.json_split import CutPage, member
+from axsync.convert.json_split import REFUSALS, CutPage, member
 from axsync.errors import BadAnswer
 from axsync.model import Reply
 
@@ -80,7 +80,7 @@ def read_envelope(reply: Reply, *, rows_key: str, host: str) -> tuple[Meta, int 
         return _large(body, rows_key, host), None
     try:
         envelope = _decode_all(body)
-    except (msgspec.DecodeError, RecursionError):
+    except REFUSALS:
         return _tolerant(body, rows_key, host), None
     rows = envelope.assets if rows_key == "assets" else envelope.data
     if rows is None:
@@ -95,11 +95,11 @@ def _large(body: bytes, rows_key: str, host: str) -> Meta:
     if at >= 0:
         try:
             return _decode_tail(body[at + 7 :].rstrip()[:-1])
-        except msgspec.DecodeError:
+        except REFUSALS:
             pass
     try:
         outline = _decode_outline(body)
-    except (msgspec.DecodeError, RecursionError):
+    except REFUSALS:
         return _tolerant(body, rows_key, host)
     if bytes(memoryview(getattr(outline, rows_key))[:1]) != b"[":
         raise _not_a_page(body, host)
@@ -112,7 +112,7 @@ def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:
         meta, rows = member(body, "meta"), member(body, rows_key)
         if rows is not None and rows.startswith(b"["):
             return _decode_tail(meta) if meta and meta != b"null" else Meta()
-    except (CutPage, msgspec.DecodeError, RecursionError) as error:
+    except (CutPage, *REFUSALS) as error:
         raise _not_a_page(body, host) from error
     raise _not_a_page(body, host)
 
@@ -182,10 +182,10 @@ def error_words(body: bytes) -> str:
     if isinstance(answer, dict):
         listed = answer.get("errors")
         if isinstance(listed, list):
-            return "; ".join(_one_error(e) for e in listed)[:WORDS_BYTES]
+            return "; ".join(filter(None, map(_one_error, listed)))[:WORDS_BYTES] or _beginning(body)
         for key in ("error", "message"):
-            if key in answer:
-                return str(answer[key])[:WORDS_BYTES]
+            if words := _text(answer.get(key)):
+                return words[:WORDS_BYTES]
     return _beginning(body)
 
 
@@ -195,5 +195,11 @@ def _beginning(body: bytes) -> str:
 
 def _one_error(error: object) -> str:
     if isinstance(error, dict):
-        return ": ".join(str(error[k]) for k in ("error", "title", "description", "detail") if error.get(k))
-    return str(error)
+        words = (_text(error.get(key)) for key in ("error", "title", "description", "detail"))
+        return ": ".join(filter(None, words))
+    return _text(error)
+
+
+def _text(told: object) -> str:
+    """A text or a number as text; empty for anything else, which may be nested without end."""
+    return str(told) if isinstance(told, str | int | float) and told else ""

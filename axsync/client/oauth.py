@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from axsync.api.paths import TOKEN
+from axsync.convert.json_split import REFUSALS
 from axsync.credentials import Credential, Secret, basic
 from axsync.errors import BadAnswer
 from axsync.model import Reply, Request
@@ -52,7 +53,7 @@ def read_token(reply: Reply, host: str) -> Token:
     """Read the token from an answer. Raises: BadAnswer, which quotes nothing from it."""
     try:
         told = msgspec.json.decode(reply.body, type=_Answer, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except REFUSALS:
         raise _no_token(reply, host) from None
     text, life = told.access_token, told.expires_in
     sendable = 0 < len(text) <= MOST_CHARACTERS and all("!" <= c <= "~" for c in text)

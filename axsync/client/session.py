@@ -80,7 +80,7 @@ class HttpSession:
     def _measure_skew(self, date: str) -> None:
         try:
             there = parsedate_to_datetime(date)
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):  # a year of twenty digits overflows
             return
         if there.tzinfo is not None:
             self.skew = (there - datetime.now(UTC)).total_seconds()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from traceback import format_exception
 from typing import TypeVar
 
 import aiohttp
@@ -26,6 +27,7 @@ from axsync.client.statuses import (
 )
 from axsync.credentials import Credential, redact
 from axsync.errors import (
+    AxsyncError,
     BadAnswer,
     BadRequest,
     NotOffered,
@@ -37,7 +39,7 @@ from axsync.errors import (
     Untrusted,
     WebPage,
 )
-from axsync.events import Answered, Event, Observer, Retried
+from axsync.events import Answered, Crashed, Event, Observer, Retried
 from axsync.model import Lane, Reply, Request
 from axsync.pacing.limiter import HostDead, HostLimiter, Permit
 from axsync.pacing.retry import Jitter, Pause, after_status, backoff, longest_wait
@@ -49,6 +51,8 @@ PROBE_SECONDS = 30.0
 """Timeout for re-checking a host with a known request."""
 KNOWN_BYTES = 1 << 16
 """Largest known answer for which that shortened timeout applies."""
+TRACE_MOST = 20_000
+"""Characters kept of a traceback, its end."""
 WORDS_MOST = 500
 """Characters kept of an error message and of the server's words, after redaction."""
 PATIENT_TRIES = 6
@@ -221,14 +225,14 @@ class Transport:
 
         Truncation comes last: a secret cut in two would not be found.
         """
-
-        def clean(text: str) -> str:
-            text = redact(text, self._credential, *(self._bearer.seen if self._bearer else ()))
-            return (self.config.proxy.redact(text) if self.config.proxy else text)[:WORDS_MOST]
-
-        error.detail = clean(error.detail)
-        error.args = tuple(clean(arg) if isinstance(arg, str) else arg for arg in error.args)
+        error.detail = self.redact(error.detail)[:WORDS_MOST]
+        error.args = tuple(self.redact(arg)[:WORDS_MOST] if isinstance(arg, str) else arg for arg in error.args)
         return error
+
+    def redact(self, text: str) -> str:
+        """The text without the secrets that this transport sends."""
+        text = redact(text, self._credential, *(self._bearer.seen if self._bearer else ()))
+        return self.config.proxy.redact(text) if self.config.proxy else text
 
     def _check(self) -> None:
         if self._refused is not None:
@@ -264,14 +268,29 @@ class Transport:
             self._tell_answered(ask.lane, None, permit.answered("failed"))
             raise
         seconds = self._report(ask.lane, reply, permit)
-        judge(reply, self.host, instance=self.config.settings.name)
-        answer = read(reply)
+        answer = self._understood(reply, read, ask.lane)
         if len(reply.body) < self._known_size and request is not REQUEST:
             self._known, self._known_size = request, len(reply.body)
         if ask.heard is not None:
             ask.heard(seconds, len(reply.body))
         await ask.admit(len(reply.body))
         return answer
+
+    def _understood(self, reply: Reply, read: Callable[[Reply], T], lane: Lane | None) -> T:
+        """Judge and read an answer. Raises: the error for its status; BadAnswer, whatever reading it trips over."""
+        try:
+            judge(reply, self.host, instance=self.config.settings.name)
+            return read(reply)
+        except AxsyncError:
+            raise
+        except Exception as error:  # the server decides what is read here: it must not end the reading of others
+            self.crashed(error, lane)
+            message = f"{self.host} gave an answer that axsync cannot read"
+            raise BadAnswer(message, host=self.host, status=reply.status, detail=type(error).__name__) from error
+
+    def crashed(self, error: Exception, lane: Lane | None) -> None:
+        """Tell observers of a defect, without secrets."""
+        self._observe(Crashed(lane, self.redact("".join(format_exception(error)))[-TRACE_MOST:]))
 
     async def _probe_host(self, permit: Permit, known: Request) -> None:
         """Probe with a request that was answered before. Its result decides for all waiting requests."""

@@ -14,6 +14,7 @@ from axsync.errors import (
     EntryChanged,
     EntryMissing,
     GuardRefused,
+    InternalError,
     LakeError,
     LaneError,
     ListDamaged,
@@ -182,6 +183,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         FAILED,
         "Retry. If it persists, set a smaller `page_size` or another `paging` in the configuration.",
     ),
+    (InternalError, FAILED, "Report this, with the traceback in the log."),
     (
         StorageError,
         FAILED,

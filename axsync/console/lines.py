@@ -12,6 +12,7 @@ from axsync.console.progress_state import ProgressState, ProgressTracker
 from axsync.console.words import clean, clock, counted, number, volume
 from axsync.events import (
     Answered,
+    Crashed,
     Drifted,
     Event,
     LaneClosed,
@@ -36,7 +37,7 @@ def verbosity(event: Event) -> int:
     match event:
         case Answered():
             return NEVER
-        case Notice() | LaneClosed(Outcome(verdict="partial")):
+        case Notice() | Crashed() | LaneClosed(Outcome(verdict="partial")):
             return QUIET
         case PageRead() | PartSealed() | Drifted():
             return VERBOSE
@@ -64,6 +65,8 @@ def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  o
             return f"file sealed: {counted(part.rows, 'row')}, {volume(part.size)}"
         case Notice(_, text):
             return text
+        case Crashed(_, traceback):
+            return traceback
         case LaneClosed(outcome):
             return _closing(outcome) + _dead_letters(outcome, run_id)
         case SnapshotPublished(run_id, verdict, _):
@@ -163,7 +166,8 @@ class LogLines:
         if verbosity(event) <= self.verbosity and not _was_told(event):
             where = self.tracker.label(lane_of(event))
             told = sentence(event, self.tracker.run_id)
-            self.write(clean(f"{where}: {told}" if where else told))
+            for line in told.splitlines() if isinstance(event, Crashed) else [told]:
+                self.write(clean(f"{where}: {line}" if where else line))
         self.tick()
 
     def tick(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from axsync.convert.arrays import Flags
+from axsync.convert.json_split import REFUSALS
 from axsync.convert.timestamps import Bytes, Ints
 
 Words = npt.NDArray[np.uint32]
@@ -46,7 +47,7 @@ def rows_only(body: bytes, key: str) -> bytes | None:
         return body
     try:
         _one_object(body[at + 7 :].rstrip()[:-1])
-    except msgspec.DecodeError:
+    except REFUSALS:
         return None
     while body[at - 1] in _SPACE:
         at -= 1

@@ -100,5 +100,9 @@ async def _probed(instance: InstanceSettings, transport: Transport, ends: float 
         found = Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
     except ServerError as error:
         found = error
+    except Exception as error:  # noqa: BLE001  one instance never ends the run of the others
+        transport.crashed(error, None)
+        found = ServerError(f"axsync failed on what {transport.host} answers", host=transport.host)
+        found.__cause__ = error
     found.add_note(f"instance {instance.name}")
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from axsync.client.source import UNSTABLE
 from axsync.engine.lane_walk import Stored
 from axsync.engine.paginator import Paginator
-from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfTime, StorageError
+from axsync.errors import AxsyncError, BadRequest, InternalError, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import ID_FIELD, Outcome, Page, Verdict
 from axsync.runs.lane_reader import LaneReader, MarkExpired
@@ -53,6 +53,8 @@ class LaneRun:
             raise
         except AxsyncError as error:
             outcome = self._failed(error)
+        except Exception as error:  # noqa: BLE001  a defect costs one entity type, never the run
+            outcome = self._crashed(error)
         except asyncio.CancelledError:
             await self.writer.seal(self.reader)
             raise
@@ -180,6 +182,12 @@ class LaneRun:
         reason = f"{why}: {with_detail(error)}"
         self.reader.notice(f"skipped, {reason}")
         return self._bare("skipped", reason)
+
+    def _crashed(self, error: Exception) -> Outcome:
+        self.reader.source.transport.crashed(error, self.reader.lane)
+        found = InternalError(f"this is a bug of axsync: {type(error).__name__}")
+        found.__cause__ = error
+        return self._failed(found)
 
     def _failed(self, error: AxsyncError) -> Outcome:
         error.add_note(str(self.reader.lane))

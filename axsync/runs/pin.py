@@ -8,8 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from axsync.api import ALSO_DETAILED, DETAILS, Api, KeyStyle, short_key
+from axsync.api.catalogue import ROOTS
 from axsync.convert.inference import resolve
-from axsync.convert.json_split import CutPage, split
+from axsync.convert.json_split import REFUSALS, CutPage, split
 from axsync.convert.restore import columns_of, describe
 from axsync.model import Page
 from axsync.schema.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, contains, make_columns
@@ -114,21 +115,22 @@ def _strays(columns: Sequence[Column], sample: Sequence[bytes], *, ever: bool, d
 
 
 def _capped(fields: Sequence[Field], most: int, before: Container[str]) -> tuple[Sequence[Field], int]:
-    """The fields that get a column of their own, and how many do not: the last of the adapters' own ones.
+    """The fields that get a column of their own, and how many do not: adapters' own fields go first, then the last.
 
-    Those that had a column `before` keep it.
+    Those that had a column `before` keep it, and so do the fields that every record has.
     """
     if len(fields) <= most:
         return fields, 0
-    generic = [f for f in fields if f.adapter in (None, CUSTOM)]
-    specific = sorted((f for f in fields if f.adapter not in (None, CUSTOM)), key=lambda f: f.name not in before)
-    room = max(most - len(generic), 0)
-    return [*generic, *specific[:room]], len(specific) - room
+
+    def rank(one: Field) -> tuple[bool, bool, bool]:
+        return one.name not in ROOTS, one.adapter not in (None, CUSTOM), one.name not in before
+
+    return sorted(fields, key=rank)[: max(most, len(ROOTS))], len(fields) - max(most, len(ROOTS))
 
 
 def _notices(clashing: Sequence[str], capped: int) -> tuple[str, ...]:
     shared = [f"{name} has the same short name as another field on this server and is left out" for name in clashing]
-    beyond = [f"{capped} fields of adapters share the JSON column {OVERFLOW_COLUMN.name}: too many columns"]
+    beyond = [f"{capped} fields share the JSON column {OVERFLOW_COLUMN.name}: too many columns"]
     return (*shared, *(beyond if capped else ()))
 
 
@@ -180,7 +182,7 @@ def key_style(records: Sequence[bytes], names: Iterable[str]) -> KeyStyle:
 def _known_keys(record: bytes) -> Iterable[str]:
     try:
         return _keys(record)
-    except (msgspec.DecodeError, RecursionError):
+    except REFUSALS:
         return ()
 
 

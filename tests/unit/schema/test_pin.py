@@ -206,4 +206,4 @@ def test_beyond_the_cap_adapters_share_one_column() -> None:
 
     assert len(pinned.columns) == 5 + 1
     assert pinned.columns[-1].kind == Atom("json")
-    assert any("7 fields of adapters share the JSON column" in notice for notice in pinned.notices)
+    assert any("7 fields share the JSON column" in notice for notice in pinned.notices)

@@ -1,0 +1,148 @@
+"""Whatever one server answers costs its entity type or its instance; the other instance is published, whole."""
+
+import os
+from collections.abc import Awaitable, Callable
+from random import Random
+
+import pytest
+
+from axsync.api import GENERATIONS
+from axsync.client.source import Source
+from axsync.emulator import Emulator
+from axsync.events import Crashed
+from axsync.model import Verdict
+from axsync.runs.verdict import Evidence, judge
+from tests.faults.interposer import KINDS, Answer, http, interposed, spoiled
+from tests.flow.harness import Lab, Ran
+
+Start = Callable[..., Awaitable[Emulator]]
+
+ROUNDS = int(os.environ.get("AXSYNC_FUZZ_ROUNDS", "3"))
+"""Runs per kind of request; `make fuzz` asks for many more."""
+
+DEEP = b'{"a":' * 1_100 + b"1" + b"}" * 1_100
+PAD = b'"' + b"x" * 70_000 + b'"'
+FOUND: dict[str, tuple[str, bytes]] = {
+    "a date beyond all years": ("about", http(b"{}", "Date: Mon, 01 Jan 99999999999999999999 00:00:00 GMT")),
+    "a token that is not UTF-8": ("page", http(b'{"assets":[],"meta":{"next_page":"\xff"}}')),
+    "a key that is not UTF-8": ("page", http(b'{"assets":[],"meta":{"\xff":1}}')),
+    "the same in a large page": ("page", http(b'{"assets":[{"a":%b}],"meta":{"\xff":1}}' % PAD)),
+    "a deep token": ("page", http(b'{"assets":[{"a":%b}],"meta":{"next_page":%b}}' % (PAD, DEEP))),
+    "a deep error": ("page", http(b'{"error":%b}' % DEEP, status="400 Bad")),
+    "a deep error of a count": ("count", http(b'{"error":%b}' % DEEP, status="500 Oops")),
+    "a deep error at the start": ("about", http(b'{"error":%b}' % DEEP, status="400 Bad")),
+}
+
+
+def deep_catalogue(levels: int) -> bytes:
+    """A catalogue of v2 with complex fields within each other."""
+    names = [".".join(f"l{n}" for n in range(level + 1)) for level in range(levels)]
+    fields = ",".join(
+        f'{{"name":"specific_data.data.{name}","type":"array","items":{{"type":"array","items":[]}}}}' for name in names
+    )
+    return http(f'{{"fields":{{"generic":[{fields}],"specific":{{}}}}}}'.encode())
+
+
+async def run_beside(lab: Lab, start: Start, answer: Answer, profile: str = "p90") -> Ran:
+    """A run of two instances, of which `answer` spoils one; sees that the other is published whole."""
+    good, bad = await start(sizes={"users": 45}), await start(profile, sizes={"users": 45, "devices": 20})
+    async with interposed(bad.url, answer) as url:
+        instances = lab.instance(good, "good"), lab.instance(bad, "bad", url=url, tries=2, read_seconds=5.0)
+        ran = await lab.run(lab.settings(*instances, fresh=True, accept_drop=True))
+    assert ran.verdicts()["good/users"] == "complete"
+    assert lab.ids("users", "good") == sorted(good.fleets["users"].ids())
+    return ran
+
+
+@pytest.mark.parametrize("name", FOUND)
+async def test_one_odd_answer_costs_its_type_or_its_instance(lab: Lab, start: Start, name: str) -> None:
+    """Each was seen to end the run of all."""
+    odd, answer = FOUND[name]
+    ran = await run_beside(lab, start, lambda kind, _: answer if kind == odd else None)
+
+    assert not ran.of(Crashed)
+    assert ran.report.manifest is not None
+
+
+@pytest.mark.parametrize("levels", [20, 60, 150, 2_000])
+async def test_a_catalogue_may_nest_as_deep_as_it_likes(lab: Lab, start: Start, levels: int) -> None:
+    """Beyond sixteen levels values are JSON text; the type is read all the same."""
+    answer = deep_catalogue(levels)
+    ran = await run_beside(lab, start, lambda kind, _: answer if kind == "fields" else None)
+
+    assert not ran.of(Crashed)
+    assert ran.verdicts()["bad/users"] == "complete"
+
+
+@pytest.mark.parametrize("profile", ["p90", "v1"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_arbitrary_answers_cost_no_other_instance(
+    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch, profile: str, kind: str
+) -> None:
+    """Values, keys, bytes, headers and statuses are replaced, drawn by seed; none is met by a defect."""
+    patient = Source.count.__kwdefaults__ or {}
+    monkeypatch.setitem(patient, "patience", 0.0)  # an odd count may say: not ready yet
+    for seed in range(ROUNDS):
+        rng = Random(f"{profile} {kind} {seed}")
+
+        def answer(asked: str, body: bytes, rng: Random = rng) -> bytes | None:
+            return spoiled(body, rng) if asked == kind and rng.random() < 0.7 else None
+
+        ran = await run_beside(lab, start, answer, profile)
+        assert not ran.of(Crashed), (seed, ran.of(Crashed)[0].traceback)
+
+
+READERS = ("read_about", "read_discovery", "read_entities", "read_fields", "read_count", "read_page")
+DEFECTS = (
+    RecursionError("deep"),
+    StopIteration(),
+    KeyError("x"),
+    MemoryError(),
+    UnicodeDecodeError("utf-8", b"", 0, 1, ""),
+)
+
+
+@pytest.mark.parametrize("reader", READERS)
+async def test_a_defect_in_a_reader_costs_its_instance(
+    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    """Whatever is raised where an answer is read: observers get the traceback, and the other instance is whole."""
+    api = GENERATIONS["v2"]
+    for defect in DEFECTS:
+        good, bad = await start(sizes={"users": 45}), await start(sizes={"users": 45})
+        true = getattr(api, reader)
+        host = bad.url.removeprefix("http://")
+
+        def read(
+            *given: object, host: str = host, true: Callable[..., object] = true, defect: Exception = defect
+        ) -> object:
+            if host in given:
+                raise defect
+            return true(*given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(api, reader, read)
+            settings = lab.settings(lab.instance(good, "good"), lab.instance(bad, "bad", tries=1), fresh=True)
+            ran = await lab.run(settings)
+
+        assert ran.verdicts()["good/users"] == "complete"
+        assert lab.ids("users", "good") == sorted(good.fleets["users"].ids())
+        assert f"{type(defect).__name__}" in ran.of(Crashed)[0].traceback
+
+
+async def test_a_defect_in_a_lane_costs_this_lane(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reason says bug, its traceback goes to observers, the other types are published."""
+
+    def broken(evidence: Evidence) -> tuple[Verdict, str | None]:
+        if evidence.distinct == 90:
+            raise RuntimeError("not to be expected")
+        return judge(evidence)
+
+    emulator = await start()
+    monkeypatch.setattr("axsync.runs.lane.judge", broken)
+    ran = await lab.run(lab.settings(lab.instance(emulator)))
+
+    assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "complete"}
+    assert "bug" in (ran.outcome("devices").reason or "")
+    assert "not to be expected" in ran.of(Crashed)[0].traceback
+    assert len(lab.ids("users")) == 45
