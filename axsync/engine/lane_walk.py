@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
-from axsync.engine.paginator import Paginator, Returned
+from axsync.engine.paginators import Paginator, Returned
 from axsync.errors import LaneError
 from axsync.model import Page, Window
 

@@ -4,11 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-SLOWER, MORE, NOTICEABLE = (
-    2.0,
-    1.1,
-    0.25,
-)  # latency ratio, throughput ratio; quicker answers (seconds) are no load
+SLOWER, MORE = 2.0, 1.1  # ratios: latency, throughput
+NOTICEABLE = 0.25  # seconds; quicker answers are no load
 CREEP, FADE = 1.0005, 1.005  # decay of the quickest latency per answer, and of the calmest ratio per round
 ROUND = 4  # answers per round, at least
 FAILURES = 5
@@ -55,6 +52,7 @@ class CircuitBreaker:
 
     probes: int
     failures: int = 0  # in a row
+    _failed_probes: int = 0
 
     @property
     def broken(self) -> bool:
@@ -65,8 +63,6 @@ class CircuitBreaker:
     def dead(self) -> bool:
         """No more requests may be sent."""
         return self._failed_probes >= self.probes
-
-    _failed_probes: int = 0  # failed probes
 
     def heard(self, heard: Heard, *, probe: bool) -> None:
         """Record an outcome. Any answer, even a refusal, proves that the host is up."""

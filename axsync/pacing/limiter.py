@@ -10,9 +10,8 @@ from typing import TypeAlias
 
 from asyncio_throttle.throttler import Throttler
 
-from axsync.pacing.adaptive import AdaptiveLimiter
+from axsync.pacing.adaptive import AdaptiveLimiter, Sent
 from axsync.pacing.health import Heard
-from axsync.pacing.limits import Sent
 
 MARGIN = 1.05
 """Stretch factor for rate periods.

@@ -20,6 +20,8 @@ class PageSizer:
     aim: int = 0  # target bytes per page; 0 if the row count must not change for that
     _good: int = 0  # consecutive good pages at the current limit
     _wanted: int = GOOD_PAGES
+    _tried: bool = False  # the current limit was reached by growing
+    _guessed: bool = False  # the current limit is the estimate of `expect`; no page has arrived
 
     def __post_init__(self) -> None:
         """Start with the configured limit."""
@@ -69,6 +71,3 @@ class PageSizer:
         self._good += 1
         if self.limit < self.most and self._good >= self._wanted:
             self.limit, self._good, self._tried = min(self.most, self.limit * 2), 0, True
-
-    _tried: bool = False  # the current limit was reached by growing
-    _guessed: bool = False  # the current limit is the estimate of `expect`; no page has arrived

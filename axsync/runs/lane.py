@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from axsync.client.source import UNSTABLE
 from axsync.engine.lane_walk import Stored
-from axsync.engine.paginator import Paginator
+from axsync.engine.paginators import Paginator
 from axsync.errors import AxsyncError, BadRequest, InternalError, LaneError, NotOffered, OutOfTime, StorageError
 from axsync.events import LaneClosed, LaneOpened
 from axsync.model import ID_FIELD, Outcome, Page, Verdict

@@ -14,9 +14,7 @@ from axsync.client.source import Source
 from axsync.client.transport import Counters, RequestContext
 from axsync.convert import Converter
 from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers
-from axsync.engine.offset_paginator import OffsetPaginator
-from axsync.engine.paginator import Paginator, Returned
-from axsync.engine.token_paginator import TokenPaginator
+from axsync.engine.paginators import OffsetPaginator, Paginator, Returned, TokenPaginator
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy
 from axsync.events import Notice, Observer
 from axsync.lake.journal import Record

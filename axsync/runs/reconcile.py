@@ -11,7 +11,7 @@ from axsync.api import Question
 from axsync.api.catalogue import with_roots
 from axsync.convert import Converter, arrays
 from axsync.engine.lane_walk import Stored, gather_all
-from axsync.engine.offset_paginator import OffsetPaginator
+from axsync.engine.paginators import OffsetPaginator
 from axsync.errors import BadRequest, NotOffered
 from axsync.lake.id_index import Hashes, IdIndex, different, hash_ids, lacking
 from axsync.model import ID_FIELD, Page, Window

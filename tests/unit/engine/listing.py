@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from axsync.engine.paginator import Paginator
+from axsync.engine.paginators import Paginator
 from axsync.model import Page, Window
 
 Total: TypeAlias = Callable[[int], int | None]

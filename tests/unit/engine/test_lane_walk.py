@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.engine.lane_walk import Budget, LaneWalk, Stored
-from axsync.engine.offset_paginator import OffsetPaginator
-from axsync.engine.paginator import Paginator
-from axsync.engine.token_paginator import TokenPaginator
+from axsync.engine.paginators import OffsetPaginator, Paginator, TokenPaginator
 from axsync.errors import LaneError, Unreachable
 from axsync.model import Page, Window
 

@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.engine.offset_paginator import OffsetPaginator
-from axsync.engine.paginator import Paginator
-from axsync.engine.token_paginator import TokenPaginator
+from axsync.engine.paginators import OffsetPaginator, Paginator, TokenPaginator
 from axsync.model import Page, Window
 
 TOTAL = 97

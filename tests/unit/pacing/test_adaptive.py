@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.pacing.adaptive import AdaptiveLimiter
+from axsync.pacing.adaptive import AdaptiveLimiter, Sent
 from axsync.pacing.health import Heard
-from axsync.pacing.limits import Sent
 
 HEARD = st.sampled_from(["good", "good", "good", "busy", "failed", "nothing"])
 

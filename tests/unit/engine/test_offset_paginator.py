@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.engine.offset_paginator import SPARE_PAGES, OffsetPaginator
+from axsync.engine.paginators import SPARE_PAGES, OffsetPaginator
 from axsync.errors import LaneError
 from axsync.model import Page, Window
 from tests.unit.engine.listing import Journey, Listing, Total, Traveller, by_offset

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.engine.offset_paginator import SPARE_PAGES
-from axsync.engine.token_paginator import TokenPaginator
+from axsync.engine.paginators import SPARE_PAGES, TokenPaginator
 from axsync.errors import LaneError
 from axsync.model import Page, Window
 from tests.unit.engine.listing import Chain, Listing, Traveller
