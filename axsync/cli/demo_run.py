@@ -21,7 +21,7 @@ from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 from axsync.errors import AxsyncError
 from axsync.runs import Report
 from axsync.settings import CredentialReference, InstanceSettings, LakeSettings, RunSettings, Settings
-from axsync.sql.types import literal
+from axsync.sql.dialects import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -21,7 +21,7 @@ from axsync.errors import ConfigError, SnapshotGone, StorageError
 from axsync.model import ID_FIELD
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Group, Kind, Many, canonical, drop_forms
 from axsync.schema.kinds import widen
-from axsync.sql.types import DIALECTS, double_quoted, literal
+from axsync.sql.dialects import DIALECTS, double_quoted, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from axsync.lake import layout
 from axsync.schema.fields import Kind
+from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
 from axsync.sql.tables import EntityTable
-from axsync.sql.types import DIALECTS, TypeNames, double_quoted, literal
 
 PLACEHOLDER = "s3://YOUR-BUCKET/lake"
 FIRST_DAY = "2020-01-01"

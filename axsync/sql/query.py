@@ -18,8 +18,8 @@ from axsync.errors import ConfigError, UsageError
 from axsync.lake.publish import Lake
 from axsync.schema.fields import arrow_schema
 from axsync.settings import all_close, did_you_mean
+from axsync.sql.dialects import DIALECTS, double_quoted, literal
 from axsync.sql.tables import EntityTable, Piece, refuse_gone
-from axsync.sql.types import DIALECTS, double_quoted, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -13,7 +13,7 @@ from axsync.lake.publish import Lake
 from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
 from axsync.schema.kinds import widen
 from axsync.settings import closest, did_you_mean
-from axsync.sql.types import double_quoted
+from axsync.sql.dialects import double_quoted
 
 PARTITIONS = ("entity", "instance", "dt")
 OWN: Mapping[str, Kind] = {RUN_ID: Atom("text"), FETCHED_AT: Atom("timestamp"), RESCUED: Atom("text")}

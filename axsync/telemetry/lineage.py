@@ -1,6 +1,6 @@
 """A run as OpenLineage events in a file, one JSON object per line: start, then complete, fail or abort.
 
-This module needs an extra; only `telemetry.watch` imports it, if it is configured.
+This module needs an extra; only `telemetry.watch_over` imports it, if it is configured.
 """
 
 import uuid

@@ -1,6 +1,6 @@
 """A run as OpenTelemetry traces and metrics: one span for the run, one below it for each entity type.
 
-This module needs an extra; only `telemetry.watch` imports it, if it is configured. docs/logs.md lists names and
+This module needs an extra; only `telemetry.watch_over` imports it, if it is configured. docs/logs.md lists names and
 attributes. The standard OTEL_* variables set the endpoint and headers.
 """
 

@@ -4,7 +4,7 @@ import pytest
 
 from axsync.schema.fields import Atom, Group, Kind, Many, Member
 from axsync.snapshots.join import Ignoring, Mode, pair_up
-from axsync.sql.types import DIALECTS, double_quoted
+from axsync.sql.dialects import DIALECTS, double_quoted
 from tests.unit.snapshots.lakes import KEY, column
 
 TEXT, WHOLE, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")

@@ -10,8 +10,8 @@ from axsync.model import Lane
 from axsync.schema.fields import Atom, AtomName, Kind, Many, group
 from axsync.sql import EntityTable, tables_of
 from axsync.sql.ddl import statements
+from axsync.sql.dialects import DIALECTS, Dialect
 from axsync.sql.tables import Share
-from axsync.sql.types import DIALECTS, Dialect
 from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, publish
 

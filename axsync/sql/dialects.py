@@ -1,4 +1,4 @@
-"""SQL types and quoting, per dialect."""
+"""The dialects of SQL that axsync writes: names of types, identifiers and strings in quotes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
