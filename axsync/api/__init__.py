@@ -3,8 +3,19 @@
 from typing import Literal, Protocol
 
 from axsync.api import v1, v2
-from axsync.api.queries import QueriesPage, SavedQuery
-from axsync.api.question import ALSO_DETAILED, DETAILS, Dialect, KeyStyle, Question, short_key
+from axsync.api.entity_types import KNOWN_ENTITIES
+from axsync.api.question import (
+    ALSO_DETAILED,
+    DETAILS,
+    Dialect,
+    KeyStyle,
+    QueriesPage,
+    Question,
+    SavedQuery,
+    history_days_request,
+    read_history_days,
+    short_key,
+)
 from axsync.api.system import SYSTEM_TABLES, Listing, is_system, table_fields
 from axsync.model import Generation, Page, Reply, Request, Window
 from axsync.schema.fields import Field
@@ -22,7 +33,9 @@ __all__ = [
     "QueriesPage",
     "Question",
     "SavedQuery",
+    "history_days_request",
     "is_system",
+    "read_history_days",
     "short_key",
     "table_fields",
 ]
@@ -60,23 +73,3 @@ class Api(Protocol):
 
 GENERATIONS: dict[Generation, Api] = {"v2": v2, "v1": v1}
 """In the order of probing (docs/axonius-api.md, "Endpoints")."""
-
-KNOWN_ENTITIES: tuple[str, ...] = (
-    "devices", "users", "vulnerabilities", "vulnerability_instances", "vulnerabilities_repository", "software",
-    "compute_services", "databases", "containers", "serverless_functions", "compute_images", "configurations",
-    "groups", "security_roles", "organizational_units", "accounts", "certificates", "permissions", "latest_rules",
-    "profiles", "job_titles", "access_review_campaign_instances", "access_review_approval_items", "networks",
-    "load_balancers", "network_services", "network_devices", "firewalls", "nat_rules", "network_routes",
-    "object_storages", "file_systems", "disks", "saas_applications", "business_applications",
-    "application_settings", "licenses", "expenses", "admin_managed_extensions", "user_initiated_extensions",
-    "application_addons", "admin_managed_extension_instances", "user_initiated_extension_instances",
-    "application_addon_instances", "application_keys", "application_resources", "application_services",
-    "audit_activities", "urls", "secrets", "alert_findings", "incidents", "tickets", "cases",
-    "discovered_saas_applications", "resources", "manual_software", "managed_users", "extensions",
-    "user_extensions", "repositories", "global_variables", "security_findings",
-    "findings", "processes", "applications", "cloud_security_exposures", "repository_vulnerabilities", "rules",
-    "clusters", "audits", "compliance_findings", "contracts", "iot", "iomt", "ot", "network_inspectors",
-    "latest_devices",
-)  # fmt: skip
-"""Slugs seen in public material, the last fifteen in version 8.0. They are tried where a server cannot list its own,
-and where somebody names one; see docs/axonius-api.md, "Asset types"."""

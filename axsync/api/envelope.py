@@ -23,6 +23,10 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _NOT_YET = frozenset({202, 204})  # answers that need no body, whatever type it would have
 
 
+def _count(told: object) -> int | None:
+    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
+
+
 class PageMeta(msgspec.Struct, frozen=True):
     """`meta.page`; `size` is ignored because sources contradict each other (docs/axonius-api.md, "Paging")."""
 
@@ -39,8 +43,7 @@ class Meta(msgspec.Struct, frozen=True):
     @property
     def total(self) -> int | None:
         """Matches for the query, None where absent or senseless."""
-        total = self.page.totalResources if self.page else None
-        return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
+        return _count(self.page.totalResources if self.page else None)
 
     @property
     def token(self) -> str | None:
@@ -131,6 +134,13 @@ def read_object(reply: Reply, host: str) -> dict[str, object]:
     if not isinstance(answer, dict):
         raise BadAnswer(f"{host} answered with a bare value", host=host, status=reply.status)
     return answer
+
+
+def total_in(answer: Mapping[str, object]) -> int | None:
+    """`meta.page.totalResources` of an answer that is an object; None where it is absent or senseless."""
+    meta = answer.get("meta")
+    page = meta.get("page") if isinstance(meta, Mapping) else None
+    return _count(page.get("totalResources")) if isinstance(page, Mapping) else None
 
 
 def unexpected_key(words: str) -> str | None:

@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 
 import orjson
 
-from axsync.api.envelope import error_words, tells_error
-from axsync.api.queries import saved_query, total_of
+from axsync.api.envelope import error_words, tells_error, total_in
+from axsync.api.question import read_saved_query
 from axsync.errors import BadAnswer
 from axsync.model import ID_FIELD, Page, Reply, Window
 from axsync.schema.fields import Atom, Field, Kind, Many
@@ -229,7 +229,7 @@ def system_page(
 
 def listed_rows(rows: Sequence[object], listed: int, answer: Mapping[str, object]) -> Rows:
     """Rows with the total that their answer tells."""
-    return Rows(rows, listed, total_of(answer))
+    return Rows(rows, listed, total_in(answer))
 
 
 def _with_ids(table: str, rows: Iterable[object]) -> Iterator[dict[str, object]]:
@@ -256,7 +256,7 @@ def _kept(table: str, served: Row) -> dict[str, object]:
 
 def _query_columns(served: Row) -> dict[str, object]:
     """What versions write under different keys: a nested view, or flat keys."""
-    found = saved_query(served)
+    found = read_saved_query(served)
     if found is None:
         return {"query": None, "fields": None}
     told = {"id": found.id or None, "asset_type": found.entity or None}

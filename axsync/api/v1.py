@@ -8,8 +8,7 @@ import orjson
 from axsync.api import paths
 from axsync.api.catalogue import fields_of, with_roots
 from axsync.api.envelope import read_envelope, read_object, refuse_error, unexpected_key
-from axsync.api.queries import QueriesPage, queries_page
-from axsync.api.question import Dialect, Question
+from axsync.api.question import Dialect, QueriesPage, Question, queries_page
 from axsync.api.system import Listing, connections_in, entries_in, listed_rows, place_of, read_listing, system_page
 from axsync.errors import BadAnswer
 from axsync.model import Generation, Page, Reply, Request, Window

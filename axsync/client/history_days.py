@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from axsync.api import Question, history
+from axsync.api import Question, history_days_request, read_history_days
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext
 from axsync.errors import BadAnswer, BadRequest, NotOffered
@@ -42,7 +42,7 @@ async def _listed_days(source: Source, entity: str) -> dict[str, str] | None:
     host = source.transport.host
     try:
         listed = await source.transport.ask(
-            history.days_request(), lambda reply: history.read_days(reply, host), RequestContext()
+            history_days_request(), lambda reply: read_history_days(reply, host), RequestContext()
         )
     except (NotOffered, BadRequest, BadAnswer):
         return None  # v2 has no path for it; v1's may be closed to this account

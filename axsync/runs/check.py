@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from axsync.api.titles import title_of
+from axsync.api.entity_types import title_of
 from axsync.client import probe
 from axsync.client.diagnostics import STEPS, Stage, diagnose
 from axsync.client.source import Source

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from axsync.api import KNOWN_ENTITIES
-from axsync.api.titles import title_of
+from axsync.api.entity_types import title_of
 from axsync.client.source import Source
 from axsync.credentials import Credential
 from axsync.engine.lane_walk import gather_all

@@ -1,6 +1,6 @@
 import pytest
 
-from axsync.api import Api, Dialect, Question, history, v1, v2
+from axsync.api import Api, Dialect, Question, history_days_request, read_history_days, v1, v2
 from axsync.errors import BadAnswer
 from axsync.model import Request, Window
 from tests.unit.api.asked import HOST, asked, raw, reply
@@ -73,7 +73,7 @@ def test_a_refused_key_is_left_out(refused: str) -> None:
         (v1.about_request(), "/api/settings/meta/about"),
         (v1.discovery_request(), "/api/dashboard/lifecycle"),
         (v1.fields_request("devices"), "/api/devices/fields"),
-        (history.days_request(), "/api/dashboard/get_allowed_dates"),
+        (history_days_request(), "/api/dashboard/get_allowed_dates"),
     ],
 )
 def test_other_reads_are_gets_without_a_body(request_: Request, path: str) -> None:
@@ -135,7 +135,7 @@ def test_the_days_of_history_are_listed_per_type_with_what_must_be_sent() -> Non
     """The values, not the bare days, are what `history` wants."""
     value = {"devices": {"2026-11-21": "2026-11-21T00:02:11"}, "users": None}
 
-    dates = history.read_days(reply({"data": {"type": "dict_value_schema", "attributes": {"value": value}}}), HOST)
+    dates = read_history_days(reply({"data": {"type": "dict_value_schema", "attributes": {"value": value}}}), HOST)
 
     assert dates == {"devices": {"2026-11-21": "2026-11-21T00:02:11"}}
 
@@ -143,7 +143,7 @@ def test_the_days_of_history_are_listed_per_type_with_what_must_be_sent() -> Non
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b'{"data":', b""])
 def test_an_answer_that_is_no_object_is_bad(body: bytes) -> None:
     """Of whichever read."""
-    for read in (v1.read_count, v1.read_about, v1.read_discovery, v1.read_fields, history.read_days):
+    for read in (v1.read_count, v1.read_about, v1.read_discovery, v1.read_fields, read_history_days):
         with pytest.raises(BadAnswer) as caught:
             read(raw(body), HOST)
         assert caught.value.host == HOST

@@ -1,7 +1,7 @@
 import pytest
 
 from axsync.api import KNOWN_ENTITIES
-from axsync.api.titles import title_of
+from axsync.api.entity_types import title_of
 
 
 @pytest.mark.parametrize(
