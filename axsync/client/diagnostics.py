@@ -8,11 +8,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from axsync.client.certificate import Certificate, read_certificate
-from axsync.client.connection import ConnectionConfig, proxy_headers, user_agent
-from axsync.client.messages import proxy_error, untrusted
-from axsync.client.proxy import Proxy
-from axsync.client.tls import unverified
+from axsync.client.connection import ConnectionConfig, Proxy, proxy_headers, user_agent
+from axsync.client.failures import proxy_error, untrusted
+from axsync.client.tls import Certificate, read_certificate, unverified
 from axsync.errors import ServerError, Unreachable, Untrusted
 from axsync.settings import as_address
 

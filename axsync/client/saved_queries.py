@@ -1,16 +1,23 @@
-"""The list of saved queries of an instance, and the one that a name or an id means."""
+"""Saved queries of an instance: which one a name or an id means, and the question that it makes.
 
+What generations write differently: docs/axonius-api.md, "Saved queries".
+"""
+
+import asyncio
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from axsync.api import Api, SavedQuery
+from axsync.api import Api, Question, SavedQuery
 from axsync.client.transport import RequestContext, Transport
-from axsync.errors import BadAnswer, NotOffered
+from axsync.errors import BadAnswer, BadRequest, NotOffered, Unreachable
 from axsync.settings import closest, did_you_mean
 
 PAGE_ROWS = 1000
 """Rows per request; a server may serve fewer, so a short page is not the end."""
 MOST_PAGES = 1000
 """No list is longer; a server that never ends is not asked for ever."""
+_ID = re.compile(r"[0-9a-f]{24}")  # as saved queries have it
 
 
 class QueryMissing(NotOffered):
@@ -19,6 +26,59 @@ class QueryMissing(NotOffered):
 
 class EndlessList(BadAnswer):
     """The list of saved queries does not come to an end."""
+
+
+@dataclass(slots=True)
+class SavedQueries:
+    """The saved queries of one instance, listed once, and only if one is needed."""
+
+    api: Api
+    transport: Transport
+    _listed: tuple[SavedQuery, ...] | None = field(default=None, init=False)
+    _once: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def resolve(self, question: Question) -> Question:
+        """The question in terms that this generation understands. Raises: as `find`."""
+        word = question.saved_query
+        if not word:
+            return question
+        found = await self.find(word, question.entity)
+        if found is None:
+            return replace(question, saved_query_id=word if _ID.fullmatch(word) else "")
+        if not self.api.NAMES_QUERIES:
+            return replace(question, query=found.aql, saved_query="")
+        return replace(question, saved_query=found.name, saved_query_id=found.id)
+
+    async def find(self, word: str, entity: str) -> SavedQuery | None:
+        """The saved query that this name or id means; None where the list cannot be read and is not needed.
+
+        Raises: QueryMissing; EndlessList; what keeps the list from being read, where the AQL must be known.
+        """
+        try:
+            queries = await self._all()
+        except EndlessList:
+            raise
+        except (NotOffered, BadRequest, BadAnswer, Unreachable):
+            if self.api.NAMES_QUERIES:
+                return None
+            raise
+        return choose_query(queries, word, entity, host=self.transport.host)
+
+    async def why_missing(self, word: str, entity: str) -> str:
+        """Why there is no such saved query; empty where there is one, or where nothing can be told."""
+        try:
+            await self.find(word, entity)
+        except QueryMissing as error:
+            return str(error)
+        except (NotOffered, BadRequest, BadAnswer, Unreachable):
+            pass  # its lane will meet the same, or go on by name
+        return ""
+
+    async def _all(self) -> tuple[SavedQuery, ...]:
+        async with self._once:
+            if self._listed is None:
+                self._listed = await list_queries(self.api, self.transport)
+        return self._listed
 
 
 async def list_queries(api: Api, transport: Transport) -> tuple[SavedQuery, ...]:

@@ -17,11 +17,9 @@ from axsync.client.connection import (
     Unprintable,
     proxy_headers,
     signed_headers,
-    unpack_quickly,
     user_agent,
 )
-from axsync.client.messages import proxy_error, translate
-from axsync.client.statuses import TooLarge
+from axsync.client.failures import TooLarge, proxy_error, translate
 from axsync.client.tls import system_context
 from axsync.credentials import Credential
 from axsync.model import Reply, Request
@@ -108,7 +106,7 @@ class HttpSession:
 @asynccontextmanager
 async def open_session(config: ConnectionConfig, credential: Credential) -> AsyncIterator[HttpSession]:
     """Hold a session; its connections close with it."""
-    unpack_quickly()
+    _unpack_quickly()
     # Never aiohttp's own context: after the fast imports of the command line it trusts nobody. Proxies may use TLS too.
     connector = aiohttp.TCPConnector(limit=0, ssl=config.tls or (system_context() if config.proxy else True))
     # Never as session headers: aiohttp would send those to the proxy too, before the tunnel and its TLS.
@@ -126,3 +124,12 @@ async def open_session(config: ConnectionConfig, credential: Credential) -> Asyn
         max_headers=HEADERS,
     ) as session:
         yield HttpSession(config, session, headers)
+
+
+def _unpack_quickly() -> None:
+    """Decompress gzip answers with the extra `isal` if it is installed: 13 instead of 25 CPU ms for 9.5 MB."""
+    try:
+        from isal import isal_zlib  # an extra
+    except ImportError:
+        return
+    aiohttp.set_zlib_backend(isal_zlib)

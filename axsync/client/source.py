@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from axsync.api import Api, Dialect, Question, SavedQuery, is_system, table_fields
-from axsync.client.saved_queries import EndlessList, QueryMissing, choose_query, list_queries
+from axsync.api import Api, Dialect, Question, is_system, table_fields
+from axsync.client.saved_queries import SavedQueries
 from axsync.client.transport import RequestContext, Transport, admit_at_once
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
 from axsync.events import Notice
@@ -23,7 +22,6 @@ CYCLE_SECONDS = 10.0
 WAIT_PAUSE = 15.0  # seconds between two looks while waiting for a cycle's end
 UNSTABLE = frozenset({"running", "starting", "stopping"})  # docs/axonius-api.md, "Discovery"
 POLL_FIRST, POLL_CAP, POLL_TOTAL = 0.5, 5.0, 600.0  # seconds; a count may be a background job of the server
-_ID = re.compile(r"[0-9a-f]{24}")  # as saved queries have it
 _NOBODY = RequestContext()
 
 TOLD_AFTER = 5.0  # seconds of waiting for a count, after which people should know what is awaited
@@ -52,8 +50,10 @@ class Source:
     _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)
     _agreed: bool = False  # a page was answered, so the dialect holds
     _agree_once: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _queries: tuple[SavedQuery, ...] | None = None
-    _queries_once: asyncio.Lock = field(default_factory=asyncio.Lock)
+    saved_queries: SavedQueries = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.saved_queries = SavedQueries(self.api, self.transport)
 
     async def _ask(self, request: Request, read: Callable[[Reply, str], T], ask: RequestContext = _NOBODY) -> T:
         host = self.transport.host
@@ -163,50 +163,6 @@ class Source:
                 if key is None or key in dialect.refused:
                     raise
                 self.dialect = replace(self.dialect, refused=self.dialect.refused | {key})
-
-    async def queries(self) -> tuple[SavedQuery, ...]:
-        """All saved queries, listed once."""
-        async with self._queries_once:
-            if self._queries is None:
-                self._queries = await list_queries(self.api, self.transport)
-        return self._queries
-
-    async def saved_query(self, word: str, entity: str) -> SavedQuery | None:
-        """The saved query that this name or id means; None where the list cannot be read and is not needed.
-
-        Raises: QueryMissing; EndlessList; what keeps the list from being read, where the AQL must be known.
-        """
-        try:
-            queries = await self.queries()
-        except EndlessList:
-            raise
-        except (NotOffered, BadRequest, BadAnswer, Unreachable):
-            if self.api.NAMES_QUERIES:
-                return None
-            raise
-        return choose_query(queries, word, entity, host=self.transport.host)
-
-    async def lacks_query(self, word: str, entity: str) -> str:
-        """Why there is no such saved query; empty where there is one, or where nothing can be told."""
-        try:
-            await self.saved_query(word, entity)
-        except QueryMissing as error:
-            return str(error)
-        except (NotOffered, BadRequest, BadAnswer, Unreachable):
-            pass  # its lane will meet the same, or go on by name
-        return ""
-
-    async def question(self, question: Question) -> Question:
-        """The question in terms that this generation understands. Raises: as `saved_query`."""
-        word = question.saved_query
-        if not word:
-            return question
-        found = await self.saved_query(word, question.entity)
-        if found is None:
-            return replace(question, saved_query_id=word if _ID.fullmatch(word) else "")
-        if not self.api.NAMES_QUERIES:
-            return replace(question, query=found.aql, saved_query="")
-        return replace(question, saved_query=found.name, saved_query_id=found.id)
 
     async def count_or_error(self, entity: str, patience: float = POLL_TOTAL) -> int | ServerError | None:
         """The count of all rows of a type, or why it cannot be read."""

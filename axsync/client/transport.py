@@ -14,9 +14,7 @@ import aiohttp
 
 from axsync.api.envelope import page_title
 from axsync.client.connection import ConnectionConfig, Unprintable
-from axsync.client.oauth import REQUEST, Bearer, Token, buying_headers, read_token
-from axsync.client.session import HttpSession, open_session
-from axsync.client.statuses import (
+from axsync.client.failures import (
     NotRetryable,
     NotRetryablePage,
     RetryableStatus,
@@ -25,6 +23,8 @@ from axsync.client.statuses import (
     judge,
     page_sentence,
 )
+from axsync.client.oauth import REQUEST, Bearer, Token, buying_headers, read_token
+from axsync.client.session import HttpSession, open_session
 from axsync.credentials import Credential, redact
 from axsync.errors import (
     AxsyncError,

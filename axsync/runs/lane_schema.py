@@ -188,7 +188,7 @@ class LaneSchema:
         """The columns of the saved query where these are wanted; None where they are not, or are not known."""
         if self.entity.fields != "saved-query":
             return None
-        found = await self.source.saved_query(self.entity.saved_query, self.asked)
+        found = await self.source.saved_queries.find(self.entity.saved_query, self.asked)
         return (found.fields or None) if found else None
 
     def _selected(self, catalogue: tuple[Field, ...], columns: tuple[str, ...] | None) -> Selection:

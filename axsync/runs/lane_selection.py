@@ -147,7 +147,9 @@ async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Ma
         if is_system(wish.asked(table)):
             continue
         asking = [sources[lane.instance] for lane in lanes if lane.entity == table and wish.saved_query]
-        why = await gather_all([source.lacks_query(wish.saved_query, wish.asked(table)) for source in asking])
+        why = await gather_all(
+            [source.saved_queries.why_missing(wish.saved_query, wish.asked(table)) for source in asking]
+        )
         if why and all(why):
             raise ConfigError(f"saved_query of {table}: {why[0]}")
 
@@ -187,7 +189,9 @@ async def question_for(source: Source, entity: str, wish: EntitySettings, as_of:
         return Question(entity)
     _check_name(source, entity)
     mark = await history_mark(source, entity, as_of)
-    return await source.question(Question(entity, query=wish.query, saved_query=wish.saved_query, history=mark))
+    return await source.saved_queries.resolve(
+        Question(entity, query=wish.query, saved_query=wish.saved_query, history=mark)
+    )
 
 
 def _check_name(source: Source, entity: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from axsync.client.proxy import bypasses_proxy, find_proxy
+from axsync.client.connection import bypasses_proxy, find_proxy
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, InstanceSettings
 
