@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from axsync.config import load_settings
-    from axsync.convert.restore import restore
+    from axsync.convert.rescue import restore
     from axsync.errors import AxsyncError
     from axsync.runs import Report, stream, sync
     from axsync.settings import (
@@ -41,7 +41,7 @@ __all__ = [
 _HOMES = {
     "AxsyncError": "axsync.errors",
     "load_settings": "axsync.config",
-    "restore": "axsync.convert.restore",
+    "restore": "axsync.convert.rescue",
     "Report": "axsync.runs",
     "stream": "axsync.runs",
     "sync": "axsync.runs",

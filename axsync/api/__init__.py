@@ -8,17 +8,15 @@ from axsync.api.question import (
     ALSO_DETAILED,
     DETAILS,
     Dialect,
-    KeyStyle,
     QueriesPage,
     Question,
     SavedQuery,
     history_days_request,
     read_history_days,
-    short_key,
 )
 from axsync.api.system import SYSTEM_TABLES, Listing, is_system, table_fields
 from axsync.model import Generation, Page, Reply, Request, Window
-from axsync.schema.fields import Field
+from axsync.schema.columns import Field
 
 __all__ = [
     "ALSO_DETAILED",
@@ -28,7 +26,6 @@ __all__ = [
     "SYSTEM_TABLES",
     "Api",
     "Dialect",
-    "KeyStyle",
     "Listing",
     "QueriesPage",
     "Question",
@@ -36,7 +33,6 @@ __all__ = [
     "history_days_request",
     "is_system",
     "read_history_days",
-    "short_key",
     "table_fields",
 ]
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from axsync.schema.fields import Atom, Field, Group, Kind, Many, group
+from axsync.schema.columns import Field, group
+from axsync.schema.kinds import Atom, Group, Kind, Many
 
 Entry: TypeAlias = Mapping[str, object]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import orjson
 
-from axsync.convert.json_split import REFUSALS, CutPage, member
+from axsync.convert.page_bytes import REFUSALS, CutPage, read_member
 from axsync.errors import BadAnswer
 from axsync.model import Reply
 
@@ -112,7 +112,7 @@ def _large(body: bytes, rows_key: str, host: str) -> Meta:
 def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:
     """A page that is whole though some record in it is no JSON (NaN, depth): one bad record never costs its page."""
     try:
-        meta, rows = member(body, "meta"), member(body, rows_key)
+        meta, rows = read_member(body, "meta"), read_member(body, rows_key)
         if rows is not None and rows.startswith(b"["):
             return _decode_tail(meta) if meta and meta != b"null" else Meta()
     except (CutPage, *REFUSALS) as error:

@@ -5,13 +5,10 @@ A question may name a saved query and a day of history (docs/axonius-api.md, "Sa
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from axsync.api import paths
 from axsync.api.envelope import read_object, total_in
 from axsync.model import Reply, Request
-
-KeyStyle: TypeAlias = Literal["full", "short"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +48,6 @@ class Dialect:
     """What one server does not accept, found out once and kept for the run."""
 
     refused: frozenset[str] = frozenset()  # optional body keys that it answered 400 to
-
-
-def short_key(field: str) -> str:
-    """The key under which a short-key server (v2 6.1.67) serves a field (docs/axonius-api.md, "Records")."""
-    if field.startswith("specific_data.data."):
-        return field.removeprefix("specific_data.data.")
-    if field.startswith("adapters_data."):
-        adapter, _, rest = field.removeprefix("adapters_data.").partition(".")
-        return f"{adapter.removesuffix('_adapter')}.{rest}" if rest else field
-    return field
 
 
 # ------------------------------------------------------------------------------------------------------- saved queries

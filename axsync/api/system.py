@@ -18,7 +18,8 @@ from axsync.api.envelope import error_words, tells_error, total_in
 from axsync.api.question import read_saved_query
 from axsync.errors import BadAnswer
 from axsync.model import ID_FIELD, Page, Reply, Window
-from axsync.schema.fields import Atom, Field, Kind, Many
+from axsync.schema.columns import Field
+from axsync.schema.kinds import Atom, Kind, Many
 
 Row: TypeAlias = Mapping[str, object]
 Paging: TypeAlias = Literal["offset", "number", "none"]

@@ -12,7 +12,7 @@ from axsync.api.question import ALSO_DETAILED, DETAILS, Dialect, QueriesPage, Qu
 from axsync.api.system import Listing, connections_in, entries_in, listed_rows, place_of, read_listing, system_page
 from axsync.errors import BadAnswer
 from axsync.model import Generation, Page, Reply, Request, Window
-from axsync.schema.fields import Field
+from axsync.schema.columns import Field
 
 GENERATION: Generation = "v2"
 ROWS_KEY: Literal["assets", "data"] = "assets"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from axsync.api.paths import TOKEN
-from axsync.convert.json_split import REFUSALS
+from axsync.convert.page_bytes import REFUSALS
 from axsync.credentials import Credential, Secret, basic
 from axsync.errors import BadAnswer
 from axsync.model import Reply, Request

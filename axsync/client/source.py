@@ -15,7 +15,7 @@ from axsync.client.transport import RequestContext, Transport, admit_at_once
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
 from axsync.events import Notice
 from axsync.model import Page, Reply, Request, Window
-from axsync.schema.fields import Field
+from axsync.schema.columns import Field
 
 CYCLE_SECONDS = 10.0
 """How long a look at the discovery cycle serves lanes that begin."""

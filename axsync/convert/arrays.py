@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
 
 
 def valid(array: pa.Array) -> Flags:

@@ -6,9 +6,11 @@ import numpy as np
 import pyarrow as pa
 
 from axsync.convert import arrays
-from axsync.convert.timestamps import Ints, parse_timestamps
-from axsync.schema import dates, forms
-from axsync.schema.fields import EPOCHS, RFC1123, Atom, Column, Group, Kind, Many, Wrapped, arrow_type
+from axsync.convert.arrays import Ints
+from axsync.convert.timestamps import parse_timestamps
+from axsync.schema import dates
+from axsync.schema.columns import Column
+from axsync.schema.kinds import EPOCHS, RFC1123, Atom, Group, Kind, Many, Wrapped, arrow_type, is_text, parse_text
 
 EXACT_INTEGERS = float(1 << 53)
 SUBNORMAL = 2.3e-308
@@ -31,7 +33,7 @@ def json_type(kind: Kind) -> pa.DataType:
 def _json_type_of_atom(atom: Atom) -> pa.DataType:
     if atom.form in EPOCHS or atom.form == "0/1":
         return pa.int64()
-    dates_or_text = atom.name in {"timestamp", "date"} or forms.is_text(atom)
+    dates_or_text = atom.name in {"timestamp", "date"} or is_text(atom)
     return pa.string() if dates_or_text else arrow_type(atom)
 
 
@@ -62,7 +64,7 @@ class ColumnBuilder:
                 return self._atom(array, kind)
 
     def _atom(self, array: pa.Array, atom: Atom) -> tuple[pa.Array, Ints]:
-        if forms.is_text(atom):
+        if is_text(atom):
             return _from_texts(array, atom)
         match atom:
             case Atom("timestamp", form):
@@ -194,7 +196,7 @@ def _integers(array: pa.Array) -> tuple[Ints, arrays.Flags]:
 
 def _from_texts(array: pa.Array, atom: Atom) -> tuple[pa.Array, Ints]:
     """Numbers and bools that are served as strings."""
-    values = [None if text is None else forms.parse(text, atom) for text in array.to_pylist()]
+    values = [None if text is None else parse_text(text, atom) for text in array.to_pylist()]
     good = np.array([value is not None for value in values], dtype=np.bool_)
     doubtful = np.flatnonzero(arrays.valid(array) & ~good) if len(array) else _NOTHING
     if atom.name == "bool":

@@ -10,15 +10,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
-from axsync.convert import arrays, rescue
+from axsync.convert import arrays
+from axsync.convert.arrays import Ints
 from axsync.convert.columns import Finished, finish, json_type
-from axsync.convert.fit import Rules, Unreadable
-from axsync.convert.json_split import split
-from axsync.convert.page_bytes import has_explicit_null, has_long_number, has_tiny_number, long_numbers, rows_only
-from axsync.convert.timestamps import Ints
+from axsync.convert.exact import Unreadable
+from axsync.convert.fit import Rules
+from axsync.convert.page_bytes import (
+    has_explicit_null,
+    has_long_number,
+    has_tiny_number,
+    long_numbers,
+    rows_only,
+    split_records,
+)
+from axsync.convert.rescue import rescue_text, split_path
 from axsync.model import ID_FIELD, DeadLetter
+from axsync.schema.columns import Column, arrow_schema
 from axsync.schema.dates import micros_of
-from axsync.schema.fields import Column, arrow_schema, canonical, contains
+from axsync.schema.kinds import canonical, contains
 
 _OPENING = len('{"assets":[')
 
@@ -86,12 +95,12 @@ class Converter:
     def convert(self, body: bytes, *, page: int, fetched_at: datetime) -> Converted:
         """Convert a page to a batch of the lane's schema.
 
-        Raises: json_split.CutPage if the page is cut off.
+        Raises: page_bytes.CutPage if the page is cut off.
         """
         finished = self._fast(body)
         if finished is not None:
             return self._assemble(finished.columns, [], {}, fetched_at)
-        raws = split(body, self._rows_key)
+        raws = split_records(body, self._rows_key)
         tests = () if self._careful_only else (self._rules.reads, self._rules.accepts)
         ways = (self._clean_bad(raws, page, is_good) for is_good in tests)
         mixed = next((found for found in ways if found is not None), None)
@@ -178,7 +187,7 @@ class Converter:
         fetched_at: datetime,
     ) -> Converted:
         rows = len(served[0])
-        texts = [rescue.text(rescued[i]) if i in rescued else None for i in range(rows)] if rescued else None
+        texts = [rescue_text(rescued[i]) if i in rescued else None for i in range(rows)] if rescued else None
         own = [
             arrays.same_text(self._run_id, rows),
             arrays.same_instant(micros_of(fetched_at), rows),
@@ -257,7 +266,7 @@ def _count_drift(rescued: Iterable[Mapping[str, str]]) -> dict[str, tuple[int, s
     found: dict[str, tuple[int, str]] = {}
     for values in rescued:
         for path, text in values.items():
-            name = rescue.split_path(path)[0]
+            name = split_path(path)[0]
             found[name] = (found.get(name, (0, ""))[0] + 1, _json_type(text))
     return found
 

@@ -18,12 +18,25 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from axsync.convert import exact
-from axsync.convert.exact import Number, Unreadable
-from axsync.convert.json_split import REFUSALS
-from axsync.convert.strict import keeps_all
-from axsync.schema import dates, forms, keys
-from axsync.schema.fields import RFC1123, Atom, Column, Group, Kind, Many, Member, Wrapped, assign_names, drop_forms
-from axsync.schema.kinds import MAX_MEMBERS, widen
+from axsync.convert.exact import Number, Unreadable, keeps_all
+from axsync.convert.page_bytes import REFUSALS
+from axsync.schema import dates
+from axsync.schema.columns import Column, assign_names, key_owners
+from axsync.schema.kinds import (
+    BOOL_TEXTS,
+    MAX_MEMBERS,
+    NUMBER_TEXTS,
+    RFC1123,
+    Atom,
+    Group,
+    Kind,
+    Many,
+    Member,
+    Wrapped,
+    drop_forms,
+    parse_text,
+    widen,
+)
 
 MAX_RECORDS: Final = 500
 """Records sampled. More would not change which form is most frequent. Rare fields are searched for in all records."""
@@ -89,7 +102,7 @@ def _resolve_column(column: Column, values: Sequence[Value], before: Kind | None
 
 def _collect_values(columns: Sequence[Column], records: Sequence[bytes]) -> dict[str, list[Value]]:
     """Field → its values in the first records; more are read while a column has none."""
-    owners = keys.owners(columns)
+    owners = key_owners(columns)
     wanted = {column.field for column in owners.values()}
     seen: dict[str, list[Value]] = {}
     for place, raw in enumerate(records):
@@ -242,7 +255,7 @@ def _is_number(value: Value) -> bool:
 
 def _is_whole(value: Value) -> bool:
     if isinstance(value, str):
-        return forms.parse(value, Atom("integer", "text")) is not None
+        return parse_text(value, Atom("integer", "text")) is not None
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -251,7 +264,7 @@ def _is_bool(value: Value) -> bool:
 
 
 def _bool_text(value: Value) -> str | None:
-    return next((form for form in forms.BOOL_TEXTS if isinstance(value, str) and value in form.split("/")), None)
+    return next((form for form in BOOL_TEXTS if isinstance(value, str) and value in form.split("/")), None)
 
 
 def _is_date(value: Value) -> bool:
@@ -325,9 +338,7 @@ def _number_form(values: Sequence[Value]) -> str:
     texts = [v for v in values if isinstance(v, str) and _is_number(v)]
     if 2 * len(texts) <= len(values):
         return ""
-    return max(
-        forms.NUMBER_TEXTS, key=lambda form: sum(forms.parse(t, Atom("number", form)) is not None for t in texts)
-    )
+    return max(NUMBER_TEXTS, key=lambda form: sum(parse_text(t, Atom("number", form)) is not None for t in texts))
 
 
 def _bool_form(values: Sequence[Value]) -> str:

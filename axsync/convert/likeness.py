@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 
 from axsync.convert.exact import Number
 from axsync.schema import dates
-from axsync.schema.fields import RFC1123
+from axsync.schema.kinds import RFC1123
 
 Shape: TypeAlias = dict[str, Any]
 

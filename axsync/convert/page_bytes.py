@@ -1,17 +1,210 @@
-"""Checks on the bytes of a page before anything is parsed."""
+"""What the bytes of a page tell before anything is parsed: where its records are, and what pyarrow would change.
 
+The body of a page is one JSON object, `{"assets": [RECORD, …], "meta": {…}}` in v2. In v1 the list is called `data`,
+and a record is the `attributes` of its entries. Positions are bytes from the start of the body.
+"""
+
+import json
 import re
 from collections.abc import Iterator
+from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from axsync.convert.arrays import Flags
-from axsync.convert.json_split import REFUSALS
-from axsync.convert.timestamps import Bytes, Ints
+from axsync.convert.arrays import Bytes, Flags, Ints
+from axsync.errors import AxsyncError
 
+Span: TypeAlias = tuple[int, int]
 Words = npt.NDArray[np.uint32]
+
+_BOM = b"\xef\xbb\xbf"
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_SCALAR = re.compile(rb'[^\s,:"{}\[\]]+')
+_SPACE = re.compile(rb"[ \t\r\n]*+")
+_CLOSER = {ord("{"): ord("}"), ord("["): ord("]")}
+_QUOTE = ord('"')
+
+# What msgspec raises on bytes that it rejects: NaN, lone surrogates, deep nesting, invalid JSON.
+REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_elements_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class CutPage(AxsyncError):
+    """A body that is not one complete JSON object with a list of records."""
+
+
+# ----------------------------------------------------------------------------------------------- where the records are
+
+
+def split_records(body: bytes, path: Literal["assets", "data"]) -> list[bytes]:
+    """The records of a page as served; for `data`, the `attributes` of its entries.
+
+    An entry without an attributes object stands for itself; it will be unreadable for lack of an id.
+
+    Raises: CutPage if the page is cut off, or does not have exactly one list of that name.
+    """
+    body = body.removeprefix(_BOM)
+    records = _quick(body, path)
+    if records is None:
+        records = [body[start:end] for start, end in _careful(body, path)]
+    return [_attributes(entry) for entry in records] if path == "data" else records
+
+
+def read_member(body: bytes, key: str) -> bytes | None:
+    """One member of the outermost object, as served; the last one if the key is repeated.
+
+    Raises: CutPage if the body is cut off or not an object.
+    """
+    body = body.removeprefix(_BOM)
+    spans = [(start, end) for name, start, end in _members(body) if name == key]
+    return body[spans[-1][0] : spans[-1][1]] if spans else None
+
+
+class _AssetPage(msgspec.Struct, forbid_unknown_fields=True):
+    assets: list[msgspec.Raw]
+    meta: msgspec.Raw = msgspec.Raw()
+
+
+_page_of = msgspec.json.Decoder(_AssetPage).decode
+
+
+def _usual(body: bytes) -> list[bytes] | None:
+    """The records of a page in v2's usual layout, in one pass. None if it may contain anything else."""
+    try:
+        page = _page_of(body)
+    except REFUSALS:
+        return None
+    records, meta = [bytes(record) for record in page.assets], bytes(page.meta)
+    known = sum(map(len, records)) + max(len(records) - 1, 0) + len(meta)
+    around = len('{"assets":[],"meta":}' if meta else '{"assets":[]}')
+    # Unaccounted bytes could be a second list of that name, which msgspec drops.
+    return records if len(body) - known < around + len(',"assets":0') else None
+
+
+def _quick(body: bytes, path: str) -> list[bytes] | None:
+    if path == "assets" and (usual := _usual(body)) is not None:
+        return usual
+    found = _only_member(body, path)
+    if found is None:
+        return None
+    try:
+        return [bytes(record) for record in _elements_of(found)]
+    except REFUSALS:
+        return None
+
+
+def _only_member(body: bytes, name: str) -> bytes | None:
+    """The value of this key, if the object is certain to have the key only once."""
+    try:
+        members = _members_of(body)
+    except REFUSALS:
+        return None
+    found = members.get(name)
+    # Unaccounted bytes could be a second value of that name, which msgspec drops.
+    known = sum(len(key) + len(value) + 4 for key, value in members.items()) + 1
+    return bytes(found) if found is not None and len(body) - known < len(f',"{name}":0') else None
+
+
+def _careful(body: bytes, path: str) -> list[Span]:
+    lists = [start for key, start, _ in _members(body) if key == path and body[start] == ord("[")]
+    if len(lists) != 1:
+        raise CutPage(f"{len(lists)} lists named {path!r} in the page")
+    return list(_elements(body, lists[0]))
+
+
+def _attributes(entry: bytes) -> bytes:
+    found = _only_member(entry, "attributes")
+    if found is None:
+        try:
+            values = [entry[start:end] for key, start, end in _members(entry) if key == "attributes"]
+        except CutPage:
+            return entry
+        found = values[0] if len(values) == 1 else entry
+    return found if found.startswith(b"{") else entry
+
+
+def _members(body: bytes) -> Iterator[tuple[str, int, int]]:
+    """Key, start and end of each value of an object that fills the body."""
+    place = _expect(body, 0, b"{")
+    if body[place : place + 1] != b"}":
+        while True:
+            key_end = _value_end(body, place)
+            start = _expect(body, key_end, b":")
+            end = _value_end(body, start)
+            yield _key(body[place:key_end]), start, end
+            place = _space(body, end)
+            if body[place : place + 1] != b",":
+                break
+            place = _space(body, place + 1)
+    if _expect(body, place, b"}") != len(body):
+        raise CutPage("something follows the page")
+
+
+def _elements(body: bytes, opening: int) -> Iterator[Span]:
+    place = _space(body, opening + 1)
+    while body[place : place + 1] != b"]":
+        end = _value_end(body, place)
+        yield place, end
+        place = _space(body, end)
+        if body[place : place + 1] == b",":
+            place = _space(body, place + 1)
+
+
+def _key(quoted: bytes) -> str:
+    try:
+        key = json.loads(quoted)
+    except ValueError:
+        return ""
+    return key if isinstance(key, str) else ""
+
+
+def _space(body: bytes, place: int) -> int:
+    match = _SPACE.match(body, place)
+    return match.end() if match else place
+
+
+def _expect(body: bytes, place: int, mark: bytes) -> int:
+    """The position after this character and the space around it."""
+    place = _space(body, place)
+    if body[place : place + 1] != mark:
+        raise CutPage(f"cut or garbled at byte {place}: {mark.decode()} expected")
+    return _space(body, place + 1)
+
+
+def _value_end(body: bytes, start: int) -> int:
+    first = body[start : start + 1]
+    if first in (b"{", b"["):
+        return _container_end(body, start)
+    match = (_STRING if first == b'"' else _SCALAR).match(body, start)
+    if match is None:
+        raise CutPage(f"cut or garbled at byte {start}")
+    return match.end()
+
+
+def _container_end(body: bytes, start: int) -> int:
+    """Where the object or list that opens at `start` closes, in one pass and without recursion."""
+    due = bytearray()
+    for match in _TOKEN.finditer(body, start):
+        mark = body[match.start()]
+        if mark in _CLOSER:
+            due.append(_CLOSER[mark])
+        elif mark == _QUOTE:
+            if match.end() - match.start() == 1:
+                break
+        elif due.pop() != mark:
+            break
+        elif not due:
+            return match.end()
+    raise CutPage(f"cut or garbled after byte {start}")
+
+
+# ------------------------------------------------------------------------------------------- what pyarrow would change
+
 
 _TAIL = 1 << 16  # bytes
 _RUN = 16  # consecutive digits and points; 15 digits always survive a double, 9.000000000000001 does not
@@ -24,13 +217,10 @@ _AFTER_KEY[list(b": \t\r\n")] = True
 _GAP = 64  # bytes of space between a key and its value; beyond that a null is assumed
 _COLON = re.compile(rb"(?::|[ \t\r\n]{64})[ \t\r\n]*\Z")
 _NUMBER_BEFORE = re.compile(rb"(?:^|[:,\[ \t\r\n])-?[0-9.]+$", re.DOTALL)
-_SPACE = b" \t\r\n"
 _MAY_PRECEDE = np.zeros(256, dtype=np.bool_)  # bytes allowed before a number; not the quote, not a letter of an id
 _MAY_PRECEDE[list(b":,[-+ \t\r\n")] = True
 _MAY_FOLLOW = np.zeros(256, dtype=np.bool_)  # bytes allowed after the run: more digits, or an exponent
 _MAY_FOLLOW[list(b"0123456789.eE")] = True
-
-_one_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def rows_only(body: bytes, key: str) -> bytes | None:
@@ -46,10 +236,10 @@ def rows_only(body: bytes, key: str) -> bytes | None:
     if at < 0:
         return body
     try:
-        _one_object(body[at + 7 :].rstrip()[:-1])
+        _members_of(body[at + 7 :].rstrip()[:-1])
     except REFUSALS:
         return None
-    while body[at - 1] in _SPACE:
+    while body[at - 1] in b" \t\r\n":
         at -= 1
     # One copy only: the view makes none.
     return b"".join((memoryview(body)[: at - 1], b"}")) if body[at - 1 : at] == b"," else None

@@ -1,4 +1,6 @@
-"""The rescue column: JSON text of an object from paths to values exactly as served.
+"""The rescue column, and with it the record as it was served.
+
+The rescue column holds the JSON text of an object from paths to values exactly as served.
 
 A path is a field name, followed by steps if only a part of the field's value had to be rescued:
 
@@ -7,19 +9,33 @@ A path is a field name, followed by steps if only a part of the field's value ha
     os["type"]                                        a first step always has brackets: field names have dots
     tags[0]["a b"]                                    a key that is no identifier is a JSON string in brackets
     ["strange[name]"][1]                              so is a field name that is empty, has a `[` or opens with `"`
+
+In a restored record keys are the Axonius names of the fields, whatever spelling the server used. A number comes back as
+int, as float if that float's shortest text denotes exactly the same number, else as Decimal.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeAlias
 
 from axsync.convert import exact
+from axsync.convert.exact import Number, Value, exact_float
+from axsync.schema import dates
+from axsync.schema.columns import OVERFLOW, RESCUED, Column, column_of
+from axsync.schema.kinds import EPOCHS, RFC1123, Atom, Group, Kind, Many, Wrapped, is_text, write_text
 
 Step: TypeAlias = int | str
+Restored: TypeAlias = "bool | int | float | str | Decimal | Number | list[Restored] | dict[str, Restored] | None"
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STEP = re.compile(r'\[(\d+)\]|\.([A-Za-z_][A-Za-z0-9_]*)|\[("(?:[^"\\]|\\.)*")\]', re.DOTALL)
 _QUOTED = re.compile(r'\[("(?:[^"\\]|\\.)*")\]', re.DOTALL)
+_INT_DIGITS: Final = 4_000  # Python refuses to read longer integers from text
+
+
+# ---------------------------------------------------------------------------------------------------------- the column
 
 
 def join_path(field: str, steps: Sequence[Step] = ()) -> str:
@@ -46,13 +62,13 @@ def split_path(path: str) -> tuple[str, tuple[Step, ...]]:
     return field, tuple(steps)
 
 
-def text(rescued: Mapping[str, str]) -> str:
+def rescue_text(rescued: Mapping[str, str]) -> str:
     """The JSON object of these paths; the values are JSON texts already and stay unchanged."""
     return "{" + ",".join(f"{exact.dump(path)}:{value}" for path, value in rescued.items()) + "}"
 
 
-def parse(rescued: str) -> dict[str, exact.Value]:
-    """Path → exact value; the inverse of `text`."""
+def read_rescued(rescued: str) -> dict[str, exact.Value]:
+    """Path → exact value; the inverse of `rescue_text`."""
     read = exact.read(rescued, levels=exact.DEPTH + 1)
     if not isinstance(read, dict):
         raise TypeError("the rescue column holds JSON objects")
@@ -74,3 +90,95 @@ def _read_step(match: re.Match[str]) -> Step:
 
 def _unquote(quoted: str) -> str:
     return str(exact.read(quoted))
+
+
+# ---------------------------------------------------------------------------------------------------------- the record
+
+
+def restore(row: Mapping[str, object], lane: Mapping[str, Any]) -> dict[str, Restored]:
+    """The served record of this row, as pyarrow's `to_pylist` or a DuckDB fetch returns it."""
+    record: dict[str, Restored] = {}
+    for name, entry in lane["columns"].items():
+        value = row.get(name)
+        if value is not None:
+            column = column_of(name, entry)
+            back = restore_value(value, column)
+            record |= _object(back) if column.field == OVERFLOW else {column.field: back}
+    rescued = row.get(RESCUED)
+    return _overlay(record, read_rescued(str(rescued))) if rescued is not None else record
+
+
+def restore_value(value: object, column: Column) -> Restored:
+    """What was served for this value of a column, as far as the column alone can tell."""
+    return _restore(value, column.kind)
+
+
+def _restore(value: Any, kind: Kind) -> Restored:  # noqa: ANN401  # whatever a Parquet reader returns
+    match kind:
+        case _ if value is None:
+            return None
+        case Many(item, bare):
+            found = [_restore(element, item) for element in value]
+            # For any other length, the served value is in the rescue column.
+            return found[0] if bare and len(found) == 1 else found
+        case Wrapped(item):
+            return [_restore(value, item)]
+        case Group(members):
+            parts = ((member, value.get(member.name)) for member in members)
+            return {member.key: _restore(part, member.kind) for member, part in parts if part is not None}
+        case Atom():
+            return _restore_atom(value, kind)
+
+
+def _restore_atom(value: Any, atom: Atom) -> Restored:  # noqa: ANN401  # the same
+    if atom.name == "json":
+        return _plain(exact.read(value, levels=exact.DEPTH + 1))
+    if isinstance(value, datetime):
+        micros, form = dates.micros_of(value), atom.form or RFC1123
+        return dates.to_epoch(micros, form) if form in EPOCHS else dates.write(micros, form)
+    if isinstance(value, date):
+        return value.isoformat()
+    if is_text(atom):
+        return write_text(value, atom)
+    return int(value) if atom.form == "0/1" else value
+
+
+def _plain(value: Value) -> Restored:
+    match value:
+        case Number(text):
+            return _number(text)
+        case list():
+            return list(map(_plain, value))
+        case dict():
+            return {key: _plain(member) for key, member in value.items()}
+        case _:
+            return value
+
+
+def _number(text: str) -> Restored:
+    if text.removeprefix("-").isdigit() and len(text) <= _INT_DIGITS and text != "-0":
+        return int(text)
+    number = exact_float(text)
+    if number is not None:
+        return number
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of 19 digits
+        return Number(text)
+
+
+def _overlay(record: dict[str, Restored], rescued: Mapping[str, Value]) -> dict[str, Restored]:
+    for path, value in rescued.items():
+        field, steps = split_path(path)
+        place: Any = record
+        *way, last = field, *steps
+        for step in way:
+            place = place[step]
+        place[last] = _plain(value)
+    return record
+
+
+def _object(value: Restored) -> dict[str, Restored]:
+    if not isinstance(value, dict):
+        raise TypeError("an overflow column must hold objects")
+    return value

@@ -7,29 +7,24 @@ form, numbers that float64 represents exactly, and repeated keys (`keeps_all`).
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
-import orjson
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from axsync.convert.json_split import REFUSALS
+from axsync.convert.exact import exact_float, keeps_all
+from axsync.convert.page_bytes import REFUSALS
 from axsync.model import ID_FIELD
-from axsync.schema import dates, forms
-from axsync.schema.fields import EPOCHS, RFC1123, Atom, Column, Group, Kind, Many, Wrapped
-from axsync.schema.forms import INT64
+from axsync.schema import dates
+from axsync.schema.columns import Column
+from axsync.schema.kinds import EPOCHS, INT64, RFC1123, Atom, Group, Kind, Many, Wrapped, is_text, parse_text
 
 Check: TypeAlias = Callable[[Any], bool]
 
 _SHORT = 32  # characters; longer numbers are too rare to cache
 _PLAIN_NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
-_GAPS = (b'" ', b'"\t', b'"\n', b'"\r')  # where a key may be separated from its colon
-_APART = re.compile(rb'"[ \t\n\r]+:')  # a key that is, or a string that looks like it
 _ILLEGAL = re.compile('[\\\\"\x00-\x1f\ud800-\udfff]')  # in names of msgspec fields
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Strict:
@@ -74,42 +69,6 @@ class StrictRecord(Strict):
         return True
 
 
-def keeps_all(raw: bytes, value: object) -> bool:
-    """Whether decoding lost nothing, that is, whether no object in the value repeats a key.
-
-    Encoding the value again makes no part longer: numbers are kept as they were, and msgspec's escapes are the
-    shortest. So equal length is proof. If escapes or spaces made it shorter, the keys are counted.
-    """
-    written = _encode(value)
-    return len(written) == len(raw) or _as_many_keys(raw, written)
-
-
-def says_each_key_once(raw: bytes) -> bool:
-    """Whether the value is certain to be valid JSON without repeated keys and not nested too deeply."""
-    try:
-        # orjson writes at most 254 levels, so it also checks the depth.
-        written = orjson.dumps(orjson.loads(raw))
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return False
-    # Equal length would prove nothing here: orjson writes some numbers longer than they were.
-    return written == raw or _as_many_keys(raw, written)
-
-
-def _as_many_keys(raw: bytes, written: bytes) -> bool:
-    if b'\\":' in raw or b'\\":' in written or (any(gap in raw for gap in _GAPS) and _APART.search(raw)):
-        return False
-    return raw.count(b'":') == written.count(b'":')
-
-
-def exact_float(text: str) -> float | None:
-    """The float64 that this JSON number equals exactly, by its shortest text. None if there is none."""
-    value = float(text)
-    try:
-        return value if repr(value) == text or Decimal(repr(value)) == Decimal(text) else None
-    except InvalidOperation:
-        return None
-
-
 def plain_number(raw: bytes) -> bool:
     """Whether pyarrow reads these bytes as a number that float64 represents exactly."""
     return _plain_short(raw) if len(raw) <= _SHORT else _plain(raw)
@@ -151,7 +110,7 @@ def _atom_model(atom: Atom) -> Any:  # noqa: ANN401  # the same
         return Annotated[int, Meta(ge=low, le=high)]
     if atom.form == "0/1":
         return Annotated[int, Meta(ge=0, le=1)]
-    return str if forms.is_text(atom) else _ATOMS[atom.name]
+    return str if is_text(atom) else _ATOMS[atom.name]
 
 
 def _struct(members: Iterable[tuple[str, Kind, bool]], number: type = Raw) -> Any:  # noqa: ANN401
@@ -206,8 +165,8 @@ def _check(kind: Kind) -> Check | None:
 
 
 def _check_atom(atom: Atom) -> Check | None:
-    if forms.is_text(atom):
-        return lambda text: forms.parse(text, atom) is not None
+    if is_text(atom):
+        return lambda text: parse_text(text, atom) is not None
     if atom.name == "timestamp" and atom.form not in EPOCHS:
         return lambda text: dates.parse(text, atom.form or RFC1123) is not None
     return (lambda raw: plain_number(bytes(raw))) if atom.name == "number" else None

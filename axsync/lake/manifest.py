@@ -116,7 +116,7 @@ class LaneRecord:
     retries: int
     bytes: int
     seconds: float = 0.0
-    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `axsync.convert.restore` reads them
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `axsync.schema.columns` reads them
     empty_columns: tuple[str, ...] | None = None  # 0.1.0 did not tell
     drift: Mapping[str, DriftRecord]
     notices: tuple[str, ...] = ()

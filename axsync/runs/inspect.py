@@ -14,7 +14,8 @@ from axsync.model import Generation
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import offered
 from axsync.runs.setup import all_of
-from axsync.schema.fields import make_columns, type_text
+from axsync.schema.columns import make_columns
+from axsync.schema.kinds import type_text
 from axsync.schema.selection import select_fields
 from axsync.settings import InstanceSettings, LakeSettings, Settings, closest
 

@@ -19,14 +19,13 @@ from axsync.api.catalogue import ROOTS, with_roots
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext
 from axsync.convert import Converted, Converter
-from axsync.convert.restore import columns_of, describe
 from axsync.engine.lane_walk import Workers
 from axsync.errors import BadAnswer, BadRequest, NotOffered, Unreachable
 from axsync.lake.journal import Record
 from axsync.model import ID_FIELD, Page
 from axsync.runs.pin import Pinned, is_detail, pin
-from axsync.schema.fields import Field, Group, Many, drop_forms
-from axsync.schema.keys import OVERFLOW
+from axsync.schema.columns import OVERFLOW, Field, columns_of, describe_column
+from axsync.schema.kinds import Group, Many, drop_forms
 from axsync.schema.selection import GENERIC, RAW, Selection, closest_field, is_glob, select_all, select_fields
 from axsync.settings import EntitySettings, Fields
 
@@ -137,7 +136,7 @@ class LaneSchema:
         return {
             "blind": self.blind,
             "unlisted": sorted(self._unlisted.asked),
-            "columns": [[c.name, c.json_key, describe(c)] for c in columns],
+            "columns": [[c.name, c.json_key, describe_column(c)] for c in columns],
         }
 
     async def _catalogue(self, ask: RequestContext, *, readable: bool) -> tuple[Field, ...]:

@@ -7,14 +7,23 @@ from typing import Any, Literal
 
 import msgspec
 
-from axsync.api import ALSO_DETAILED, DETAILS, Api, KeyStyle, short_key
+from axsync.api import ALSO_DETAILED, DETAILS, Api
 from axsync.api.catalogue import ROOTS
 from axsync.convert.inference import resolve
-from axsync.convert.json_split import REFUSALS, CutPage, split
-from axsync.convert.restore import columns_of, describe
+from axsync.convert.page_bytes import REFUSALS, CutPage, split_records
 from axsync.model import Page
-from axsync.schema.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, contains, make_columns
-from axsync.schema.keys import OVERFLOW, owners
+from axsync.schema.columns import (
+    OVERFLOW,
+    Column,
+    Field,
+    KeyStyle,
+    columns_of,
+    describe_column,
+    key_owners,
+    make_columns,
+    short_key,
+)
+from axsync.schema.kinds import Atom, Group, Kind, Many, Wrapped, contains
 from axsync.schema.selection import CUSTOM, Selection
 
 SAMPLE_ROWS = 400
@@ -35,7 +44,7 @@ class Pinned:
     @property
     def manifest(self) -> dict[str, dict[str, Any]]:
         """Column name → its entry in the manifest."""
-        return {c.name: describe(c) for c in self.columns}
+        return {c.name: describe_column(c) for c in self.columns}
 
 
 def pin(
@@ -108,7 +117,7 @@ def is_detail(key: str) -> bool:
 
 def _strays(columns: Sequence[Column], sample: Sequence[bytes], *, ever: bool, details: bool) -> list[str]:
     """Keys without a column that most records have, or `ever` one has: served whether they were asked for or not."""
-    owned = owners(columns)
+    owned = key_owners(columns)
     served = (key for record in sample for key in _known_keys(record) if not (details and is_detail(key)))
     counts = Counter(key for key in served if key not in owned)
     return [key for key, count in counts.items() if (ever or 2 * count > len(sample)) and key.isprintable()]
@@ -166,7 +175,7 @@ def _apart(gone: Sequence[Column], taken: Container[str]) -> list[Column]:
 
 def _records(body: bytes, rows_key: Literal["assets", "data"]) -> list[bytes]:
     try:
-        return split(body, rows_key)
+        return split_records(body, rows_key)
     except CutPage:
         return []
 

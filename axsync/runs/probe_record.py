@@ -23,12 +23,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from axsync.api import Question, is_system, short_key
+from axsync.api import Question, is_system
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext
 from axsync.convert.inference import read
-from axsync.convert.json_split import CutPage, split
 from axsync.convert.likeness import describe_record
+from axsync.convert.page_bytes import CutPage, split_records
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, UsageError
 from axsync.lake.local import replace_file
@@ -36,7 +36,7 @@ from axsync.lake.store import storage_errors
 from axsync.model import Page, Window
 from axsync.runs.lane_selection import EntityState
 from axsync.runs.pin import key_style
-from axsync.schema.fields import Field
+from axsync.schema.columns import Field, short_key
 from axsync.schema.selection import Selection, member_names, select_fields
 
 FORMAT_VERSION: Final = 1
@@ -112,7 +112,7 @@ async def _described(source: Source, entity: str) -> Record | Reason:
     """The first row by its shapes. Raises: ServerError, UsageError, NotWhole."""
     catalogue = await _catalogue(source, entity)
     selection = select_fields(catalogue or (), "generic", entity=entity)
-    rows = split((await _first_page(source, entity, selection)).body, source.api.ROWS_KEY)
+    rows = split_records((await _first_page(source, entity, selection)).body, source.api.ROWS_KEY)
     if not rows:
         return "empty"
     told = _row_told(rows[0], selection.names, _member_keys(catalogue))

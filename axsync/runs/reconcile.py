@@ -18,7 +18,7 @@ from axsync.model import ID_FIELD, Page, Window
 from axsync.runs.lane_reader import ROUND_SHIFT, LaneReader
 from axsync.runs.lane_writer import LaneWriter
 from axsync.runs.verdict import Evidence
-from axsync.schema.fields import make_columns
+from axsync.schema.columns import make_columns
 
 LIST_LIMITS = (1_693, 1_381)
 """Rows per page of the two listings: primes, so that their pages end elsewhere than those of the walk. What slips

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from axsync.schema.fields import EPOCHS, RFC1123
+from axsync.schema.kinds import EPOCHS, RFC1123
 
 DAY: Final = "day"
 

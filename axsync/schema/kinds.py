@@ -1,19 +1,244 @@
-"""Kinds as the manifest writes them, and how a kind may change from one snapshot to the next."""
+"""Kinds: what the values of a field are, and how the server writes them if not as JSON would.
+
+A kind has an Arrow type, in which the lake stores its values, and two spellings in the manifest: the type text, for
+people, and JSON where the text does not say everything. From one snapshot to the next it may only widen.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Final, Literal, TypeAlias
+
+import pyarrow as pa
 
 from axsync.model import Json
-from axsync.schema.fields import Atom, AtomName, Group, Kind, Many, Member, Wrapped, drop_forms, type_text
+
+AtomName: TypeAlias = Literal["text", "timestamp", "date", "bool", "integer", "number", "json", "unknown"]
+
+RFC1123 = "rfc1123"
+"""The form of dates if none was seen; `schema.dates` lists all forms."""
+ISO_MICROS = "iso:T:6:Z"
+"""The form that can express every timestamp."""
+EPOCHS = ("epoch", "epoch_ms")
+"""The forms of timestamps that are integers."""
+INT64: Final = (-(2**63), 2**63 - 1)
+BOOL_TEXTS: Final = ("true/false", "True/False", "TRUE/FALSE")
+NUMBER_TEXTS: Final = ("text", "short text")
+
+MAX_MEMBERS = 100
+"""Members that an object may grow to. One with more is a map whose keys are data, and would grow every night."""
+
+FIELD_KEY = b"axonius.field"
+"""Arrow field metadata key that holds the Axonius name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A single value. `json` stores any value as its JSON text; `unknown` is decided by data.
+
+    `form` is how the server writes it, if not as the corresponding JSON type:
+
+        timestamp  a name in `schema.dates`, or "epoch", "epoch_ms": seconds or milliseconds since 1970 as an integer
+        integer    "text": `"5"`
+        number     "text": `"7.0"`; "short text": `"7"` if the fraction is zero
+        bool       "0/1": an integer; "true/false", "True/False", "TRUE/FALSE": a string
+    """
+
+    name: AtomName
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A list of values of one kind. `bare`: the server writes a single element without the list."""
+
+    item: "Kind"
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A single value or object that the server writes as a list of one element."""
+
+    item: "Kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One key of an object: `key` as served, `name` in the lake."""
+
+    key: str
+    name: str
+    kind: "Kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An object with known keys."""
+
+    members: tuple[Member, ...]
+
+
+Kind: TypeAlias = Atom | Many | Wrapped | Group
+"""The type of a column, and how the server writes its values if that differs from the type."""
+
+
+# ------------------------------------------------------------------------------------------------ the type in the lake
+
+
+_ARROW: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
+    "bool": pa.bool_(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "json": pa.string(),
+    "unknown": pa.string(),
+}
+
+
+def arrow_type(kind: Kind) -> pa.DataType:
+    """The Arrow type in which values of `kind` are stored."""
+    match kind:
+        case Many(item):
+            return pa.list_(arrow_type(item))
+        case Wrapped(item):
+            return arrow_type(item)
+        case Group(members):
+            return pa.struct([pa.field(m.name, arrow_type(m.kind), metadata={FIELD_KEY: m.key}) for m in members])
+        case Atom(name):
+            return _ARROW[name]
+
+
+def type_text(kind: Kind) -> str:
+    """The type as shown to people and in the manifest, such as `list<struct<mac: string>>`."""
+    match kind:
+        case Many(item):
+            return f"list<{type_text(item)}>"
+        case Wrapped(item):
+            return type_text(item)
+        case Group(()):  # members that the data will tell
+            return "json"
+        case Group(members):
+            return f"struct<{', '.join(f'{m.name}: {type_text(m.kind)}' for m in members)}>"
+        case Atom(name="json"):
+            return "json"
+        case Atom(name):
+            return str(_ARROW[name])
+
+
+def contains(kind: Kind, *names: AtomName) -> bool:
+    """Whether an atom with one of these names occurs anywhere in the kind."""
+    match kind:
+        case Many(item) | Wrapped(item):
+            return contains(item, *names)
+        case Group(members):
+            return any(contains(m.kind, *names) for m in members)
+        case Atom(name):
+            return name in names
+
+
+# ----------------------------------------------------------------------------------------- as served, and without that
+
+
+def date_forms(kind: Kind) -> Iterator[str]:
+    """The forms of all its dates (`schema.dates`), in the order of members."""
+    match kind:
+        case Many(item) | Wrapped(item):
+            yield from date_forms(item)
+        case Group(members):
+            for member in members:
+                yield from date_forms(member.kind)
+        case Atom("timestamp", form):
+            yield form or RFC1123
+
+
+def with_date_form(kind: Kind, form: str) -> Kind:
+    """The kind with this form for those of its dates that have none yet."""
+    return _map_atoms(kind, lambda atom: Atom("timestamp", form) if atom == Atom("timestamp") else atom)
+
+
+def drop_forms(kind: Kind) -> Kind:
+    """The kind without the forms of the server: what decides the column's type."""
+    return _map_atoms(_unwrap(kind), lambda atom: Atom(atom.name))
+
+
+def canonical(kind: Kind) -> Kind:
+    """The kind as cleaned records are written: JSON's own types, dates as lossless strings."""
+    return _map_atoms(_unwrap(kind), _canonical_atom)
+
+
+def _canonical_atom(atom: Atom) -> Atom:
+    if atom.name == "timestamp":
+        return Atom("timestamp", ISO_MICROS if atom.form in EPOCHS else atom.form or RFC1123)
+    return Atom(atom.name)
+
+
+def _unwrap(kind: Kind) -> Kind:
+    match kind:
+        case Many(item):
+            return Many(_unwrap(item))
+        case Wrapped(item):
+            return _unwrap(item)
+        case Group(members):
+            return Group(tuple(replace(m, kind=_unwrap(m.kind)) for m in members))
+        case Atom():
+            return kind
+
+
+def _map_atoms(kind: Kind, change: Callable[[Atom], Atom]) -> Kind:
+    match kind:
+        case Many(item):
+            return replace(kind, item=_map_atoms(item, change))
+        case Wrapped(item):
+            return Wrapped(_map_atoms(item, change))
+        case Group(members):
+            return Group(tuple(replace(m, kind=_map_atoms(m.kind, change)) for m in members))
+        case Atom():
+            return change(kind)
+
+
+# ------------------------------------------------------------------------ numbers and bools that are served as strings
+
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,20})(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,3})?")
+
+
+def is_text(atom: Atom) -> bool:
+    """Whether values of this kind are served as strings but have another type."""
+    return bool(atom.form) and atom.name in {"integer", "number", "bool"} and atom.form != "0/1"
+
+
+def parse_text(text: str, atom: Atom) -> int | float | bool | None:
+    """The value, iff `write_text` reproduces this string."""
+    if atom.name == "integer":
+        number = int(text) if _INTEGER.fullmatch(text) else None
+        return number if number is not None and INT64[0] <= number <= INT64[1] else None
+    if atom.name == "number":
+        value = float(text) if _NUMBER.fullmatch(text) else None
+        return value if value is not None and write_text(value, atom) == text else None
+    yes, _, no = atom.form.partition("/")
+    return {yes: True, no: False}.get(text)
+
+
+def write_text(value: float, atom: Atom) -> str:
+    """The string served for this value."""
+    if atom.name == "bool":
+        yes, _, no = atom.form.partition("/")
+        return yes if value else no
+    return repr(value).removesuffix(".0") if atom.form == "short text" else repr(value)
+
+
+# ----------------------------------------------------------------------------------------------------- in the manifest
+
 
 _READABLE: tuple[AtomName, ...] = ("text", "timestamp", "date", "bool", "integer", "number", "json")
 _ATOMS = {type_text(Atom(name)): Atom(name) for name in _READABLE}
 _ATOM = re.compile("|".join(re.escape(text) for text in _ATOMS))
 _NAME = re.compile(r"([A-Za-z0-9_]+): ")
-MAX_MEMBERS = 100
-"""Members that an object may grow to. One with more is a map whose keys are data, and would grow every night."""
-
 _NUMBERS = {Atom("integer"), Atom("number")}
 
 
@@ -99,6 +324,9 @@ def _read_struct(text: str, place: int) -> "tuple[Kind, int] | None":
         members.append(Member(named[1], named[1], value[0]))
         place = value[1] + len(", ") if text.startswith(", ", value[1]) else value[1]
     return (Group(tuple(members)), place + 1) if text.startswith(">", place) else None
+
+
+# --------------------------------------------------------------------------------------- from one snapshot to the next
 
 
 def widen(earlier: Kind, now: Kind) -> Kind:

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
-from axsync.schema.fields import Atom, Field, Group, Kind, Many
+from axsync.schema.columns import Field
+from axsync.schema.kinds import Atom, Group, Kind, Many
 from axsync.settings import Fields, closest
 
 RAW = Field("specific_data", Atom("json"))

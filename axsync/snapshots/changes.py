@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert.exact import Number
-from axsync.convert.restore import Restored
+from axsync.convert.rescue import Restored
 from axsync.errors import ConfigError
 from axsync.lake.store import storage_errors
 from axsync.model import Lane

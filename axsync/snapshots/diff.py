@@ -9,13 +9,13 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from axsync.convert.restore import describe, restore, restore_value
+from axsync.convert.rescue import restore, restore_value
 from axsync.errors import NothingCommon
 from axsync.lake.history import FoundRun
 from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD, Lane
-from axsync.schema.fields import RESCUED, Column, type_text
-from axsync.schema.keys import OVERFLOW
+from axsync.schema.columns import OVERFLOW, RESCUED, Column, describe_column
+from axsync.schema.kinds import type_text
 from axsync.settings import nearest
 from axsync.snapshots.changes import Change, Record, between
 from axsync.snapshots.join import OWN, Ignoring, Join, Side, opened, pair_up
@@ -183,7 +183,7 @@ class _Walk:
 
     def _whole(self, kind: str) -> Iterator[Change]:
         side = self.join.after if kind == "added" else self.join.before
-        entry = {"columns": {column.name: describe(column) for column in side.columns}}
+        entry = {"columns": {column.name: describe_column(column) for column in side.columns}}
         for batch in self.join.whole(kind):
             for row in batch.to_pylist():
                 record = self._compared(restore(row, entry))
@@ -231,7 +231,7 @@ class _Walk:
                 if column:
                     columns.append(column)
                     row[column.name] = batch[f"{letter}{number}"][0].as_py()
-        return dict(restore(row, {"columns": {column.name: describe(column) for column in columns}}))
+        return dict(restore(row, {"columns": {column.name: describe_column(column) for column in columns}}))
 
 
 def _lay(values: Sequence[object], places: Sequence[int], column: Column, into: list[dict[str, Any]]) -> None:

@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from axsync.errors import ConfigError, SnapshotGone, StorageError
 from axsync.model import ID_FIELD
-from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Group, Kind, Many, canonical, drop_forms
-from axsync.schema.kinds import widen
+from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
+from axsync.schema.kinds import Atom, Group, Kind, Many, canonical, drop_forms, widen
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
 from axsync.lake.manifest import damaged
 from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD
-from axsync.schema.fields import Column
+from axsync.schema.columns import Column, columns_of
 
 
 @dataclass(frozen=True, slots=True)

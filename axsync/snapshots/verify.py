@@ -15,7 +15,7 @@ from axsync.lake.id_index import Hashes, hash_ids, read_ids
 from axsync.lake.publish import Lake
 from axsync.lake.store import NativeFile, Store
 from axsync.model import Lane
-from axsync.schema.fields import arrow_schema
+from axsync.schema.columns import arrow_schema
 from axsync.snapshots.opened import OpenSnapshot, held_lanes
 
 _CHUNK = 1 << 20  # bytes

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from axsync.lake import layout
-from axsync.schema.fields import Kind
+from axsync.schema.kinds import Kind
 from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
 from axsync.sql.tables import EntityTable
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from axsync.schema.fields import AtomName, Group, Kind, Many, Member, Wrapped
+from axsync.schema.kinds import AtomName, Group, Kind, Many, Member, Wrapped
 
 Dialect: TypeAlias = Literal["athena", "trino", "snowflake", "duckdb"]
 

@@ -16,7 +16,7 @@ import pyarrow.dataset as ds
 
 from axsync.errors import ConfigError, UsageError
 from axsync.lake.publish import Lake
-from axsync.schema.fields import arrow_schema
+from axsync.schema.columns import arrow_schema
 from axsync.settings import all_close, did_you_mean
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 from axsync.sql.tables import EntityTable, Piece, refuse_gone

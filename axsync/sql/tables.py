@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from axsync.convert.restore import columns_of
 from axsync.errors import SnapshotGone, UsageError
 from axsync.lake import layout
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
 from axsync.lake.manifest import damaged
 from axsync.lake.publish import Lake
-from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Kind, type_text
-from axsync.schema.kinds import widen
+from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column, columns_of
+from axsync.schema.kinds import Atom, Kind, type_text, widen
 from axsync.settings import closest, did_you_mean
 from axsync.sql.dialects import double_quoted
 

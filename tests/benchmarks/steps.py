@@ -19,8 +19,7 @@ from axsync.api import paths, v2
 from axsync.convert import Converter
 from axsync.convert import converter as conversion
 from axsync.convert.columns import finish
-from axsync.convert.json_split import split
-from axsync.convert.page_bytes import has_explicit_null, has_long_number, rows_only
+from axsync.convert.page_bytes import has_explicit_null, has_long_number, rows_only, split_records
 from axsync.lake.parts import DICTIONARY_LIMIT, use_steady_memory
 from axsync.model import Page, Reply, Window
 from axsync.pacing.limiter import HostLimiter
@@ -76,7 +75,7 @@ def measure(load: Load, limit: int = 500) -> dict[str, Any]:
         "look at the bytes": lambda: (has_explicit_null(body), has_long_number(body), rows_only(body, "assets")),
         "read (pyarrow)": lambda: conversion._read(text, made._plain, "assets"),
         "shape (dates, checks)": lambda: finish(rows, made.columns),
-        "split into records": lambda: split(body, "assets"),
+        "split_records into records": lambda: split_records(body, "assets"),
         "page to batch": lambda: made.convert(body, page=0, fetched_at=NOW),
     }
     found = {name: own_cpu(step) * 1e3 for name, step in steps.items()}

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from axsync.convert.restore import describe
 from axsync.lake import layout
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import RunFacts
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
-from axsync.schema.fields import FETCHED_AT, RESCUED, RUN_ID, Atom, Column, Group, Kind, Many, Member, arrow_schema
+from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column, arrow_schema, describe_column
+from axsync.schema.kinds import Atom, Group, Kind, Many, Member
 from axsync.settings import LakeSettings
 from tests.unit.lake.folders import FolderLake
 
@@ -123,7 +123,7 @@ def publish(lake: FolderLake, day: int, first: int, count: int, changed: float) 
         sealed = folder.add(PageBatch(rows(start, size, day, changed), PageSpan(start, start, size)))
         parts += [one.part for one in sealed]
     parts += [one.part for one in folder.seal()]
-    columns = {c.name: describe(c) for c in COLUMNS}
+    columns = {c.name: describe_column(c) for c in COLUMNS}
     lake.publish(
         run,
         [Outcome(LANE, "complete", rows=count, distinct_ids=count, columns=columns, parts=tuple(parts))],

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from axsync.api import v1, v2
 from axsync.convert import Converted, Converter
 from axsync.convert.exact import Unreadable
-from axsync.convert.restore import describe, restore
+from axsync.convert.rescue import restore
 from axsync.lake.local import LocalStore
 from axsync.lake.parts import PageBatch, PartWriter
 from axsync.model import ID_FIELD, Page, PageSpan, Window
 from axsync.runs.pin import pin
-from axsync.schema.fields import Atom, Column, Field, Group, Kind, Many, Wrapped, group, make_columns
-from axsync.schema.keys import OVERFLOW
+from axsync.schema.columns import OVERFLOW, Column, Field, describe_column, group, make_columns
+from axsync.schema.kinds import Atom, Group, Kind, Many, Wrapped
 from axsync.schema.selection import Selection
 from axsync.settings import LakeSettings
 from tests.unit.convert.lake import oracle, same
@@ -78,7 +78,7 @@ def page(raws: Sequence[bytes], key: RowsKey, *, gap: bytes, meta_first: bool) -
 
 def assert_all_come_back(shop: Shop, columns: tuple[Column, ...], raws: Sequence[bytes], converted: Converted) -> None:
     """Every record of the page is a dead letter with good reason, or equals its row in the file, for both readers."""
-    lane = json.loads(json.dumps({"columns": {column.name: describe(column) for column in columns}}))
+    lane = json.loads(json.dumps({"columns": {column.name: describe_column(column) for column in columns}}))
     buried = {letter.position for letter in converted.dead}
     served = [same(oracle(raw, columns)) for position, raw in enumerate(raws) if position not in buried]
     assert [letter.raw for letter in converted.dead] == [raws[letter.position] for letter in converted.dead]
@@ -152,7 +152,7 @@ def test_a_field_that_is_gone_gives_its_name_to_a_short_key(shop: Shop) -> None:
     """Yesterday `labels` was a field; today it is the short key of another one, which keeps its own column."""
     text = Atom("text")
     before = make_columns([Field(name, text) for name in (ID_FIELD, "labels", f"{PREFIX}labels", f"{PREFIX}hostname")])
-    earlier = {column.name: describe(column) for column in before}
+    earlier = {column.name: describe_column(column) for column in before}
     raws = [b'{"internal_axon_id":"a","labels":"short"}']
     body = page(raws, "assets", gap=b"", meta_first=False)
     selection = Selection((Field(ID_FIELD, text), Field(f"{PREFIX}labels", text)))

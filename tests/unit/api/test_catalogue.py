@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from axsync.api import v1, v2
 from axsync.api.catalogue import ROOTS, Entry, fields_of
 from axsync.errors import BadAnswer
-from axsync.schema.fields import Atom, Field, Group, Kind, Many, Member
+from axsync.schema.columns import Field
+from axsync.schema.kinds import Atom, Group, Kind, Many, Member
 from tests.unit.api.asked import HOST, reply
 
 TEXT, STAMP = Atom("text"), Atom("timestamp")

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from axsync.convert.exact import Number
-from axsync.schema import dates, keys
-from axsync.schema.fields import RESCUED, RFC1123, Atom, Column, Group, Kind, Many, arrow_schema, canonical
+from axsync.schema import dates
+from axsync.schema.columns import RESCUED, Column, arrow_schema, key_owners, settle_keys
+from axsync.schema.kinds import RFC1123, Atom, Group, Kind, Many, canonical
 
 Read: TypeAlias = Any
 """What readers of JSON and of Parquet give."""
@@ -96,7 +97,7 @@ def oracle(raw: bytes, columns: Sequence[Column]) -> Read:
     record = json.loads(
         raw.decode("utf-8"), parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=once
     )
-    settled = keys.settle(record, keys.owners(columns))
+    settled = settle_keys(record, key_owners(columns))
     names = {key: column.field if column else key for key, column in settled.items()}
     return {names[key]: value for key, value in record.items()} if len(set(names.values())) == len(names) else None
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from axsync.convert import Converted, Converter
 from axsync.convert.columns import Finished
 from axsync.model import ID_FIELD
-from axsync.schema.fields import Atom, Column, Field, Kind, make_columns
+from axsync.schema.columns import Column, Field, make_columns
+from axsync.schema.kinds import Atom, Kind
 
 Key = Literal["assets", "data"]
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)

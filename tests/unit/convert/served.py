@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from axsync.model import ID_FIELD
 from axsync.schema import dates
-from axsync.schema.fields import EPOCHS, Atom, Column, Field, Group, Kind, Many, Wrapped, group, make_columns
-from axsync.schema.keys import OVERFLOW, spellings
+from axsync.schema.columns import OVERFLOW, Column, Field, group, key_spellings, make_columns
+from axsync.schema.kinds import EPOCHS, Atom, Group, Kind, Many, Wrapped
 
 # The profile of `make fuzz` asks for 5,000 examples where the ordinary one asks for 100.
 _TIMES: Final = int(os.environ.get("AXSYNC_FUZZ", "0")) or max(settings().max_examples // 100, 1)
@@ -152,7 +152,7 @@ def columns(draw: st.DrawFn) -> tuple[Column, ...]:
     )
     wires: dict[str, Column] = {}
     for column in made:
-        wire = draw(st.sampled_from(spellings(column)))
+        wire = draw(st.sampled_from(key_spellings(column)))
         wire = column.field if wire in wires or wire in names else wire
         wires[wire] = Column(column.name, column.field, wire, column.kind)
     return tuple(wires.values())
@@ -209,7 +209,9 @@ def records(draw: st.DrawFn, of: Sequence[Column], drift: int) -> bytes:
     pairs = [(next(c.json_key for c in of if c.field == ID_FIELD), quoted(draw(_IDS)))]
     for column in of:
         if column.field not in (ID_FIELD, OVERFLOW) and draw(st.integers(0, 4)):
-            key = draw(st.sampled_from(spellings(column))) if draw(st.integers(1, 100)) <= drift else column.json_key
+            key = (
+                draw(st.sampled_from(key_spellings(column))) if draw(st.integers(1, 100)) <= drift else column.json_key
+            )
             pairs.append((key, draw(fitting(column.kind, drift))))
     if draw(st.integers(1, 100)) <= drift:
         pairs += draw(st.lists(st.tuples(KEYS, VALUES), max_size=2))

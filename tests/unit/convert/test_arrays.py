@@ -13,7 +13,7 @@ CONVERT = """
 import sys
 from tests.unit.convert.pages import columns_of, convert, page, record
 from axsync.convert import Converter
-from axsync.schema.fields import Atom, Many
+from axsync.schema.kinds import Atom, Many
 columns = columns_of(("a", Atom("text")), ("n", Many(Atom("number"))), ("t", Atom("timestamp")))
 made = Converter(columns, rows_key="assets", run_id="r")
 good = record(a="x", n=[1.5, None], t="Mon, 02 Nov 2026 10:11:12 GMT")

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.convert import Converted, Converter
-from axsync.convert.json_split import CutPage
-from axsync.convert.restore import describe, restore
+from axsync.convert.page_bytes import CutPage
+from axsync.convert.rescue import restore
 from axsync.model import ID_FIELD, DeadLetter
-from axsync.schema.fields import RESCUED, Atom, Column, Group, Kind, Many, Member, arrow_schema
+from axsync.schema.columns import RESCUED, Column, arrow_schema, describe_column
+from axsync.schema.kinds import Atom, Group, Kind, Many, Member
 from tests.unit.convert.lake import oracle, same
 from tests.unit.convert.pages import (
     ID,
@@ -59,7 +60,7 @@ def converter(of: tuple[Column, ...], key: Key = "assets", kind: type[Converter]
 
 def lane_of(of: tuple[Column, ...]) -> dict[str, Any]:
     """The lane's entry in a manifest, as read from a file."""
-    entry: dict[str, Any] = json.loads(json.dumps({"columns": {c.name: describe(c) for c in of}}))
+    entry: dict[str, Any] = json.loads(json.dumps({"columns": {c.name: describe_column(c) for c in of}}))
     return entry
 
 

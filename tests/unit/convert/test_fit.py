@@ -5,23 +5,12 @@ import time
 import pytest
 from hypothesis import given
 
-from axsync.convert.fit import Rules, Unreadable
-from axsync.convert.strict import exact_float, plain_number
+from axsync.convert.exact import Unreadable, exact_float
+from axsync.convert.fit import Rules
+from axsync.convert.strict import plain_number
 from axsync.model import ID_FIELD
-from axsync.schema.fields import (
-    Atom,
-    AtomName,
-    Column,
-    Field,
-    Group,
-    Kind,
-    Many,
-    Member,
-    Wrapped,
-    group,
-    make_columns,
-    with_dates,
-)
+from axsync.schema.columns import Column, Field, group, make_columns, with_dates
+from axsync.schema.kinds import Atom, AtomName, Group, Kind, Many, Member, Wrapped
 from tests.unit.convert.lake import read
 from tests.unit.convert.served import NUMBERS, examples
 

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 
 from axsync.convert import rescue
-from axsync.convert.fit import Cleaned, Rules, Unreadable
-from axsync.convert.restore import columns_of, describe, restore
-from axsync.schema.fields import Atom, Column, Field, canonical, make_columns
+from axsync.convert.exact import Unreadable
+from axsync.convert.fit import Cleaned, Rules
+from axsync.convert.rescue import restore
+from axsync.schema.columns import Column, Field, columns_of, describe_column, make_columns
+from axsync.schema.kinds import Atom, canonical
 from tests.unit.convert.lake import Twice, oracle, same, table
 from tests.unit.convert.served import examples, lanes
 
@@ -23,7 +25,9 @@ Lane: TypeAlias = tuple[tuple[Column, ...], list[bytes]]
 
 def lane_of(columns: Sequence[Column]) -> dict[str, Any]:
     """The lane's manifest entry, as read from a file."""
-    entry: dict[str, Any] = json.loads(json.dumps({"columns": {column.name: describe(column) for column in columns}}))
+    entry: dict[str, Any] = json.loads(
+        json.dumps({"columns": {column.name: describe_column(column) for column in columns}})
+    )
     return entry
 
 
@@ -50,7 +54,9 @@ def rightly(error: Unreadable, raw: bytes, columns: Sequence[Column]) -> bool:
 
 def written(columns: Sequence[Column], clean: Sequence[Cleaned]) -> pa.Table:
     """The table of these records."""
-    return table(columns, [c.json for c in clean], [rescue.text(c.rescued) if c.rescued else None for c in clean])
+    return table(
+        columns, [c.json for c in clean], [rescue.rescue_text(c.rescued) if c.rescued else None for c in clean]
+    )
 
 
 def duck_rows(path: Path) -> list[dict[str, Any]]:

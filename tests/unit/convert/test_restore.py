@@ -6,16 +6,19 @@ from typing import Any
 import pytest
 
 from axsync.convert.exact import Number
-from axsync.convert.restore import columns_of, describe, restore
+from axsync.convert.rescue import restore
 from axsync.schema import kinds
-from axsync.schema.fields import Atom, Column, Group, Kind, Many, Member, group, with_dates
+from axsync.schema.columns import Column, columns_of, describe_column, group, with_dates
+from axsync.schema.kinds import Atom, Group, Kind, Many, Member
 
 NICS = Many(group([("Mac", Atom("text")), ("seen", Many(Atom("timestamp")))]))
 
 
 def lane_of(*columns: Column) -> dict[str, Any]:
     """The lane's manifest entry, as read from a file."""
-    entry: dict[str, Any] = json.loads(json.dumps({"columns": {column.name: describe(column) for column in columns}}))
+    entry: dict[str, Any] = json.loads(
+        json.dumps({"columns": {column.name: describe_column(column) for column in columns}})
+    )
     return entry
 
 
@@ -31,12 +34,12 @@ def back(kind: Kind, value: object, *, dates: str | None = None, rescued: str | 
 
 def test_a_manifest_entry_is_small() -> None:
     """It names field, type and form of dates; the kind only where the type does not tell it."""
-    assert describe(Column("c", "F", "F", Many(Atom("timestamp", "rfc1123")))) == {
+    assert describe_column(Column("c", "F", "F", Many(Atom("timestamp", "rfc1123")))) == {
         "field": "F",
         "type": "list<timestamp[us, tz=UTC]>",
         "dates": "rfc1123",
     }
-    assert describe(Column("c", "F", "F", NICS)) == {
+    assert describe_column(Column("c", "F", "F", NICS)) == {
         "field": "F",
         "type": "list<struct<mac: string, seen: list<timestamp[us, tz=UTC]>>>",
         "dates": "rfc1123",

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.convert import Converter
-from axsync.convert.fit import Rules, Unreadable
-from axsync.convert.restore import describe, restore
-from axsync.schema.fields import Column
+from axsync.convert.exact import Unreadable
+from axsync.convert.fit import Rules
+from axsync.convert.rescue import restore
+from axsync.schema.columns import Column, describe_column
 from tests.unit.convert.lake import oracle, same
 from tests.unit.convert.served import examples, lanes
 
@@ -43,7 +44,7 @@ class TestPages:
 
         converted = Converter(columns, rows_key=key, run_id="r").convert(page(raws, key), page=0, fetched_at=NOW)
 
-        rules, entry = Rules(columns), {"columns": {column.name: describe(column) for column in columns}}
+        rules, entry = Rules(columns), {"columns": {column.name: describe_column(column) for column in columns}}
         readable = [raw for raw in raws if is_readable(rules, raw)]
         assert [same(restore(row, entry)) for row in converted.batch.to_pylist()] == [
             same(oracle(r, columns)) for r in readable

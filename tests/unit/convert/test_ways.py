@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from axsync.convert import Converted, Converter
 from axsync.convert.converter import CleanedPage
-from axsync.convert.restore import describe, restore
-from axsync.schema.fields import Column
+from axsync.convert.rescue import restore
+from axsync.schema.columns import Column, describe_column
 from tests.unit.convert.lake import same
 from tests.unit.convert.pages import AlwaysCleaned, Key, NeverFast, convert, page
 from tests.unit.convert.served import examples, lanes
@@ -31,7 +31,7 @@ WAYS: tuple[type[Converter], ...] = (Converter, NeverFast, RecordByRecord, Alway
 def served(converted: Converted, columns: Sequence[Column]) -> list[object]:
     """The records that the rows stand for, and what became dead letters."""
     converted.batch.validate(full=True)
-    lane = {"columns": {column.name: describe(column) for column in columns}}
+    lane = {"columns": {column.name: describe_column(column) for column in columns}}
     rows: list[object] = [same(restore(row, lane)) for row in converted.batch.to_pylist()]
     return [*rows, *((letter.position, letter.raw) for letter in converted.dead)]
 

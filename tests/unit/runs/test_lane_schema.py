@@ -3,7 +3,8 @@
 import pytest
 
 from axsync.runs.lane_schema import Unlisted
-from axsync.schema.fields import Atom, Field
+from axsync.schema.columns import Field
+from axsync.schema.kinds import Atom
 from axsync.schema.selection import Selection
 
 LABEL, CVES = "specific_data.connection_label", "specific_data.data.software_cves.cve_id_count"

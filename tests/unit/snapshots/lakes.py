@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from axsync.convert.restore import describe
 from axsync.lake import layout
 from axsync.lake.manifest import lane_entry
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
-from axsync.schema.fields import FETCHED_AT, RUN_ID, Atom, AtomName, Column, Kind, arrow_schema, with_dates
+from axsync.schema.columns import FETCHED_AT, RUN_ID, Column, arrow_schema, describe_column, with_dates
+from axsync.schema.kinds import Atom, AtomName, Kind
 from axsync.settings import LakeSettings
 from tests.unit.lake.folders import FolderLake
 
@@ -72,7 +72,7 @@ def write(lake: FolderLake, run: RunFacts, what: Type) -> None:
         rows = batch(arrow_schema(what.columns), what.rows[start : start + step], run)
         (lake.root / names[-1]).parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_batches([rows]), lake.root / names[-1])
-    entry = lane_entry(Outcome(lane, "complete", columns={c.name: describe(c) for c in what.columns}), None)
+    entry = lane_entry(Outcome(lane, "complete", columns={c.name: describe_column(c) for c in what.columns}), None)
     files = [{"path": name, "rows": 0, "bytes": 0, "sha256": name} for name in names]
     times = {"started_at": run.started_at, "finished_at": run.started_at, "axsync_version": "0.1.0"}
     head = {"format_version": 1, "run_id": run.run_id, "logical_date": run.logical_date, "as_of": None, **times}
@@ -86,7 +86,7 @@ def write(lake: FolderLake, run: RunFacts, what: Type) -> None:
 def outcome(lake: Lake, run: RunFacts, what: Type) -> Outcome:
     """A lane that was read, its parts staged."""
     parts = stage(lake, run, what)
-    rows, columns = len(what.rows), {c.name: describe(c) for c in what.columns}
+    rows, columns = len(what.rows), {c.name: describe_column(c) for c in what.columns}
     usual: dict[str, Any] = {"rows": rows, "distinct_ids": rows, "columns": columns, "parts": parts, "pages": 1}
     return Outcome(what.lane, "complete", **{**usual, **what.facts})
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.convert.exact import Number
-from axsync.convert.restore import Restored
+from axsync.convert.rescue import Restored
 from axsync.snapshots.changes import between, json_text, same
 
 BIG = 2**64 + 5

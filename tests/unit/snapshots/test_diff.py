@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.convert.restore import restore
+from axsync.convert.rescue import restore
 from axsync.errors import ConfigError, NothingCommon, SnapshotGone
 from axsync.lake.history import find_run
 from axsync.model import ID_FIELD, Outcome
-from axsync.schema.fields import RESCUED, Atom, Column, Group, Kind, Many, Member
-from axsync.schema.keys import OVERFLOW
+from axsync.schema.columns import OVERFLOW, RESCUED, Column
+from axsync.schema.kinds import Atom, Group, Kind, Many, Member
 from axsync.snapshots.changes import Change, changes_file, same
 from axsync.snapshots.diff import Diff, Wish, diff
 from axsync.snapshots.join import Ignoring

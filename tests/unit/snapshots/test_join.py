@@ -2,7 +2,7 @@
 
 import pytest
 
-from axsync.schema.fields import Atom, Group, Kind, Many, Member
+from axsync.schema.kinds import Atom, Group, Kind, Many, Member
 from axsync.snapshots.join import Ignoring, Mode, pair_up
 from axsync.sql.dialects import DIALECTS, double_quoted
 from tests.unit.snapshots.lakes import KEY, column

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from axsync.convert.restore import describe
 from axsync.lake import layout
 from axsync.lake.publish import RunFacts
 from axsync.model import Lane, Outcome, Part
-from axsync.schema.fields import Atom, Column, Kind, Many, arrow_schema, group
+from axsync.schema.columns import Column, arrow_schema, describe_column, group
+from axsync.schema.kinds import Atom, Kind, Many
 from tests.unit.lake.folders import FolderLake
 
 TEXT, WHOLE, NUMBER = Atom("text"), Atom("integer"), Atom("number")
@@ -44,7 +44,7 @@ def outcome(
         staged.parent.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(list(rows), schema=arrow_schema(named)), staged)
         parts = (Part(path, len(rows), staged.stat().st_size, "ab"),)
-    described = {column.name: describe(column) for column in named}
+    described = {column.name: describe_column(column) for column in named}
     return Outcome(lane, "complete", rows=len(rows), columns=described, parts=parts)
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from axsync.lake.history import find_run
 from axsync.model import Lane
-from axsync.schema.fields import Atom, AtomName, Kind, Many, group
+from axsync.schema.columns import group
+from axsync.schema.kinds import Atom, AtomName, Kind, Many
 from axsync.sql import EntityTable, tables_of
 from axsync.sql.ddl import statements
 from axsync.sql.dialects import DIALECTS, Dialect

@@ -2,22 +2,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from axsync.schema.fields import (
-    FIELD_KEY,
-    Atom,
-    Column,
-    Field,
-    Group,
-    Kind,
-    Many,
-    Member,
-    arrow_schema,
-    arrow_type,
-    contains,
-    make_columns,
-    type_text,
-    with_dates,
-)
+from axsync.schema.columns import Column, Field, arrow_schema, make_columns, with_dates
+from axsync.schema.kinds import FIELD_KEY, Atom, Group, Kind, Many, Member, arrow_type, contains, type_text
 from tests.unit.convert.served import KINDS
 
 NIC = Group((Member("mac", "mac", Atom("text")), Member("IPs", "ips", Many(Atom("text")))))

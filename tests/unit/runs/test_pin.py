@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from axsync.api import GENERATIONS
 from axsync.model import ID_FIELD, Generation, Page, Window
 from axsync.runs.pin import Pinned, key_style, pin
-from axsync.schema.fields import Atom, Field, Kind, Many
+from axsync.schema.columns import Field
+from axsync.schema.kinds import Atom, Kind, Many
 from axsync.schema.selection import select_fields
 
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")

@@ -1,7 +1,7 @@
 import pytest
 
-from axsync.schema.fields import Atom, Group, Kind, Many, Member, Wrapped, group
-from axsync.schema.kinds import MAX_MEMBERS, widen
+from axsync.schema.columns import group
+from axsync.schema.kinds import MAX_MEMBERS, Atom, Group, Kind, Many, Member, Wrapped, widen
 
 TEXT, INTEGER, NUMBER, JSON = Atom("text"), Atom("integer"), Atom("number"), Atom("json")
 

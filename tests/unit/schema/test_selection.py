@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
-from axsync.schema.fields import Atom, Field, Group, Many, group
+from axsync.schema.columns import Field, group
+from axsync.schema.kinds import Atom, Group, Many
 from axsync.schema.selection import RAW, WELL_KNOWN, choose_lanes, refuse_misnamed, select_fields
 from axsync.settings import Fields, closest
 

@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.convert import rescue
-from axsync.convert.fit import Rules, Unreadable
+from axsync.convert.exact import Unreadable
+from axsync.convert.fit import Rules
 from axsync.convert.inference import resolve
-from axsync.convert.restore import describe, restore
+from axsync.convert.rescue import restore
 from axsync.model import ID_FIELD
 from axsync.schema import kinds
-from axsync.schema.fields import Atom, Column, Group, Kind, Many, Wrapped, contains, drop_forms, group, type_text
+from axsync.schema.columns import Column, describe_column, group
+from axsync.schema.kinds import Atom, Group, Kind, Many, Wrapped, contains, drop_forms, type_text
 from tests.unit.convert.lake import oracle, same, table
 from tests.unit.convert.served import VALUES, examples
 
@@ -237,7 +239,7 @@ class TestAnySample:
         ]
         raws = [f'{{"internal_axon_id":"i","f":{v},"g":[{v}]}}'.encode() for v in (*sampled, later)]
         resolved = resolve(columns, raws[:-1], guess_dates=guess)
-        lane = {"columns": {column.name: describe(column) for column in resolved}}
+        lane = {"columns": {column.name: describe_column(column) for column in resolved}}
         assert not any(contains(column.kind, "unknown") for column in resolved)
 
         for raw in raws:
@@ -246,5 +248,5 @@ class TestAnySample:
             except Unreadable as error:
                 assert error.reason.endswith("twice in one object")  # noqa: PT017  # most records do not raise
                 continue
-            (row,) = table(resolved, [clean.json], [rescue.text(clean.rescued)]).to_pylist()
+            (row,) = table(resolved, [clean.json], [rescue.rescue_text(clean.rescued)]).to_pylist()
             assert same(restore(row, lane)) == same(oracle(raw, resolved))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from axsync.convert.exact import exact_float
 from axsync.convert.page_bytes import has_explicit_null, has_long_number, has_tiny_number, rows_only
-from axsync.convert.strict import exact_float
 from tests.unit.convert.pages import META, Key, page, record
 from tests.unit.convert.served import NUMBERS
 

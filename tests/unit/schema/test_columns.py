@@ -4,18 +4,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from axsync.schema.fields import (
-    MAX_NAME_BYTES,
-    RESERVED,
-    Atom,
-    Field,
-    Many,
-    Member,
-    assign_names,
-    group,
-    make_columns,
-    plain_name,
-)
+from axsync.schema.columns import MAX_NAME_BYTES, RESERVED, Field, assign_names, group, make_columns, plain_name
+from axsync.schema.kinds import Atom, Many, Member
 
 LEGAL = re.compile(r"[a-z0-9_]{1,255}")
 PARTS = st.sampled_from(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.convert import json_split
-from axsync.convert.json_split import CutPage, is_whole, member, split
+from axsync.convert import page_bytes
+from axsync.convert.page_bytes import CutPage, read_member, split_records
 from tests.unit.convert.served import VALUES, examples
 
 HARD = [
@@ -22,20 +22,29 @@ HARD = [
 ]
 
 
+def is_whole(body: bytes) -> bool:
+    """Whether a member can be looked for: the body is one complete object, whatever it contains."""
+    try:
+        read_member(body, "meta")
+    except CutPage:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("gap", [b"", b" ", b"\n\t"])
 def test_bad_records_do_not_cost_the_page(gap: bytes) -> None:
     """Each record is found, as served, whatever is inside."""
     comma = gap + b"," + gap
     page = b'{"meta":{"assets":[1]},"assets":[' + gap + comma.join(HARD) + gap + b"]" + gap + b"}"
 
-    assert split(page, "assets") == HARD
+    assert split_records(page, "assets") == HARD
     assert is_whole(page)
 
 
 def test_a_good_page_is_split() -> None:
     """The usual page, and an empty one, with a byte order mark or not."""
-    assert split(b'{"assets":[{"a":1}, {"b":"}"}],"meta":null}', "assets") == [b'{"a":1}', b'{"b":"}"}']
-    assert split(b'\xef\xbb\xbf{"assets":[],"meta":null}', "assets") == []
+    assert split_records(b'{"assets":[{"a":1}, {"b":"}"}],"meta":null}', "assets") == [b'{"a":1}', b'{"b":"}"}']
+    assert split_records(b'\xef\xbb\xbf{"assets":[],"meta":null}', "assets") == []
     assert is_whole(b'\xef\xbb\xbf {"assets":[]} ')
 
 
@@ -44,7 +53,7 @@ def test_records_of_the_older_api_are_attributes() -> None:
     entries = [b'{"type":"x","id":"1","attributes":{"a":1}}', b'{"type":"x"}', b"null", b'{"attributes":[1]}']
     entries += [b'{"attributes":{"a":1},"attributes":{"a":2}}', b'{"id":"\\ud800","attributes":{"a":NaN}}']
 
-    records = split(b'{"data":[' + b",".join(entries) + b'],"meta":{}}', "data")
+    records = split_records(b'{"data":[' + b",".join(entries) + b'],"meta":{}}', "data")
 
     assert records == [b'{"a":1}', b'{"type":"x"}', b"null", b'{"attributes":[1]}', entries[4], b'{"a":NaN}']
 
@@ -69,7 +78,7 @@ def test_records_of_the_older_api_are_attributes() -> None:
 def test_what_is_no_page_is_not_split(body: bytes) -> None:
     """A body without exactly one list of records is refused."""
     with pytest.raises(CutPage):
-        split(body, "assets")
+        split_records(body, "assets")
 
 
 @pytest.mark.parametrize(
@@ -90,16 +99,16 @@ def test_one_member_is_found_as_served() -> None:
     """Whatever the others hold; of two the last is taken."""
     body = b'\xef\xbb\xbf{"assets":[{"meta":NaN}], "meta": {"a":[1]} ,"n":1,"n":2}'
 
-    assert member(body, "meta") == b'{"a":[1]}'
-    assert member(body, "n") == b"2"
-    assert member(body, "data") is None
+    assert read_member(body, "meta") == b'{"a":[1]}'
+    assert read_member(body, "n") == b"2"
+    assert read_member(body, "data") is None
     with pytest.raises(CutPage):
-        member(body[:-1], "meta")
+        read_member(body[:-1], "meta")
 
 
 def test_a_key_may_be_escaped() -> None:
     """The list is found under any spelling of its key."""
-    assert split(b'{"\\u0061ssets":[{"a":NaN}],"\\x":1}', "assets") == [b'{"a":NaN}']
+    assert split_records(b'{"\\u0061ssets":[{"a":NaN}],"\\x":1}', "assets") == [b'{"a":NaN}']
 
 
 @pytest.mark.alone
@@ -108,7 +117,7 @@ def test_the_scanner_is_linear(piece: bytes) -> None:
     """A megabyte of anything is done with in a moment."""
     began = time.perf_counter()
     with pytest.raises(CutPage):
-        split(b'{"assets":[' + piece * (1_000_000 // len(piece)), "assets")
+        split_records(b'{"assets":[' + piece * (1_000_000 // len(piece)), "assets")
 
     assert time.perf_counter() - began < 5
 
@@ -123,8 +132,8 @@ class TestBorders:
         records = [value.encode("utf-8", "surrogatepass") for value in values]
         page = b'{"assets":[' + comma.encode().join(records) + b'],"meta":{"x":"]"}}'
 
-        assert split(page, "assets") == records
-        assert [page[start:end] for start, end in json_split._careful(page, "assets")] == records
+        assert split_records(page, "assets") == records
+        assert [page[start:end] for start, end in page_bytes._careful(page, "assets")] == records
 
     @examples(150)
     @given(st.lists(VALUES, max_size=3), st.data())
@@ -135,4 +144,4 @@ class TestBorders:
 
         assert not is_whole(cut)
         with pytest.raises(CutPage):
-            split(cut, "assets")
+            split_records(cut, "assets")
