@@ -12,7 +12,6 @@ import pyarrow.json as pj
 
 from axsync.convert import arrays
 from axsync.convert.arrays import Ints
-from axsync.convert.columns import Finished, finish, json_type
 from axsync.convert.exact import Unreadable
 from axsync.convert.fit import Rules
 from axsync.convert.page_bytes import (
@@ -23,7 +22,8 @@ from axsync.convert.page_bytes import (
     rows_only,
     split_records,
 )
-from axsync.convert.rescue import rescue_text, split_path
+from axsync.convert.rescue import split_path, write_rescued
+from axsync.convert.typed_columns import Finished, finish, json_type
 from axsync.model import ID_FIELD, DeadLetter
 from axsync.schema.columns import Column, arrow_schema
 from axsync.schema.dates import micros_of
@@ -93,7 +93,7 @@ class Converter:
         self._id = next(i for i, c in enumerate(self.columns) if c.field == ID_FIELD)
 
     def convert(self, body: bytes, *, page: int, fetched_at: datetime) -> Converted:
-        """Convert a page to a batch of the lane's schema.
+        """Convert the body of an answer, page number `page` of the lane, to a batch of the lane's schema.
 
         Raises: page_bytes.CutPage if the page is cut off.
         """
@@ -187,7 +187,7 @@ class Converter:
         fetched_at: datetime,
     ) -> Converted:
         rows = len(served[0])
-        texts = [rescue_text(rescued[i]) if i in rescued else None for i in range(rows)] if rescued else None
+        texts = [write_rescued(rescued[i]) if i in rescued else None for i in range(rows)] if rescued else None
         own = [
             arrays.same_text(self._run_id, rows),
             arrays.same_instant(micros_of(fetched_at), rows),

@@ -76,14 +76,14 @@ class _Sample:
         return replace(self, name=name or self.name, values=list(values), level=self.level + 1)
 
 
-def resolve(
+def infer_columns(
     columns: Sequence[Column],
     records: Sequence[bytes],
     *,
     guess_dates: bool = False,
     earlier: Mapping[str, Kind] | None = None,
 ) -> tuple[Column, ...]:
-    """Resolve the kind and form of every column.
+    """The columns with their kinds and forms settled; `records` are JSON texts, in the order served.
 
     `guess_dates` also makes timestamps of strings that look or are named like dates, for catalogues without formats.
     `earlier` maps fields to their kinds in the previous snapshot; these stay or are widened.
@@ -108,14 +108,14 @@ def _collect_values(columns: Sequence[Column], records: Sequence[bytes]) -> dict
     for place, raw in enumerate(records):
         if place >= MAX_RECORDS and len(seen) == len(wanted):
             break
-        record = read(raw)
+        record = read_record(raw)
         for key in record.keys() & owners.keys():
             if place < MAX_RECORDS or owners[key].field not in seen:
                 seen.setdefault(owners[key].field, []).append(record[key])
     return seen
 
 
-def read(raw: bytes) -> dict[str, Value]:
+def read_record(raw: bytes) -> dict[str, Value]:
     """Read a record; empty if it cannot be read. Exact reading takes five times as long and accepts more."""
     try:
         decoded = _decode(raw)

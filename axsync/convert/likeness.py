@@ -60,9 +60,9 @@ def describe_record(
     for name, value in record.items():
         if _CUSTOM.fullmatch(name):
             custom += 1
-            fields[f"adapters_data.gui.custom_{custom}"] = describe(value, members)
+            fields[f"adapters_data.gui.custom_{custom}"] = describe_value(value, members)
         elif _names_field(name, asked):
-            fields[name] = describe(value, members)
+            fields[name] = describe_value(value, members)
         else:
             unnamed += 1
     return fields, unnamed
@@ -74,15 +74,15 @@ def _names_field(name: str, asked: Collection[str]) -> bool:
     return len(name) <= 2 * LONGEST_KEY and _DOTTED.fullmatch(name) is not None and _few_digits(name)
 
 
-def describe(value: Any, members: Collection[str] | None = None, depth: int = 0) -> Shape:  # noqa: ANN401  JSON
+def describe_value(value: Any, members: Collection[str] | None = None, depth: int = 0) -> Shape:  # noqa: ANN401  JSON
     """The shape of a JSON value; of the keys of objects only `members`, or all that look like names."""
     inside = depth < DEEPEST
     if isinstance(value, dict):
         known = {key: one for key, one in value.items() if members is None or key in members} if inside else {}
         hidden = len(value) - len(known) if inside else 0
-        return _object({key: describe(one, members, depth + 1) for key, one in known.items()}, hidden)
+        return _object({key: describe_value(one, members, depth + 1) for key, one in known.items()}, hidden)
     if isinstance(value, list):
-        return _list([describe(element, members, depth + 1) for element in value] if inside else [])
+        return _list([describe_value(element, members, depth + 1) for element in value] if inside else [])
     if isinstance(value, str):
         return {"type": "string", "length": min(len(value), LONGEST_TEXT), "form": form_of_text(value)}
     return {"type": _plain_type(value)}

@@ -62,13 +62,13 @@ def split_path(path: str) -> tuple[str, tuple[Step, ...]]:
     return field, tuple(steps)
 
 
-def rescue_text(rescued: Mapping[str, str]) -> str:
+def write_rescued(rescued: Mapping[str, str]) -> str:
     """The JSON object of these paths; the values are JSON texts already and stay unchanged."""
     return "{" + ",".join(f"{exact.dump(path)}:{value}" for path, value in rescued.items()) + "}"
 
 
 def read_rescued(rescued: str) -> dict[str, exact.Value]:
-    """Path → exact value; the inverse of `rescue_text`."""
+    """Path → exact value; the inverse of `write_rescued`."""
     read = exact.read(rescued, levels=exact.DEPTH + 1)
     if not isinstance(read, dict):
         raise TypeError("the rescue column holds JSON objects")

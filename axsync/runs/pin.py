@@ -9,7 +9,7 @@ import msgspec
 
 from axsync.api import ALSO_DETAILED, DETAILS, Api
 from axsync.api.catalogue import ROOTS
-from axsync.convert.inference import resolve
+from axsync.convert.inference import infer_columns
 from axsync.convert.page_bytes import REFUSALS, CutPage, split_records
 from axsync.model import Page
 from axsync.schema.columns import (
@@ -77,7 +77,9 @@ def pin(
     columns = (*columns, *_details(columns, selection.details, names))
     # A catalogue without a single format is one that names none; dates then show only in the data.
     guess_dates = not any(contains(f.kind, "timestamp", "date") for f in selection.fields)
-    settled = resolve(columns, records, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()})
+    settled = infer_columns(
+        columns, records, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()}
+    )
     # The id has a column whether the catalogue lists it or not.
     away = before.keys() - selection.listed - {c.field for c in settled} - {OVERFLOW}
     gone = _apart([c for name, c in before.items() if name in away], {c.json_key for c in settled})

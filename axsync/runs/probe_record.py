@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, TypeAlias
 from axsync.api import Question, is_system
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext
-from axsync.convert.inference import read
+from axsync.convert.inference import read_record
 from axsync.convert.likeness import describe_record
 from axsync.convert.page_bytes import CutPage, split_records
 from axsync.engine.lane_walk import gather_all
@@ -126,7 +126,7 @@ def _member_keys(catalogue: Sequence[Field]) -> set[str]:
 
 
 def _row_told(row: bytes, asked: Sequence[str], members: Collection[str]) -> Record | Reason:
-    record = read(row)
+    record = read_record(row)
     if not record:
         return "unreadable"
     style = key_style([row], asked)

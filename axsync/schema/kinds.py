@@ -23,8 +23,10 @@ ISO_MICROS = "iso:T:6:Z"
 EPOCHS = ("epoch", "epoch_ms")
 """The forms of timestamps that are integers."""
 INT64: Final = (-(2**63), 2**63 - 1)
+"""The smallest and the largest integer."""
 BOOL_TEXTS: Final = ("true/false", "True/False", "TRUE/FALSE")
 NUMBER_TEXTS: Final = ("text", "short text")
+"""The forms of bools and numbers that are strings. A number is the shortest text of its double."""
 
 MAX_MEMBERS = 100
 """Members that an object may grow to. One with more is a map whose keys are data, and would grow every night."""
@@ -203,6 +205,7 @@ def _map_atoms(kind: Kind, change: Callable[[Atom], Atom]) -> Kind:
 # ------------------------------------------------------------------------ numbers and bools that are served as strings
 
 
+# A string counts only if writing its value again reproduces it exactly.
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,20})(?:\.[0-9]{1,25})?(?:e[+-]?[0-9]{1,3})?")
 

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from axsync.api import paths, v2
 from axsync.convert import Converter
 from axsync.convert import converter as conversion
-from axsync.convert.columns import finish
 from axsync.convert.page_bytes import has_explicit_null, has_long_number, rows_only, split_records
+from axsync.convert.typed_columns import finish
 from axsync.lake.parts import DICTIONARY_LIMIT, use_steady_memory
 from axsync.model import Page, Reply, Window
 from axsync.pacing.limiter import HostLimiter

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from axsync.convert.columns import Finished
 from axsync.convert.converter import Converted, Converter
+from axsync.convert.typed_columns import Finished
 from axsync.settings import EntitySettings
 from tests.faults.proof import ID, Tapped, assert_nothing_lost, read
 from tests.flow.harness import Lab, Ran

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from axsync.convert import Converted, Converter
-from axsync.convert.columns import Finished
+from axsync.convert.typed_columns import Finished
 from axsync.model import ID_FIELD
 from axsync.schema.columns import Column, Field, make_columns
 from axsync.schema.kinds import Atom, Kind

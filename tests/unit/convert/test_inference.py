@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from axsync.convert import rescue
 from axsync.convert.exact import Unreadable
 from axsync.convert.fit import Rules
-from axsync.convert.inference import resolve
+from axsync.convert.inference import infer_columns
 from axsync.convert.rescue import restore
 from axsync.model import ID_FIELD
 from axsync.schema import kinds
@@ -26,7 +26,7 @@ def settled(
     """Kind and form of dates of a column in whose field these values were served."""
     before = {field: earlier} if earlier else None
     records = [json.dumps({field: value}).encode() for value in values]
-    (column,) = resolve([Column("c", field, field, kind)], records, guess_dates=guess, earlier=before)
+    (column,) = infer_columns([Column("c", field, field, kind)], records, guess_dates=guess, earlier=before)
     return column.kind, column.dates
 
 
@@ -211,7 +211,7 @@ def test_a_rare_field_is_looked_for_in_the_whole_page() -> None:
     records = [b'{"f":1}'] * 600 + [b'{"f":1,"g":[{"mac":"m"}]}']
     columns = [Column("f", "f", "f", UNKNOWN), Column("g", "g", "g", Many(Group(())))]
 
-    found = resolve(columns, records)
+    found = infer_columns(columns, records)
 
     assert [c.kind for c in found] == [Atom("integer"), Many(group([("mac", TEXT)]))]
 
@@ -220,7 +220,7 @@ def test_other_spellings_and_bad_records_are_seen_through() -> None:
     """Short keys count; what cannot be read does not."""
     column = Column("c", "specific_data.data.f", "specific_data.data.f", Many(UNKNOWN))
 
-    (found,) = resolve([column], [b'{"f":[1]}', b"{", b'{"f":[1],"f":["x"]}'])
+    (found,) = infer_columns([column], [b'{"f":[1]}', b"{", b'{"f":[1],"f":["x"]}'])
 
     assert found.kind == Many(Atom("integer"))
 
@@ -238,7 +238,7 @@ class TestAnySample:
             Column("g", "g", "g", Many(UNKNOWN)),
         ]
         raws = [f'{{"internal_axon_id":"i","f":{v},"g":[{v}]}}'.encode() for v in (*sampled, later)]
-        resolved = resolve(columns, raws[:-1], guess_dates=guess)
+        resolved = infer_columns(columns, raws[:-1], guess_dates=guess)
         lane = {"columns": {column.name: describe_column(column) for column in resolved}}
         assert not any(contains(column.kind, "unknown") for column in resolved)
 
@@ -248,5 +248,5 @@ class TestAnySample:
             except Unreadable as error:
                 assert error.reason.endswith("twice in one object")  # noqa: PT017  # most records do not raise
                 continue
-            (row,) = table(resolved, [clean.json], [rescue.rescue_text(clean.rescued)]).to_pylist()
+            (row,) = table(resolved, [clean.json], [rescue.write_rescued(clean.rescued)]).to_pylist()
             assert same(restore(row, lane)) == same(oracle(raw, resolved))

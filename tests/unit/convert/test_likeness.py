@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.convert import exact
-from axsync.convert.likeness import DEEPEST, LONGEST_LIST, LONGEST_TEXT, describe, describe_record, form_of_text
+from axsync.convert.likeness import DEEPEST, LONGEST_LIST, LONGEST_TEXT, describe_record, describe_value, form_of_text
 from axsync.emulator.recorded_shapes import read_recorded_shapes
 
 TEXT = {"type": "string", "length": 3, "form": None}
@@ -38,7 +38,7 @@ def number(text: str) -> object:
     ],
 )
 def test_a_value_is_told_by_type_and_length(value: object, shape: object) -> None:
-    assert describe(value) == shape
+    assert describe_value(value) == shape
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_a_list_has_the_shape_of_most_of_its_elements() -> None:
     """The other types are named beside it; nulls and empty texts never stand for the rest."""
     items = {"type": "string", "length": 3, "form": "number"}
 
-    assert describe([None, None, "9.8", "", "7.1", 4])["items"] == {**items, "also": ["integer", "null"]}
-    assert describe([1, 2, 0.5])["items"] == {"type": "number"}
-    assert describe([None])["items"] == {"type": "null"}
-    assert describe([["abc"], [None, "abc"]])["items"]["items"] == {**TEXT, "also": ["null"]}
+    assert describe_value([None, None, "9.8", "", "7.1", 4])["items"] == {**items, "also": ["integer", "null"]}
+    assert describe_value([1, 2, 0.5])["items"] == {"type": "number"}
+    assert describe_value([None])["items"] == {"type": "null"}
+    assert describe_value([["abc"], [None, "abc"]])["items"]["items"] == {**TEXT, "also": ["null"]}
 
 
 def test_objects_of_a_list_are_told_together() -> None:
     """With the members of each of them."""
-    found = describe([{"mac": "abc"}, {"ips": ["a"]}, {"ips": ["abc", "b"]}])["items"]
+    found = describe_value([{"mac": "abc"}, {"ips": ["a"]}, {"ips": ["abc", "b"]}])["items"]
 
     assert found == {"type": "object", "members": {"mac": TEXT, "ips": {"type": "list", "length": 2, "items": TEXT}}}
 
@@ -88,16 +88,16 @@ def test_keys_that_may_be_data_are_counted(key: str) -> None:
     """Addresses, hosts, dates and ids; others beside them stay."""
     members = {"members": {"cvss_v3_1": {"type": "bool"}}, "unnamed": 1}
 
-    assert describe({key: "abc", "cvss_v3_1": True}) == {"type": "object", **members}
+    assert describe_value({key: "abc", "cvss_v3_1": True}) == {"type": "object", **members}
 
 
 def test_a_map_with_many_keys_shows_none_of_them() -> None:
     """Neither in one object nor in a list of small ones."""
     keys = [a + b for a in "abcdefghijk" for b in "abcdefghij"]
 
-    assert describe(dict.fromkeys(keys, 1)) == {"type": "object", "members": {}, "unnamed": 110}
-    assert describe([{key: 1} for key in keys])["items"] == {"type": "object", "members": {}, "unnamed": 110}
-    assert len(describe(dict.fromkeys(keys[:100], 1))["members"]) == 100
+    assert describe_value(dict.fromkeys(keys, 1)) == {"type": "object", "members": {}, "unnamed": 110}
+    assert describe_value([{key: 1} for key in keys])["items"] == {"type": "object", "members": {}, "unnamed": 110}
+    assert len(describe_value(dict.fromkeys(keys[:100], 1))["members"]) == 100
 
 
 def test_custom_fields_are_numbered_and_strange_names_counted() -> None:

@@ -55,7 +55,7 @@ def rightly(error: Unreadable, raw: bytes, columns: Sequence[Column]) -> bool:
 def written(columns: Sequence[Column], clean: Sequence[Cleaned]) -> pa.Table:
     """The table of these records."""
     return table(
-        columns, [c.json for c in clean], [rescue.rescue_text(c.rescued) if c.rescued else None for c in clean]
+        columns, [c.json for c in clean], [rescue.write_rescued(c.rescued) if c.rescued else None for c in clean]
     )
 
 

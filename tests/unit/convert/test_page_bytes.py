@@ -19,7 +19,7 @@ FIGURES = st.one_of(
 
 
 def found_afterwards(text: str) -> bool:
-    """Whether the double itself shows that the number may have changed: see `convert.columns`."""
+    """Whether the double itself shows that the number may have changed: see `convert.typed_columns`."""
     size = abs(float(text))
     return not size < 2**53 or size < 2.3e-308
 

@@ -43,7 +43,7 @@ def test_the_text_holds_values_as_served() -> None:
     """No value is written again on its way into the column."""
     rescued = {"cvss[2]": "1.0", "big": "18446744073709551617", 'a["\ud800"]': '"\\ud800"', "n": "null"}
 
-    text = rescue.rescue_text(rescued)
+    text = rescue.write_rescued(rescued)
 
     assert text == '{"cvss[2]":1.0,"big":18446744073709551617,"a[\\"\\ud800\\"]":"\\ud800","n":null}'
     assert {path: exact.dump(value) for path, value in rescue.read_rescued(text).items()} == rescued
@@ -69,7 +69,7 @@ class TestPaths:
     @given(st.dictionaries(KEYS.map(rescue.join_path), VALUES, max_size=4))
     def test_the_text_is_json(self, rescued: dict[str, str]) -> None:
         """Any reader of JSON finds the same paths and values."""
-        text = rescue.rescue_text(rescued)
+        text = rescue.write_rescued(rescued)
 
         assert text.encode()
         assert json.loads(text, parse_int=exact.Number) == {

@@ -1,4 +1,7 @@
-"""Turns arrays as pyarrow read them into arrays as the lake stores them, and finds rows that need a closer look."""
+"""Types the columns of a page: arrays as pyarrow read them become arrays as the lake stores them.
+
+Beside each array goes what the typed values do not reproduce: numbers of rows, from 0, in order.
+"""
 
 from dataclasses import dataclass
 
@@ -47,7 +50,7 @@ class ColumnBuilder:
     zeros: bool = False
 
     def column(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
-        """The finished array, and the rows whose served value the typed value does not reproduce."""
+        """The finished array, as long as before, and the rows whose served value the typed value does not reproduce."""
         return self._array(array, kind)
 
     def _array(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
@@ -209,7 +212,7 @@ def _from_texts(array: pa.Array, atom: Atom) -> tuple[pa.Array, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The served columns of a batch, and the rows that need the exact path."""
+    """The served columns of a batch, the rows that need the exact path, and whether some double came out as zero."""
 
     columns: list[pa.Array]
     doubtful: Ints
