@@ -23,7 +23,7 @@ KNOWN_ENTITIES: tuple[str, ...] = (
 """Slugs seen in public material, the last fifteen in version 8.0. They are tried where a server cannot list its own,
 and where somebody names one; see docs/axonius-api.md, "Asset types"."""
 
-PAGES = {"vulnerability_instances": "Security Findings", "vulnerabilities": "Aggregated Security Findings"}
+PAGE_TITLES = {"vulnerability_instances": "Security Findings", "vulnerabilities": "Aggregated Security Findings"}
 """Pages that version 8.0 calls otherwise, while the slugs stayed: see docs/axonius-api.md, "Asset types"."""
 
 SPELLED = {"saas": "SaaS", "iot": "IoT", "iomt": "IoMT", "ot": "OT", "nat": "NAT", "urls": "URLs"}
@@ -32,7 +32,7 @@ SPELLED = {"saas": "SaaS", "iot": "IoT", "iomt": "IoMT", "ot": "OT", "nat": "NAT
 
 def title_of(slug: str, told: str = "") -> str:
     """The title of an entity type: what the server told, else the product's own word for it, else made of the slug."""
-    return told.strip() or PAGES.get(slug) or " ".join(_spelled(word) for word in slug.split("_"))
+    return told.strip() or PAGE_TITLES.get(slug) or " ".join(_spelled(word) for word in slug.split("_"))
 
 
 def _spelled(word: str) -> str:

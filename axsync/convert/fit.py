@@ -42,8 +42,8 @@ from axsync.schema import dates
 from axsync.schema.columns import OVERFLOW, Column, key_owners, settle_keys
 from axsync.schema.kinds import EPOCHS, INT64, RFC1123, Atom, Group, Kind, Many, Wrapped, canonical, is_text, parse_text
 
-Steps: TypeAlias = tuple[Step, ...]
-Fit: TypeAlias = "Callable[[Value, Steps, Mismatches], str | None]"
+_Steps: TypeAlias = tuple[Step, ...]
+_Fit: TypeAlias = "Callable[[Value, _Steps, _Mismatches], str | None]"
 
 _NUMERIC = re.compile(r"[ ]*[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?(?:[eE][+-]?[0-9]{1,25})?[ ]*")
 _TRUTHS = {"true": "true", "false": "false", "1": "true", "0": "false"}
@@ -132,10 +132,10 @@ class _Slot:
         self._takes = Strict(kind).takes if as_it_is else _never
         self._wrap = (b"[", b"]") if bare else (b"", b"")
         self._is_json = kind == Atom("json")
-        self._fit = fit_of(kind)
+        self._fit = _fit_of(kind)
         inner = kind.item if isinstance(kind, Many) and not kind.bare else None
         self._element = Strict(inner).takes if inner is not None and canonical(inner) == inner else None
-        self._item_fit = fit_of(inner) if inner is not None else self._fit
+        self._item_fit = _fit_of(inner) if inner is not None else self._fit
 
     def taken(self, raw: bytes | msgspec.Raw) -> tuple[bytes, bytes | msgspec.Raw, bytes] | None:
         """The clean text, in pieces, of a value in the usual form. None if it needs a closer look."""
@@ -143,7 +143,7 @@ class _Slot:
 
     def fit(self, value: Value, rescued: dict[str, str]) -> str | None:
         """The clean text of an exact value."""
-        return self._fit(value, (), Mismatches(self.field, rescued))
+        return self._fit(value, (), _Mismatches(self.field, rescued))
 
     def fit_raw(self, raw: bytes, rescued: dict[str, str]) -> str | None:
         """The clean text of a value that cannot pass unchanged."""
@@ -158,7 +158,7 @@ class _Slot:
         if raw == b"null" or (self._element and self._element(raw)):
             return raw.decode()
         value = exact.read(exact.text_of(raw))
-        return self._item_fit(value, (place,), Mismatches(self.field, rescued)) or "null"
+        return self._item_fit(value, (place,), _Mismatches(self.field, rescued)) or "null"
 
 
 class _Draft:
@@ -246,7 +246,7 @@ def _prefix(json_key: str) -> bytes:
 # -------------------------------------------------------------------------------------------------------------- values
 
 
-class Mismatches:
+class _Mismatches:
     """Collects what does not fit `field`, under its paths."""
 
     __slots__ = ("_field", "_rescued")
@@ -254,35 +254,35 @@ class Mismatches:
     def __init__(self, field: str, rescued: dict[str, str]) -> None:
         self._field, self._rescued = field, rescued
 
-    def add(self, steps: Steps, value: Value) -> None:
+    def add(self, steps: _Steps, value: Value) -> None:
         """Rescue the value at this path."""
         self._rescued[join_path(self._field, steps)] = dump(value)
 
-    def apart(self) -> "Mismatches":
+    def apart(self) -> "_Mismatches":
         """A separate collection, for when the value around them may be rescued as a whole."""
-        return Mismatches(self._field, {})
+        return _Mismatches(self._field, {})
 
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self._rescued)
 
 
-def fit_of(kind: Kind) -> Fit:
+def _fit_of(kind: Kind) -> _Fit:
     """The function that fits values of this kind. It returns JSON text, or None if nothing of the value fits."""
     match kind:
         case Many(item, bare=True):
-            return _bare_fit(fit_of(item), _list_fit(fit_of(item)))
+            return _bare_fit(_fit_of(item), _list_fit(_fit_of(item)))
         case Many(item):
-            return _list_fit(fit_of(item))
+            return _list_fit(_fit_of(item))
         case Wrapped(item):
-            return _wrapped_fit(fit_of(item))
+            return _wrapped_fit(_fit_of(item))
         case Group(members):
-            return _group_fit({member.key: fit_of(member.kind) for member in members})
+            return _group_fit({member.key: _fit_of(member.kind) for member in members})
         case Atom():
             return _atom_fit_of(kind)
 
 
-def _atom_fit_of(atom: Atom) -> Fit:
+def _atom_fit_of(atom: Atom) -> _Fit:
     if atom.name == "json":
         return _fit_json
     if atom.name == "timestamp":
@@ -290,8 +290,8 @@ def _atom_fit_of(atom: Atom) -> Fit:
     return _atom_fit(_from_form(atom) if atom.form else _ATOMS[atom.name], _COERCED[atom.name])
 
 
-def _list_fit(fit: Fit) -> Fit:
-    def fit_list(value: Value, steps: Steps, misfits: Mismatches) -> str | None:
+def _list_fit(fit: _Fit) -> _Fit:
+    def fit_list(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
         if not isinstance(value, list):
             misfits.add(steps, value)
             return _listed(fit(value, steps, misfits.apart()) if value is not None else None)
@@ -301,8 +301,8 @@ def _list_fit(fit: Fit) -> Fit:
     return fit_list
 
 
-def _bare_fit(fit: Fit, fit_list: Fit) -> Fit:
-    def fit_bare(value: Value, steps: Steps, misfits: Mismatches) -> str | None:
+def _bare_fit(fit: _Fit, fit_list: _Fit) -> _Fit:
+    def fit_bare(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
         inner = misfits.apart()
         if isinstance(value, list):
             misfits.add(steps, value)
@@ -319,8 +319,8 @@ def _listed(text: str | None) -> str | None:
     return None if text is None else f"[{text}]"
 
 
-def _wrapped_fit(fit: Fit) -> Fit:
-    def fit_wrapped(value: Value, steps: Steps, misfits: Mismatches) -> str | None:
+def _wrapped_fit(fit: _Fit) -> _Fit:
+    def fit_wrapped(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
         inner = misfits.apart()
         text = _fit_first(fit, value if isinstance(value, list) else [value], steps, inner)
         if inner or text is None or not isinstance(value, list) or len(value) != 1:
@@ -330,14 +330,14 @@ def _wrapped_fit(fit: Fit) -> Fit:
     return fit_wrapped
 
 
-def _fit_first(fit: Fit, values: list[Value], steps: Steps, misfits: Mismatches) -> str | None:
+def _fit_first(fit: _Fit, values: list[Value], steps: _Steps, misfits: _Mismatches) -> str | None:
     """Fit the first value that can be typed at least in part. Nested lists are skipped."""
     texts = (fit(value, steps, misfits) for value in values if value is not None and not isinstance(value, list))
     return next((text for text in texts if text is not None), None)
 
 
-def _group_fit(fits: dict[str, Fit]) -> Fit:
-    def fit_group(value: Value, steps: Steps, misfits: Mismatches) -> str | None:
+def _group_fit(fits: dict[str, _Fit]) -> _Fit:
+    def fit_group(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
         if not isinstance(value, dict):
             misfits.add(steps, value)
             return _fit_first(fit_group, value, steps, misfits.apart()) if isinstance(value, list) else None
@@ -347,12 +347,12 @@ def _group_fit(fits: dict[str, Fit]) -> Fit:
     return fit_group
 
 
-def _unknown(value: Value, steps: Steps, misfits: Mismatches) -> None:
+def _unknown(value: Value, steps: _Steps, misfits: _Mismatches) -> None:
     misfits.add(steps, value)
 
 
-def _atom_fit(text_of: Callable[[Value], str | None], coerced: Callable[[Value], str | None]) -> Fit:
-    def fit_atom(value: Value, steps: Steps, misfits: Mismatches) -> str | None:
+def _atom_fit(text_of: Callable[[Value], str | None], coerced: Callable[[Value], str | None]) -> _Fit:
+    def fit_atom(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
         text = text_of(value)
         if text is not None:
             return text
@@ -471,7 +471,7 @@ def _as_date(value: Value) -> str | None:
     return dump(dates.write(instant, dates.DAY)) if instant is not None else None
 
 
-def _fit_json(value: Value, steps: Steps, misfits: Mismatches) -> str | None:
+def _fit_json(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
     if value is None:
         misfits.add(steps, value)
         return None
