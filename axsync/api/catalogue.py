@@ -32,7 +32,7 @@ ROOTS: dict[str, Kind] = {
 """Served whatever `fields` says (docs/axonius-api.md, "Records"); not every catalogue lists them."""
 
 MOST_LEVELS = 16
-"""Complex fields within each other that become columns. What is deeper is JSON text: readers of Parquet bear no more."""
+"""Complex fields within each other that become columns. Deeper ones are JSON text: readers of Parquet take no more."""
 
 OWN_ENDINGS = ("_preferred", "_count")
 """Ends of names that, below a complex field, may be fields of their own: Axonius' pick, and a number that it counts."""
