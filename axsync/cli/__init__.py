@@ -1,4 +1,7 @@
-"""The command line. A command's module is imported when the command is used, so that help is quick."""
+"""The command line: what each command takes and says. Its work is elsewhere, mostly in `console`.
+
+A command's module is imported when the command is used, and its work when it is performed, so that help is quick.
+"""
 
 import os
 import sys
@@ -10,25 +13,28 @@ from axsync.cli.lazy_group import LazyGroup
 COMMANDS = {
     "init": ("axsync.cli.init:init", "Ask four questions and write a first settings file."),
     "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
-    "plan": ("axsync.cli.plan:plan", "Estimate what a run would read and cost: counts, requests, MB, minutes, rights."),
-    "check": ("axsync.cli.look:check", "Test connection, TLS, credential, version, clock, and rights per entity type."),
-    "entities": ("axsync.cli.look:entities", "List the entity types that the instance offers, with counts."),
-    "fields": ("axsync.cli.look:fields", "List the fields of an entity type, with column names and types."),
-    "runs": ("axsync.cli.past:runs", "List past runs with their verdicts, newest first."),
-    "show": ("axsync.cli.past:show", "Show one run in full: counts, retries, repairs, drift, dead letters, files."),
-    "report": ("axsync.cli.report:report", "Write an HTML page about a run."),
+    "plan": ("axsync.cli.run:plan", "Estimate what a run would read and cost: counts, requests, MB, minutes, rights."),
+    "check": (
+        "axsync.cli.check:check",
+        "Test connection, TLS, credential, version, clock, and rights per entity type.",
+    ),
+    "entities": ("axsync.cli.check:entities", "List the entity types that the instance offers, with counts."),
+    "fields": ("axsync.cli.check:fields", "List the fields of an entity type, with column names and types."),
+    "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
+    "show": ("axsync.cli.runs:show", "Show one run in full: counts, retries, repairs, drift, dead letters, files."),
+    "report": ("axsync.cli.runs:report", "Write an HTML page about a run."),
     "diff": ("axsync.cli.diff:diff", "Compare two snapshots: assets added, removed, changed, field by field."),
-    "verify": ("axsync.cli.keep:verify", "Read every file of a snapshot and compare it with the manifest."),
-    "gc": ("axsync.cli.keep:gc", "Show or remove what is no longer needed in the lake."),
+    "verify": ("axsync.cli.gc:verify", "Read every file of a snapshot and compare it with the manifest."),
+    "gc": ("axsync.cli.gc:gc", "Show or remove what is no longer needed in the lake."),
     "credential": (
         "axsync.cli.credential:credential",
         "Manage named credentials, stored safely and bound to their hosts.",
     ),
     "completion": ("axsync.cli.init:completion", "Print a completion script for bash, zsh or fish."),
-    "sql": ("axsync.cli.ask:sql", "Query a snapshot with DuckDB."),
-    "head": ("axsync.cli.ask:head", "Show the first rows of an entity type."),
+    "sql": ("axsync.cli.sql:sql", "Query a snapshot with DuckDB."),
+    "head": ("axsync.cli.sql:head", "Show the first rows of an entity type."),
     "ddl": (
-        "axsync.cli.ask:ddl",
+        "axsync.cli.sql:ddl",
         "Print statements that create tables over the lake in Athena, Trino, Snowflake, DuckDB.",
     ),
     "emulate": ("axsync.emulator.command:emulate", "Serve a small Axonius on loopback, with faults on demand."),

@@ -1,19 +1,15 @@
-"""`axsync credential …`: named credentials, bound to their hosts. The read-only commands are here."""
+"""`axsync credential …`: named credentials, bound to their hosts."""
 
-from __future__ import annotations
-
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from axsync.cli.credential_change import add, remove, rename, update
-from axsync.cli.credential_rekey import rekey
-from axsync.cli.credential_work import listed, opened_store, prove, warn_of
-from axsync.cli.options import CONFIG, OUTPUT, config_option, output_option, services
+from axsync.cli.options import config_option, output_option, perform
 
-if TYPE_CHECKING:
-    from axsync.credentials import Listed
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(epilog="\b\nExamples:\n  axsync credential add prod\n  axsync run --credential prod")
@@ -25,8 +21,111 @@ def credential() -> None:
     """
 
 
-for _command in (add, update, rename, remove, rekey):
-    credential.add_command(_command)
+def _options(function: Decorated) -> Decorated:
+    for option in (
+        click.option("--no-test", is_flag=True, help="Save without testing the credential on the host."),
+        click.option("--allow-plain-http/--no-plain-http", default=None, help="Allow sending the keys unencrypted."),
+        click.option("--ca-file", type=_FILE, metavar="FILE", help="Certificates (PEM) to trust for this host."),
+        click.option(
+            "--keep",
+            type=click.Choice(["auto", "keyring", "file"]),
+            help="Where to store the secret; auto: the keyring, if there is one.",
+        ),
+        click.option(
+            "--secret-reference",
+            default="",
+            metavar="REF",
+            help="Reference to the secret, which stays there: env:NAME …",
+        ),
+        click.option(
+            "--key-reference", default="", metavar="REF", help="Reference to the key, which stays there: env:NAME …"
+        ),
+        click.option("--stdin", is_flag=True, help="Read two lines from standard input: key, secret."),
+        click.option("--secret-file", type=_FILE, metavar="FILE", help="Read the secret from this file."),
+        click.option("--key-file", type=_FILE, metavar="FILE", help="Read the key from this file."),
+        click.option("--url", metavar="URL", help="The host that it belongs to, as https://host."),
+        click.option("--description", metavar="TEXT", help="One line of text."),
+    ):
+        function = option(function)
+    return function
+
+
+@credential.command(
+    epilog="\b\nExamples:\n  axsync credential add prod\n"
+    "  axsync credential add prod --url https://acme.on.axonius.com --key-file key --secret-file secret"
+)
+@click.argument("name")
+@click.option(
+    "--kind", type=click.Choice(["api-key", "oauth"]), default="api-key", show_default=True, help="Kind of credential."
+)
+@_options
+@click.pass_context
+def add(context: click.Context, /, name: str, kind: Any, **options: Any) -> None:  # noqa: ANN401  click has checked them
+    """Ask for key and secret, test them, save them.
+
+    Without a terminal, give --url and either --key-file with --secret-file, or --stdin, or references. Nothing is saved
+    unless the host accepts it; --no-test skips the test.
+    """
+    perform(context, "axsync.console.credentials:add", name=name, kind=kind, **options)
+
+
+@credential.command(
+    epilog="\b\nExamples:\n  axsync credential update prod                        new key and secret\n"
+    "  axsync credential update prod --url https://new.host     the host has moved"
+)
+@click.argument("name")
+@_options
+@click.pass_context
+def update(context: click.Context, /, name: str, **options: Any) -> None:
+    """Replace key and secret, or change only the host or description.
+
+    Without options, or with --key-file, --stdin or references, key and secret are replaced. With only --url,
+    --description or --keep they stay. A new key or host is tested before it is saved.
+    """
+    perform(context, "axsync.console.credentials:update", name=name, **options)
+
+
+@credential.command(epilog="\b\nExample:\n  axsync credential rename prod main")
+@click.argument("old")
+@click.argument("new")
+@click.pass_context
+def rename(context: click.Context, /, old: str, new: str) -> None:
+    """Rename a credential.
+
+    Configurations that use the old name have to be changed as well.
+    """
+    perform(context, "axsync.console.credentials:rename", old=old, new=new)
+
+
+@credential.command(epilog="\b\nExample:\n  axsync credential remove prod --yes")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_context
+def remove(context: click.Context, /, name: str, *, yes: bool) -> None:
+    """Remove a credential and its secret.
+
+    In Axonius it stays valid until it is revoked there.
+    """
+    perform(context, "axsync.console.credentials:remove", name=name, yes=yes)
+
+
+@credential.command(
+    epilog="\b\nExamples:\n  axsync credential rekey                            asks for the old and the new one\n"
+    "  axsync credential rekey --new-passphrase-file new  without a terminal\n"
+    "  axsync credential rekey --new-key-file store.key   a key file from now on"
+)
+@click.option("--new-passphrase-file", type=_FILE, metavar="FILE", help="Read the new passphrase from this file.")
+@click.option("--new-key-file", type=_FILE, metavar="FILE", help="Lock the store with this key file.")
+@click.pass_context
+def rekey(context: click.Context, /, new_passphrase_file: Path | None, new_key_file: Path | None) -> None:
+    """Change the passphrase or key file of the encrypted file.
+
+    The old one is read as usual: from AXSYNC_PASSPHRASE_FILE, AXSYNC_STORE_KEY_FILE, or the terminal. The file is
+    replaced atomically. The old passphrase or key file still opens copies and backups of it.
+    """
+    perform(
+        context, "axsync.console.credentials:rekey", new_passphrase_file=new_passphrase_file, new_key_file=new_key_file
+    )
 
 
 @credential.command("list", epilog="\b\nExample:\n  axsync credential list --output json")
@@ -34,16 +133,7 @@ for _command in (add, update, rename, remove, rekey):
 @click.pass_context
 def list_all(context: click.Context, /) -> None:
     """List names, hosts, where secrets are stored, and last use."""
-    from axsync.console.credentials import list_json, show_list  # noqa: PLC0415  --help must not wait for it
-    from axsync.console.session import plain_console  # noqa: PLC0415  as above
-
-    store = opened_store()
-    rows = store.listed()
-    warn_of(store.troubles())
-    if context.meta[OUTPUT] == "json":
-        click.echo(list_json(rows))
-    else:
-        show_list(rows, plain_console(sys.stdout))
+    perform(context, "axsync.console.credentials:list_all")
 
 
 @credential.command(epilog="\b\nExample:\n  axsync credential show prod")
@@ -52,14 +142,7 @@ def list_all(context: click.Context, /) -> None:
 @click.pass_context
 def show(context: click.Context, /, name: str) -> None:
     """Show one credential in full, without its secret."""
-    from axsync.console.credentials import one_json, show_one  # noqa: PLC0415  --help must not wait for it
-    from axsync.console.session import plain_console  # noqa: PLC0415  as above
-
-    row = listed(name)
-    if context.meta[OUTPUT] == "json":
-        click.echo(one_json(row))
-    else:
-        show_one(row, plain_console(sys.stdout))
+    perform(context, "axsync.console.credentials:show", name=name)
 
 
 @credential.command(epilog="\b\nExample:\n  axsync credential test prod")
@@ -71,11 +154,7 @@ def test(context: click.Context, /, name: str) -> None:
 
     Proxy and TLS settings are taken from an instance in the configuration that uses it.
     """
-    from axsync.cli.options import unlock  # noqa: PLC0415  as above
-
-    found = services(context).load_settings(context.meta[CONFIG], overrides={"credentials": (name,)})
-    unlock(found)
-    click.echo(prove(context, found.chosen()[0]))
+    perform(context, "axsync.console.credentials:test", name=name)
 
 
 @credential.command(
@@ -96,10 +175,5 @@ def export(context: click.Context, /, names: tuple[str, ...], *, without_secrets
 
     The output is tables for axsync.toml, or JSON.
     """
-    from axsync.console.credentials import export_json, export_toml  # noqa: PLC0415  --help must not wait for it
-
     del without_secrets
-    rows: tuple[Listed, ...] = opened_store().listed()
-    winners = [row.record for row in rows if not row.hidden_by]
-    chosen = [opened_store().find(name) for name in names] or winners
-    click.echo(export_json(chosen) if context.meta[OUTPUT] == "json" else export_toml(chosen))
+    perform(context, "axsync.console.credentials:export", names=names)

@@ -1,20 +1,12 @@
 """`axsync diff`: assets that were added, removed or changed between two snapshots."""
 
-from __future__ import annotations
-
-import sys
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from axsync.cli.options import OUTPUT, complete_entities, complete_runs, lake, lake_options, speech_options_with
-
-if TYPE_CHECKING:
-    from axsync.snapshots.changes import Change
-    from axsync.snapshots.diff import Keep, Wish
+from axsync.cli.options import complete_entities, complete_runs, lake_options, perform, speech_options_with
 
 EPILOG = """\b
 Examples:
@@ -86,33 +78,4 @@ def diff(context: click.Context, /, before: str, after: str, entity: str | None,
     types that both snapshots hold are compared. Fields that describe the fetch and not the asset (fetch_time,
     last_seen and the like) are left out; the result lists them.
     """
-    from axsync.console.differences import Examples, diff_json, json_lines, show_diff  # noqa: PLC0415  as below
-    from axsync.console.session import plain_console  # noqa: PLC0415  --help must not wait for it
-    from axsync.lake.history import find_run  # noqa: PLC0415  as above
-    from axsync.snapshots.changes import changes_file  # noqa: PLC0415  as above
-    from axsync.snapshots.diff import diff as compare  # noqa: PLC0415  as above
-
-    looked_at, output, examples = lake(context), context.meta[OUTPUT], Examples(wished["show"])
-    runs = find_run(looked_at, before), find_run(looked_at, after)
-    keepers: list[Keep] = [json_lines(sys.stdout)] if output == "jsonl" else [examples]
-    with ExitStack() as open_files:
-        if wished["into"]:
-            keepers.append(open_files.enter_context(changes_file(wished["into"])))
-        found = compare(looked_at, runs, _wish(entity, wished), partial(_each, keepers))
-    if output == "json":
-        click.echo(diff_json(found, examples))
-    elif output == "text":
-        show_diff(found, examples, plain_console(sys.stdout))
-
-
-def _each(keepers: list[Keep], change: Change) -> None:
-    for keep in keepers:
-        keep(change)
-
-
-def _wish(entity: str | None, wished: dict[str, Any]) -> Wish:
-    from axsync.snapshots.diff import Wish  # noqa: PLC0415  as above
-    from axsync.snapshots.join import Ignoring  # noqa: PLC0415  as above
-
-    ignoring = Ignoring(wished["ignore"], wished["compare"])
-    return Wish(entity, wished["ids"], ignoring, wished["records"], wished["memory"], wished["temporary"])
+    perform(context, "axsync.console.diff:diff", before=before, after=after, entity=entity, **wished)

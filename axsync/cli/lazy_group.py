@@ -2,18 +2,16 @@
 
 import os
 import signal
-import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
-from axsync.cli.options import LOG_FORMAT, VERBOSITY
-from axsync.errors import AxsyncError, Terminated
+from axsync.cli.lazy_import import load
+from axsync.cli.options import output_options
+from axsync.errors import Terminated
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -31,8 +29,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         if cmd_name not in self._places:
             return None
-        module, _, attribute = self._places[cmd_name][0].partition(":")
-        found: click.Command = getattr(import_module(module), attribute)
+        found: click.Command = load(self._places[cmd_name][0])
         return found
 
     def resolve_command(
@@ -62,7 +59,7 @@ class LazyGroup(click.Group):
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
         except Exception as error:  # noqa: BLE001  the one place where every error ends
-            ctx.exit(_tell(error, ctx))
+            ctx.exit(load("axsync.console.explain:report_error")(error, output_options(ctx)))
 
 
 @contextmanager
@@ -82,33 +79,3 @@ def _unwinding_on_terminate() -> Iterator[None]:
     finally:
         if signal.getsignal(signal.SIGTERM) is unwind:  # after a first SIGTERM the second must still exit at once
             signal.signal(signal.SIGTERM, before)
-
-
-def _tell(error: Exception, ctx: click.Context) -> int:
-    from axsync.console.explain import explain  # noqa: PLC0415  help and usage errors do not need it
-
-    explanation = explain(error, environ=os.environ)
-    if ctx.meta.get(VERBOSITY, 0) > 0 and not isinstance(error, AxsyncError):
-        sys.stderr.write("".join(_traceback(error)))
-    if ctx.meta.get(LOG_FORMAT) == "json":
-        _tell_json(explanation.lines())
-    else:
-        click.echo("\n".join(explanation.lines()), err=True)
-    return explanation.exit_code
-
-
-def _tell_json(lines: list[str]) -> None:
-    from axsync.console.session import say_json  # noqa: PLC0415  as above
-
-    say_json("; ".join(lines))
-
-
-def _traceback(error: BaseException) -> Iterator[str]:
-    """The traceback in full, with possible secrets removed from the messages."""
-    from axsync.console.words import clean, redact  # noqa: PLC0415  as above
-
-    if earlier := error.__cause__ or error.__context__:
-        yield from _traceback(earlier)
-        yield "\nand then\n\n"
-    yield from traceback.format_tb(error.__traceback__)
-    yield clean(redact("".join(traceback.format_exception_only(error)), os.environ), most=2000) + "\n"

@@ -1,27 +1,17 @@
-"""Options that several commands share, and the values that they stand for.
+"""Options that several commands share, how a shell completes them, and how a command's work gets their values.
 
 Shared options are stored in `context.meta`, so a command's parameters are only its own.
 """
 
-from __future__ import annotations
-
-import os
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from axsync.cli.names import entity_names, instance_names, run_names
-
-if TYPE_CHECKING:
-    from axsync.console.session import OutputOptions, Sync
-    from axsync.credentials import Credential
-    from axsync.lake.publish import Lake
-    from axsync.runs import EntityRow, FieldRow, InstanceCheck, Plan
-    from axsync.runs.inspect import Accepted
-    from axsync.settings import InstanceSettings, LakeSettings, Settings
+from axsync.cli.lazy_import import load
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
 CONFIG, INSTANCES, LAKE = "axsync.config", "axsync.instances", "axsync.lake"
@@ -34,44 +24,32 @@ _FORMS = click.Choice(["text", "json"])
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
-    """The parts of the library that commands call. Tests replace some of them."""
+def perform(context: click.Context, work: str, /, **given: object) -> None:
+    """Call the function that does the work of a command, such as `axsync.console.gc:verify`; end with its exit code.
 
-    load_settings: Callable[..., Settings]
-    sync: Sync
-    check: Callable[..., Awaitable[tuple[InstanceCheck, ...]]]
-    entities: Callable[..., Awaitable[tuple[EntityRow, ...]]]
-    fields: Callable[..., Awaitable[tuple[FieldRow, ...]]]
-    try_credential: Callable[[InstanceSettings, Credential | None], Awaitable[Accepted]]
-    plan: Callable[..., Awaitable[Plan]]
-
-    @classmethod
-    def real(cls, **replaced: Any) -> Services:
-        """The library itself, apart from what is replaced."""
-        # These imports bring pyarrow and aiohttp, which help must not wait for.
-        from axsync import runs  # noqa: PLC0415
-        from axsync.config import load_settings  # noqa: PLC0415
-        from axsync.runs.inspect import try_credential  # noqa: PLC0415
-
-        names = ("sync", "check", "entities", "fields", "plan")
-        library = {name: getattr(runs, name) for name in names}
-        return cls(**library | {"load_settings": load_settings, "try_credential": try_credential} | replaced)
+    It gets an `Invocation`, which holds the shared options, and what the command itself was given.
+    """
+    context.exit(load(work)(_invocation(context), **given) or 0)
 
 
-def complete_instances(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Shell completion of `--instance`."""
-    return instance_names(context.meta.get(CONFIG), incomplete)
+def _invocation(context: click.Context) -> object:
+    meta = context.meta
+    return load("axsync.console.invocation:Invocation")(
+        output_options(context),
+        config=meta.get(CONFIG),
+        instances=meta.get(INSTANCES, ()),
+        credentials=meta.get(CREDENTIALS, ()),
+        lake_uri=meta.get(LAKE),
+        services=context.obj,
+    )
 
 
-def complete_entities(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Shell completion of entity types."""
-    return entity_names(context.meta.get(CONFIG), incomplete)
-
-
-def complete_runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Shell completion of run ids."""
-    return run_names(context.meta.get(CONFIG), context.meta.get(LAKE), incomplete)
+def output_options(context: click.Context) -> Any:  # noqa: ANN401  `OutputOptions`, which is imported late
+    """Output format, log format and verbosity of the command; the defaults where it has no such option."""
+    meta = context.meta
+    return load("axsync.console.output:OutputOptions")(
+        meta.get(OUTPUT, "text"), meta.get(LOG_FORMAT, "text"), meta.get(VERBOSITY, 0)
+    )
 
 
 def _kept(key: str, *names: str, **settings: Any) -> Callable[[Decorated], Decorated]:
@@ -158,64 +136,48 @@ def speech_options_with(forms: click.Choice[str], function: Decorated) -> Decora
     return function
 
 
-def services(context: click.Context) -> Services:
-    """The library, or the fakes that a test passed as `obj`."""
-    return context.obj or Services.real()
+def complete_instances(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Instances of the settings."""
+    return _beginning(incomplete, _table(_document(context), "instances"))
 
 
-def settings(context: click.Context, **overrides: object) -> Settings:
-    """Settings from the file and the environment, overridden by the command line."""
-    named = {"instances": context.meta[INSTANCES], "credentials": context.meta[CREDENTIALS], **overrides}
-    found = services(context).load_settings(context.meta[CONFIG], overrides=named)
-    if context.meta[CREDENTIALS]:
-        _tell_unused(context, found)
-    unlock(found)
-    return found
+def complete_entities(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Entity types that the settings name, or else all that are known."""
+    document = _document(context)
+    named = [*_list(_table(document, "run"), "entities"), *_table(document, "entities")]
+    chosen = [name for name in named if name not in ("default", "*")]
+    return _beginning(incomplete, chosen or load("axsync.api:KNOWN_ENTITIES"))
 
 
-def _tell_unused(context: click.Context, settings: Settings) -> None:
-    """Say that `--credential` wins over the variables that name another host."""
-    from axsync.config import unused_variables  # noqa: PLC0415  --help must not wait for it
-    from axsync.console.session import say  # noqa: PLC0415  as above
-
-    if names := unused_variables(settings.chosen(), os.environ):
-        listed = f"{', '.join(names[:-1])} and {names[-1]} are" if names[1:] else f"{names[0]} is"
-        told = "--credential determines the host and the keys"
-        say(f"note: {listed} set in the environment and not used: {told}", output_options(context))
-
-
-def unlock(settings: Settings) -> None:
-    """Ask for the passphrase of the store if a chosen instance needs it, before the progress display starts."""
-    from axsync.console.asking import allow_asking  # noqa: PLC0415  --help must not wait for it
-    from axsync.credentials import PERSON, CredentialStore, stored  # noqa: PLC0415  as above
-
-    names = [name for instance in settings.chosen() if (name := stored(instance)) is not None]
-    allow_asking()
-    person = PERSON.get()
-    if person is not None and any(CredentialStore().wants_passphrase(name) for name in names):
-        person(False)  # noqa: FBT003  not a new passphrase
+def complete_runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Snapshots of the lake, newest first, behind `latest` and, where there is more than one, `latest~1`."""
+    uri = context.meta.get(LAKE) or _table(_document(context), "lake").get("uri")
+    runs: list[str] = []
+    with suppress(OSError):
+        store = load("axsync.lake.local:LocalStore")(Path(uri if isinstance(uri, str) else "lake"))
+        ids = map(load("axsync.lake.layout:run_of_manifest"), store.names(load("axsync.lake.layout:SNAPSHOTS")))
+        runs = sorted(filter(None, ids), reverse=True)
+    return _beginning(incomplete, ["latest", *(["latest~1"] if len(runs) > 1 else []), *runs])
 
 
-def lake_settings(context: click.Context) -> LakeSettings:
-    """The settings of the lake to read. Raises: ConfigError."""
-    from axsync.config import load_lake  # noqa: PLC0415  --help must not wait for it
-
-    return load_lake(context.meta[CONFIG], uri=context.meta[LAKE])
-
-
-def lake(context: click.Context) -> Lake:
-    """The lake to read. Raises: ConfigError."""
-    from axsync.errors import ConfigError  # noqa: PLC0415  as above
-    from axsync.lake.publish import open_lake  # noqa: PLC0415  as above
-
-    opened = open_lake(lake_settings(context))
-    if opened is None:
-        raise ConfigError("this version reads local folders only; set lake.uri or --lake to a folder")
-    return opened
+def _document(context: click.Context) -> dict[str, Any]:
+    # The plain file, not the settings: it need not be right while it is being written, and this has to be quick.
+    try:
+        return tomllib.loads((context.meta.get(CONFIG) or Path("axsync.toml")).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
-def output_options(context: click.Context) -> OutputOptions:
-    """Output format, log format and verbosity of the command."""
-    from axsync.console.session import OutputOptions  # noqa: PLC0415  as above
+def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
 
-    return OutputOptions(context.meta[OUTPUT], context.meta[LOG_FORMAT], context.meta.get(VERBOSITY, 0))
+
+def _list(table: dict[str, Any], name: str) -> list[object]:
+    found = table.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _beginning(incomplete: str, names: Iterable[object]) -> list[str]:
+    texts = dict.fromkeys(name for name in names if isinstance(name, str))
+    return [name for name in texts if name.startswith(incomplete)]

@@ -1,26 +1,17 @@
-"""`axsync run` and `axsync demo`. The work is in `cli.watch` and `cli.demo_run`, which are imported when it starts."""
-
-import gc
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+"""`axsync run`, `axsync plan` and `axsync demo`: copy an instance, say what that costs, try it without an account."""
 
 import click
 
 from axsync.cli.options import (
     complete_entities,
     lake_option,
-    output_options,
+    perform,
     run_options,
-    services,
     source_options,
     speech_options,
 )
 
-NUMPY_THREADS = "OPENBLAS_NUM_THREADS"
-AUTHORITIES = "SSL_CERT_FILE"
-
-EPILOG = """\b
+RUN = """\b
 Examples:
   axsync run                                everything that the instance offers
   axsync run devices users --limit 1000     a first look
@@ -40,8 +31,22 @@ Exit codes: 0 complete, 1 failed, 2 usage or configuration (nothing was sent), 3
 4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 interrupted, terminated.
 Only 75 is worth an automatic retry."""
 
+PLAN = """\b
+Examples:
+  axsync plan                                everything that the instance offers
+  axsync plan devices users --as-of 2026-11-01
+  axsync plan --instance prod --output json | jq .seconds
 
-@click.command(epilog=EPILOG)
+\b
+Bytes per row, requests and rates are taken from earlier runs in the lake; what is guessed is marked. Nothing is
+written, and no lock is taken.
+
+\b
+Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be asked, 4 refused credential,
+75 no instance could be reached."""
+
+
+@click.command(epilog=RUN)
 @click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
 @source_options
 @run_options
@@ -84,10 +89,19 @@ def run(context: click.Context, /, **overrides: object) -> None:
     finished run is not repeated on the same day, unless --fresh is given. If an entity type fails, the others go on,
     and the snapshot keeps its files from the previous one.
     """
-    with fast_imports():
-        from axsync.cli.watch import watched_run  # noqa: PLC0415  brings pyarrow and aiohttp
+    perform(context, "axsync.cli.reported_run:run", **overrides)
 
-    context.exit(watched_run(context, overrides))
+
+@click.command(epilog=PLAN)
+@click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
+@source_options
+@run_options
+@click.option("--fresh", is_flag=True, default=None, help="Plan as if no run had started or finished today.")
+@speech_options
+@click.pass_context
+def plan(context: click.Context, /, **overrides: object) -> None:
+    """What a run would read and cost: counts, requests, MB, minutes, rights; what it would resume or skip."""
+    perform(context, "axsync.console.plan:plan", **overrides)
 
 
 @click.command(epilog="\b\nExample:\n  axsync demo --rows 20000 --lake /tmp/demo-lake")
@@ -97,33 +111,4 @@ def run(context: click.Context, /, **overrides: object) -> None:
 @click.pass_context
 def demo(context: click.Context, /, lake: str, rows: int) -> None:
     """Start a small Axonius, dump everything it offers, and query the lake. Needs no account."""
-    from axsync.cli.demo_run import demonstrate  # noqa: PLC0415  brings pyarrow and aiohttp
-
-    context.exit(demonstrate(services(context).sync, lake, rows=rows, options=output_options(context)))
-
-
-@contextmanager
-def fast_imports() -> Iterator[None]:
-    """Import with GC disabled and without NumPy's thread pool or aiohttp's default TLS contexts, which are never used.
-
-    `client` always passes its own TLS context, and nothing here calls into OpenBLAS. This takes 0.2 s and 0.3 CPU s off
-    each run (docs/benchmarks/profile.md). The previous settings are restored afterwards.
-    """
-    wanted = {NUMPY_THREADS: os.environ.get(NUMPY_THREADS, "1"), AUTHORITIES: os.devnull}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # imported modules stay for the life of the process
-        gc.enable()
-        _restore(before)
-
-
-def _restore(before: Mapping[str, str | None]) -> None:
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+    perform(context, "axsync.cli.demo:demo", lake=lake, rows=rows)

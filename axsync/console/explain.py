@@ -1,10 +1,14 @@
 """The one table from an error to what a person reads: what happened, where, what to do, the exit code."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from axsync.console.words import clean, redact
+from axsync.console.output import OutputOptions, say
+from axsync.console.text import clean, redact
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -252,3 +256,21 @@ def in_words(cause: BaseException) -> str:
             return "it is nested too deeply"
         case _:
             return "" if isinstance(cause, _ABOUT_CODE) else str(cause)
+
+
+def report_error(error: Exception, options: OutputOptions) -> int:
+    """Write on stderr what a person reads about an error, of a bug its traceback with -v; returns the exit code."""
+    explanation = explain(error, environ=os.environ)
+    if options.verbosity > 0 and not isinstance(error, AxsyncError):
+        sys.stderr.write("".join(_traceback(error)))
+    say(("; " if options.log_format == "json" else "\n").join(explanation.lines()), options)
+    return explanation.exit_code
+
+
+def _traceback(error: BaseException) -> Iterator[str]:
+    """The traceback in full, with possible secrets removed from the messages."""
+    if earlier := error.__cause__ or error.__context__:
+        yield from _traceback(earlier)
+        yield "\nand then\n\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield clean(redact("".join(traceback.format_exception_only(error)), os.environ), most=2000) + "\n"

@@ -1,230 +1,277 @@
-"""A live display of a run on a terminal: a few lines for the whole run, one for each active entity type."""
+"""The progress of a run: a fold over its events, cheap per event, read a few times per second, told in phrases."""
 
-import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
 
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live
-from rich.segment import Segment
-from rich.style import Style
-from rich.text import Text
+from axsync.console.text import clock, counted, number, volume
+from axsync.events import Answered, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.model import Lane, Outcome
 
-from axsync.console.lines import NORMAL, QUIET, LogLines, retried, summary
-from axsync.console.progress_state import LaneProgress, ProgressState, ProgressTracker
-from axsync.console.words import clean, clock, counted, number, volume
-from axsync.events import Event
-
-HZ = 8  # redraws per second, at most
-SLOWEST_SECONDS = 1.0  # between two redraws, however small the budget
-SHARE = 0.01  # of the CPU time of the run may go into redraws
-MOST_LANES = 10
-MOST_SUMS = 5  # lines of totals, on a narrow terminal
-MOST_COLUMNS = 120  # wider lines are harder to read
-BAR_COLUMNS = 12
-
-_DONE, _REST, _DIM, _BOLD = Style(color="green"), Style(color="bright_black"), Style(dim=True), Style(bold=True)
-Piece = tuple[str, Style | None]
-
-
-class Progress:
-    """An observer that draws. Inside its `with` block it owns the lower lines of the terminal."""
-
-    def __init__(self, console: Console, *, verbosity: int, seconds: Callable[[], float]) -> None:
-        self._console, self._tracker = console, ProgressTracker(seconds)
-        # The bars replace the log lines, so only warnings are written above them.
-        level = QUIET if verbosity == NORMAL else verbosity
-        self._lines = LogLines(self._above, self._tracker, level, beat=None)
-        self._live = Live(
-            get_renderable=self._picture,
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            vertical_overflow="crop",
-        )
-
-        self._budget = RedrawBudget(share=SHARE, slowest_seconds=SLOWEST_SECONDS)
-        self._ticks = Ticks(self._draw, 1 / HZ, name="axsync-progress")
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        self._ticks.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ticks.stop()
-        self._live.stop()
-
-    def _draw(self) -> None:
-        if self._budget.may(time.monotonic(), time.process_time()):
-            began = time.thread_time()
-            self._live.refresh()
-            self._budget.spend(time.thread_time() - began)
-
-    def __call__(self, event: Event) -> None:
-        self._lines(event)
-
-    def _above(self, line: str) -> None:
-        self._console.print(Text(line))
-
-    def _picture(self) -> "Picture":
-        return Picture(self._tracker.state())
-
-
-@dataclass(slots=True)
-class RedrawBudget:
-    """Limits redraws to a small share of the CPU time of the process. Times are in seconds."""
-
-    share: float
-    slowest_seconds: float
-    _spent: float = 0.0
-    _last: float = -1.0
-
-    def may(self, now: float, cpu: float) -> bool:
-        """Whether a redraw is allowed now; `cpu` is the CPU time of the process so far."""
-        if self._spent > self.share * cpu and now - self._last < self.slowest_seconds:
-            return False
-        self._last = now
-        return True
-
-    def spend(self, seconds: float) -> None:
-        """Account for a redraw."""
-        self._spent += seconds
+WINDOW_SECONDS = 20.0  # over which rates are averaged
+SAMPLE_SECONDS = 0.5
+STEADY_SECONDS = 3.0  # a rate younger than this is no basis for a forecast
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A state, drawn. Lines are made of segments at once: rich's tables would cost ten times as much."""
+class Rate:
+    """Per second, averaged over the window; `steady` once it can be used for a forecast."""
 
-    state: ProgressState
+    rows: float
+    size: float  # bytes
+    steady: bool
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # Room for the ^C that a terminal echoes: if it wrapped, a line of the display would stay behind.
-        width = min(max(options.max_width - 3, 1), MOST_COLUMNS)
-        rows = max(1, min(MOST_LANES, (options.max_height or 24) - 3 - MOST_SUMS))
-        for line in picture(self.state, width=width, most_lanes=rows, ascii_only=options.ascii_only):
-            yield from (Segment(text, style) for text, style in line)
-            yield Segment.line()
-
-
-def picture(state: ProgressState, *, width: int, most_lanes: int, ascii_only: bool) -> list[list[Piece]]:
-    """The lines of the display, none wider than `width`."""
-    # Lanes with all their rows only wait to be checked against the server's counts, so they come last.
-    active = sorted(state.active, key=LaneProgress.is_whole)
-    shown, rest = active[:most_lanes], active[most_lanes:]
-    longest = max((cell_len(clean(lane.label)) for lane in shown), default=0)
-    label_columns = min(longest, max(width // 3, min(width - 22, 20), 8))
-    lines = [_head(state, width, ascii_only=ascii_only), *_sums(state, width, ascii_only=ascii_only)]
-    lines += [_lane(lane, label_columns, width, ascii_only=ascii_only) for lane in shown]
-    if others := _others(len(rest), state.waiting):
-        lines.append([(_cut("  " + others, width), _DIM)])
-    return lines
+    def seconds_left(self, total: int | None, rows: int) -> float | None:
+        """Time until `total` rows are read at this rate; None if unknown."""
+        if total is None or not self.steady or self.rows <= 0:
+            return None
+        return max(total - rows, 0) / self.rows
 
 
-def _head(state: ProgressState, width: int, *, ascii_only: bool) -> list[Piece]:
-    left, share = state.seconds_left, state.share
-    percent = "    " if share is None else f"{int(share * 100):3d}%"
-    told = [f"{clock(state.seconds)}"] if left is None else [f"{clock(left)} left", clock(state.seconds)]
-    right = _joined(told, width - 16, ascii_only=ascii_only)
-    bar = width - len(percent) - cell_len(right) - 3
-    if bar < 4:
-        return [(_cut(f"{percent} {right}", width), _BOLD)]
-    return [(f"{percent} ", _BOLD), *_bar(share, bar, ascii_only=ascii_only), (f"  {right}", None)]
+@dataclass(slots=True)
+class Meter:
+    """Samples totals at most twice per second, for the length of the window."""
+
+    _samples: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    def note(self, now: float, rows: int, size: int) -> None:
+        """Record the totals at this time."""
+        if self._samples and now - self._samples[-1][0] < SAMPLE_SECONDS:
+            return
+        self._samples.append((now, rows, size))
+        while len(self._samples) > 2 and now - self._samples[1][0] > WINDOW_SECONDS:
+            self._samples.popleft()
+
+    def rate(self, now: float, rows: int, size: int) -> Rate:
+        """The rate up to these totals."""
+        then, rows_then, size_then = self._samples[0] if self._samples else (now, rows, size)
+        passed = max(now - then, SAMPLE_SECONDS)
+        return Rate((rows - rows_then) / passed, (size - size_then) / passed, now - then >= STEADY_SECONDS)
 
 
-def _sums(state: ProgressState, width: int, *, ascii_only: bool) -> list[list[Piece]]:
-    phrases = [phrase for phrase in summary(state) if not phrase.endswith(" left")]
-    lines: list[list[Piece]] = []
-    while phrases and len(lines) < MOST_SUMS:
-        fitting = _fitting(phrases, width - 2, ascii_only=ascii_only)
-        line = _joined(phrases[:fitting], width - 2, ascii_only=ascii_only)
-        lines.append([(_cut("  " + line, width), None)])
-        phrases = phrases[fitting:]
-    return lines
+@dataclass(slots=True)
+class _Track:
+    label: str
+    total: int | None = None
+    pages: int = 0
+    rows: int = 0
+    size: int = 0  # bytes
+    retries: int = 0
+    opened: bool = False
+    outcome: Outcome | None = None
+    meter: Meter = field(default_factory=Meter)
 
 
-def _lane(lane: LaneProgress, label_columns: int, width: int, *, ascii_only: bool) -> list[Piece]:
-    share = None if lane.total is None else min(lane.rows / lane.total, 1.0) if lane.total else 1.0
-    rows = number(lane.rows) if lane.total is None else f"{number(lane.rows)} of {number(lane.total)}"
-    room = width - label_columns - 4
-    bar = min(BAR_COLUMNS, room - 24)
-    told = [f"{rows} rows", counted(lane.pages, "page"), volume(lane.size), *_pace(lane)]
-    label: Piece = (f"  {_name(clean(lane.label), label_columns, ascii_only=ascii_only)}  ", None)
-    if room < 8:
-        return [(_cut(label[0], width), None)]
-    if bar < 4:
-        told = [f"{number(lane.rows)} rows", *([] if share is None else [f"{int(share * 100)}%"]), *told[1:]]
-        return [label, (_cut(_joined(told, room, ascii_only=ascii_only), room), _DIM)]
-    numbers = _cut(_joined(told, room - bar - 2, ascii_only=ascii_only), room - bar - 2)
-    return [label, *_bar(share, bar, ascii_only=ascii_only), (f"  {numbers}", _DIM)]
+@dataclass(frozen=True, slots=True)
+class LaneProgress:
+    """Progress of one lane; `total` in rows."""
+
+    label: str
+    pages: int
+    rows: int
+    size: int
+    total: int | None
+    rows_per_second: float = 0.0
+    seconds_left: float | None = None
+    retries: int = 0
+
+    def is_whole(self) -> bool:
+        """Whether as many rows were read as were counted."""
+        return self.total is not None and self.rows >= self.total
 
 
-def _pace(lane: LaneProgress) -> list[str]:
-    told = [f"{lane.rows_per_second:,.0f} rows/s"] if lane.rows_per_second else []
-    told += [f"{clock(lane.seconds_left)} left"] if lane.seconds_left is not None else []
-    return [*told, retried(lane.retries)] if lane.retries else told
+@dataclass(frozen=True, slots=True)
+class ProgressState:
+    """Progress of the run: sums over all lanes, and the lanes that are being read."""
+
+    seconds: float
+    lanes: int
+    closed: int
+    skipped: int
+    retries: int
+    pages: int
+    rows: int
+    size: int
+    total: int | None  # rows; None until every lane is counted
+    rows_per_second: float
+    bytes_per_second: float
+    seconds_left: float | None  # at the present rate; None if unknown
+    active: tuple[LaneProgress, ...]
+    waiting: int  # opened, no page yet
+    in_flight: int = 0  # requests in flight at the last response, over all hosts
+    limit: int = 0  # current concurrency limit, over all hosts
+    requests_per_second: float = 0.0  # current rate limit
+    next_try: float | None = None  # seconds until the next retry, if no response came since
+
+    @property
+    def share(self) -> float | None:
+        """Fraction done, between 0 and 1; None if unknown."""
+        if self.lanes and self.closed == self.lanes:
+            return 1.0
+        return None if not self.total else min(self.rows / self.total, 1.0)
 
 
-def _others(active: int, waiting: int) -> str:
-    phrases = [f"{number(active)} more active"] if active else []
-    return ", ".join([*phrases, f"{number(waiting)} waiting"] if waiting else phrases)
+@dataclass(slots=True)
+class ProgressTracker:
+    """An observer that keeps what a progress line needs. Thread-safe."""
+
+    now: Callable[[], float]  # seconds
+    run_id: str | None = None
+    _tracks: dict[Lane, _Track] = field(default_factory=dict)
+    _active: dict[Lane, _Track] = field(default_factory=dict)
+    _hosts: dict[str, Answered] = field(default_factory=dict)
+    _meter: Meter = field(default_factory=Meter)
+    _again_at: float = 0.0
+    _began: float = field(init=False)
+    _retries: int = 0
+    _rows: int = 0
+    _size: int = 0
+    _several: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self._began = self.now()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case RunStarted(run_id, _, lanes):
+                self.run_id = run_id
+                self._several = len({lane.instance for lane in lanes}) > 1
+                self._tracks = {lane: _Track(self.label(lane)) for lane in lanes}
+            case LaneOpened(lane, total):
+                track = self._track(lane)
+                track.opened, track.total = True, total
+                self._sample(track)
+            case PageRead(lane, _, rows, size, _):
+                self._page(lane, rows, size)
+            case Retried(retried, _, _, seconds):
+                self._retry(retried, seconds)
+            case Answered():
+                self._hosts[event.host], self._again_at = event, 0.0
+            case LaneClosed(outcome):
+                self._close(outcome)
+            case _:
+                pass
+
+    def label(self, lane: Lane | None) -> str:
+        """The name of a lane; with its instance only if there are several."""
+        if lane is None:
+            return ""
+        return str(lane) if self._several else lane.entity
+
+    def _track(self, lane: Lane) -> _Track:
+        return self._tracks.setdefault(lane, _Track(self.label(lane)))
+
+    def _page(self, lane: Lane, rows: int, size: int) -> None:
+        track = self._track(lane)
+        track.pages, track.rows, track.size = track.pages + 1, track.rows + rows, track.size + size
+        if track.outcome is None:
+            self._active[lane] = track
+        self._rows, self._size = self._rows + rows, self._size + size
+        self._sample(track)
+
+    def _sample(self, track: _Track) -> None:
+        now = self.now()
+        track.meter.note(now, track.rows, track.size)
+        self._meter.note(now, self._rows, self._size)
+
+    def _retry(self, lane: Lane | None, seconds: float) -> None:
+        self._retries += 1
+        self._again_at = self.now() + seconds
+        if lane is not None:
+            self._track(lane).retries += 1
+
+    def _close(self, outcome: Outcome) -> None:
+        track = self._track(outcome.lane)
+        track.outcome, track.pages, track.rows, track.size = outcome, outcome.pages, outcome.rows, outcome.bytes
+        self._active.pop(outcome.lane, None)
+
+    def state(self) -> ProgressState:
+        with self._lock:
+            return self._state()
+
+    def _state(self) -> ProgressState:
+        tracks = self._tracks.values()
+        now, total = self.now(), self._total()
+        rate = self._meter.rate(now, self._rows, self._size)
+        rows = sum(t.rows for t in tracks)
+        return ProgressState(
+            seconds=now - self._began,
+            lanes=len(tracks),
+            closed=sum(t.outcome is not None for t in tracks),
+            skipped=sum(t.outcome is not None and t.outcome.verdict == "skipped" for t in tracks),
+            retries=self._retries,
+            pages=sum(t.pages for t in tracks),
+            rows=rows,
+            size=sum(t.size for t in tracks),
+            total=total,
+            rows_per_second=rate.rows,
+            bytes_per_second=rate.size,
+            seconds_left=rate.seconds_left(total, rows),
+            active=tuple(_lane_progress(track, now) for track in self._active.values()),
+            waiting=sum(t.opened and t.outcome is None and not t.pages for t in tracks),
+            in_flight=sum(host.in_flight for host in self._hosts.values()),
+            limit=sum(host.limit for host in self._hosts.values()),
+            requests_per_second=sum(host.rate for host in self._hosts.values()),
+            next_try=self._again_at - now if self._again_at > now else None,
+        )
+
+    def _total(self) -> int | None:
+        total = 0
+        for track in self._tracks.values():
+            if track.outcome is not None:
+                total += track.rows
+            elif track.total is None:
+                return None
+            else:
+                total += max(track.total, track.rows)
+        return total if self._tracks else None
 
 
-def _bar(share: float | None, columns: int, *, ascii_only: bool) -> list[Piece]:
-    full, empty = ("#", "-") if ascii_only else ("━", "─")
-    done = int((share or 0.0) * columns)
-    return [(full * done, _DONE), (empty * (columns - done), _REST)]
+def _lane_progress(track: _Track, now: float) -> LaneProgress:
+    rate = track.meter.rate(now, track.rows, track.size)
+    left = rate.seconds_left(track.total, track.rows)
+    return LaneProgress(track.label, track.pages, track.rows, track.size, track.total, rate.rows, left, track.retries)
 
 
-def _joined(phrases: Sequence[str], columns: int, *, ascii_only: bool) -> str:
-    """As many of the phrases as fit, in order."""
-    return _dot(ascii_only=ascii_only).join(phrases[: _fitting(phrases, columns, ascii_only=ascii_only)])
+def progress_phrases(state: ProgressState) -> list[str]:
+    """The state of a run in short phrases, the most important first."""
+    left, again = state.seconds_left, state.next_try
+    phrases = [
+        f"{number(state.closed)} of {counted(state.lanes, 'entity type')}",
+        counted(state.rows, "row"),
+        volume(state.size),
+        f"{volume(state.bytes_per_second)}/s",
+        f"{state.rows_per_second:,.0f} rows/s",
+        counted(state.pages, "page"),
+        f"{number(len(state.active) + state.waiting)} active",
+    ]
+    if state.limit:
+        phrases.append(f"{state.in_flight} of {state.limit} in flight")
+        phrases.append(f"pace {state.requests_per_second:,.3g}/s")
+    if state.retries:
+        phrases.append(retried(state.retries))
+    if again is not None:
+        phrases.append(f"next try in {clock(again)}")
+    if state.skipped:
+        phrases.append(f"{number(state.skipped)} skipped")
+    return [*phrases, f"{clock(left)} left"] if left is not None else phrases
 
 
-def _fitting(phrases: Sequence[str], columns: int, *, ascii_only: bool) -> int:
-    """How many of the phrases fit into one line; at least one."""
-    taken, dot = 0, len(_dot(ascii_only=ascii_only))
-    for count, phrase in enumerate(phrases):
-        taken += cell_len(phrase) + (dot if count else 0)
-        if count and taken > columns:
-            return count
-    return len(phrases)
+def retried(times: int) -> str:
+    return "1 retry" if times == 1 else f"{number(times)} retries"
 
 
-def _dot(*, ascii_only: bool) -> str:
-    return ", " if ascii_only else " · "
-
-
-def _name(name: str, columns: int, *, ascii_only: bool) -> str:
-    """The name padded or cut to the width; a cut is marked, or two names would look the same."""
-    mark = "~" if ascii_only else "…"
-    return set_cell_size(name, columns) if cell_len(name) <= columns else set_cell_size(name, columns - 1) + mark
-
-
-def _cut(text: str, columns: int) -> str:
-    return text if cell_len(text) <= columns else set_cell_size(text, max(columns, 0))
-
-
-class Ticks:
-    """Calls `tick` periodically in a thread of its own between `start` and `stop`; never after `stop`."""
-
-    def __init__(self, tick: Callable[[], None], seconds: float, *, name: str) -> None:
-        self._tick, self._seconds, self._over = tick, seconds, threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start; the first tick comes after one period."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, and wait for a tick in progress."""
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(self._seconds):
-            self._tick()
+def progress_fields(state: ProgressState) -> dict[str, Any]:
+    names = ("lanes", "closed", "skipped", "retries", "pages", "rows", "total", "in_flight", "limit")
+    rates = {"rows_per_second": state.rows_per_second, "bytes_per_second": state.bytes_per_second}
+    rates["requests_per_second"] = state.requests_per_second
+    times = {"seconds": state.seconds, "seconds_left": state.seconds_left}
+    told = {name: value if value is None else round(value, 3) for name, value in (rates | times).items()}
+    return {name: getattr(state, name) for name in names} | {"bytes": state.size} | told

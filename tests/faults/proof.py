@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import axsync
-from axsync.console.closing import exit_code
+from axsync.console.run_result import exit_code
 from axsync.convert.exact import Number
 from axsync.emulator import Emulator, Options
 from axsync.emulator.messages import ApiReply, ApiRequest

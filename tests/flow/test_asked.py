@@ -8,7 +8,7 @@ import pytest
 
 from axsync.api import Question
 from axsync.client.source import Source
-from axsync.console.closing import exit_code
+from axsync.console.run_result import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.events import Notice

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import trustme
 
+from axsync.console.check import check_exit_code
 from axsync.console.explain import FAILED, LATER, REFUSED, USAGE
-from axsync.console.listing import check_exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import BadRequest, NotOffered, UsageError
 from axsync.events import Event, Notice

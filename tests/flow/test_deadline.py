@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from axsync.console.closing import exit_code
+from axsync.console.run_result import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import OutOfTime, Unreachable
 from axsync.settings import EntitySettings

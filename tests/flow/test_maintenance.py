@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 import axsync
+from axsync.console.check import check_exit_code
 from axsync.console.explain import LATER, explain
-from axsync.console.listing import check_exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Unreachable, WebPage
 from axsync.events import Event, Retried

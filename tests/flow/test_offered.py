@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from axsync.console.closing import exit_code
-from axsync.console.listing import check_exit_code
+from axsync.console.check import check_exit_code
+from axsync.console.run_result import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Refused, UnknownEntity
 from axsync.events import Notice

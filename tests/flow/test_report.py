@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from axsync.cli.demo_run import demo_settings, emulator
-from axsync.console.session import OutputOptions, dump
+from axsync.cli.demo import demo_settings, emulator
+from axsync.console.output import OutputOptions
+from axsync.console.run import dump
 from axsync.events import Observer
 from axsync.runs import Report, sync
 from axsync.settings import RunSettings, Settings

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from axsync.console.session import Ended
-from axsync.console.summary import SummaryCollector, summary_of
+from axsync.console.run_result import Ended, SummaryCollector, summary_of
 from axsync.telemetry import watch_over
 from tests.flow.conftest import Start
 from tests.flow.harness import Lab

@@ -12,7 +12,7 @@ import pytest
 
 import axsync
 from axsync.api import SYSTEM_TABLES
-from axsync.console.listing import check_exit_code
+from axsync.console.check import check_exit_code
 from axsync.emulator import Emulator, Mishap, Seen
 from axsync.emulator.admin_rows import (
     ACTIVITIES,

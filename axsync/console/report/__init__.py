@@ -3,7 +3,6 @@
 It names entity types, fields and files and counts them; no value of an asset is in it.
 """
 
-from axsync.console.report.keep import ReportFile, keep, rewrite
-from axsync.console.report.page import render
+from axsync.console.report.page import ReportFile, render, rewrite_report, write_report
 
-__all__ = ["ReportFile", "keep", "render", "rewrite"]
+__all__ = ["ReportFile", "render", "rewrite_report", "write_report"]

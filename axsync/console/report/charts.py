@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from axsync.console.words import clock, counted, megabytes, number
+from axsync.console.text import clock, counted, megabytes, number
 from axsync.runs.timeline import Bucket, Timeline, coarser
 
 WIDTH, HEIGHT = 1000.0, 100.0

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from axsync.console.report.charts import Charts, charts_of
+from axsync.console.report.charts import Charts, charts_of, sparkline
 from axsync.console.report.facts import Facts, Letter
-from axsync.console.report.lanes import TONES, LaneRow, Naming, held, lane_rows
-from axsync.console.words import clock, counted, megabytes, number, volume
+from axsync.console.text import clock, counted, megabytes, number, volume
 from axsync.lake import layout
-from axsync.lake.history import Snapshot
-from axsync.model import iso
-from axsync.runs.timeline import SlowPage, Timeline
+from axsync.lake.history import LaneRecord, Snapshot
+from axsync.model import Lane, iso
+from axsync.runs.timeline import LanePeriod, SlowPage, Timeline
 
 MOST_DRIFT = 200
 MOST_FILES = 300
@@ -20,6 +19,8 @@ MEANING = {
     "partial": "Something is missing; what and why is listed below.",
     "skipped": "This role may not read any of the entity types.",
 }
+_TONES = {"complete": "good", "drifted": "warn", "partial": "bad", "skipped": "quiet"}
+_MINUS = "\N{MINUS SIGN}"
 UNPUBLISHED = "Nothing was published; the lake is unchanged."
 
 
@@ -54,6 +55,26 @@ class DeadLetters:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneRow:
+    """One entity type of one instance; `share` values are between 0 and 1000."""
+
+    name: str
+    verdict: str
+    tone: str
+    rows: str
+    change: str
+    change_tone: str
+    trend: str
+    trend_title: str
+    left: float | None
+    span: float
+    seconds: str
+    read: str
+    rescued: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The page."""
 
@@ -83,13 +104,13 @@ class View:
 
 def view_of(facts: Facts) -> View:
     snapshot, timeline = facts.snapshot, facts.timeline
-    naming = Naming(len({lane.instance for lane in snapshot.lanes}) > 1)
-    lanes = tuple(lane_rows(facts, naming))
+    naming = _Naming(len({lane.instance for lane in snapshot.lanes}) > 1)
+    lanes = tuple(_lane_rows(facts, naming))
     drift, files = _drift(snapshot, naming), _files(snapshot)
     return View(
         run_id=snapshot.run_id,
         verdict=snapshot.verdict,
-        tone=TONES.get(snapshot.verdict, "bad"),
+        tone=_TONES.get(snapshot.verdict, "bad"),
         meaning=MEANING.get(snapshot.verdict, "") if facts.published else UNPUBLISHED,
         headline=_headline(snapshot),
         facts=tuple(_head(facts)),
@@ -159,6 +180,82 @@ def _speed(size: int, seconds: float) -> str:
     return f"{volume(size / seconds)} per second" if seconds >= 1 else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """Names lanes; with the instance only if there are several."""
+
+    several: bool
+
+    def of(self, instance: str, entity: str) -> str:
+        return f"{instance} / {entity}" if self.several else entity
+
+    def lane(self, lane: LaneRecord) -> str:
+        return self.of(lane.instance, lane.entity)
+
+
+def _held(lane: LaneRecord) -> int:
+    """Rows of a lane in a snapshot, including those carried over from an older run."""
+    return sum(file.rows for file in lane.files) if lane.from_run else lane.rows
+
+
+def _lane_rows(facts: Facts, naming: _Naming) -> Iterable[LaneRow]:
+    past: dict[Lane, list[int]] = {}
+    for snapshot in facts.earlier:
+        for lane in snapshot.lanes:
+            past.setdefault(lane.lane, []).append(_held(lane))
+    timeline = facts.timeline or Timeline()
+    periods = {Lane(one.instance, one.entity): one for one in timeline.lanes}
+    for lane in sorted(facts.snapshot.lanes, key=lambda one: one.lane):
+        yield _lane_row(lane, naming, past.get(lane.lane, []), _period(periods.get(lane.lane), timeline.seconds))
+
+
+def _period(period: LanePeriod | None, seconds: float) -> tuple[float | None, float]:
+    """Left edge and width of the time in which a lane was read, on a scale of 1000."""
+    if period is None or period.opened is None or not seconds:
+        return None, 0.0
+    closed = seconds if period.closed is None else period.closed
+    left = min(period.opened / seconds, 1.0) * 1000
+    return round(left, 1), round(max((closed - period.opened) / seconds * 1000, 4.0), 1)
+
+
+def _lane_row(lane: LaneRecord, naming: _Naming, past: Sequence[int], period: tuple[float | None, float]) -> LaneRow:
+    rows, skipped = _held(lane), lane.verdict == "skipped" and not lane.files
+    series = [*reversed(past), rows]
+    change, tone = ("", "") if skipped or not past else _change(past[0], rows)
+    return LaneRow(
+        name=naming.lane(lane),
+        verdict=lane.verdict,
+        tone=_TONES.get(lane.verdict, "bad"),
+        rows="" if skipped else number(rows),
+        change=change,
+        change_tone=tone,
+        trend="" if skipped else sparkline([float(value) for value in series]),
+        trend_title=" → ".join(map(number, series)),
+        left=period[0],
+        span=period[1],
+        seconds="" if skipped else f"{lane.seconds:,.1f}",
+        read="" if skipped else megabytes(lane.bytes),
+        rescued=number(lane.rescued_values) if lane.rescued_values else "",
+        remark="; ".join(_remarks(lane)),
+    )
+
+
+def _remarks(lane: LaneRecord) -> Iterable[str]:
+    if lane.reason:
+        yield lane.reason
+    if lane.from_run:
+        yield f"carried over from run {lane.from_run}"
+
+
+def _change(before: int, now: int) -> tuple[str, str]:
+    if before == now:
+        return "±0", ""
+    sign = "+" if now > before else _MINUS
+    ratio = abs(now - before) / before if before else 0.0
+    share = f" ({sign}{ratio:{',.0%' if ratio >= 1 else '.1%'}})" if before else ""
+    return f"{sign}{number(abs(now - before))}{share}", "bad" if now * 2 < before else "moved"
+
+
 def _compared(earlier: Sequence[Snapshot]) -> str:
     if not earlier:
         return "There is no earlier snapshot to compare with."
@@ -168,7 +265,7 @@ def _compared(earlier: Sequence[Snapshot]) -> str:
     )
 
 
-def _slowest(pages: Sequence[SlowPage], naming: Naming) -> tuple[Measured, ...]:
+def _slowest(pages: Sequence[SlowPage], naming: _Naming) -> tuple[Measured, ...]:
     most = max((page.seconds for page in pages), default=0.0) or 1.0
     return tuple(
         Measured(
@@ -180,7 +277,7 @@ def _slowest(pages: Sequence[SlowPage], naming: Naming) -> tuple[Measured, ...]:
     )
 
 
-def _drift(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
+def _drift(snapshot: Snapshot, naming: _Naming) -> tuple[Measured, ...]:
     found = [
         (drift.rescued, naming.lane(lane), name, drift.example)
         for lane in snapshot.lanes
@@ -191,7 +288,7 @@ def _drift(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
     return tuple(Measured(name, (lane, example, number(n)), n / (most or 1) * 1000) for n, lane, name, example in found)
 
 
-def _dead_letters(facts: Facts, naming: Naming) -> Iterable[DeadLetters]:
+def _dead_letters(facts: Facts, naming: _Naming) -> Iterable[DeadLetters]:
     for lane in facts.snapshot.lanes:
         if lane.dead_letters:
             path = layout.dead_letters(facts.snapshot.run_id, lane.lane)
@@ -209,7 +306,7 @@ def _counts(counts: Mapping[str, int]) -> tuple[Measured, ...]:
     return tuple(Measured(name, (number(count),), count / most * 1000) for name, count in listed)
 
 
-def _stores(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
+def _stores(snapshot: Snapshot, naming: _Naming) -> tuple[Measured, ...]:
     lanes = [(sum(file.bytes for file in lane.files), lane) for lane in snapshot.lanes if lane.files]
     lanes.sort(key=lambda one: (-one[0], one[1].lane))
     most = lanes[0][0] if lanes else 1
@@ -218,7 +315,7 @@ def _stores(snapshot: Snapshot, naming: Naming) -> tuple[Measured, ...]:
             naming.lane(lane),
             (
                 number(len(lane.files)),
-                number(held(lane)),
+                number(_held(lane)),
                 "" if lane.from_run else megabytes(lane.bytes),
                 megabytes(size),
             ),
@@ -247,7 +344,7 @@ def _servers(snapshot: Snapshot) -> Iterable[tuple[str, str]]:
     return told
 
 
-def _notices(facts: Facts, naming: Naming) -> Iterable[tuple[str, str]]:
+def _notices(facts: Facts, naming: _Naming) -> Iterable[tuple[str, str]]:
     for text in facts.timeline.notices if facts.timeline else ():
         yield "", text
     for lane in facts.snapshot.lanes:

@@ -12,11 +12,9 @@ from typing import Any, get_args
 
 import pytest
 
-from axsync.console.closing import report_fields
-from axsync.console.lines import VERBOSE, Beat, JsonLog, progress_fields
-from axsync.console.progress_state import ProgressTracker
-from axsync.console.session import Ended
-from axsync.console.summary import SummaryCollector, summary_of
+from axsync.console.log_lines import VERBOSE, Beat, JsonLog
+from axsync.console.progress import ProgressTracker, progress_fields
+from axsync.console.run_result import Ended, SummaryCollector, report_fields, summary_of
 from axsync.errors import Unreachable
 from axsync.events import (
     Answered,

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from axsync.cli import main
-from axsync.cli.demo_run import emulator
+from axsync.cli.demo import emulator
 from axsync.config import load_settings
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 

@@ -6,8 +6,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from axsync.cli import main
-from axsync.cli.demo_run import demo_settings, emulator
-from axsync.console.session import OutputOptions, dump
+from axsync.cli.demo import demo_settings, emulator
+from axsync.console.output import OutputOptions
+from axsync.console.run import dump
 from axsync.runs import sync
 
 TYPES = ("devices", "users", "certificates", "secrets")

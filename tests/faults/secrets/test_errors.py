@@ -71,20 +71,21 @@ async def test_a_secret_that_was_typed_is_not_kept(tmp_path: Path, name: str) ->
 
 CRASH = """
 import sys, traceback
-from axsync.cli import lazy_group, main
+from axsync.cli import main
 from axsync.client import {place}
+from axsync.console import explain
 
 def break_down(*args, **named):
     raise ZeroDivisionError("a bug near {word}")
 
-def tell(error, context, told=lazy_group._tell):
+def tell(error, options, told=explain.report_error):
     frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
     own = [f for f in frames if "/axsync/" in f.filename]
     print(own and [(f.name, f.locals) for f in own])
-    return told(error, context)
+    return told(error, options)
 
 {place}.{name} = break_down
-lazy_group._tell = tell
+explain.report_error = tell
 main(sys.argv[1:])
 """
 

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from axsync.cli import main
 
-MODULES = ("axsync.cli.run", "axsync.cli.watch", "axsync.console.session", "rich.table")
+MODULES = ("axsync.cli.run", "axsync.cli.reported_run", "rich.table")
 OPERATIONS = ("write", "fsync", "rename", "replace", "unlink", "truncate", "ftruncate", "mkdir", "rmdir")
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.cli.options import Services
+from axsync.console.services import Services
 from axsync.events import LaneClosed, LaneOpened, Notice, Observer, PageRead, RunStarted, SnapshotPublished
 from axsync.model import Lane, Outcome
 from axsync.runs import EntityRow, FieldRow, InstanceCheck, Report

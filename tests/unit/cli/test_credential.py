@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from keyring.backend import KeyringBackend
 
 from axsync.cli import main
-from axsync.cli.demo_run import emulator
+from axsync.cli.demo import emulator
 from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET
 
 SECONDS = 120.0  # a machine may be busy; nothing here takes a tenth of that

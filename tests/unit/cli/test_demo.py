@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from axsync.cli.demo_run import emulator
+from axsync.cli.demo import emulator
 from axsync.errors import AxsyncError
 
 pytestmark = pytest.mark.slow

@@ -1,11 +1,15 @@
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from axsync import cli
 from axsync.cli import COMMANDS, main
+from axsync.cli.lazy_import import load
 
 LOADED = (
     "import sys; print(' '.join(sorted({m.partition('.')[0] for m in sys.modules} & {'pyarrow', 'aiohttp', 'rich'})))"
@@ -19,6 +23,33 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert said.stdout.splitlines()[-1].strip() == ""
+
+
+def test_no_command_loads_anything_heavy_to_be_described() -> None:
+    """Nor to be completed. The emulator is described by its own options, and starts at once anyway."""
+    names = [name for name in COMMANDS if name != "emulate"]
+    program = f"from axsync.cli import main\nfor name in {names}:\n main.get_command(None, name)\n{LOADED}"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert said.stdout.strip() == ""
+
+
+def places() -> list[str]:
+    """What the modules of the command line load late, as `axsync.console.gc:verify`."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in sorted(Path(cli.__file__).parent.glob("*.py"))]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    late = [call for call in calls if ast.unparse(call.func) in {"load", "perform"}]
+    texts = [one.value for call in late for one in call.args if isinstance(one, ast.Constant)]
+    return [place for place, _ in COMMANDS.values()] + list(map(str, texts))
+
+
+def test_all_that_is_loaded_late_is_there() -> None:
+    """A text is read by no type checker and no linter."""
+    found = places()
+
+    assert len(found) > 2 * len(COMMANDS)
+    for place in found:
+        assert load(place) is not None, place
 
 
 def test_the_list_has_each_command_with_the_first_words_of_its_own_help() -> None:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.cli.options import Services
+from axsync.console.services import Services
 from axsync.events import Observer
 from axsync.model import Lane
 from axsync.runs import Plan

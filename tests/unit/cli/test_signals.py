@@ -15,8 +15,8 @@ WAITING = """
 import asyncio, atexit, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from axsync.cli import main
-from axsync.cli.options import Services
-from axsync.console import session
+from axsync.console.services import Services
+from axsync.console import run as run_on_console
 from axsync.events import SnapshotPublished
 
 async def wait(settings, *, observers=()):
@@ -24,7 +24,7 @@ async def wait(settings, *, observers=()):
         for observer in observers:
             observer(SnapshotPublished("r1", "complete", "m.json"))
     if "telling" in sys.argv:
-        session._page = tell
+        run_on_console._page = tell
         return
     print("ready", flush=True)
     try:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.alone
 RUNNING = """
 import asyncio
 from axsync.cli import main
-from axsync.cli.options import Services
+from axsync.console.services import Services
 from axsync.events import LaneClosed, LaneOpened, PageRead, RunStarted
 from axsync.model import Lane, Outcome
 from axsync.runs import Report

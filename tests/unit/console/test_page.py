@@ -8,7 +8,7 @@ import pytest
 
 from axsync.console.report.facts import Facts
 from axsync.console.report.page import render
-from axsync.console.words import visible
+from axsync.console.text import visible
 from tests.unit.console.stories import HOSTILE, hostile, lane, snapshot, timeline
 
 TEXT = {"p", "h1", "h2", "h3", "span", "dl", "dt", "dd", "bdi", "ul", "li", "b", "i", "small", "code"}

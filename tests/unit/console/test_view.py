@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from axsync.console.report.charts import HEIGHT, WIDTH, ceiling, charts_of, sparkline
 from axsync.console.report.facts import Facts
-from axsync.console.report.lanes import LaneRow
-from axsync.console.report.view import View, view_of
+from axsync.console.report.view import LaneRow, View, view_of
 from axsync.runs.timeline import Bucket, Timeline
 from tests.unit.console.stories import lane, snapshot, timeline
 

@@ -1,0 +1,76 @@
+"""`axsync check`, `axsync entities` and `axsync fields`: inspect an instance. The lake is not touched."""
+
+from pathlib import Path
+
+import click
+
+from axsync.cli.options import complete_entities, perform, source_options, speech_options
+
+CHECK = """\b
+Examples:
+  axsync check
+  axsync check --instance prod
+  axsync check --instance prod --probe probe.json
+  axsync check --output json | jq '.[].steps[] | select(.name == "TLS").facts.days_left'
+
+\b
+Exit codes: 0 all steps passed, 2 settings that a run refuses, 4 refused credential, 75 unreachable, 1 other failure."""
+
+ENTITIES = """\b
+Examples:
+  axsync entities
+  axsync entities --output json | jq -r '.[] | [.entity, .title] | @tsv'"""
+
+FIELDS = """\b
+Examples:
+  axsync fields devices
+  axsync fields devices --output json | jq -r '.[] | [.column, .type] | @tsv'"""
+
+
+@click.command(epilog=CHECK)
+@click.option(
+    "--probe",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the shapes of values that the first reachable instance serves, without values.",
+)
+@source_options
+@speech_options
+@click.pass_context
+def check(context: click.Context, /, probe: Path | None) -> None:
+    """Test connection, TLS, credential, version, clock, and rights per entity type.
+
+    Sends a few small requests to each instance and reads no assets. The lake is not touched.
+
+    With --probe it also reads one row of each readable entity type and writes to FILE what the values look like: field
+    names, JSON types, lengths and date formats, but no value. You can attach the file to a bug report, and `axsync
+    emulate --like FILE` serves the same shapes. It covers one instance; choose it with --instance.
+    """
+    perform(context, "axsync.console.check:check", probe=probe)
+
+
+@click.command(epilog=ENTITIES)
+@source_options
+@speech_options
+@click.pass_context
+def entities(context: click.Context, /) -> None:
+    """List the entity types that the instance offers, with titles and counts.
+
+    The first column is the name to give to axsync. The title is what Axonius calls the type in its pages: "Security
+    Findings" are `vulnerability_instances`. Types that the credential may not read are listed with the reason. If a
+    server cannot list its types, the known ones are tried.
+    """
+    perform(context, "axsync.console.check:entities")
+
+
+@click.command(epilog=FIELDS)
+@click.argument("entity", shell_complete=complete_entities)
+@source_options
+@speech_options
+@click.pass_context
+def fields(context: click.Context, /, entity: str) -> None:
+    """List the fields of an entity type, with column names and types.
+
+    ENTITY is a type that `axsync entities` lists. The column is the name of the field in the lake.
+    """
+    perform(context, "axsync.console.check:fields", entity=entity)

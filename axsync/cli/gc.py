@@ -1,0 +1,59 @@
+"""`axsync verify` and `axsync gc`: checks a snapshot against its manifest; removes what is no longer needed."""
+
+import click
+
+from axsync.cli.options import complete_runs, lake_options, perform, speech_options
+
+VERIFY = """\b
+Examples:
+  axsync verify latest
+  axsync verify 2026-11-23 --lake /srv/lake
+  axsync verify latest --output json | jq '.lanes[].faults'
+
+\b
+Exit codes: 0 everything matches the manifest, 1 something differs, 2 there is no such run."""
+
+GC = """\b
+Examples:
+  axsync gc                      show what would be removed, and why
+  axsync gc -v                   list each path as well
+  axsync gc --yes                remove it
+
+\b
+Retention is set in axsync.toml:
+  [lake]
+  keep_snapshots = 14            keep this many of the newest complete snapshots,
+  keep_days = 90                 and all that are younger than this
+
+\b
+Exit codes: 0 done, 1 disk error, 2 there is no lake, or a manifest cannot be read (nothing is removed then),
+75 a run is using the lake."""
+
+
+@click.command(epilog=VERIFY)
+@click.argument("run", shell_complete=complete_runs)
+@lake_options
+@speech_options
+@click.pass_context
+def verify(context: click.Context, /, run: str) -> None:
+    """Read every file of a snapshot and compare it with the manifest.
+
+    Checks SHA-256, size, rows, columns, and that no id occurs twice. Reports missing files, and part files that no
+    manifest names. RUN is an id, the start of one, a day such as 2026-11-23, `latest`, or `latest~1`.
+    """
+    perform(context, "axsync.console.gc:verify", run=run)
+
+
+@click.command(epilog=GC)
+@click.option("--yes", is_flag=True, help="Remove it; by default it is only shown.")
+@lake_options
+@speech_options
+@click.pass_context
+def gc(context: click.Context, /, *, yes: bool) -> None:
+    """Show or remove what is no longer needed in the lake.
+
+    These are: staging of abandoned runs; manifests, part files, journals and dead letters beyond the retention; part
+    files that no manifest names; leftovers of interrupted writes. Never removed are: what `latest.json` needs, runs
+    that can be resumed, snapshots within the retention, and files that axsync did not write.
+    """
+    perform(context, "axsync.console.gc:gc", yes=yes)

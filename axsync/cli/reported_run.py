@@ -1,0 +1,64 @@
+"""`axsync run`: a run with its reporters, that is metrics file, traces, lineage, the command at the end."""
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+
+from axsync.console.invocation import Invocation
+from axsync.console.output import OutputOptions, say
+from axsync.console.run import dump
+from axsync.console.run_result import SummaryCollector, summary_of, summary_of_failure
+from axsync.console.services import services_of
+from axsync.console.text import clean, redact
+from axsync.errors import UsageError
+from axsync.settings import RunSettings, Settings
+from axsync.telemetry import Reporters, SafeReporter, Warn, watch_over
+
+
+def run(given: Invocation, **overrides: object) -> int:
+    """Run, report the end to every reporter even if the run never started, and return the exit code."""
+    began, warn = time.monotonic(), _warner(given.output_options)
+    try:
+        asked = given.settings(**overrides)
+        # A dry run leaves no trace, and must not overwrite the metrics of the nightly run.
+        reported = RunSettings() if asked.run.dry_run else asked.run
+        watch = watch_over(reported, warn, lake=asked.lake.uri, instances=asked.chosen())
+    except UsageError as error:
+        failed = summary_of_failure(
+            error, SummaryCollector(str(overrides.get("lake") or "")), seconds=time.monotonic() - began
+        )
+        _reporters_of_flags(overrides, warn).close(failed)
+        raise
+    return _run(given, asked, watch, began)
+
+
+def _run(given: Invocation, asked: Settings, watch: Reporters, began: float) -> int:
+    collector = SummaryCollector(asked.lake.uri)
+    try:
+        ended = dump(services_of(given).sync, asked, given.output_options, (collector, *watch.observers))
+    except Exception as error:
+        watch.close(summary_of_failure(error, collector, seconds=time.monotonic() - began))
+        raise
+    watch.close(summary_of(ended, collector, seconds=time.monotonic() - began, dry_run=asked.run.dry_run))
+    return ended.exit_code
+
+
+def _reporters_of_flags(overrides: Mapping[str, object], warn: Warn) -> Reporters:
+    """The reporters given on the command line, so that unreadable settings are reported as well."""
+    reporters: list[SafeReporter] = []
+    for name in ("metrics_file", "on_finish"):
+        given = {name: overrides.get(name), "on_finish_seconds": overrides.get("on_finish_seconds")}
+        with suppress(UsageError):
+            reporters += watch_over(_run_settings(given), warn).reporters
+    return Reporters(reporters)
+
+
+def _run_settings(given: Mapping[str, object]) -> RunSettings:
+    known = {field.name for field in fields(RunSettings)}
+    return RunSettings(**{k: v for k, v in given.items() if k in known and v is not None})  # type: ignore[arg-type]
+
+
+def _warner(options: OutputOptions) -> Warn:
+    return lambda text: say(f"warning: {clean(redact(text, os.environ))}", options)

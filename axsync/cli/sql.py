@@ -1,0 +1,100 @@
+"""`axsync sql`, `axsync head` and `axsync ddl`: a snapshot in SQL. No instance is contacted."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from axsync.cli.options import complete_entities, complete_runs, lake_options, perform
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+SQL = """\b
+Examples:
+  axsync sql "select entity, count(*) from devices group by all"
+  axsync sql "show tables"
+  axsync sql --output csv "select * from users" > users.csv
+  axsync sql --run latest~1 - < question.sql
+
+\b
+Exit codes: 0 answered, 2 the query failed or the lake cannot be read."""
+
+HEAD = """\b
+Examples:
+  axsync head devices
+  axsync head users -n 20 --columns username,mail,last_seen
+  axsync head devices -n 1 --output json"""
+
+DDL = """\b
+Examples:
+  axsync ddl athena devices --location s3://acme-lake/axonius
+  axsync ddl duckdb > lake.sql && duckdb -init lake.sql
+  axsync ddl trino --schema hive.axonius --location s3://acme-lake/axonius"""
+
+
+def _run_option(function: Decorated) -> Decorated:
+    told = "Snapshot to read: a run id, a day, `latest`, or `latest~1`."
+    made = click.option("--run", default="latest", metavar="RUN", shell_complete=complete_runs, help=told)
+    return made(function)
+
+
+def _output_option(function: Decorated) -> Decorated:
+    forms = click.Choice(["text", "json", "csv"])
+    return click.option(
+        "--output", type=forms, default="text", show_default=True, help="Format of the result on stdout."
+    )(function)
+
+
+@click.command(epilog=SQL)
+@click.argument("query")
+@_run_option
+@lake_options
+@_output_option
+@click.pass_context
+def sql(context: click.Context, /, query: str, run: str, output: str) -> None:
+    """Query a snapshot with DuckDB. QUERY is one SELECT, or - to read it from standard input.
+
+    Each entity type is a table of the same name, with the columns `entity`, `instance` and `dt` in addition to those
+    that `axsync fields` lists. The query sees one snapshot, whatever is published meanwhile. It can read these tables
+    and nothing else, and write nothing.
+    """
+    perform(context, "axsync.console.sql:sql", query=query, run=run, output=output)
+
+
+@click.command(epilog=HEAD)
+@click.argument("entity", shell_complete=complete_entities)
+@click.option("-n", "rows", type=click.IntRange(0), default=3, show_default=True, help="Number of rows.")
+@click.option("--columns", metavar="NAMES", help="Only these columns, separated by commas.")
+@_run_option
+@lake_options
+@_output_option
+@click.pass_context
+def head(context: click.Context, /, entity: str, rows: int, columns: str | None, run: str, output: str) -> None:
+    """Show the first rows of an entity type, one below the other, without empty values."""
+    given = {"entity": entity, "rows": rows, "columns": columns, "run": run, "output": output}
+    perform(context, "axsync.console.sql:head", **given)
+
+
+@click.command(epilog=DDL)
+@click.argument("dialect", type=click.Choice(["athena", "trino", "snowflake", "duckdb"]))
+@click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
+@click.option("--location", metavar="URI", help="Where the engine finds the lake; default for DuckDB: its local path.")
+@click.option("--schema", metavar="NAME", help="Schema or database of the tables.")
+@_run_option
+@lake_options
+@click.pass_context
+def ddl(
+    context: click.Context,
+    /,
+    dialect: str,
+    entities: tuple[str, ...],
+    location: str | None,
+    schema: str | None,
+    run: str,
+) -> None:
+    """Print statements that create tables over the lake, for the named entity types or all of them.
+
+    Columns and types are those of one snapshot; the tables span all days in the lake.
+    """
+    given = {"dialect": dialect, "entities": entities, "location": location, "schema": schema, "run": run}
+    perform(context, "axsync.console.sql:ddl", **given)

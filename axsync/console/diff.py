@@ -1,0 +1,230 @@
+"""`axsync diff`: what differs between two snapshots, as a summary for people, JSON lines or Parquet for programs."""
+
+import heapq
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TextIO
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from axsync.console.invocation import Invocation
+from axsync.console.output import Side, Table, plain_console, print_line, print_table
+from axsync.console.text import clean, counted, number
+from axsync.lake.history import FoundRun, find_run
+from axsync.model import Lane
+from axsync.snapshots.changes import Change, changes_file, json_text
+from axsync.snapshots.diff import Diff, Keep, LaneDiff, Wish
+from axsync.snapshots.diff import diff as compare
+from axsync.snapshots.join import MOVING, OWN, Ignoring
+
+FIELDS_SHOWN, ASSET_FIELDS_SHOWN, WIDTH = 10, 12, 70
+
+
+def diff(given: Invocation, before: str, after: str, entity: str | None, **wished: Any) -> None:
+    """Compare two snapshots, and print or write what differs."""
+    lake, output, examples = given.lake(), given.output_options.output, Examples(wished["show"])
+    pair = find_run(lake, before), find_run(lake, after)
+    keepers: list[Keep] = [json_lines(sys.stdout)] if output == "jsonl" else [examples]
+    with ExitStack() as open_files:
+        if wished["into"]:
+            keepers.append(open_files.enter_context(changes_file(wished["into"])))
+        found = compare(lake, pair, _wish(entity, wished), partial(_each, keepers))
+    if output == "json":
+        click.echo(diff_json(found, examples))
+    elif output == "text":
+        show_diff(found, examples, plain_console(sys.stdout))
+
+
+def _each(keepers: Sequence[Keep], change: Change) -> None:
+    for keep in keepers:
+        keep(change)
+
+
+def _wish(entity: str | None, wished: dict[str, Any]) -> Wish:
+    ignoring = Ignoring(wished["ignore"], wished["compare"])
+    return Wish(entity, wished["ids"], ignoring, wished["records"], wished["memory"], wished["temporary"])
+
+
+@dataclass(slots=True)
+class Examples:
+    """Keeps the assets with the smallest ids of each kind and lane: the same ones whatever the order of changes."""
+
+    most: int
+    _kept: dict[tuple[Lane, str], list[tuple[str, int, Change]]] = field(default_factory=dict)
+    _count: int = 0
+
+    def __call__(self, change: Change) -> None:
+        kept = self._kept.setdefault((change.lane, change.kind), [])
+        self._count += 1
+        entry = (change.id, self._count, change)
+        kept.append(entry)
+        if len(kept) > 2 * self.most:
+            kept[:] = heapq.nsmallest(self.most, kept)
+
+    def of(self, lane: Lane, kind: str) -> list[Change]:
+        """The examples of this kind, sorted by id."""
+        return [change for *_, change in heapq.nsmallest(self.most, self._kept.get((lane, kind), []))]
+
+
+def json_lines(stream: TextIO) -> Callable[[Change], None]:
+    """A function that writes one line of plain ASCII per asset."""
+
+    def keep(change: Change) -> None:
+        stream.write(change_text(change) + "\n")
+
+    return keep
+
+
+def change_text(change: Change) -> str:
+    """The change as one line of JSON. A side of a field is missing if the field was not served."""
+    head = {"instance": change.lane.instance, "entity": change.lane.entity, "id": change.id, "change": change.kind}
+    fields = ", ".join(f"{json.dumps(name)}: {_both(change, name)}" for name in change.fields)
+    return f"{json.dumps(head)[:-1]}, {json.dumps('fields')}: {{{fields}}}}}"
+
+
+def _both(change: Change, name: str) -> str:
+    sides = (("before", change.before), ("after", change.after))
+    return "{" + ", ".join(f"{json.dumps(w)}: {json_text(side[name])}" for w, side in sides if name in side) + "}"
+
+
+def diff_json(found: Diff, examples: Examples) -> str:
+    """The summary as one JSON document in plain ASCII."""
+    lanes = [_lane_json(lane, examples) for lane in found.lanes]
+    only = {"only_before": list(map(str, found.only_before)), "only_after": list(map(str, found.only_after))}
+    runs = {"before": _run_json(found.before), "after": _run_json(found.after)}
+    return json.dumps({**runs, "lanes": lanes, **only}, indent=2)
+
+
+def _run_json(run: FoundRun) -> dict[str, str]:
+    return {"run_id": run.snapshot.run_id, "logical_date": run.snapshot.logical_date}
+
+
+def _lane_json(lane: LaneDiff, examples: Examples) -> dict[str, Any]:
+    counts = {name: getattr(lane, name) for name in ("rows_before", "rows_after", "added", "removed", "changed")}
+    shown = [
+        json.loads(change_text(change))
+        for kind in ("added", "removed", "changed")
+        for change in examples.of(Lane(lane.instance, lane.entity), kind)
+    ]
+    columns = {
+        "ignored": lane.ignored,
+        "appeared": lane.appeared,
+        "gone": lane.gone,
+        "retyped": {name: {"before": old, "after": new} for name, (old, new) in lane.retyped.items()},
+    }
+    head = {"instance": lane.instance, "entity": lane.entity}
+    return {**head, **counts, "fields": dict(lane.fields.most_common()), **columns, "examples": shown}
+
+
+def show_diff(found: Diff, examples: Examples, console: Console) -> None:
+    """Print the counts, the fields that changed most, and a few assets field by field."""
+    for title, run in (("from", found.before), ("to", found.after)):
+        _print(f"{title:<6}{run.snapshot.run_id}  {run.snapshot.logical_date}", console)
+    several = len({lane.instance for lane in found.lanes}) > 1
+    _show(_counts(found.lanes), console, several=several)
+    fields = _fields(found.lanes)
+    if fields.rows:
+        console.print(Text("\nFields that changed in the most assets", style="bold"), soft_wrap=True)
+        _show(fields, console, several=several)
+    for lane in found.lanes:
+        _show_lane(lane, examples, console, several=several)
+    for line in _remarks(found):
+        _print(line, console)
+
+
+def _counts(lanes: Sequence[LaneDiff]) -> Table:
+    rows = [(lane.instance, lane.entity, *map(number, _numbers(lane))) for lane in lanes]
+    total = ("total", "", *map(number, map(sum, zip(*map(_numbers, lanes), strict=True))))
+    titles = ("instance", "entity type", "rows before", "rows after", "added", "removed", "changed")
+    return Table(titles, _sides(titles), tuple(rows), total if len(rows) > 1 else ())
+
+
+def _numbers(lane: LaneDiff) -> tuple[int, ...]:
+    return lane.rows_before, lane.rows_after, lane.added, lane.removed, lane.changed
+
+
+def _fields(lanes: Sequence[LaneDiff]) -> Table:
+    rows = [
+        (lane.instance, lane.entity, name, number(count))
+        for lane in lanes
+        for name, count in sorted(lane.fields.items(), key=lambda one: (-one[1], one[0]))[:FIELDS_SHOWN]
+    ]
+    titles = ("instance", "entity type", "field", "assets")
+    return Table(titles, ("left", "left", "left", "right"), tuple(rows))
+
+
+def _sides(titles: Sequence[str]) -> tuple[Side, ...]:
+    return tuple[Side, ...]("left" if title in {"instance", "entity type"} else "right" for title in titles)
+
+
+def _show(table: Table, console: Console, *, several: bool) -> None:
+    if several:
+        print_table(table, console)
+        return
+    total = ("total", *table.total[2:]) if table.total else ()
+    print_table(Table(table.titles[1:], table.sides[1:], tuple(row[1:] for row in table.rows), total), console)
+
+
+def _show_lane(lane: LaneDiff, examples: Examples, console: Console, *, several: bool) -> None:
+    place = Lane(lane.instance, lane.entity)
+    name = str(place) if several else lane.entity
+    for kind, count in (("added", lane.added), ("removed", lane.removed)):
+        if shown := examples.of(place, kind):
+            more = f" and {count - len(shown):,} more" if count > len(shown) else ""
+            _print(f"\n{name}, {kind}: {', '.join(change.id for change in shown)}{more}", console)
+    for change in examples.of(place, "changed"):
+        _print(f"\n{name} {change.id}", console)
+        _show_asset(change, console)
+
+
+def _show_asset(change: Change, console: Console) -> None:
+    names = change.fields[:ASSET_FIELDS_SHOWN]
+    rows = tuple((name, *(clean(text, most=WIDTH) for text in _sides_of(change, name))) for name in names)
+    print_table(Table(("field", "before", "after"), ("left", "left", "left"), rows), console)
+    if more := len(change.fields) - len(names):
+        _print(f"and {counted(more, 'more field')}", console)
+
+
+def _sides_of(change: Change, name: str) -> tuple[str, str]:
+    """Both values of a field; of two lists only the elements that differ, after `…` for the rest.
+
+    Otherwise a list of a hundred programs with one new version would be cut before the difference.
+    """
+    sides = [side.get(name) if name in side else _ABSENT for side in (change.before, change.after)]
+    texts = [_ABSENT if side is _ABSENT else _readable(side) for side in sides]
+    if isinstance(sides[0], list) and isinstance(sides[1], list):
+        counts = [Counter(map(_readable, side)) for side in sides if isinstance(side, list)]
+        own = [list((counts[0] - counts[1]).elements()), list((counts[1] - counts[0]).elements())]
+        if any(own) and any(counts[0] & counts[1]):
+            return f"[{', '.join(['…', *own[0]])}]", f"[{', '.join(['…', *own[1]])}]"
+    return texts[0], texts[1]
+
+
+_readable = partial(json_text, quote=partial(json.dumps, ensure_ascii=False))
+_ABSENT = "–"
+
+
+def _remarks(found: Diff) -> Iterable[str]:
+    yield ""
+    for lane in found.lanes:
+        for what, names in (("appeared", lane.appeared), ("gone", lane.gone)):
+            if names:
+                yield f"{lane.entity}: columns {what}: {', '.join(names)}"
+        for name, (old, new) in lane.retyped.items():
+            yield f"{lane.entity}: {name} was {old} and is {new}"
+    for run, lanes in ((found.before, found.only_before), (found.after, found.only_after)):
+        if lanes:
+            yield f"only in {run.snapshot.run_id}: {', '.join(map(str, lanes))}"
+    left_out = sorted({name for lane in found.lanes for name in lane.ignored} - set(OWN))
+    yield f"not compared: {', '.join((*OWN, *left_out))}"
+    yield f"(left out by default: fields that end in {', '.join(MOVING)})"
+
+
+_print = partial(print_line, most=4000)

@@ -1,0 +1,113 @@
+"""`axsync plan`: what a run would read and cost, as tables or JSON."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+
+from axsync.console.explain import PARTIAL
+from axsync.console.invocation import Invocation
+from axsync.console.output import Side, Table, notices, plain_console, print_line, print_table
+from axsync.console.services import services_of
+from axsync.console.signals import until_done_or_interrupted
+from axsync.console.text import counted, megabytes, number
+from axsync.runs import Plan, PlanRow
+from axsync.runs.plan import GUESSED_BYTES, GUESSED_SECONDS, PlanInstance
+
+
+def plan(given: Invocation, **overrides: object) -> int:
+    """Print the plan of the run that these options ask for."""
+    settings, observers = given.settings(**overrides), [notices(given.output_options)]
+    planned = until_done_or_interrupted(lambda: services_of(given).plan(settings, observers=observers))
+    if given.as_json:
+        click.echo(plan_json(planned))
+    else:
+        show_plan(planned, plain_console(sys.stdout))
+    return plan_exit_code(planned)
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan as one JSON document in plain ASCII; seconds and bytes are not rounded."""
+    return json.dumps(asdict(plan), indent=2)
+
+
+def plan_exit_code(plan: Plan) -> int:
+    """3 if an instance could not be asked."""
+    return PARTIAL if any(instance.error for instance in plan.instances) else 0
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """Print what would be read, from where, and at what cost."""
+    for line in _head(plan):
+        print_line(line, console)
+    if plan.rows:
+        print_table(_table(plan), console)
+    for line in _foot(plan):
+        print_line(line, console)
+
+
+def _head(plan: Plan) -> Iterator[str]:
+    yield f"run: {_what(plan)}"
+    yield f"data: {'live' if plan.as_of is None else f'as of {plan.as_of}'}, into {plan.lake}"
+
+
+def _what(plan: Plan) -> str:
+    if plan.run_id is None:
+        return f"new, for {plan.logical_date}"
+    if plan.finished:
+        return f"{plan.run_id} of {plan.logical_date} is finished; nothing to do (use --fresh to read it again)"
+    done = sum(row.state == "done" for row in plan.rows)
+    return f"resumes {plan.run_id} of {plan.logical_date}: {done} of {counted(len(plan.rows), 'lane')} done"
+
+
+def _table(plan: Plan) -> Table:
+    titles = ("instance", "entity type", "right", "count", "page size", "requests", "MB", "minutes", "", "note")
+    several = len({row.instance for row in plan.rows}) > 1
+    known = sum(row.count or 0 for row in plan.rows)
+    requests, size = (sum(getattr(row, name) for row in plan.rows) for name in ("requests", "bytes"))
+    head = ("total", "") if several else ("", "total")
+    total = (*head, "", number(known), "", number(requests), megabytes(size), _minutes(plan.seconds), "", "")
+    sides = tuple[Side, ...]("right" if title in _NUMBERS else "left" for title in titles)
+    table = Table(titles, sides, tuple(map(_cells, plan.rows)), total)
+    return (table if several else table.without_first()).without_empty()
+
+
+_NUMBERS = {"count", "page size", "requests", "MB", "minutes"}
+
+
+def _cells(row: PlanRow) -> tuple[str, ...]:
+    cost = ("", "", "", "")
+    if row.requests:
+        cost = (number(row.page_size), number(row.requests), megabytes(row.bytes), _minutes(row.seconds))
+    state = {"to do": "", "done": "done", "goes on": f"resumes after {counted(row.durable, 'row')}"}[row.state]
+    count = "" if row.count is None else number(row.count)
+    return (row.instance, row.entity, row.right, count, *cost, state, row.note)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:,.1f}" if seconds >= 60 else f"{seconds / 60:.2f}"
+
+
+def _foot(plan: Plan) -> Iterator[str]:
+    for one in plan.instances:
+        if one.error or not plan.finished:
+            yield f"{one.name}: {one.error or _pace(one)}"
+    if plan.finished:
+        return
+    guessed = [row.entity for row in plan.rows if row.guessed and row.requests]
+    if guessed and len(guessed) < sum(bool(row.requests) for row in plan.rows):
+        yield f"guessed at {number(GUESSED_BYTES)} bytes per row: {', '.join(dict.fromkeys(guessed))}"
+    elif guessed:
+        yield f"there is no earlier run to compare with; {number(GUESSED_BYTES)} bytes per row are guessed"
+    yield "each line assumes that the type is read alone; the total assumes that all types share the request limit"
+
+
+def _pace(one: PlanInstance) -> str:
+    bounds = f"at most {one.requests_per_second:g} requests per second, {one.in_flight} in flight"
+    if one.speed is None:
+        return f"{bounds}; {GUESSED_SECONDS:g} s per request is guessed"
+    before = f"{one.speed.requests_per_second:.1f} requests and {one.speed.bytes_per_second / 1e6:.1f} MB per second"
+    return f"{bounds}; {before} in run {one.speed.run_id}"

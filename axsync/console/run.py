@@ -1,0 +1,126 @@
+"""One run as a person sees it: progress, signals, the closing table, the exit code."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import TextIO
+
+from axsync.console.explain import INTERRUPTED, TERMINATED, explain, explain_all
+from axsync.console.live_display import Progress, Ticks
+from axsync.console.log_lines import Beat, JsonLog, LogLines, stamped
+from axsync.console.output import OutputOptions, plain_console, say
+from axsync.console.progress import ProgressTracker
+from axsync.console.report import write_report
+from axsync.console.run_result import Ended, exit_code, report_json, show_errors, show_report
+from axsync.console.services import Sync
+from axsync.console.signals import Stopped, until_done
+from axsync.errors import Terminated
+from axsync.events import Event, Observer, RunStarted, SnapshotPublished
+from axsync.lake import layout
+from axsync.lake.publish import open_lake
+from axsync.runs import Report
+from axsync.settings import Settings
+
+TICK_SECONDS = 1.0  # how often to check whether a progress line is due
+
+
+@dataclass(slots=True)
+class _Seen:
+    """An observer that remembers whether the run started, and whether it published."""
+
+    begun: bool = False
+    run_id: str | None = field(default=None)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted | SnapshotPublished):
+            self.begun = True
+        if isinstance(event, SnapshotPublished):
+            self.run_id = event.run_id
+
+
+def dump(sync: Sync, settings: Settings, options: OutputOptions, observers: Sequence[Observer] = ()) -> Ended:
+    """Run, show progress and the result. An `AxsyncError` that stops the run is left to the caller.
+
+    `observers` are called after the ones that display.
+    """
+    seen = _Seen()
+    try:
+        with watching(sys.stderr, options) as observer:
+            report = until_done(lambda: sync(settings, observers=(observer, seen, *observers)))
+        page = _page(report, settings, options) if seen.begun and not settings.run.dry_run else None
+        _conclude(report, options, dry_run=settings.run.dry_run, page=page)
+    except (Stopped, Terminated, KeyboardInterrupt) as ended:
+        code = _code_of(ended)
+        say(_farewell(code, seen.run_id), options)
+        return Ended(code)
+    return Ended(exit_code(report, dry_run=settings.run.dry_run), report, page)
+
+
+def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
+    if isinstance(ended, Stopped):
+        return ended.exit_code
+    return TERMINATED if isinstance(ended, Terminated) else INTERRUPTED
+
+
+def _page(report: Report, settings: Settings, options: OutputOptions) -> str | None:
+    """Write the HTML report beside the journal of the run; its path, or None without a journal."""
+    lake = open_lake(settings.lake)
+    if lake is None or lake.store.size(layout.journal(report.run_id)) is None:
+        return None
+    try:
+        return write_report(lake, report).path
+    except Exception as error:  # noqa: BLE001  a failed report must not fail the run
+        say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", options)
+        return None
+
+
+def _conclude(report: Report, options: OutputOptions, *, dry_run: bool, page: str | None) -> None:
+    if options.output == "json":
+        sys.stdout.write(report_json(report, dry_run=dry_run, page=page) + "\n")
+    else:
+        show_report(report, plain_console(sys.stdout), dry_run=dry_run, page=page)
+    sys.stdout.flush()
+    if options.log_format == "json":
+        for explanation in explain_all(report.errors):
+            say("; ".join(explanation.lines()), options)
+    else:
+        show_errors(report, plain_console(sys.stderr))
+
+
+def _farewell(code: int, run_id: str | None) -> str:
+    what = "terminated" if code == TERMINATED else "interrupted"
+    return f"{what} after run {run_id} was published" if run_id else f"{what}: nothing was published"
+
+
+@contextmanager
+def watching(stream: TextIO, options: OutputOptions) -> Iterator[Observer]:
+    """The observer that suits the stream: a live display on a terminal, lines elsewhere."""
+    write = partial(_written, stream)
+    console, tracker = plain_console(stream), ProgressTracker(time.monotonic)
+    log: LogLines | JsonLog
+    if options.log_format == "json":
+        log = JsonLog(write, tracker, options.verbosity, Beat(time.monotonic), lambda: datetime.now(UTC))
+    elif console.is_terminal and not console.is_dumb_terminal and options.verbosity >= 0:
+        with Progress(console, verbosity=options.verbosity, seconds=time.monotonic) as progress:
+            yield progress
+        return
+    else:
+        lines = stamped(write, lambda: datetime.now(UTC))
+        log = LogLines(lines, tracker, options.verbosity, Beat(time.monotonic))
+    ticks = Ticks(log.tick, TICK_SECONDS, name="axsync-ticks")
+    ticks.start()
+    try:
+        yield log
+    finally:
+        ticks.stop()
+
+
+def _written(stream: TextIO, line: str) -> None:
+    # An observer never raises: a closed log stream must not end the run.
+    with suppress(OSError):
+        print(line, file=stream, flush=True)

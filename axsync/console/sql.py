@@ -1,0 +1,181 @@
+"""`axsync sql`, `head` and `ddl`: a snapshot in SQL, the result as a table, JSON or CSV.
+
+No text in it can control a terminal or a spreadsheet.
+"""
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, time
+from decimal import Decimal
+from itertools import islice
+from typing import Any, TextIO
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from axsync.console.invocation import Invocation
+from axsync.console.output import Side, Table, plain_console, print_table
+from axsync.console.text import number, visible
+from axsync.lake.history import find_run
+from axsync.lake.publish import Lake
+from axsync.model import iso
+from axsync.sql import Answer, EntityTable, query_session, tables_of
+from axsync.sql.ddl import statements
+from axsync.sql.tables import chosen, first_rows
+
+MOST_ROWS = 1_000
+"""Limit of a table; JSON and CSV have all rows."""
+MOST_CELL = 120  # characters of a cell in a table
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Spreadsheets take a cell that begins with one of these for a formula."""
+
+
+def sql(given: Invocation, query: str, run: str, output: str) -> None:
+    """Print the answer to one query; `-` reads it from standard input."""
+    asked = sys.stdin.read() if query == "-" else query
+    _answer(given.lake(), run, lambda _: asked, show_answer, output)
+
+
+def head(given: Invocation, entity: str, run: str, output: str, *, rows: int, columns: str | None) -> None:
+    """Print the first rows of an entity type."""
+
+    def question(tables: dict[str, EntityTable]) -> str:
+        return first_rows(tables, entity, rows=rows, columns=columns.split(",") if columns else None)
+
+    _answer(given.lake(), run, question, show_answer if columns else show_records, output)
+
+
+def ddl(
+    given: Invocation, dialect: str, entities: tuple[str, ...], run: str, *, location: str | None, schema: str | None
+) -> None:
+    """Print statements that create tables over the lake."""
+    lake = given.lake()
+    tables = tables_of(find_run(lake, run))
+    where = location or (lake.store.uri() if dialect == "duckdb" else None)
+    for statement in statements(dialect, chosen(tables, entities), location=where, schema=schema):
+        click.echo(statement)
+
+
+def _answer(
+    lake: Lake,
+    run: str,
+    question: Callable[[dict[str, EntityTable]], str],
+    show: Callable[[Answer, Console], None],
+    output: str,
+) -> None:
+    tables = tables_of(find_run(lake, run))
+    asked = question(tables)
+    with query_session(lake, tables) as place:
+        answer = place.ask(asked)
+        if output == "text":
+            show(answer, plain_console(sys.stdout))
+        elif output == "json":
+            write_json(answer, sys.stdout)
+        else:
+            write_csv(answer, sys.stdout)
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  any value of a query
+    """The value as JSON: timestamps in ISO format, bytes as hex digits, numbers that JSON cannot hold as text."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            return float(value) if Decimal(repr(float(value))) == value else str(value)
+        case datetime():
+            return _moment(value)
+        case date() | time():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+    return str(value)
+
+
+def _moment(value: datetime) -> str:
+    return value.isoformat() if value.tzinfo is None else iso(value, "auto")
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names made unique: a second `a` becomes `a_2`."""
+    told: list[str] = []
+    for name in names:
+        candidate, count = name, 1
+        while candidate in told:
+            count += 1
+            candidate = f"{name}_{count}"
+        told.append(candidate)
+    return tuple(told)
+
+
+def write_json(answer: Answer, stream: TextIO) -> None:
+    """Write a list of objects in plain ASCII, one per line, as the rows arrive."""
+    names, first = distinct(answer.names), True
+    for row in answer.rows:
+        line = json.dumps(dict(zip(names, map(plain, row), strict=True)))
+        stream.write(("[\n  " if first else ",\n  ") + line)
+        first = False
+    stream.write("[]\n" if first else "\n]\n")
+
+
+def write_csv(answer: Answer, stream: TextIO) -> None:
+    """Write a header and one line per row; lists and objects as JSON."""
+    lines = csv.writer(stream, lineterminator="\n")
+    lines.writerow([_cell_of_sheet(name) for name in answer.names])
+    lines.writerows([_cell_of_sheet(value) for value in row] for row in answer.rows)
+
+
+def _cell_of_sheet(value: object) -> str:
+    shown = _words(value, most=1 << 30)
+    return f"'{shown}" if isinstance(value, str) and value.startswith(FORMULA) else shown
+
+
+def _words(value: object, *, most: int) -> str:
+    told = plain(value)
+    if told is None:
+        return ""
+    text = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+    return visible(text, most=most)
+
+
+def show_answer(answer: Answer, console: Console) -> None:
+    """Print a table of the first thousand rows, and say so if there are more."""
+    rows = list(islice(answer.rows, MOST_ROWS + 1))
+    cells = tuple(tuple(_cell(value) for value in row) for row in rows[:MOST_ROWS])
+    sides = tuple[Side, ...]("right" if is_number else "left" for is_number in answer.numeric)
+    print_table(Table(tuple(visible(name, most=MOST_CELL) for name in answer.names), sides, cells), console)
+    if len(rows) > MOST_ROWS:
+        told = f"only the first {number(MOST_ROWS)} rows are shown; use --output csv or json to get all of them"
+        console.print(Text(told), soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    return number(value) if isinstance(value, int) and not isinstance(value, bool) else _words(value, most=MOST_CELL)
+
+
+def show_records(answer: Answer, console: Console) -> None:
+    """Print one record below the other, a line per column with a value: for rows of a hundred columns."""
+    count = 0
+    for count, row in enumerate(answer.rows, start=1):
+        if count > 1:
+            console.print()
+        table = Table(("column", "value"), ("left", "left"), tuple(_lines(answer.names, row)))
+        print_table(replace(table, titles=(f"row {count}", "")), console)
+    if not count:
+        console.print(Text("no rows"), soft_wrap=True)
+
+
+def _lines(names: Sequence[str], row: Sequence[object]) -> Iterator[tuple[str, str]]:
+    for name, value in zip(names, row, strict=True):
+        if value is not None and value != []:
+            yield name, _words(value, most=MOST_CELL)

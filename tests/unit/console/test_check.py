@@ -1,0 +1,95 @@
+import io
+import json
+
+from rich.console import Console
+
+from axsync.console.check import check_exit_code, show_checks, show_entities, show_fields
+from axsync.console.text import as_json
+from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
+
+GOOD = InstanceCheck(
+    "prod",
+    "https://acme.example",
+    (CheckStep("reachable", ok=True, text="acme.example"), CheckStep("discovery cycle", ok=None, text="done")),
+    (
+        EntityCheck("devices", "readable", 41_873, title="Devices"),
+        EntityCheck("vulnerabilities", "forbidden", note="403", title="Aggregated Security Findings"),
+    ),
+)
+REFUSED = InstanceCheck(
+    "test",
+    "https://test.example",
+    (
+        CheckStep("reachable", ok=True, text="h"),
+        CheckStep("credential", ok=False, text="401", advice="Use another key.", failure="refused"),
+    ),
+)
+DOWN = InstanceCheck(
+    "down", "https://down.example", (CheckStep("reachable", ok=False, text="timed out", failure="unreachable"),)
+)
+
+
+def console() -> tuple[io.StringIO, Console]:
+    stream = io.StringIO()
+    return stream, Console(file=stream, width=200)
+
+
+def test_a_check_shows_steps_rights_and_advice() -> None:
+    """Each instance is told from its first step to its entity types."""
+    stream, out = console()
+    show_checks([GOOD, REFUSED], out)
+
+    shown = [line.split() for line in stream.getvalue().splitlines()]
+    assert ["reachable", "ok", "acme.example"] in shown
+    assert ["devices", "Devices", "readable", "41,873"] in shown
+    assert ["vulnerabilities", "Aggregated", "Security", "Findings", "forbidden", "403"] in shown
+    assert ["credential", "failed", "401"] in shown
+    assert ["credential:", "Use", "another", "key."] in shown
+
+
+def test_the_first_failed_step_decides_the_exit_code() -> None:
+    """A refused credential is 4, a host that is down 75, and all well 0."""
+    assert [check_exit_code([GOOD]), check_exit_code([GOOD, REFUSED]), check_exit_code([DOWN, REFUSED])] == [0, 4, 75]
+
+
+def test_entities_have_counts_and_a_total() -> None:
+    """What cannot be counted has its note."""
+    stream, out = console()
+    rows = [
+        EntityRow("prod", "devices", 41_873, title="Devices"),
+        EntityRow("prod", "vulnerability_instances", None, "forbidden", "Security Findings"),
+    ]
+    show_entities(rows, out)
+
+    assert stream.getvalue().splitlines() == [
+        "entity type              title               count",
+        "devices                  Devices            41,873",
+        "vulnerability_instances  Security Findings          forbidden",
+        "-------------------------------------------------------------",
+        "2 entity types                              41,873",
+    ]
+
+
+def test_fields_show_column_type_and_the_name_at_axonius() -> None:
+    """The column has priority: that is what one types."""
+    stream, out = console()
+    name = "adapters_data.aws_adapter.region"
+    show_fields([FieldRow("prod", name, "aws__region", "string", "Region", "aws_adapter")], out)
+
+    assert stream.getvalue().splitlines()[1].split() == ["aws__region", "Region", "aws_adapter", name, "string"]
+
+
+def test_nothing_found_is_an_empty_table() -> None:
+    """An instance without entity types is no error."""
+    stream, out = console()
+    show_entities([], out)
+    show_fields([], out)
+
+    assert "0 entity types" in stream.getvalue()
+
+
+def test_json_is_a_list_of_what_was_found() -> None:
+    """The same values, by name."""
+    assert json.loads(as_json([EntityRow("prod", "devices", 7, "", "Devices")])) == [
+        {"instance": "prod", "entity": "devices", "count": 7, "note": "", "title": "Devices"}
+    ]
