@@ -20,9 +20,10 @@ from axsync.console.run import dump
 from axsync.console.services import services_of
 from axsync.console.text import clean
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
-from axsync.errors import AxsyncError
+from axsync.errors import AxsyncError, ConfigError
 from axsync.runs import Report
 from axsync.settings import CredentialReference, InstanceSettings, LakeSettings, RunSettings, Settings
+from axsync.sql import load_duckdb
 from axsync.sql.dialects import literal
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 def look(report: Report, console: Console) -> None:
     """Run a few queries with DuckDB, or say how to install it."""
     try:
-        import duckdb
-    except ImportError:
+        duckdb = load_duckdb("queries need")
+    except ConfigError:
         console.print("\nTo query the lake: pip install 'axsync[duckdb]'", soft_wrap=True)
         return
     connection = duckdb.connect()

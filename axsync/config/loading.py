@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from axsync.api import KNOWN_ENTITIES
 from axsync.config.instances import chosen_by_credential, instance_of_environment, read_instances
 from axsync.config.tables import Environ, Table, convert, hints_of, named_tables, place, read_table, refuse_unknown
 from axsync.errors import ConfigError, LakeError, NoFile
+from axsync.schema.selection import refuse_misnamed
 from axsync.settings import DEFAULT_ENTITY, EntitySettings, InstanceSettings, LakeSettings, RunSettings, Settings
 
 FILE_NAME = "axsync.toml"
@@ -162,10 +164,6 @@ def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
 
 def _refuse_misnamed(tables: Mapping[str, str]) -> None:
     """Check against the known types before anything is sent; types that only the server knows are checked later."""
-    # Only if a table has a type, since these modules are slow to import.
-    from axsync.api import KNOWN_ENTITIES  # noqa: PLC0415
-    from axsync.schema.selection import refuse_misnamed  # noqa: PLC0415
-
     refuse_misnamed(tables, KNOWN_ENTITIES)
 
 

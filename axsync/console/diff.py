@@ -26,6 +26,8 @@ from axsync.snapshots.join import MOVING, OWN, Ignoring
 
 FIELDS_SHOWN, ASSET_FIELDS_SHOWN, WIDTH = 10, 12, 70
 
+_print = partial(print_line, most=4000)
+
 
 def diff(given: Invocation, before: str, after: str, entity: str | None, **wished: Any) -> None:
     """Compare two snapshots, and print or write what differs."""
@@ -225,6 +227,3 @@ def _remarks(found: Diff) -> Iterable[str]:
     left_out = sorted({name for lane in found.lanes for name in lane.ignored} - set(OWN))
     yield f"not compared: {', '.join((*OWN, *left_out))}"
     yield f"(left out by default: fields that end in {', '.join(MOVING)})"
-
-
-_print = partial(print_line, most=4000)

@@ -21,6 +21,7 @@ from axsync.errors import ConfigError, SnapshotGone, StorageError
 from axsync.model import ID_FIELD
 from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Group, Kind, Many, canonical, drop_forms, widen
+from axsync.sql import load_duckdb
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def _grows(narrow: Kind, wide: Kind) -> bool:
 BATCH_ROWS = 1024
 """So many changed rows are looked at together; a row may hold megabytes."""
 
+_NEEDED = "a comparison of snapshots needs"
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -157,10 +160,7 @@ def opened(memory: str, folder: Path | None) -> Iterator["DuckDBPyConnection"]:
 
     Raises: ConfigError where DuckDB is not installed, or where it does not understand the limit.
     """
-    try:
-        import duckdb
-    except ImportError as error:
-        raise ConfigError("a comparison of snapshots needs one more package: pip install 'axsync[duckdb]'") from error
+    duckdb = load_duckdb(_NEEDED)
     with _spill_folder(folder) as spill:
         connection = duckdb.connect(config={"temp_directory": spill, "preserve_insertion_order": "false"})
         try:
@@ -185,9 +185,7 @@ def _spill_folder(folder: Path | None) -> Iterator[str]:
 @contextmanager
 def _reading(sides: Sequence[Side]) -> Iterator[None]:
     """Translate what DuckDB raises. Raises: SnapshotGone, StorageError."""
-    import duckdb
-
-    runs = " or ".join(side.run_id for side in sides)
+    duckdb, runs = load_duckdb(_NEEDED), " or ".join(side.run_id for side in sides)
     try:
         yield
     except duckdb.OutOfMemoryException as error:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -37,6 +38,7 @@ _LOCKS = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
+_NEEDED = "queries need"
 _PARTITION_FIELDS = [pa.field("entity", pa.string()), pa.field("instance", pa.string()), pa.field("dt", pa.date32())]
 
 
@@ -81,21 +83,26 @@ class QuerySession:
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
         """Raises: UsageError with the first sentence of DuckDB's message."""
-        import duckdb
-
+        duckdb = load_duckdb(_NEEDED)
         try:
             yield
         except duckdb.Error as error:
             raise UsageError(_unknown(str(error), self.names) or f"{_FAULT}: {_sentence(str(error))}") from None
 
 
+def load_duckdb(what: str) -> ModuleType:
+    """DuckDB, which is an extra; `what` begins the message. Raises: ConfigError where it is not installed."""
+    try:
+        import duckdb  # an extra
+    except ImportError:
+        raise ConfigError(f"{what} one more package: pip install 'axsync[duckdb]'") from None
+    return duckdb
+
+
 @contextmanager
 def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[QuerySession]:
     """Open a session with a view per entity type. Raises: ConfigError, SnapshotGone."""
-    try:
-        import duckdb
-    except ImportError:
-        raise ConfigError("queries need one more package: pip install 'axsync[duckdb]'") from None
+    duckdb = load_duckdb(_NEEDED)
     with tempfile.TemporaryDirectory(prefix="axsync-") as spill, duckdb.connect() as connection:
         connection.execute(f"SET temp_directory = {literal(spill)}")
         for table in tables.values():
