@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -36,7 +37,7 @@ KEY_VARIABLE = "AXSYNC_STORE_KEY_FILE"
 MAGIC = b"axsync credential vault\n"
 _VERSION = 1
 _CHECKSUM_BYTES = 32
-_SALT_BYTES, _NONCE_BYTES, _KEY_BYTES = 16, 12, 32
+_SALT_BYTES, _NONCE_BYTES = 16, 12
 _MIN_KEY_FILE, _MAX_KEY_FILE = 32, 64 * 1024  # bytes
 _MIN_PASSPHRASE = 8  # characters
 
@@ -83,12 +84,11 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def seal(content: bytes, opener: KeySource, cost: Cost) -> bytes:
     """The content of the file, with a fresh salt and nonce."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  slow to import
-
     salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
     header = Header(_VERSION, opener.kdf, salt.hex(), nonce.hex(), cost.n, cost.r, cost.p)
     told = MAGIC + msgspec.json.encode(header) + b"\n"
-    whole = told + AESGCM(_key(opener, header)).encrypt(nonce, content, told)
+    box: bytes = _cipher().encrypt(_key(opener, header), nonce, content, told)
+    whole = told + box
     return whole + hashlib.sha256(whole).digest()
 
 
@@ -110,15 +110,12 @@ def header_of(blob: bytes) -> Header:
 
 def unseal(blob: bytes, opener: KeySource) -> bytes:
     """Decrypt a file. Raises: StoreError if damaged, written by a newer axsync, or locked with something else."""
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415  as above
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
-
     header = header_of(blob)
     told, box = _split(blob)
-    try:
-        return AESGCM(_key(opener, header)).decrypt(bytes.fromhex(header.nonce), box, told)
-    except InvalidTag:
-        raise _wrong(opener) from None
+    content: bytes | None = _cipher().decrypt(_key(opener, header), bytes.fromhex(header.nonce), box, told)
+    if content is None:
+        raise _wrong(opener)
+    return content
 
 
 def _wrong(opener: KeySource) -> StoreLocked:
@@ -136,14 +133,18 @@ def _split(blob: bytes) -> tuple[bytes, bytes]:
 
 
 def _key(opener: KeySource, header: Header) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  as above
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
-    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # noqa: PLC0415
-
     salt, material = bytes.fromhex(header.salt), opener.secret.reveal().encode()
     if opener.kdf == "scrypt":
-        return Scrypt(salt=salt, length=_KEY_BYTES, n=header.n, r=header.r, p=header.p).derive(material)
-    return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=salt, info=MAGIC).derive(material)
+        key: bytes = _cipher().key_of_passphrase(material, salt, n=header.n, r=header.r, p=header.p)
+    else:
+        key = _cipher().key_of_file(material, salt, MAGIC)
+    return key
+
+
+def _cipher() -> ModuleType:
+    from axsync.credentials import cipher  # noqa: PLC0415  takes 25 ms, and only this file needs it
+
+    return cipher
 
 
 def find_opener(environ: Mapping[str, str], kdf: Kdf | None) -> KeySource:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from axsync.credentials.credential import Credential, Secret
-from axsync.credentials.system_keyring import keyring_failure
+from axsync.credentials.system_keyring import keyring_failure, load_keyring
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, check_reference
 
@@ -98,15 +98,13 @@ def _read(path: Path) -> tuple[bool, Secret]:
 
 def _from_keyring(name: str) -> Secret:
     """`NAME` is a user of the service `axsync`; in `SERVICE/USER` the user follows the last slash."""
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError as error:
-        raise ConfigError(f"keyring:{name} needs one more package: pip install 'axsync[keyring]'") from error
+    keyring = load_keyring()
+    if keyring is None:
+        raise ConfigError(f"keyring:{name} needs one more package: pip install 'axsync[keyring]'")
     service, _, user = name.rpartition("/")
     try:
         found = keyring.get_password(service or "axsync", user)
-    except KeyringError as error:
+    except keyring.errors.KeyringError as error:
         raise ConfigError(f"the keyring could not be read for {name!r} ({keyring_failure(error)})") from error
     if found is None:
         raise ConfigError(f"the keyring has no {name!r}; add it with `keyring set {service or 'axsync'} {user}`")

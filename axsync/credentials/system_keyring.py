@@ -1,5 +1,7 @@
 """The keyring of the system as a vault: service `axsync/NAME`, user `credential`."""
 
+from types import ModuleType
+
 from axsync.errors import StoreError
 
 RECOMMENDED = 1
@@ -15,13 +17,19 @@ _REASONS = {
 }
 
 
+def load_keyring() -> ModuleType | None:
+    """The keyring library; None where it is not installed."""
+    try:
+        import keyring  # an extra
+    except ImportError:
+        return None
+    return keyring
+
+
 def keyring_at_hand() -> bool:
     """Whether this system has a keyring that is safe."""
-    try:
-        import keyring
-    except ImportError:
-        return False
-    return bool(keyring.get_keyring().priority >= RECOMMENDED)
+    found = load_keyring()
+    return found is not None and bool(found.get_keyring().priority >= RECOMMENDED)
 
 
 def keyring_failure(error: Exception) -> str:
@@ -52,13 +60,11 @@ def _service(name: str) -> str:
 
 
 def _call(verb: str, *arguments: str) -> object:
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError as error:
-        raise StoreError("the system keyring needs one more package: pip install 'axsync[keyring]'") from error
+    keyring = load_keyring()
+    if keyring is None:
+        raise StoreError("the system keyring needs one more package: pip install 'axsync[keyring]'")
     try:
         return getattr(keyring, verb)(*arguments)
-    except KeyringError as error:
+    except keyring.errors.KeyringError as error:
         # Not chained: the message of a backend may repeat the secret.
         raise StoreError(f"the system keyring could not be used ({keyring_failure(error)})") from None

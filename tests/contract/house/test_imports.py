@@ -27,4 +27,4 @@ def test_few_imports_are_inside_functions() -> None:
     """Extras, and what few runs need and takes long."""
     found = imports_inside_functions()
 
-    assert len(found) < 20, found
+    assert len(found) < 12, found
