@@ -42,6 +42,7 @@ AxsyncError
 │   │   ├── TimedOut *       no response in time, while tries are left
 │   │   └── NotRetryable *   trying again is pointless; HopelessPage is its form for web pages
 │   └── BadAnswer            a response that breaks the contract, after all tries
+│       ├── InternalError    axsync itself failed on it; the log has the traceback
 │       └── EndlessList *    the list of saved queries does not end
 ├── LaneError                a guard stopped a lane: loop, endless listing
 │   ├── OutOfTime            the deadline of the run has passed
@@ -49,7 +50,6 @@ AxsyncError
 ├── Unreadable *             a record that cannot be decoded; it becomes a dead letter
 ├── CutPage *                a page whose JSON is incomplete; it is fetched again
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
-├── InternalError            a defect of axsync, met while one entity type was read; carries the traceback
 ├── GuardRefused             a guard refused to publish (exit 5)
 │   └── NotWhole             all-or-nothing was requested, and something is missing
 └── Busy                     another run holds the lake or the host (exit 75)
@@ -270,16 +270,16 @@ class BadAnswer(ServerError):
     """A 200 whose body breaks the contract."""
 
 
+class InternalError(BadAnswer):
+    """A defect of axsync, met on an answer. It costs one entity type or instance; the cause has the traceback."""
+
+
 class LaneError(AxsyncError):
     """A guard stopped a lane that would not have ended or whose rows cannot be trusted."""
 
 
 class OutOfTime(LaneError):
     """The deadline of the run has passed; the lane can be resumed."""
-
-
-class InternalError(AxsyncError):
-    """A defect of axsync that stopped one entity type or instance; the cause has the traceback."""
 
 
 class StorageError(AxsyncError):

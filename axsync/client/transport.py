@@ -30,6 +30,7 @@ from axsync.errors import (
     AxsyncError,
     BadAnswer,
     BadRequest,
+    InternalError,
     NotOffered,
     ProxyRefused,
     Refused,
@@ -157,7 +158,7 @@ class Transport:
 
         `waited` is how many seconds this request has been failing.
         """
-        if isinstance(error, NotRetryable | Untrusted):
+        if isinstance(error, NotRetryable | Untrusted | InternalError):
             return None
         pause: Pause | None
         count = self._count(attempt)
@@ -211,6 +212,11 @@ class Transport:
                 raise self._redact(error) from None
             except HostDead:
                 raise self._redact(self._dead_host_error()) from None
+            except AxsyncError:
+                raise
+            except Exception as error:
+                # The server decides what is read here: whatever that trips over must not end the reading of others.
+                raise self.crashed(error, ask.lane) from error
 
     def _dead_host_error(self) -> NotRetryable:
         """The error for a host that counts as dead."""
@@ -268,7 +274,8 @@ class Transport:
             self._tell_answered(ask.lane, None, permit.answered("failed"))
             raise
         seconds = self._report(ask.lane, reply, permit)
-        answer = self._understood(reply, read, ask.lane)
+        judge(reply, self.host, instance=self.config.settings.name)
+        answer = read(reply)
         if len(reply.body) < self._known_size and request is not REQUEST:
             self._known, self._known_size = request, len(reply.body)
         if ask.heard is not None:
@@ -276,21 +283,11 @@ class Transport:
         await ask.admit(len(reply.body))
         return answer
 
-    def _understood(self, reply: Reply, read: Callable[[Reply], T], lane: Lane | None) -> T:
-        """Judge and read an answer. Raises: the error for its status; BadAnswer, whatever reading it trips over."""
-        try:
-            judge(reply, self.host, instance=self.config.settings.name)
-            return read(reply)
-        except AxsyncError:
-            raise
-        except Exception as error:  # the server decides what is read here: it must not end the reading of others
-            self.crashed(error, lane)
-            message = f"{self.host} gave an answer that axsync cannot read"
-            raise BadAnswer(message, host=self.host, status=reply.status, detail=type(error).__name__) from error
-
-    def crashed(self, error: Exception, lane: Lane | None) -> None:
-        """Tell observers of a defect, without secrets."""
+    def crashed(self, error: Exception, lane: Lane | None) -> InternalError:
+        """The error for a defect of axsync; observers are told, without secrets."""
         self._observe(Crashed(lane, self.redact("".join(format_exception(error)))[-TRACE_MOST:]))
+        message = f"axsync failed on an answer of {self.host}: {type(error).__name__}"
+        return InternalError(message, host=self.host)
 
     async def _probe_host(self, permit: Permit, known: Request) -> None:
         """Probe with a request that was answered before. Its result decides for all waiting requests."""

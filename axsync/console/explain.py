@@ -179,6 +179,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         "Retry later. If it persists, check that `url` is the address of Axonius itself; `axsync check` tests it.",
     ),
     (Unreachable, LATER, "Retry later. `axsync check` shows how far a connection gets."),
+    (InternalError, FAILED, "This is a bug. Report it with the traceback in the log."),
     (BadAnswer, FAILED, "Check that `url` is the address of Axonius itself, not of a proxy or login page."),
     (ServerError, FAILED, "Run `axsync check`."),
     (OutOfTime, PARTIAL, "Run the same command again: it resumes where this run stopped."),
@@ -187,7 +188,6 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         FAILED,
         "Retry. If it persists, set a smaller `page_size` or another `paging` in the configuration.",
     ),
-    (InternalError, FAILED, "Report this, with the traceback in the log."),
     (
         StorageError,
         FAILED,

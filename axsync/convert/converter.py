@@ -29,6 +29,8 @@ from axsync.schema.columns import Column, arrow_schema
 from axsync.schema.dates import micros_of
 from axsync.schema.kinds import canonical, contains
 
+FEW_RUNS = 32
+"""Up to so many runs of plain and cleaned rows are joined as slices."""
 _OPENING = len('{"assets":[')
 
 
@@ -225,11 +227,29 @@ def _with_long_numbers(text: bytes, records: Sequence[bytes]) -> list[int]:
 def _interleave(
     plain: Sequence[pa.Array], cleaned: Sequence[pa.Array], order: Iterable[tuple[bool, int]]
 ) -> list[pa.Array]:
-    """Merge the rows of both in this order. An entry says whether the row is cleaned, and its index among its kind."""
-    # Taken from both at once: a slice per run of rows would cost memory for every run and column.
-    first = len(plain[0])
-    rows = np.array([number + first * is_clean for is_clean, number in order], dtype=np.int64)
-    return [pa.concat_arrays(both).take(pa.array(rows)) for both in zip(plain, cleaned, strict=True)]
+    """Merge the rows of both in this order. An entry says whether the row is cleaned, and its index among its kind.
+
+    A slice per run of rows costs memory for every run and column: many runs are taken one by one from both at once.
+    """
+    rows = list(order)
+    runs = _runs(rows)
+    pairs = list(zip(plain, cleaned, strict=True))
+    if len(runs) <= FEW_RUNS:
+        return [pa.concat_arrays([pair[is_clean].slice(at, size) for is_clean, at, size in runs]) for pair in pairs]
+    places = np.array([number + len(plain[0]) * is_clean for is_clean, number in rows], dtype=np.int64)
+    taken = arrays.fixed(places, np.ones(len(rows), dtype=np.bool_), pa.int64())
+    return [pa.concat_arrays(pair).take(taken) for pair in pairs]
+
+
+def _runs(rows: Sequence[tuple[bool, int]]) -> list[tuple[bool, int, int]]:
+    """Rows that are adjacent in both orders: whether they are cleaned, the first, how many."""
+    runs: list[tuple[bool, int, int]] = []
+    for is_clean, number in rows:
+        if runs and runs[-1][0] == is_clean and sum(runs[-1][1:]) == number:
+            runs[-1] = (is_clean, runs[-1][1], runs[-1][2] + 1)
+        else:
+            runs.append((is_clean, number, 1))
+    return runs
 
 
 def _row_of(columns: Iterable[Column]) -> pa.DataType:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -40,9 +40,13 @@ class Interposer:
     there: tuple[str, int]
     answer: Answer
     url: str = ""
+    tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(_length(head))
             true = await self._ask(head, body)
@@ -50,16 +54,21 @@ class Interposer:
             other = self.answer(kind_of(method, path), true.partition(b"\r\n\r\n")[2])
             writer.write(true if other is None else other)
             await writer.drain()
+        writer.close()
         with suppress(ConnectionError):
-            writer.close()
+            await writer.wait_closed()
+        self.tasks.discard(task)
 
     async def _ask(self, head: bytes, body: bytes) -> bytes:
         back, forth = await asyncio.open_connection(*self.there)
         first, _, rest = head.partition(b"\r\n")
         forth.write(first + b"\r\nConnection: close\r\n" + rest.replace(b"gzip, deflate", b"identity") + body)
-        answered = await back.read(-1)
-        forth.close()
-        return answered
+        try:
+            return await back.read(-1)
+        finally:
+            forth.close()
+            with suppress(ConnectionError):
+                await forth.wait_closed()
 
 
 def _length(head: bytes) -> int:
@@ -75,6 +84,9 @@ async def interposed(url: str, answer: Answer) -> AsyncIterator[str]:
     server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for task in one.tasks:
+        task.cancel()
+    await asyncio.gather(*one.tasks)
 
 
 ODD_VALUES: tuple[bytes, ...] = (

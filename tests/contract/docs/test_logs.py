@@ -18,6 +18,7 @@ from axsync.console.run_result import Ended, SummaryCollector, report_fields, su
 from axsync.errors import Unreachable
 from axsync.events import (
     Answered,
+    Crashed,
     Drifted,
     Event,
     LaneClosed,
@@ -46,6 +47,7 @@ ONE_OF_EACH: tuple[Event, ...] = (
     Drifted(LANE, "cvss", 1, "string"),
     PartSealed(LANE, Part("p", 10, 100, "ab")),
     Notice(LANE, "text"),
+    Crashed(LANE, "Traceback …"),
     LaneClosed(DONE),
     SnapshotPublished("r1", "complete", "m.json"),
 )

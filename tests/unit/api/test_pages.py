@@ -186,7 +186,7 @@ def test_a_large_cut_body_is_a_bad_answer(generation: Generation, share: float) 
     ("body", "words"),
     [
         (b'{"errors": [{"error": "Bad Request", "description": "no key x"}]}', "Bad Request: no key x"),
-        (b'{"errors": [{"title": "A"}, {"detail": "b"}, "c", {}]}', "A; b; c; "),
+        (b'{"errors": [{"title": "A"}, {"detail": "b"}, "c", {}]}', "A; b; c"),
         (b'{"errors": ["x"], "error": "y"}', "x"),
         (b'{"error": "lacking"}', "lacking"),
         (b"You are lacking some permissions for this request", "You are lacking some permissions for this request"),
