@@ -22,9 +22,13 @@ _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*+[{\[]")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _NOT_YET = frozenset({202, 204})  # answers that need no body, whatever type it would have
 
+MOST_ROWS = 1 << 53
+"""A total beyond it is senseless."""
+
 
 def _count(told: object) -> int | None:
-    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
+    """A number of rows; None for anything that is none, or that no server holds."""
+    return told if isinstance(told, int) and not isinstance(told, bool) and 0 <= told < MOST_ROWS else None
 
 
 class PageMeta(msgspec.Struct, frozen=True):

@@ -3,10 +3,13 @@
 What the answers mean: docs/axonius-api.md, "Endpoints".
 """
 
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeAlias
+
 from axsync.api import GENERATIONS, Api, Dialect, Question
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext, Transport
-from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable
+from axsync.errors import BadAnswer, BadRequest, InternalError, NotOffered, ServerError, Unreachable
 from axsync.model import Window
 from axsync.settings import InstanceSettings
 
@@ -14,8 +17,12 @@ _FIRST = Window(0, 0, 1)
 _PROBED = ("specific_data.data.hostname", "specific_data.data.last_seen")
 
 
-async def probe(settings: InstanceSettings, transport: Transport) -> Source:
-    """Probe the instance: v2 first, then v1, or only the generation that `api` fixes.
+Together: TypeAlias = Callable[[Iterable[Coroutine[Any, Any, Any]]], Awaitable[list[Any]]]
+"""Runs coroutines side by side and returns their results in order, as `engine.gather_all`."""
+
+
+async def probe(settings: InstanceSettings, transport: Transport, together: Together) -> Source:
+    """Probe the instance: v2 first, then v1, or only the generation that `api` fixes. Two round trips.
 
     Raises: Refused, Unreachable, NotOffered if neither generation answers.
     """
@@ -25,7 +32,9 @@ async def probe(settings: InstanceSettings, transport: Transport) -> Source:
         api = GENERATIONS[generation]
         source = Source(settings.name, api, transport, Dialect())
         try:
-            return await _introduce(source, sure=len(wanted) == 1)
+            return await _introduce(source, together, sure=len(wanted) == 1)
+        except InternalError:
+            raise
         except (NotOffered, BadAnswer, BadRequest) as error:
             # An error reported with status 200 is more specific than the absence of the other generation.
             refusal = refusal if isinstance(refusal, BadAnswer) and refusal.detail else error
@@ -35,8 +44,11 @@ async def probe(settings: InstanceSettings, transport: Transport) -> Source:
     raise NotOffered(message, host=host, status=status, detail=words)
 
 
-async def _introduce(source: Source, *, sure: bool) -> Source:
-    """Read version, discovery, entity types and one row. Raises: what shows that this is not the API."""
+async def _introduce(source: Source, together: Together, *, sure: bool) -> Source:
+    """Read version, then discovery, entity types and one row at once. Raises: what shows that this is not the API.
+
+    The version goes first and alone: a wrong credential, and the other generation, cost one request.
+    """
     hidden = False
     try:
         source.version = await _about(source.api, source.transport)
@@ -45,10 +57,8 @@ async def _introduce(source: Source, *, sure: bool) -> Source:
         hidden = error.status == 403
         if not sure and not hidden:
             raise
-    cycle = await source.discovery()
-    source.titles = await _listed(source)
+    cycle, source.titles, ill = await together([source.discovery(), _listed(source), _probe_row(source)])
     source.listed = tuple(source.titles) or None
-    ill = await _probe_row(source)
     # Errors reported with status 200 look like answers; without any usable answer, this is not the API.
     if isinstance(ill, BadAnswer) and not (hidden or source.version or cycle or source.listed):
         raise ill

@@ -107,6 +107,10 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same rows.")
 @click.option("--latency", "latency_ms", type=_Number(0), default=0, metavar="MS", help="Delay of every page.")
+@click.option(
+    "--request-latency", "request_ms", type=_Number(0), default=0, metavar="MS", help="Delay of every request."
+)
+@click.option("--rows-latency", "rows_ms", type=_Number(0), default=0, metavar="MS", help="Delay per 1,000 rows.")
 @click.option("--requests-per-second", type=_Number(0, min_open=True), help="Limit on the rate; above it, 429.")
 @click.option("--at-once", type=click.IntRange(1), help="Limit on concurrent requests; above it, 429.")
 @click.option(

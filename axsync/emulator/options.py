@@ -115,6 +115,8 @@ class Options:
     bearer_seconds: float = 3600.0  # life of a bearer token
     bearer_requests: int | None = None  # revoke a bearer token after this many requests; None: never
     latency_ms: float = 0.0  # per page
+    request_ms: float = 0.0  # per request of any kind
+    rows_ms: float = 0.0  # per 1,000 rows of a page
     requests_per_second: float | None = None
     window_seconds: float = 1.0  # over which requests_per_second is measured
     at_once: int | None = None

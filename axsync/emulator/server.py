@@ -155,15 +155,25 @@ class Emulator:
         authenticate(request, self.options, self.instance.tokens)
         route, match = self._route(request)
         request = replace(request, match=match)
+        seconds = self.options.request_ms / 1000
         if route.read_page is not None:
             request = replace(request, page=route.read_page(self.instance, request))
-            await asyncio.sleep(self.options.latency_ms / 1000)
+            seconds += self.options.latency_ms / 1000 + self._row_seconds(request)
+        if seconds:
+            await asyncio.sleep(seconds)
         fired, reply = self._inject(route, request)
         if reply is None:
             reply = await route.handler(self.instance, replace(request, faults=fired))
         if self._compresses(request, fired):
             reply = await _compressed(reply)
         return delivered(fired, reply)
+
+    def _row_seconds(self, request: ApiRequest) -> float:
+        page = request.page
+        if page is None or not self.options.rows_ms:
+            return 0.0
+        left = self.options.size(request.entity or "") - page.offset
+        return max(0, min(page.limit, left)) * self.options.rows_ms / 1e6
 
     def _inject(self, route: Route, request: ApiRequest) -> tuple[tuple[Fault, ...], ApiReply | None]:
         fired: list[Fault] = []

@@ -90,6 +90,11 @@ class OffsetPaginator:
         return paginator
 
     @classmethod
+    def expecting(cls, total: int, *, limit: int) -> "OffsetPaginator":
+        """Start with all windows that a listing of so many rows is expected to have; the answers correct it."""
+        return cls(limit, total=total, _first_total=total)
+
+    @classmethod
     def after(cls, rows: int, *, total: int | None, limit: int, asked: int) -> "OffsetPaginator":
         """Continue after the first `rows` rows; `asked` keeps page numbers unique."""
         return cls(limit, total=total, _first_total=total, _head=rows, _asked=asked, _covered=[(0, rows)])

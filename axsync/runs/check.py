@@ -143,7 +143,7 @@ async def _check(
     entities: tuple[EntityCheck, ...] = ()
     if steps[-1].ok is not False:
         try:
-            source = await probe(instance, transport)
+            source = await probe(instance, transport, gather_all)
             found = await _offered(source, wanted)
             entities = _entities(found, wanted, source.titles)
             steps += [*_answered(source), _clock(transport.skew), await _discovery(source), _summed(entities, wanted)]

@@ -95,14 +95,13 @@ async def _probed(instance: InstanceSettings, transport: Transport, ends: float 
     found: ServerError
     try:
         async with asyncio.timeout_at(ends):
-            return await probe(instance, transport)
+            return await probe(instance, transport, gather_all)
     except TimeoutError:
         found = Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
     except ServerError as error:
         found = error
     except Exception as error:  # noqa: BLE001  one instance never ends the run of the others
-        transport.crashed(error, None)
-        found = ServerError(f"axsync failed on what {transport.host} answers", host=transport.host)
+        found = transport.crashed(error, None)
         found.__cause__ = error
     found.add_note(f"instance {instance.name}")
     return found

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from axsync.client.source import UNSTABLE
+from axsync.client.source import CYCLE_SECONDS, UNSTABLE
 from axsync.engine.lane_walk import Stored
 from axsync.engine.paginators import Paginator
-from axsync.errors import AxsyncError, BadRequest, InternalError, LaneError, NotOffered, OutOfTime, StorageError
-from axsync.events import LaneClosed, LaneOpened
+from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfTime, StorageError
+from axsync.events import LaneClosed
 from axsync.model import ID_FIELD, Outcome, Page, Verdict
 from axsync.runs.lane_reader import LaneReader, MarkExpired
-from axsync.runs.lane_selection import least, refuses_type
+from axsync.runs.lane_selection import refuses_type
 from axsync.runs.lane_writer import LaneWriter
 from axsync.runs.reconcile import Reconciler
 from axsync.runs.verdict import Evidence, judge
@@ -31,6 +32,7 @@ class LaneRun:
     reader: LaneReader
     writer: LaneWriter
     error: AxsyncError | None = None
+    _opened: bool = field(default=False, init=False)  # the first page has told how many rows there are
 
     async def run(self) -> Outcome:
         """Walk the lane; what goes wrong on the way becomes its outcome and `error`.
@@ -101,16 +103,24 @@ class LaneRun:
         discovery = {"before": await reader.source.discovery()}
         way = await self._way()
         anew = not self.writer.memory.spans
-        reader.context.observe(LaneOpened(reader.lane, least(reader.before, reader.context.run.limit)))
+        self._opened = False
         walk = reader.way(way, self._store)
         await walk.run()
         await reader.settle_columns()
-        cycling = not UNSTABLE.isdisjoint({discovery["before"], await reader.source.discovery()})
-        reconciler = Reconciler(reader, self.writer, one_answer=anew and walk.pages == 1, cycling=cycling)
+        at_once = anew and walk.pages == 1
+        reconciler = Reconciler(reader, self.writer, one_answer=at_once, cycling=await self._is_cycling(discovery))
         evidence = await reconciler.evidence(reader.before, walk.paginator.total)
         reader.schema.tell_unserved()
-        discovery["after"] = await reader.source.discovery(seconds=0)
+        # What one answer holds is of one moment: no cycle can have moved it.
+        fresh = CYCLE_SECONDS if evidence.listed is not None else 0.0  # it was looked at beside the listing
+        discovery["after"] = discovery["before"] if at_once else await reader.source.discovery(seconds=fresh)
         return self._outcome(evidence, discovery, reconciler.repaired)
+
+    async def _is_cycling(self, discovery: Mapping[str, str | None]) -> bool:
+        """Whether a discovery cycle ran; looked at only where a listing depends on it."""
+        if self.reader.entity.proof == "always":
+            return False
+        return not UNSTABLE.isdisjoint({discovery["before"], await self.reader.source.discovery()})
 
     async def _way(self) -> Paginator:
         """What is left of an earlier process's walk, or a new one."""
@@ -129,6 +139,9 @@ class LaneRun:
         return await self._way()
 
     async def _store(self, page: Page) -> Stored:
+        if not self._opened:
+            self._opened = True
+            await self.reader.open(page)
         return await self.writer.store(self.reader, page)
 
     def _outcome(self, evidence: Evidence, discovery: dict[str, str | None], repaired: int) -> Outcome:
@@ -184,8 +197,7 @@ class LaneRun:
         return self._bare("skipped", reason)
 
     def _crashed(self, error: Exception) -> Outcome:
-        self.reader.source.transport.crashed(error, self.reader.lane)
-        found = InternalError(f"this is a bug of axsync: {type(error).__name__}")
+        found = self.reader.source.transport.crashed(error, self.reader.lane)
         found.__cause__ = error
         return self._failed(found)
 

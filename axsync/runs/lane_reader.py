@@ -16,12 +16,12 @@ from axsync.convert import Converter
 from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers
 from axsync.engine.paginators import OffsetPaginator, Paginator, Returned, TokenPaginator
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy
-from axsync.events import Notice, Observer
+from axsync.events import LaneOpened, Notice, Observer
 from axsync.lake.journal import Record
 from axsync.model import Lane, Page, PageSpan, Window
 from axsync.pacing.page_size import PageSizer
 from axsync.runs.lane_schema import LaneSchema, question_of
-from axsync.runs.lane_selection import question_for
+from axsync.runs.lane_selection import least, question_for
 from axsync.runs.state import merged_ranges, record
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 
@@ -51,6 +51,7 @@ class RunContext:
     observe: Observer
     remember: Callable[[Record], Awaitable[None]] = forget  # returns when the record is durable
     ends: float | None = None  # on the loop's clock: when the time for the run is over
+    page_bytes: int = 64 << 20  # of all pages in flight at one instance
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class LaneReader:
         self.totals: set[int] = set()
         self.blank: Page | None = None
         most = entity.page_size or instance.page_size
-        self._sizer = PageSizer(self._listing.rows_at_once(most) if self._listing else most, aim=self._aim())
+        self._sizer = PageSizer(self._listing.rows_at_once(most) if self._listing else most, self._ceiling())
 
     def asking(self, question: Question, *, most: int) -> "LaneReader":
         """A reader of another question to the same lane, with the same columns and on the same bill."""
@@ -101,9 +102,11 @@ class LaneReader:
         """The entity type at Axonius; the lane is called like its table."""
         return self.entity.asked(self.lane.entity)
 
-    def _aim(self) -> int:
+    def _ceiling(self) -> int:
         # A chain of tokens cannot change its limit and stay a chain; rows of a listing are small.
-        return 0 if self._by_tokens or self.is_listing else self.instance.page_bytes
+        if self._by_tokens or self.is_listing:
+            return 0
+        return self.instance.page_bytes or self.context.page_bytes // self.instance.in_flight
 
     @property
     def _by_tokens(self) -> bool:
@@ -121,7 +124,11 @@ class LaneReader:
 
     @property
     def _ask(self) -> RequestContext:
-        return RequestContext(self.lane, counters=self.stats.counters)
+        return RequestContext(self.lane, counters=self.stats.counters, heard=self._heard_nothing)
+
+    def _heard_nothing(self, seconds: float, _size: int) -> None:
+        """Learn what a request without rows takes."""
+        self._sizer.answered(0, seconds)
 
     def restore(self, pinned: Record) -> None:
         """Go on with what an earlier process settled: question, dialect, columns, first count."""
@@ -142,20 +149,30 @@ class LaneReader:
         await self.context.remember(record("lane_pinned", self.lane, pinned=facts))
 
     async def prepare(self) -> None:
-        """Settle the question and its fields, and ask for the first count.
+        """Settle the question and its fields. How many rows there are, the first page will tell.
 
         Raises: NotOffered where the type cannot be read; other ServerErrors.
         """
+        self.before = None
         self.question = await question_for(self.source, self.asked, self.entity, self.context.run.as_of)
         if self.is_listing:
             await self.schema.select_table()
             return
-        self.before = await self.count()
-        self.question = await self.schema.select(self.question, self._ask, readable=self.before is not None)
+        self.question = await self.schema.select(self.question, self._ask, readable=self._is_readable)
         self._sizer.expect(self.schema.row_bytes(self.question))
 
+    async def _is_readable(self) -> bool:
+        self.before = await self.count()
+        return self.before is not None
+
+    async def open(self, first: Page) -> None:
+        """Note how many rows the first page tells of; where it tells nothing, the server is asked for its count."""
+        if self.before is None:
+            self.before = await self.count() if first.total is None else first.total
+        self.context.observe(LaneOpened(self.lane, least(self.before, self.context.run.limit)))
+
     async def count(self) -> int | None:
-        """The server's count; None where it has none to give. The first page decides whether the type is there.
+        """The server's count; None where it has none to give. The pages decide whether the type is there.
 
         A listing is counted by its pages alone.
         """
@@ -163,7 +180,7 @@ class LaneReader:
             return self.stats.newest_total
         try:
             return await self.source.count(self.question, self._ask)
-        except (NotOffered, BadAnswer):
+        except (NotOffered, BadRequest, BadAnswer):
             return None
 
     def walk(self) -> Paginator:
@@ -171,7 +188,7 @@ class LaneReader:
         limit, most = self._sizer.limit, self.context.run.limit
         if self._by_tokens:
             return TokenPaginator(limit, self.source.api.FIRST_TOKEN)
-        return OffsetPaginator(limit, most=most)
+        return OffsetPaginator(limit, most=most, total=self.schema.rows_before)
 
     def way(self, walk: Paginator, store: Callable[[Page], Awaitable[Stored]]) -> LaneWalk:
         """A walk with its pages fetched and stored. A listing is asked page by page and must not repeat itself."""

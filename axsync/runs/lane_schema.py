@@ -103,8 +103,10 @@ class LaneSchema:
     _details: bool = field(default=False, init=False)  # some are wanted
     _once: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
-    async def select(self, question: Question, ask: RequestContext, *, readable: bool) -> Question:
-        """The question with its fields, by the catalogue. `readable`: the server has counted the type.
+    async def select(
+        self, question: Question, ask: RequestContext, *, readable: Callable[[], Awaitable[bool]]
+    ) -> Question:
+        """The question with its fields, by the catalogue. `readable`: whether the server counts the type.
 
         Raises: NotOffered where neither catalogue nor count can be read; other ServerErrors.
         """
@@ -139,14 +141,14 @@ class LaneSchema:
             "columns": [[c.name, c.json_key, describe_column(c)] for c in columns],
         }
 
-    async def _catalogue(self, ask: RequestContext, *, readable: bool) -> tuple[Field, ...]:
+    async def _catalogue(self, ask: RequestContext, *, readable: Callable[[], Awaitable[bool]]) -> tuple[Field, ...]:
         """The field catalogue; the fields of the previous snapshot where it cannot be read or lists nothing."""
         listed: tuple[Field, ...] = ()
         try:
             listed = await self.source.fields(self.asked, ask)
             why = "" if any(f.name not in ROOTS for f in listed) else "it is empty"
         except (BadRequest, BadAnswer, NotOffered) as error:
-            if isinstance(error, NotOffered) and not readable:
+            if isinstance(error, NotOffered) and not await readable():
                 raise
             why = str(error)
         except Unreachable as error:
@@ -228,6 +230,11 @@ class LaneSchema:
         """Say which fields were asked for without a catalogue and came in no page."""
         for name in self._unlisted.never_served():
             self.notice(f"the field {name!r} was asked for and never served")
+
+    @property
+    def rows_before(self) -> int | None:
+        """Rows of the previous snapshot: a first guess at how many pages to ask for at once."""
+        return (self.earlier or {}).get("rows") or None
 
     def row_bytes(self, question: Question) -> float:
         """Of JSON per row, by the previous snapshot, or by what is asked for."""

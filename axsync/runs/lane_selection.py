@@ -116,7 +116,9 @@ async def _offered(settings: Settings, source: Source) -> tuple[str, ...]:
         return source.listed
     named = asked_types(settings)
     assets = [entity for entity in named if not is_system(entity)]
-    return () if named and not assets else tuple(await offered(source, assets))
+    sure = [entity for entity in assets if entity in EVERYWHERE]
+    tried = [entity for entity in assets if entity not in EVERYWHERE]
+    return (*sure, *(await offered(source, tried) if tried or not named else ()))
 
 
 def asked_types(settings: Settings) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from axsync.runs.lane_writer import LaneWriter
 from axsync.runs.verdict import Evidence
 from axsync.schema.columns import make_columns
 
-LIST_LIMITS = (1_693, 1_381)
+LIST_LIMITS = (1_889, 1_381)
 """Rows per page of the two listings: primes, so that their pages end elsewhere than those of the walk. What slips
 through between two pages of one then does not slip through between two of the other."""
 IDS_AT_ONCE = 100
@@ -34,6 +34,7 @@ class IdListing:
     index: IdIndex
     hashes: list[Hashes] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    counted: int | None = None  # by the server, meanwhile
 
     def add(self, ids: pa.Array) -> None:
         """Take in the ids of one page."""
@@ -63,10 +64,17 @@ class Reconciler:
     repaired: int = 0
 
     async def evidence(self, before: int | None, total: int | None) -> Evidence:
-        """Count, and until a listing shows just the ids that came, list and repair, at most two rounds."""
+        """Count, and until a listing shows just the ids that came, list and repair, at most two rounds.
+
+        Nothing is asked that is known: one answer that holds as many rows as it tells of is the whole type, and where
+        a listing will be made, the count is asked beside it.
+        """
         index = await self.writer.settle(self.reader)
         limit = self.reader.context.run.limit
-        evidence = replace(self._now(before, await self.reader.count(), index), total=total, limit=limit)
+        evidence = replace(self._now(before, None, index), total=total, limit=limit)
+        whole = self.one_answer and evidence.settled and not self.reader.is_listing
+        if not (whole or self._will_list(limit)):
+            evidence = replace(evidence, after=await self.reader.count())
         for turn in range(1, len(LIST_LIMITS) + 1):
             if limit is not None or self._proven(evidence):
                 break
@@ -85,7 +93,15 @@ class Reconciler:
             return not (evidence.missing or evidence.vanished or evidence.late)
         if not evidence.settled or evidence.dead_letters:  # dead letters settle the verdict anyway
             return evidence.settled
-        return self.one_answer or self.reader.question.history is not None or not self._doubtful()
+        return self._still or not self._doubtful()
+
+    @property
+    def _still(self) -> bool:
+        """Whether nothing can have moved: all was in one answer, or is history."""
+        return self.one_answer or self.reader.question.history is not None
+
+    def _will_list(self, limit: int | None) -> bool:
+        return limit is None and not self._still and self._doubtful()
 
     def _doubtful(self) -> bool:
         moved = len(self.reader.totals) > 1 or self.writer.memory.duplicates > 0 or self.cycling
@@ -105,12 +121,12 @@ class Reconciler:
         late = len(set(listing.missing)) - missing
         self.repaired += late
         vanished = int(lacking(known, now.known).sum())
-        counted = self._now(evidence.before, await self.reader.count(), now)
+        counted = self._now(evidence.before, listing.counted, now)
         found = {"listed": len(known), "missing": missing, "vanished": vanished, "late": late}
         return replace(counted, total=evidence.total, **found)
 
     async def _list(self, index: IdIndex, limit: int) -> IdListing:
-        """Walk all ids and nothing else."""
+        """Walk all ids and nothing else, and meanwhile have the server count and tell of its discovery cycle."""
         reader = self.reader.asking(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
         listing = IdListing(index)
@@ -120,8 +136,15 @@ class Reconciler:
             listing.add(converted.batch.column(0))
             return Stored(converted.served, converted.fingerprint)
 
-        walk = OffsetPaginator(limit)
-        await reader.way(walk, store).run()
+        async def count() -> None:
+            listing.counted = await self.reader.count()
+
+        walk = OffsetPaginator.expecting(index.distinct, limit=limit)
+
+        async def look() -> None:
+            await reader.source.discovery(seconds=0)  # kept by the source for the lane's end
+
+        await gather_all([reader.way(walk, store).run(), count(), look()])
         return listing
 
     async def _fetch(self, missing: Sequence[str], turn: int) -> None:

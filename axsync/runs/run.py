@@ -270,7 +270,16 @@ class _Run:
         async def remember(record: Record) -> None:
             await workers.run(self.journal.append, record)
 
-        context = RunContext(run_id, settings.run, Budget(waiting), workers, self.observe, remember, ends)
+        context = RunContext(
+            run_id,
+            settings.run,
+            Budget(waiting),
+            workers,
+            self.observe,
+            remember,
+            ends,
+            page_bytes=settings.lake.buffer_bytes,
+        )
         pool = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
         storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)
         instances = {i.name: i for i in settings.instances}

@@ -44,7 +44,8 @@ async def stream(
             if isinstance(source, ServerError):
                 raise source
             workers = Workers(settings.run.writers or os.cpu_count() or 1)
-            context = RunContext(STREAM_ID, settings.run, Budget(settings.lake.buffer_bytes // 4), workers, observe)
+            size = settings.lake.buffer_bytes
+            context = RunContext(STREAM_ID, settings.run, Budget(size // 4), workers, observe, page_bytes=size)
             mine = next(i for i in settings.instances if i.name == chosen)
             reader = LaneReader(Lane(chosen, entity), source, mine, settings.entity(entity), context)
             try:

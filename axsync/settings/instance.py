@@ -8,7 +8,8 @@ from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
 from axsync.settings.checks import (
     GIB,
-    MIB,
+    KIB,
+    TIB,
     Between,
     Bytes,
     Seconds,
@@ -60,7 +61,7 @@ class InstanceSettings:
     requests_per_second: Annotated[float, Between(0.01, 10_000)] = 10.0
     in_flight: Annotated[int, Between(1, 256)] = 4  # concurrent requests
     page_size: Annotated[int, Between(1, MAX_LIMIT)] = 2000  # rows
-    page_bytes: Bytes = 4 * MIB  # target size of one answer; large rows get fewer rows than `page_size`
+    page_bytes: Annotated[int | None, Between(4 * KIB, TIB)] = None  # of one answer; None: buffer_bytes / in_flight
     paging: Paging = "auto"
     connect_seconds: Seconds = 10.0
     read_seconds: Seconds = 300.0  # between two bytes of an answer

@@ -6,6 +6,7 @@ import pytest
 
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Retried
+from axsync.pacing.page_size import FIRST_ROWS
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, Record, attributes, pages
 
@@ -111,5 +112,5 @@ async def test_rows_with_lists_of_objects_begin_with_small_pages(lab: Lab, start
 
     first = {name: limit(attributes(pages(emulator.log, name)[0])) for name in types}
     assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "complete"}
-    assert first["devices"] < 150
+    assert first["devices"] == FIRST_ROWS
     assert first["users"] == 2000

@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.pacing.page_size import GOOD_PAGES, LARGE_BYTES, SLOW_SECONDS, PageSizer
+from axsync.pacing.page_size import GOOD_PAGES, LARGE_BYTES, SLOW_SECONDS, CostLine, PageSizer
 
 
 def good(portion: PageSizer, pages: int) -> None:
@@ -107,7 +108,7 @@ def test_it_stays_between_one_and_the_settings(most: int, told: list[tuple[bool,
 
 def test_rows_follow_the_bytes_that_are_aimed_at() -> None:
     """A page four times too large makes a quarter of its rows; one a little too large changes nothing."""
-    portion = PageSizer(2000, aim=4 << 20)
+    portion = PageSizer(2000, 4 << 20)
     portion.served(2000, 1.0, 16 << 20)
     assert portion.limit == 500
 
@@ -117,17 +118,18 @@ def test_rows_follow_the_bytes_that_are_aimed_at() -> None:
 
 def test_a_guess_is_set_right_by_the_first_page() -> None:
     """Rows that were thought to be large and are not, or that are larger still."""
-    small, large, failing = (PageSizer(2000, aim=4 << 20) for _ in range(3))
-    for portion in (small, large, failing):
-        portion.expect(16 << 10)
-        assert portion.limit == 256
+    small, large, failing = (PageSizer(2000, 8 << 20) for _ in range(3))
+    for sizer in (small, large, failing):
+        sizer.answered(0, 0.9)
+        sizer.expect(16 << 10)
+        assert sizer.limit == 512
 
-    small.served(256, 1.0, 256 << 10)
-    large.served(256, 1.0, 16 << 20)
-    failing.failed(256)
-    failing.served(128, 1.0, 1000)
+    small.served(512, 1.0, 512 << 10)
+    large.served(512, 1.0, 32 << 20)
+    failing.failed(512)
+    failing.served(256, 1.0, 1000)
 
-    assert (small.limit, large.limit, failing.limit) == (2000, 64, 128)
+    assert (small.limit, large.limit, failing.limit) == (2000, 128, 256)
 
 
 def test_without_an_aim_only_unbearable_pages_are_made_smaller() -> None:
@@ -137,3 +139,57 @@ def test_without_an_aim_only_unbearable_pages_are_made_smaller() -> None:
     portion.served(2000, 1.0, 32 << 20)
 
     assert portion.limit == 2000
+
+
+def test_pages_are_so_large_that_the_fixed_time_of_a_request_is_a_tenth() -> None:
+    """Two seconds for any request and 4 ms a row: 4,500 rows would be best; 10 ms and 0.2 ms a row: 450 are."""
+    slow, quick = PageSizer(10_000, 1 << 40), PageSizer(10_000, 1 << 40)
+    for sizer, fixed, per_row in ((slow, 2.0, 0.004), (quick, 0.01, 0.0002)):
+        sizer.answered(0, fixed)
+        sizer.served(500, fixed + 500 * per_row, 500 * 100_000)
+    assert slow.limit == pytest.approx(4_500, abs=1)
+    assert quick.limit == pytest.approx(450, abs=1)
+
+
+def test_a_page_takes_no_more_bytes_than_memory_allows_and_no_longer_than_a_server_bears() -> None:
+    """However much a request costs."""
+    large, long = PageSizer(2_000, 16 << 20), PageSizer(2_000, 1 << 40)
+    for sizer, row_bytes, per_row in ((large, 32 << 10, 0.001), (long, 1 << 10, 0.04)):
+        sizer.answered(0, 8.0)
+        sizer.expect(row_bytes)
+        sizer.limit = 200
+        sizer.served(200, 8.0 + 200 * per_row, 200 * row_bytes)
+
+    assert large.limit == 512
+    assert long.limit == 400
+
+
+def test_pages_of_four_mebibytes_are_small_enough_for_anyone() -> None:
+    """Where requests cost nothing but their rows."""
+    sizer = PageSizer(2_000, 16 << 20)
+    sizer.answered(0, 0.0)
+    sizer.served(2_000, 2.0, 16 << 20)
+
+    assert sizer.limit == 500
+
+
+@given(st.floats(0, 20), st.floats(0, 0.1), st.lists(st.integers(0, 2000), min_size=2, max_size=20, unique=True))
+def test_fixed_and_per_row_seconds_are_learnt_from_two_sizes(fixed: float, per_row: float, sizes: list[int]) -> None:
+    """Exactly, where the server keeps to a line."""
+    line = CostLine()
+    for rows in sizes:
+        line.add(rows, fixed + rows * per_row)
+
+    assert line.parts is not None
+    assert line.parts[0] == pytest.approx(fixed, abs=1e-6)
+    assert line.parts[1] == pytest.approx(per_row, abs=1e-8)
+
+
+def test_one_size_tells_nothing() -> None:
+    """Neither part can be known; pages stay as they are."""
+    sizer = PageSizer(2_000, 16 << 20)
+    sizer.expect(1_000_000)
+    for _ in range(5):
+        sizer.served(420, 3.0, 1 << 20)
+
+    assert sizer.limit == 420

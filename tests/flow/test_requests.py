@@ -1,0 +1,101 @@
+"""How many requests a run sends, and which of them wait for each other."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from axsync.emulator import Emulator, Mishap, Seen
+from axsync.settings import EntitySettings
+from tests.flow.harness import Lab, attributes
+
+Start = Callable[..., Awaitable[Emulator]]
+FEW = {"default": EntitySettings(fields=("name",))}
+TYPES = ("devices", "users", "groups", "software", "networks")
+START = 4
+"""Version, discovery cycle, entity types, one row."""
+
+
+def kinds(log: Sequence[Seen], entity: str) -> Counter[str]:
+    """What was asked about one type; pages by their limit, so that a listing stands apart."""
+    asked = [seen for seen in log if f"/{entity}" in seen.path]
+    last = [seen.path.rpartition("/")[2] for seen in asked]
+    return Counter(
+        str(attributes(seen)["page"]["limit"]) if name == entity else name
+        for seen, name in zip(asked, last, strict=True)
+    )
+
+
+async def test_a_type_of_one_page_takes_two_requests(lab: Lab, start: Start) -> None:
+    """Its fields and its page; four more begin the run, whatever the number of types."""
+    emulator = await start(sizes=dict.fromkeys(TYPES, 30))
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=50), types=FEW))
+
+    assert set(ran.verdicts().values()) == {"complete"}
+    assert len(emulator.log) == START + 2 * len(TYPES)
+    assert kinds(emulator.log, "users") == {"fields": 1, "50": 1}
+
+
+async def test_a_larger_type_takes_its_pages_a_listing_and_three_requests(lab: Lab, start: Start) -> None:
+    """Fields, one count, one look at the discovery cycle."""
+    emulator = await start(sizes={"users": 930})
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=100), types=FEW))
+
+    assert ran.verdicts() == {"prod/users": "complete"}
+    assert kinds(emulator.log, "users") == {"fields": 1, "100": 10, "count": 1, "1889": 1}
+    assert len(emulator.log) == START + 1 + 10 + 1 + 2
+    lane = lab.lane("users")
+    assert (lane["count_before"], lane["count_after"]) == (930, 930)
+
+
+async def test_without_totals_a_count_is_asked_before_and_after(lab: Lab, start: Start) -> None:
+    """Where a server's pages tell nothing of their number."""
+    emulator = await start(sizes={"users": 930}, mishaps=[Mishap("empty-meta")])
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=100), types=FEW))
+
+    assert ran.verdicts() == {"prod/users": "complete"}
+    assert kinds(emulator.log, "users")["count"] == 2
+
+
+def windows(log: Sequence[Seen], limit: int) -> list[Seen]:
+    """The requests for pages of this size."""
+    pages = [seen for seen in log if seen.path.endswith("/users") and "page" in attributes(seen)]
+    return [seen for seen in pages if attributes(seen)["page"]["limit"] == limit]
+
+
+def overlapping(log: Sequence[Seen]) -> int:
+    """How many pages were under way before the first of them was answered."""
+    pages = windows(log, 100)
+    return sum(seen.started < pages[0].finished for seen in pages)
+
+
+@pytest.mark.parametrize("profile", ["p90", "v1"])
+async def test_the_second_run_asks_for_all_pages_at_once(lab: Lab, start: Start, profile: str) -> None:
+    """It knows from the first how many to expect; what the first answer tells goes before that."""
+    emulator = await start(profile, sizes={"users": 600}, latency_ms=50.0)
+    settings = lab.settings(lab.instance(emulator, page_size=100), types=FEW, fresh=True)
+    await lab.run(settings)
+    first = len(emulator.log)
+    ran = await lab.run(settings)
+
+    assert ran.verdicts() == {"prod/users": "complete"}
+    before, after = (
+        [
+            s.active
+            for s in log
+            if "/users" in s.path and "page" in attributes(s) and attributes(s)["page"]["limit"] == 100
+        ]
+        for log in (emulator.log[:first], emulator.log[first:])
+    )
+    assert before[:2] == [1, 1] or before[0] == 1
+    assert max(after[:3]) > 1
+
+
+async def test_a_listing_starts_with_all_its_windows(lab: Lab, start: Start) -> None:
+    """The number of rows is known by then, and the count is asked beside them."""
+    emulator = await start(sizes={"users": 4_000}, latency_ms=50.0)
+    await lab.run(lab.settings(lab.instance(emulator, page_size=2000), types=FEW))
+
+    listing = windows(emulator.log, 1889)
+    ended = min(seen.finished for seen in listing)
+    assert sum(seen.started < ended for seen in listing) == 3
