@@ -2,7 +2,7 @@
 
     make bench                       everything; an hour on two cores
     make bench ARGS=--short          small numbers: does it all work?
-    make bench ARGS='peers steps'    only these parts: peers drift sizes steps targets growth
+    make bench ARGS='peers steps'    only these parts: latency peers drift sizes steps targets growth
 
 Every round takes the contenders in turn, so that a machine whose speed drifts favours nobody. The emulator is a
 process of its own; it runs beside the contender and is not counted. Medians, with the outermost values.
@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import report, steps, targets
+from tests.benchmarks import latency, report, steps, targets
 from tests.benchmarks.contenders import ALL_PEERS, Setting, axsync
 from tests.benchmarks.fleet import DEVICE_FIELDS, USER_FIELDS, Load, emulator
 from tests.benchmarks.process import Measured
@@ -40,6 +40,7 @@ class Plan:
     instances: tuple[int, ...]
     drifts: tuple[int, ...]
     size: float  # the share of the rows for records of other sizes
+    latencies: tuple[float, ...] = (0.05, 0.5, 2, 10)  # seconds per request
 
     @property
     def most(self) -> int:
@@ -57,7 +58,7 @@ WHOLE = Plan(
     drifts=(0, 2, 5, 10, 20),
     size=1,
 )
-SHORT = Plan(1, (2_000,), (1_000, 4_000), (50, 300), (1, 20), (1, 3), (0, 2, 20), 0.05)
+SHORT = Plan(1, (2_000,), (1_000, 4_000), (50, 300), (1, 20), (1, 3), (0, 2, 20), 0.05, (0.05, 0.2))
 
 
 def told(measured: Measured, note: str = "") -> Measured:
@@ -149,6 +150,7 @@ def _row(measured: Measured, **more: object) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[Plan], Any]] = {
+    "latency": lambda plan: latency.measure(plan.latencies, share=plan.size, rounds=min(plan.rounds, 2)),
     "peers": peers,
     "drift": drift,
     "sizes": sizes,

@@ -19,37 +19,41 @@ uri = "{lake}"
 url = "{url}"
 api_key = "env:AX_KEY"
 api_secret = "env:AX_SECRET"
-requests_per_second = 5000
+requests_per_second = {pace}
 {more}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How axsync is set beside its defaults; the pace is lifted in any case."""
+    """How axsync is set beside its defaults; the pace is lifted where nothing else is said."""
 
     in_flight: int = 0  # 0: the default
     entities: tuple[str, ...] = ("devices",)
     instances: int = 1  # of the same host, with rows of their own names
+    pace: float = 5000  # requests per second
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-def axsync(load: Load, url: str, setting: Setting | None = None, *, name: str = "axsync") -> Measured:
-    """One `axsync run` into an empty lake."""
+def axsync(load: Load, url: str | list[str], setting: Setting | None = None, *, name: str = "axsync") -> Measured:
+    """One `axsync run` into an empty lake, from one server or from one for each instance."""
     setting = setting or Setting(entities=(load.entity,))
     with folder() as place:
         config = place / "axsync.toml"
-        config.write_text(config_text(load, url, setting, place / "lake"), "utf-8")
+        config.write_text(config_text(load, [url] if isinstance(url, str) else url, setting, place / "lake"), "utf-8")
         command = [sys.executable, "-m", "axsync", "run", *setting.entities, "--config", str(config), "-q"]
         keys = {"AX_KEY": KEY, "AX_SECRET": SECRET, **setting.environ}
         made = timed(name, [*command, "--output", "json"], environ=keys, log=place / "log")
         return replace(made, facts=_lanes(place / "lake"))
 
 
-def config_text(load: Load, url: str, setting: Setting, lake: Path) -> str:
+def config_text(load: Load, urls: list[str], setting: Setting, lake: Path) -> str:
     more = f"in_flight = {setting.in_flight}" if setting.in_flight else ""
     fields = json.dumps(list(load.fields) if isinstance(load.fields, tuple) else load.fields)
-    instances = (CONFIG.format(lake=lake, name=f"i{n}", url=url, more=more) for n in range(setting.instances))
+    instances = (
+        CONFIG.format(lake=lake, name=f"i{n}", url=urls[n % len(urls)], pace=setting.pace, more=more)
+        for n in range(setting.instances)
+    )
     first, *others = instances
     text = first + "".join(other[other.index("[instances") :] for other in others)
     limit = f"max_columns = {max(2000, load.more_fields + 100)}"

@@ -59,9 +59,21 @@ def peers(rows: list[Row], path: Path) -> None:
     save(figure, path)
 
 
+def under_way(rows: list[Row], path: Path) -> None:
+    """Requests in flight over time, for the large type at each latency."""
+    shown = {row["latency"]: row for row in rows if row.get("in_flight")}
+    figure, axes = plt.subplots(1, len(shown), figsize=(3 * len(shown) + 2, 3), squeeze=False)
+    for axis, (latency, row) in zip(axes[0], shown.items(), strict=True):
+        axis.step(*zip(*row["in_flight"], strict=True), where="post")
+        axis.set(xlabel=f"seconds, {latency:g} s per request", ylabel="requests in flight")
+    save(figure, path)
+
+
 def main() -> None:
     """All plots that these results allow."""
     found, out = json.loads(Path(sys.argv[1]).read_text("utf-8")), Path(sys.argv[2])
+    if "latency" in found:
+        under_way(found["latency"]["found"], out / "in-flight.svg")
     if "peers" in found:
         peers(found["peers"]["found"], out / "peers.svg")
     points: dict[str, dict[float, list[Row]]] = defaultdict(lambda: defaultdict(list))

@@ -67,6 +67,17 @@ def _peers(rows: list[Row]) -> str:
     return table(["devices", "who", "seconds", "CPU s", "peak MB", "× seconds", "× CPU s"], lines)
 
 
+def _latency(rows: list[Row]) -> str:
+    lines = []
+    for (case, seconds, name), mine in grouped(rows, "case", "latency", "name").items():
+        wall, asked, one = middle(mine, "wall"), middle(mine, "requests"), mine[0]
+        shown = [f"{wall:.1f}", f"{one['ideal']:.1f}", f"{wall / one['ideal']:.2f}"]
+        counts = [f"{asked:.0f}", f"{one['least']}", f"{middle(mine, 'peak'):.0f}"]
+        lines.append([f"{seconds:g} s", case, name, *shown, *counts])
+    head = ["a request", "what", "who", "seconds", "ideal", "× ideal", "requests", "least", "peak MB"]
+    return table(head, lines)
+
+
 def _paired(mine: Sequence[Row], ours: Sequence[Row], name: str) -> float:
     """The median over rounds of how many times as much it took as axsync in the same round."""
     return statistics.median(float(m[name]) / float(o[name]) for m, o in zip(mine, ours, strict=True))
@@ -134,6 +145,7 @@ def _growth(rows: list[Row]) -> str:
 
 
 _PARTS: tuple[tuple[str, str, Any], ...] = (
+    ("latency", "Servers that take their time", _latency),
     ("peers", "Beside the peers", _peers),
     ("drift", "Drifted records", _drift),
     ("sizes", "Records of all sizes", _sizes),

@@ -51,7 +51,7 @@ def _stall(rows: int) -> float:
     load = Load(rows=rows)
     with emulator(load.arguments) as url, folder() as place:
         config = place / "axsync.toml"
-        config.write_text(config_text(load, url, Setting(), place / "lake"), "utf-8")
+        config.write_text(config_text(load, [url], Setting(), place / "lake"), "utf-8")
         return float(_probe("stall", str(config), place=place)["stall"])
 
 
