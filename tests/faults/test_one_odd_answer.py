@@ -17,7 +17,7 @@ from tests.flow.harness import Lab, Ran
 
 Start = Callable[..., Awaitable[Emulator]]
 
-ROUNDS = int(os.environ.get("AXSYNC_FUZZ_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("AXSYNC_FUZZ_ROUNDS", "2"))
 """Runs per kind of request; `make fuzz` asks for many more."""
 
 DEEP = b'{"a":' * 1_100 + b"1" + b"}" * 1_100

@@ -110,7 +110,7 @@ Dress: TypeAlias = tuple[RowsKey, bytes, bool]
 class TestNothingIsLost:
     """restore(write(record)) == record in exact JSON semantics, through real Parquet files, read by two readers."""
 
-    @examples(1_700)
+    @examples(400)
     @given(lanes(rows=2), PAGES)
     def test_pages_with_settled_columns_come_back(self, shop: Shop, lane: Lane, dress: Dress) -> None:
         """Any columns, any drift, any spelling of the keys; the fast way and the careful one."""
@@ -122,7 +122,7 @@ class TestNothingIsLost:
 
         assert_all_come_back(shop, columns, raws, converted)
 
-    @examples(300)
+    @examples(100)
     @given(lanes(rows=3), lanes(rows=3), PAGES, st.booleans(), st.sampled_from([1, 3, 2000]))
     def test_pages_of_a_changing_catalogue_come_back(
         self, shop: Shop, today: Lane, tomorrow: Lane, dress: Dress, open_all: bool, most: int
