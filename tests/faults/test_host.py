@@ -29,8 +29,6 @@ from tests.faults.proof import NARROW, Tapped, code
 from tests.flow.harness import Lab
 from tests.unit.lake.folders import FolderLake
 
-pytestmark = pytest.mark.alone
-
 Start = Callable[..., Awaitable[Tapped]]
 FEW = {"default": EntitySettings(fields=("name",))}
 

@@ -8,8 +8,6 @@ from axsync.emulator import Emulator, Mishap
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab
 
-pytestmark = pytest.mark.alone
-
 Start = Callable[..., Awaitable[Emulator]]
 FEW = {"default": EntitySettings(fields=("name",))}
 PACE = 200.0  # requests per second that are allowed

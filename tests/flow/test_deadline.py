@@ -10,8 +10,6 @@ from axsync.errors import OutOfTime, Unreachable
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, pages
 
-pytestmark = pytest.mark.alone
-
 Start = Callable[..., Awaitable[Emulator]]
 FEW = {"default": EntitySettings(fields=("name",))}
 SOON = 3 / 60  # minutes

@@ -13,8 +13,6 @@ from axsync.events import Event, Notice, PartSealed
 from axsync.settings import EntitySettings, Settings
 from tests.flow.harness import Lab, pages
 
-pytestmark = pytest.mark.alone
-
 Start = Callable[..., Awaitable[Emulator]]
 FEW = {"default": EntitySettings(fields=("name",))}
 SMALL = {"max_part_bytes": 4096, "row_group_rows": 20}

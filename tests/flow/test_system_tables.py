@@ -214,7 +214,6 @@ async def test_a_table_that_fails_costs_no_other(lab: Lab, start: Start, status:
     assert ran.verdicts() == {"prod/devices": "complete", "prod/system_activity_log": "partial"}
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_no_secret_is_kept_or_told(lab: Lab, start: Start, profile: str) -> None:
     """In no file of the lake, whatever it is for, and in nothing that a run says."""
@@ -229,7 +228,6 @@ async def test_no_secret_is_kept_or_told(lab: Lab, start: Start, profile: str) -
     assert [path.name for path, _ in contents(lab.lake) if path.name == "journal"]
 
 
-@pytest.mark.alone
 async def test_a_table_whose_rows_cannot_be_read_keeps_no_secret(lab: Lab, start: Start) -> None:
     """A dead letter tells its place, not what was there."""
     body = json.dumps({"adapters": [{"plugin_name": "a", "connections": [SECRETS[0], {"uuid": "u"}]}, SECRETS[1]]})
@@ -243,7 +241,6 @@ async def test_a_table_whose_rows_cannot_be_read_keeps_no_secret(lab: Lab, start
         assert not [secret for secret in SECRETS if secret.encode() in content]
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("profile", ["p90", "v1"])
 async def test_what_was_read_before_is_not_read_again(lab: Lab, start: Start, profile: str) -> None:
     """A run that was broken off goes on behind the pages that are durable."""

@@ -13,8 +13,6 @@ from axsync.events import Answered, Notice, Retried
 from tests.flow.harness import Lab, pages
 from tests.flow.relay import listener, relay
 
-pytestmark = pytest.mark.alone
-
 Start = Callable[..., Awaitable[Emulator]]
 
 PASSING = {

@@ -16,8 +16,6 @@ from axsync.emulator import KINDS, Fault, from_spec
 from axsync.emulator.faults.pages import DRAFT_FAULTS, RECORD_FAULTS, REQUEST_FAULTS
 from axsync.emulator.faults.replies import REPLY_FAULTS, WIRE_FAULTS
 
-pytestmark = pytest.mark.alone
-
 if TYPE_CHECKING:
     from tests.unit.emulator.conftest import Answer, Start
 

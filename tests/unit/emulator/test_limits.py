@@ -12,8 +12,6 @@ import pytest
 from axsync.emulator import Seen
 from axsync.emulator.traffic import peak_at_once, peak_in_window
 
-pytestmark = pytest.mark.alone
-
 if TYPE_CHECKING:
     from tests.unit.emulator.conftest import Start
 
