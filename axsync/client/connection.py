@@ -13,7 +13,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 from aiohttp import encode_basic_auth
 
 from axsync.client.tls import client_context
-from axsync.credentials import MASK, Credential, Secret, resolve
+from axsync.credentials import Credential, Secret, resolve
 from axsync.errors import ConfigError
 from axsync.settings import NO_PROXY, InstanceSettings, as_address, is_loopback, normal_proxy
 
@@ -103,13 +103,6 @@ class Proxy:
     def authorization(self) -> str | None:
         """Value of the header `Proxy-Authorization`."""
         return None if self.password is None else encode_basic_auth(self.user, self.password.reveal())
-
-    def redact(self, text: str) -> str:
-        """The text with the password masked, in plain and in header form."""
-        if self.password is not None and self.password.reveal():
-            for form in (self.password.reveal(), str(self.authorization()).removeprefix("Basic ")):
-                text = text.replace(form, MASK)
-        return text
 
 
 def find_proxy(settings: InstanceSettings, environ: Environ) -> Proxy | None:

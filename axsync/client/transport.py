@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from traceback import format_exception
 from typing import TypeVar
 
@@ -25,7 +26,8 @@ from axsync.client.failures import (
 )
 from axsync.client.oauth import REQUEST, Bearer, Token, buying_headers, read_token
 from axsync.client.session import HttpSession, open_session
-from axsync.credentials import Credential, redact
+from axsync.client.told import without_secrets
+from axsync.credentials import Credential, Redactor, Secret, basic
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -40,7 +42,7 @@ from axsync.errors import (
     Untrusted,
     WebPage,
 )
-from axsync.events import Answered, Crashed, Event, Observer, Retried
+from axsync.events import Answered, Crashed, Event, Notice, Observer, Retried
 from axsync.model import Lane, Reply, Request
 from axsync.pacing.limiter import HostDead, HostLimiter, Permit
 from axsync.pacing.retry import Jitter, Pause, after_status, backoff, longest_wait
@@ -110,6 +112,7 @@ class Transport:
         self._known_size = KNOWN_BYTES
         self._page_title: str | None = None  # title of the last answer, if that was a web page
         self._session: HttpSession | None = None
+        self._redactor: tuple[tuple[Secret, ...], Redactor] | None = None  # for these tokens
         self._bearer = Bearer(self._buy) if credential.kind == "oauth" else None
         self.host = config.host
 
@@ -237,8 +240,28 @@ class Transport:
 
     def redact(self, text: str) -> str:
         """The text without the secrets that this transport sends."""
-        text = redact(text, self._credential, *(self._bearer.seen if self._bearer else ()))
-        return self.config.proxy.redact(text) if self.config.proxy else text
+        return self._secrets.redact(text)
+
+    def hides(self, name: str) -> bool:
+        """Whether a name holds one of these secrets, so that it may stand in no file and no text."""
+        return self._secrets.finds_in(name)
+
+    @property
+    def _secrets(self) -> Redactor:
+        """Key and secret, the tokens that were sent last, the proxy's password."""
+        tokens = tuple(self._bearer.seen) if self._bearer else ()
+        if self._redactor is None or self._redactor[0] != tokens:
+            proxy, credential = self.config.proxy, self._credential
+            password = (proxy.password,) if proxy and proxy.password else ()
+            coded = ((proxy and proxy.authorization()) or "").removeprefix("Basic ")
+            sent = (credential.key, credential.secret, *tokens, *password)
+            self._redactor = tokens, Redactor(sent, basic(credential), coded)
+        return self._redactor[1]
+
+    def _tell_dropped(self, count: int, lane: Lane | None) -> None:
+        if count:
+            names = "a name that repeats" if count == 1 else f"{count} names that repeat"
+            self._observe(Notice(lane, f"{self.host} told {names} a secret of this machine; none is kept"))
 
     def _check(self) -> None:
         if self._refused is not None:
@@ -275,7 +298,7 @@ class Transport:
             raise
         seconds = self._report(ask.lane, reply, permit)
         judge(reply, self.host, instance=self.config.settings.name)
-        answer = read(reply)
+        answer = without_secrets(read(reply), self._secrets, partial(self._tell_dropped, lane=ask.lane))
         if len(reply.body) < self._known_size and request is not REQUEST:
             self._known, self._known_size = request, len(reply.body)
         if ask.heard is not None:

@@ -1,6 +1,6 @@
 """API keys and client secrets: their names, where they are stored, which host they belong to."""
 
-from axsync.credentials.credential import MASK, Credential, Kind, Secret, basic, redact
+from axsync.credentials.credential import Credential, Kind, Redactor, Secret, basic
 from axsync.credentials.encrypted_file import PERSON, good_passphrase, opener_of_file, opener_of_key, opener_of_person
 from axsync.credentials.records import Record, shown_reference
 from axsync.credentials.references import resolve, resolve_credential, secret_word
@@ -8,13 +8,13 @@ from axsync.credentials.store import CredentialStore, Listed, credential_for, st
 from axsync.credentials.system_keyring import keyring_at_hand
 
 __all__ = [
-    "MASK",
     "PERSON",
     "Credential",
     "CredentialStore",
     "Kind",
     "Listed",
     "Record",
+    "Redactor",
     "Secret",
     "basic",
     "credential_for",
@@ -23,7 +23,6 @@ __all__ = [
     "opener_of_file",
     "opener_of_key",
     "opener_of_person",
-    "redact",
     "resolve",
     "resolve_credential",
     "secret_word",

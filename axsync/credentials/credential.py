@@ -2,8 +2,10 @@
 
 import base64
 import hmac
+import html
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Never
 from urllib.parse import quote
@@ -61,16 +63,40 @@ class Credential:
         return tuple(dict.fromkeys(text for text in (self.key.notice, self.secret.notice, *self.told) if text))
 
 
-def redact(text: str, credential: Credential, *more: Secret) -> str:
-    """The text without key, secret and `more`, also if they appear URL-encoded, as JSON or as HTTP Basic.
+SHORTEST = 8
+"""Characters of a secret that give something away: a shorter one may stand in any name by chance."""
 
-    The second line of defence, for texts of servers and proxies that repeat what was sent.
+
+class Redactor:
+    """Takes these secrets out of texts, also where they are URL-encoded, JSON, HTML or HTTP Basic.
+
+    The second line of defence, for servers and proxies that repeat what was sent.
     """
-    plain = [one.reveal() for one in (credential.key, credential.secret, *more)]
-    forms = {form for one in plain for form in _forms(one) if form} | {basic(credential)}
-    for form in sorted(forms, key=len, reverse=True):  # longest first: one may contain another
-        text = text.replace(form, MASK)
-    return text
+
+    def __init__(self, secrets: Iterable[Secret], *coded: str) -> None:
+        """`coded` are further texts to take out, such as HTTP Basic."""
+        plain = {one.reveal() for one in secrets}
+        forms = {form for one in plain for form in _forms(one)} | set(coded)
+        self._forms = sorted(filter(None, forms), key=len, reverse=True)  # longest first: one may contain another
+        self._long = [form for form in self._forms if len(form) >= SHORTEST]
+
+    def redact(self, text: str) -> str:
+        """The text without secrets; also without the first half of one at its end, where a text is cut."""
+        for form in self._forms:
+            text = text.replace(form, MASK)
+        return next((text[:-size] + MASK for form in self._long if (size := _begun(text, form))), text)
+
+    def finds_in(self, text: str) -> bool:
+        """Whether a secret stands in this name."""
+        return any(form in text for form in self._long)
+
+
+def _begun(text: str, form: str) -> int:
+    """How many characters of `form` the text ends with; 0 for fewer than give something away."""
+    at = text.find(form[:SHORTEST], max(0, len(text) - len(form)))
+    while at >= 0 and not form.startswith(text[at:]):
+        at = text.find(form[:SHORTEST], at + 1)
+    return len(text) - at if at >= 0 else 0
 
 
 def basic(credential: Credential) -> str:
@@ -79,6 +105,8 @@ def basic(credential: Credential) -> str:
 
 
 def _forms(text: str) -> Iterator[str]:
-    yield text
-    yield quote(text, safe="")
-    yield json.dumps(text)[1:-1]
+    coded = {quote(text, safe=""), quote(text)}
+    as_json = json.dumps(text)[1:-1]
+    yield from (text, html.escape(text), as_json, as_json.replace("/", "\\/"), repr(text)[1:-1])
+    for one in coded:
+        yield from (one, re.sub("%..", lambda found: found[0].lower(), one))

@@ -139,7 +139,7 @@ async def _check(
     instance: InstanceSettings, transport: Transport, wanted: Sequence[str], seen: dict[str, Seen]
 ) -> InstanceCheck:
     """One instance, step by step; what it offers, where it tells, goes to `seen`."""
-    steps = [_of_stage(stage) for stage in await diagnose(transport.config)]
+    steps = [_of_stage(_redacted(stage, transport)) for stage in await diagnose(transport.config)]
     entities: tuple[EntityCheck, ...] = ()
     if steps[-1].ok is not False:
         try:
@@ -189,6 +189,12 @@ def _with_refused(found: InstanceCheck, error: UsageError) -> InstanceCheck:
         for step in found.steps
     ]
     return replace(found, steps=tuple(steps))
+
+
+def _redacted(stage: Stage, transport: Transport) -> Stage:
+    """The step without secrets: names in a certificate are the server's own words."""
+    facts = {key: transport.redact(one) if isinstance(one, str) else one for key, one in stage.facts.items()}
+    return replace(stage, text=transport.redact(stage.text), facts=facts)
 
 
 def _of_stage(stage: Stage) -> CheckStep:

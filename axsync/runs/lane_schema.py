@@ -25,7 +25,7 @@ from axsync.lake.journal import Record
 from axsync.model import ID_FIELD, Page
 from axsync.runs.pin import Pinned, is_detail, pin
 from axsync.schema.columns import OVERFLOW, Field, columns_of, describe_column
-from axsync.schema.kinds import Group, Many, drop_forms
+from axsync.schema.kinds import Group, Many, drop_forms, kept_members
 from axsync.schema.selection import GENERIC, RAW, Selection, closest_field, is_glob, select_all, select_fields
 from axsync.settings import EntitySettings, Fields
 
@@ -101,6 +101,7 @@ class LaneSchema:
     _unlisted: Unlisted = field(default_factory=Unlisted, init=False)
     _converter: Converter | None = field(default=None, init=False)
     _details: bool = field(default=False, init=False)  # some are wanted
+    _hidden: set[str] = field(default_factory=set, init=False)  # keys of records that repeat a secret
     _once: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def select(
@@ -227,7 +228,10 @@ class LaneSchema:
         return refused
 
     def tell_unserved(self) -> None:
-        """Say which fields were asked for without a catalogue and came in no page."""
+        """Say which fields were asked for without a catalogue and came in no page, and what was served and left out."""
+        if self._hidden:
+            keys = "a key that repeats" if len(self._hidden) == 1 else f"{len(self._hidden)} keys that repeat"
+            self.notice(f"records have {keys} a secret of this machine; it is left out with its values")
         for name in self._unlisted.never_served():
             self.notice(f"the field {name!r} was asked for and never served")
 
@@ -266,15 +270,26 @@ class LaneSchema:
         if self._is_detailed and not self._details:
             self.notice("the server sends each adapter's value of every field, and cannot be told not to; none is kept")
         earlier = (self.earlier or {}).get("columns")
-        work = partial(pin, earlier=earlier, max_columns=self.entity.max_columns, detailed=self._is_detailed)
-        self.pinned = await self.workers.run(work, self.source.api, self._selection, first)
+        work = partial(pin, earlier=earlier, max_columns=self.entity.max_columns, ignored=self._is_ignored)
+        found = await self.workers.run(work, self.source.api, self._selection, first)
+        hides = self.source.transport.hides
+        columns = tuple(replace(c, kind=kept_members(c.kind, hides)) for c in found.columns)
+        self.pinned = replace(found, columns=columns)
         for text in self.pinned.notices:
             self.notice(text)
         return self._make_converter(self.pinned)
 
     def _make_converter(self, pinned: Pinned) -> Converter:
-        ignored = is_detail if self._is_detailed else None
-        return Converter(pinned.columns, rows_key=self.source.api.ROWS_KEY, run_id=self.run_id, ignored=ignored)
+        return Converter(
+            pinned.columns, rows_key=self.source.api.ROWS_KEY, run_id=self.run_id, ignored=self._is_ignored
+        )
+
+    def _is_ignored(self, key: str) -> bool:
+        """Whether a key without a column is left out: it is one of details, or its name would tell a secret."""
+        if self.source.transport.hides(key):
+            self._hidden.add(key)
+            return True
+        return self._is_detailed and is_detail(key)
 
     @property
     def _is_detailed(self) -> bool:

@@ -10,7 +10,7 @@ a task that is cancelled waits for its thread, memory and journal never differ, 
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -112,7 +112,9 @@ class LaneWriter:
         """In a writer thread: bytes to batch to part; a part that is due becomes durable and is journaled."""
         self._sweep(folder)
         converted = reader.schema.convert(converter, page)
-        span = _span(page, converted, number)
+        # A token that repeats a secret is followed, but it is in no journal: such a chain is not resumed.
+        token = None if reader.source.transport.hides(page.token or "") else page.token
+        span = _span(replace(page, token=token), converted, number)
         if converted.batch.num_rows:
             sealed = folder.add(PageBatch(converted.batch, span, converted.dead, converted.drift))
             self._keep(reader, sealed)

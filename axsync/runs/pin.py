@@ -1,7 +1,7 @@
 """The columns of a lane, settled by its catalogue and a look at its first page, and kept for the run."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -54,7 +54,7 @@ def pin(
     *,
     earlier: Mapping[str, Any] | None,
     max_columns: int,
-    detailed: bool = False,
+    ignored: Callable[[str], bool] = lambda _: False,
 ) -> Pinned:
     """Settle names, kinds and the forms in which values are served (docs/axonius-api.md, "Shapes of values").
 
@@ -72,7 +72,7 @@ def pin(
     names = {c.field: c.name for c in before.values()}
     columns = make_columns(fields, json_keys=json_keys, earlier=names)
     if not capped:
-        strays = _strays(columns, sample, ever=selection.open, details=detailed)[: max(max_columns - len(columns), 0)]
+        strays = _strays(columns, sample, ever=selection.open, ignored=ignored)[: max(max_columns - len(columns), 0)]
         columns = make_columns([*fields, *(Field(key, _UNKNOWN) for key in strays)], json_keys=json_keys, earlier=names)
     columns = (*columns, *_details(columns, selection.details, names))
     # A catalogue without a single format is one that names none; dates then show only in the data.
@@ -117,12 +117,14 @@ def is_detail(key: str) -> bool:
     return key.endswith(DETAILS) or key in ALSO_DETAILED
 
 
-def _strays(columns: Sequence[Column], sample: Sequence[bytes], *, ever: bool, details: bool) -> list[str]:
+def _strays(
+    columns: Sequence[Column], sample: Sequence[bytes], *, ever: bool, ignored: Callable[[str], bool]
+) -> list[str]:
     """Keys without a column that most records have, or `ever` one has: served whether they were asked for or not."""
     owned = key_owners(columns)
-    served = (key for record in sample for key in _known_keys(record) if not (details and is_detail(key)))
-    counts = Counter(key for key in served if key not in owned)
-    return [key for key, count in counts.items() if (ever or 2 * count > len(sample)) and key.isprintable()]
+    counts = Counter(key for record in sample for key in _known_keys(record) if key not in owned)
+    often = [key for key, count in counts.items() if (ever or 2 * count > len(sample)) and key.isprintable()]
+    return [key for key in often if not ignored(key)]
 
 
 def _capped(fields: Sequence[Field], most: int, before: Container[str]) -> tuple[Sequence[Field], int]:

@@ -18,7 +18,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -115,7 +115,7 @@ async def _described(source: Source, entity: str) -> Record | Reason:
     rows = split_records((await _first_page(source, entity, selection)).body, source.api.ROWS_KEY)
     if not rows:
         return "empty"
-    told = _row_told(rows[0], selection.names, _member_keys(catalogue))
+    told = _row_told(rows[0], selection.names, _member_keys(catalogue), source.transport.hides)
     return told if catalogue or isinstance(told, str) else {"catalogue": "not readable", **told}
 
 
@@ -125,8 +125,10 @@ def _member_keys(catalogue: Sequence[Field]) -> set[str]:
     return {part for name in names for part in name.split(".")}
 
 
-def _row_told(row: bytes, asked: Sequence[str], members: Collection[str]) -> Record | Reason:
-    record = read_record(row)
+def _row_told(
+    row: bytes, asked: Sequence[str], members: Collection[str], hides: Callable[[str], bool]
+) -> Record | Reason:
+    record = {key: value for key, value in read_record(row).items() if not hides(key)}
     if not record:
         return "unreadable"
     style = key_style([row], asked)

@@ -142,6 +142,31 @@ def contains(kind: Kind, *names: AtomName) -> bool:
             return name in names
 
 
+def member_keys(kind: Kind) -> Iterator[str]:
+    """The keys of all objects in the kind."""
+    match kind:
+        case Many(item) | Wrapped(item):
+            yield from member_keys(item)
+        case Group(members):
+            for member in members:
+                yield member.key
+                yield from member_keys(member.kind)
+
+
+def kept_members(kind: Kind, dropped: Callable[[str], bool]) -> Kind:
+    """The kind without the members whose keys are dropped; an object of which none is left is JSON text."""
+    match kind:
+        case Many(item):
+            return replace(kind, item=kept_members(item, dropped))
+        case Wrapped(item):
+            return Wrapped(kept_members(item, dropped))
+        case Group(members):
+            kept = [replace(m, kind=kept_members(m.kind, dropped)) for m in members if not dropped(m.key)]
+            return Group(tuple(kept)) if kept or not members else Atom("json")
+        case Atom():
+            return kind
+
+
 # ----------------------------------------------------------------------------------------- as served, and without that
 
 

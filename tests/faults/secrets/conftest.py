@@ -13,6 +13,7 @@ import pytest
 
 from axsync.emulator import Emulator, Options
 from tests.faults.secrets.marks import MARKS
+from tests.flow.harness import Lab
 
 VARIABLES = {"CANARY_ONE": MARKS.key, "CANARY_TWO": MARKS.secret}
 CONFIG = """
@@ -84,3 +85,8 @@ def _look(pid: int, seen: Seen) -> None:
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             seen.listed.append(Path(f"/proc/{child}/cmdline").read_bytes())
             seen.inherited.append(Path(f"/proc/{child}/environ").read_bytes())
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)

@@ -75,7 +75,6 @@ def test_user_and_password_of_a_variable_are_kept_apart() -> None:
     assert (proxy.url, proxy.user) == (PROXY, "us@er")
     assert proxy.authorization() == "Basic dXNAZXI6cDphL3Nz"
     assert "p:a/ss" not in f"{proxy} {proxy!r}"
-    assert proxy.redact("x p:a/ss dXNAZXI6cDphL3Nz y") == "x *** *** y"
 
 
 @pytest.mark.parametrize(

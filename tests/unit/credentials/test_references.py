@@ -18,7 +18,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from axsync.credentials import Credential, Secret, basic, redact, resolve, resolve_credential
+from axsync.credentials import Credential, Redactor, Secret, basic, resolve, resolve_credential
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference
 
@@ -192,10 +192,10 @@ words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=4)
 def test_redacted_text_holds_neither(key: str, secret: str, around: list[str]) -> None:
     """Key and secret are replaced wherever they stand, plain, URL-encoded or in JSON."""
     assume("*" not in key + secret)
-    credential = Credential(Secret(key), Secret(secret))
+    redactor = Redactor([Secret(key), Secret(secret)])
 
     for form in (str, quote, json.dumps):
-        told = redact(form(key).join(around) + form(secret), credential)
+        told = redactor.redact(form(key).join(around) + form(secret))
         assert key not in told
         assert secret not in told
 
@@ -205,11 +205,12 @@ def test_what_a_token_is_bought_with_is_redacted_too() -> None:
     credential = Credential(Secret("client-id"), Secret("5ecr3t"), kind="oauth")
     text = f"Authorization: Basic {basic(credential)}, then Bearer t0ken"
 
-    assert redact(text, credential, Secret("t0ken")) == "Authorization: Basic ***, then Bearer ***"
+    redactor = Redactor([credential.key, credential.secret, Secret("t0ken")], basic(credential))
+    assert redactor.redact(text) == "Authorization: Basic ***, then Bearer ***"
 
 
 def test_the_rest_of_a_redacted_text_stays() -> None:
     """A secret that contains the key leaves nothing of itself behind."""
-    credential = Credential(Secret("abc"), Secret("abcdef"))
+    redactor = Redactor([Secret("abc"), Secret("abcdef")])
 
-    assert redact("key=abc secret=abcdef end", credential) == "key=*** secret=*** end"
+    assert redactor.redact("key=abc secret=abcdef end") == "key=*** secret=*** end"
