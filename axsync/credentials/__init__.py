@@ -1,5 +1,6 @@
 """API keys and client secrets: their names, where they are stored, which host they belong to."""
 
+from axsync.credentials.child_environment import child_environment
 from axsync.credentials.credential import Credential, Kind, Redactor, Secret, basic
 from axsync.credentials.encrypted_file import PERSON, good_passphrase, opener_of_file, opener_of_key, opener_of_person
 from axsync.credentials.records import Record, shown_reference
@@ -17,6 +18,7 @@ __all__ = [
     "Redactor",
     "Secret",
     "basic",
+    "child_environment",
     "credential_for",
     "good_passphrase",
     "keyring_at_hand",

@@ -2,18 +2,22 @@
 
 import os
 import shlex
+import stat
 import subprocess
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from axsync.credentials.child_environment import child_environment
 from axsync.credentials.credential import Credential, Secret
 from axsync.credentials.system_keyring import keyring_failure, load_keyring
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, check_reference
 
 COMMAND_SECONDS = 30.0
+_POLL_SECONDS = 0.05
 _MAX_FILE_BYTES = 64 * 1024
-_HIDDEN_FROM_COMMANDS = ("AX_KEY", "AX_SECRET")
 SYSTEMD_VARIABLE = "CREDENTIALS_DIRECTORY"
 
 
@@ -27,10 +31,10 @@ def resolve(reference: str, *, environ: Mapping[str, str], seconds: float = COMM
     check_reference(reference, called="the reference")
     kind, _, rest = reference.partition(":")
     readers: dict[str, Callable[[], Secret]] = {
-        "env": lambda: _from_variable(rest.strip(), environ),
-        "file": lambda: _from_file(Path(rest.strip())),
-        "keyring": lambda: _from_keyring(rest.strip()),
-        "systemd": lambda: _from_systemd(rest.strip(), environ),
+        "env": lambda: _from_variable(rest, environ),
+        "file": lambda: _from_file(Path(rest)),
+        "keyring": lambda: _from_keyring(rest),
+        "systemd": lambda: _from_systemd(rest, environ),
         "command": lambda: _from_command(rest, environ, seconds),
     }
     return readers[kind]()
@@ -42,7 +46,7 @@ def resolve_credential(reference: CredentialReference, *, environ: Mapping[str, 
     Raises: ConfigError, which names the place and never its content.
     """
     halves = reference.api_key, reference.api_secret
-    named = {half.partition(":")[2].strip() for half in halves if half.startswith("env:")}
+    named = {half.partition(":")[2] for half in halves if half.startswith("env:")}
     others = {name: text for name, text in environ.items() if name not in named}
     # A program that provides one half does not need the other.
     key, secret = (resolve(half, environ=others if half.startswith("command:") else environ) for half in halves)
@@ -88,12 +92,18 @@ def read_word(path: Path) -> Secret:
 
 def _read(path: Path) -> tuple[bool, Secret]:
     try:
-        with path.open("rb") as file:
-            open_to_others = os.fstat(file.fileno()).st_mode & 0o077
-            content = file.read(_MAX_FILE_BYTES)
+        # Neither opening nor reading waits: nobody may ever write into a pipe, or type at a terminal.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            mode = os.fstat(handle).st_mode
+            content = b"" if stat.S_ISFIFO(mode) else os.read(handle, _MAX_FILE_BYTES)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise ConfigError(f"the file {str(path)!r} cannot be read ({error.strerror})") from error
-    return bool(open_to_others), secret_word(content.decode("utf-8", "replace"), f"the file {str(path)!r}")
+    if stat.S_ISFIFO(mode):
+        raise ConfigError(f"the file {str(path)!r} is a pipe; use command: to run the program that fills it")
+    return bool(mode & 0o077), secret_word(content.decode("utf-8", "replace"), f"the file {str(path)!r}")
 
 
 def _from_keyring(name: str) -> Secret:
@@ -120,21 +130,49 @@ def _from_command(line: str, environ: Mapping[str, str], seconds: float) -> Secr
     if not argv or not argv[0]:
         raise ConfigError("a command: reference names no program")
     # Errors only name the program: arguments and output may be secret.
-    printed = _printed(argv, {k: v for k, v in environ.items() if k not in _HIDDEN_FROM_COMMANDS}, seconds)
+    printed = _printed(argv, child_environment(environ, for_secrets=True), seconds)
     first = printed.decode("utf-8", "replace").strip().partition("\n")[0]
     return secret_word(first, f"the output of the command {argv[0]!r}")
 
 
 def _printed(argv: list[str], environ: Mapping[str, str], seconds: float) -> bytes:
+    """What the program prints until it ends; children that it leaves behind are not waited for."""
     program = f"the command {argv[0]!r}"
+    nothing = subprocess.DEVNULL
     try:
-        done = subprocess.run(  # noqa: S603  the operator's own command, without a shell
-            argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+        child = subprocess.Popen(  # noqa: S603  the operator's own command, without a shell
+            argv, env=environ, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, bufsize=0
         )
-    except subprocess.TimeoutExpired:  # contains the output so far
-        raise ConfigError(f"{program} did not finish within {seconds:g} seconds") from None
     except OSError as error:
         raise ConfigError(f"{program} cannot be started ({error.strerror})") from error
-    if done.returncode:
-        raise ConfigError(f"{program} failed with exit code {done.returncode}")
-    return done.stdout
+    with child:
+        printed = _until_it_ends(child, seconds)
+    if printed is None:
+        raise ConfigError(f"{program} did not finish within {seconds:g} seconds")
+    if child.returncode:
+        raise ConfigError(f"{program} failed with exit code {child.returncode}")
+    return printed
+
+
+def _until_it_ends(child: "subprocess.Popen[bytes]", seconds: float) -> bytes | None:
+    """The first 64 KiB that it prints; None where it did not end in time and was killed."""
+    printed, ends = b"", time.monotonic() + seconds
+    out = child.stdout.fileno() if child.stdout else -1
+    os.set_blocking(out, False)  # a child of its own may hold the other end for ever
+    while True:
+        ended = _has_ended(child)
+        with suppress(BlockingIOError):
+            while piece := os.read(out, _MAX_FILE_BYTES):
+                printed = (printed + piece)[:_MAX_FILE_BYTES]
+        if ended:
+            return printed
+        if time.monotonic() >= ends:
+            child.kill()
+            return None
+
+
+def _has_ended(child: "subprocess.Popen[bytes]") -> bool:
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_POLL_SECONDS)
+        return True
+    return False

@@ -91,6 +91,8 @@ def check_reference(reference: str, *, called: str) -> None:
         raise ConfigError(f"{called} must be a reference ({kinds}), never the secret itself")
     if not rest.strip():
         raise ConfigError(f"{called} has nothing after '{kind}:'")
+    if rest != rest.strip() and kind != "command":
+        raise ConfigError(f"{called} has a blank after '{kind}:' or at its end; write it without")
 
 
 def normal_url(url: str, *, allow_plain_http: bool = False, called: str = "url") -> str:

@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from axsync.credentials import child_environment
 from axsync.errors import ConfigError
 from axsync.settings import InstanceSettings, RunSettings
-from axsync.telemetry.finish import FinishCommand, argv_of, without_secrets
+from axsync.telemetry.finish import FinishCommand, argv_of
 from axsync.telemetry.reporter import Reporter, Reporters, SafeReporter, Summary, Warn
 
 __all__ = ["Reporter", "Reporters", "SafeReporter", "Summary", "Warn", "watch_over"]
@@ -48,7 +49,7 @@ def _reporters(
         yield "otel", _otel()
     if run.on_finish:
         # Last, so that the command finds the files of the others.
-        own = without_secrets(environ, instances)
+        own = child_environment(environ)
         yield "on_finish", FinishCommand(argv_of(run.on_finish, environ), run.on_finish_seconds, own)
 
 

@@ -7,14 +7,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import IO
 
 from axsync.errors import ConfigError
 from axsync.events import Event
-from axsync.settings import InstanceSettings
 from axsync.telemetry.reporter import Failed, Summary
 
 KEPT_BYTES = 4096  # of the output of a command; its last line is reported if it fails
@@ -26,15 +25,6 @@ def argv_of(command: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     if not shutil.which(words[0], path=environ.get("PATH")):
         raise ConfigError(f"on_finish names the program {words[0]!r}, which does not exist or is not executable")
     return words
-
-
-def without_secrets(environ: Mapping[str, str], instances: Sequence[InstanceSettings]) -> dict[str, str]:
-    """The environment without the variables that hold keys of Axonius, which the command does not need."""
-    hidden = {"AX_KEY", "AX_SECRET"}
-    for instance in instances:
-        told = [getattr(value, f.name) for value in (instance, instance.credential) for f in fields(value)]
-        hidden |= {text.removeprefix("env:") for text in told if isinstance(text, str) and text.startswith("env:")}
-    return {name: value for name, value in environ.items() if name not in hidden}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import importlib.util
 import json
+import os
 import pickle
 import shlex
 import sys
@@ -18,7 +19,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from axsync.credentials import Credential, Redactor, Secret, basic, resolve, resolve_credential
+from axsync.credentials import Credential, Redactor, Secret, basic, child_environment, resolve, resolve_credential
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference
 
@@ -72,16 +73,16 @@ def test_a_file_that_others_can_read_is_noticed(mode: int, tmp_path: Path) -> No
 
 def test_a_command_gives_its_first_line() -> None:
     """What a command prints after the first line does not count; AX_KEY and AX_SECRET are not its business."""
-    code = "import os; print('AX_KEY' in os.environ, os.environ['PLACE'], sep='-'); print('more')"
+    code = "import os; print('AX_KEY' in os.environ, os.environ['VAULT_ADDR'], sep='-'); print('more')"
 
-    assert resolve(command(code), environ={"AX_KEY": "x", "PLACE": "vault"}).reveal() == "False-vault"
+    assert resolve(command(code), environ={"AX_KEY": "x", "VAULT_ADDR": "vault"}).reveal() == "False-vault"
 
 
 def test_a_command_for_one_half_does_not_see_the_other() -> None:
     """The variable that holds the secret is not in the environment of the program that tells the key."""
-    code = "import os; print('PROD_SECRET' in os.environ, os.environ['PLACE'], sep='-')"
-    halves = CredentialReference(command(code), "env:PROD_SECRET")
-    found = resolve_credential(halves, environ={"PROD_SECRET": "5ecr3t", "PLACE": "vault"})
+    code = "import os; print('AWS_SECRET' in os.environ, os.environ['VAULT_ADDR'], sep='-')"
+    halves = CredentialReference(command(code), "env:AWS_SECRET")
+    found = resolve_credential(halves, environ={"AWS_SECRET": "5ecr3t", "VAULT_ADDR": "vault"})
 
     assert (found.key.reveal(), found.secret.reveal()) == ("False-vault", "5ecr3t")
 
@@ -131,6 +132,52 @@ def test_a_command_that_does_not_end_is_ended() -> None:
         resolve(command("import time; time.sleep(60)"), environ={}, seconds=0.2)
 
     assert time.monotonic() - started < 30
+
+
+def test_a_child_that_a_command_leaves_behind_is_not_waited_for() -> None:
+    """It holds the pipe that the command printed into; the command has ended and told what it knows."""
+    sleeps = "import time; time.sleep(8)"
+    code = f"import subprocess, sys; print('k3y'); subprocess.Popen([sys.executable, '-c', {sleeps!r}])"
+
+    assert resolve(command(code), environ={}, seconds=4).reveal() == "k3y"
+
+
+def test_a_command_may_print_more_than_a_pipe_holds() -> None:
+    """Only its first line counts; it is not left waiting for a reader."""
+    code = "import sys; print('k3y'); sys.stdout.write('x' * 1_000_000)"
+
+    assert resolve(command(code), environ={}).reveal() == "k3y"
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody may ever write into it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="is a pipe; use command: to run the program that fills it"):
+        resolve(f"file:{tmp_path / 'pipe'}", environ={})
+
+
+@pytest.mark.parametrize("reference", ["env: NAME", "env:NAME ", "file: /x", "keyring:\u00a0x", "systemd:\u2003x"])
+def test_a_blank_within_a_reference_is_refused(reference: str) -> None:
+    """Whoever compares names would take it for another one."""
+    with pytest.raises(ConfigError, match=r"has a blank after|contains an invisible character"):
+        CredentialReference(reference, "env:B")
+
+
+EVERYTHING = {
+    **dict.fromkeys(["PATH", "HOME", "LC_ALL", "TZ", "SSL_CERT_FILE", "NO_PROXY", "AXSYNC_LAKE"], "plain"),
+    **dict.fromkeys(["HTTPS_PROXY", "http_proxy"], "http://user:5ecr3t@proxy:3128"),
+    **dict.fromkeys(["AX_KEY", "AX_SECRET", "MY_KEY", "SLACK", "AXSYNC_PASSPHRASE_FILE", "PATHS", "OPENAI"], "5ecr3t"),
+}
+
+
+def test_a_child_knows_what_is_listed_and_nothing_else() -> None:
+    """Neither keys, whatever their variables are called, nor the password of a proxy."""
+    known = child_environment(EVERYTHING)
+
+    assert known.keys() == EVERYTHING.keys() - {n for n, text in EVERYTHING.items() if text == "5ecr3t"}
+    assert set(known.values()) == {"plain", "http://proxy:3128"}
+    assert child_environment({"VAULT_ADDR": "x"}, for_secrets=True) == {"VAULT_ADDR": "x"}
+    assert child_environment({"VAULT_ADDR": "x"}) == {}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("keyring") is not None, reason="the keyring extra is installed")

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import ConfigError
-from axsync.settings import CredentialReference, InstanceSettings
-from axsync.telemetry.finish import FinishCommand, argv_of, without_secrets
+from axsync.telemetry.finish import FinishCommand, argv_of
 from axsync.telemetry.reporter import Failed
 from tests.unit.telemetry.story import summary
 
@@ -80,11 +79,3 @@ def test_a_program_that_is_not_there_is_refused_before_the_run() -> None:
     """A night later would be too late."""
     with pytest.raises(ConfigError, match="on_finish names the program 'no-such-program-here'"):
         argv_of("no-such-program-here --x", os.environ)
-
-
-def test_the_command_does_not_see_the_keys() -> None:
-    """Neither the usual variables nor those that a reference names; the others stay."""
-    instance = InstanceSettings("prod", "https://acme.example", CredentialReference("env:MY_KEY", "file:/x"))
-    environ = {"AX_KEY": "k", "AX_SECRET": "s", "MY_KEY": "k", "SLACK": "x", "AX_URL": "u"}
-
-    assert without_secrets(environ, [instance]) == {"SLACK": "x", "AX_URL": "u"}
