@@ -286,6 +286,14 @@ class StorageError(AxsyncError):
     """The disk or store failed while the lake was written; the previous snapshot is unchanged."""
 
 
+class OutputLost(AxsyncError):
+    """What a command came to cannot be written to standard output; no `reason` where its reader has gone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"standard output cannot be written ({reason or 'its reader has gone'})")
+        self.reason = reason
+
+
 class GuardRefused(AxsyncError):
     """A guard refused to publish; the previous snapshot is unchanged."""
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
@@ -11,7 +12,8 @@ import click
 
 from axsync.cli.lazy_import import load
 from axsync.cli.options import output_options
-from axsync.errors import Terminated
+from axsync.cli.standard_streams import hold_streams
+from axsync.errors import OutputLost, Terminated
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -45,11 +47,16 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in self._places.items()])
 
+    def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401  click's signature
+        """As click does, with standard streams that hold."""
+        hold_streams()
+        return super().main(*args, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's signature
         """Run the command. Errors become a message and an exit code here and nowhere else."""
         try:
             with _unwinding_on_terminate():
-                return super().invoke(ctx)
+                return self._written(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Terminated:
@@ -58,8 +65,19 @@ class LazyGroup(click.Group):
         except (KeyboardInterrupt, click.Abort):  # Abort: Ctrl-C at a prompt
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
+        except OutputLost as lost:
+            if lost.reason:  # whoever takes the first lines of a result only has asked for no more
+                click.echo(f"error: {lost}", err=True)
+            ctx.exit(1)
         except Exception as error:  # noqa: BLE001  the one place where every error ends
             ctx.exit(load("axsync.console.explain:report_error")(error, output_options(ctx)))
+
+    def _written(self, ctx: click.Context) -> Any:  # noqa: ANN401  as above
+        """Run the command, and write what waits to be written while its errors can still be told."""
+        try:
+            return super().invoke(ctx)
+        finally:
+            sys.stdout.flush()
 
 
 @contextmanager

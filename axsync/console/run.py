@@ -19,7 +19,7 @@ from axsync.console.report import write_report
 from axsync.console.run_result import Ended, exit_code, report_json, show_errors, show_report
 from axsync.console.services import Sync
 from axsync.console.signals import Stopped, until_done
-from axsync.errors import Terminated
+from axsync.errors import OutputLost, Terminated
 from axsync.events import Event, Observer, RunStarted, SnapshotPublished
 from axsync.lake import layout
 from axsync.lake.publish import open_lake
@@ -80,16 +80,24 @@ def _page(report: Report, settings: Settings, options: OutputOptions) -> str | N
 
 
 def _conclude(report: Report, options: OutputOptions, *, dry_run: bool, page: str | None) -> None:
-    if options.output == "json":
-        sys.stdout.write(report_json(report, dry_run=dry_run, page=page) + "\n")
-    else:
-        show_report(report, plain_console(sys.stdout), dry_run=dry_run, page=page)
-    sys.stdout.flush()
+    try:
+        _show_result(report, options, dry_run=dry_run, page=page)
+    except OutputLost as lost:  # the exit code says what the run came to, and it does not change with its words
+        if lost.reason:
+            say(f"warning: {lost}", options)
     if options.log_format == "json":
         for explanation in explain_all(report.errors):
             say("; ".join(explanation.lines()), options)
     else:
         show_errors(report, plain_console(sys.stderr))
+
+
+def _show_result(report: Report, options: OutputOptions, *, dry_run: bool, page: str | None) -> None:
+    if options.output == "json":
+        sys.stdout.write(report_json(report, dry_run=dry_run, page=page) + "\n")
+    else:
+        show_report(report, plain_console(sys.stdout), dry_run=dry_run, page=page)
+    sys.stdout.flush()
 
 
 def _farewell(code: int, run_id: str | None) -> str:
