@@ -17,6 +17,8 @@ PAGE_ROWS = 1000
 """Rows per request; a server may serve fewer, so a short page is not the end."""
 MOST_PAGES = 1000
 """No list is longer; a server that never ends is not asked for ever."""
+MOST_QUERIES = 100_000
+"""Nor has a list more entries; all of them are in memory."""
 _ID = re.compile(r"[0-9a-f]{24}")  # as saved queries have it
 
 
@@ -84,21 +86,26 @@ class SavedQueries:
 async def list_queries(api: Api, transport: Transport) -> tuple[SavedQuery, ...]:
     """All saved queries, page by page, until a page is empty or as many have come as there are.
 
-    Raises: EndlessList for a page that repeats what came before, and beyond 1,000 pages; what every question raises.
+    Raises: EndlessList for a page that repeats what came before, and beyond 1,000 pages or 100,000
+    entries; what every question raises.
     """
     host, served = transport.host, 0
-    found: dict[SavedQuery, None] = {}
+    found: dict[tuple[str, str], SavedQuery] = {}
     for _ in range(MOST_PAGES):
         request = api.queries_request(served, PAGE_ROWS)
         page = await transport.ask(request, lambda reply: api.read_queries(reply, host), RequestContext())
         if not page.served:
-            return tuple(found)
-        if page.queries and all(query in found for query in page.queries):
+            return tuple(found.values())
+        # By what names them: an attribute may move from one answer to the next.
+        named = {(query.id or query.name, query.entity): query for query in page.queries}
+        if named and named.keys() <= found.keys():
             raise EndlessList(f"{host} repeats a page of its saved queries", host=host, status=200)
-        found |= dict.fromkeys(page.queries)
+        found |= {key: query for key, query in named.items() if key not in found}
         served += page.served
         if page.total is not None and served >= page.total:
-            return tuple(found)
+            return tuple(found.values())
+        if len(found) > MOST_QUERIES:
+            break
     raise EndlessList(f"{host} lists its saved queries without end", host=host, status=200)
 
 

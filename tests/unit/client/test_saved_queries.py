@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from axsync.api import GENERATIONS, SavedQuery
-from axsync.client.saved_queries import MOST_PAGES, EndlessList, QueryMissing, choose_query, list_queries
+from axsync.client.saved_queries import MOST_PAGES, MOST_QUERIES, EndlessList, QueryMissing, choose_query, list_queries
 from axsync.client.transport import RequestContext, Transport
 from axsync.model import Generation, Reply, Request
 from tests.unit.api.asked import reply
@@ -19,7 +19,7 @@ HOST = "acme.test"
 
 
 class FakeTransport:
-    """Answers a request for saved queries from a place on."""
+    """Answers a request for saved queries from a place on; the AQL of each is another with every answer."""
 
     host = HOST
 
@@ -31,7 +31,8 @@ class FakeTransport:
         params = dict(request.params)
         self.offsets.append(int(params.get("offset") or params.get("page[offset]") or 0))
         names, total = self._serve(self.offsets[-1])
-        rows: list[Any] = [{"name": name, "id": name, "module": "devices"} for name in names]
+        moving = {"module": "devices", "view": {"query": {"filter": f"x == {len(self.offsets)}"}}}
+        rows: list[Any] = [{"name": name, "id": name, **moving} for name in names]
         key = "queries"
         if self._generation == "v1":
             key, rows = "data", [{"attributes": row} for row in rows]
@@ -85,6 +86,21 @@ async def test_a_list_that_never_ends_is_an_error(generation: Generation) -> Non
     with pytest.raises(EndlessList, match="without end"):
         await names_of(generation, endless)
     assert asked == MOST_PAGES == 1000
+
+
+@BOTH
+async def test_a_list_that_never_ends_is_not_kept_for_ever(generation: Generation) -> None:
+    """All of it is in memory: pages that are full end it sooner."""
+    asked = 0
+
+    def endless(at: int) -> tuple[list[str], None]:
+        nonlocal asked
+        asked += 1
+        return [f"q{number}" for number in range(at, at + 20_000)], None
+
+    with pytest.raises(EndlessList, match="without end"):
+        await names_of(generation, endless)
+    assert asked * 20_000 <= MOST_QUERIES + 20_000
 
 
 QUERIES = (
