@@ -28,7 +28,7 @@ _TWICE = re.compile(r"Cannot declare \((.*)\) twice")  # tomllib's message about
 
 
 def load_settings(
-    path: Path | None = None,
+    path: Path | str | None = None,
     *,
     environ: Environ | None = None,
     overrides: Mapping[str, object] | None = None,
@@ -69,7 +69,9 @@ def _by_credential(
     return replace(run, instances=()), chosen_by_credential(instances, wanted, environ)
 
 
-def load_lake(path: Path | None = None, *, environ: Environ | None = None, uri: str | None = None) -> LakeSettings:
+def load_lake(
+    path: Path | str | None = None, *, environ: Environ | None = None, uri: str | None = None
+) -> LakeSettings:
     """The settings of the lake, from the same sources as `load_settings`. `uri` takes precedence.
 
     Raises: ConfigError.
@@ -110,8 +112,8 @@ def _refuse_long(lake: Path) -> None:
         raise LakeError(f"the lake {str(lake)[:_SHOWN]!r}… cannot be created: its path is longer than {bounds}")
 
 
-def _found(path: Path | None) -> tuple[Path | None, Table]:
-    found = path or (Path(FILE_NAME) if Path(FILE_NAME).exists() else None)
+def _found(path: Path | str | None) -> tuple[Path | None, Table]:
+    found = Path(path) if path else Path(FILE_NAME) if Path(FILE_NAME).exists() else None
     return found, _parsed(found) if found else {}
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.config import check_lake, load_settings
+from axsync.config import check_lake, load_lake, load_settings
 from axsync.errors import ConfigError, LakeError
 from axsync.settings import (
     CredentialReference,
@@ -85,6 +85,18 @@ def test_the_documented_file_names_every_option(kind: type, table: str) -> None:
 def test_the_demo_file_loads() -> None:
     """config/demo.toml needs nothing around it."""
     assert load_settings(CONFIG / "demo.toml", environ={}).instances[0].url == "http://127.0.0.1:8765"
+
+
+def test_a_file_may_be_named_by_a_text(tmp_path: Path) -> None:
+    """As by a path; an empty text names none."""
+    place = tmp_path / "a.toml"
+    place.write_text('[lake]\nuri = "there"\n')
+    keys = {"AX_URL": "https://a.example", "AX_KEY": "k", "AX_SECRET": "s"}
+
+    assert load_settings(str(place), environ=keys) == load_settings(place, environ=keys)
+    assert load_lake(str(place), environ={}) == load_lake(place, environ={})
+    with pytest.raises(ConfigError, match="there is no configuration file"):
+        load_settings("nowhere.toml", environ=keys)
 
 
 def test_three_variables_make_an_instance() -> None:
