@@ -4,12 +4,12 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from axsync.client import probe
-from axsync.client.connection import ConnectionConfig, connection_config
+from axsync.client.connection import connection_config
 from axsync.client.source import Source
 from axsync.client.transport import Transport
 from axsync.credentials import Credential, CredentialStore, credential_for, stored
@@ -45,9 +45,12 @@ async def open_transports(
     for name, credential in credentials.items():
         for text in (*ways[name].notices, *credential.notices):
             observe(Notice(None, f"instance {name}: {text}"))
-    paces: dict[str, HostLimiter] = {}
+    paces = {way.host: _pace([w.settings for w in ways.values() if w.host == way.host]) for way in ways.values()}
     async with AsyncExitStack() as stack:
-        transports = {i.name: _transport(ways[i.name], credentials[i.name], paces, observe, jitter) for i in chosen}
+        transports = {
+            name: Transport(way, credentials[name], paces[way.host], observe=observe, jitter=jitter)
+            for name, way in ways.items()
+        }
         for transport in transports.values():
             await stack.enter_async_context(transport.open())
         yield transports
@@ -81,14 +84,12 @@ def remember(opened: Iterable[InstanceSettings]) -> None:
             store.used(name, moment)
 
 
-def _transport(
-    way: ConnectionConfig, credential: Credential, paces: dict[str, HostLimiter], observe: Observer, jitter: Jitter
-) -> Transport:
-    instance = way.settings
-    pace = paces.setdefault(
-        way.host, HostLimiter(requests_per_second=instance.requests_per_second, in_flight=instance.in_flight)
+def _pace(instances: Sequence[InstanceSettings]) -> HostLimiter:
+    """The limits of a host: the lowest of what its instances may do, since the host cannot tell them apart."""
+    return HostLimiter(
+        requests_per_second=min(one.requests_per_second for one in instances),
+        in_flight=min(one.in_flight for one in instances),
     )
-    return Transport(way, credential, pace, observe=observe, jitter=jitter)
 
 
 async def _probed(instance: InstanceSettings, transport: Transport, ends: float | None) -> Source | ServerError:

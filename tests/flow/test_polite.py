@@ -61,6 +61,19 @@ async def test_each_host_has_a_pace_of_its_own(lab: Lab, start: Start) -> None:
     assert (refusals(strict.log), strict.peak_at_once() <= 4, free.peak_at_once()) == (0, True, 8)
 
 
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("order", [1, -1])
+async def test_instances_of_one_host_share_the_lower_limits(lab: Lab, start: Start, order: int) -> None:
+    """Whichever is named first: to the host they are one client."""
+    emulator = await start(sizes={"devices": 100}, latency_ms=20.0)
+    slow = lab.instance(emulator, "slow", requests_per_second=40.0, in_flight=6, page_size=5)
+    narrow = lab.instance(emulator, "narrow", in_flight=2, page_size=5)
+    ran = await lab.run(lab.settings(*[slow, narrow][::order], types=FEW))
+
+    assert ran.report.verdict == "complete"
+    assert (emulator.peak_in_window(1.0) <= 40, emulator.peak_at_once() <= 2) == (True, True)
+
+
 @pytest.mark.parametrize("form", ["seconds", "date"])
 async def test_retry_after_quiets_the_whole_host(lab: Lab, start: Start, form: str) -> None:
     """One lane is told to wait: no lane of that host asks until then, but for what was on its way."""
