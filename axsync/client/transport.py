@@ -50,6 +50,8 @@ from axsync.pacing.retry import Jitter, Pause, after_status, backoff, longest_wa
 T = TypeVar("T")
 BAD_ANSWER_TRIES = 3
 """A 200 with an unusable body is retried twice."""
+DOUBT_SECONDS = 5.0
+"""Before a request that was refused among good answers is sent once more."""
 PROBE_SECONDS = 30.0
 """Timeout for re-checking a host with a known request."""
 KNOWN_BYTES = 1 << 16
@@ -108,6 +110,9 @@ class Transport:
         self._settings = config.settings
         self._observe, self._jitter = observe, jitter
         self._refused: Refused | None = None
+        self._doubt = asyncio.Lock()  # held while a refusal is looked into
+        self._doubter: asyncio.Task[object] | None = None  # who does that
+        self._cleared = 0  # refusals that did not hold
         self._known: Request | None = None  # the request with the smallest answer so far
         self._known_size = KNOWN_BYTES
         self._page_title: str | None = None  # title of the last answer, if that was a web page
@@ -194,13 +199,53 @@ class Transport:
         return answers and self._known is None and tries >= PATIENT_TRIES and waited < longest_wait(tries)
 
     async def _once(self, request: Request, read: Callable[[Reply], T], ask: RequestContext, timeouts: int) -> T:
+        """Send, and once more after a 401 among good answers, such as of a server that restarts.
+
+        Meanwhile nothing else is sent. Raises: Refused if it stays refused, from then on for every request.
+        """
+        cleared = self._cleared
+        try:
+            return await self._sent(request, read, ask, timeouts)
+        except Refused as error:
+            if error.status != 401 or self._known is None or request is REQUEST:  # HTTP: unauthorized
+                self._refused = error
+                raise
+            refused = error
+        async with self._doubt:
+            self._check()
+            self._doubter = asyncio.current_task()
+            try:
+                if self._cleared == cleared:
+                    ask.counters.retries += 1
+                    self._observe(Retried(ask.lane, self.host, 1, DOUBT_SECONDS, str(refused)))
+                    await asyncio.sleep(DOUBT_SECONDS)
+                answer = await self._sent(request, read, ask, timeouts)
+            except Refused as error:
+                self._refused = error
+                raise
+            finally:
+                self._doubter = None
+            self._cleared += 1
+            return answer
+
+    def _is_doubted(self, request: Request) -> bool:
+        """Whether this request waits until another one has shown that the credential is still accepted."""
+        return self._doubter not in (None, asyncio.current_task()) and request is not REQUEST
+
+    async def _sent(self, request: Request, read: Callable[[Reply], T], ask: RequestContext, timeouts: int) -> T:
         renewed = False
         while True:
+            if self._is_doubted(request):
+                async with self._doubt:
+                    pass
             self._check()
             token = await self._token(request)
             try:
                 async with self._limiter.slot(ask.kind or request.path) as permit:
                     self._check()
+                    if self._is_doubted(request):
+                        permit.answered("nothing")
+                        continue
                     if permit.probe and self._known is not None:
                         await self._probe_host(permit, self._known)
                         continue
@@ -211,7 +256,6 @@ class Transport:
                     self._bearer.refused(token)
                     renewed = True
                     continue
-                self._refused = error if isinstance(error, Refused) else self._refused
                 raise self._redact(error) from None
             except HostDead:
                 raise self._redact(self._dead_host_error()) from None

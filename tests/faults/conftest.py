@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from axsync.client import transport
 from axsync.emulator import Emulator, Options
 from tests.faults.proof import Tapped
 from tests.flow.harness import Lab
@@ -62,3 +63,9 @@ def process(lab: Lab) -> Callable[..., Awaitable[tuple[int, str]]]:
         return started.returncode or 0, said.decode()
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is looked into at once."""
+    monkeypatch.setattr(transport, "DOUBT_SECONDS", 0.0)

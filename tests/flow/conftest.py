@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from axsync.client import transport
 from axsync.emulator import Emulator, Options
 from tests.flow.harness import Lab
 
@@ -29,3 +30,9 @@ async def start() -> AsyncIterator[Start]:
             return await stack.enter_async_context(Emulator(Options(profile=profile, sizes=sizes, **told)))
 
         yield start_one
+
+
+@pytest.fixture(autouse=True)
+def no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is looked into at once."""
+    monkeypatch.setattr(transport, "DOUBT_SECONDS", 0.0)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import axsync
+from axsync.client import transport
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import BadAnswer, NotOffered, Refused, Unreachable, WebPage
 from axsync.events import Answered, Notice, Retried
@@ -229,6 +230,33 @@ async def test_401_stops_the_instance(lab: Lab, start: Start) -> None:
     assert len(emulator.log[first:]) <= 2 * 4
     assert all(isinstance(error, Refused) for error in ran.report.errors)
     assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "partial"}
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize("on", ["discovery", "types", "fields", "count", "page"])
+async def test_a_401_among_good_answers_is_asked_once_more(lab: Lab, start: Start, on: str) -> None:
+    """It does not end the reading of the instance, whatever it was the answer to."""
+    mishap = Mishap("401", on=on, times=1, after=1 if on == "page" else 0)
+    emulator = await start(sizes={"devices": 400, "users": 400}, mishaps=[mishap])
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=4)))
+
+    assert [seen.status for seen in emulator.log].count(401) == 1
+    assert (ran.report.verdict, ran.report.errors) == ("complete", ())
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+@pytest.mark.fault(19)
+async def test_nothing_else_is_sent_while_a_refusal_is_looked_into(
+    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But what was on its way; a credential that was taken away is not tried by every lane."""
+    monkeypatch.setattr(transport, "DOUBT_SECONDS", 0.3)
+    emulator = await start(sizes={"devices": 400, "users": 400}, mishaps=[Mishap("401", on="page", after=6, times=1)])
+    ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=4)))
+
+    first = next(place for place, seen in enumerate(emulator.log) if seen.status == 401)
+    again = next(p for p, s in enumerate(emulator.log) if p > first and s.body == emulator.log[first].body)
+    assert (ran.report.verdict, again - first <= 2 * 4) == ("complete", True)
 
 
 @pytest.mark.fault(19)
