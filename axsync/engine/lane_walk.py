@@ -10,6 +10,8 @@ and writing run in a few threads. A task that is cancelled while its thread hold
 """
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -73,21 +75,40 @@ class Budget:
         return self._used == 0 or self._used + size <= self._limit
 
 
+GRACE_SECONDS = 6.0
+"""How long threads go on with what can be left for later, once the run is stopped."""
+
+
 class Workers:
     """Threads for work that blocks or releases the interpreter lock. A single thread works in order."""
 
     def __init__(self, count: int, name: str = "axsync-writer") -> None:
         self.count = count
+        self._stop_by = math.inf
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run in a thread; when cancelled, wait for the thread first: it may hold a file."""
-        future = asyncio.wrap_future(self._pool.submit(work, *args, **kwargs))
+        """Run in a thread; when cancelled, wait for the thread first if it has begun: it may hold a file."""
+        submitted = self._pool.submit(work, *args, **kwargs)
+        future = asyncio.wrap_future(submitted)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
+            if submitted.cancel():
+                raise
+            self._stop_by = min(self._stop_by, self.grace_ends())
             await asyncio.wait([future])
+            if not future.cancelled():
+                future.exception()  # nobody else asks for it
             raise
+
+    def grace_ends(self) -> float:
+        """Until when a run that is stopped now may go on, on the monotonic clock."""
+        return time.monotonic() + GRACE_SECONDS
+
+    def is_overdue(self) -> bool:
+        """For work of several steps: whether its caller was cancelled and has waited long enough."""
+        return time.monotonic() >= self._stop_by
 
     def close(self) -> None:
         """Wait for the threads."""

@@ -1,7 +1,7 @@
 """A lake: what it takes for a run to write to it, and the one order in which a run becomes visible."""
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -38,11 +38,16 @@ class RunTargets:
     logical_date: str
 
 
+class PublishStopped(Exception):
+    """Readers see the snapshot before; the same command goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lake:
     """A store that holds partitions and, under `_axsync`, what makes them snapshots."""
 
     store: Store
+    stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
 
     @property
     def name(self) -> str:
@@ -137,7 +142,8 @@ class Lake:
         those that stand `apart`. `before` is the newest snapshot where it has been read already.
 
         Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
-        one, and a glob never sees a part that no manifest names. Raises: StorageError.
+        one, and a glob never sees a part that no manifest names. Raises: StorageError; PublishStopped before the
+        pointer names the run.
         """
         entries = _entries(outcomes, before or self.newest(), restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
@@ -145,11 +151,13 @@ class Lake:
             manifest = _manifest(run, entries, verdict=worst([o.verdict for o in outcomes]), finished_at=finished_at)
             self.store.write(name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), shared=True)
             for outcome in outcomes:
+                if self.stops():
+                    raise PublishStopped
                 self._move_in(run, outcome)
             pointer = orjson.dumps({"run_id": run.run_id, "manifest": layout.manifest_in_pointer(run.run_id)})
             self.store.write(layout.POINTER, pointer, shared=True)
             for outcome in outcomes:
-                if outcome.columns:
+                if outcome.columns and not self.stops():
                     self._remove_superseded(run, outcome)
         return name
 

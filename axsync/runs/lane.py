@@ -58,7 +58,7 @@ class LaneRun:
         except Exception as error:  # noqa: BLE001  a defect costs one entity type, never the run
             outcome = self._crashed(error)
         except asyncio.CancelledError:
-            await self.writer.seal(self.reader)
+            await self.writer.seal(self.reader, until=self.reader.context.workers.grace_ends())
             raise
         finally:
             await self.writer.abandon(self.reader)

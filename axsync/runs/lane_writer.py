@@ -7,6 +7,7 @@ thread that seals a part also journals it, under the lane's lock: dead letters, 
 a task that is cancelled waits for its thread, memory and journal never differ, and a sealed part is never forgotten.
 """
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -157,15 +158,20 @@ class LaneWriter:
         for one in sealed:
             reader.context.observe(PartSealed(self.lane, one.part))
 
-    async def seal(self, reader: LaneReader) -> None:
-        """Make all that was written durable; each writer thread takes a part of those that are open."""
+    async def seal(self, reader: LaneReader, *, until: float = math.inf) -> None:
+        """Make all that was written durable; each writer thread takes a part of those that are open.
+
+        What is not begun `until` then is left, to be read again.
+        """
         if self._folder is not None:
             workers = reader.context.workers
-            work = [workers.run(self._seal, reader, self._folder) for _ in range(workers.count)]
+            work = [workers.run(self._seal, reader, self._folder, until) for _ in range(workers.count)]
             for sealed in await gather_all(work):
                 self._tell_sealed(reader, sealed)
 
-    def _seal(self, reader: LaneReader, folder: PartFolder) -> tuple[Sealed, ...]:
+    def _seal(self, reader: LaneReader, folder: PartFolder, until: float) -> tuple[Sealed, ...]:
+        if time.monotonic() >= until:
+            return ()
         sealed = folder.seal()
         self._keep(reader, sealed)
         return sealed

@@ -314,7 +314,7 @@ class _Run:
     def _conclude(self, *, publishes: bool) -> None:
         """In the keeper's thread: the snapshot, what the journal says of it, the end of staging."""
         if publishes:
-            name = self.lake.publish(
+            name = replace(self.lake, stops=self.keeper.is_overdue).publish(
                 self.facts,
                 self.outcomes,
                 finished_at=iso(datetime.now(UTC)),
@@ -324,6 +324,8 @@ class _Run:
             )
             self.journal.append(record("published"))
             self.published = name
+        if self.keeper.is_overdue():  # old parts may be left
+            return
         if not self.errors:
             self.lake.clear_staging(self.facts.run_id)
             if not any(o.verdict == "skipped" for o in self.outcomes):

@@ -13,6 +13,7 @@ import pytest
 
 import axsync
 from axsync.emulator import Emulator, Mishap
+from axsync.engine import lane_walk
 from axsync.events import Event, PageRead
 from axsync.lake import layout
 from axsync.runs.state import fold
@@ -35,8 +36,10 @@ SMALL_PARTS = {"max_part_bytes": 4 << 10, "row_group_rows": 1}
 
 @dataclass(slots=True)
 class Disk:
-    """When it was asked to make something durable, and by which threads."""
+    """When it was asked to make something durable, and by which threads; `look` is called each time."""
 
+    seconds: float = FSYNC_SECONDS
+    look: Callable[[], None] = lambda: None
     asked: list[float] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
 
@@ -50,8 +53,9 @@ def disk(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Disk:
     def fsync(handle: int) -> None:
         disk.asked.append(time.monotonic())
         disk.threads.add(threading.current_thread().name)
-        time.sleep(FSYNC_SECONDS)
+        time.sleep(disk.seconds)
         real(handle)
+        disk.look()
 
     monkeypatch.setattr(os, "fsync", fsync)
     return disk
@@ -127,3 +131,57 @@ async def test_what_is_sealed_when_a_run_is_stopped_is_journaled(lab: Lab, start
     journaled = {part.path for lane in memory.lanes.values() for part in lane.parts}
     assert (task.cancelled(), len(journaled) > 1) == (True, True)
     assert journaled == {path.relative_to(staged).as_posix() for path in staged.rglob("*.parquet*")}
+
+
+MANY = (
+    "devices",
+    "users",
+    "vulnerabilities",
+    "software",
+    "networks",
+    "incidents",
+    "certificates",
+    "groups",
+    "accounts",
+)
+MOST_AFTER_SIGNAL = 8
+"""Waits for the disk after a signal: at half a second each, the run has ended long before ten seconds are over."""
+
+
+@pytest.mark.fault(2)
+@pytest.mark.parametrize("moment", ["reading", "publishing"])
+async def test_a_signal_waits_for_a_few_operations_however_many_types(
+    lab: Lab, start: Start, disk: Disk, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Once the grace is over. What is left is done by the same command, and the whole snapshot comes."""
+    monkeypatch.setattr(lane_walk, "GRACE_SECONDS", 0.0)
+    emulator = await start(sizes=dict.fromkeys(MANY, 10))
+    settings = lab.settings(lab.instance(emulator), types=FEW, writers=2)
+    loop, manifests, signalled = asyncio.get_running_loop(), lab.lake / layout.SNAPSHOTS, list[float]()
+    closed: list[Event] = []
+
+    def stop() -> None:
+        signalled.append(time.monotonic())
+        loop.call_soon_threadsafe(task.cancel)
+
+    def listen(event: Event) -> None:
+        if moment == "reading" and isinstance(event, PageRead) and event.rows and not signalled:
+            closed.append(event)
+            if len(closed) == len(MANY):
+                stop()
+
+    def look() -> None:
+        if moment == "publishing" and not signalled and any(manifests.glob("*.json")):
+            stop()
+
+    disk.seconds, disk.look = 0.02, look
+    task = asyncio.create_task(axsync.sync(settings, observers=[listen], jitter=at_once))
+    with suppress(asyncio.CancelledError):
+        await task
+
+    after = [began for began in disk.asked if began > signalled[0]]
+    assert (task.cancelled(), (lab.lake / layout.POINTER).exists()) == (True, False)
+    assert len(after) <= MOST_AFTER_SIGNAL
+
+    ran = await lab.run(settings)
+    assert (ran.report.verdict, {len(lab.ids(name)) for name in MANY}) == ("complete", {10})
