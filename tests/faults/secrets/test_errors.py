@@ -109,5 +109,5 @@ async def test_a_bug_is_told_without_the_secret(tmp_path: Path, start: Start, pl
 
     assert process.returncode == 1
     assert b"This is a bug" in err, err
-    assert b"in _once" in err, err
+    assert b"in _sent" in err, err
     assert_clean(err, out if word != MARKS.key else b"", folder=tmp_path)
