@@ -216,6 +216,8 @@ _AFTER_KEY = np.zeros(256, dtype=np.bool_)  # bytes allowed before a member's va
 _AFTER_KEY[list(b": \t\r\n")] = True
 _GAP = 64  # bytes of space between a key and its value; beyond that a null is assumed
 _COLON = re.compile(rb"(?::|[ \t\r\n]{64})[ \t\r\n]*\Z")
+_MANY = 64  # nulls in a block that are looked at one by one
+_NULL_MEMBER = re.compile(rb":[ \t\r\n]*null")
 _NUMBER_BEFORE = re.compile(rb"(?:^|[:,\[ \t\r\n])-?[0-9.]+$", re.DOTALL)
 _MAY_PRECEDE = np.zeros(256, dtype=np.bool_)  # bytes allowed before a number; not the quote, not a letter of an id
 _MAY_PRECEDE[list(b":,[-+ \t\r\n")] = True
@@ -253,6 +255,8 @@ def has_explicit_null(body: bytes) -> bool:
     data = np.frombuffer(body, dtype=np.uint8)
     for places in _places_of(body, _NULL):
         near = places[_AFTER_KEY[data[places - 1]]]
+        if len(near) > _MANY:  # a text full of " null": from here on one search costs less than many looks
+            return _NULL_MEMBER.search(body) is not None
         if any(_COLON.search(body[max(place - _GAP, 0) : place]) for place in near.tolist()):
             return True
     return False

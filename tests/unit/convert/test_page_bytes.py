@@ -1,4 +1,6 @@
 import json
+import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given, settings
@@ -84,6 +86,39 @@ def test_a_page_of_any_length_is_looked_through(length: int) -> None:
 def test_an_explicit_null_is_seen(members: bytes, found: bool) -> None:
     """Whatever space stands before it; a null in a list is another matter."""
     assert has_explicit_null(page([b"{" + members + b"}"], meta="missing")) == found
+
+
+@pytest.mark.parametrize(("gap", "found"), [(63, True), (64, True), (65, True), (200, True)])
+def test_an_explicit_null_is_seen_behind_a_long_gap(gap: int, found: bool) -> None:
+    """Beyond some bytes it is assumed."""
+    assert has_explicit_null(b'{"assets":[{"x":' + b" " * gap + b"null}]}") == found
+
+
+@pytest.mark.parametrize("text", [b" null", b"\\tnull null", b" " * 30 + b"null", b"x, null: nullnull "])
+def test_a_text_full_of_nulls_is_looked_at_no_closer_than_any_other(text: bytes) -> None:
+    """As many calls, whether a word could be a null or not: none of them is searched for by itself."""
+
+    def calls_for(word: bytes) -> int:
+        body = b'{"assets":[{"x":"%s"}]}' % (word * (200_000 // len(word)))
+        return _calls(lambda: has_explicit_null(body))
+
+    assert calls_for(text) <= 2 * calls_for(b" zero") + 500
+
+
+def _calls(work: Callable[[], object]) -> int:
+    """Functions that are called by this work, those in C included."""
+    counted = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return counted
 
 
 @pytest.mark.parametrize(
