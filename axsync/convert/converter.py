@@ -224,21 +224,24 @@ def _with_long_numbers(text: bytes, records: Sequence[bytes]) -> list[int]:
     return found
 
 
-def _interleave(
-    plain: Sequence[pa.Array], cleaned: Sequence[pa.Array], order: Iterable[tuple[bool, int]]
-) -> list[pa.Array]:
+def _interleave(plain: list[pa.Array], cleaned: list[pa.Array], order: Iterable[tuple[bool, int]]) -> list[pa.Array]:
     """Merge the rows of both in this order. An entry says whether the row is cleaned, and its index among its kind.
 
     A slice per run of rows costs memory for every run and column: many runs are taken one by one from both at once.
+    What is given is used up column by column, so that no more than one column is there twice.
     """
     rows = list(order)
     runs = _runs(rows)
-    pairs = list(zip(plain, cleaned, strict=True))
-    if len(runs) <= FEW_RUNS:
-        return [pa.concat_arrays([pair[is_clean].slice(at, size) for is_clean, at, size in runs]) for pair in pairs]
     places = np.array([number + len(plain[0]) * is_clean for is_clean, number in rows], dtype=np.int64)
     taken = arrays.fixed(places, np.ones(len(rows), dtype=np.bool_), pa.int64())
-    return [pa.concat_arrays(pair).take(taken) for pair in pairs]
+    merged: list[pa.Array] = []
+    while plain:
+        pair = plain.pop(), cleaned.pop()
+        if len(runs) <= FEW_RUNS:
+            merged.append(pa.concat_arrays([pair[is_clean].slice(at, size) for is_clean, at, size in runs]))
+        else:
+            merged.append(pa.concat_arrays(pair).take(taken))
+    return merged[::-1]
 
 
 def _runs(rows: Sequence[tuple[bool, int]]) -> list[tuple[bool, int, int]]:

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from axsync.convert import Converted, Converter
 from axsync.convert.converter import CleanedPage
 from axsync.convert.rescue import restore
+from axsync.model import ID_FIELD
 from axsync.schema.columns import Column, describe_column
+from axsync.schema.kinds import Atom
 from tests.unit.convert.lake import same
-from tests.unit.convert.pages import AlwaysCleaned, Key, NeverFast, convert, page
+from tests.unit.convert.pages import AlwaysCleaned, Key, NeverFast, columns_of, convert, page
 from tests.unit.convert.served import examples, lanes
 
 Lane: TypeAlias = tuple[tuple[Column, ...], list[bytes]]
@@ -25,6 +27,7 @@ class RecordByRecord(NeverFast):
         return None if is_good == self._rules.reads else super()._clean_bad(raws, page, is_good)
 
 
+POOLS: list[pa.MemoryPool] = []  # a buffer may outlive the test, and needs its pool
 WAYS: tuple[type[Converter], ...] = (Converter, NeverFast, RecordByRecord, AlwaysCleaned)
 
 
@@ -59,3 +62,29 @@ class TestEveryWay:
             assert typed(other) == typed(first)
             assert other.drift == first.drift
             assert other.fingerprint == first.fingerprint
+
+
+def test_odd_rows_between_good_ones_take_no_more_memory_than_good_ones() -> None:
+    """Whatever alternates in a wide page: both sorts become one column after the other."""
+    lane = columns_of(*((f"c{number}", Atom("integer")) for number in range(300)))
+
+    def most(odd: int) -> int:
+        good, bad = b'"c%d":1', b'"c%d":"x"'
+        cells = [(bad if odd and place % odd == 0 else good) % (place % 300) for place in range(1200)]
+        records = [b'{"%b":"%032x",%b}' % (ID_FIELD.encode(), place, cell) for place, cell in enumerate(cells)]
+        made, before = Converter(lane, rows_key="assets", run_id="r"), pa.default_memory_pool()
+        pool = pa.proxy_memory_pool(before)
+        POOLS.append(pool)
+        pa.set_memory_pool(pool)
+        try:
+            converted = convert(made, page(records))
+            assert (converted.batch.num_rows, sum(n for n, _ in converted.drift.values())) == (
+                1200,
+                odd and 1200 // odd,
+            )
+            return int(pool.max_memory())
+        finally:
+            pa.set_memory_pool(before)
+
+    clean = most(0)
+    assert {share: round(most(share) / clean, 1) for share in (50, 10, 3, 2) if most(share) > 1.3 * clean} == {}
