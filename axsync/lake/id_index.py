@@ -1,9 +1,8 @@
-"""Which ids a lane's parts hold: eight bytes for each, whatever the number of rows."""
+"""Which ids a lane's parts hold: eight bytes for each."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,19 +18,16 @@ Places = npt.NDArray[np.int64]
 _BATCH = 1 << 16  # rows
 _SOUGHT = 1 << 20  # hashes looked up at once: places of ten million would take as much as the hashes
 _WIDTH = 32  # characters of an id as Axonius makes them (docs/axonius-api.md, "Records")
+_TWIN = b"twin"  # sets the second hash of an id apart from the first
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IdIndex:
-    """Hashes of all ids in the order of parts and rows."""
+    """The different hashes of all ids, sorted, and the number of rows."""
 
-    hashes: Hashes
-
-    @cached_property
-    def known(self) -> Hashes:
-        """The different hashes, sorted."""
-        return different(self.hashes.copy())
+    known: Hashes
+    rows: int
 
     @property
     def distinct(self) -> int:
@@ -42,21 +38,55 @@ class IdIndex:
         """For each of these hashes, whether no part holds it."""
         return lacking(self.known, hashes)
 
-    @property
-    def rows(self) -> int:
-        """All rows."""
-        return len(self.hashes)
+
+NO_IDS = IdIndex(np.empty(0, dtype=np.uint64), 0)
+"""Of a lane without rows."""
+
+
+def index_of(hashes: Hashes) -> IdIndex:
+    """The index of these hashes, which are sorted in place: nothing is held twice."""
+    rows = len(hashes)
+    return IdIndex(different(hashes), rows)
+
+
+class Collected:
+    """Hashes that come array by array, in one buffer that grows in place: it is never there twice."""
+
+    def __init__(self) -> None:
+        self._buffer, self._count = np.empty(0, dtype=np.uint64), 0
+
+    def add(self, hashes: Hashes) -> None:
+        """Put these behind the others."""
+        end = self._count + len(hashes)
+        if end > len(self._buffer):
+            self._buffer.resize(max(end, self._count + self._count // 8), refcheck=False)  # nobody else sees it
+        self._buffer[self._count : end] = hashes
+        self._count = end
+
+    def take(self) -> Hashes:
+        """All of them, in their order; they are forgotten here."""
+        taken = self._buffer
+        taken.resize(self._count, refcheck=False)
+        self._buffer, self._count = np.empty(0, dtype=np.uint64), 0
+        return taken
 
 
 def different(hashes: Hashes) -> Hashes:
-    """The different ones, sorted; what is given is sorted in place.
+    """The different ones, sorted, in the place of what is given.
 
     A fraction of the time and memory of numpy's own `unique`, which hashes them.
     """
     hashes.sort()
-    first = np.ones(len(hashes), dtype=np.bool_)
-    np.not_equal(hashes[1:], hashes[:-1], out=first[1:])
-    return hashes[first]
+    kept, last = 0, None
+    for start in range(0, len(hashes), _SOUGHT):
+        some = hashes[start : start + _SOUGHT]
+        first = np.ones(len(some), dtype=np.bool_)
+        np.not_equal(some[1:], some[:-1], out=first[1:])
+        first[0] = last is None or some[0] != last
+        last, found = some[-1], some[first]
+        hashes[kept : kept + len(found)] = found
+        kept += len(found)
+    return hashes[:kept]
 
 
 def lacking(known: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
@@ -71,39 +101,65 @@ def lacking(known: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
 
 def read_id_index(store: Store, parts: Sequence[str], column: str) -> IdIndex:
     """Read the id column of the parts with these keys."""
-    hashes = [hash_ids(ids) for key in parts for ids in read_ids(store, key, column)]
-    return IdIndex(np.concatenate(hashes) if hashes else np.empty(0, dtype=np.uint64))
+    return index_of(_all_hashes(store, parts, column))
 
 
-def earlier_duplicates(
-    store: Store, parts: Sequence[str], column: str, index: IdIndex, spans: Sequence[PageSpan]
-) -> Places:
-    """Rows, numbered over all parts, whose id came again in a later answer.
-
-    Later means: of a page that was asked later, or further down in the same page.
-    """
-    order = np.argsort(index.hashes, kind="stable")
-    same = index.hashes[order][1:] == index.hashes[order][:-1]
-    rows = np.sort(order[np.concatenate((same, [False])) | np.concatenate(([False], same))])
-    pages = np.repeat([s.number for s in spans], [s.rows for s in spans])[rows]
-    newest: dict[str, tuple[int, int]] = {}
-    duplicates: list[int] = []
-    for place, page, name in zip(rows.tolist(), pages.tolist(), _names(store, parts, column, rows), strict=True):
-        other = newest.get(name)
-        if other is not None:
-            duplicates.append(min(other, (page, place))[1])
-        newest[name] = max(other or (page, place), (page, place))
-    return np.array(sorted(duplicates), dtype=np.int64)
-
-
-def _names(store: Store, parts: Sequence[str], column: str, rows: Places) -> Iterator[str]:
-    """The ids in these rows: equal hashes alone are no proof."""
-    start = 0
+def _all_hashes(store: Store, parts: Sequence[str], column: str) -> Hashes:
+    """In the order of parts and rows."""
+    collected = Collected()
     for key in parts:
         for ids in read_ids(store, key, column):
-            mine = rows[(rows >= start) & (rows < start + len(ids))] - start
-            yield from ids.take(arrays.fixed(mine, np.ones(len(mine), dtype=np.bool_), pa.int64())).to_pylist()
+            collected.add(hash_ids(ids))
+    return collected.take()
+
+
+def earlier_duplicates(store: Store, parts: Sequence[str], column: str, spans: Sequence[PageSpan]) -> Places:
+    """Rows, numbered over all parts, whose id came again in a later answer.
+
+    Later means: of a page that was asked later, or further down in the same page. Equal hashes alone are no proof that
+    two ids are equal. A second hash of another kind is: no two ids that differ have both in common.
+    """
+    rows, hashes = _repeated(_all_hashes(store, parts, column))
+    others = _other_hashes(store, parts, column, rows)
+    ends = np.cumsum([span.rows for span in spans])
+    pages = np.array([span.number for span in spans], dtype=np.int64)
+    rounds = 1 + len(rows) // _SOUGHT  # equal hashes are in one round; each sorts about as many rows as fit
+    found = [np.empty(0, dtype=np.int64)]
+    for turn in range(rounds):
+        mine = np.flatnonzero(hashes % np.uint64(rounds) == turn) if rounds > 1 else np.arange(len(rows))
+        asked = pages[np.searchsorted(ends, rows[mine], side="right")]
+        found.append(rows[mine[_earlier(hashes[mine], others[mine], asked)]])
+    return np.sort(np.concatenate(found))
+
+
+def _earlier(hashes: Hashes, others: Hashes, asked: Places) -> Places:
+    """Positions of those that are followed by an equal one; of the same page, the order decides."""
+    order = np.lexsort((asked, others, hashes))
+    same = (hashes[order][1:] == hashes[order][:-1]) & (others[order][1:] == others[order][:-1])
+    earlier: Places = order[:-1][same]
+    return earlier
+
+
+def _repeated(hashes: Hashes) -> tuple[Places, Hashes]:
+    """Rows whose hash is there more than once, and these hashes."""
+    ordered = np.sort(hashes)
+    often = different(ordered[1:][ordered[1:] == ordered[:-1]])
+    rows = np.flatnonzero(~lacking(often, hashes))
+    return rows, hashes[rows]
+
+
+def _other_hashes(store: Store, parts: Sequence[str], column: str, rows: Places) -> Hashes:
+    """Of the ids in these rows, which ascend."""
+    found, start = Collected(), 0
+    for key in parts:
+        for ids in read_ids(store, key, column):
+            first, last = np.searchsorted(rows, (start, start + len(ids)))
             start += len(ids)
+            if first < last:
+                mine = rows[first:last] - (start - len(ids))
+                texts = ids.take(arrays.fixed(mine, np.ones(len(mine), dtype=np.bool_), pa.int64())).to_pylist()
+                found.add(np.array([_hash_one(text, _TWIN) for text in texts], dtype=np.uint64))
+    return found.take()
 
 
 def read_ids(store: Store, key: str, column: str) -> Iterator[pa.Array]:
@@ -142,5 +198,5 @@ def _hash_usual(ids: pa.Array) -> Hashes:
     return total ^ (total >> np.uint64(32))
 
 
-def _hash_one(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+def _hash_one(text: str, kind: bytes = b"") -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, person=kind).digest(), "little")

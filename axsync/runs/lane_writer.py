@@ -13,13 +13,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from axsync.convert import Converted, Converter
 from axsync.engine.lane_walk import Stored, gather_all
 from axsync.events import Drifted, PageRead, PartSealed
 from axsync.lake import layout
-from axsync.lake.id_index import IdIndex, Places, earlier_duplicates, read_id_index
+from axsync.lake.id_index import NO_IDS, IdIndex, Places, earlier_duplicates, read_id_index
 from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
 from axsync.lake.publish import Lake
@@ -180,20 +178,21 @@ class LaneWriter:
         """Seal all parts, keep the later one of rows with the same id, and say which ids there are."""
         await self.seal(reader)
         if self._folder is None:
-            return IdIndex(np.empty(0, dtype=np.uint64))
+            return NO_IDS
         run = reader.context.workers.run
         index = await run(self._read_index, reader.schema.id_column)
         if index.distinct == index.rows:
             return index
-        duplicates = await run(self._duplicates, index, reader.schema.id_column)
+        del index  # as large as what follows
+        duplicates = await run(self._duplicates, reader.schema.id_column)
         await self._drop(reader, self._folder, duplicates)
         return await run(self._read_index, reader.schema.id_column)
 
     def _read_index(self, id_column: str) -> IdIndex:
         return read_id_index(self.storage.lake.store, self._staged(), id_column)
 
-    def _duplicates(self, index: IdIndex, id_column: str) -> Places:
-        return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, index, self._spans())
+    def _duplicates(self, id_column: str) -> Places:
+        return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, self._spans())
 
     def _staged(self) -> list[str]:
         return [layout.staged(self.run_id, part.path) for part in self.memory.parts]

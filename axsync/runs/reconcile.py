@@ -1,9 +1,8 @@
 """Proof that a lane is whole: counts against ids, and where they differ a listing and repair (ADR 0008)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -13,7 +12,7 @@ from axsync.convert import Converter, arrays
 from axsync.engine.lane_walk import Stored, gather_all
 from axsync.engine.paginators import OffsetPaginator
 from axsync.errors import BadRequest, NotOffered
-from axsync.lake.id_index import Hashes, IdIndex, different, hash_ids, lacking
+from axsync.lake.id_index import NO_IDS, Collected, Hashes, IdIndex, different, hash_ids, lacking
 from axsync.model import ID_FIELD, Page, Window
 from axsync.runs.lane_reader import ROUND_SHIFT, LaneReader
 from axsync.runs.lane_writer import LaneWriter
@@ -27,27 +26,31 @@ IDS_AT_ONCE = 100
 """Ids in one repair query; 200 are safe too (docs/axonius-api.md, "Limits and cost")."""
 
 
-@dataclass(slots=True)
 class IdListing:
     """Ids of an id-only walk: their hashes, and the names of those that no part holds."""
 
-    index: IdIndex
-    hashes: list[Hashes] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    counted: int | None = None  # by the server, meanwhile
+    def __init__(self, index: IdIndex) -> None:
+        self.counted: int | None = None  # by the server, meanwhile
+        self._index = index
+        self._hashes = Collected()
+        self._missing = [pa.array([], pa.string())]
 
     def add(self, ids: pa.Array) -> None:
         """Take in the ids of one page."""
         hashes = hash_ids(ids)
-        self.hashes.append(hashes)
-        absent = self.index.lacks(hashes)
+        self._hashes.add(hashes)
+        absent = self._index.lacks(hashes)
         if absent.any():
-            self.missing += ids.filter(arrays.flags(absent)).to_pylist()
+            self._missing.append(ids.filter(arrays.flags(absent)))
+
+    @property
+    def missing(self) -> pa.Array:
+        """The names that no part holds, each once: Python's own strings would take twice as much."""
+        return pa.chunked_array(self._missing).unique()
 
     def known(self) -> Hashes:
         """The different hashes, sorted; the listing itself forgets them."""
-        taken, self.hashes = self.hashes, []
-        return different(np.concatenate(taken)) if taken else np.empty(0, dtype=np.uint64)
+        return different(self._hashes.take())
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class Reconciler:
     one_answer: bool = False
     cycling: bool = False
     repaired: int = 0
+    _index: IdIndex = field(default=NO_IDS, init=False)  # of what is in the parts
 
     async def evidence(self, before: int | None, total: int | None) -> Evidence:
         """Count, and until a listing shows just the ids that came, list and repair, at most two rounds.
@@ -69,17 +73,16 @@ class Reconciler:
         Nothing is asked that is known: one answer that holds as many rows as it tells of is the whole type, and where
         a listing will be made, the count is asked beside it.
         """
-        index = await self.writer.settle(self.reader)
+        self._index = await self.writer.settle(self.reader)
         limit = self.reader.context.run.limit
-        evidence = replace(self._now(before, None, index), total=total, limit=limit)
+        evidence = replace(self._now(before, None), total=total, limit=limit)
         whole = self.one_answer and evidence.settled and not self.reader.is_listing
         if not (whole or self._will_list(limit)):
             evidence = replace(evidence, after=await self.reader.count())
         for turn in range(1, len(LIST_LIMITS) + 1):
             if limit is not None or self._proven(evidence):
                 break
-            evidence = await self._round(turn, evidence, index)
-            index = await self.writer.settle(self.reader)
+            evidence = await self._round(turn, evidence)
         return evidence
 
     def _proven(self, evidence: Evidence) -> bool:
@@ -108,28 +111,30 @@ class Reconciler:
         # A listing is all that there is to know of an administrators' table: it is read twice only for a reason.
         return moved or (self.reader.entity.proof == "always" and not self.reader.is_listing)
 
-    def _now(self, before: int | None, after: int | None, index: IdIndex) -> Evidence:
-        return Evidence(before, after, index.distinct, self.writer.memory.letters)
+    def _now(self, before: int | None, after: int | None) -> Evidence:
+        return Evidence(before, after, self._index.distinct, self.writer.memory.letters)
 
-    async def _round(self, turn: int, evidence: Evidence, index: IdIndex) -> Evidence:
-        listing = await self._list(index, LIST_LIMITS[turn - 1])
-        if listing.missing:
-            await self._fetch(listing.missing, turn)
-        now = await self.writer.settle(self.reader)
-        known = listing.known()
-        missing = int(now.lacks(known).sum())
-        late = len(set(listing.missing)) - missing
+    async def _round(self, turn: int, evidence: Evidence) -> Evidence:
+        listed, names, counted = await self._list(LIST_LIMITS[turn - 1])
+        self._index = NO_IDS  # as large as the one that follows
+        if len(names):
+            await self._fetch(names, turn)
+        self._index = await self.writer.settle(self.reader)
+        missing = int(self._index.lacks(listed).sum())
+        late = len(names) - missing
         self.repaired += late
-        vanished = int(lacking(known, now.known).sum())
-        counted = self._now(evidence.before, listing.counted, now)
-        found = {"listed": len(known), "missing": missing, "vanished": vanished, "late": late}
-        return replace(counted, total=evidence.total, **found)
+        vanished = int(lacking(listed, self._index.known).sum())
+        found = {"listed": len(listed), "missing": missing, "vanished": vanished, "late": late}
+        return replace(self._now(evidence.before, counted), total=evidence.total, **found)
 
-    async def _list(self, index: IdIndex, limit: int) -> IdListing:
-        """Walk all ids and nothing else, and meanwhile have the server count and tell of its discovery cycle."""
+    async def _list(self, limit: int) -> tuple[Hashes, pa.Array, int | None]:
+        """Walk all ids and nothing else, and meanwhile have the server count and tell of its discovery cycle.
+
+        Returns the hashes of the ids, the names of those that no part holds, and the count.
+        """
         reader = self.reader.asking(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
-        listing = IdListing(index)
+        listing = IdListing(self._index)
 
         async def store(page: Page) -> Stored:
             converted = await reader.context.workers.run(reader.schema.convert, converter, page)
@@ -139,27 +144,32 @@ class Reconciler:
         async def count() -> None:
             listing.counted = await self.reader.count()
 
-        walk = OffsetPaginator.expecting(index.distinct, limit=limit)
+        walk = OffsetPaginator.expecting(self._index.distinct, limit=limit)
 
         async def look() -> None:
             await reader.source.discovery(seconds=0)  # kept by the source for the lane's end
 
         await gather_all([reader.way(walk, store).run(), count(), look()])
-        return listing
+        return listing.known(), listing.missing, listing.counted
 
-    async def _fetch(self, missing: Sequence[str], turn: int) -> None:
+    async def _fetch(self, names: pa.Array, turn: int) -> None:
         """Read the missing ids by name, or everything again where the server has no `in` for ids."""
-        if self.reader.is_listing:
-            await self._walk_again(turn * ROUND_SHIFT)
-            return
-        names = list(dict.fromkeys(missing))
-        batches = [names[at : at + IDS_AT_ONCE] for at in range(0, len(names), IDS_AT_ONCE)]
         shift = turn * ROUND_SHIFT
+        if self.reader.is_listing:
+            await self._walk_again(shift)
+            return
+        slices = (names.slice(at, IDS_AT_ONCE) for at in range(0, len(names), IDS_AT_ONCE))
+        batches = enumerate(one.to_pylist() for one in slices)
         try:
-            await self._fetch_batch(0, batches[0], shift)
-            await gather_all([self._fetch_batch(n, batch, shift) for n, batch in enumerate(batches) if n])
+            await self._fetch_batch(*next(batches), shift)
+            # As many at once as may be in flight: a task for each of a million names would take more than the names.
+            await gather_all([self._fetch_batches(batches, shift) for _ in range(self.reader.instance.in_flight)])
         except (BadRequest, NotOffered):
             await self._walk_again(shift)
+
+    async def _fetch_batches(self, batches: Iterator[tuple[int, list[str]]], shift: int) -> None:
+        for number, names in batches:
+            await self._fetch_batch(number, names, shift)
 
     async def _fetch_batch(self, number: int, names: Sequence[str], shift: int) -> None:
         reader = self.reader.asking(by_ids(self.reader.schema.named(self.reader.question), names), most=len(names))

@@ -1,3 +1,5 @@
+import tracemalloc
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.lake.id_index import IdIndex, earlier_duplicates, hash_ids, read_id_index, read_ids
+from axsync.lake.id_index import Collected, different, earlier_duplicates, hash_ids, index_of, read_id_index, read_ids
 from axsync.lake.local import LocalStore
 from axsync.model import PageSpan
 
@@ -33,7 +35,7 @@ def write(tmp_path: Path, *parts: list[str]) -> list[Path]:
 @given(IDS)
 def test_ids_are_counted_whatever_they_are(texts: list[str]) -> None:
     """Of the usual width, of any other, empty, beyond ASCII."""
-    ledger = IdIndex(hash_ids(ids_of(texts)))
+    ledger = index_of(hash_ids(ids_of(texts)))
 
     assert (ledger.rows, ledger.distinct) == (len(texts), len(set(texts)))
 
@@ -60,16 +62,16 @@ def test_ids_that_are_alike_have_different_hashes() -> None:
     """Counted ids, swapped halves, single letters: a quarter of a million without a collision."""
     halves = [f"{a:016x}{b:016x}" for a in range(500) for b in range(500)]
 
-    assert IdIndex(hash_ids(ids_of(halves))).distinct == len(halves)
+    assert index_of(hash_ids(ids_of(halves))).distinct == len(halves)
 
 
 def test_a_ledger_reads_its_part_files(tmp_path: Path) -> None:
-    """In the order of parts and rows; the hashes are those of the ids."""
+    """All of them; the hashes are those of the ids."""
     parts = [["a" * 32, "b" * 32], [], ["a" * 32, "odd"]]
 
     ledger = read_id_index(LocalStore(tmp_path), [path.name for path in write(tmp_path, *parts)], "id")
 
-    assert ledger.hashes.tolist() == hash_ids(ids_of([i for part in parts for i in part])).tolist()
+    assert ledger.known.tolist() == sorted(set(hash_ids(ids_of([i for part in parts for i in part])).tolist()))
     assert (ledger.rows, ledger.distinct) == (4, 3)
 
 
@@ -93,7 +95,7 @@ def test_large_parts_are_read_piece_by_piece(tmp_path: Path) -> None:
 @given(IDS, IDS)
 def test_a_ledger_knows_what_it_lacks(held: list[str], asked: list[str]) -> None:
     """Hash by hash, also where it holds nothing."""
-    lacking = IdIndex(hash_ids(ids_of(held))).lacks(hash_ids(ids_of(asked)))
+    lacking = index_of(hash_ids(ids_of(held))).lacks(hash_ids(ids_of(asked)))
 
     assert lacking.tolist() == [text not in held for text in asked]
 
@@ -120,10 +122,78 @@ def test_of_twins_the_later_answer_is_kept(
     folder = tmp_path_factory.mktemp("parts")
     store, keys = LocalStore(folder), [path.name for path in write(folder, *parts)]
 
-    twins = earlier_duplicates(store, keys, "id", read_id_index(store, keys, "id"), spans)
+    twins = earlier_duplicates(store, keys, "id", spans)
 
     when = [(span.number, place) for span, page in zip(spans, pages, strict=True) for place in range(len(page))]
     newest = {i: max(w for w, other in zip(when, ids, strict=True) if other == i) for i in ids}
     assert twins.tolist() == [place for place, i in enumerate(ids) if when[place] != newest[i]]
     assert all(a < b for a, b in pairwise(twins.tolist()))
     assert twins.dtype == np.int64
+
+
+def peak(work: Callable[[], object]) -> int:
+    """The most bytes that numpy and Python hold during this work, beside what they held before."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_hashes_are_held_once_while_they_are_collected_and_sorted() -> None:
+    """Eight bytes for each and little else, with doubles among them or without; the different ones are all there."""
+    count, page = 1 << 21, np.arange(1 << 16, dtype=np.uint64)
+    found: list[int] = []
+
+    def collect() -> None:
+        collected = Collected()
+        for number in range(count >> 16):
+            collected.add(page + np.uint64(number << 15))  # half of each page was in the one before
+        found.append(len(different(collected.take())))
+
+    assert peak(collect) <= 14 * count
+    assert found == [(count >> 1) + (1 << 15)]
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=6))
+def test_what_is_collected_is_all_of_it_in_order(pages: list[list[int]]) -> None:
+    """And nothing is left behind for the next time."""
+    collected = Collected()
+    for given_page in (*pages, *pages):
+        collected.add(np.array(given_page, dtype=np.uint64))
+
+    assert collected.take().tolist() == [number for page in (*pages, *pages) for number in page]
+    assert collected.take().tolist() == []
+
+
+def test_everything_twice_costs_no_names(tmp_path: Path) -> None:
+    """Where all rows came again, some ten bytes for each, not the ids themselves."""
+    rows = 150_000
+    once = [f"{n:032x}" for n in range(rows)]
+    store, keys = LocalStore(tmp_path), [path.name for path in write(tmp_path, once, once)]
+    spans = [PageSpan(1, 0, rows), PageSpan(2, 0, rows)]
+    found: list[object] = []
+
+    held = peak(lambda: found.append(earlier_duplicates(store, keys, "id", spans).tolist() == list(range(rows))))
+
+    assert found == [True]
+    assert held <= 2 * rows * 100  # 65,536 names at once are most of it
+
+
+@pytest.mark.parametrize("most", [1, 7])
+def test_many_doubles_are_sorted_in_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """However few of them are sorted at once, the later answer is kept."""
+    monkeypatch.setattr("axsync.lake.id_index._SOUGHT", most)
+    pages = [["a" * 32, "odd", "b" * 32], ["odd", "c" * 32, "a" * 32, "a" * 32]]
+    store, keys = LocalStore(tmp_path), [path.name for path in write(tmp_path, *pages)]
+
+    assert earlier_duplicates(store, keys, "id", [PageSpan(5, 0, 3), PageSpan(1, 0, 4)]).tolist() == [3, 5, 6]
+
+
+def test_ids_with_the_same_hash_are_not_doubles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash that hardly tells ids apart costs no row."""
+    monkeypatch.setattr("axsync.lake.id_index.hash_ids", lambda ids: np.zeros(len(ids), dtype=np.uint64))
+    store, keys = LocalStore(tmp_path), [path.name for path in write(tmp_path, ["x", "y", "z", "y"])]
+
+    assert earlier_duplicates(store, keys, "id", [PageSpan(0, 0, 4)]).tolist() == [1]
