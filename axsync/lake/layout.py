@@ -75,9 +75,14 @@ def part_name(run_id: str, number: int) -> str:
     return f"part-{run_id}-{number:05}.parquet"
 
 
+def letters_beside(staged: str) -> str:
+    """The dead letters of a staged part until the journal knows the part; `drafts_in` finds them, `parts_in` not."""
+    return f"{staged}.letters"
+
+
 def part_number(name: str) -> int:
-    """The number in the name of a part, open ones included; 0 where it has none."""
-    digits = name.removesuffix(".open").removesuffix(".parquet").rpartition("-")[2]
+    """The number in the name of a part, open ones and their dead letters included; 0 where it has none."""
+    digits = name.rpartition("-")[2].partition(".")[0]
     return int(digits) if digits.isdigit() else 0
 
 

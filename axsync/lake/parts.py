@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from axsync.convert import arrays
 from axsync.lake import layout
 from axsync.lake.store import Draft, NativeFile, Store, storage_errors
-from axsync.model import DeadLetter, PageSpan, Part
+from axsync.model import PageSpan, Part
 from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
@@ -32,20 +32,24 @@ def use_steady_memory() -> None:
 
 @dataclass(frozen=True, slots=True)
 class PageBatch:
-    """What one page brings to a part: its rows, where they are from, what is told about them."""
+    """What one page brings to a part: its rows, where they are from, what is told about them.
+
+    `dead` records could not be read; `letters` are the lines that keep them.
+    """
 
     batch: pa.RecordBatch
     span: PageSpan
-    letters: tuple[DeadLetter, ...] = ()
+    dead: int = 0
+    letters: bytes = b""
     drift: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A durable part, and the dead letters of its pages, which are not durable yet."""
+    """A durable part, and the key of the dead letters of its pages, where there are some."""
 
     part: Part
-    letters: tuple[DeadLetter, ...]
+    letters: str | None
 
 
 class _Digested:
@@ -73,7 +77,7 @@ class PartWriter:
     """
 
     def __init__(self, draft: Draft, path: str, schema: pa.Schema, settings: LakeSettings) -> None:
-        self._draft, self._path, self._settings = draft, path, settings
+        self._draft, self.path, self._settings = draft, path, settings
         self._file = _Digested(draft)
         level = settings.compression_level if settings.compression in {"zstd", "gzip"} else None
         self._writer = pq.ParquetWriter(
@@ -87,7 +91,7 @@ class PartWriter:
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self.pages: list[PageSpan] = []
-        self._letters: list[DeadLetter] = []
+        self.dead = 0  # records of its pages that could not be read
         self._drift: dict[str, tuple[int, str]] = {}
         self._empty = set(schema.names)  # columns without a value so far
         self._born = time.monotonic()
@@ -101,7 +105,7 @@ class PartWriter:
         batch = load.batch
         self._waiting.append(batch)
         self.pages.append(load.span)
-        self._letters += load.letters
+        self.dead += load.dead
         self._drift = add_drift(self._drift, load.drift)
         self.buffered += batch.nbytes
         self._waiting_rows += batch.num_rows
@@ -145,7 +149,7 @@ class PartWriter:
         settings = self._settings
         return self.size >= settings.max_part_bytes or time.monotonic() - self._born >= settings.seal_seconds
 
-    def seal(self) -> Sealed:
+    def seal(self) -> Part:
         """Close the file, make it durable under its staged name, and say what it holds. What fails is dropped."""
         try:
             return self._seal()
@@ -154,19 +158,17 @@ class PartWriter:
                 self.abandon()
             raise
 
-    def _seal(self) -> Sealed:
+    def _seal(self) -> Part:
         if not self._whole:  # the thread of another lane may have had the error, see Shelf
             raise OSError("an earlier write to this part failed")
         self.flush()
         self._writer.close()
         self._draft.seal()
-        letters = tuple(self._letters)
         pages = tuple(self.pages)
         empty = tuple(name for name in self._schema.names if name in self._empty)
-        part = Part(
-            self._path, self._rows, self.size, self._file.digest.hexdigest(), pages, self._drift, len(letters), empty
+        return Part(
+            self.path, self._rows, self.size, self._file.digest.hexdigest(), pages, self._drift, self.dead, empty
         )
-        return Sealed(part, letters)
 
     def abandon(self) -> None:
         """Drop the unsealed file."""
@@ -259,20 +261,33 @@ class PartFolder:
             writer = self.pool.take(self) or self._new()
             try:
                 writer.add(load)
+                if load.letters:  # they would fill the memory until the part is sealed
+                    self.store.append(self._letters(writer.path), load.letters)
             except BaseException:
-                writer.abandon()
+                self._abandon(writer)
                 raise
             if writer.due:
-                return (writer.seal(),)
+                return (self._seal(writer),)
             self.pool.put_back(self, writer)
             return ()
+
+    def _seal(self, writer: PartWriter) -> Sealed:
+        part = writer.seal()
+        return Sealed(part, self._letters(part.path) if part.letters else None)
+
+    def _abandon(self, writer: PartWriter) -> None:
+        try:
+            writer.abandon()
+        finally:
+            if writer.dead:
+                self.store.delete(self._letters(writer.path))
 
     def seal(self) -> tuple[Sealed, ...]:
         """Seal all open parts of this lane."""
         parts: list[Sealed] = []
         with storage_errors("write to the lake"):
             while (writer := self.pool.take_last(self)) is not None:
-                parts.append(writer.seal())
+                parts.append(self._seal(writer))
         return tuple(parts)
 
     def without(self, part: Part, rows: Places) -> Part:
@@ -282,9 +297,9 @@ class PartFolder:
             try:
                 with self.store.open(self._staged(part.path)) as file:
                     writer.copy(file, part, rows)
-                return replace(writer.seal().part, letters=part.letters)
+                return replace(writer.seal(), letters=part.letters)
             except BaseException:
-                writer.abandon()
+                self._abandon(writer)
                 raise
 
     def remove(self, parts: Iterable[Part]) -> None:
@@ -305,7 +320,7 @@ class PartFolder:
     def abandon(self) -> None:
         """Drop all unsealed parts of this lane."""
         while (writer := self.pool.take_last(self)) is not None:
-            writer.abandon()
+            self._abandon(writer)
 
     def _new(self) -> PartWriter:
         with self._lock:
@@ -313,6 +328,10 @@ class PartFolder:
             self._count += 1
         path = f"{self.partition}/{name}"
         return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.pool.settings)
+
+    def _letters(self, path: str) -> str:
+        """The key of the dead letters of a part that is not journaled yet."""
+        return layout.letters_beside(self._staged(path))
 
     def _staged(self, path: str) -> str:
         """The key of a part that is not published yet."""

@@ -1,7 +1,7 @@
 """A lake: what it takes for a run to write to it, and the one order in which a run becomes visible."""
 
 import base64
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,8 @@ from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, FoundRun, lane_entry
 from axsync.lake.store import Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import LakeSettings
+
+LETTERS_AT_ONCE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,21 @@ class Lake:
 
         Returns how long the lane's file is now, in bytes.
         """
-        lines = b"".join(orjson.dumps(_letter(lane, one)) + b"\n" for one in letters)
         with storage_errors("keep dead letters"):
-            return self.store.append(layout.dead_letters(run_id, lane), lines)
+            return self.store.append(layout.dead_letters(run_id, lane), letter_lines(lane, letters))
+
+    def take_letters(self, run_id: str, lane: Lane, staged: str) -> int:
+        """The same with the lines that were kept under this key; piece by piece, as they may be many."""
+        size = 0
+        with storage_errors("keep dead letters"), self.store.open(staged) as file:
+            while piece := file.read(LETTERS_AT_ONCE):
+                size = self.store.append(layout.dead_letters(run_id, lane), piece)
+        return size
+
+    def drop_letters(self, staged: str) -> None:
+        """Forget the lines that were kept under this key."""
+        with storage_errors("keep dead letters"):
+            self.store.delete(staged)
 
     def trim_letters(self, run_id: str, lane: Lane, size: int) -> None:
         """Cut off dead letters of pages that will be asked again."""
@@ -215,6 +229,11 @@ def _stand_in(outcome: Outcome, older: Mapping[tuple[str, str], dict[str, Any]])
         return None
     entry = older.get((outcome.lane.instance, outcome.lane.entity))
     return entry if entry and entry.get("files") else None
+
+
+def letter_lines(lane: Lane, letters: Iterable[DeadLetter]) -> bytes:
+    """One line for each record that could not be read."""
+    return b"".join(orjson.dumps(_letter(lane, one)) + b"\n" for one in letters)
 
 
 def _letter(lane: Lane, letter: DeadLetter) -> dict[str, Any]:

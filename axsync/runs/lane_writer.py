@@ -5,6 +5,10 @@ Theory of operation
 Nothing durable happens on the event loop: a slow disk would hold up every request, timeout and signal. The writer
 thread that seals a part also journals it, under the lane's lock: dead letters, journal, memory, in this order. Since
 a task that is cancelled waits for its thread, memory and journal never differ, and a sealed part is never forgotten.
+
+Dead letters are written as they come, beside the open part that has the other rows of their page. When the part is
+sealed they are put behind those of the lane, so that the journal can tell how long the lane's file is, and a resumed
+lane cuts off what belongs to pages that are asked again.
 """
 
 import math
@@ -20,7 +24,7 @@ from axsync.lake import layout
 from axsync.lake.id_index import NO_IDS, IdIndex, Places, earlier_duplicates, read_id_index
 from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
-from axsync.lake.publish import Lake
+from axsync.lake.publish import Lake, letter_lines
 from axsync.model import DeadLetter, Lane, Outcome, Page, PageSpan, Part
 from axsync.runs.lane_reader import LaneReader
 from axsync.runs.state import LaneMemory, Spent, record
@@ -115,7 +119,8 @@ class LaneWriter:
         token = None if reader.source.transport.hides(page.token or "") else page.token
         span = _span(replace(page, token=token), converted, number)
         if converted.batch.num_rows:
-            sealed = folder.add(PageBatch(converted.batch, span, converted.dead, converted.drift))
+            letters = letter_lines(self.lane, converted.dead)
+            sealed = folder.add(PageBatch(converted.batch, span, len(converted.dead), letters, converted.drift))
             self._keep(reader, sealed)
             return converted, sealed
         if converted.dead:
@@ -138,13 +143,15 @@ class LaneWriter:
         for one in sealed:
             with self._turn:
                 if one.letters:
-                    memory.letters_size = self.storage.lake.write_dead_letters(self.run_id, self.lane, one.letters)
+                    memory.letters_size = self.storage.lake.take_letters(self.run_id, self.lane, one.letters)
                 counters, seconds = reader.stats.counters, time.monotonic() - self.began
                 spent = Spent(self.pages, counters.requests, counters.retries, seconds)
                 facts = {"part": one.part, "letters_size": memory.letters_size, "spent": spent}
                 self.storage.journal.append(record("part_sealed", self.lane, **facts))
                 memory.parts.append(one.part)
-                memory.letters += len(one.letters)
+                memory.letters += one.part.letters
+            if one.letters:
+                self.storage.lake.drop_letters(one.letters)
 
     def _tell(self, reader: LaneReader, page: Page, converted: Converted) -> None:
         observe = reader.context.observe

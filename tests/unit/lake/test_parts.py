@@ -1,8 +1,10 @@
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,6 +48,21 @@ def parts_of(sealed: Sequence[Sealed]) -> list[Part]:
 def files(path: Path) -> list[str]:
     """The names of all files below."""
     return sorted(p.name for p in path.rglob("*") if p.is_file())
+
+
+@contextmanager
+def held_more_than(most: int) -> Iterator[list[int]]:
+    """Afterwards, the bytes that Python holds more than before, where they are more than that."""
+    found: list[int] = []
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        yield found
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    if grown > most:
+        found.append(grown)
 
 
 def test_a_part_is_named_for_its_run_and_number(tmp_path: Path) -> None:
@@ -325,11 +342,39 @@ def test_a_flush_without_rows_writes_no_group(tmp_path: Path) -> None:
     writer.flush()
     writer.flush()
 
-    part = writer.seal().part
+    part = writer.seal()
 
     with pq.ParquetFile(tmp_path / "x.parquet") as file:
         assert file.num_row_groups == 1
     assert part.rows == 2
+
+
+def test_dead_letters_do_not_wait_in_memory(tmp_path: Path) -> None:
+    """However many there are before a part is sealed; their lines lie beside the open part."""
+    lane = folder(tmp_path, lake())
+    line = b"x" * (256 * KIB) + b"\n"
+
+    with held_more_than(MIB) as held:
+        for number in range(20):
+            letters = line[:-9] + f"{number:08}\n".encode()
+            lane.add(PageBatch(batch(1, first=number), span(number, 1), dead=1, letters=letters))
+    (sealed,) = lane.seal()
+
+    assert not held
+    assert sealed.part.letters == 20
+    kept = (tmp_path.parent / str(sealed.letters)).read_bytes()
+    assert [text[-8:] for text in kept.splitlines()] == [f"{number:08}".encode() for number in range(20)]
+
+
+def test_dead_letters_of_an_abandoned_part_go_with_it(tmp_path: Path) -> None:
+    """And so do those of a process that died, when the lane is swept."""
+    for end in (PartFolder.abandon, lambda lane: lane.sweep([])):
+        lane = folder(tmp_path, lake())
+        lane.add(PageBatch(batch(1), span(0, 1), dead=1, letters=b"{}\n"))
+        end(lane)
+
+        assert files(tmp_path) == []
+        lane.abandon()  # closes what the sweep took away under it
 
 
 def test_the_default_row_groups_are_big() -> None:
