@@ -1,9 +1,11 @@
 """The only module that writes Parquet: batches into rolling part files, sealed ones made durable."""
 
 import hashlib
+import resource
+import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +21,8 @@ from axsync.model import PageSpan, Part
 from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
+FILES_SHARE = 4
+"""A quarter of the open files that the system grants is for parts."""
 Places = npt.NDArray[np.int64]
 
 
@@ -191,18 +195,27 @@ def _thinned(pages: Sequence[PageSpan], rows: Places) -> list[PageSpan]:
     return [replace(span, rows=span.rows - int(lost)) for span, lost in zip(pages, gone, strict=True)]
 
 
+def share_of_files() -> int:
+    """How many of the files that this process may open are for parts; the rest is for sockets and libraries."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft // FILES_SHARE, 1)
+
+
 @dataclass(slots=True)
 class WriterPool:
     """Open writers of all lanes that no thread is using, and how much they hold together.
 
     When they hold more than `most` bytes, the fullest one is flushed, so that memory depends on settings and
-    not on the number of lanes. The thread that flushes it may belong to another lane.
+    not on the number of lanes. When more than `most_open` parts are open, the one that has been idle for longest is
+    sealed. The thread that does so may belong to another lane.
     """
 
     settings: LakeSettings
     most: int
+    most_open: int = field(default_factory=share_of_files)
+    _open: int = 0  # parts, those in use included
     _idle: list[tuple["PartFolder", PartWriter]] = field(default_factory=list)
-    _relieved: list[int] = field(default_factory=list)  # ids of the folders whose writers are being flushed
+    _relieved: list[int] = field(default_factory=list)  # ids of the folders whose writers are flushed or sealed
     _change: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, folder: "PartFolder") -> PartWriter | None:
@@ -211,7 +224,7 @@ class WriterPool:
             return self._found(folder)
 
     def take_last(self, folder: "PartFolder") -> PartWriter | None:
-        """The same at the end of a lane: one that is being flushed is waited for."""
+        """The same at the end of a lane: one that another thread flushes or seals is waited for."""
         with self._change:
             while (writer := self._found(folder)) is None and id(folder) in self._relieved:
                 self._change.wait()
@@ -231,20 +244,44 @@ class WriterPool:
             if sum(w.buffered for _, w in self._idle) <= self.most:
                 return
             index = max(range(len(self._idle)), key=lambda i: self._idle[i][1].buffered)
-            fullest = self._idle.pop(index)
-            self._relieved.append(id(fullest[0]))
+            fullest = self._taken(index)
         try:
             fullest[1].flush()
         finally:
-            with self._change:
-                self._idle.append(fullest)
-                self._relieved.remove(id(fullest[0]))
-                self._change.notify_all()
+            self._done(fullest[0], back=fullest)
+
+    def opened(self) -> None:
+        """A lane is about to open a part. Where that is one too many, another is sealed and kept by its own lane."""
+        with self._change:
+            self._open += 1
+            if self._open <= self.most_open or not self._idle:
+                return
+            folder, writer = self._taken(0)  # what was put back last stands last
+        try:
+            folder.finish(writer)
+        finally:
+            self._done(folder)
+
+    def closed(self) -> None:
+        """A part is sealed or dropped."""
+        with self._change:
+            self._open -= 1
+
+    def _taken(self, index: int) -> tuple["PartFolder", PartWriter]:
+        found = self._idle.pop(index)
+        self._relieved.append(id(found[0]))
+        return found
+
+    def _done(self, folder: "PartFolder", back: tuple["PartFolder", PartWriter] | None = None) -> None:
+        with self._change:
+            self._idle += [back] if back else []
+            self._relieved.remove(id(folder))
+            self._change.notify_all()
 
 
 @dataclass(slots=True)
 class PartFolder:
-    """The parts of one lane, staged below a prefix of the store."""
+    """The parts of one lane, staged below a prefix of the store. `keep` is told of each part that is sealed."""
 
     store: Store
     staging: str
@@ -252,6 +289,7 @@ class PartFolder:
     run_id: str
     schema: pa.Schema
     pool: WriterPool
+    keep: Callable[[Sealed], None] = lambda _: None
     _count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -267,18 +305,28 @@ class PartFolder:
                 self._abandon(writer)
                 raise
             if writer.due:
-                return (self._seal(writer),)
+                return (self.finish(writer),)
             self.pool.put_back(self, writer)
             return ()
 
-    def _seal(self, writer: PartWriter) -> Sealed:
-        part = writer.seal()
-        return Sealed(part, self._letters(part.path) if part.letters else None)
+    def finish(self, writer: PartWriter) -> Sealed:
+        """Seal a part of this lane, in whatever thread."""
+        part = self._sealed(writer)
+        sealed = Sealed(part, self._letters(part.path) if part.letters else None)
+        self.keep(sealed)
+        return sealed
+
+    def _sealed(self, writer: PartWriter) -> Part:
+        try:
+            return writer.seal()
+        finally:
+            self.pool.closed()
 
     def _abandon(self, writer: PartWriter) -> None:
         try:
             writer.abandon()
         finally:
+            self.pool.closed()
             if writer.dead:
                 self.store.delete(self._letters(writer.path))
 
@@ -287,20 +335,20 @@ class PartFolder:
         parts: list[Sealed] = []
         with storage_errors("write to the lake"):
             while (writer := self.pool.take_last(self)) is not None:
-                parts.append(self._seal(writer))
+                parts.append(self.finish(writer))
         return tuple(parts)
 
     def without(self, part: Part, rows: Places) -> Part:
-        """The part anew, without these rows; the old file stays until it is removed."""
+        """The part anew, without these rows; the old file stays until it is removed, and `keep` is not told."""
         with storage_errors("write to the lake"):
             writer = self._new()
             try:
                 with self.store.open(self._staged(part.path)) as file:
                     writer.copy(file, part, rows)
-                return replace(writer.seal(), letters=part.letters)
             except BaseException:
                 self._abandon(writer)
                 raise
+            return replace(self._sealed(writer), letters=part.letters)
 
     def remove(self, parts: Iterable[Part]) -> None:
         """Take sealed parts off the disk."""
@@ -327,7 +375,12 @@ class PartFolder:
             name = layout.part_name(self.run_id, self._count)
             self._count += 1
         path = f"{self.partition}/{name}"
-        return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.pool.settings)
+        self.pool.opened()
+        try:
+            return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.pool.settings)
+        except BaseException:
+            self.pool.closed()
+            raise
 
     def _letters(self, path: str) -> str:
         """The key of the dead letters of a part that is not journaled yet."""

@@ -14,8 +14,10 @@ lane cuts off what belongs to pages that are asked again.
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from axsync.convert import Converted, Converter
 from axsync.engine.lane_walk import Stored, gather_all
@@ -52,6 +54,7 @@ class LaneWriter:
     began: float = 0.0  # on the monotonic clock
     _folder: PartFolder | None = field(default=None, init=False)
     _swept: bool = field(default=False, init=False)  # nothing lies in the folder that is not in memory
+    _untold: deque[Part] = field(default_factory=deque, init=False)  # sealed parts that no observer was told of
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
@@ -72,12 +75,12 @@ class LaneWriter:
         if page.rows == 0:
             return self._store_nothing(reader, page)
         converter = await reader.converter(page)
-        folder = self._open(converter)
+        folder = self._open(reader, converter)
         self.pages += 1
         number = page.window.number + shift
-        converted, sealed = await reader.context.workers.run(self._write, reader, folder, converter, page, number)
+        converted = await reader.context.workers.run(self._write, reader, folder, converter, page, number)
         self._tell(reader, page, converted)
-        self._tell_sealed(reader, sealed)
+        self._tell_sealed(reader)
         return Stored(converted.served, converted.fingerprint)
 
     def _store_nothing(self, reader: LaneReader, page: Page) -> Stored:
@@ -90,14 +93,15 @@ class LaneWriter:
     async def reopen(self, reader: LaneReader) -> None:
         """Resume with the parts of an earlier process."""
         if self.memory.parts and reader.schema.known is not None:
-            folder = self._open(reader.schema.known)
+            folder = self._open(reader, reader.schema.known)
             await reader.context.workers.run(self._sweep, folder)
 
-    def _open(self, converter: Converter) -> PartFolder:
+    def _open(self, reader: LaneReader, converter: Converter) -> PartFolder:
         if self._folder is None:
             partition = layout.partition(self.lane, self.storage.logical_date)
             store, staging = self.storage.lake.store, layout.staging(self.run_id)
-            self._folder = PartFolder(store, staging, partition, self.run_id, converter.schema, self.storage.pool)
+            schema, pool, keep = converter.schema, self.storage.pool, partial(self._keep, reader)
+            self._folder = PartFolder(store, staging, partition, self.run_id, schema, pool, keep)
             self._swept = False
         return self._folder
 
@@ -111,7 +115,7 @@ class LaneWriter:
 
     def _write(
         self, reader: LaneReader, folder: PartFolder, converter: Converter, page: Page, number: int
-    ) -> tuple[Converted, tuple[Sealed, ...]]:
+    ) -> Converted:
         """In a writer thread: bytes to batch to part; a part that is due becomes durable and is journaled."""
         self._sweep(folder)
         converted = reader.schema.convert(converter, page)
@@ -120,12 +124,10 @@ class LaneWriter:
         span = _span(replace(page, token=token), converted, number)
         if converted.batch.num_rows:
             letters = letter_lines(self.lane, converted.dead)
-            sealed = folder.add(PageBatch(converted.batch, span, len(converted.dead), letters, converted.drift))
-            self._keep(reader, sealed)
-            return converted, sealed
-        if converted.dead:
+            folder.add(PageBatch(converted.batch, span, len(converted.dead), letters, converted.drift))
+        elif converted.dead:
             self._keep_letters(converted.dead, span)
-        return converted, ()
+        return converted
 
     def _keep_letters(self, letters: Sequence[DeadLetter], span: PageSpan) -> None:
         """Dead letters of a page that brought nothing else."""
@@ -137,21 +139,24 @@ class LaneWriter:
             memory.buried.append(span)
             memory.letters += len(letters)
 
-    def _keep(self, reader: LaneReader, sealed: Sequence[Sealed]) -> None:
-        """Journal what is durable; dead letters first, so that a part never speaks of letters that are not there."""
-        memory = self.memory
-        for one in sealed:
-            with self._turn:
-                if one.letters:
-                    memory.letters_size = self.storage.lake.take_letters(self.run_id, self.lane, one.letters)
-                counters, seconds = reader.stats.counters, time.monotonic() - self.began
-                spent = Spent(self.pages, counters.requests, counters.retries, seconds)
-                facts = {"part": one.part, "letters_size": memory.letters_size, "spent": spent}
-                self.storage.journal.append(record("part_sealed", self.lane, **facts))
-                memory.parts.append(one.part)
-                memory.letters += one.part.letters
-            if one.letters:
-                self.storage.lake.drop_letters(one.letters)
+    def _keep(self, reader: LaneReader, sealed: Sealed) -> None:
+        """Journal what is durable; dead letters first, so that a part never speaks of letters that are not there.
+
+        In a writer thread, perhaps of another lane: where too many parts are open, it seals the one of this lane.
+        """
+        memory, part = self.memory, sealed.part
+        with self._turn:
+            if sealed.letters:
+                memory.letters_size = self.storage.lake.take_letters(self.run_id, self.lane, sealed.letters)
+            counters, seconds = reader.stats.counters, time.monotonic() - self.began
+            spent = Spent(self.pages, counters.requests, counters.retries, seconds)
+            facts = {"part": part, "letters_size": memory.letters_size, "spent": spent}
+            self.storage.journal.append(record("part_sealed", self.lane, **facts))
+            memory.parts.append(part)
+            memory.letters += part.letters
+        if sealed.letters:
+            self.storage.lake.drop_letters(sealed.letters)
+        self._untold.append(part)
 
     def _tell(self, reader: LaneReader, page: Page, converted: Converted) -> None:
         observe = reader.context.observe
@@ -159,9 +164,9 @@ class LaneWriter:
             observe(Drifted(self.lane, name, count, example))
         observe(PageRead(self.lane, page.window.number, converted.served, len(page.body), page.seconds))
 
-    def _tell_sealed(self, reader: LaneReader, sealed: Sequence[Sealed]) -> None:
-        for one in sealed:
-            reader.context.observe(PartSealed(self.lane, one.part))
+    def _tell_sealed(self, reader: LaneReader) -> None:
+        while self._untold:
+            reader.context.observe(PartSealed(self.lane, self._untold.popleft()))
 
     async def seal(self, reader: LaneReader, *, until: float = math.inf) -> None:
         """Make all that was written durable; each writer thread takes a part of those that are open.
@@ -170,16 +175,12 @@ class LaneWriter:
         """
         if self._folder is not None:
             workers = reader.context.workers
-            work = [workers.run(self._seal, reader, self._folder, until) for _ in range(workers.count)]
-            for sealed in await gather_all(work):
-                self._tell_sealed(reader, sealed)
+            await gather_all([workers.run(self._seal, self._folder, until) for _ in range(workers.count)])
+            self._tell_sealed(reader)
 
-    def _seal(self, reader: LaneReader, folder: PartFolder, until: float) -> tuple[Sealed, ...]:
-        if time.monotonic() >= until:
-            return ()
-        sealed = folder.seal()
-        self._keep(reader, sealed)
-        return sealed
+    def _seal(self, folder: PartFolder, until: float) -> None:
+        if time.monotonic() < until:
+            folder.seal()
 
     async def settle(self, reader: LaneReader) -> IdIndex:
         """Seal all parts, keep the later one of rows with the same id, and say which ids there are."""

@@ -1,5 +1,7 @@
 import hashlib
 import os
+import resource
+import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -279,6 +281,46 @@ def test_threads_write_parts_of_their_own(tmp_path: Path) -> None:
     assert len({part.path for part in parts}) == len(parts)
     ids = {i for p in parts for i in pq.read_table(tmp_path / p.path).column("internal_axon_id").to_pylist()}
     assert len(ids) == sum(part.rows for part in parts) == 1000
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_no_more_parts_are_open_than_may_be(tmp_path: Path, threads: int) -> None:
+    """However many lanes there are: the part that has been idle for longest is sealed, and kept by its own lane."""
+    most, shelf = 3, WriterPool(lake(), PLENTY, most_open=3)
+    kept: dict[str, list[Part]] = {f"entity={number}": [] for number in range(8)}
+    lanes = [folder(tmp_path, lake(), shelf, name) for name in kept]
+    for lane, parts in zip(lanes, kept.values(), strict=True):
+        lane.keep = lambda sealed, parts=parts: parts.append(sealed.part)  # type: ignore[misc]
+
+    def add(number: int) -> int:
+        lanes[number % 8].add(PageBatch(batch(10, first=10 * number), span(number, 10)))
+        return sum(name.endswith(".open") for name in files(tmp_path))
+
+    with ThreadPoolExecutor(threads) as pool:
+        opened = list(pool.map(add, range(64)))
+        returned = [part for parts in pool.map(PartFolder.seal, lanes) for part in parts_of(parts)]
+
+    assert max(opened) <= (most if threads == 1 else most + threads)  # those in use cannot be sealed
+    assert [sum(part.rows for part in parts) for parts in kept.values()] == [80] * 8
+    assert {part.path for part in returned} <= {part.path for parts in kept.values() for part in parts}
+    assert not [name for name in files(tmp_path) if name.endswith(".open")]
+    assert shelf._open == 0
+
+
+def test_a_lane_by_itself_keeps_its_part_open(tmp_path: Path) -> None:
+    """One part open at a time is enough for one thread."""
+    lane = folder(tmp_path, lake(), WriterPool(lake(), PLENTY, most_open=1))
+    for number in range(5):
+        lane.add(PageBatch(batch(2, first=2 * number), span(number, 2)))
+
+    assert [part.rows for part in parts_of(lane.seal())] == [10]
+
+
+def test_parts_get_a_quarter_of_the_files_that_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At least one; without a bound, as many as there are."""
+    for soft, most in ((256, 64), (3, 1), (resource.RLIM_INFINITY, sys.maxsize)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
+        assert WriterPool(lake(), PLENTY).most_open == most
 
 
 class Held(PartWriter):
