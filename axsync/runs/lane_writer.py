@@ -15,7 +15,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -32,6 +32,14 @@ from axsync.runs.lane_reader import LaneReader
 from axsync.runs.state import LaneMemory, Spent, record
 
 
+MOST_STRAYS = 1_000
+"""Names without a column of which drift is told by name, in one lane; a server may send a new one in each record."""
+LONGEST_NAME = 1_000
+"""Characters of such a name."""
+OTHERS = "others"
+"""What the drift of all other names is counted under."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunStorage:
     """Where all lanes of a run write."""
@@ -40,6 +48,32 @@ class RunStorage:
     logical_date: str
     pool: WriterPool
     journal: Journal
+
+
+@dataclass(slots=True)
+class DriftNames:
+    """Under which names the drift of a lane is counted: fields that have columns, and some of those that have none."""
+
+    columns: frozenset[str]
+    _strays: set[str] = field(default_factory=set)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def counted(self, drift: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+        """The drift of a page or part under these names."""
+        found: dict[str, tuple[int, str]] = {}
+        with self._turn:
+            for name, (count, example) in drift.items():
+                known = self._name(name)
+                found[known] = (found.get(known, (0, ""))[0] + count, example)
+        return found
+
+    def _name(self, name: str) -> str:
+        if name in self.columns or name in self._strays:
+            return name
+        if name == OTHERS or len(self._strays) >= MOST_STRAYS or len(name) > LONGEST_NAME:
+            return OTHERS
+        self._strays.add(name)
+        return name
 
 
 @dataclass(slots=True)
@@ -53,6 +87,7 @@ class LaneWriter:
     pages: int = 0
     began: float = 0.0  # on the monotonic clock
     _folder: PartFolder | None = field(default=None, init=False)
+    _names: DriftNames = field(default_factory=lambda: DriftNames(frozenset()), init=False)
     _swept: bool = field(default=False, init=False)  # nothing lies in the folder that is not in memory
     _untold: deque[Part] = field(default_factory=deque, init=False)  # sealed parts that no observer was told of
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -102,6 +137,8 @@ class LaneWriter:
             store, staging = self.storage.lake.store, layout.staging(self.run_id)
             schema, pool, keep = converter.schema, self.storage.pool, partial(self._keep, reader)
             self._folder = PartFolder(store, staging, partition, self.run_id, schema, pool, keep)
+            self._names = DriftNames(frozenset(column.field for column in converter.columns))
+            self._names.counted(self.drift)  # of an earlier process
             self._swept = False
         return self._folder
 
@@ -119,6 +156,7 @@ class LaneWriter:
         """In a writer thread: bytes to batch to part; a part that is due becomes durable and is journaled."""
         self._sweep(folder)
         converted = reader.schema.convert(converter, page)
+        converted = replace(converted, drift=self._names.counted(converted.drift))
         # A token that repeats a secret is followed, but it is in no journal: such a chain is not resumed.
         token = None if reader.source.transport.hides(page.token or "") else page.token
         span = _span(replace(page, token=token), converted, number)
