@@ -17,6 +17,7 @@ Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 _BATCH = 1 << 16  # rows
 _SOUGHT = 1 << 20  # hashes looked up at once: places of ten million would take as much as the hashes
+_REPEATED = 1 << 19  # ids that came more than once and are compared at once
 _WIDTH = 32  # characters of an id as Axonius makes them (docs/axonius-api.md, "Records")
 _TWIN = b"twin"  # sets the second hash of an id apart from the first
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
@@ -24,9 +25,10 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD
 
 @dataclass(frozen=True, slots=True)
 class IdIndex:
-    """The different hashes of all ids, sorted, and the number of rows."""
+    """The different hashes of all ids, sorted; those that more than one row has; the number of rows."""
 
     known: Hashes
+    repeated: Hashes
     rows: int
 
     @property
@@ -39,14 +41,14 @@ class IdIndex:
         return lacking(self.known, hashes)
 
 
-NO_IDS = IdIndex(np.empty(0, dtype=np.uint64), 0)
+NO_IDS = IdIndex(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint64), 0)
 """Of a lane without rows."""
 
 
 def index_of(hashes: Hashes) -> IdIndex:
     """The index of these hashes, which are sorted in place: nothing is held twice."""
     rows = len(hashes)
-    return IdIndex(different(hashes), rows)
+    return IdIndex(*_divided(hashes), rows)
 
 
 class Collected:
@@ -76,17 +78,26 @@ def different(hashes: Hashes) -> Hashes:
 
     A fraction of the time and memory of numpy's own `unique`, which hashes them.
     """
+    return _divided(hashes)[0]
+
+
+def _divided(hashes: Hashes) -> tuple[Hashes, Hashes]:
+    """The different ones, in the place of what is given, and those that are there more than once; both sorted."""
     hashes.sort()
-    kept, last = 0, None
+    again, kept, last, last_is_first = Collected(), 0, None, False
     for start in range(0, len(hashes), _SOUGHT):
         some = hashes[start : start + _SOUGHT]
         first = np.ones(len(some), dtype=np.bool_)
         np.not_equal(some[1:], some[:-1], out=first[1:])
         first[0] = last is None or some[0] != last
-        last, found = some[-1], some[first]
+        second = ~first
+        second[1:] &= first[:-1]
+        second[0] &= last_is_first
+        again.add(some[second])
+        last, last_is_first, found = some[-1], first[-1], some[first]
         hashes[kept : kept + len(found)] = found
         kept += len(found)
-    return hashes[:kept]
+    return hashes[:kept], again.take()
 
 
 def lacking(known: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
@@ -101,35 +112,44 @@ def lacking(known: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
 
 def read_id_index(store: Store, parts: Sequence[str], column: str) -> IdIndex:
     """Read the id column of the parts with these keys."""
-    return index_of(_all_hashes(store, parts, column))
-
-
-def _all_hashes(store: Store, parts: Sequence[str], column: str) -> Hashes:
-    """In the order of parts and rows."""
     collected = Collected()
     for key in parts:
         for ids in read_ids(store, key, column):
             collected.add(hash_ids(ids))
-    return collected.take()
+    return index_of(collected.take())
 
 
-def earlier_duplicates(store: Store, parts: Sequence[str], column: str, spans: Sequence[PageSpan]) -> Places:
-    """Rows, numbered over all parts, whose id came again in a later answer.
+def earlier_duplicates(
+    store: Store, parts: Sequence[str], column: str, repeated: Hashes, spans: Sequence[PageSpan]
+) -> Places:
+    """Rows, numbered over all parts, whose id came again in a later answer; `repeated` are the hashes of all such ids.
 
     Later means: of a page that was asked later, or further down in the same page. Equal hashes alone are no proof that
     two ids are equal. A second hash of another kind is: no two ids that differ have both in common.
     """
-    rows, hashes = _repeated(_all_hashes(store, parts, column))
-    others = _other_hashes(store, parts, column, rows)
     ends = np.cumsum([span.rows for span in spans])
     pages = np.array([span.number for span in spans], dtype=np.int64)
-    rounds = 1 + len(rows) // _SOUGHT  # equal hashes are in one round; each sorts about as many rows as fit
     found = [np.empty(0, dtype=np.int64)]
-    for turn in range(rounds):
-        mine = np.flatnonzero(hashes % np.uint64(rounds) == turn) if rounds > 1 else np.arange(len(rows))
-        asked = pages[np.searchsorted(ends, rows[mine], side="right")]
-        found.append(rows[mine[_earlier(hashes[mine], others[mine], asked)]])
+    for start in range(0, len(repeated), _REPEATED):  # the parts are read once for each so many ids
+        rows, hashes, others = _rows_with(store, parts, column, repeated[start : start + _REPEATED])
+        asked = pages[np.searchsorted(ends, rows, side="right")]
+        found.append(rows[_earlier(hashes, others, asked)])
     return np.sort(np.concatenate(found))
+
+
+def _rows_with(store: Store, parts: Sequence[str], column: str, sought: Hashes) -> tuple[Places, Hashes, Hashes]:
+    """The rows whose ids have one of these hashes, with both hashes of each."""
+    rows, hashes, others, start = Collected(), Collected(), Collected(), 0
+    for key in parts:
+        for ids in read_ids(store, key, column):
+            found = hash_ids(ids)
+            mine = np.flatnonzero(~lacking(sought, found))
+            texts = ids.take(arrays.fixed(mine, np.ones(len(mine), dtype=np.bool_), pa.int64())).to_pylist()
+            rows.add((mine + start).astype(np.uint64))
+            hashes.add(found[mine])
+            others.add(np.array([_hash_one(text, _TWIN) for text in texts], dtype=np.uint64))
+            start += len(ids)
+    return rows.take().view(np.int64), hashes.take(), others.take()
 
 
 def _earlier(hashes: Hashes, others: Hashes, asked: Places) -> Places:
@@ -138,28 +158,6 @@ def _earlier(hashes: Hashes, others: Hashes, asked: Places) -> Places:
     same = (hashes[order][1:] == hashes[order][:-1]) & (others[order][1:] == others[order][:-1])
     earlier: Places = order[:-1][same]
     return earlier
-
-
-def _repeated(hashes: Hashes) -> tuple[Places, Hashes]:
-    """Rows whose hash is there more than once, and these hashes."""
-    ordered = np.sort(hashes)
-    often = different(ordered[1:][ordered[1:] == ordered[:-1]])
-    rows = np.flatnonzero(~lacking(often, hashes))
-    return rows, hashes[rows]
-
-
-def _other_hashes(store: Store, parts: Sequence[str], column: str, rows: Places) -> Hashes:
-    """Of the ids in these rows, which ascend."""
-    found, start = Collected(), 0
-    for key in parts:
-        for ids in read_ids(store, key, column):
-            first, last = np.searchsorted(rows, (start, start + len(ids)))
-            start += len(ids)
-            if first < last:
-                mine = rows[first:last] - (start - len(ids))
-                texts = ids.take(arrays.fixed(mine, np.ones(len(mine), dtype=np.bool_), pa.int64())).to_pylist()
-                found.add(np.array([_hash_one(text, _TWIN) for text in texts], dtype=np.uint64))
-    return found.take()
 
 
 def read_ids(store: Store, key: str, column: str) -> Iterator[pa.Array]:

@@ -23,7 +23,7 @@ from axsync.convert import Converted, Converter
 from axsync.engine.lane_walk import Stored, gather_all
 from axsync.events import Drifted, PageRead, PartSealed
 from axsync.lake import layout
-from axsync.lake.id_index import NO_IDS, IdIndex, Places, earlier_duplicates, read_id_index
+from axsync.lake.id_index import NO_IDS, Hashes, IdIndex, Places, earlier_duplicates, read_id_index
 from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
 from axsync.lake.publish import Lake, letter_lines
@@ -229,16 +229,17 @@ class LaneWriter:
         index = await run(self._read_index, reader.schema.id_column)
         if index.distinct == index.rows:
             return index
-        del index  # as large as what follows
-        duplicates = await run(self._duplicates, reader.schema.id_column)
+        repeated = index.repeated
+        del index  # larger than what follows
+        duplicates = await run(self._duplicates, repeated, reader.schema.id_column)
         await self._drop(reader, self._folder, duplicates)
         return await run(self._read_index, reader.schema.id_column)
 
     def _read_index(self, id_column: str) -> IdIndex:
         return read_id_index(self.storage.lake.store, self._staged(), id_column)
 
-    def _duplicates(self, id_column: str) -> Places:
-        return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, self._spans())
+    def _duplicates(self, repeated: Hashes, id_column: str) -> Places:
+        return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, repeated, self._spans())
 
     def _staged(self) -> list[str]:
         return [layout.staged(self.run_id, part.path) for part in self.memory.parts]

@@ -83,7 +83,7 @@ def main() -> int:
         with told("count different ids", begin, rows):
             distinct = ledger.distinct
         with told("find the twins", begin, rows):
-            twins = earlier_duplicates(store, keys, ID, spans)
+            twins = earlier_duplicates(store, keys, ID, ledger.repeated, spans)
         with told("compare with a listing", begin, rows):
             missing = compare(ledger, rows)
         # A repair ends with the ledger read once more, while the one before it is still there.
