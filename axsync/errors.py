@@ -43,6 +43,7 @@ AxsyncError
 │   │   └── NotRetryable *   trying again is pointless; HopelessPage is its form for web pages
 │   └── BadAnswer            a response that breaks the contract, after all tries
 │       ├── InternalError    axsync itself failed on it; the log has the traceback
+│       ├── TooLarge         one that cannot be divided has more bytes than it may
 │       └── EndlessList *    the list of saved queries does not end
 ├── LaneError                a guard stopped a lane: loop, endless listing
 │   ├── OutOfTime            the deadline of the run has passed
@@ -50,6 +51,7 @@ AxsyncError
 ├── Unreadable *             a record that cannot be decoded; it becomes a dead letter
 ├── CutPage *                a page whose JSON is incomplete; it is fetched again
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
+├── OutOfMemory              the system gives this process no more memory (exit 1)
 ├── GuardRefused             a guard refused to publish (exit 5)
 │   └── NotWhole             all-or-nothing was requested, and something is missing
 └── Busy                     another run holds the lake or the host (exit 75)
@@ -274,12 +276,27 @@ class InternalError(BadAnswer):
     """A defect of axsync, met on an answer. It costs one entity type or instance; the cause has the traceback."""
 
 
+class TooLarge(BadAnswer):
+    """An answer with more bytes than it may have."""
+
+
 class LaneError(AxsyncError):
     """A guard stopped a lane that would not have ended or whose rows cannot be trusted."""
 
 
 class OutOfTime(LaneError):
     """The deadline of the run has passed; the lane can be resumed."""
+
+
+class OutOfMemory(AxsyncError):
+    """The system gives this process no more memory; what is durable stays, and the run can be resumed."""
+
+
+def out_of_memory(error: BaseException) -> OutOfMemory | None:
+    """What to tell where this error means that; pyarrow's own are MemoryErrors too, or pass on the words of C++."""
+    if not isinstance(error, MemoryError) and "bad_alloc" not in str(error):
+        return None
+    return OutOfMemory("there is not enough memory")
 
 
 class StorageError(AxsyncError):

@@ -17,6 +17,7 @@ from axsync.errors import (
     ProxyRefused,
     Refused,
     ServerError,
+    TooLarge,
     Unreachable,
     Untrusted,
     WebPage,
@@ -53,8 +54,8 @@ class NotRetryablePage(NotRetryable, WebPage):
     """Web pages for so long that a retry is pointless."""
 
 
-class TooLarge(BadAnswer, NotRetryable):
-    """More bytes than a page may have."""
+class TooLargeAnswer(TooLarge, NotRetryable):
+    """More bytes than an answer may have; it would have them again."""
 
 
 class Redirected(BadAnswer, NotRetryable):

@@ -19,7 +19,7 @@ from axsync.client.connection import (
     signed_headers,
     user_agent,
 )
-from axsync.client.failures import TooLarge, proxy_error, translate
+from axsync.client.failures import TooLargeAnswer, proxy_error, translate
 from axsync.client.tls import system_context
 from axsync.credentials import Credential
 from axsync.model import Reply, Request
@@ -28,6 +28,8 @@ HEADER_BYTES = 16 << 10
 """Longest line or header accepted in an answer."""
 HEADERS = 128
 """Most headers accepted in an answer; together at most 2 MiB."""
+ANSWER_BYTES = 64 << 20
+"""Most decoded bytes of an answer that is no page, such as a field catalogue, where no setting says otherwise."""
 ERROR_BYTES = 1 << 20
 """Bytes read of an error's body; its message is short."""
 
@@ -47,8 +49,9 @@ class HttpSession:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's
         *,
         signed: Mapping[str, str] | None = None,
+        most: int = ANSWER_BYTES,
     ) -> Reply:
-        """Raises: Unreachable, Untrusted, ProxyRefused, BadAnswer."""
+        """Bytes of a good answer beyond `most` are refused. Raises: Unreachable, Untrusted, ProxyRefused, TooLarge."""
         try:
             async with self.session.request(
                 request.method,
@@ -62,7 +65,7 @@ class HttpSession:
             ) as response:
                 headers = {k.lower(): v for k, v in response.headers.items()}
                 self._measure_skew(headers.get("date", ""))
-                reply = Reply(response.status, headers, await self._body(response))
+                reply = Reply(response.status, headers, await self._body(response, most))
         except (aiohttp.ClientError, OSError) as error:
             raise translate(error, self.config) from None
         if reply.status == 407 and self.config.proxy:
@@ -83,9 +86,9 @@ class HttpSession:
         if there.tzinfo is not None:
             self.skew = (there - datetime.now(UTC)).total_seconds()
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _body(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         good, length = 200 <= response.status < 300, response.content_length
-        cap = self.config.settings.max_page_bytes if good else ERROR_BYTES
+        cap = (self.config.settings.max_page_bytes or most) if good else ERROR_BYTES
         plain = "Content-Encoding" not in response.headers
         if plain and length is not None and length <= cap:
             return await response.read()
@@ -99,7 +102,8 @@ class HttpSession:
                 if not good:
                     break
                 host = self.config.host
-                raise TooLarge(f"{host} sent more than {cap} bytes for one page", host=host, status=response.status)
+                message = f"{host} sent more than {cap} bytes in one answer"
+                raise TooLargeAnswer(message, host=host, status=response.status)
         return b"".join(chunks)
 
 

@@ -41,6 +41,7 @@ from axsync.errors import (
     Unreachable,
     Untrusted,
     WebPage,
+    out_of_memory,
 )
 from axsync.events import Answered, Crashed, Event, Notice, Observer, Retried
 from axsync.model import Lane, Reply, Request
@@ -88,6 +89,7 @@ class RequestContext:
     counters: Counters = field(default_factory=Counters)
     kind: str = ""  # separates requests whose latencies are not comparable
     heard: Callable[[float, int], None] | None = None  # transfer seconds and bytes of a good answer
+    most: int = ANSWER_BYTES  # decoded bytes of the answer, unless `max_page_bytes` is set
     max_attempts: Callable[[], int] | None = None  # 5xx and timeouts after which a smaller page is requested
 
 
@@ -335,7 +337,7 @@ class Transport:
         self, request: Request, read: Callable[[Reply], T], ask: RequestContext, permit: Permit, this: "_Try"
     ) -> T:
         try:
-            reply = await self._send(request, self._timeout(this.timeouts), this.token)
+            reply = await self._send(request, self._timeout(this.timeouts), this.token, ask.most)
         except (Unreachable, ProxyRefused):
             self._page_title = None
             self._tell_answered(ask.lane, None, permit.answered("failed"))
@@ -351,7 +353,9 @@ class Transport:
         return answer
 
     def crashed(self, error: Exception, lane: Lane | None) -> InternalError:
-        """The error for a defect of axsync; observers are told, without secrets."""
+        """The error for a defect of axsync; observers are told, without secrets. Raises: OutOfMemory."""
+        if lacking := out_of_memory(error):
+            raise lacking from None
         self._observe(Crashed(lane, self.redact("".join(format_exception(error)))[-TRACE_MOST:]))
         message = f"axsync failed on an answer of {self.host}: {type(error).__name__}"
         return InternalError(message, host=self.host)
@@ -384,13 +388,19 @@ class Transport:
         limiter = self._limiter
         self._observe(Answered(lane, self.host, status, seconds, limiter.inside, limiter.limit, limiter.rate))
 
-    async def _send(self, request: Request, timeout: aiohttp.ClientTimeout, token: Token | None) -> Reply:  # noqa: ASYNC109  aiohttp's
+    async def _send(
+        self,
+        request: Request,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's
+        token: Token | None,
+        most: int = ANSWER_BYTES,
+    ) -> Reply:
         if self._session is None:
             raise RuntimeError("the transport is not open")
         signed = Unprintable(
             buying_headers(self._credential) if request is REQUEST else token.headers() if token else {}
         )
-        return await self._session.send(request, timeout, signed=signed)
+        return await self._session.send(request, timeout, signed=signed, most=most)
 
     def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:
         # A request that timed out gets longer the next time.

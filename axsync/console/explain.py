@@ -31,6 +31,7 @@ from axsync.errors import (
     NothingCommon,
     NotOffered,
     NotWhole,
+    OutOfMemory,
     OutOfTime,
     ProxyRefused,
     Refused,
@@ -41,6 +42,7 @@ from axsync.errors import (
     StoreError,
     StoreExposed,
     StoreLocked,
+    TooLarge,
     UnknownCredential,
     UnknownEntity,
     UnknownRun,
@@ -54,6 +56,7 @@ from axsync.errors import (
     WrongKeyFile,
     WrongPassphrase,
     WrongPassphraseFile,
+    out_of_memory,
 )
 
 FAILED, USAGE, PARTIAL, REFUSED, GUARDED, LATER = 1, 2, 3, 4, 5, 75
@@ -178,6 +181,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         LATER,
         "Retry later. If it persists, check that `url` is the address of Axonius itself; `axsync check` tests it.",
     ),
+    (TooLarge, FAILED, "Set `max_page_bytes` of the instance to allow more; an answer is held in memory whole."),
     (Unreachable, LATER, "Retry later. `axsync check` shows how far a connection gets."),
     (InternalError, FAILED, "This is a bug. Report it with the traceback in the log."),
     (BadAnswer, FAILED, "Check that `url` is the address of Axonius itself, not of a proxy or login page."),
@@ -187,6 +191,11 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         LaneError,
         FAILED,
         "Retry. If it persists, set a smaller `page_size` or another `paging` in the configuration.",
+    ),
+    (
+        OutOfMemory,
+        FAILED,
+        "Give it more, or set smaller `page_bytes`, `buffer_bytes` and `writers`. The same command resumes the run.",
     ),
     (
         StorageError,
@@ -211,6 +220,7 @@ _BUG = "This is a bug. Run the command again with -v and report the output."
 
 def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -> Explanation:
     """Explain an error. Anything but an `AxsyncError` is a bug; possible secrets are removed from its text."""
+    error = out_of_memory(error) or error
     if not isinstance(error, AxsyncError):
         text = redact(str(error), environ or {})
         headline = f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -15,7 +15,7 @@ from axsync.client.transport import Counters, RequestContext
 from axsync.convert import Converter
 from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers
 from axsync.engine.paginators import OffsetPaginator, Paginator, Returned, TokenPaginator
-from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy
+from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy, TooLarge
 from axsync.events import LaneOpened, Notice, Observer
 from axsync.lake.journal import Record
 from axsync.model import Lane, Page, PageSpan, Window
@@ -25,6 +25,10 @@ from axsync.runs.lane_selection import least, question_for
 from axsync.runs.state import merged_ranges, record
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 
+PAGES_SHARE = 4
+"""A quarter of `buffer_bytes` is for pages that wait for a writer, the rest for rows that wait for a row group."""
+OVERSHOOT = 2
+"""A page may be so many times as large as it is meant to be."""
 ROUND_SHIFT = 1_000_000
 """Page numbers of a repair round start here, so that its answers count as later ones."""
 MOST_PAGES = 1_000
@@ -106,6 +110,11 @@ class LaneReader:
         # A chain of tokens cannot change its limit and stay a chain; rows of a listing are small.
         if self._by_tokens or self.is_listing:
             return 0
+        return self._page_bytes
+
+    @property
+    def _page_bytes(self) -> int:
+        """Most bytes that a page is meant to have."""
         return self.instance.page_bytes or self.context.page_bytes // self.instance.in_flight
 
     @property
@@ -225,17 +234,32 @@ class LaneReader:
 
         Raises: Returned, where smaller ones are better; MarkExpired, and what the source raises.
         """
+        if not self._is_divisible(window):
+            return await self.fetch_whole(window)
+        attempts = partial(self._sizer.max_attempts, window.limit)
         try:
-            return await self.fetch_whole(window, max_attempts=partial(self._sizer.max_attempts, window.limit))
-        except TooHeavy as error:
+            return await self.fetch_whole(window, max_attempts=attempts, most=self._most_of_a_page)
+        except (TooHeavy, TooLarge) as error:
             self._sizer.failed(window.limit)
             raise Returned from error
 
-    async def fetch_whole(self, window: Window, *, max_attempts: Callable[[], int] | None = None) -> Page:
-        """One page that cannot be had in pieces. Raises: as `fetch`, but Returned."""
+    def _is_divisible(self, window: Window) -> bool:
+        return window.limit > 1 and not (self._listing is not None and self._listing.paging == "none")
+
+    @property
+    def _most_of_a_page(self) -> int:
+        """Bytes of a page beyond which smaller ones are asked for; rows may be larger than those before told."""
+        return OVERSHOOT * self._page_bytes
+
+    async def fetch_whole(
+        self, window: Window, *, max_attempts: Callable[[], int] | None = None, most: int = 0
+    ) -> Page:
+        """One page, of `most` bytes, or as many as one that cannot be had in pieces may have.
+
+        Raises: as `fetch`, but Returned; TooLarge.
+        """
         if self.is_listing and window.number >= MOST_PAGES:
             raise LaneError(f"the server lists {self.asked} without end: {MOST_PAGES} pages were not enough")
-        whole = self._listing is not None and self._listing.paging == "none"
         started = time.monotonic()
         ask = RequestContext(
             self.lane,
@@ -243,7 +267,8 @@ class LaneReader:
             self.stats.counters,
             kind=f"{self.lane} {window.limit} {len(self.question.fields)}",
             heard=partial(self._sizer.served, window.limit),
-            max_attempts=max_attempts if window.limit > 1 and not whole else None,
+            most=most or max(self.context.page_bytes, self._most_of_a_page),
+            max_attempts=max_attempts,
         )
         try:
             page = await self._asked_for(window, ask)

@@ -31,7 +31,6 @@ from axsync.model import DeadLetter, Lane, Outcome, Page, PageSpan, Part
 from axsync.runs.lane_reader import LaneReader
 from axsync.runs.state import LaneMemory, Spent, record
 
-
 MOST_STRAYS = 1_000
 """Names without a column of which drift is told by name, in one lane; a server may send a new one in each record."""
 LONGEST_NAME = 1_000

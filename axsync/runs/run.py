@@ -22,7 +22,7 @@ from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
-from axsync.runs.lane_reader import LaneReader, RunContext
+from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
@@ -31,9 +31,6 @@ from axsync.runs.state import LaneMemory, RunMemory, lose, record
 from axsync.runs.timeline import TimelineFile
 from axsync.runs.verdict import emptied, hold_all, hold_back
 from axsync.settings import Settings
-
-PAGES_SHARE = 4
-"""A quarter of `buffer_bytes` is for pages that wait for a writer, the rest for rows that wait for a row group."""
 
 
 @dataclass(frozen=True, slots=True)

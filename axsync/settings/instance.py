@@ -7,11 +7,9 @@ from urllib.parse import urlsplit
 from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
 from axsync.settings.checks import (
-    GIB,
     KIB,
     TIB,
     Between,
-    Bytes,
     Seconds,
     check_bounds,
     check_names,
@@ -66,7 +64,7 @@ class InstanceSettings:
     connect_seconds: Seconds = 10.0
     read_seconds: Seconds = 300.0  # between two bytes of an answer
     page_seconds: Seconds = 900.0  # a whole answer
-    max_page_bytes: Bytes = GIB  # decoded
+    max_page_bytes: Annotated[int, Between(0, TIB)] = 0  # of one answer, decoded; 0: what buffer_bytes allows
     tries: Annotated[int, Between(1, 100)] = 6
     allow_plain_http: bool = False
     ca_file: str = ""  # PEM; empty: the system's
@@ -81,6 +79,8 @@ class InstanceSettings:
     def __post_init__(self) -> None:
         check_bounds(self)
         check_names("name", [self.name])
+        if 0 < self.max_page_bytes < 4 * KIB:
+            raise ConfigError(f"max_page_bytes must be 0 or at least 4KiB, not {self.max_page_bytes}")
         object.__setattr__(self, "url", normal_url(self.url, allow_plain_http=self.allow_plain_http))
         self._check_certificates()
         self._check_proxy()
