@@ -25,7 +25,7 @@ from axsync.client.failures import (
     page_sentence,
 )
 from axsync.client.oauth import REQUEST, Bearer, Token, buying_headers, read_token
-from axsync.client.session import HttpSession, open_session
+from axsync.client.session import ANSWER_BYTES, HttpSession, open_session
 from axsync.client.told import without_secrets
 from axsync.credentials import Credential, Redactor, Secret, basic
 from axsync.errors import (

@@ -14,7 +14,7 @@ from axsync.client.source import Source
 from axsync.client.transport import Transport
 from axsync.credentials import Credential, CredentialStore, credential_for, stored
 from axsync.engine.lane_walk import gather_all
-from axsync.errors import ServerError, Unreachable
+from axsync.errors import OutOfMemory, ServerError, Unreachable
 from axsync.events import Notice, Observer
 from axsync.model import iso
 from axsync.pacing.limiter import HostLimiter
@@ -101,6 +101,8 @@ async def _probed(instance: InstanceSettings, transport: Transport, ends: float 
         found = Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
     except ServerError as error:
         found = error
+    except OutOfMemory:
+        raise
     except Exception as error:  # noqa: BLE001  one instance never ends the run of the others
         found = transport.crashed(error, None)
         found.__cause__ = error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from axsync.client.source import CYCLE_SECONDS, UNSTABLE
 from axsync.engine.lane_walk import Stored
 from axsync.engine.paginators import Paginator
-from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfTime, StorageError
+from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfMemory, OutOfTime, StorageError
 from axsync.events import LaneClosed
 from axsync.model import ID_FIELD, Outcome, Page, Verdict
 from axsync.runs.lane_reader import LaneReader, MarkExpired
@@ -37,7 +37,7 @@ class LaneRun:
     async def run(self) -> Outcome:
         """Walk the lane; what goes wrong on the way becomes its outcome and `error`.
 
-        Raises: StorageError, which ends the run; CancelledError, after all that was written is durable.
+        Raises: StorageError and OutOfMemory, which end the run; CancelledError, after all that was written is durable.
         """
         if self.writer.memory.outcome is not None:
             return self.writer.memory.outcome
@@ -51,7 +51,7 @@ class LaneRun:
             outcome = self._failed(OutOfTime(f"the {minutes:g} minutes that this run may take are over"))
         except (NotOffered, BadRequest) as error:
             outcome = self._skipped(error) if self._is_absent(error) else self._failed(error)
-        except StorageError:
+        except (StorageError, OutOfMemory):
             raise
         except AxsyncError as error:
             outcome = self._failed(error)
