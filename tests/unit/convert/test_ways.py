@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,7 @@ class TestEveryWay:
             assert other.fingerprint == first.fingerprint
 
 
+@pytest.mark.fault(50)
 def test_odd_rows_between_good_ones_take_no_more_memory_than_good_ones() -> None:
     """Whatever alternates in a wide page: both sorts become one column after the other."""
     lane = columns_of(*((f"c{number}", Atom("integer")) for number in range(300)))
