@@ -2,7 +2,7 @@
 
     make bench                       everything; an hour on two cores
     make bench ARGS=--short          small numbers: does it all work?
-    make bench ARGS='peers steps'    only these parts: latency peers drift sizes steps targets growth
+    make bench ARGS='peers steps'    only these parts: latency peers drift sizes steps targets growth memory
 
 Every round takes the contenders in turn, so that a machine whose speed drifts favours nobody. The emulator is a
 process of its own; it runs beside the contender and is not counted. Medians, with the outermost values.
@@ -20,9 +20,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import latency, report, steps, targets
+from tests.benchmarks import latency, memory, report, steps, targets
 from tests.benchmarks.contenders import ALL_PEERS, Setting, axsync
 from tests.benchmarks.fleet import DEVICE_FIELDS, USER_FIELDS, Load, emulator
+from tests.benchmarks.memory import Matrix
 from tests.benchmarks.process import Measured
 
 SOFTWARE = ("internal_axon_id", "adapters", "labels", "specific_data.data.installed_software")
@@ -40,6 +41,7 @@ class Plan:
     instances: tuple[int, ...]
     drifts: tuple[int, ...]
     size: float  # the share of the rows for records of other sizes
+    matrix: Matrix  # of odd rows, for memory
     latencies: tuple[float, ...] = (0.05, 0.5, 2, 10)  # seconds per request
 
     @property
@@ -57,8 +59,10 @@ WHOLE = Plan(
     instances=(1, 5, 20),
     drifts=(0, 2, 5, 10, 20),
     size=1,
+    matrix=Matrix((8_000, 24_000), (50, 1_900), (0, 10, 50), (0, 50), (2, 8), cases=60_000),
 )
-SHORT = Plan(1, (2_000,), (1_000, 4_000), (50, 300), (1, 20), (1, 3), (0, 2, 20), 0.05, (0.05, 0.2))
+FEW_ODD = Matrix((500, 2_000), (30,), (0, 50), (0, 50), (2,), cases=1_000, bomb=80_000_000)
+SHORT = Plan(1, (2_000,), (1_000, 4_000), (50, 300), (1, 20), (1, 3), (0, 2, 20), 0.05, FEW_ODD, (0.05, 0.2))
 
 
 def told(measured: Measured, note: str = "") -> Measured:
@@ -157,6 +161,7 @@ PARTS: dict[str, Callable[[Plan], Any]] = {
     "steps": lambda plan: steps.measure(Load(rows=2_000)),
     "targets": lambda plan: targets.measure(plan.most, plan.rounds),
     "growth": growth,
+    "memory": lambda plan: memory.measure(plan.matrix),
 }
 
 

@@ -144,6 +144,26 @@ def _growth(rows: list[Row]) -> str:
     return table(["what grows", "to", "rows", "seconds", "CPU s", "MB/s", "peak MB"], lines)
 
 
+def _memory(rows: list[Row]) -> str:
+    clean = {_size(row): row["peak"] for row in rows if row["case"] == "matrix" and not (row["odd"] or row["dead"])}
+    lines = [
+        [f"{row['rows']:,}", f"{row['columns']:,}", f"{row['odd']} %", f"{row['dead']} %", f"{row['writers']}",
+         f"{row['wall']:.1f}", f"{row['peak']:.0f}", f"{row['promised']:.0f}", f"{row['peak'] / clean[_size(row)]:.2f}"]
+        for row in rows if row["case"] == "matrix"
+    ]  # fmt: skip
+    cases = [
+        [row["case"], f"{row['rows']:,}", f"{row['wall']:.1f}", f"{row['peak']:.0f}", f"{row['promised']:.0f}"]
+        for row in rows
+        if row["case"] != "matrix"
+    ]
+    head = ["rows", "columns", "odd", "dead", "writers", "seconds", "peak MB", "promised MB", "× clean"]
+    return table(head, lines) + "\n\n" + table(["case", "rows", "seconds", "peak MB", "promised MB"], cases)
+
+
+def _size(row: Row) -> tuple[int, int, int]:
+    return row["rows"], row["columns"], row["writers"]
+
+
 _PARTS: tuple[tuple[str, str, Any], ...] = (
     ("latency", "Servers that take their time", _latency),
     ("peers", "Beside the peers", _peers),
@@ -152,4 +172,5 @@ _PARTS: tuple[tuple[str, str, Any], ...] = (
     ("steps", "Steps of a page", _steps),
     ("targets", "Measures with a bound", _targets),
     ("growth", "How cost grows", _growth),
+    ("memory", "Memory beside the promise", _memory),
 )
