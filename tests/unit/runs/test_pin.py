@@ -208,3 +208,14 @@ def test_beyond_the_cap_adapters_share_one_column() -> None:
     assert len(pinned.columns) == 5 + 1
     assert pinned.columns[-1].kind == Atom("json")
     assert any("7 fields share the JSON column" in notice for notice in pinned.notices)
+
+
+@pytest.mark.fault(38)
+@pytest.mark.parametrize("name", ["specific_data.data.f{}", "adapters_data.gui.f{}", "f{}"])
+def test_the_cap_holds_for_fields_of_every_kind(name: str) -> None:
+    """Fifty thousand generic fields are as many columns as adapters' own would be: the cap, and one for all others."""
+    many = [Field(name.format(n), TEXT) for n in range(50_000)]
+
+    pinned = settle([HOST, *many], most=50)
+
+    assert len(pinned.columns) == 50 + 1
