@@ -292,11 +292,14 @@ class OutOfMemory(AxsyncError):
     """The system gives this process no more memory; what is durable stays, and the run can be resumed."""
 
 
+_LACKING = ("bad_alloc", "Failed to launch worker thread", "can't start new thread")
+
+
 def out_of_memory(error: BaseException) -> OutOfMemory | None:
     """What to tell where this error means that; pyarrow's own are MemoryErrors too, or pass on the words of C++."""
-    if not isinstance(error, MemoryError) and "bad_alloc" not in str(error):
+    if not isinstance(error, MemoryError) and not any(words in str(error) for words in _LACKING):
         return None
-    return OutOfMemory("there is not enough memory")
+    return OutOfMemory("the system gives this process no more memory or threads")
 
 
 class StorageError(AxsyncError):

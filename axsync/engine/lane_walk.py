@@ -97,9 +97,9 @@ class Workers:
             if submitted.cancel():
                 raise
             self._stop_by = min(self._stop_by, self.grace_ends())
+            # Nobody waits for its error any more, and asyncio would print it.
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
             await asyncio.wait([future])
-            if not future.cancelled():
-                future.exception()  # nobody else asks for it
             raise
 
     def grace_ends(self) -> float:
