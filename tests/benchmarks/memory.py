@@ -11,6 +11,7 @@ from tests.benchmarks.process import Measured, folder, timed
 
 MIB = (1 << 20) / 1e6  # MB
 LIBRARIES, BUFFERS, PAGE, IN_FLIGHT = 95 * MIB, 64 * MIB, 16 * MIB, 4
+ROWS_AT_ONCE, BYTES_OF_A_CELL, MOST_COLUMNS = 2_000, 8, 2_100
 BYTES_OF_AN_ID = 24
 COMPLETE, PARTIAL, FAILED = 0, 3, 1
 CONFIG = """
@@ -25,7 +26,7 @@ requests_per_second = 5000
 writers = {writers}
 [entities.default]
 fields = "full"
-max_columns = 2100
+max_columns = {columns}
 """
 
 
@@ -55,9 +56,10 @@ class Matrix:
         yield f"pages that inflate to {self.bomb // 1_000_000} MB", Odd(200, 4, inflate=self.bomb), 2
 
 
-def promised(rows: int, writers: int) -> float:
+def promised(shape: Odd, writers: int) -> float:
     """MB that a run may take by its settings (docs/operations.md, "Memory and disk"): all but the ids are defaults."""
-    return LIBRARIES + BUFFERS + IN_FLIGHT * PAGE + writers * 3 * PAGE + rows * BYTES_OF_AN_ID / 1e6
+    page = max(PAGE, ROWS_AT_ONCE * min(shape.columns, MOST_COLUMNS) * BYTES_OF_A_CELL / 1e6)
+    return LIBRARIES + BUFFERS + IN_FLIGHT * PAGE + writers * 3 * page + shape.rows * BYTES_OF_AN_ID / 1e6
 
 
 def measure(matrix: Matrix) -> list[dict[str, Any]]:
@@ -65,7 +67,7 @@ def measure(matrix: Matrix) -> list[dict[str, Any]]:
     found = []
     for name, shape, writers in matrix.shapes():
         made = run(name, shape, writers)
-        promise = promised(shape.rows, writers)
+        promise = promised(shape, writers)
         print(
             f"  {name} {shape.rows:,} × {shape.columns:,}, {shape.odd} % odd, {shape.dead} % dead, {writers} writers: "
             f"{made.peak:.0f} of {promise:.0f} MB, {made.wall:.1f} s",
@@ -80,7 +82,7 @@ def run(name: str, shape: Odd, writers: int) -> Measured:
     """One `axsync run` into an empty lake; that odd answers cost their type is part of the case."""
     with served(shape) as url, folder() as place:
         config = place / "axsync.toml"
-        config.write_text(CONFIG.format(lake=place / "lake", url=url, writers=writers), "utf-8")
+        config.write_text(CONFIG.format(lake=place / "lake", url=url, writers=writers, columns=MOST_COLUMNS), "utf-8")
         command = [sys.executable, "-m", "axsync", "run", "devices", "--config", str(config), "-q"]
         keys = {"AX_KEY": "k" * 20, "AX_SECRET": "s" * 30}
         allowed = (FAILED, PARTIAL) if shape.inflate else (COMPLETE, PARTIAL)

@@ -48,7 +48,10 @@ async def test_too_little_memory_is_told_in_one_sentence(
             await lab.run(settings)
     explanation = explain(told.value)
 
-    assert (explanation.headline, explanation.exit_code) == ("the system gives this process no more memory or threads", 1)
+    assert (explanation.headline, explanation.exit_code) == (
+        "the system gives this process no more memory or threads",
+        1,
+    )
     assert explain(error) == explanation
     assert (await lab.run(settings)).report.verdict == "complete"
 
