@@ -1,4 +1,8 @@
-"""What past runs left in a lake, and which of them a person means. Nothing is written."""
+"""What past runs left in a lake, and which of them a person means. Nothing is written.
+
+A manifest alone is no snapshot: its run may have been killed before it published. `_is_published` decides, here and for
+whoever else looks back.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
 from axsync.lake import layout
+from axsync.lake.journal import PUBLISHED
 from axsync.lake.manifest import (
     DriftRecord,
     FileRecord,
@@ -29,6 +34,8 @@ __all__ = [
     "PastRun",
     "Snapshot",
     "find_run",
+    "half_published",
+    "is_snapshot",
     "latest_run",
     "newest_first",
     "past_runs",
@@ -75,13 +82,32 @@ class History:
     errors: tuple[ManifestError, ...] = field(default=())
 
 
+def is_snapshot(lake: Lake, run_id: str) -> bool:
+    """Whether the run has a manifest that some reader of `latest.json` sees, or has seen."""
+    return lake.store.has(layout.manifest(run_id)) and _is_published(lake, run_id, _pointed_to(lake))
+
+
+def half_published(lake: Lake) -> tuple[str, ...]:
+    """The runs whose manifests are none yet: just being published, or killed while they were. Raises: NoLake."""
+    latest = _pointed_to(lake)
+    return tuple(run_id for run_id in _written(lake) if not _is_published(lake, run_id, latest))
+
+
+def _is_published(lake: Lake, run_id: str, latest: str | None) -> bool:
+    """The pointer is a proof, and the journal's record of it, which whoever holds the lake next makes up for.
+
+    Without a journal, as in lakes of old, or with one that is damaged, the manifest has to do.
+    """
+    return run_id == latest or lake.journal(run_id).tells_of(PUBLISHED) is not False
+
+
 def past_runs(lake: Lake) -> History:
     """The runs that have a snapshot. What cannot be read is in `errors` and hides no other run. Raises: NoLake."""
-    ids = _run_ids(lake)
+    ids = _written(lake)
     errors: list[ManifestError] = []
     latest, found = None, []
     try:
-        latest = _latest(lake, ids)
+        latest = latest_run(lake)
     except ManifestError as error:
         errors.append(error)
     for one in _each(lake, ids):
@@ -100,19 +126,18 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     A day is that of the snapshot, and means its newest run. `latest~N` counts days that have a snapshot, since a
     second run of a day replaces the first. Raises: NoLake, UnknownRun, ManifestError.
     """
-    ids = _run_ids(lake)
-    run_id = _meant(lake, ids, asked)
-    return replace(read_run(lake.store, run_id), latest=asked == LATEST or _is_latest(lake, ids, run_id))
+    run_id = _meant(lake, _written(lake), asked)
+    return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == _pointed_to(lake))
 
 
 def newest_first(lake: Lake) -> Iterator[Snapshot]:
     """All snapshots. Raises: NoLake; ManifestError for the first one that cannot be read."""
-    return _back_from(lake, _run_ids(lake))
+    return _back_from(lake, _written(lake))
 
 
 def readable(lake: Lake) -> Iterator[Snapshot]:
     """All snapshots that can be read, newest first. Raises: NoLake."""
-    return (one for one in _each(lake, sorted(_run_ids(lake), reverse=True)) if isinstance(one, Snapshot))
+    return (one for one in _each(lake, sorted(_written(lake), reverse=True)) if isinstance(one, Snapshot))
 
 
 def replaced_by(lake: Lake, path: str) -> str:
@@ -143,26 +168,30 @@ def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
 
 def snapshots(lake: Lake) -> tuple[tuple[Snapshot, ...], tuple[ManifestError, ...]]:
     """All snapshots that can be read, newest first, and why others cannot. Raises: NoLake."""
-    found = list(_each(lake, sorted(_run_ids(lake), reverse=True)))
+    found = list(_each(lake, sorted(_written(lake), reverse=True)))
     errors = tuple(one for one in found if isinstance(one, ManifestError))
     return tuple(one for one in found if isinstance(one, Snapshot)), errors
 
 
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
+    latest = _pointed_to(lake)
     for run_id in ids:
         try:
-            yield read_run(lake.store, run_id).snapshot
+            if _is_published(lake, run_id, latest):
+                yield read_run(lake.store, run_id).snapshot
         except ManifestError as error:
             yield error
 
 
 def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
     # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
+    latest = _pointed_to(lake)
     for run_id in sorted(ids, reverse=True):
-        yield read_run(lake.store, run_id).snapshot
+        if _is_published(lake, run_id, latest):
+            yield read_run(lake.store, run_id).snapshot
 
 
-def _run_ids(lake: Lake) -> tuple[str, ...]:
+def _written(lake: Lake) -> tuple[str, ...]:
     """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
     try:
         lake.store.refuse_no_lake()
@@ -172,41 +201,39 @@ def _run_ids(lake: Lake) -> tuple[str, ...]:
     return tuple(sorted(run_id for name in names if (run_id := layout.run_of_manifest(name))))
 
 
-def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
+def latest_run(lake: Lake) -> str | None:
+    """The run that `latest.json` names, None where there is no such file. Raises: ManifestError."""
     named = read_pointer(lake.store)
-    if named is not None and named not in ids:
+    # Looked up afterwards: a list of manifests made before may be older than the pointer.
+    if named is not None and not lake.store.has(layout.manifest(named)):
         raise newest_damaged(lake.store, layout.POINTER)
     return named
 
 
-def latest_run(lake: Lake) -> str | None:
-    """The run that `latest.json` names, None where there is no such file. Raises: NoLake, ManifestError."""
-    return _latest(lake, _run_ids(lake))
+def _pointed_to(lake: Lake) -> str | None:
+    """The same; a pointer that is damaged hides no run that was asked for otherwise."""
+    try:
+        return latest_run(lake)
+    except ManifestError:
+        return None
 
 
-def _latest_of(lake: Lake, ids: Sequence[str]) -> str:
-    if run_id := _latest(lake, ids):
+def _latest_of(lake: Lake) -> str:
+    if run_id := latest_run(lake):
         return run_id
     raise UnknownRun(f"no run has published a snapshot in the lake {lake.name!r}", asked=LATEST)
 
 
-def _is_latest(lake: Lake, ids: Sequence[str], run_id: str) -> bool:
-    try:
-        return _latest(lake, ids) == run_id
-    except ManifestError:
-        return False  # a pointer that is damaged does not hide a run that was asked for by its id
-
-
 def _meant(lake: Lake, ids: Sequence[str], asked: str) -> str:
     if asked == LATEST:
-        return _latest_of(lake, ids)
+        return _latest_of(lake)
     if matched := _BACK.fullmatch(asked):
         return _days_back(lake, ids, int(matched[1]), asked)
     return _of_day(lake, ids, asked) if _DAY.fullmatch(asked) else _named(lake, ids, asked)
 
 
 def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
-    latest, days = _latest_of(lake, ids), dict[str, str]()
+    latest, days = _latest_of(lake), dict[str, str]()
     for snapshot in _back_from(lake, [run_id for run_id in ids if run_id <= latest]):
         days.setdefault(snapshot.logical_date, snapshot.run_id)
         if len(days) > back:
@@ -215,12 +242,9 @@ def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
 
 
 def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
-    """Without the manifest of a run that is just being published, or was killed while it was."""
-    try:
-        latest = _latest(lake, ids)
-    except ManifestError:
-        return ids
-    return [run_id for run_id in ids if latest is None or run_id <= latest]
+    """Without what a run in a lake of old, which has no journals, may have been killed over."""
+    latest = _pointed_to(lake)
+    return [i for i in ids if latest is None or i <= latest or lake.journal(i).tells_of(PUBLISHED)]
 
 
 def _days(count: int) -> str:
@@ -235,9 +259,10 @@ def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
 
 
 def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
-    found = [run_id for run_id in ids if asked and run_id.startswith(asked)]
-    if asked in ids or len(found) == 1:
-        return asked if asked in ids else found[0]
+    latest = _pointed_to(lake)
+    found = [i for i in ids if asked and i.startswith(asked) and _is_published(lake, i, latest)]
+    if asked in found or len(found) == 1:
+        return asked if asked in found else found[0]
     if not found:
         raise _nothing_named(lake, asked)
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""

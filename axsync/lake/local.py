@@ -89,16 +89,21 @@ def replace_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
 
 
 def append(path: Path, content: bytes) -> int:
-    """Add to a private file and make it durable; returns its length in bytes."""
+    """Add to a private file and make it durable; returns its length in bytes. What fails leaves nothing behind."""
     make_folder(path.parent)
     fresh = not path.exists()
     handle = _open(path, os.O_APPEND, PRIVATE_FILE)
+    before = os.fstat(handle).st_size
     try:
         written = os.write(handle, content)
         while written < len(content):
             written += os.write(handle, content[written:])
         os.fsync(handle)
         size = os.fstat(handle).st_size
+    except OSError:
+        with suppress(OSError):  # or what is appended next would follow half a record
+            os.ftruncate(handle, before)
+        raise
     finally:
         os.close(handle)
     if fresh:

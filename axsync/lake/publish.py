@@ -104,8 +104,8 @@ class Lake:
 
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        found = (layout.run_of_journal(one.key) for one in self.store.list(layout.ALL_JOURNALS))
-        return sorted(found, reverse=True)
+        found = self.store.folders(layout.RUNS)
+        return sorted((run_id for run_id in found if self.store.has(layout.journal(run_id))), reverse=True)
 
     def write_dead_letters(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
@@ -136,16 +136,16 @@ class Lake:
         A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
         those that stand `apart`. `before` is the newest snapshot where it has been read already.
 
-        Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
-        one, and a glob never sees a part that no manifest names. Raises: StorageError.
+        Parts, manifest, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
+        one, also where this run has published before and brings more. Raises: StorageError.
         """
         entries = _entries(outcomes, before or self.newest(), restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             manifest = _manifest(run, entries, verdict=worst([o.verdict for o in outcomes]), finished_at=finished_at)
-            self.store.write(name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), shared=True)
             for outcome in outcomes:
                 self._move_in(run, outcome)
+            self.store.write(name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), shared=True)
             pointer = orjson.dumps({"run_id": run.run_id, "manifest": layout.manifest_in_pointer(run.run_id)})
             self.store.write(layout.POINTER, pointer, shared=True)
             for outcome in outcomes:

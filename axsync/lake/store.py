@@ -1,6 +1,7 @@
 """What a lake needs of the place where its bytes are: the one seam between axsync and a disk or an object store."""
 
-from collections.abc import Collection, Iterator
+import hashlib
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, TypeAlias
@@ -11,6 +12,7 @@ NativeFile: TypeAlias = Any
 """A `pyarrow.NativeFile`; pyarrow has no types."""
 FileSystem: TypeAlias = Any
 """A `pyarrow.fs.FileSystem`."""
+_CHUNK = 1 << 20  # bytes
 
 
 @contextmanager
@@ -23,6 +25,16 @@ def storage_errors(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(f"cannot {doing}: {error.strerror or error}") from error
+
+
+def digest_of(content: NativeFile, heard: Callable[[int], None] = lambda _size: None) -> tuple[str, int]:
+    """SHA-256 in hexadecimal and bytes of an open content; `heard` is told of bytes as they are read."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := content.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        heard(len(chunk))
+    return digest.hexdigest(), size
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from axsync.client.source import Source
 from axsync.engine.lane_walk import Budget, Workers, gather_all
 from axsync.errors import AxsyncError, BadAnswer, BadRequest, NotOffered, NotWhole, ServerError, Unreachable
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
-from axsync.lake.journal import Journal, Record
+from axsync.lake.journal import PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, worst
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
@@ -25,6 +25,7 @@ from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.lane_reader import LaneReader, RunContext
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
+from axsync.runs.recovery import recover
 from axsync.runs.resume import find, give_up, lost_parts, plan_of
 from axsync.runs.setup import all_of, alone, facts_of, fit_lake, refuse_future
 from axsync.runs.state import LaneMemory, RunMemory, lose, record
@@ -80,7 +81,10 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
         return run.already_done()
     if run.all_closed:
         async with run.held():
-            return await run.finish()
+            if run.memory.finished:
+                return run.already_done()
+            if run.all_closed:
+                return await run.finish()
     async with open_sources(settings, observe, jitter=jitter) as sources:
         lanes = await run.choose(sources)
         if settings.run.dry_run:
@@ -112,17 +116,18 @@ class _Run:
     _newest: FoundRun | None = field(default=None, init=False)  # the snapshot before this run
     _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
+    _sound: set[str] = field(default_factory=set, init=False)  # staged parts that are what they were
 
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
         self._fresh_facts = self._fresh_facts or self.facts
-        self.memory, self.facts = RunMemory(), self._fresh_facts
+        self.memory, self.facts, self._lost = RunMemory(), self._fresh_facts, []
         if self.settings.run.fresh or self.settings.run.dry_run:
             return
         past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
         if past is not None and past.memory.facts is not None:
             self.memory, self.facts = past.memory, past.memory.facts
-            gone = [] if self.memory.finished else lost_parts(self.lake, self.facts.run_id, self.memory)
+            gone = [] if self.memory.finished else lost_parts(self.lake, self.facts.run_id, self.memory, self._sound)
             self._lost = [lose(self.memory, lane, path) for lane, path in gone]
 
     @property
@@ -152,13 +157,12 @@ class _Run:
     def _hold(self, stack: ExitStack) -> list[str]:
         """Take the locks, look again, open the journal; returns what is to be said about it."""
         stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
+        told = recover(self.lake)
         self.look_back()
         self._newest = self.lake.newest()
         lanes = self._newest.document["lanes"] if self._newest else ()
         self._before = {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
-        if self.memory.finished:
-            return []
-        return self._open_journal()
+        return told if self.memory.finished else told + self._open_journal()
 
     async def _keep_timeline(self) -> None:
         timeline = self.watch.sampler.timeline()
@@ -187,7 +191,7 @@ class _Run:
         for one in self._lost:
             self.journal.append(one)
         if self._lost:
-            told.append(f"{len(self._lost)} files of this run are gone or cut; what was in them is asked again")
+            told.append(f"{len(self._lost)} files of this run are gone or damaged; what was in them is asked again")
         return told
 
     def already_done(self) -> Report:
@@ -322,7 +326,7 @@ class _Run:
                 apart=self._apart(self._before),
                 before=self._newest,
             )
-            self.journal.append(record("published"))
+            self.journal.append(record(PUBLISHED))
             self.published = name
         if not self.errors:
             self.lake.clear_staging(self.facts.run_id)

@@ -78,10 +78,10 @@ def fold(records: Iterable[Record]) -> RunMemory:
 
 
 def memory_of(lake: Lake, run_id: str) -> RunMemory:
-    """What the journal of a run says. Raises: ManifestError where it cannot be understood."""
+    """What the journal of a run says, for whoever asks. Raises: ManifestError where it cannot be understood."""
     try:
         return fold(lake.journal(run_id).read())
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
+    except (OSError, ValueError, LookupError, TypeError, StopIteration, msgspec.MsgspecError) as error:
         raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
 
 

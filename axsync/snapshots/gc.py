@@ -13,9 +13,10 @@ from typing import Literal
 
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
-from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
+from axsync.lake.history import Snapshot, half_published, latest_run, snapshots, unreadable
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
+from axsync.runs.recovery import recover
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.state import RunMemory, memory_of, record
 from axsync.settings import LakeSettings
@@ -61,6 +62,7 @@ def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
     with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="gc"):
         inventory = _take_stock(lake, settings, now)
         found = tuple(_leftovers(inventory))
+        recover(lake, inventory.alive)
         with storage_errors("clear the lake"):
             _remove(lake, found, inventory)
     return Sweep(found, tuple(inventory.kept), removed=True)
@@ -145,6 +147,10 @@ def _old_snapshots(inventory: _Inventory) -> Iterator[Leftover]:
         if run_id not in inventory.kept and run_id not in inventory.stand_ins:
             key = layout.manifest(run_id)
             yield Leftover("snapshot", key, run_id, inventory.lake.store.size(key) or 0, "beyond the retention")
+    for run_id in half_published(inventory.lake):
+        if run_id not in inventory.alive:
+            key = layout.manifest(run_id)
+            yield Leftover("snapshot", key, run_id, inventory.lake.store.size(key) or 0, "its run never published it")
 
 
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:

@@ -42,8 +42,22 @@ def cut(part: Path) -> None:
     os.truncate(part, part.stat().st_size - 10)
 
 
-@pytest.mark.fault(4)
-@pytest.mark.parametrize("damage", [remove, cut])
+def flip(part: Path) -> None:
+    """A bit in the middle: of the rows."""
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+
+
+def flip_footer(part: Path) -> None:
+    """A bit that makes it no Parquet file."""
+    content = bytearray(part.read_bytes())
+    content[-6] ^= 1
+    part.write_bytes(content)
+
+
+@pytest.mark.fault(4, 51)
+@pytest.mark.parametrize("damage", [remove, cut, flip, flip_footer])
 async def test_a_staged_part_that_is_gone_is_read_again(lab: Lab, start: Start, damage: Callable[[Path], None]) -> None:
     """Its pages are asked again, the others are not, and the run says so."""
     emulator = await start(sizes={"devices": 400})
@@ -56,24 +70,48 @@ async def test_a_staged_part_that_is_gone_is_read_again(lab: Lab, start: Start, 
 
     assert ran.report.verdict == "complete"
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
-    assert [e.text for e in ran.of(Notice) if "gone or cut" in e.text] == [
-        "1 files of this run are gone or cut; what was in them is asked again"
+    assert [e.text for e in ran.of(Notice) if "gone or damaged" in e.text] == [
+        "1 files of this run are gone or damaged; what was in them is asked again"
     ]
     assert len(pages(emulator.log)) - before < 20 - len(staged) + 4
 
 
-async def test_a_finished_type_whose_part_is_gone_is_read_again(lab: Lab, start: Start) -> None:
+@pytest.mark.fault(51)
+@pytest.mark.parametrize("damage", [remove, cut, flip, flip_footer])
+async def test_a_finished_type_whose_part_is_gone_is_read_again(
+    lab: Lab, start: Start, damage: Callable[[Path], None]
+) -> None:
     """Between its end and the publication."""
     emulator = await start(sizes={"devices": 60, "users": 60}, mishaps=(Mishap("503", entity="users", on="page"),))
     settings = lab.settings(lab.instance(emulator, tries=1), types=FEW, publish="all-or-nothing")
     await lab.run(settings)
     for part in lab.lake.glob("_axsync/runs/*/staging/entity=devices/**/*.parquet"):
-        part.unlink()
+        damage(part)
     emulator.mishaps.clear()
     ran = await lab.run(settings)
 
     assert ran.report.verdict == "complete"
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+
+
+@pytest.mark.fault(51)
+@pytest.mark.parametrize("damage", [remove, cut])
+async def test_a_published_type_that_lost_a_part_is_read_again_whole(
+    lab: Lab, start: Start, damage: Callable[[Path], None]
+) -> None:
+    """Another type failed, so that the run is gone on with; no file of the snapshot changes under its readers."""
+    emulator = await start(sizes={"devices": 400, "users": 60}, mishaps=(Mishap("503", entity="users", on="page"),))
+    settings = lab.settings(lab.instance(emulator, tries=1), types=FEW, lake=SMALL)
+    await lab.run(settings)
+    before = {path: content for path, content in lab.everything().items() if path.startswith("entity=")}
+    assert len(before) > 2
+    damage(lab.lake / min(before))
+    emulator.mishaps.clear()
+    ran = await lab.run(settings)
+
+    assert ran.report.verdict == "complete"
+    assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
+    assert not set(before) & set(lab.published())
 
 
 async def test_what_was_spent_before_counts(lab: Lab, start: Start) -> None:

@@ -211,15 +211,16 @@ def test_a_dated_run_with_a_snapshot_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_parts_that_a_broken_publication_has_moved_are_needed(lake: FolderLake) -> None:
-    """They are in their folder already, and no pointer names them; going on finds them there."""
+    """They are in their folder already, and no pointer names them: they go back to where going on finds them."""
     run = RunFacts("20261125T110000Z-ffff", day(0), None, f"{day(0)}T11:00:00Z", "0.1.0")
     staged = unfinished(lake, run)
     target = lake.root / staged.relative_to(lake.root / layout.staging(run.run_id))
     target.parent.mkdir(parents=True, exist_ok=True)
     staged.rename(target)
 
+    assert run.run_id not in {one.run_id for one in look(lake, KEEP_TWO, NOW).leftovers}
     sweep(lake, KEEP_TWO, NOW)
-    assert target.exists()
+    assert (staged.exists(), target.exists()) == (True, False)
 
 
 def test_the_staging_of_a_run_that_was_given_up_goes_and_its_journal_says_so(lake: FolderLake) -> None:
