@@ -13,7 +13,7 @@ from axsync.lake import layout
 from axsync.lake.journal import Journal
 from axsync.lake.local import LocalStore
 from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, FoundRun, lane_entry, read_newest, read_pointer, worst
-from axsync.lake.store import Store, storage_errors
+from axsync.lake.store import Move, Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import LakeSettings
 
@@ -136,35 +136,41 @@ class Lake:
         A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
         those that stand `apart`. `before` is the newest snapshot where it has been read already.
 
-        Parts, manifest, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
-        one, also where this run has published before and brings more. Raises: StorageError.
+        Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
+        one. A run that has published before and brings more has its parts in place before its manifest names them.
+        What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, with the pointer unmoved.
         """
         entries = _entries(outcomes, before or self.newest(), restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             manifest = _manifest(run, entries, verdict=worst([o.verdict for o in outcomes]), finished_at=finished_at)
-            for outcome in outcomes:
-                self._move_in(run, outcome)
-            self.store.write(name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), shared=True)
-            pointer = orjson.dumps({"run_id": run.run_id, "manifest": layout.manifest_in_pointer(run.run_id)})
-            self.store.write(layout.POINTER, pointer, shared=True)
-            for outcome in outcomes:
-                if outcome.columns:
-                    self._remove_superseded(run, outcome)
+            content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
+            if not again:
+                self.store.write(name, content, shared=True)
+            self.store.commit(self._moves(run, outcomes))
+            if again:
+                self.store.write(name, content, shared=True)
+            self._point_to(run.run_id)
         return name
 
-    def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
-        """Parts to their place. A partition that is new appears whole."""
-        if outcome.parts:
-            partition = self.partition(outcome.lane, run.logical_date)
-            names = {layout.name_of(part.path) for part in outcome.parts}
-            self.store.commit(layout.staged(run.run_id, partition), partition, names)
+    def _moves(self, run: RunFacts, outcomes: Sequence[Outcome]) -> list[Move]:
+        """Parts to their places; last where the day has other ones, so that a glob sees both as briefly as can be."""
+        moves = list[Move]()
+        for outcome in outcomes:
+            if outcome.parts:
+                partition = self.partition(outcome.lane, run.logical_date)
+                names = frozenset(layout.name_of(part.path) for part in outcome.parts)
+                moves.append(Move(layout.staged(run.run_id, partition), partition, names))
+        return sorted(moves, key=lambda move: self.store.has(move.final))
 
-    def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
-        kept = {part.path for part in outcome.parts}
-        for one in self.store.list(layout.parts_in(self.partition(outcome.lane, run.logical_date))):
-            if one.key not in kept:
-                self.store.delete(one.key)
+    def _point_to(self, run_id: str) -> None:
+        pointer = orjson.dumps({"run_id": run_id, "manifest": layout.manifest_in_pointer(run_id)})
+        try:
+            self.store.write(layout.POINTER, pointer, shared=True)
+        except OSError:
+            # It may have failed behind the swap, when readers see the new snapshot already: then there is no way back.
+            if read_pointer(self.store) != run_id:
+                raise
 
 
 def open_lake(settings: LakeSettings) -> Lake | None:

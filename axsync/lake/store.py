@@ -1,7 +1,7 @@
 """What a lake needs of the place where its bytes are: the one seam between axsync and a disk or an object store."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, TypeAlias
@@ -43,6 +43,15 @@ class ListedKey:
 
     key: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """These names from one prefix to another."""
+
+    staged: str
+    final: str
+    names: frozenset[str]
 
 
 class Draft(Protocol):
@@ -192,16 +201,19 @@ class Store(Protocol):
         """Cut a content off behind so many bytes; nothing where it is not longer."""
         ...
 
-    def commit(self, staged: str, final: str, names: Collection[str]) -> None:
-        """Move these names from one prefix to another, where they become visible; can be repeated.
+    def commit(self, moves: Sequence[Move]) -> None:
+        """Move names to their final prefixes, where they become visible, one right after the other; can be repeated.
 
         Where nothing has the final prefix and nothing else is staged, they become visible together, if the store can.
-        An object store copies, and then deletes. Raises: StorageError, where the final prefix leads out of the store.
+        An object store copies, and then deletes. Raises: StorageError, where a final prefix leads out of the store.
         """
         ...
 
-    def delete(self, key: str) -> None:
-        """Remove one key; nothing where it is not there."""
+    def delete(self, *keys: str) -> None:
+        """Remove keys, one right after the other; nothing where one is not there.
+
+        One that cannot be removed keeps none of the others; its error is raised at the end.
+        """
         ...
 
     def delete_all(self, prefix: str) -> None:

@@ -13,7 +13,7 @@ from axsync.lake import layout
 from axsync.lake.history import readable
 from axsync.lake.journal import PUBLISHED
 from axsync.lake.publish import Lake
-from axsync.lake.store import storage_errors
+from axsync.lake.store import Move, storage_errors
 from axsync.runs.state import RunMemory, memory_of, record
 
 
@@ -45,8 +45,13 @@ def _take_back(lake: Lake, run_id: str, memory: RunMemory) -> None:
     placed = {part.path for lane in memory.lanes.values() for part in lane.parts if lake.store.has(part.path)}
     if placed and memory.published:  # earlier, and then gone on with: what that snapshot names stays
         placed -= {file.path for snapshot in readable(lake) for lane in snapshot.lanes for file in lane.files}
-    for partition in {layout.folder_of(path) for path in placed}:
-        names = {layout.name_of(path) for path in placed if layout.folder_of(path) == partition}
-        lake.store.commit(partition, layout.staged(run_id, partition), names)
+    partitions = {layout.folder_of(path) for path in placed}
+    lake.store.commit([_back(run_id, partition, placed) for partition in sorted(partitions)])
+    for partition in partitions:
         if not lake.store.names(partition):
             lake.store.delete_all(partition)
+
+
+def _back(run_id: str, partition: str, placed: Collection[str]) -> Move:
+    names = frozenset(layout.name_of(path) for path in placed if layout.folder_of(path) == partition)
+    return Move(partition, layout.staged(run_id, partition), names)

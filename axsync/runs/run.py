@@ -12,12 +12,22 @@ from typing import Any
 from axsync.api import is_system
 from axsync.client.source import Source
 from axsync.engine.lane_walk import Budget, Workers, gather_all
-from axsync.errors import AxsyncError, BadAnswer, BadRequest, NotOffered, NotWhole, ServerError, Unreachable
+from axsync.errors import (
+    AxsyncError,
+    BadAnswer,
+    BadRequest,
+    NotOffered,
+    NotWhole,
+    ServerError,
+    StorageError,
+    Unreachable,
+)
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.journal import PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, worst
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
 from axsync.runs.instances import end_of, open_sources
@@ -309,25 +319,36 @@ class _Run:
         if publishes:
             self._tell_of_others()
         try:
-            await self.keeper.run(self._conclude, publishes=publishes)
+            for text in await self.keeper.run(self._conclude, publishes=publishes):
+                self._say(text)
         finally:  # also when a signal comes while the thread publishes: it is then waited for
             if self.published:
                 self.observe(SnapshotPublished(self.facts.run_id, verdict, self.published))
         return self._report(verdict, self.published)
 
-    def _conclude(self, *, publishes: bool) -> None:
-        """In the keeper's thread: the snapshot, what the journal says of it, the end of staging."""
-        if publishes:
-            name = self.lake.publish(
-                self.facts,
-                self.outcomes,
-                finished_at=iso(datetime.now(UTC)),
-                restricted=self._restricted,
-                apart=self._apart(self._before),
-                before=self._newest,
-            )
+    def _conclude(self, *, publishes: bool) -> list[str]:
+        """In the keeper's thread: the snapshot, what the journal says of it, the end of staging; what is to be said."""
+        if not publishes:
+            self._close()
+            return []
+        self.published = self.lake.publish(
+            self.facts,
+            self.outcomes,
+            finished_at=iso(datetime.now(UTC)),
+            restricted=self._restricted,
+            apart=self._apart(self._before),
+            before=self._newest,
+        )
+        # Readers see it: from here on, nothing is a reason to say that the run has failed.
+        told = remove_replaced(self.lake, self.facts, self.outcomes)
+        try:
             self.journal.append(record(PUBLISHED))
-            self.published = name
+            self._close()
+        except StorageError as error:
+            told.append(f"the snapshot is published, but {error}; the next run makes up for it")
+        return told
+
+    def _close(self) -> None:
         if not self.errors:
             self.lake.clear_staging(self.facts.run_id)
             if not any(o.verdict == "skipped" for o in self.outcomes):

@@ -229,12 +229,15 @@ def test_a_signal_at_any_operation_ends_well(
         assert strays(place.lake) == set(), at
 
 
-@pytest.mark.fault(3)
+@pytest.mark.fault(3, 53)
 @pytest.mark.parametrize("fault", ["ENOSPC", "EIO", "EACCES"])
 def test_a_failing_disk_costs_nothing_but_the_run(
     fault: str, urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
 ) -> None:
-    """One clear sentence, the previous snapshot intact, and the same command goes on when the fault is gone."""
+    """One clear sentence, the previous snapshot intact, and the same command goes on when the fault is gone.
+
+    A run that says it has failed has not moved the pointer.
+    """
     old, new = undisturbed[7][0], undisturbed[8][0]
     for at in _instants(undisturbed[8][1]):
         place = Place(tmp_path / str(at), harness)
@@ -246,6 +249,7 @@ def test_a_failing_disk_costs_nothing_but_the_run(
         assert rows_of(place.lake) in (old, new), at
         if failed.returncode:
             assert failed.stderr.count("error: ") == 1, failed.stderr
+            assert rows_of(place.lake) == old, (at, failed.stderr)
 
         again = place.run(urls[8])
 

@@ -90,9 +90,10 @@ def test_half_a_record_that_could_not_be_written_is_taken_back(
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(handle, content[:size])
 
-    with monkeypatch.context() as patched, pytest.raises(StorageError):
+    with monkeypatch.context() as patched:
         patched.setattr(os, "write", short)
-        journal.append(SECOND)
+        with pytest.raises(StorageError):
+            journal.append(SECOND)
     journal.append(THIRD)
 
     assert journal.read() == [FIRST, THIRD]

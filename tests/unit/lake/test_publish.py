@@ -76,7 +76,7 @@ def test_nothing_is_seen_before_a_run_is_published(lake: FolderLake) -> None:
 
 
 def test_the_pointer_moves_after_the_parts_and_before_anything_is_removed(lake: FolderLake) -> None:
-    """Parts, manifest, pointer, removals: in this order."""
+    """Manifest, parts, pointer, removals: in this order."""
     first, second = facts("aaaa"), facts("bbbb")
     old = stage(lake, first, DEVICES, 3)
     publish(lake, first, whole(DEVICES, old))
@@ -86,8 +86,8 @@ def test_the_pointer_moves_after_the_parts_and_before_anything_is_removed(lake: 
         publish(lake, second, whole(DEVICES, new))
 
     assert steps == [
-        *(f"rename {part.path}" for part in new),
         f"rename _axsync/snapshots/{second.run_id}.json",
+        *(f"rename {part.path}" for part in new),
         "rename _axsync/latest.json",
         *(f"remove {part.path}" for part in old),
     ]
