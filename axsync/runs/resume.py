@@ -15,6 +15,7 @@ import orjson
 
 from axsync.errors import ManifestError
 from axsync.lake import layout
+from axsync.lake.history import readable
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.store import digest_of
 from axsync.model import Lane, Part
@@ -108,6 +109,23 @@ def _is_staged(lake: Lake, run_id: str, part: Part, sound: set[str]) -> bool:
             if digest_of(content)[0] == part.sha256:
                 sound.add(key)
     return key in sound and lake.store.size(key) == part.size
+
+
+def overtaken(lake: Lake, memory: RunMemory) -> Iterator[tuple[Lane, str]]:
+    """Lanes that another run of the same day has published since they were begun, and that run: its rows are newer.
+
+    A run that began later did, and one that began earlier if it ended later: it was resumed in between.
+    """
+    if memory.facts is None:
+        return
+    run_id, began = memory.facts.run_id, datetime.fromisoformat(memory.facts.started_at)
+    for other in readable(lake):
+        since = other.run_id > run_id or (other.run_id != run_id and other.finished_at > began)
+        if since and other.logical_date == memory.facts.logical_date:
+            read = {lane.lane for lane in other.lanes if lane.columns and lane.from_run is None}
+            for lane, known in memory.lanes.items():
+                if lane in read and known.begun and other.run_id not in known.read_after:
+                    yield lane, other.run_id
 
 
 def give_up(lake: Lake, plan: str) -> list[str]:

@@ -36,9 +36,9 @@ from axsync.runs.lane_reader import LaneReader, RunContext
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.recovery import recover
-from axsync.runs.resume import find, give_up, lost_parts, plan_of
+from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
 from axsync.runs.setup import all_of, alone, facts_of, fit_lake, refuse_future
-from axsync.runs.state import LaneMemory, RunMemory, lose, record
+from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
 from axsync.runs.verdict import emptied, hold_all, hold_back
 from axsync.settings import Settings
@@ -126,19 +126,23 @@ class _Run:
     _newest: FoundRun | None = field(default=None, init=False)  # the snapshot before this run
     _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
+    _stale: list[Record] = field(default_factory=list, init=False)  # lanes to begin anew, not journaled yet
     _sound: set[str] = field(default_factory=set, init=False)  # staged parts that are what they were
 
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
         self._fresh_facts = self._fresh_facts or self.facts
-        self.memory, self.facts, self._lost = RunMemory(), self._fresh_facts, []
+        self.memory, self.facts, self._lost, self._stale = RunMemory(), self._fresh_facts, [], []
         if self.settings.run.fresh or self.settings.run.dry_run:
             return
         past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
         if past is not None and past.memory.facts is not None:
             self.memory, self.facts = past.memory, past.memory.facts
-            gone = [] if self.memory.finished else lost_parts(self.lake, self.facts.run_id, self.memory, self._sound)
-            self._lost = [lose(self.memory, lane, path) for lane, path in gone]
+            if not self.memory.finished:
+                gone = lost_parts(self.lake, self.facts.run_id, self.memory, self._sound)
+                self._lost = [lose(self.memory, lane, path) for lane, path in gone]
+                newer = dict(overtaken(self.lake, self.memory))
+                self._stale = [restart(self.memory, lane, run_id) for lane, run_id in newer.items()]
 
     @property
     def resumes(self) -> bool:
@@ -198,8 +202,11 @@ class _Run:
             return told
         done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
         told.append(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
-        for one in self._lost:
+        for one in (*self._lost, *self._stale):
             self.journal.append(one)
+        told += [
+            f"run {one['newer']} has published {Lane(**one['lane'])} since; it is read again" for one in self._stale
+        ]
         if self._lost:
             told.append(f"{len(self._lost)} files of this run are gone or damaged; what was in them is asked again")
         return told

@@ -114,6 +114,32 @@ async def test_a_published_type_that_lost_a_part_is_read_again_whole(
     assert not set(before) & set(lab.published())
 
 
+@pytest.mark.fault(52)
+async def test_what_another_run_has_published_since_is_read_again(lab: Lab, start: Start) -> None:
+    """An older run that is gone on with brings no row back that the newer one had no more; the rest is not repeated."""
+    emulator = await start(
+        sizes={"devices": 60, "users": 60, "software": 60}, mishaps=(Mishap("503", entity="users", on="page"),)
+    )
+    settings = lab.settings(lab.instance(emulator, tries=1), types=FEW, publish="all-or-nothing")
+    await lab.run(settings)
+    emulator.fleets["devices"].delete(0)
+    newer = await lab.run(lab.settings(lab.instance(emulator), types=FEW, entities=("devices",)))
+    read = len(pages(emulator.log, "devices")), len(pages(emulator.log, "software"))
+    ran = await lab.run(settings)
+    assert len(pages(emulator.log, "devices")) > read[0]
+    read = len(pages(emulator.log, "devices")), read[1]
+    again = await lab.run(settings)
+    emulator.mishaps.clear()
+    last = await lab.run(settings)
+
+    told = f"run {newer.report.run_id} has published prod/devices since; it is read again"
+    assert [e.text for one in (ran, again, last) for e in one.of(Notice) if "since" in e.text] == [told]
+    assert (len(pages(emulator.log, "devices")), len(pages(emulator.log, "software"))) == read
+    assert last.report.verdict == "complete"
+    for entity in ("devices", "users", "software"):
+        assert lab.ids(entity) == sorted(emulator.fleets[entity].ids())
+
+
 async def test_what_was_spent_before_counts(lab: Lab, start: Start) -> None:
     """Pages, requests and seconds are those of all processes that worked on it."""
     emulator = await start(sizes={"devices": 400}, latency_ms=10.0)
