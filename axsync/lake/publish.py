@@ -12,7 +12,16 @@ from axsync.errors import LakeError
 from axsync.lake import layout
 from axsync.lake.journal import Journal
 from axsync.lake.local import LocalStore
-from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, FoundRun, lane_entry, read_newest, read_pointer, worst
+from axsync.lake.manifest import (
+    FORMAT_VERSION,
+    NOT_ASKED,
+    FoundRun,
+    lane_entry,
+    read_newest,
+    read_pointer,
+    refuse_odd_columns,
+    worst,
+)
 from axsync.lake.store import Move, Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import LakeSettings
@@ -59,7 +68,8 @@ class Lake:
         except OSError as error:
             raise LakeError(f"the lake {self.name!r} cannot be looked at: {error.strerror}") from error
         self.store.preflight((layout.RUNS, layout.SNAPSHOTS, *partitions))
-        self.newest()
+        if newest := self.newest():
+            refuse_odd_columns(self.store, newest)
 
     def _partitions(self, targets: RunTargets) -> list[str]:
         there = (layout.entity_of(name) for name in self.store.names(""))
