@@ -49,7 +49,10 @@ PAGES_SHARE = 4
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to. `manifest` is relative to the lake, None when nothing was published."""
+    """What a run came to. `manifest` is relative to the lake, None when nothing was published.
+
+    `still_due` is the day that was asked for, where an unfinished run of an earlier one was resumed instead.
+    """
 
     run_id: str
     logical_date: str
@@ -59,13 +62,15 @@ class Report:
     lake: str
     seconds: float
     errors: tuple[AxsyncError, ...] = ()
+    still_due: str | None = None
 
 
 async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter: Jitter = random.uniform) -> Report:
     """Copy what `settings` name into the lake and publish it as one snapshot.
 
-    Goes on with the newest unfinished run of the same plan; a finished one of the same logical date is reported and
-    nothing is done; `run.fresh` does neither. A lane that fails does not stop the others; its error is in the report.
+    Goes on with the newest unfinished run of the same plan, also of yesterday: `still_due` is then set. A finished one
+    of the same logical date is reported and nothing is done; `run.fresh` does neither. A lane that fails does not stop
+    the others; its error is in the report.
     `jitter` picks the wait before a request is asked again, a number between two bounds.
 
     Raises: UsageError before anything is written or sent; UnknownEntity, Refused, Unreachable before anything is
@@ -389,6 +394,7 @@ class _Run:
             self._say(f"instance {name} is not in the configuration any more; {fate}")
 
     def _report(self, verdict: str, manifest: str | None) -> Report:
+        asked = (self._fresh_facts or self.facts).logical_date
         return Report(
             run_id=self.facts.run_id,
             logical_date=self.facts.logical_date,
@@ -398,6 +404,7 @@ class _Run:
             lake=self.settings.lake.uri,
             seconds=time.monotonic() - self.started,
             errors=tuple(self.errors),
+            still_due=None if asked == self.facts.logical_date else asked,
         )
 
 

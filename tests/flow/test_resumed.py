@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,13 @@ import pytest
 import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.events import Event, Notice, PartSealed
+from axsync.lake.publish import RunFacts
+from axsync.model import iso
+from axsync.runs.resume import plan_of
+from axsync.runs.state import record
 from axsync.settings import EntitySettings, Settings
 from tests.flow.harness import Lab, pages
+from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
 FEW = {"default": EntitySettings(fields=("name",))}
@@ -138,6 +144,25 @@ async def test_what_another_run_has_published_since_is_read_again(lab: Lab, star
     assert last.report.verdict == "complete"
     for entity in ("devices", "users", "software"):
         assert lab.ids(entity) == sorted(emulator.fleets[entity].ids())
+
+
+@pytest.mark.fault(8)
+async def test_a_run_of_yesterday_leaves_today_due(lab: Lab, start: Start) -> None:
+    """Killed in the evening: it is resumed and published for its day, and the same call then reads today."""
+    emulator = await start(sizes={"devices": 30})
+    settings = lab.settings(lab.instance(emulator), types=FEW)
+    now = datetime.now(UTC)
+    yesterday, today = ((now - timedelta(days=days)).date().isoformat() for days in (1, 0))
+    begun = iso(now - timedelta(hours=2))
+    facts = RunFacts(f"{now - timedelta(hours=2):%Y%m%dT%H%M%SZ}-aaaa", yesterday, None, begun, "0.1.0")
+    journal = FolderLake(lab.lake).journal(facts.run_id).begin()
+    journal.append(record("run_opened", facts=facts, plan=plan_of(settings), dated=False))
+    reports = [(await lab.run(settings)).report for _ in range(3)]
+
+    assert [(one.logical_date, one.still_due) for one in reports] == [(yesterday, today), (today, None), (today, None)]
+    assert [one.run_id == facts.run_id for one in reports] == [True, False, False]
+    assert reports[1].run_id == reports[2].run_id
+    assert {path.split("/")[2] for path in lab.published()} == {f"dt={yesterday}", f"dt={today}"}
 
 
 async def test_what_was_spent_before_counts(lab: Lab, start: Start) -> None:
