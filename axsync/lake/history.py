@@ -5,10 +5,11 @@ whoever else looks back.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
+from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished, UsageError
 from axsync.lake import layout
 from axsync.lake.journal import PUBLISHED
 from axsync.lake.manifest import (
@@ -39,12 +40,14 @@ __all__ = [
     "latest_run",
     "newest_first",
     "past_runs",
+    "read_as_meant",
     "readable",
     "replaced_by",
     "snapshots",
     "unreadable",
 ]
 
+Result = TypeVar("Result")
 LATEST = "latest"
 """What a person calls the run that `latest.json` names; `latest~1` is the snapshot of the day before it.
 
@@ -54,6 +57,8 @@ LATEST = "latest"
 _BACK = re.compile(rf"{LATEST}~(0|[1-9][0-9]{{0,5}})")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
+TRIES = 50
+"""A reader begins anew at most so often because its snapshot was replaced; runs follow each other less quickly."""
 MOST_NAMED = 5
 """So many runs are named where an abbreviation fits several, and so many files where more cannot be read."""
 
@@ -128,6 +133,38 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     """
     run_id = _meant(lake, _written(lake), asked)
     return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == _pointed_to(lake))
+
+
+def read_as_meant(
+    lake: Lake,
+    asked: Sequence[str],
+    work: Callable[[tuple[FoundRun, ...]], Result],
+    *,
+    is_whole: Callable[[Result], bool] = lambda _result: True,
+) -> Result:
+    """Do work with the runs that a person means, anew where others are meant by now and it failed or came out broken.
+
+    A run that publishes beside it removes files of the day that it replaces, after it has moved the pointer.
+    Raises: as `find_run` and `work`.
+    """
+    for left in reversed(range(TRIES)):
+        found = tuple(find_run(lake, one) for one in asked)
+        try:
+            result = work(found)
+        except UsageError:
+            if not left or _still_meant(lake, asked, found):
+                raise
+            continue
+        if is_whole(result) or not left or _still_meant(lake, asked, found):
+            return result
+    raise AssertionError("the last try returns or raises")
+
+
+def _still_meant(lake: Lake, asked: Sequence[str], found: Sequence[FoundRun]) -> bool:
+    try:
+        return [find_run(lake, one).raw for one in asked] == [one.raw for one in found]
+    except UsageError:
+        return True  # then nothing better is there
 
 
 def newest_first(lake: Lake) -> Iterator[Snapshot]:

@@ -79,7 +79,10 @@ def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard
         else:
             sound.append(file.path)
     faults += [Damage(record.lane, path, _EXTRA) for path in known.strangers(held)]
-    faults += [Damage(record.lane, None, text) for text in _wrong_ids(lake.store, held, sound)]
+    try:
+        faults += [Damage(record.lane, None, text) for text in _wrong_ids(lake.store, held, sound)]
+    except (OSError, pa.ArrowException) as error:  # it was there a moment ago
+        faults.append(Damage(record.lane, None, f"the ids cannot be read: {str(error).splitlines()[0]}"))
     bytes_read = sum(file.bytes for file in record.files)
     return LaneCheck(record.instance, record.entity, len(record.files), held.rows, bytes_read, tuple(faults))
 
