@@ -37,6 +37,7 @@ __all__ = [
     "find_run",
     "half_published",
     "is_snapshot",
+    "is_whole",
     "latest_run",
     "newest_first",
     "past_runs",
@@ -270,12 +271,19 @@ def _meant(lake: Lake, ids: Sequence[str], asked: str) -> str:
 
 
 def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
-    latest, days = _latest_of(lake), dict[str, str]()
-    for snapshot in _back_from(lake, [run_id for run_id in ids if run_id <= latest]):
-        days.setdefault(snapshot.logical_date, snapshot.run_id)
+    latest, days = _latest_of(lake), list[str]()
+    ids = [run_id for run_id in ids if run_id <= latest]
+    for snapshot in _back_from(lake, ids):
+        if snapshot.logical_date not in days:
+            days.append(snapshot.logical_date)
         if len(days) > back:
-            return snapshot.run_id
+            return _of_day(lake, ids, days[-1]) if back else latest
     raise UnknownRun(f"the lake {lake.name!r} holds {_days(len(days))}, too few for {asked!r}", asked=asked)
+
+
+def is_whole(lake: Lake, snapshot: Snapshot) -> bool:
+    """Whether its files are all there: a later run of the day has not replaced them."""
+    return all(lake.store.size(file.path) is not None for lane in snapshot.lanes for file in lane.files)
 
 
 def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
@@ -289,9 +297,19 @@ def _days(count: int) -> str:
 
 
 def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
-    for snapshot in _back_from(lake, _up_to_latest(lake, ids)):
-        if snapshot.logical_date == day:
-            return snapshot.run_id
+    """The newest run of the day that is whole: one with an older id may have been resumed, and published later."""
+    replaced, latest = "", _pointed_to(lake)
+    try:
+        for snapshot in _back_from(lake, _up_to_latest(lake, ids)):
+            if snapshot.logical_date == day:
+                if snapshot.run_id == latest or is_whole(lake, snapshot):
+                    return snapshot.run_id
+                replaced = replaced or snapshot.run_id
+    except ManifestError:
+        if not replaced:
+            raise
+    if replaced:
+        return replaced
     raise UnknownRun(f"the lake {lake.name!r} has no snapshot of {day}", asked=day)
 
 

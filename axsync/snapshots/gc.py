@@ -13,7 +13,7 @@ from typing import Literal
 
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
-from axsync.lake.history import Snapshot, half_published, latest_run, snapshots, unreadable
+from axsync.lake.history import Snapshot, half_published, is_whole, latest_run, snapshots, unreadable
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
 from axsync.runs.recovery import recover
@@ -87,7 +87,7 @@ def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory
     resumed = {run_id: memory for run_id, memory in memories.items() if resumable(memory, now)}
     held = {run_id for run_id, memory in resumed.items() if not memory.published or _fresh(memory, now)}
     oldest = now - timedelta(days=settings.keep_days)
-    whole = [s.run_id for s in found if _whole(lake, s)][: settings.keep_snapshots]
+    whole = [s.run_id for s in found if is_whole(lake, s)][: settings.keep_snapshots]
     young = [s.run_id for s in found if s.finished_at >= oldest]
     wanted = {latest, *whole, *young, *held}
     kept = [s for s in found if s.run_id in wanted]
@@ -118,10 +118,6 @@ def _fresh(memory: RunMemory, now: datetime) -> bool:
 
 def _began(memory: RunMemory, otherwise: datetime) -> datetime:
     return datetime.fromisoformat(memory.facts.started_at).astimezone(UTC) if memory.facts else otherwise
-
-
-def _whole(lake: Lake, snapshot: Snapshot) -> bool:
-    return all(lake.store.size(file.path) is not None for lane in snapshot.lanes for file in lane.files)
 
 
 def _needed(inventory: _Inventory) -> set[str]:
