@@ -19,8 +19,7 @@ Record = dict[str, Any]
 PUBLISHED = "published"
 """The event that follows the move of `latest.json`: from then on, the run's manifest is a snapshot."""
 _HEAD = 18  # eight digits of length, eight of checksum, two separators
-_LINE = rb"[0-9a-f]{8} [0-9a-f]{8} \{"
-_ANY_LINE = re.compile(_LINE)
+_ANY_LINE = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \{")
 
 
 def encode(record: Record) -> bytes:
@@ -88,9 +87,12 @@ class Journal:
             content = self.store.read(self.key)
         except OSError:
             return None
-        lines = re.finditer(_LINE + rb'"event":"%s"[,}]' % event.encode(), content)
-        if any(_one(content, found.start()) for found in lines):
-            return True
+        body = b'{"event":"%s"' % event.encode()
+        at = content.find(body)
+        while at >= 0:
+            if at >= _HEAD and _one(content, at - _HEAD) is not None:
+                return True
+            at = content.find(body, at + 1)
         return None if _is_damaged(content, decode(content)[1]) else False
 
     def begin(self) -> "Journal":

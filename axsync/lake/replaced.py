@@ -5,29 +5,38 @@ removed is told, and left to `axsync gc`. So is what the snapshot of another day
 a type that failed on that day.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from axsync.errors import UsageError
 from axsync.lake import layout
-from axsync.lake.history import readable
+from axsync.lake.history import Snapshot, readable
 from axsync.lake.publish import Lake, RunFacts
-from axsync.model import Outcome
+from axsync.model import Lane, Outcome
 
 
 def remove_replaced(lake: Lake, run: RunFacts, outcomes: Sequence[Outcome]) -> list[str]:
     """Remove the parts whose place those of this run took; returns what is to be said."""
+    read = {outcome.lane: {part.path for part in outcome.parts} for outcome in outcomes if outcome.columns}
+    return _remove(lake, run.logical_date, read)
+
+
+def go_on_replacing(lake: Lake, snapshot: Snapshot) -> list[str]:
+    """The same for a run that was killed behind the pointer; its manifest says what it has read."""
+    own = [lane for lane in snapshot.lanes if lane.columns and lane.from_run is None]
+    return _remove(lake, snapshot.logical_date, {lane.lane: {file.path for file in lane.files} for lane in own})
+
+
+def _remove(lake: Lake, day: str, read: Mapping[Lane, Collection[str]]) -> list[str]:
     try:
-        old = [key for outcome in outcomes if outcome.columns for key in _beside(lake, run, outcome)]
-        needed = _named_elsewhere(lake, run.logical_date, old) if old else {}
+        old = [key for lane, paths in read.items() for key in _beside(lake, layout.partition(lane, day), paths)]
+        needed = _named_elsewhere(lake, day, old) if old else {}
         return _removed(lake, [key for key in old if key not in needed]) + _told_of(needed)
     except (OSError, UsageError) as error:
         return [_left(str(error))]
 
 
-def _beside(lake: Lake, run: RunFacts, outcome: Outcome) -> list[str]:
-    kept = {part.path for part in outcome.parts}
-    there = lake.store.list(layout.parts_in(lake.partition(outcome.lane, run.logical_date)))
-    return [one.key for one in there if one.key not in kept]
+def _beside(lake: Lake, partition: str, paths: Collection[str]) -> list[str]:
+    return [one.key for one in lake.store.list(layout.parts_in(partition)) if one.key not in paths]
 
 
 def _named_elsewhere(lake: Lake, day: str, keys: Iterable[str]) -> dict[str, str]:

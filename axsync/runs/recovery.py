@@ -1,9 +1,9 @@
 """What a run that was killed while it published has left, put right by the next one that holds the lake.
 
-A kill can come between the pointer and the journal's record of it: the record is then made up for, before the pointer
-moves on and nothing tells any more that readers saw that snapshot. And it can come before the pointer, with parts in
-their partitions already: they go back to where they were staged, so that a glob is as it was before, and whoever goes
-on with the run finds them there.
+A kill can come between the pointer and the journal's record of it: what the day held before is then removed, and the
+record is made up for, before the pointer moves on and nothing tells any more that readers saw that snapshot. And it can
+come before the pointer, with parts in their partitions already: they go back to where they were staged, so that a glob
+is as it was before, and whoever goes on with the run finds them there.
 """
 
 from collections.abc import Collection
@@ -13,6 +13,7 @@ from axsync.lake import layout
 from axsync.lake.history import readable
 from axsync.lake.journal import PUBLISHED
 from axsync.lake.publish import Lake
+from axsync.lake.replaced import go_on_replacing
 from axsync.lake.store import Move, storage_errors
 from axsync.runs.state import RunMemory, memory_of, record
 
@@ -20,14 +21,16 @@ from axsync.runs.state import RunMemory, memory_of, record
 def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
     """Make up for the record, and take back what these runs, or all that are not over, have moved in.
 
-    Call it with the lake held. A run whose journal cannot be read is left alone; a sentence for each is returned.
-    Raises: StorageError, NewestDamaged.
+    Call it with the lake held. A run whose journal cannot be read is left alone. Returns what is to be said.
+    Raises: StorageError, NewestDamaged, ManifestNewer.
     """
-    told = list[str]()
     with storage_errors("put right what a killed run left"):
-        latest = lake.latest_run()
-        if latest is not None and lake.journal(latest).tells_of(PUBLISHED) is False:
-            lake.journal(latest).begin().append(record(PUBLISHED))
+        told, latest = list[str](), lake.newest()
+        if latest is not None:
+            journal = lake.journal(latest.snapshot.run_id)
+            if journal.tells_of(PUBLISHED) is False:
+                told += go_on_replacing(lake, latest.snapshot)
+                journal.begin().append(record(PUBLISHED))
         for run_id in lake.runs() if runs is None else runs:
             try:
                 memory = memory_of(lake, run_id)

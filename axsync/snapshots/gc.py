@@ -2,8 +2,8 @@
 
 Needed is what a kept manifest names, and all of a run that can still be resumed (`runs.resume.resumable`). Kept are
 the manifests of the latest snapshot, of the newest whole ones, of young ones, and of runs whose files stand in for a
-lane of a kept one. Only what axsync itself has written is ever removed, and nothing at all while a manifest or journal
-cannot be read.
+lane of a kept one. What a later run of the same day has replaced is not needed for its own snapshot's sake. Only what
+axsync itself has written is ever removed, and nothing at all while a manifest or journal cannot be read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +16,7 @@ from axsync.lake import layout
 from axsync.lake.history import Snapshot, half_published, is_whole, latest_run, snapshots, unreadable
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
+from axsync.model import Lane
 from axsync.runs.recovery import recover
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.state import RunMemory, memory_of, record
@@ -123,9 +124,24 @@ def _began(memory: RunMemory, otherwise: datetime) -> datetime:
 def _needed(inventory: _Inventory) -> set[str]:
     """Paths of part files that a kept manifest or a run that can be gone on with names."""
     kept = [s for s in inventory.snapshots if s.run_id in inventory.kept]
-    named = {file.path for s in kept for lane in s.lanes for file in lane.files}
+    replaced = _replaced(kept)
+    named = {f.path for s in kept for one in s.lanes if (s.run_id, one.lane) not in replaced for f in one.files}
     lanes = [lane for run_id in inventory.alive for lane in inventory.memories[run_id].lanes.values()]
     return named | {part.path for lane in lanes for part in lane.parts}
+
+
+def _replaced(kept: Sequence[Snapshot]) -> set[tuple[str, Lane]]:
+    """Run and lane where another run of the day has brought the lane since: both by its id and by the clock."""
+    own = [(s, lane.lane) for s in kept for lane in s.lanes if lane.columns and lane.from_run is None]
+    of_day: dict[tuple[str, Lane], list[Snapshot]] = {}
+    for snapshot, lane in own:
+        of_day.setdefault((snapshot.logical_date, lane), []).append(snapshot)
+    return {
+        (one.run_id, lane)
+        for (_, lane), many in of_day.items()
+        for one in many
+        if any(other.run_id > one.run_id and other.finished_at > one.finished_at for other in many)
+    }
 
 
 def _leftovers(inventory: _Inventory) -> Iterator[Leftover]:
@@ -154,8 +170,14 @@ def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
     for one in store.list(layout.ALL_PARTS):
         if one.key not in needed:
-            why = "beyond the retention" if one.key in owners else "no manifest names it"
+            why = _why_loose(inventory, owners.get(one.key))
             yield Leftover("part", one.key, owners.get(one.key), one.size, why)
+
+
+def _why_loose(inventory: _Inventory, owner: str | None) -> str:
+    if owner is None:
+        return "no manifest names it"
+    return "a later run of the day replaced it" if owner in inventory.kept else "beyond the retention"
 
 
 def _run_folders(inventory: _Inventory) -> Iterator[Leftover]:

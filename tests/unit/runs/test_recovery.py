@@ -15,6 +15,7 @@ from tests.unit.lake.folders import FolderLake
 from tests.unit.lake.runs import (
     DEVICES,
     DISK,
+    FINISHED,
     USERS,
     Interrupted,
     check_snapshot,
@@ -84,10 +85,12 @@ def test_what_was_killed_before_the_pointer_moved_is_no_snapshot(lake: FolderLak
 
 @pytest.mark.fault(41)
 def test_a_kill_right_behind_the_pointer_is_made_up_for(lake: FolderLake) -> None:
-    """Readers saw that snapshot: it is one for ever, also when the pointer has moved on."""
+    """Readers saw that snapshot: it is one for ever, also when the pointer has moved on. What it replaced goes."""
     seen, later = facts("bbbb"), facts("cccc", "2026-11-24")
-    publish(lake, seen, *read(lake, seen, 4))
+    lake.publish(seen, read(lake, seen, 4), finished_at=FINISHED)
+    assert len(parts_below(lake.root)) == 4
     recover(lake)
+    assert len(parts_below(lake.root)) == 2
     done(lake, later, *read(lake, later, 5))
 
     assert memory_of(lake, seen.run_id).published

@@ -18,7 +18,7 @@ from axsync.settings import LakeSettings
 from axsync.snapshots.gc import Sweep, look, sweep
 from axsync.snapshots.verify import verify
 from tests.unit.lake.folders import FolderLake
-from tests.unit.snapshots.lakes import DEVICES, USERS, Type, content, devices, facts, publish, stage
+from tests.unit.snapshots.lakes import DEVICES, USERS, Type, content, devices, facts, outcome, publish, stage
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KEEP_TWO = LakeSettings(keep_snapshots=2, keep_days=0)
@@ -130,6 +130,28 @@ def test_a_replaced_snapshot_takes_no_place_among_those_that_are_kept(tmp_path: 
     found = sweep(lake, KEEP_TWO, NOW)
     assert found.kept == (latest, kept)
     assert kinds(found) == [("snapshot", f"_axsync/snapshots/{replaced}.json")]
+
+
+@pytest.mark.fault(53)
+def test_what_a_later_run_of_the_day_could_not_remove_goes(tmp_path: Path) -> None:
+    """Its manifest is young and stays as evidence; what stands in for another day is kept for that day."""
+    lake = FolderLake(tmp_path)
+    old = publish(lake, facts(day(2)), Type(rows=devices(3)), Type(USERS, rows=devices(3)))
+    other = publish(lake, facts(day(1)), Type(rows=devices(3)), Outcome(USERS, "partial", "down"))
+    left = {path: path.read_bytes() for path in tmp_path.glob("entity=*/**/*.parquet") if day(2) in str(path)}
+    new = RunFacts(f"{facts(day(2)).run_id[:-4]}bbbb", day(2), None, f"{day(0)}T03:00:00Z", "0.1.0")
+    outcomes = [outcome(lake, new, Type(lane, rows=devices(4))) for lane in (DEVICES, USERS)]
+    lake.publish(new, outcomes, finished_at=f"{day(0)}T03:10:00Z")
+    lake.clear_staging(new.run_id)
+    assert all(path.exists() for path in left)
+
+    found = sweep(lake, LakeSettings(), NOW)
+    (gone,) = [path for path in left if "entity=devices" in str(path)]
+    assert kinds(found) == [("part", gone.relative_to(tmp_path).as_posix())]
+    assert [one.why for one in found.leftovers] == ["a later run of the day replaced it"]
+    assert old in found.kept
+    assert verify(lake, find_run(lake, "latest")).faults == ()
+    assert verify(lake, find_run(lake, other)).faults == ()
 
 
 def unfinished(lake: FolderLake, run: RunFacts, *events: str, dated: bool = False) -> Path:
