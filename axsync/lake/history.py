@@ -41,6 +41,7 @@ __all__ = [
     "latest_run",
     "newest_first",
     "past_runs",
+    "published",
     "read_as_meant",
     "readable",
     "replaced_by",
@@ -97,6 +98,12 @@ def half_published(lake: Lake) -> tuple[str, ...]:
     """The runs whose manifests are none yet: just being published, or killed while they were. Raises: NoLake."""
     latest = _pointed_to(lake)
     return tuple(run_id for run_id in _written(lake) if not _is_published(lake, run_id, latest))
+
+
+def published(lake: Lake) -> list[str]:
+    """The runs that have a snapshot, newest first, readable or not. Raises: NoLake."""
+    latest = _pointed_to(lake)
+    return [run_id for run_id in reversed(_written(lake)) if _is_published(lake, run_id, latest)]
 
 
 def _is_published(lake: Lake, run_id: str, latest: str | None) -> bool:
