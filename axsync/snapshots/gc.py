@@ -204,15 +204,28 @@ def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
 
 
 def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) -> None:
+    """What cannot be removed keeps nothing else, but for a manifest, which would lack its files. Raises: OSError."""
+    failed = list[OSError]()
     for leftover in leftovers:
-        if leftover.kind == "staging" and leftover.run_id is not None:
-            _give_up(lake, leftover.run_id, inventory.memories[leftover.run_id])
-        if leftover.kind in ("staging", "run"):
-            lake.store.delete_all(leftover.path)
-            continue
-        lake.store.delete(leftover.path)
-        if leftover.kind == "part" and not lake.store.names(partition := layout.folder_of(leftover.path)):
-            lake.store.delete_all(partition)
+        try:
+            _remove_one(lake, leftover, inventory)
+        except OSError as error:
+            if leftover.kind == "snapshot":
+                raise
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
+    if leftover.kind == "staging" and leftover.run_id is not None:
+        _give_up(lake, leftover.run_id, inventory.memories[leftover.run_id])
+    if leftover.kind in ("staging", "run"):
+        lake.store.delete_all(leftover.path)
+        return
+    lake.store.delete(leftover.path)
+    if leftover.kind == "part" and not lake.store.names(partition := layout.folder_of(leftover.path)):
+        lake.store.delete_all(partition)
 
 
 def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:

@@ -1,5 +1,6 @@
 """What `axsync gc` finds and removes, in lakes that were published for real, with journals beside them."""
 
+import errno
 import json
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from axsync.errors import Busy, ManifestError, NoLake, Unsure
+from axsync.errors import Busy, ManifestError, NoLake, StorageError, Unsure
 from axsync.lake import layout
 from axsync.lake.history import find_run, past_runs
 from axsync.lake.publish import RunFacts
@@ -152,6 +153,25 @@ def test_what_a_later_run_of_the_day_could_not_remove_goes(tmp_path: Path) -> No
     assert old in found.kept
     assert verify(lake, find_run(lake, "latest")).faults == ()
     assert verify(lake, find_run(lake, other)).faults == ()
+
+
+@pytest.mark.fault(53)
+def test_a_file_that_cannot_be_removed_keeps_nothing_else(lake: FolderLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that a disk keeps (WORM): the others go, and the exit code says that one is left."""
+    before, real = kinds(look(lake, KEEP_TWO, NOW)), Path.unlink
+    kept = next(path for kind, path in before if kind == "part")
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if path == lake.root / kept:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        real(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        with pytest.raises(StorageError, match="cannot clear the lake: Operation not permitted"):
+            sweep(lake, KEEP_TWO, NOW)
+    assert len(before) > 2
+    assert kinds(look(lake, KEEP_TWO, NOW)) == [("part", kept)]
 
 
 def unfinished(lake: FolderLake, run: RunFacts, *events: str, dated: bool = False) -> Path:
