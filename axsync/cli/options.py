@@ -151,12 +151,12 @@ def complete_entities(context: click.Context, _parameter: click.Parameter, incom
 
 def complete_runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Snapshots of the lake, newest first, behind `latest` and, where there is more than one, `latest~1`."""
-    uri = context.meta.get(LAKE) or _table(_document(context), "lake").get("uri")
+    named = context.meta.get(LAKE) or _table(_document(context), "lake").get("uri")
+    uri = named if isinstance(named, str) else ""
     runs: list[str] = []
-    with suppress(OSError):
-        store = load("axsync.lake.local:LocalStore")(Path(uri if isinstance(uri, str) else "lake"))
-        ids = map(load("axsync.lake.layout:run_of_manifest"), store.names(load("axsync.lake.layout:SNAPSHOTS")))
-        runs = sorted(filter(None, ids), reverse=True)
+    with suppress(OSError, load("axsync.errors:UsageError")):
+        lake = load("axsync.lake.publish:Lake")(load("axsync.lake.local:LocalStore")(Path(uri or "lake")))
+        runs = load("axsync.lake.history:published")(lake)
     return _beginning(incomplete, ["latest", *(["latest~1"] if len(runs) > 1 else []), *runs])
 
 

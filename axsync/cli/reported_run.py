@@ -9,7 +9,7 @@ from dataclasses import fields
 from axsync.console.invocation import Invocation
 from axsync.console.output import OutputOptions, say
 from axsync.console.run import dump
-from axsync.console.run_result import SummaryCollector, summary_of, summary_of_failure
+from axsync.console.run_result import Ended, SummaryCollector, summary_of, summary_of_failure
 from axsync.console.services import services_of
 from axsync.console.text import clean, redact
 from axsync.errors import UsageError
@@ -18,7 +18,21 @@ from axsync.telemetry import Reporters, SafeReporter, Warn, watch_over
 
 
 def run(given: Invocation, **overrides: object) -> int:
-    """Run, report the end to every reporter even if the run never started, and return the exit code."""
+    """Run, report the end to every reporter even if the run never started, and return the exit code.
+
+    A run of yesterday that was resumed and has published is followed by that of today, unless `--resume` asked for no
+    more: else a night would be missing for every one that was interrupted.
+    """
+    first = _reported(given, overrides)
+    report, only = first.report, overrides.get("fresh") is False
+    if report is None or report.manifest is None or report.still_due is None or only:
+        return first.exit_code
+    if given.output_options.verbosity >= 0:
+        say(f"that was {report.logical_date}; now {report.still_due} is read", given.output_options)
+    return _reported(given, overrides).exit_code or first.exit_code
+
+
+def _reported(given: Invocation, overrides: Mapping[str, object]) -> Ended:
     began, warn = time.monotonic(), _warner(given.output_options)
     try:
         asked = given.settings(**overrides)
@@ -34,7 +48,7 @@ def run(given: Invocation, **overrides: object) -> int:
     return _run(given, asked, watch, began)
 
 
-def _run(given: Invocation, asked: Settings, watch: Reporters, began: float) -> int:
+def _run(given: Invocation, asked: Settings, watch: Reporters, began: float) -> Ended:
     collector = SummaryCollector(asked.lake.uri)
     try:
         ended = dump(services_of(given).sync, asked, given.output_options, (collector, *watch.observers))
@@ -42,7 +56,7 @@ def _run(given: Invocation, asked: Settings, watch: Reporters, began: float) -> 
         watch.close(summary_of_failure(error, collector, seconds=time.monotonic() - began))
         raise
     watch.close(summary_of(ended, collector, seconds=time.monotonic() - began, dry_run=asked.run.dry_run))
-    return ended.exit_code
+    return ended
 
 
 def _reporters_of_flags(overrides: Mapping[str, object], warn: Warn) -> Reporters:

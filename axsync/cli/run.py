@@ -51,7 +51,11 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
 @source_options
 @run_options
 @click.option("--dry-run", is_flag=True, default=None, help="Count the rows that would be copied; write nothing.")
-@click.option("--fresh/--resume", default=None, help="Start over, or resume an unfinished run (default).")
+@click.option(
+    "--fresh/--resume",
+    default=None,
+    help="Start over, or only resume an unfinished run. Default: resume, then read today if that run was of yesterday.",
+)
 @click.option("--accept-drop", is_flag=True, default=None, help="Publish even if far fewer assets came than last time.")
 @click.option(
     "--publish",
@@ -85,9 +89,9 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
 def run(context: click.Context, /, **overrides: object) -> None:
     """Dump entity types into the lake: the named ones, or all that are offered.
 
-    All of them become one snapshot, published in one step at the end. The same command resumes an interrupted run. A
-    finished run is not repeated on the same day, unless --fresh is given. If an entity type fails, the others go on,
-    and the snapshot keeps its files from the previous one.
+    All of them become one snapshot, published in one step at the end. The same command resumes an interrupted run, and
+    then reads today if that run was of yesterday. A finished run is not repeated on the same day, unless --fresh is
+    given. If an entity type fails, the others go on, and the snapshot keeps its files from the previous one.
     """
     perform(context, "axsync.cli.reported_run:run", **overrides)
 

@@ -4,7 +4,7 @@ import heapq
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,8 @@ from rich.text import Text
 from axsync.console.invocation import Invocation
 from axsync.console.output import Side, Table, plain_console, print_line, print_table
 from axsync.console.text import clean, counted, number
-from axsync.lake.history import FoundRun, find_run
+from axsync.errors import StorageError, UsageError
+from axsync.lake.history import FoundRun, read_as_meant
 from axsync.model import Lane
 from axsync.snapshots.changes import Change, changes_file, json_text
 from axsync.snapshots.diff import Diff, Keep, LaneDiff, Wish
@@ -31,13 +32,23 @@ _print = partial(print_line, most=4000)
 
 def diff(given: Invocation, before: str, after: str, entity: str | None, **wished: Any) -> None:
     """Compare two snapshots, and print or write what differs."""
-    lake, output, examples = given.lake(), given.output_options.output, Examples(wished["show"])
-    pair = find_run(lake, before), find_run(lake, after)
-    keepers: list[Keep] = [json_lines(sys.stdout)] if output == "jsonl" else [examples]
-    with ExitStack() as open_files:
-        if wished["into"]:
-            keepers.append(open_files.enter_context(changes_file(wished["into"])))
-        found = compare(lake, pair, _wish(entity, wished), partial(_each, keepers))
+    lake, output, wish = given.lake(), given.output_options.output, _wish(entity, wished)
+    lines = Lines(sys.stdout)
+
+    def work(pair: tuple[FoundRun, ...]) -> tuple[Diff, Examples]:
+        examples = Examples(wished["show"])
+        keepers: list[Keep] = [lines] if output == "jsonl" else [examples]
+        with ExitStack() as open_files:
+            if wished["into"]:
+                keepers.append(open_files.enter_context(changes_file(wished["into"])))
+            try:
+                return compare(lake, (pair[0], pair[1]), wish, partial(_each, keepers)), examples
+            except UsageError as error:
+                if lines.written:  # what is printed cannot be taken back to begin anew
+                    raise StorageError(f"{error}; what is printed is not all") from error
+                raise
+
+    found, examples = read_as_meant(lake, (before, after), work)
     if output == "json":
         click.echo(diff_json(found, examples))
     elif output == "text":
@@ -75,13 +86,16 @@ class Examples:
         return [change for *_, change in heapq.nsmallest(self.most, self._kept.get((lane, kind), []))]
 
 
-def json_lines(stream: TextIO) -> Callable[[Change], None]:
-    """A function that writes one line of plain ASCII per asset."""
+@dataclass(slots=True)
+class Lines:
+    """Writes one line of plain ASCII per asset."""
 
-    def keep(change: Change) -> None:
-        stream.write(change_text(change) + "\n")
+    stream: TextIO
+    written: int = 0
 
-    return keep
+    def __call__(self, change: Change) -> None:
+        self.stream.write(change_text(change) + "\n")
+        self.written += 1
 
 
 def change_text(change: Change) -> str:

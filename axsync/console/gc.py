@@ -16,7 +16,7 @@ from axsync.console.explain import FAILED
 from axsync.console.invocation import Invocation
 from axsync.console.output import Table, plain_console, print_line, print_table
 from axsync.console.text import counted, megabytes, number, volume
-from axsync.lake.history import Snapshot, find_run
+from axsync.lake.history import FoundRun, Snapshot, read_as_meant
 from axsync.snapshots.gc import Leftover, Sweep, look, sweep
 from axsync.snapshots.verify import Heard, Verified
 from axsync.snapshots.verify import verify as verify_snapshot
@@ -28,9 +28,12 @@ MOST_SHOWN = 20
 def verify(given: Invocation, run: str) -> int:
     """Compare every file of a snapshot with its manifest."""
     lake = given.lake()
-    found = find_run(lake, run)
-    with bar(sys.stderr, found.snapshot) as heard:
-        verified = verify_snapshot(lake, found, heard)
+
+    def work(found: tuple[FoundRun, ...]) -> Verified:
+        with bar(sys.stderr, found[0].snapshot) as heard:
+            return verify_snapshot(lake, found[0], heard)
+
+    verified = read_as_meant(lake, (run,), work, is_whole=lambda one: not one.faults)
     if given.as_json:
         click.echo(verified_json(verified))
     else:

@@ -19,7 +19,7 @@ from axsync.console.report import write_report
 from axsync.console.run_result import Ended, exit_code, report_json, show_errors, show_report
 from axsync.console.services import Sync
 from axsync.console.signals import Stopped, until_done
-from axsync.errors import OutputLost, Terminated
+from axsync.errors import Busy, OutputLost, Terminated
 from axsync.events import Event, Observer, RunStarted, SnapshotPublished
 from axsync.lake import layout
 from axsync.lake.publish import open_lake
@@ -68,12 +68,19 @@ def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
 
 
 def _page(report: Report, settings: Settings, options: OutputOptions) -> str | None:
-    """Write the HTML report beside the journal of the run; its path, or None without a journal."""
+    """Write the HTML report beside the journal of the run, alone with the lake; its path, or None without a journal.
+
+    `axsync gc` takes a draft for one that was cut short, unless the lake is held.
+    """
     lake = open_lake(settings.lake)
     if lake is None or lake.store.size(layout.journal(report.run_id)) is None:
         return None
     try:
-        return write_report(lake, report).path
+        with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run=report.run_id):
+            return write_report(lake, report).path
+    except Busy as error:
+        say(f"the report is not written: {error}; axsync report {report.run_id} does it later", options)
+        return None
     except Exception as error:  # noqa: BLE001  a failed report must not fail the run
         say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", options)
         return None

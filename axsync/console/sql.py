@@ -8,6 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -21,7 +22,7 @@ from rich.text import Text
 from axsync.console.invocation import Invocation
 from axsync.console.output import Side, Table, plain_console, print_table
 from axsync.console.text import number, visible
-from axsync.lake.history import find_run
+from axsync.lake.history import FoundRun, find_run, read_as_meant
 from axsync.lake.publish import Lake
 from axsync.model import iso
 from axsync.sql import Answer, EntityTable, query_session, tables_of
@@ -68,10 +69,14 @@ def _answer(
     show: Callable[[Answer, Console], None],
     output: str,
 ) -> None:
-    tables = tables_of(find_run(lake, run))
-    asked = question(tables)
-    with query_session(lake, tables) as place:
-        answer = place.ask(asked)
+    with ExitStack() as opened:
+
+        def work(found: tuple[FoundRun, ...]) -> Answer:
+            tables = tables_of(found[0])
+            asked = question(tables)
+            return opened.enter_context(query_session(lake, tables)).ask(asked)
+
+        answer = read_as_meant(lake, (run,), work)
         if output == "text":
             show(answer, plain_console(sys.stdout))
         elif output == "json":

@@ -1,11 +1,17 @@
-"""What past runs left in a lake, and which of them a person means. Nothing is written."""
+"""What past runs left in a lake, and which of them a person means. Nothing is written.
+
+A manifest alone is no snapshot: its run may have been killed before it published. `_is_published` decides, here and for
+whoever else looks back.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished
+from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished, UsageError
 from axsync.lake import layout
+from axsync.lake.journal import PUBLISHED
 from axsync.lake.manifest import (
     DriftRecord,
     FileRecord,
@@ -29,15 +35,21 @@ __all__ = [
     "PastRun",
     "Snapshot",
     "find_run",
+    "half_published",
+    "is_snapshot",
+    "is_whole",
     "latest_run",
     "newest_first",
     "past_runs",
+    "published",
+    "read_as_meant",
     "readable",
     "replaced_by",
     "snapshots",
     "unreadable",
 ]
 
+Result = TypeVar("Result")
 LATEST = "latest"
 """What a person calls the run that `latest.json` names; `latest~1` is the snapshot of the day before it.
 
@@ -47,6 +59,8 @@ LATEST = "latest"
 _BACK = re.compile(rf"{LATEST}~(0|[1-9][0-9]{{0,5}})")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
+TRIES = 50
+"""A reader begins anew at most so often because its snapshot was replaced; runs follow each other less quickly."""
 MOST_NAMED = 5
 """So many runs are named where an abbreviation fits several, and so many files where more cannot be read."""
 
@@ -75,13 +89,38 @@ class History:
     errors: tuple[ManifestError, ...] = field(default=())
 
 
+def is_snapshot(lake: Lake, run_id: str) -> bool:
+    """Whether the run has a manifest that some reader of `latest.json` sees, or has seen."""
+    return lake.store.has(layout.manifest(run_id)) and _is_published(lake, run_id, _pointed_to(lake))
+
+
+def half_published(lake: Lake) -> tuple[str, ...]:
+    """The runs whose manifests are none yet: just being published, or killed while they were. Raises: NoLake."""
+    latest = _pointed_to(lake)
+    return tuple(run_id for run_id in _written(lake) if not _is_published(lake, run_id, latest))
+
+
+def published(lake: Lake) -> list[str]:
+    """The runs that have a snapshot, newest first, readable or not. Raises: NoLake."""
+    latest = _pointed_to(lake)
+    return [run_id for run_id in reversed(_written(lake)) if _is_published(lake, run_id, latest)]
+
+
+def _is_published(lake: Lake, run_id: str, latest: str | None) -> bool:
+    """The pointer is a proof, and the journal's record of it, which whoever holds the lake next makes up for.
+
+    Without a journal, as in lakes of old, or with one that is damaged, the manifest has to do.
+    """
+    return run_id == latest or lake.journal(run_id).tells_of(PUBLISHED) is not False
+
+
 def past_runs(lake: Lake) -> History:
     """The runs that have a snapshot. What cannot be read is in `errors` and hides no other run. Raises: NoLake."""
-    ids = _run_ids(lake)
+    ids = _written(lake)
     errors: list[ManifestError] = []
     latest, found = None, []
     try:
-        latest = _latest(lake, ids)
+        latest = latest_run(lake)
     except ManifestError as error:
         errors.append(error)
     for one in _each(lake, ids):
@@ -100,19 +139,50 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     A day is that of the snapshot, and means its newest run. `latest~N` counts days that have a snapshot, since a
     second run of a day replaces the first. Raises: NoLake, UnknownRun, ManifestError.
     """
-    ids = _run_ids(lake)
-    run_id = _meant(lake, ids, asked)
-    return replace(read_run(lake.store, run_id), latest=asked == LATEST or _is_latest(lake, ids, run_id))
+    run_id = _meant(lake, _written(lake), asked)
+    return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == _pointed_to(lake))
+
+
+def read_as_meant(
+    lake: Lake,
+    asked: Sequence[str],
+    work: Callable[[tuple[FoundRun, ...]], Result],
+    *,
+    is_whole: Callable[[Result], bool] = lambda _result: True,
+) -> Result:
+    """Do work with the runs that a person means, anew where others are meant by now and it failed or came out broken.
+
+    A run that publishes beside it removes files of the day that it replaces, after it has moved the pointer.
+    Raises: as `find_run` and `work`.
+    """
+    for left in reversed(range(TRIES)):
+        found = tuple(find_run(lake, one) for one in asked)
+        try:
+            result = work(found)
+        except UsageError:
+            if not left or _still_meant(lake, asked, found):
+                raise
+            continue
+        if is_whole(result) or not left or _still_meant(lake, asked, found):
+            return result
+    raise AssertionError("the last try returns or raises")
+
+
+def _still_meant(lake: Lake, asked: Sequence[str], found: Sequence[FoundRun]) -> bool:
+    try:
+        return [find_run(lake, one).raw for one in asked] == [one.raw for one in found]
+    except UsageError:
+        return True  # then nothing better is there
 
 
 def newest_first(lake: Lake) -> Iterator[Snapshot]:
     """All snapshots. Raises: NoLake; ManifestError for the first one that cannot be read."""
-    return _back_from(lake, _run_ids(lake))
+    return _back_from(lake, _written(lake))
 
 
 def readable(lake: Lake) -> Iterator[Snapshot]:
     """All snapshots that can be read, newest first. Raises: NoLake."""
-    return (one for one in _each(lake, sorted(_run_ids(lake), reverse=True)) if isinstance(one, Snapshot))
+    return (one for one in _each(lake, sorted(_written(lake), reverse=True)) if isinstance(one, Snapshot))
 
 
 def replaced_by(lake: Lake, path: str) -> str:
@@ -143,26 +213,30 @@ def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
 
 def snapshots(lake: Lake) -> tuple[tuple[Snapshot, ...], tuple[ManifestError, ...]]:
     """All snapshots that can be read, newest first, and why others cannot. Raises: NoLake."""
-    found = list(_each(lake, sorted(_run_ids(lake), reverse=True)))
+    found = list(_each(lake, sorted(_written(lake), reverse=True)))
     errors = tuple(one for one in found if isinstance(one, ManifestError))
     return tuple(one for one in found if isinstance(one, Snapshot)), errors
 
 
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
+    latest = _pointed_to(lake)
     for run_id in ids:
         try:
-            yield read_run(lake.store, run_id).snapshot
+            if _is_published(lake, run_id, latest):
+                yield read_run(lake.store, run_id).snapshot
         except ManifestError as error:
             yield error
 
 
 def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
     # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
+    latest = _pointed_to(lake)
     for run_id in sorted(ids, reverse=True):
-        yield read_run(lake.store, run_id).snapshot
+        if _is_published(lake, run_id, latest):
+            yield read_run(lake.store, run_id).snapshot
 
 
-def _run_ids(lake: Lake) -> tuple[str, ...]:
+def _written(lake: Lake) -> tuple[str, ...]:
     """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
     try:
         lake.store.refuse_no_lake()
@@ -172,55 +246,57 @@ def _run_ids(lake: Lake) -> tuple[str, ...]:
     return tuple(sorted(run_id for name in names if (run_id := layout.run_of_manifest(name))))
 
 
-def _latest(lake: Lake, ids: Sequence[str]) -> str | None:
+def latest_run(lake: Lake) -> str | None:
+    """The run that `latest.json` names, None where there is no such file. Raises: ManifestError."""
     named = read_pointer(lake.store)
-    if named is not None and named not in ids:
+    # Looked up afterwards: a list of manifests made before may be older than the pointer.
+    if named is not None and not lake.store.has(layout.manifest(named)):
         raise newest_damaged(lake.store, layout.POINTER)
     return named
 
 
-def latest_run(lake: Lake) -> str | None:
-    """The run that `latest.json` names, None where there is no such file. Raises: NoLake, ManifestError."""
-    return _latest(lake, _run_ids(lake))
+def _pointed_to(lake: Lake) -> str | None:
+    """The same; a pointer that is damaged hides no run that was asked for otherwise."""
+    try:
+        return latest_run(lake)
+    except ManifestError:
+        return None
 
 
-def _latest_of(lake: Lake, ids: Sequence[str]) -> str:
-    if run_id := _latest(lake, ids):
+def _latest_of(lake: Lake) -> str:
+    if run_id := latest_run(lake):
         return run_id
     raise UnknownRun(f"no run has published a snapshot in the lake {lake.name!r}", asked=LATEST)
 
 
-def _is_latest(lake: Lake, ids: Sequence[str], run_id: str) -> bool:
-    try:
-        return _latest(lake, ids) == run_id
-    except ManifestError:
-        return False  # a pointer that is damaged does not hide a run that was asked for by its id
-
-
 def _meant(lake: Lake, ids: Sequence[str], asked: str) -> str:
     if asked == LATEST:
-        return _latest_of(lake, ids)
+        return _latest_of(lake)
     if matched := _BACK.fullmatch(asked):
         return _days_back(lake, ids, int(matched[1]), asked)
     return _of_day(lake, ids, asked) if _DAY.fullmatch(asked) else _named(lake, ids, asked)
 
 
 def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
-    latest, days = _latest_of(lake, ids), dict[str, str]()
-    for snapshot in _back_from(lake, [run_id for run_id in ids if run_id <= latest]):
-        days.setdefault(snapshot.logical_date, snapshot.run_id)
+    latest, days = _latest_of(lake), list[str]()
+    ids = [run_id for run_id in ids if run_id <= latest]
+    for snapshot in _back_from(lake, ids):
+        if snapshot.logical_date not in days:
+            days.append(snapshot.logical_date)
         if len(days) > back:
-            return snapshot.run_id
+            return _of_day(lake, ids, days[-1]) if back else latest
     raise UnknownRun(f"the lake {lake.name!r} holds {_days(len(days))}, too few for {asked!r}", asked=asked)
 
 
+def is_whole(lake: Lake, snapshot: Snapshot) -> bool:
+    """Whether its files are all there: a later run of the day has not replaced them."""
+    return all(lake.store.size(file.path) is not None for lane in snapshot.lanes for file in lane.files)
+
+
 def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
-    """Without the manifest of a run that is just being published, or was killed while it was."""
-    try:
-        latest = _latest(lake, ids)
-    except ManifestError:
-        return ids
-    return [run_id for run_id in ids if latest is None or run_id <= latest]
+    """Without what a run in a lake of old, which has no journals, may have been killed over."""
+    latest = _pointed_to(lake)
+    return [i for i in ids if latest is None or i <= latest or lake.journal(i).tells_of(PUBLISHED)]
 
 
 def _days(count: int) -> str:
@@ -228,16 +304,27 @@ def _days(count: int) -> str:
 
 
 def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
-    for snapshot in _back_from(lake, _up_to_latest(lake, ids)):
-        if snapshot.logical_date == day:
-            return snapshot.run_id
+    """The newest run of the day that is whole: one with an older id may have been resumed, and published later."""
+    replaced, latest = "", _pointed_to(lake)
+    try:
+        for snapshot in _back_from(lake, _up_to_latest(lake, ids)):
+            if snapshot.logical_date == day:
+                if snapshot.run_id == latest or is_whole(lake, snapshot):
+                    return snapshot.run_id
+                replaced = replaced or snapshot.run_id
+    except ManifestError:
+        if not replaced:
+            raise
+    if replaced:
+        return replaced
     raise UnknownRun(f"the lake {lake.name!r} has no snapshot of {day}", asked=day)
 
 
 def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
-    found = [run_id for run_id in ids if asked and run_id.startswith(asked)]
-    if asked in ids or len(found) == 1:
-        return asked if asked in ids else found[0]
+    latest = _pointed_to(lake)
+    found = [i for i in ids if asked and i.startswith(asked) and _is_published(lake, i, latest)]
+    if asked in found or len(found) == 1:
+        return asked if asked in found else found[0]
     if not found:
         raise _nothing_named(lake, asked)
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""

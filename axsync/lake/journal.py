@@ -1,9 +1,11 @@
 """The journal of a run: what is durable, one line each, and nothing that is not.
 
 A line is its length and checksum in hexadecimal, then JSON. A line that was torn by a crash is cut off before the next,
-since nobody has been told of it: an event is fsynced before anything that depends on it happens.
+since nobody has been told of it: an event is fsynced before anything that depends on it happens. Where whole lines
+follow a broken one, no crash did that: the journal is damaged, and what it says no longer counts.
 """
 
+import re
 import threading
 import zlib
 from dataclasses import dataclass, field
@@ -14,7 +16,10 @@ import orjson
 from axsync.lake.store import Store, storage_errors
 
 Record = dict[str, Any]
+PUBLISHED = "published"
+"""The event that follows the move of `latest.json`: from then on, the run's manifest is a snapshot."""
 _HEAD = 18  # eight digits of length, eight of checksum, two separators
+_ANY_LINE = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \{")
 
 
 def encode(record: Record) -> bytes:
@@ -46,6 +51,11 @@ def _one(content: bytes, at: int) -> tuple[Record, int] | None:
     return orjson.loads(body), end + 1
 
 
+def _is_damaged(content: bytes, at: int) -> bool:
+    """Whether a whole record follows the one that begins here, which is not."""
+    return any(_one(content, found.start()) for found in _ANY_LINE.finditer(content, at))
+
+
 @dataclass(frozen=True, slots=True)
 class Journal:
     """The journal of one run, which may not exist yet. Its methods block and may be called by any thread."""
@@ -55,11 +65,35 @@ class Journal:
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def read(self) -> list[Record]:
-        """The records, without touching the journal; none where there is no journal."""
+        """The records, without touching the journal; none where there is no journal.
+
+        Raises: ValueError where it is damaged; OSError.
+        """
         try:
-            return decode(self.store.read(self.key))[0]
+            content = self.store.read(self.key)
         except FileNotFoundError:
             return []
+        records, at = decode(content)
+        if _is_damaged(content, at):
+            raise ValueError("a record is damaged, and others follow it")
+        return records
+
+    def tells_of(self, event: str) -> bool | None:
+        """Whether there is a record of this event; None where that cannot be told: no journal, or a damaged one.
+
+        Looks for the line instead of reading all of them: whoever looks back does this for every run.
+        """
+        try:
+            content = self.store.read(self.key)
+        except OSError:
+            return None
+        body = b'{"event":"%s"' % event.encode()
+        at = content.find(body)
+        while at >= 0:
+            if at >= _HEAD and _one(content, at - _HEAD) is not None:
+                return True
+            at = content.find(body, at + 1)
+        return None if _is_damaged(content, decode(content)[1]) else False
 
     def begin(self) -> "Journal":
         """Begin the journal, or cut off its torn tail. Raises: StorageError."""

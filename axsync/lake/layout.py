@@ -28,7 +28,6 @@ PART = "part-*"
 """What axsync calls its files in a partition, open ones included; whatever else is there is somebody else's."""
 PARTS = f"{PART}.parquet"
 ALL_PARTS = f"entity=*/instance=*/dt=*/{PARTS}"
-ALL_JOURNALS = f"{RUNS}/*/journal"
 
 _TABLE = "entity="
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -86,6 +85,11 @@ def part_number(name: str) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
+def run_of_part(path: str) -> str:
+    """The run that wrote the part with this path or name; empty where it has no such name."""
+    return name_of(path).removeprefix("part-").rpartition("-")[0]
+
+
 def manifest(run_id: str) -> str:
     """The manifest of a run."""
     return f"{SNAPSHOTS}/{run_id}.json"
@@ -140,11 +144,6 @@ def staged(run_id: str, key: str) -> str:
 def below(prefix: str) -> str:
     """The pattern of every key below a prefix."""
     return f"{prefix}/**/*"
-
-
-def run_of_journal(key: str) -> str:
-    """The run whose journal has this key."""
-    return PurePosixPath(key).parent.name
 
 
 def folder_of(key: str) -> str:

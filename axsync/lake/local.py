@@ -23,7 +23,7 @@ import orjson
 
 from axsync.errors import Busy, LakeError, NoLake, StorageError
 from axsync.lake import layout
-from axsync.lake.store import FileSystem, ListedKey, NativeFile, storage_errors
+from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile, storage_errors
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 OTHERS = 0o077
@@ -89,16 +89,21 @@ def replace_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
 
 
 def append(path: Path, content: bytes) -> int:
-    """Add to a private file and make it durable; returns its length in bytes."""
+    """Add to a private file and make it durable; returns its length in bytes. What fails leaves nothing behind."""
     make_folder(path.parent)
     fresh = not path.exists()
     handle = _open(path, os.O_APPEND, PRIVATE_FILE)
+    before = os.fstat(handle).st_size
     try:
         written = os.write(handle, content)
         while written < len(content):
             written += os.write(handle, content[written:])
         os.fsync(handle)
         size = os.fstat(handle).st_size
+    except OSError:
+        with suppress(OSError):  # or what is appended next would follow half a record
+            os.ftruncate(handle, before)
+        raise
     finally:
         os.close(handle)
     if fresh:
@@ -304,28 +309,51 @@ class LocalStore:
             finally:
                 os.close(handle)
 
-    def commit(self, staged: str, final: str, names: Collection[str]) -> None:
-        """As `Store.commit`. A folder that is new appears whole, since it is moved."""
-        source, place = self._path(staged), self._path(final)
-        if not self.is_inside(final):  # a link appeared while the run lasted
-            raise StorageError(f"cannot publish the snapshot: {self.name(final)!r} leads out of the lake")
-        make_folder(place.parent, self.folder_mode)
-        if not place.exists() and {path.name for path in source.iterdir()} == set(names):
+    def commit(self, moves: Sequence[Move]) -> None:
+        """As `Store.commit`. A folder that is new appears whole, since it is moved.
+
+        Whatever is slow comes before the first rename or behind the last.
+        """
+        for move in moves:
+            if not self.is_inside(move.final):  # a link appeared while the run lasted
+                raise StorageError(f"cannot publish the snapshot: {self.name(move.final)!r} leads out of the lake")
+            whole = self._is_whole(move)
+            make_folder(self._path(move.final).parent if whole else self._path(move.final), self.folder_mode)
+        for folder in dict.fromkeys([self._moved(move) for move in moves]):
+            fsync_folder(folder)
+
+    def _is_whole(self, move: Move) -> bool:
+        """Whether the folder can be moved instead of what is in it."""
+        source, place = self._path(move.staged), self._path(move.final)
+        return not place.exists() and {path.name for path in source.iterdir()} == move.names
+
+    def _moved(self, move: Move) -> Path:
+        """Move it; returns the folder whose names have changed."""
+        source, place = self._path(move.staged), self._path(move.final)
+        if self._is_whole(move):
             source.rename(place)
-            fsync_folder(place.parent)
-            return
-        make_folder(place, self.folder_mode)
-        for name in sorted(names):
+            return place.parent
+        for name in sorted(move.names):
             if (source / name).exists() or not (place / name).exists():  # an interrupted commit may be repeated
                 (source / name).rename(place / name)
-        fsync_folder(place)
+        return place
 
-    def delete(self, key: str) -> None:
+    def delete(self, *keys: str) -> None:
         """As `Store.delete`."""
-        path = self._path(key)
-        with suppress(FileNotFoundError):
-            path.unlink()
-            fsync_folder(path.parent)
+        folders, failed = dict[Path, None](), list[OSError]()
+        for key in keys:
+            path = self._path(key)
+            try:
+                path.unlink()
+                folders[path.parent] = None
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                failed.append(error)
+        for folder in folders:
+            fsync_folder(folder)
+        if failed:
+            raise failed[0]
 
     def delete_all(self, prefix: str) -> None:
         """As `Store.delete_all`."""

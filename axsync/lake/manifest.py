@@ -16,6 +16,7 @@ from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
 from axsync.lake import layout
 from axsync.lake.store import Store
 from axsync.model import Lane, Outcome
+from axsync.schema.columns import Column, columns_of
 
 FORMAT_VERSION = 1
 NOT_ASKED = "not part of this run"
@@ -242,6 +243,23 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
 def _inside(snapshot: Snapshot) -> bool:
     """Whether all of its files are in the lake."""
     return all(layout.is_key(file.path) for lane in snapshot.lanes for file in lane.files)
+
+
+def refuse_odd_columns(store: Store, newest: FoundRun) -> None:
+    """Raises: NewestDamaged where a column, whose name and type the next run keeps, is not described as one."""
+    try:
+        for lane in newest.snapshot.lanes:
+            columns_in(newest.snapshot, lane)
+    except ManifestError as error:
+        raise newest_damaged(store, layout.manifest(newest.snapshot.run_id)) from error
+
+
+def columns_in(snapshot: Snapshot, lane: LaneRecord) -> tuple[Column, ...]:
+    """The columns of one of its lanes. Raises: ManifestError."""
+    try:
+        return columns_of({"columns": lane.columns})
+    except ValueError as error:
+        raise damaged(snapshot.run_id) from error
 
 
 def damaged(run_id: str) -> ManifestError:

@@ -357,9 +357,15 @@ class PartFolder:
                 self.store.delete(self._staged(part.path))
 
     def sweep(self, known: Iterable[Part]) -> None:
-        """After a crash: remove files that are no known part, and go on numbering behind those that were there."""
+        """After a crash: remove files that are no known part, and go on numbering behind those that were there.
+
+        And behind those that this run has published: readers may be in the midst of them.
+        """
         kept = {self._staged(part.path) for part in known}
         with storage_errors("write to the lake"):
+            for one in self.store.list(layout.parts_in(self.partition)):
+                if layout.run_of_part(one.key) == self.run_id:
+                    self._count = max(self._count, layout.part_number(layout.name_of(one.key)) + 1)
             for one in tuple(self.store.list(layout.drafts_in(self._staged(self.partition)))):
                 self._count = max(self._count, layout.part_number(layout.name_of(one.key)) + 1)
                 if one.key not in kept:

@@ -1,7 +1,7 @@
 """A lake: what it takes for a run to write to it, and the one order in which a run becomes visible."""
 
 import base64
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,17 @@ from axsync.errors import LakeError
 from axsync.lake import layout
 from axsync.lake.journal import Journal
 from axsync.lake.local import LocalStore
-from axsync.lake.manifest import FORMAT_VERSION, NOT_ASKED, FoundRun, lane_entry, read_newest, read_pointer, worst
-from axsync.lake.store import Store, storage_errors
+from axsync.lake.manifest import (
+    FORMAT_VERSION,
+    NOT_ASKED,
+    FoundRun,
+    lane_entry,
+    read_newest,
+    read_pointer,
+    refuse_odd_columns,
+    worst,
+)
+from axsync.lake.store import Move, Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import LakeSettings
 
@@ -66,7 +75,8 @@ class Lake:
         except OSError as error:
             raise LakeError(f"the lake {self.name!r} cannot be looked at: {error.strerror}") from error
         self.store.preflight((layout.RUNS, layout.SNAPSHOTS, *partitions))
-        self.newest()
+        if newest := self.newest():
+            refuse_odd_columns(self.store, newest)
 
     def _partitions(self, targets: RunTargets) -> list[str]:
         there = (layout.entity_of(name) for name in self.store.names(""))
@@ -111,8 +121,8 @@ class Lake:
 
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        found = (layout.run_of_journal(one.key) for one in self.store.list(layout.ALL_JOURNALS))
-        return sorted(found, reverse=True)
+        found = self.store.folders(layout.RUNS)
+        return sorted((run_id for run_id in found if self.store.has(layout.journal(run_id))), reverse=True)
 
     def write_dead_letters(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
@@ -156,37 +166,55 @@ class Lake:
         those that stand `apart`. `before` is the newest snapshot where it has been read already.
 
         Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
-        one, and a glob never sees a part that no manifest names. Raises: StorageError; PublishStopped before the
-        pointer names the run.
+        one. A run that has published before and brings more has its parts in place before its manifest names them.
+        What the day held before is left to `axsync.lake.replaced`. Raises: StorageError and PublishStopped, with the
+        pointer unmoved.
         """
         entries = _entries(outcomes, before or self.newest(), restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             manifest = _manifest(run, entries, verdict=worst([o.verdict for o in outcomes]), finished_at=finished_at)
-            self.store.write(name, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), shared=True)
-            for outcome in outcomes:
-                if self.stops():
-                    raise PublishStopped
-                self._move_in(run, outcome)
-            pointer = orjson.dumps({"run_id": run.run_id, "manifest": layout.manifest_in_pointer(run.run_id)})
-            self.store.write(layout.POINTER, pointer, shared=True)
-            for outcome in outcomes:
-                if outcome.columns and not self.stops():
-                    self._remove_superseded(run, outcome)
+            content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
+            if not again:
+                self.store.write(name, content, shared=True)
+            for moves in self._moves(run, outcomes):
+                self._go_on()
+                self.store.commit(moves)
+            self._go_on()
+            if again:
+                self.store.write(name, content, shared=True)
+            self._point_to(run.run_id)
         return name
 
-    def _move_in(self, run: RunFacts, outcome: Outcome) -> None:
-        """Parts to their place. A partition that is new appears whole."""
-        if outcome.parts:
-            partition = self.partition(outcome.lane, run.logical_date)
-            names = {layout.name_of(part.path) for part in outcome.parts}
-            self.store.commit(layout.staged(run.run_id, partition), partition, names)
+    def _go_on(self) -> None:
+        if self.stops():
+            raise PublishStopped
 
-    def _remove_superseded(self, run: RunFacts, outcome: Outcome) -> None:
-        kept = {part.path for part in outcome.parts}
-        for one in self.store.list(layout.parts_in(self.partition(outcome.lane, run.logical_date))):
-            if one.key not in kept:
-                self.store.delete(one.key)
+    def _moves(self, run: RunFacts, outcomes: Sequence[Outcome]) -> Iterator[list[Move]]:
+        """Parts to their places, new partitions one by one; at last and together those where the day has other parts.
+
+        So a glob sees both as briefly as can be.
+        """
+        replacing = list[Move]()
+        for outcome in outcomes:
+            if outcome.parts:
+                partition = self.partition(outcome.lane, run.logical_date)
+                names = frozenset(layout.name_of(part.path) for part in outcome.parts)
+                move = Move(layout.staged(run.run_id, partition), partition, names)
+                if self.store.has(partition):
+                    replacing.append(move)
+                else:
+                    yield [move]
+        yield replacing
+
+    def _point_to(self, run_id: str) -> None:
+        pointer = orjson.dumps({"run_id": run_id, "manifest": layout.manifest_in_pointer(run_id)})
+        try:
+            self.store.write(layout.POINTER, pointer, shared=True)
+        except OSError:
+            # It may have failed behind the swap, when readers see the new snapshot already: then there is no way back.
+            if read_pointer(self.store) != run_id:
+                raise
 
 
 def open_lake(settings: LakeSettings) -> Lake | None:

@@ -1,6 +1,7 @@
 """What a lake needs of the place where its bytes are: the one seam between axsync and a disk or an object store."""
 
-from collections.abc import Collection, Iterator
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, TypeAlias
@@ -11,6 +12,7 @@ NativeFile: TypeAlias = Any
 """A `pyarrow.NativeFile`; pyarrow has no types."""
 FileSystem: TypeAlias = Any
 """A `pyarrow.fs.FileSystem`."""
+_CHUNK = 1 << 20  # bytes
 
 
 @contextmanager
@@ -25,12 +27,31 @@ def storage_errors(doing: str) -> Iterator[None]:
         raise StorageError(f"cannot {doing}: {error.strerror or error}") from error
 
 
+def digest_of(content: NativeFile, heard: Callable[[int], None] = lambda _size: None) -> tuple[str, int]:
+    """SHA-256 in hexadecimal and bytes of an open content; `heard` is told of bytes as they are read."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := content.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        heard(len(chunk))
+    return digest.hexdigest(), size
+
+
 @dataclass(frozen=True, slots=True)
 class ListedKey:
     """A content as a listing has it; its size may be that of a moment ago."""
 
     key: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """These names from one prefix to another."""
+
+    staged: str
+    final: str
+    names: frozenset[str]
 
 
 class Draft(Protocol):
@@ -180,16 +201,19 @@ class Store(Protocol):
         """Cut a content off behind so many bytes; nothing where it is not longer."""
         ...
 
-    def commit(self, staged: str, final: str, names: Collection[str]) -> None:
-        """Move these names from one prefix to another, where they become visible; can be repeated.
+    def commit(self, moves: Sequence[Move]) -> None:
+        """Move names to their final prefixes, where they become visible, one right after the other; can be repeated.
 
         Where nothing has the final prefix and nothing else is staged, they become visible together, if the store can.
-        An object store copies, and then deletes. Raises: StorageError, where the final prefix leads out of the store.
+        An object store copies, and then deletes. Raises: StorageError, where a final prefix leads out of the store.
         """
         ...
 
-    def delete(self, key: str) -> None:
-        """Remove one key; nothing where it is not there."""
+    def delete(self, *keys: str) -> None:
+        """Remove keys, one right after the other; nothing where one is not there.
+
+        One that cannot be removed keeps none of the others; its error is raised at the end.
+        """
         ...
 
     def delete_all(self, prefix: str) -> None:

@@ -6,16 +6,20 @@ that the same command would still resume.
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import orjson
 
+from axsync.errors import ManifestError
 from axsync.lake import layout
+from axsync.lake.history import readable
 from axsync.lake.publish import Lake, RunFacts
-from axsync.model import Lane
-from axsync.runs.state import RunMemory, fold, record
+from axsync.lake.store import digest_of
+from axsync.model import Lane, Part
+from axsync.runs.state import LaneMemory, RunMemory, memory_of, record
 from axsync.settings import Settings
 
 FRESH_ENOUGH = timedelta(hours=24)
@@ -58,8 +62,20 @@ def _same_day(memory: RunMemory, facts: RunFacts, now: datetime, asked: str | No
     return memory.dated or facts.logical_date >= now.astimezone(UTC).date().isoformat()
 
 
+def is_under_way(lake: Lake, run_id: str) -> bool:
+    """Whether a run publishes just now, or was killed while it did: the next one that holds the lake clears that up."""
+    try:
+        memory = memory_of(lake, run_id)
+    except ManifestError:
+        return False
+    return memory.facts is not None and not memory.over
+
+
 def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None:
-    """The newest run of this plan that can be resumed, or that already produced the requested snapshot."""
+    """The newest run of this plan that can be resumed, or that already produced the requested snapshot.
+
+    One whose journal cannot be read is passed over.
+    """
     for past in _of_plan(lake, plan):
         if past.memory.finished:
             same_day = past.memory.facts is not None and past.memory.facts.logical_date == logical_date
@@ -70,14 +86,46 @@ def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None
     return None
 
 
-def lost_parts(lake: Lake, run_id: str, memory: RunMemory) -> list[tuple[Lane, str]]:
-    """Parts that the journal speaks of and that are neither staged nor published, or not as long as they were."""
-    return [
-        (lane, part.path)
-        for lane, known in memory.lanes.items()
-        for part in known.parts
-        if not any(lake.store.size(key) == part.size for key in (layout.staged(run_id, part.path), part.path))
-    ]
+def lost_parts(lake: Lake, run_id: str, memory: RunMemory, sound: set[str]) -> list[tuple[Lane, str]]:
+    """Parts that the journal speaks of and that are not there, or not what they were.
+
+    Staged ones are read: what is published next has to be what its manifest says. `sound` are those that were read
+    before, and grows. What is published already counts for a lane that has come to its end, and is whole.
+    """
+    return [(lane, path) for lane, known in memory.lanes.items() for path in _lost(lake, run_id, known, sound)]
+
+
+def _lost(lake: Lake, run_id: str, known: LaneMemory, sound: set[str]) -> list[str]:
+    gone = [part for part in known.parts if not _is_staged(lake, run_id, part, sound)]
+    if known.outcome is not None and all(lake.store.size(part.path) == part.size for part in gone):
+        return []
+    return [part.path for part in gone]
+
+
+def _is_staged(lake: Lake, run_id: str, part: Part, sound: set[str]) -> bool:
+    key = layout.staged(run_id, part.path)
+    if lake.store.size(key) == part.size and key not in sound:
+        with suppress(OSError), lake.store.open(key) as content:
+            if digest_of(content)[0] == part.sha256:
+                sound.add(key)
+    return key in sound and lake.store.size(key) == part.size
+
+
+def overtaken(lake: Lake, memory: RunMemory) -> Iterator[tuple[Lane, str]]:
+    """Lanes that another run of the same day has published since they were begun, and that run: its rows are newer.
+
+    A run that began later did, and one that began earlier if it ended later: it was resumed in between.
+    """
+    if memory.facts is None:
+        return
+    run_id, began = memory.facts.run_id, datetime.fromisoformat(memory.facts.started_at)
+    for other in readable(lake):
+        since = other.run_id > run_id or (other.run_id != run_id and other.finished_at > began)
+        if since and other.logical_date == memory.facts.logical_date:
+            read = {lane.lane for lane in other.lanes if lane.columns and lane.from_run is None}
+            for lane, known in memory.lanes.items():
+                if lane in read and known.begun and other.run_id not in known.read_after:
+                    yield lane, other.run_id
 
 
 def give_up(lake: Lake, plan: str) -> list[str]:
@@ -91,9 +139,10 @@ def give_up(lake: Lake, plan: str) -> list[str]:
 
 def _of_plan(lake: Lake, plan: str) -> Iterator[Past]:
     for run_id in lake.runs():
-        memory = fold(lake.journal(run_id).read())
-        if memory.plan == plan:
-            yield Past(run_id, memory)
+        with suppress(ManifestError):
+            memory = memory_of(lake, run_id)
+            if memory.plan == plan:
+                yield Past(run_id, memory)
 
 
 def _young(memory: RunMemory, now: datetime) -> bool:

@@ -12,12 +12,22 @@ from typing import Any
 from axsync.api import is_system
 from axsync.client.source import Source
 from axsync.engine.lane_walk import Budget, Workers, gather_all
-from axsync.errors import AxsyncError, BadAnswer, BadRequest, NotOffered, NotWhole, ServerError, Unreachable
+from axsync.errors import (
+    AxsyncError,
+    BadAnswer,
+    BadRequest,
+    NotOffered,
+    NotWhole,
+    ServerError,
+    StorageError,
+    Unreachable,
+)
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
-from axsync.lake.journal import Journal, Record
+from axsync.lake.journal import PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, worst
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
 from axsync.runs.instances import end_of, open_sources
@@ -25,9 +35,10 @@ from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
-from axsync.runs.resume import find, give_up, lost_parts, plan_of
+from axsync.runs.recovery import recover
+from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
 from axsync.runs.setup import all_of, alone, facts_of, fit_lake, refuse_future
-from axsync.runs.state import LaneMemory, RunMemory, lose, record
+from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
 from axsync.runs.verdict import emptied, hold_all, hold_back
 from axsync.settings import Settings
@@ -35,7 +46,10 @@ from axsync.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to. `manifest` is relative to the lake, None when nothing was published."""
+    """What a run came to. `manifest` is relative to the lake, None when nothing was published.
+
+    `still_due` is the day that was asked for, where an unfinished run of an earlier one was resumed instead.
+    """
 
     run_id: str
     logical_date: str
@@ -45,13 +59,15 @@ class Report:
     lake: str
     seconds: float
     errors: tuple[AxsyncError, ...] = ()
+    still_due: str | None = None
 
 
 async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter: Jitter = random.uniform) -> Report:
     """Copy what `settings` name into the lake and publish it as one snapshot.
 
-    Goes on with the newest unfinished run of the same plan; a finished one of the same logical date is reported and
-    nothing is done; `run.fresh` does neither. A lane that fails does not stop the others; its error is in the report.
+    Goes on with the newest unfinished run of the same plan, also of yesterday: `still_due` is then set. A finished one
+    of the same logical date is reported and nothing is done; `run.fresh` does neither. A lane that fails does not stop
+    the others; its error is in the report.
     `jitter` picks the wait before a request is asked again, a number between two bounds.
 
     Raises: UsageError before anything is written or sent; UnknownEntity, Refused, Unreachable before anything is
@@ -77,7 +93,10 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
         return run.already_done()
     if run.all_closed:
         async with run.held():
-            return await run.finish()
+            if run.memory.finished:
+                return run.already_done()
+            if run.all_closed:
+                return await run.finish()
     async with open_sources(settings, observe, jitter=jitter) as sources:
         lanes = await run.choose(sources)
         if settings.run.dry_run:
@@ -109,18 +128,23 @@ class _Run:
     _newest: FoundRun | None = field(default=None, init=False)  # the snapshot before this run
     _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
+    _stale: list[Record] = field(default_factory=list, init=False)  # lanes to begin anew, not journaled yet
+    _sound: set[str] = field(default_factory=set, init=False)  # staged parts that are what they were
 
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
         self._fresh_facts = self._fresh_facts or self.facts
-        self.memory, self.facts = RunMemory(), self._fresh_facts
+        self.memory, self.facts, self._lost, self._stale = RunMemory(), self._fresh_facts, [], []
         if self.settings.run.fresh or self.settings.run.dry_run:
             return
         past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
         if past is not None and past.memory.facts is not None:
             self.memory, self.facts = past.memory, past.memory.facts
-            gone = [] if self.memory.finished else lost_parts(self.lake, self.facts.run_id, self.memory)
-            self._lost = [lose(self.memory, lane, path) for lane, path in gone]
+            if not self.memory.finished:
+                gone = lost_parts(self.lake, self.facts.run_id, self.memory, self._sound)
+                self._lost = [lose(self.memory, lane, path) for lane, path in gone]
+                newer = dict(overtaken(self.lake, self.memory))
+                self._stale = [restart(self.memory, lane, run_id) for lane, run_id in newer.items()]
 
     @property
     def resumes(self) -> bool:
@@ -149,13 +173,12 @@ class _Run:
     def _hold(self, stack: ExitStack) -> list[str]:
         """Take the locks, look again, open the journal; returns what is to be said about it."""
         stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
+        told = recover(self.lake)
         self.look_back()
         self._newest = self.lake.newest()
         lanes = self._newest.document["lanes"] if self._newest else ()
         self._before = {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
-        if self.memory.finished:
-            return []
-        return self._open_journal()
+        return told if self.memory.finished else told + self._open_journal()
 
     async def _keep_timeline(self) -> None:
         timeline = self.watch.sampler.timeline()
@@ -181,10 +204,13 @@ class _Run:
             return told
         done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
         told.append(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
-        for one in self._lost:
+        for one in (*self._lost, *self._stale):
             self.journal.append(one)
+        told += [
+            f"run {one['newer']} has published {Lane(**one['lane'])} since; it is read again" for one in self._stale
+        ]
         if self._lost:
-            told.append(f"{len(self._lost)} files of this run are gone or cut; what was in them is asked again")
+            told.append(f"{len(self._lost)} files of this run are gone or damaged; what was in them is asked again")
         return told
 
     def already_done(self) -> Report:
@@ -302,27 +328,38 @@ class _Run:
         if publishes:
             self._tell_of_others()
         try:
-            await self.keeper.run(self._conclude, publishes=publishes)
+            for text in await self.keeper.run(self._conclude, publishes=publishes):
+                self._say(text)
         finally:  # also when a signal comes while the thread publishes: it is then waited for
             if self.published:
                 self.observe(SnapshotPublished(self.facts.run_id, verdict, self.published))
         return self._report(verdict, self.published)
 
-    def _conclude(self, *, publishes: bool) -> None:
-        """In the keeper's thread: the snapshot, what the journal says of it, the end of staging."""
-        if publishes:
-            name = replace(self.lake, stops=self.keeper.is_overdue).publish(
-                self.facts,
-                self.outcomes,
-                finished_at=iso(datetime.now(UTC)),
-                restricted=self._restricted,
-                apart=self._apart(self._before),
-                before=self._newest,
-            )
-            self.journal.append(record("published"))
-            self.published = name
-        if self.keeper.is_overdue():  # old parts may be left
-            return
+    def _conclude(self, *, publishes: bool) -> list[str]:
+        """In the keeper's thread: the snapshot, what the journal says of it, the end of staging; what is to be said."""
+        if not publishes:
+            self._close()
+            return []
+        self.published = replace(self.lake, stops=self.keeper.is_overdue).publish(
+            self.facts,
+            self.outcomes,
+            finished_at=iso(datetime.now(UTC)),
+            restricted=self._restricted,
+            apart=self._apart(self._before),
+            before=self._newest,
+        )
+        if self.keeper.is_overdue():  # whoever holds the lake next goes on behind the pointer
+            return []
+        # Readers see it: from here on, nothing is a reason to say that the run has failed.
+        told = remove_replaced(self.lake, self.facts, self.outcomes)
+        try:
+            self.journal.append(record(PUBLISHED))
+            self._close()
+        except StorageError as error:
+            told.append(f"the snapshot is published, but {error}; the next run makes up for it")
+        return told
+
+    def _close(self) -> None:
         if not self.errors:
             self.lake.clear_staging(self.facts.run_id)
             if not any(o.verdict == "skipped" for o in self.outcomes):
@@ -356,6 +393,7 @@ class _Run:
             self._say(f"instance {name} is not in the configuration any more; {fate}")
 
     def _report(self, verdict: str, manifest: str | None) -> Report:
+        asked = (self._fresh_facts or self.facts).logical_date
         return Report(
             run_id=self.facts.run_id,
             logical_date=self.facts.logical_date,
@@ -365,6 +403,7 @@ class _Run:
             lake=self.settings.lake.uri,
             seconds=time.monotonic() - self.started,
             errors=tuple(self.errors),
+            still_due=None if asked == self.facts.logical_date else asked,
         )
 
 

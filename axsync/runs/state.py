@@ -7,7 +7,7 @@ part_sealed     a part is durable; which pages it holds, what drifted in them
 pages_buried    pages of which nothing but dead letters came
 part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
-lane_restarted  what the lane had is void
+lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since
 lane_closed     its outcome
 published       the snapshot is in place; lanes that failed may still be resumed
 finished        nothing is left to do
@@ -49,6 +49,12 @@ class LaneMemory:
     duplicates: int = 0
     outcome: Outcome | None = None
     spent: Spent = field(default_factory=Spent)
+    read_after: set[str] = field(default_factory=set)  # runs that had published this lane when it was begun anew
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of it is durable."""
+        return bool(self.parts or self.buried or self.outcome)
 
     @property
     def spans(self) -> list[PageSpan]:
@@ -78,10 +84,10 @@ def fold(records: Iterable[Record]) -> RunMemory:
 
 
 def memory_of(lake: Lake, run_id: str) -> RunMemory:
-    """What the journal of a run says. Raises: ManifestError where it cannot be understood."""
+    """What the journal of a run says, for whoever asks. Raises: ManifestError where it cannot be understood."""
     try:
         return fold(lake.journal(run_id).read())
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, msgspec.MsgspecError) as error:
+    except (OSError, ValueError, LookupError, TypeError, StopIteration, msgspec.MsgspecError) as error:
         raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
 
 
@@ -90,6 +96,13 @@ def lose(memory: RunMemory, lane: Lane, path: str) -> Record:
     lost = record("part_lost", lane, path=path)
     _STEPS["part_lost"](memory, lost)
     return lost
+
+
+def restart(memory: RunMemory, lane: Lane, newer: str) -> Record:
+    """Forget what was read of a lane before a newer run published it; returns the record that says so."""
+    restarted = record("lane_restarted", lane, newer=newer)
+    _STEPS["lane_restarted"](memory, restarted)
+    return restarted
 
 
 def _opened(memory: RunMemory, record: Record) -> None:
@@ -157,7 +170,7 @@ def _replaced(lane: LaneMemory, record: Record) -> None:
 
 
 def _restarted(lane: LaneMemory, record: Record) -> None:
-    del record
+    lane.read_after |= {record["newer"]} if "newer" in record else set()
     lane.pinned, lane.outcome = None, None
     lane.parts, lane.buried, lane.letters, lane.letters_size, lane.duplicates = [], [], 0, 0, 0
 

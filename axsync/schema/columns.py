@@ -206,16 +206,22 @@ def describe_column(column: Column) -> dict[str, Json]:
 
 
 def columns_of(lane: Mapping[str, Any]) -> tuple[Column, ...]:
-    """The columns that a lane's manifest entry describes, with their full names as keys."""
+    """The columns that a lane's manifest entry describes, with their full names as keys.
+
+    Raises: ValueError, whatever is wrong with one of them.
+    """
     return tuple(column_of(name, entry) for name, entry in lane["columns"].items())
 
 
 def column_of(name: str, entry: Mapping[str, Any]) -> Column:
     """The column that its manifest entry describes; the inverse of `describe_column`.
 
-    Raises: ValueError for a type that is not one of ours.
+    Raises: ValueError where it describes none.
     """
-    return _read_column(name, orjson.dumps(entry))
+    try:
+        return _read_column(name, orjson.dumps(entry))
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"column {name!r} is not described as a column: {error}") from error
 
 
 @lru_cache(maxsize=1 << 14)
@@ -224,5 +230,7 @@ def _read_column(name: str, written: bytes) -> Column:
     kind = from_json(entry["kind"]) if "kind" in entry else from_type(entry["type"])
     if kind is None:
         raise ValueError(f"column {name!r} has an unknown type: {entry['type']!r}")
-    field = OVERFLOW if entry.get("overflow") else entry["field"]
-    return with_dates(Column(name, field, field, kind), entry.get("dates"))
+    field, dates = OVERFLOW if entry.get("overflow") else entry["field"], entry.get("dates")
+    if not isinstance(field, str) or not isinstance(dates, str | None):
+        raise TypeError("its field and the form of its dates are texts")
+    return with_dates(Column(name, field, field, kind), dates)

@@ -2,8 +2,8 @@
 
 Needed is what a kept manifest names, and all of a run that can still be resumed (`runs.resume.resumable`). Kept are
 the manifests of the latest snapshot, of the newest whole ones, of young ones, and of runs whose files stand in for a
-lane of a kept one. Only what axsync itself has written is ever removed, and nothing at all while a manifest or journal
-cannot be read.
+lane of a kept one. What a later run of the same day has replaced is not needed for its own snapshot's sake. Only what
+axsync itself has written is ever removed, and nothing at all while a manifest or journal cannot be read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +13,11 @@ from typing import Literal
 
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
-from axsync.lake.history import Snapshot, latest_run, snapshots, unreadable
+from axsync.lake.history import Snapshot, half_published, is_whole, latest_run, snapshots, unreadable
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
+from axsync.model import Lane
+from axsync.runs.recovery import recover
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.state import RunMemory, memory_of, record
 from axsync.settings import LakeSettings
@@ -61,6 +63,7 @@ def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
     with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="gc"):
         inventory = _take_stock(lake, settings, now)
         found = tuple(_leftovers(inventory))
+        recover(lake, inventory.alive)
         with storage_errors("clear the lake"):
             _remove(lake, found, inventory)
     return Sweep(found, tuple(inventory.kept), removed=True)
@@ -85,7 +88,7 @@ def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory
     resumed = {run_id: memory for run_id, memory in memories.items() if resumable(memory, now)}
     held = {run_id for run_id, memory in resumed.items() if not memory.published or _fresh(memory, now)}
     oldest = now - timedelta(days=settings.keep_days)
-    whole = [s.run_id for s in found if _whole(lake, s)][: settings.keep_snapshots]
+    whole = [s.run_id for s in found if is_whole(lake, s)][: settings.keep_snapshots]
     young = [s.run_id for s in found if s.finished_at >= oldest]
     wanted = {latest, *whole, *young, *held}
     kept = [s for s in found if s.run_id in wanted]
@@ -118,16 +121,27 @@ def _began(memory: RunMemory, otherwise: datetime) -> datetime:
     return datetime.fromisoformat(memory.facts.started_at).astimezone(UTC) if memory.facts else otherwise
 
 
-def _whole(lake: Lake, snapshot: Snapshot) -> bool:
-    return all(lake.store.size(file.path) is not None for lane in snapshot.lanes for file in lane.files)
-
-
 def _needed(inventory: _Inventory) -> set[str]:
     """Paths of part files that a kept manifest or a run that can be gone on with names."""
     kept = [s for s in inventory.snapshots if s.run_id in inventory.kept]
-    named = {file.path for s in kept for lane in s.lanes for file in lane.files}
+    replaced = _replaced(kept)
+    named = {f.path for s in kept for one in s.lanes if (s.run_id, one.lane) not in replaced for f in one.files}
     lanes = [lane for run_id in inventory.alive for lane in inventory.memories[run_id].lanes.values()]
     return named | {part.path for lane in lanes for part in lane.parts}
+
+
+def _replaced(kept: Sequence[Snapshot]) -> set[tuple[str, Lane]]:
+    """Run and lane where another run of the day has brought the lane since: both by its id and by the clock."""
+    own = [(s, lane.lane) for s in kept for lane in s.lanes if lane.columns and lane.from_run is None]
+    of_day: dict[tuple[str, Lane], list[Snapshot]] = {}
+    for snapshot, lane in own:
+        of_day.setdefault((snapshot.logical_date, lane), []).append(snapshot)
+    return {
+        (one.run_id, lane)
+        for (_, lane), many in of_day.items()
+        for one in many
+        if any(other.run_id > one.run_id and other.finished_at > one.finished_at for other in many)
+    }
 
 
 def _leftovers(inventory: _Inventory) -> Iterator[Leftover]:
@@ -145,6 +159,10 @@ def _old_snapshots(inventory: _Inventory) -> Iterator[Leftover]:
         if run_id not in inventory.kept and run_id not in inventory.stand_ins:
             key = layout.manifest(run_id)
             yield Leftover("snapshot", key, run_id, inventory.lake.store.size(key) or 0, "beyond the retention")
+    for run_id in half_published(inventory.lake):
+        if run_id not in inventory.alive:
+            key = layout.manifest(run_id)
+            yield Leftover("snapshot", key, run_id, inventory.lake.store.size(key) or 0, "its run never published it")
 
 
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
@@ -152,8 +170,14 @@ def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
     for one in store.list(layout.ALL_PARTS):
         if one.key not in needed:
-            why = "beyond the retention" if one.key in owners else "no manifest names it"
+            why = _why_loose(inventory, owners.get(one.key))
             yield Leftover("part", one.key, owners.get(one.key), one.size, why)
+
+
+def _why_loose(inventory: _Inventory, owner: str | None) -> str:
+    if owner is None:
+        return "no manifest names it"
+    return "a later run of the day replaced it" if owner in inventory.kept else "beyond the retention"
 
 
 def _run_folders(inventory: _Inventory) -> Iterator[Leftover]:
@@ -180,15 +204,28 @@ def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
 
 
 def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) -> None:
+    """What cannot be removed keeps nothing else, but for a manifest, which would lack its files. Raises: OSError."""
+    failed = list[OSError]()
     for leftover in leftovers:
-        if leftover.kind == "staging" and leftover.run_id is not None:
-            _give_up(lake, leftover.run_id, inventory.memories[leftover.run_id])
-        if leftover.kind in ("staging", "run"):
-            lake.store.delete_all(leftover.path)
-            continue
-        lake.store.delete(leftover.path)
-        if leftover.kind == "part" and not lake.store.names(partition := layout.folder_of(leftover.path)):
-            lake.store.delete_all(partition)
+        try:
+            _remove_one(lake, leftover, inventory)
+        except OSError as error:
+            if leftover.kind == "snapshot":
+                raise
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
+    if leftover.kind == "staging" and leftover.run_id is not None:
+        _give_up(lake, leftover.run_id, inventory.memories[leftover.run_id])
+    if leftover.kind in ("staging", "run"):
+        lake.store.delete_all(leftover.path)
+        return
+    lake.store.delete(leftover.path)
+    if leftover.kind == "part" and not lake.store.names(partition := layout.folder_of(leftover.path)):
+        lake.store.delete_all(partition)
 
 
 def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:

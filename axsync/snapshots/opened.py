@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from axsync.errors import SnapshotGone
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
-from axsync.lake.manifest import damaged
+from axsync.lake.manifest import columns_in
 from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD
-from axsync.schema.columns import Column, columns_of
+from axsync.schema.columns import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,7 @@ class OpenSnapshot:
 
 def held_lanes(run: FoundRun) -> tuple[OpenSnapshot, ...]:
     """The lanes of a snapshot in the order of its manifest. Raises: ManifestError."""
-    try:
-        return tuple(OpenSnapshot(record, columns_of({"columns": record.columns})) for record in run.snapshot.lanes)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise damaged(run.snapshot.run_id) from error
+    return tuple(OpenSnapshot(record, columns_in(run.snapshot, record)) for record in run.snapshot.lanes)
 
 
 def uris_of(lake: Lake, run_id: str, held: OpenSnapshot) -> tuple[str, ...]:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from axsync.errors import ManifestError
-from axsync.lake import layout
-from axsync.lake.history import History, PastRun, past_runs
+from axsync.lake.history import History, PastRun, is_snapshot, past_runs
 from axsync.lake.publish import Lake, RunFacts
 from axsync.runs.resume import resumable
 from axsync.runs.state import RunMemory, memory_of
@@ -33,8 +32,8 @@ def all_runs(lake: Lake, now: datetime) -> History:
 
 def _others(lake: Lake, published: set[str], now: datetime) -> Iterator[PastRun | ManifestError]:
     for run_id in lake.runs():
-        # One that has a manifest which cannot be read is told of already.
-        if run_id not in published and lake.store.size(layout.manifest(run_id)) is None:
+        # One whose snapshot cannot be read is told of already.
+        if run_id not in published and not is_snapshot(lake, run_id):
             try:
                 memory = memory_of(lake, run_id)
             except ManifestError as error:

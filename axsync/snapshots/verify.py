@@ -1,6 +1,5 @@
 """`axsync verify`: whether the files of a snapshot are still what its manifest says."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from axsync.lake import layout
 from axsync.lake.history import FileRecord, FoundRun, readable
 from axsync.lake.id_index import Hashes, hash_ids, read_ids
 from axsync.lake.publish import Lake
-from axsync.lake.store import NativeFile, Store
+from axsync.lake.store import Store, digest_of
 from axsync.model import Lane
+from axsync.runs.resume import is_under_way
 from axsync.schema.columns import arrow_schema
 from axsync.snapshots.opened import OpenSnapshot, held_lanes
 
-_CHUNK = 1 << 20  # bytes
 MOST_NAMED = 3
 """So many ids or columns are named where more of them are wrong."""
 
@@ -80,7 +79,10 @@ def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard
         else:
             sound.append(file.path)
     faults += [Damage(record.lane, path, _EXTRA) for path in known.strangers(held)]
-    faults += [Damage(record.lane, None, text) for text in _wrong_ids(lake.store, held, sound)]
+    try:
+        faults += [Damage(record.lane, None, text) for text in _wrong_ids(lake.store, held, sound)]
+    except (OSError, pa.ArrowException) as error:  # it was there a moment ago
+        faults.append(Damage(record.lane, None, f"the ids cannot be read: {str(error).splitlines()[0]}"))
     bytes_read = sum(file.bytes for file in record.files)
     return LaneCheck(record.instance, record.entity, len(record.files), held.rows, bytes_read, tuple(faults))
 
@@ -95,7 +97,7 @@ def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) 
         return "is a link that leads out of the lake"
     try:
         with lake.store.open(file.path) as content:
-            digest, size = _digest(content, heard)
+            digest, size = digest_of(content, heard)
         if size != file.bytes:
             return f"has {size} bytes instead of {file.bytes}"
         if digest != file.sha256:
@@ -105,15 +107,6 @@ def _wrong_with(lake: Lake, file: FileRecord, held: OpenSnapshot, heard: Heard) 
         return _MISSING
     except (OSError, pa.ArrowException) as error:
         return f"cannot be read: {str(error).splitlines()[0]}"
-
-
-def _digest(content: NativeFile, heard: Heard) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    while chunk := content.read(_CHUNK):
-        digest.update(chunk)
-        size += len(chunk)
-        heard(len(chunk))
-    return digest.hexdigest(), size
 
 
 def _wrong_inside(store: Store, file: FileRecord, held: OpenSnapshot) -> str:
@@ -197,12 +190,13 @@ class _Neighbours:
         return f"; run {max(newer)} replaced it" if newer else ""
 
     def strangers(self, held: OpenSnapshot) -> list[str]:
-        """Part files in the folders of a lane that no manifest names."""
+        """Part files in the folders of a lane that no manifest names, and that no run is about to publish."""
         record, snapshot = held.record, self.run.snapshot
         own = {file.path for file in record.files}
         folders = {layout.folder_of(path) for path in own} | {layout.partition(record.lane, snapshot.logical_date)}
         there = {one.key for folder in folders for one in self.lake.store.list(layout.parts_in(folder))}
-        return sorted(there - own - self._all().keys()) if there - own else []
+        strange = there - own - self._all().keys() if there - own else set[str]()
+        return sorted(path for path in strange if not is_under_way(self.lake, layout.run_of_part(path)))
 
     def _all(self) -> dict[str, str]:
         """Path → the run that wrote it. A manifest that cannot be read explains nothing."""

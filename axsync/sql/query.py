@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from resource import RLIMIT_NOFILE, getrlimit
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import pyarrow.dataset as ds
 
 from axsync.errors import ConfigError, UsageError
 from axsync.lake.publish import Lake
+from axsync.lake.store import NativeFile
 from axsync.schema.columns import arrow_schema
 from axsync.settings import all_close, did_you_mean
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BATCH = 2_000  # rows fetched at a time
+SHARE_OF_HANDLES = 4
+"""A quarter of the files that the process may have open: if a snapshot has more, they are opened as they are needed."""
 MOST_NEAR = 3  # suggestions for a mistyped name
 _FAULT = "the query failed"
 _NO_TABLE = re.compile(r"Catalog Error: Table with name \"?([^\s\"]+)\"? does not exist")
@@ -105,16 +109,17 @@ def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Que
     duckdb = load_duckdb(_NEEDED)
     with tempfile.TemporaryDirectory(prefix="axsync-") as spill, duckdb.connect() as connection:
         connection.execute(f"SET temp_directory = {literal(spill)}")
+        hold = sum(len(table.pieces) for table in tables.values()) <= getrlimit(RLIMIT_NOFILE)[0] // SHARE_OF_HANDLES
         for table in tables.values():
-            _lay_out(connection, lake, table)
+            _lay_out(connection, lake, table, hold=hold)
         for lock in _LOCKS:
             connection.execute(lock)
         yield QuerySession(connection, tuple(tables))
 
 
-def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable) -> None:
+def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable, *, hold: bool) -> None:
     """Create one view. Instances with different columns are combined by column name."""
-    datasets = _datasets(lake, table)
+    datasets = _datasets(lake, table, hold=hold)
     if len(datasets) == 1:
         connection.register(table.entity, datasets[0])
         return
@@ -133,8 +138,8 @@ def _nothing(table: EntityTable) -> str:
     return f"SELECT {', '.join([*columns, *partitions])} WHERE false"
 
 
-def _datasets(lake: Lake, table: EntityTable) -> list[ds.Dataset]:
-    """The files, grouped by columns. No file is opened before a query needs it."""
+def _datasets(lake: Lake, table: EntityTable, *, hold: bool) -> list[ds.Dataset]:
+    """The files, grouped by columns. Where they are held open, no run that replaces them can take them away."""
     form, files = ds.ParquetFileFormat(), lake.store.file_system()
     found: dict[str, tuple[pa.Schema, list[ds.Fragment]]] = {}
     for share in table.shares:
@@ -143,8 +148,17 @@ def _datasets(lake: Lake, table: EntityTable) -> list[ds.Dataset]:
         for piece in share.pieces:
             refuse_gone(lake, piece)
             partition = _partition(table.entity, piece)
-            fragments.append(form.make_fragment(piece.path, files, partition_expression=partition))
+            place = (_opened(lake, piece),) if hold else (piece.path, files)
+            fragments.append(form.make_fragment(*place, partition_expression=partition))
     return [ds.FileSystemDataset(fragments, schema, form, files) for schema, fragments in found.values() if fragments]
+
+
+def _opened(lake: Lake, piece: Piece) -> NativeFile:
+    try:
+        return lake.store.open(piece.path)
+    except FileNotFoundError:  # in this very moment
+        refuse_gone(lake, piece)
+        raise
 
 
 def _partition(entity: str, piece: Piece) -> ds.Expression:

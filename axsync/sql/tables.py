@@ -7,9 +7,9 @@ from datetime import date
 from axsync.errors import SnapshotGone, UsageError
 from axsync.lake import layout
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
-from axsync.lake.manifest import damaged
+from axsync.lake.manifest import columns_in, damaged
 from axsync.lake.publish import Lake
-from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column, columns_of
+from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Kind, type_text, widen
 from axsync.settings import closest, did_you_mean
 from axsync.sql.dialects import double_quoted
@@ -56,12 +56,12 @@ class EntityTable:
 def tables_of(found: FoundRun) -> dict[str, EntityTable]:
     """Entity type → table, of those that have columns; in the order of their names. Raises: ManifestError."""
     lanes: dict[str, list[tuple[LaneRecord, tuple[Column, ...]]]] = {}
+    for lane in found.snapshot.lanes:
+        if columns := columns_in(found.snapshot, lane):
+            lanes.setdefault(lane.entity, []).append((lane, columns))
     try:
-        for lane in found.snapshot.lanes:
-            if columns := columns_of({"columns": lane.columns}):
-                lanes.setdefault(lane.entity, []).append((lane, columns))
         return {entity: _table(entity, lanes[entity]) for entity in sorted(lanes)}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except ValueError as error:  # a file is in no partition of a day
         raise damaged(found.snapshot.run_id) from error
 
 

@@ -28,7 +28,7 @@ class Frank(Tiny):
         return Tiny.answer(self, replace(asked, body={k: v for k, v in asked.body.items() if k != "fields"}))
 
 
-@pytest.mark.fault(52)
+@pytest.mark.fault(60)
 @pytest.mark.parametrize(
     "error", [MemoryError(), pa.ArrowMemoryError("malloc of size 8"), pa.ArrowException("std::bad_alloc")]
 )
@@ -56,7 +56,7 @@ async def test_too_little_memory_is_told_in_one_sentence(
     assert (await lab.run(settings)).report.verdict == "complete"
 
 
-@pytest.mark.fault(9, 51)
+@pytest.mark.fault(9, 59)
 async def test_few_files_may_be_open_and_all_types_arrive(
     lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +79,7 @@ async def test_few_files_may_be_open_and_all_types_arrive(
     assert max(opened) <= 1 + 1  # and the one that is being written
 
 
-@pytest.mark.fault(50)
+@pytest.mark.fault(58)
 async def test_keys_of_their_own_in_every_record_are_not_all_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """In no part, journal or manifest; their values are all kept."""
     monkeypatch.setattr(lane_writer, "MOST_STRAYS", 5)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from axsync.cli.demo import demo_settings, emulator
 from axsync.console.output import OutputOptions
 from axsync.console.run import dump
 from axsync.events import Observer
+from axsync.lake import layout
+from axsync.lake.local import hold
 from axsync.runs import Report, sync
 from axsync.settings import RunSettings, Settings
 
@@ -69,6 +72,25 @@ def test_a_page_that_cannot_be_written_fails_no_run(
     assert (code, json.loads(printed.out)["report"]) == (0, None)
     assert printed.err.startswith("the report cannot be written: IsADirectoryError")
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.fault(6)
+def test_a_page_is_not_written_beside_another_run(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor beside gc, which takes drafts away: the lake is held meanwhile, and one sentence says what to do."""
+    with ExitStack() as others:
+
+        async def followed_at_once(settings: Settings, *, observers: Sequence[Observer] = ()) -> Report:
+            report = await sync(settings, observers=observers)
+            others.enter_context(hold(tmp_path / "lake" / layout.LOCK, what="the lake", run="r2"))
+            return report
+
+        code = dump(followed_at_once, settings(url, tmp_path), QUIETLY).exit_code
+    printed = capsys.readouterr()
+    ended = json.loads(printed.out)
+
+    assert (code, ended["report"]) == (0, None)
+    assert f"run r2; axsync report {ended['run_id']} does it later" in printed.err
+    assert not list((tmp_path / "lake/_axsync/runs").rglob("*.draft"))
 
 
 def test_a_run_that_publishes_nothing_has_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

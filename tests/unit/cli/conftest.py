@@ -25,6 +25,7 @@ class Fake:
 
     error: BaseException | None = None
     report: Report = REPORT
+    reports: list[Report] = field(default_factory=list)  # one by one, where there is more than one
     checks: tuple[InstanceCheck, ...] = ()
     notice: str = ""
     asked: list[Settings] = field(default_factory=list)
@@ -49,7 +50,7 @@ class Fake:
         ):
             for observer in observers:
                 observer(event)
-        return self.report
+        return self.reports.pop(0) if self.reports else self.report
 
     async def check(
         self, settings: Settings, *, observers: Sequence[Observer] = (), probe_to: Path | None = None

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import axsync
 from axsync.cli import COMMANDS, main
 from axsync.cli.init import VARIABLE
+from tests.unit.lake.folders import FolderLake
 
 SETTINGS = """\
 [instances.prod]
@@ -79,6 +80,8 @@ def test_runs_are_those_of_the_lake(folder: Path) -> None:
         snapshots.mkdir(parents=True)
         (snapshots / f"20261123T020000Z-{place}.json").touch()
     (folder / "lake/_axsync/snapshots/20261124T020000Z-aaaa.json").touch()
+    (folder / "lake/_axsync/snapshots/20261125T020000Z-kill.json").touch()  # being published, or killed while it was
+    FolderLake(folder / "lake").journal("20261125T020000Z-kill").begin()
 
     runs = ["20261124T020000Z-aaaa", "20261123T020000Z-lake"]
     for command in ("show", "report", "verify", "diff", "diff latest", "sql --run", "head --run", "ddl --run"):

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -120,3 +121,39 @@ def test_a_dry_run_reports_to_nobody(axsync: Axsync, command: str) -> None:
     assert result.exit_code == 0
     assert not Path("got.json").exists()
     assert not Path("m.prom").exists()
+
+
+DUE = "2026-11-24"
+
+
+@pytest.mark.parametrize(
+    ("flags", "changed", "times"),
+    [
+        ((), {}, 2),
+        (("--resume",), {}, 1),
+        ((), {"still_due": None}, 1),
+        ((), {"manifest": None}, 1),
+    ],
+)
+def test_a_run_of_yesterday_is_followed_by_that_of_today(
+    axsync: Axsync, fake: Fake, flags: tuple[str, ...], changed: dict[str, Any], times: int
+) -> None:
+    """Once it has published, and unless no more was asked for. Each has its summary."""
+    fake.report = replace(fake.report, **{"still_due": DUE} | changed)
+    keep = "import sys; open('got.jsonl', 'a').write(sys.stdin.read().strip() + chr(10))"
+    result = axsync("run", *flags, "--on-finish", f'{sys.executable} -c "{keep}"')
+
+    assert (result.exit_code, len(fake.asked)) == (0 if changed.get("manifest", 1) else 3, times)
+    assert result.stderr.count(f"that was 2026-11-23; now {DUE} is read") == times - 1
+    assert len(Path("got.jsonl").read_text().splitlines()) == times
+
+
+@pytest.mark.parametrize(("first", "second", "code"), [("drifted", "complete", 3), ("complete", "drifted", 3)])
+def test_the_worse_of_two_runs_decides_the_exit_code(
+    axsync: Axsync, fake: Fake, first: str, second: str, code: int
+) -> None:
+    """Also where the later one went well."""
+    fake.reports = [replace(fake.report, verdict=verdict, still_due=DUE) for verdict in (first, second)]
+
+    assert axsync("run").exit_code == code
+    assert fake.reports == []

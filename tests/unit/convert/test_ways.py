@@ -65,7 +65,7 @@ class TestEveryWay:
             assert other.fingerprint == first.fingerprint
 
 
-@pytest.mark.fault(50)
+@pytest.mark.fault(58)
 def test_odd_rows_between_good_ones_take_no_more_memory_than_good_ones() -> None:
     """Whatever alternates in a wide page: both sorts become one column after the other."""
     lane = columns_of(*((f"c{number}", Atom("integer")) for number in range(300)))

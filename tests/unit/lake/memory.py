@@ -3,7 +3,7 @@
 import io
 import re
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -13,7 +13,7 @@ from pyarrow.fs import _MockFileSystem
 
 from axsync.errors import Busy, NoLake
 from axsync.lake import layout
-from axsync.lake.store import FileSystem, ListedKey, NativeFile
+from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile
 
 
 @dataclass
@@ -133,14 +133,15 @@ class MemoryStore:
         if key in self.contents:
             self.contents[key] = self.contents[key][:size]
 
-    def commit(self, staged: str, final: str, names: Collection[str]) -> None:
-        for name in sorted(names):
-            if self.size(f"{staged}/{name}") is not None or self.size(f"{final}/{name}") is None:
-                self.contents[f"{final}/{name}"] = self.read(f"{staged}/{name}")
-                self.delete(f"{staged}/{name}")
+    def commit(self, moves: Sequence[Move]) -> None:
+        for move, name in [(one, name) for one in moves for name in sorted(one.names)]:
+            if self.size(f"{move.staged}/{name}") is not None or self.size(f"{move.final}/{name}") is None:
+                self.contents[f"{move.final}/{name}"] = self.read(f"{move.staged}/{name}")
+                self.delete(f"{move.staged}/{name}")
 
-    def delete(self, key: str) -> None:
-        self.contents.pop(key, None)
+    def delete(self, *keys: str) -> None:
+        for key in keys:
+            self.contents.pop(key, None)
 
     def delete_all(self, prefix: str) -> None:
         for rest in self._below(prefix):

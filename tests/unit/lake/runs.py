@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from axsync.lake import layout
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, PageSpan, Part, Verdict
 from tests.unit.lake.batches import SCHEMA, batch, lake
 from tests.unit.lake.folders import FolderLake
@@ -51,8 +52,10 @@ def whole(lane: Lane, parts: Sequence[Part], verdict: Verdict = "complete") -> O
 
 
 def publish(where: Lake, run: RunFacts, *outcomes: Outcome) -> str:
-    """Publish them."""
-    return where.publish(run, outcomes, finished_at=FINISHED)
+    """Publish them, and remove what the day held before."""
+    name = where.publish(run, outcomes, finished_at=FINISHED)
+    assert remove_replaced(where, run, outcomes) == []
+    return name
 
 
 def parts_below(root: Path) -> list[str]:

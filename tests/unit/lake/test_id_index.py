@@ -179,7 +179,7 @@ def test_what_is_repeated_is_told_once(numbers: list[int], at_once: int) -> None
     assert index.repeated.tolist() == sorted({n for n in numbers if numbers.count(n) > 1})
 
 
-@pytest.mark.fault(50)
+@pytest.mark.fault(58)
 def test_everything_twice_costs_no_names(tmp_path: Path) -> None:
     """Where all rows came again, some ten bytes for each, not the ids themselves."""
     rows = 150_000

@@ -1,9 +1,12 @@
+import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from axsync.lake.journal import Journal, encode
+from axsync.errors import StorageError
+from axsync.lake.journal import Journal, decode, encode
 from axsync.lake.local import LocalStore
 
 KEY = "_axsync/runs/a/journal"
@@ -44,9 +47,53 @@ def test_a_torn_line_is_cut_off_before_the_next(journal: Journal, cut: int) -> N
 
 @pytest.mark.parametrize("place", sorted(set(range(len(encode(SECOND)))) - {8, 17}))  # blanks
 def test_a_changed_byte_ends_what_is_read(journal: Journal, place: int) -> None:
-    """Length, checksum, content or end of line."""
+    """Length, checksum, content or end of line: no crash does that, and what follows is not taken for all there is."""
     line = bytearray(encode(SECOND))
     line[place] ^= 1
     journal.store.append(KEY, WHOLE + bytes(line) + encode(THIRD))
 
-    assert journal.read() == [FIRST]
+    assert decode(journal.store.read(KEY)) == ([FIRST], len(WHOLE))
+    with pytest.raises(ValueError, match="damaged"):
+        journal.read()
+
+
+@pytest.mark.parametrize("place", [0, 9, 20, -1])
+def test_an_event_is_found_behind_a_damaged_record(journal: Journal, place: int) -> None:
+    """And its absence is not: whoever asks cannot be told."""
+    line = bytearray(encode(SECOND))
+    line[place] ^= 1
+    journal.store.append(KEY, WHOLE + bytes(line) + encode(THIRD))
+
+    assert (journal.tells_of("lane_closed"), journal.tells_of("published")) == (True, None)
+
+
+def test_an_event_is_looked_for_in_whole_records_only(journal: Journal) -> None:
+    """Not in what a record quotes, nor in a torn one."""
+    quoted = encode({"event": "published"}).decode()
+    journal.begin().append({"event": "lane_closed", "reason": quoted})
+    journal.store.append(KEY, encode({"event": "published"})[:-1])
+
+    assert journal.tells_of("published") is False
+    journal.begin().append({"event": "published", "more": 1})
+    assert journal.tells_of("published") is True
+
+
+def test_half_a_record_that_could_not_be_written_is_taken_back(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full within a line, and has room for the next one of another lane."""
+    journal.begin().append(FIRST)
+    real, sizes = os.write, iter((9, None))
+
+    def short(handle: int, content: bytes) -> int:
+        if (size := next(sizes)) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(handle, content[:size])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", short)
+        with pytest.raises(StorageError):
+            journal.append(SECOND)
+    journal.append(THIRD)
+
+    assert journal.read() == [FIRST, THIRD]

@@ -1,9 +1,20 @@
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from axsync.errors import ManifestError, NewestDamaged
+from axsync.lake.history import find_run
 from axsync.lake.manifest import lane_entry, worst
+from axsync.lake.publish import RunTargets
 from axsync.model import Lane, Outcome, Part
+from axsync.snapshots.opened import held_lanes
+from axsync.sql.tables import tables_of
+from tests.unit.lake.folders import FolderLake
+from tests.unit.snapshots.lakes import Type, devices, facts, publish
 
 PROMISED = {
     "instance", "entity", "verdict", "reason", "api", "server_version", "discovery", "count_before", "count_after",
@@ -94,3 +105,49 @@ def test_only_complete_lanes_make_a_complete_run(verdicts: list[str]) -> None:
     """In any order."""
     assert (worst(verdicts) == "complete") == (set(verdicts) == {"complete"})
     assert worst(verdicts) == worst(sorted(verdicts))
+
+
+def deep(levels: int) -> object:
+    found: object = "text"
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+ODD_COLUMNS: tuple[dict[str, Any], ...] = (
+    {},
+    {"field": "a"},
+    {"type": "string"},
+    {"field": None, "type": "string"},
+    {"field": 7, "type": "string"},
+    {"field": "a", "type": "quaternion"},
+    {"field": "a", "type": None},
+    {"field": "a", "type": ["string"]},
+    {"field": "a", "type": "list<" * 2_000 + "string"},
+    {"field": "a", "type": "struct<" * 400},
+    {"field": "a", "type": "timestamp[us, UTC]", "dates": 7},
+    {"field": "a", "type": "timestamp[us, UTC]", "dates": {}},
+    {"field": "a", "type": "string", "kind": None},
+    {"field": "a", "type": "string", "kind": {"x": 7}},
+    {"field": "a", "type": "string", "kind": ["bare"]},
+    {"field": "a", "type": "string", "kind": deep(900)},
+)
+
+
+@pytest.mark.fault(55)
+@pytest.mark.parametrize("odd", ODD_COLUMNS, ids=range(len(ODD_COLUMNS)))
+def test_a_broken_column_is_the_error_of_its_manifest(tmp_path: Path, odd: dict[str, Any]) -> None:
+    """Before a run asks anything, and wherever the snapshot is read; one sentence names the file."""
+    lake = FolderLake(tmp_path / "lake")
+    run_id = publish(lake, facts("2026-11-23"), Type(rows=devices(3)))
+    manifest = lake.root / lake.manifest_name(run_id)
+    document = json.loads(manifest.read_text())
+    document["lanes"][0]["columns"]["hostname"] = odd
+    manifest.write_text(json.dumps(document))
+    run = RunTargets((), ("prod",), "2026-11-24")
+
+    with pytest.raises(NewestDamaged, match=f"cannot be read: _axsync/snapshots/{run_id}.json$"):
+        lake.preflight(run)
+    for read in (held_lanes, tables_of):
+        with pytest.raises(ManifestError, match=f"_axsync/snapshots/{run_id}.json$"):
+            read(find_run(lake, run_id))

@@ -283,7 +283,7 @@ def test_threads_write_parts_of_their_own(tmp_path: Path) -> None:
     assert len(ids) == sum(part.rows for part in parts) == 1000
 
 
-@pytest.mark.fault(51)
+@pytest.mark.fault(59)
 @pytest.mark.parametrize("threads", [1, 4])
 def test_no_more_parts_are_open_than_may_be(tmp_path: Path, threads: int) -> None:
     """However many lanes there are: the part that has been idle for longest is sealed, and kept by its own lane."""
@@ -392,7 +392,7 @@ def test_a_flush_without_rows_writes_no_group(tmp_path: Path) -> None:
     assert part.rows == 2
 
 
-@pytest.mark.fault(50)
+@pytest.mark.fault(58)
 def test_dead_letters_do_not_wait_in_memory(tmp_path: Path) -> None:
     """However many there are before a part is sealed; their lines lie beside the open part."""
     lane = folder(tmp_path, lake())

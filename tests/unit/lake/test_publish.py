@@ -6,6 +6,7 @@ import pytest
 
 from axsync.errors import LakeError, StorageError
 from axsync.lake import layout
+from axsync.lake.history import find_run
 from axsync.model import DeadLetter, Lane, Outcome
 from tests.unit.lake.folders import FolderLake
 from tests.unit.lake.runs import (
@@ -120,6 +121,21 @@ def test_a_second_run_of_the_day_replaces_the_first(lake: FolderLake) -> None:
     assert [Path(path).name for path in parts_below(lake.root)] == [
         f"part-{run.run_id}-00000.parquet" for run in (days[0], days[2])
     ]
+
+
+def test_the_day_means_what_was_published_last(lake: FolderLake) -> None:
+    """Also where that run had begun first, and was resumed: an older id has replaced the files of a newer one."""
+    first, second, later = facts("aaaa"), facts("bbbb"), facts("cccc", "2026-11-24")
+    outcomes = whole(DEVICES, stage(lake, first, DEVICES, 3))
+    for run in (second, first, later):
+        mine = outcomes if run == first else whole(DEVICES, stage(lake, run, DEVICES, 3))
+        lake.journal(run.run_id).begin().append({"event": "published"})
+        publish(lake, run, mine)
+        assert find_run(lake, "latest").snapshot.run_id == run.run_id
+        assert find_run(lake, run.logical_date).snapshot.run_id == run.run_id
+
+    assert find_run(lake, "2026-11-23").snapshot.run_id == first.run_id
+    assert find_run(lake, "latest~1").snapshot.run_id == first.run_id
 
 
 def test_a_lane_that_has_no_rows_replaces_its_rows(lake: FolderLake) -> None:

@@ -80,9 +80,9 @@ def test_a_journal_is_kept_and_a_run_found_by_it(lake: Lake, store: MemoryStore)
 
     past = find(lake, "p", run.logical_date, NOW)
     assert past is not None
-    assert (past.memory.published, lost_parts(lake, run.run_id, past.memory)) == (True, [])
+    assert (past.memory.published, lost_parts(lake, run.run_id, past.memory, set())) == (True, [])
     store.delete(layout.staged(run.run_id, part.path))
-    assert lost_parts(lake, run.run_id, past.memory) == [(DEVICES, part.path)]
+    assert lost_parts(lake, run.run_id, past.memory, set()) == [(DEVICES, part.path)]
 
     lake.write_dead_letters(run.run_id, DEVICES, [DeadLetter(0, 0, "no id", b"{}")])
     assert give_up(lake, "p") == [run.run_id]

@@ -10,7 +10,7 @@ import pytest
 
 from axsync.errors import Busy, NoLake, StorageError
 from axsync.lake.local import LocalStore
-from axsync.lake.store import Store
+from axsync.lake.store import Move, Store
 from tests.unit.lake.memory import MemoryStore
 
 
@@ -208,13 +208,24 @@ def test_a_commit_moves_what_is_named_and_can_be_repeated(store: Store) -> None:
     for _ in range(2):
         for name in ("1", "2"):
             store.write(f"staged/{name}", name.encode())
-        store.commit("staged", "final/place", ["1", "2"])
+        store.commit([Move("staged", "final/place", frozenset({"1", "2"}))])
     store.write("staged/3", b"3")
-    store.commit("staged", "final/place", ["2", "3"])
+    store.commit([Move("staged", "final/place", frozenset({"2", "3"}))])
 
     assert [store.read(f"final/place/{name}") for name in store.names("final/place")] == [b"1", b"2", b"3"]
     with pytest.raises(FileNotFoundError):
-        store.commit("staged", "final/place", ["4"])
+        store.commit([Move("staged", "final/place", frozenset({"4"}))])
+
+
+def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path) -> None:
+    """A folder in the place of a file, say; the error comes when the others are gone."""
+    store = LocalStore(tmp_path)
+    for key in ("a/1", "a/2", "a/3/4"):
+        store.write(key, b"x")
+
+    with pytest.raises(OSError, match=r"directory|not permitted"):
+        store.delete("a/1", "a/3", "a/2", "a/gone")
+    assert store.names("a") == ("3",)
 
 
 def test_nothing_is_committed_through_a_link_that_leads_out(tmp_path: Path) -> None:
@@ -226,7 +237,7 @@ def test_nothing_is_committed_through_a_link_that_leads_out(tmp_path: Path) -> N
 
     assert not store.is_inside("final/place")
     with pytest.raises(StorageError, match="leads out of the lake"):
-        store.commit("staged", "final/place", ["1"])
+        store.commit([Move("staged", "final/place", frozenset({"1"}))])
 
 
 def test_a_link_to_nowhere_is_not_taken_for_nothing(tmp_path: Path) -> None:

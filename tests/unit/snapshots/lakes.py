@@ -14,6 +14,7 @@ from axsync.lake import layout
 from axsync.lake.manifest import lane_entry
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunFacts
+from axsync.lake.replaced import remove_replaced
 from axsync.model import ID_FIELD, Lane, Outcome, PageSpan, Part
 from axsync.schema.columns import FETCHED_AT, RUN_ID, Column, arrow_schema, describe_column, with_dates
 from axsync.schema.kinds import Atom, AtomName, Kind
@@ -59,6 +60,7 @@ def publish(lake: Lake, run: RunFacts, *types: Type | Outcome, restricted: bool 
     """Make this run the newest snapshot; returns its id."""
     outcomes = [one if isinstance(one, Outcome) else outcome(lake, run, one) for one in types]
     lake.publish(run, outcomes, finished_at=f"{run.logical_date}T02:10:00Z", restricted=restricted)
+    remove_replaced(lake, run, outcomes)
     lake.clear_staging(run.run_id)
     return run.run_id
 

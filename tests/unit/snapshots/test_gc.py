@@ -1,5 +1,6 @@
 """What `axsync gc` finds and removes, in lakes that were published for real, with journals beside them."""
 
+import errno
 import json
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from axsync.errors import Busy, ManifestError, NoLake, Unsure
+from axsync.errors import Busy, ManifestError, NoLake, StorageError, Unsure
 from axsync.lake import layout
 from axsync.lake.history import find_run, past_runs
 from axsync.lake.publish import RunFacts
@@ -18,7 +19,7 @@ from axsync.settings import LakeSettings
 from axsync.snapshots.gc import Sweep, look, sweep
 from axsync.snapshots.verify import verify
 from tests.unit.lake.folders import FolderLake
-from tests.unit.snapshots.lakes import DEVICES, USERS, Type, content, devices, facts, publish, stage
+from tests.unit.snapshots.lakes import DEVICES, USERS, Type, content, devices, facts, outcome, publish, stage
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KEEP_TWO = LakeSettings(keep_snapshots=2, keep_days=0)
@@ -132,6 +133,47 @@ def test_a_replaced_snapshot_takes_no_place_among_those_that_are_kept(tmp_path: 
     assert kinds(found) == [("snapshot", f"_axsync/snapshots/{replaced}.json")]
 
 
+@pytest.mark.fault(53)
+def test_what_a_later_run_of_the_day_could_not_remove_goes(tmp_path: Path) -> None:
+    """Its manifest is young and stays as evidence; what stands in for another day is kept for that day."""
+    lake = FolderLake(tmp_path)
+    old = publish(lake, facts(day(2)), Type(rows=devices(3)), Type(USERS, rows=devices(3)))
+    other = publish(lake, facts(day(1)), Type(rows=devices(3)), Outcome(USERS, "partial", "down"))
+    left = {path: path.read_bytes() for path in tmp_path.glob("entity=*/**/*.parquet") if day(2) in str(path)}
+    new = RunFacts(f"{facts(day(2)).run_id[:-4]}bbbb", day(2), None, f"{day(0)}T03:00:00Z", "0.1.0")
+    outcomes = [outcome(lake, new, Type(lane, rows=devices(4))) for lane in (DEVICES, USERS)]
+    lake.publish(new, outcomes, finished_at=f"{day(0)}T03:10:00Z")
+    lake.clear_staging(new.run_id)
+    assert all(path.exists() for path in left)
+
+    found = sweep(lake, LakeSettings(), NOW)
+    (gone,) = [path for path in left if "entity=devices" in str(path)]
+    assert kinds(found) == [("part", gone.relative_to(tmp_path).as_posix())]
+    assert [one.why for one in found.leftovers] == ["a later run of the day replaced it"]
+    assert old in found.kept
+    assert verify(lake, find_run(lake, "latest")).faults == ()
+    assert verify(lake, find_run(lake, other)).faults == ()
+
+
+@pytest.mark.fault(53)
+def test_a_file_that_cannot_be_removed_keeps_nothing_else(lake: FolderLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that a disk keeps (WORM): the others go, and the exit code says that one is left."""
+    before, real = kinds(look(lake, KEEP_TWO, NOW)), Path.unlink
+    kept = next(path for kind, path in before if kind == "part")
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if path == lake.root / kept:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        real(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        with pytest.raises(StorageError, match="cannot clear the lake: Operation not permitted"):
+            sweep(lake, KEEP_TWO, NOW)
+    assert len(before) > 2
+    assert kinds(look(lake, KEEP_TWO, NOW)) == [("part", kept)]
+
+
 def unfinished(lake: FolderLake, run: RunFacts, *events: str, dated: bool = False) -> Path:
     """A run that was killed with a part in its staging."""
     journal(lake, run, *events, dated=dated)
@@ -211,15 +253,16 @@ def test_a_dated_run_with_a_snapshot_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_parts_that_a_broken_publication_has_moved_are_needed(lake: FolderLake) -> None:
-    """They are in their folder already, and no pointer names them; going on finds them there."""
+    """They are in their folder already, and no pointer names them: they go back to where going on finds them."""
     run = RunFacts("20261125T110000Z-ffff", day(0), None, f"{day(0)}T11:00:00Z", "0.1.0")
     staged = unfinished(lake, run)
     target = lake.root / staged.relative_to(lake.root / layout.staging(run.run_id))
     target.parent.mkdir(parents=True, exist_ok=True)
     staged.rename(target)
 
+    assert run.run_id not in {one.run_id for one in look(lake, KEEP_TWO, NOW).leftovers}
     sweep(lake, KEEP_TWO, NOW)
-    assert target.exists()
+    assert (staged.exists(), target.exists()) == (True, False)
 
 
 def test_the_staging_of_a_run_that_was_given_up_goes_and_its_journal_says_so(lake: FolderLake) -> None:

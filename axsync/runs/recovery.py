@@ -1,0 +1,60 @@
+"""What a run that was killed while it published has left, put right by the next one that holds the lake.
+
+A kill can come between the pointer and the journal's record of it: what the day held before is then removed, and the
+record is made up for, before the pointer moves on and nothing tells any more that readers saw that snapshot. And it can
+come before the pointer, with parts in their partitions already: they go back to where they were staged, so that a glob
+is as it was before, and whoever goes on with the run finds them there.
+"""
+
+from collections.abc import Collection
+
+from axsync.errors import ManifestError
+from axsync.lake import layout
+from axsync.lake.history import readable
+from axsync.lake.journal import PUBLISHED
+from axsync.lake.publish import Lake
+from axsync.lake.replaced import go_on_replacing
+from axsync.lake.store import Move, storage_errors
+from axsync.runs.state import RunMemory, memory_of, record
+
+
+def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
+    """Make up for the record, and take back what these runs, or all that are not over, have moved in.
+
+    Call it with the lake held. A run whose journal cannot be read is left alone. Returns what is to be said.
+    Raises: StorageError, NewestDamaged, ManifestNewer.
+    """
+    with storage_errors("put right what a killed run left"):
+        told, latest = list[str](), lake.newest()
+        if latest is not None:
+            journal = lake.journal(latest.snapshot.run_id)
+            if journal.tells_of(PUBLISHED) is False:
+                told += go_on_replacing(lake, latest.snapshot)
+                journal.begin().append(record(PUBLISHED))
+        for run_id in lake.runs() if runs is None else runs:
+            try:
+                memory = memory_of(lake, run_id)
+            except ManifestError as error:
+                told.append(f"{error}; that run is left alone")
+                continue
+            if not memory.over:
+                _take_back(lake, run_id, memory)
+    return told
+
+
+def _take_back(lake: Lake, run_id: str, memory: RunMemory) -> None:
+    if not memory.published:
+        lake.store.delete(layout.manifest(run_id))
+    placed = {part.path for lane in memory.lanes.values() for part in lane.parts if lake.store.has(part.path)}
+    if placed and memory.published:  # earlier, and then gone on with: what that snapshot names stays
+        placed -= {file.path for snapshot in readable(lake) for lane in snapshot.lanes for file in lane.files}
+    partitions = {layout.folder_of(path) for path in placed}
+    lake.store.commit([_back(run_id, partition, placed) for partition in sorted(partitions)])
+    for partition in partitions:
+        if not lake.store.names(partition):
+            lake.store.delete_all(partition)
+
+
+def _back(run_id: str, partition: str, placed: Collection[str]) -> Move:
+    names = frozenset(layout.name_of(path) for path in placed if layout.folder_of(path) == partition)
+    return Move(partition, layout.staged(run_id, partition), names)
