@@ -67,8 +67,8 @@ layers: $(READY) ## import-linter: who may import whom
 unit: $(READY) ## The tests of single modules: what to run while writing
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not alone" --hypothesis-profile=quick tests/unit $(ARGS)
 
-fuzz: $(READY) ## The property tests, with many fresh examples
-	@$(BIN)/python -m pytest -q tests/unit/convert tests/flow/test_pages_come_back.py --hypothesis-profile=fuzz $(ARGS)
+fuzz: $(READY) ## The property tests, with many fresh examples, and odd answers of servers
+	@AXSYNC_FUZZ_ROUNDS=100 $(BIN)/python -m pytest -q tests/unit/convert tests/flow/test_pages_come_back.py tests/faults/test_one_odd_answer.py --hypothesis-profile=fuzz $(ARGS)
 
 torture: $(READY) ## Kill a run, and fail its disk, at every durable operation; takes about half an hour
 	@AXSYNC_TORTURE=1 $(BIN)/python -m pytest -q tests/faults/torture $(ARGS)

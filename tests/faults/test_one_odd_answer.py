@@ -54,6 +54,7 @@ async def run_beside(lab: Lab, start: Start, answer: Answer, profile: str = "p90
     return ran
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize("name", FOUND)
 async def test_one_odd_answer_costs_its_type_or_its_instance(lab: Lab, start: Start, name: str) -> None:
     """Each was seen to end the run of all."""
@@ -64,6 +65,7 @@ async def test_one_odd_answer_costs_its_type_or_its_instance(lab: Lab, start: St
     assert ran.report.manifest is not None
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize("levels", [20, 60, 150, 2_000])
 async def test_a_catalogue_may_nest_as_deep_as_it_likes(lab: Lab, start: Start, levels: int) -> None:
     """Beyond sixteen levels values are JSON text; the type is read all the same."""
@@ -74,6 +76,7 @@ async def test_a_catalogue_may_nest_as_deep_as_it_likes(lab: Lab, start: Start, 
     assert ran.verdicts()["bad/users"] == "complete"
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize("profile", ["p90", "v1"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_arbitrary_answers_cost_no_other_instance(
@@ -102,6 +105,7 @@ DEFECTS = (
 )
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize("reader", READERS)
 async def test_a_defect_in_a_reader_costs_its_instance(
     lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch, reader: str
@@ -130,6 +134,7 @@ async def test_a_defect_in_a_reader_costs_its_instance(
         assert f"{type(defect).__name__}" in ran.of(Crashed)[0].traceback
 
 
+@pytest.mark.fault(61)
 async def test_a_defect_in_a_lane_costs_this_lane(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reason says bug, its traceback goes to observers, the other types are published."""
 
