@@ -45,7 +45,7 @@ async def copied(
     return report, front
 
 
-@pytest.mark.parametrize("after", [0, 3, 12, 27])
+@pytest.mark.parametrize("after", [0, 3, 12, 16])
 async def test_an_upgrade_costs_no_type_and_few_requests(lab: Lab, start: Start, after: int) -> None:
     """Wherever it begins, at the very start too: 2.5 s of pages with 200 and 503, all waits a tenth as long."""
     emulator = await start(sizes=SIZES)
@@ -60,7 +60,7 @@ async def test_an_upgrade_costs_no_type_and_few_requests(lab: Lab, start: Start,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [0, 20])
+@pytest.mark.parametrize("after", [0, 12])
 async def test_half_a_minute_of_upgrade_costs_no_type_and_few_requests(lab: Lab, start: Start, after: int) -> None:
     """25 seconds by the clock, with default settings."""
     emulator = await start(sizes=SIZES)
