@@ -66,13 +66,24 @@ class Connection(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         front = self.server
         assert isinstance(front, Front)
-        with (
-            suppress(OSError),
-            front.context.wrap_socket(self.request, server_side=True) as here,
-            socket.create_connection(front.there) as back,
-        ):
+        here = front.context.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False)
+        try:
+            here.do_handshake()
+        except OSError:
+            end_quietly(here)
+            return
+        with suppress(OSError), here, socket.create_connection(front.there) as back:
             while pass_on(here, back):
                 pass
+
+
+def end_quietly(here: ssl.SSLSocket) -> None:
+    """Close after all has been read: closing over unread bytes resets the connection, and the alert may get lost."""
+    with socket.socket(fileno=here.detach()) as plain, suppress(OSError):
+        plain.settimeout(1.0)
+        plain.shutdown(socket.SHUT_WR)
+        while plain.recv(1 << 16):
+            pass
 
 
 def pass_on(here: ssl.SSLSocket, back: socket.socket) -> bool:
