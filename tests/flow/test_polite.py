@@ -27,7 +27,7 @@ def refusals(log: Sequence[Seen]) -> int:
 
 async def test_what_a_host_bears_is_never_exceeded(lab: Lab, start: Start) -> None:
     """Several types at 10 per second and 4 at once: no 429, and no window of the log above either."""
-    emulator = await start(sizes={"devices": 75, "users": 30, "groups": 5}, latency_ms=450.0, **STRICT)
+    emulator = await start(sizes={"devices": 240, "users": 90, "groups": 5}, latency_ms=450.0, **STRICT)
     ran = await lab.run(lab.settings(lab.instance(emulator, page_size=15, **ALLOWED), types=FEW))
 
     assert ran.report.verdict == "complete"
