@@ -103,7 +103,9 @@ class LaneRun:
         discovery = {"before": await reader.source.discovery()}
         way = await self._way()
         anew = not self.writer.memory.spans
-        self._opened = False
+        self._opened = not anew
+        if self._opened:
+            await reader.open()  # an earlier process knew the size
         walk = reader.way(way, self._store)
         await walk.run()
         await reader.settle_columns()

@@ -174,10 +174,10 @@ class LaneReader:
         self.before = await self.count()
         return self.before is not None
 
-    async def open(self, first: Page) -> None:
-        """Note how many rows the first page tells of; where it tells nothing, the server is asked for its count."""
+    async def open(self, first: Page | None = None) -> None:
+        """Note how many rows there are: the first page's total, or the server's count if it has none."""
         if self.before is None:
-            self.before = await self.count() if first.total is None else first.total
+            self.before = await self.count() if first is None or first.total is None else first.total
         self.context.observe(LaneOpened(self.lane, least(self.before, self.context.run.limit)))
 
     async def count(self) -> int | None:

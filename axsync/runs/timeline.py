@@ -206,6 +206,12 @@ class Sampler:
     def _at(self) -> float:
         return self._now() - self._began
 
+    def _requested(self, lane: Lane, at: float) -> None:
+        """A lane knows its size with its first page only; it begins when that was requested."""
+        period = self._lanes.get(lane)
+        if period is not None and period.opened is not None and at < period.opened:
+            self._lanes[lane] = replace(period, opened=max(at, 0.0))
+
     def _bucket(self, at: float) -> Bucket:
         while at >= self._width * MOST_BUCKETS:
             self._width *= 2
@@ -242,6 +248,7 @@ class Sampler:
         bucket = self._bucket(self._at())
         bucket.rows, bucket.bytes, bucket.pages = bucket.rows + event.rows, bucket.bytes + event.size, bucket.pages + 1
         lane = event.lane
+        self._requested(lane, self._at() - event.seconds)
         page = SlowPage(event.seconds, lane.instance, lane.entity, event.number, event.rows, event.size)
         self._pages += 1
         entry = (event.seconds, -self._pages, page)

@@ -7,12 +7,15 @@ import pytest
 from axsync.console.run_result import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import OutOfTime, Unreachable
+from axsync.events import LaneOpened, PageRead
+from axsync.model import Lane
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, pages
 
 Start = Callable[..., Awaitable[Emulator]]
 FEW = {"default": EntitySettings(fields=("name",))}
 SOON = 3 / 60  # minutes
+DEVICES = Lane("prod", "devices")
 
 
 async def test_what_is_whole_is_published(lab: Lab, start: Start) -> None:
@@ -46,6 +49,8 @@ async def test_the_same_command_goes_on(lab: Lab, start: Start) -> None:
 
     assert second.report.run_id == first.report.run_id
     assert second.report.verdict == "complete"
+    told = [event for event in second.events if isinstance(event, LaneOpened | PageRead) and event.lane == DEVICES]
+    assert told[0] == LaneOpened(DEVICES, 900)  # before any page: the size is known from before
     assert len(pages(emulator.log, "devices")) - before <= 45 - before + 2 + 2  # those under way, those that list ids
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
 

@@ -100,6 +100,16 @@ def test_only_the_slowest_pages_are_kept() -> None:
     assert [(one.seconds, one.number) for one in slowest[:3]] == [(499.0, 499), (499.0, 999), (498.0, 498)]
 
 
+def test_a_lane_begins_with_the_request_for_its_first_page() -> None:
+    """It knows its size only when that page has come; later pages change nothing."""
+    clock = Clock()
+    clock.at(3.0, LaneOpened(DEVICES, 10), page(2.5))
+    clock.at(9.0, page(1.0, 1))
+    (period,) = clock.sampler.timeline().lanes
+
+    assert period.opened == 0.5
+
+
 def test_lanes_have_their_periods() -> None:
     """A lane that begins anew began when it first did; one that never opened has only an end."""
     clock = Clock()
