@@ -164,9 +164,10 @@ class LaneSchema:
 
     @property
     def _fields_before(self) -> tuple[Field, ...]:
-        """The fields of the previous snapshot."""
+        """The fields of the previous snapshot; none where it holds whole records, which are then copied again."""
         columns = columns_of({"columns": (self.earlier or {}).get("columns", {})})
-        return tuple(Field(c.field, drop_forms(c.kind)) for c in columns if c.field not in (OVERFLOW, *ROOTS))
+        named = tuple(Field(c.field, drop_forms(c.kind)) for c in columns if c.field not in (OVERFLOW, *ROOTS))
+        return () if any(field.name == RAW.name for field in named) else named
 
     def _instead(self) -> str:
         if self.entity.fields == "saved-query":

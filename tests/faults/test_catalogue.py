@@ -74,6 +74,18 @@ async def test_whole_records_are_copied_where_there_is_no_previous_snapshot(
     assert_nothing_lost(lab, emulator, "devices")
 
 
+async def test_whole_records_are_copied_night_after_night(lab: Lab, start: Start) -> None:
+    """A snapshot of whole records names no fields that could be asked for, whatever else a record holds."""
+    emulator = await start("p90", {"devices": 30, "users": 30}, mishaps=failing(FAILING[0]))
+    await night(lab, emulator, "2026-11-23")
+    ran = await night(lab, emulator, "2026-11-24")
+
+    assert told(ran) == ("complete", 0)
+    for entity in ("devices", "users"):
+        assert all(row["specific_data"] for row in lab.rows(entity))
+        assert "from_run" not in lab.lane(entity)
+
+
 async def test_named_fields_are_asked_for_as_they_are(lab: Lab, start: Start) -> None:
     """Names without a glob need no catalogue."""
     emulator = await start("p70", {"devices": 30}, mishaps=failing(FAILING[0]))
