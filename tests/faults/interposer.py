@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 Answer: TypeAlias = Callable[[str, bytes], bytes | None]
 """Kind of request and the true body → the bytes to send on the wire instead, head included; None: the true answer."""
 
-KINDS = ("about", "discovery", "types", "fields", "count", "page")
-"""What a run reads; a listing of ids is a page as well."""
+KINDS = ("about", "discovery", "types", "fields", "count", "page", "queries", "table", "days")
+"""What a run reads, but for OAuth tokens. A listing of ids is a page; a table is one of the administrators'."""
+
+
+_OTHERS = {"queries": "queries", "saved": "queries", "adapters": "table", "get_allowed_dates": "days"}
 
 
 def kind_of(method: str, path: str) -> str:
@@ -22,6 +25,8 @@ def kind_of(method: str, path: str) -> str:
     last = parts[-1]
     if last in {"about", "count", "fields"}:
         return last
+    if last in _OTHERS:
+        return _OTHERS[last]
     if "discovery" in parts:
         return "discovery"
     return "types" if last == "assets" or (method == "GET" and "assets" in parts) else "page"

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Awaitable, Callable
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from axsync.emulator import Emulator
 from axsync.events import Crashed
 from axsync.model import Verdict
 from axsync.runs.verdict import Evidence, judge
+from axsync.settings import EntitySettings
 from tests.faults.interposer import KINDS, Answer, http, interposed, spoiled
 from tests.flow.harness import Lab, Ran
 
@@ -20,6 +22,7 @@ Start = Callable[..., Awaitable[Emulator]]
 ROUNDS = int(os.environ.get("AXSYNC_FUZZ_ROUNDS", "2"))
 """Runs per kind of request; `make fuzz` asks for many more."""
 
+NESTED = "specific_data.data.associated_devices"
 DEEP = b'{"a":' * 1_100 + b"1" + b"}" * 1_100
 PAD = b'"' + b"x" * 70_000 + b'"'
 FOUND: dict[str, tuple[str, bytes]] = {
@@ -36,19 +39,26 @@ FOUND: dict[str, tuple[str, bytes]] = {
 
 def deep_catalogue(levels: int) -> bytes:
     """A catalogue of v2 with complex fields within each other."""
-    names = [".".join(f"l{n}" for n in range(level + 1)) for level in range(levels)]
-    fields = ",".join(
-        f'{{"name":"specific_data.data.{name}","type":"array","items":{{"type":"array","items":[]}}}}' for name in names
-    )
-    return http(f'{{"fields":{{"generic":[{fields}],"specific":{{}}}}}}'.encode())
+    names = [".".join([NESTED, *(f"l{n}" for n in range(level))]) for level in range(levels)]
+    listed = ",".join(f'{{"name":"{name}","type":"array","items":{{"type":"array","items":[]}}}}' for name in names)
+    return http(f'{{"generic":[{listed}]}}'.encode())
 
 
-async def run_beside(lab: Lab, start: Start, answer: Answer, profile: str = "p90") -> Ran:
+WISHES: dict[str, dict[str, Any]] = {
+    "queries": {"types": {"devices": EntitySettings(saved_query="Linux machines")}},
+    "table": {"entities": ("users", "devices", "system_adapters")},
+    "days": {"as_of": "latest"},
+}
+"""What a run is asked for, so that it reads such an answer; anything else, for the others."""
+
+
+async def run_beside(lab: Lab, start: Start, answer: Answer, profile: str = "p90", **wish: Any) -> Ran:
     """A run of two instances, of which `answer` spoils one; sees that the other is published whole."""
-    good, bad = await start(sizes={"users": 45}), await start(profile, sizes={"users": 45, "devices": 20})
+    sizes = {"users": 45, "devices": 20}
+    good, bad = await start(sizes=sizes), await start(profile, sizes=sizes)
     async with interposed(bad.url, answer) as url:
         instances = lab.instance(good, "good"), lab.instance(bad, "bad", url=url, tries=2, read_seconds=5.0)
-        ran = await lab.run(lab.settings(*instances, fresh=True, accept_drop=True))
+        ran = await lab.run(lab.settings(*instances, fresh=True, accept_drop=True, **wish))
     assert ran.verdicts()["good/users"] == "complete"
     assert lab.ids("users", "good") == sorted(good.fleets["users"].ids())
     return ran
@@ -74,6 +84,7 @@ async def test_a_catalogue_may_nest_as_deep_as_it_likes(lab: Lab, start: Start, 
 
     assert not ran.of(Crashed)
     assert ran.verdicts()["bad/users"] == "complete"
+    assert NESTED in {column["field"] for column in lab.lane("users", "bad")["columns"].values()}
 
 
 @pytest.mark.fault(61)
@@ -91,11 +102,18 @@ async def test_arbitrary_answers_cost_no_other_instance(
         def answer(asked: str, body: bytes, rng: Random = rng) -> bytes | None:
             return spoiled(body, rng) if asked == kind and rng.random() < 0.7 else None
 
-        ran = await run_beside(lab, start, answer, profile)
+        ran = await run_beside(lab, start, answer, profile, **WISHES.get(kind, {}))
         assert not ran.of(Crashed), (seed, ran.of(Crashed)[0].traceback)
 
 
-READERS = ("read_about", "read_discovery", "read_entities", "read_fields", "read_count", "read_page")
+READERS = {
+    **dict.fromkeys(("read_about", "read_discovery", "read_entities", "read_fields", "read_count", "read_page"), ""),
+    "read_queries": "queries",
+    "read_system": "table",
+}
+"""Where the API is read → what a run has to be asked for to come there."""
+SPARED = {"read_discovery", "read_entities", "read_fields", "read_count", "read_queries", "read_system"}
+"""Readers without whose answers users can be read all the same."""
 DEFECTS = (
     RecursionError("deep"),
     StopIteration(),
@@ -112,7 +130,8 @@ async def test_a_defect_in_a_reader_costs_its_instance(
     """Whatever is raised where an answer is read, but for a lack of memory, which is that of the whole process."""
     api = GENERATIONS["v2"]
     for defect in DEFECTS:
-        good, bad = await start(sizes={"users": 45}), await start(sizes={"users": 45})
+        sizes = {"users": 45, "devices": 20}
+        good, bad = await start(sizes=sizes), await start(sizes=sizes)
         true = getattr(api, reader)
         host = bad.url.removeprefix("http://")
 
@@ -125,12 +144,14 @@ async def test_a_defect_in_a_reader_costs_its_instance(
 
         with monkeypatch.context() as patched:
             patched.setattr(api, reader, read)
-            settings = lab.settings(lab.instance(good, "good"), lab.instance(bad, "bad", tries=1), fresh=True)
-            ran = await lab.run(settings)
+            wish = WISHES.get(READERS[reader], {})
+            instances = lab.instance(good, "good", page_size=10), lab.instance(bad, "bad", tries=1, page_size=10)
+            ran = await lab.run(lab.settings(*instances, fresh=True, **wish))
 
         assert ran.verdicts()["good/users"] == "complete"
         assert lab.ids("users", "good") == sorted(good.fleets["users"].ids())
-        assert f"{type(defect).__name__}" in ran.of(Crashed)[0].traceback
+        assert type(defect).__name__ in ran.of(Crashed)[0].traceback
+        assert (ran.verdicts().get("bad/users") == "complete") is (reader in SPARED)
 
 
 @pytest.mark.fault(61)

@@ -236,6 +236,8 @@ def test_a_token_is_read_as_it_comes(body: dict[str, object], token: str, second
         b'{"access_token": "5ecr3t", "expires_in": 0}',
         b'{"access_token": "5ecr3t", "expires_in": -5}',
         b'{"access_token": "5ecr3t", "expires_in": "soon"}',
+        b'{"access_token": "5ecr3t\xff"}',
+        b'{"access_token": ' + b'{"a":' * 2_000 + b"1" + b"}" * 2_000 + b"}",
         b'{"access_token": "' + b"5" * 9000 + b'"}',
     ],
 )
