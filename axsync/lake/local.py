@@ -30,6 +30,7 @@ OTHERS = 0o077
 NO_RIGHTS_HERE = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 """What file systems say that know no rights, to those who own the file."""
 MOUNTS = Path("/proc/self/mountinfo")
+ONE_FILE_SYSTEM = "the lake must be on one file system so that parts can be renamed into place"
 
 _DRAFT = ".draft"
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -397,7 +398,7 @@ def _refuse_unfit(root: Path, prefixes: Collection[str]) -> None:
             if not place.is_dir():
                 raise LakeError(f"{told} is not a folder")
             if place.stat().st_dev != device or place.resolve() in mounted:
-                raise LakeError(f"{told} is on another file system, or mounted by itself; nothing can be published so")
+                raise LakeError(f"{told} is on a different file system or a separate mount; {ONE_FILE_SYSTEM}")
         if there and not os.access(there[-1], os.W_OK | os.X_OK):
             raise LakeError(f"the lake {str(root)!r} cannot be written: no right to write in {str(there[-1])!r}")
 

@@ -318,7 +318,7 @@ async def test_a_lake_over_two_file_systems(lab: Lab, start: Start, place: str, 
     out, err = await process.communicate()
     said = Said(process.returncode or 0, out.decode(), err.decode())
 
-    assert is_one_sentence(said, f"{place!r} is on another file system"), said
+    assert is_one_sentence(said, f"{place!r} is on a different file system"), said
     assert (said.code, files(lab.folder), emulator.log) == (2, before, [])
 
 

@@ -60,7 +60,7 @@ def test_a_folder_on_another_device(lake: FolderLake, place: str) -> None:
     (lake.root / place).symlink_to(OTHER)
 
     prefixes = (layout.RUNS, layout.SNAPSHOTS, *lake._partitions(ALL))
-    with pytest.raises(LakeError, match=f"'{place}' is on another file system"):
+    with pytest.raises(LakeError, match=f"'{place}' is on a different file system"):
         local._refuse_unfit(lake.root, prefixes)  # a link stands for a mount, and would be refused before
 
 
@@ -77,7 +77,7 @@ def test_a_folder_that_is_mounted_from_the_same_device(
     table.write_text(f"22 1 8:1 / / rw - ext4 /dev/vda rw\n23 22 8:1 /volume {escaped} rw - ext4 /dev/vda rw\n")
     monkeypatch.setattr(local, "MOUNTS", table)
 
-    with pytest.raises(LakeError, match=f"'{place}' is on another file system, or mounted by itself"):
+    with pytest.raises(LakeError, match=f"'{place}' is on a different file system or a separate mount"):
         lake.preflight(ALL)
 
 
