@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.convert import Converted, Converter
+from axsync.convert.converter import FEW_RUNS
 from axsync.convert.page_bytes import CutPage
 from axsync.convert.rescue import restore
 from axsync.model import ID_FIELD, DeadLetter
@@ -344,6 +345,40 @@ def test_a_fingerprint_is_of_the_ids_in_their_order(one: list[str], other: list[
     ]
 
     assert (prints[0] == prints[1]) == same_print
+
+
+@pytest.mark.parametrize("odd", [2, FEW_RUNS, 2 * FEW_RUNS])
+def test_odd_rows_between_good_ones_keep_their_place(odd: int) -> None:
+    """Few runs of rows are joined as slices, many are taken one by one: each row is that of its own page."""
+    numbers: list[object] = ["no number", *range(5)]
+    records = [record(**json.loads(GOOD) | {"count": numbers[n % len(numbers)]}) for n in range(6 * odd)]
+    made = converter(DEVICE)
+
+    together = convert(made, page(records))
+
+    alone = [row for one in records for row in rows(convert(made, page([one])).batch)]
+    assert rows(together.batch) == alone
+    assert together.drift["count"] == (odd, "string")
+
+
+def test_a_dead_letter_between_good_rows_moves_none_of_them() -> None:
+    """It is read like a good one, and found to have no id only then."""
+    good = [record(**json.loads(GOOD) | {"count": number}) for number in range(4)]
+    dead = record(**json.loads(GOOD) | {ID_FIELD: ""})
+
+    converted = convert(converter(DEVICE), page([*good[:2], dead, *good[2:]]))
+
+    assert converted.batch.column("count").to_pylist() == [0, 1, 2, 3]
+    assert [letter.position for letter in converted.dead] == [2]
+
+
+def test_a_page_without_an_id_has_the_fingerprint_of_its_records() -> None:
+    """So that a server which sends the same unreadable records for ever is found out."""
+    made = converter(DEVICE)
+    one, again, other = (convert(made, page([b'{"count":%d}' % number, b"{}"])).fingerprint for number in (1, 1, 2))
+
+    assert one == again
+    assert len({one, other, b""}) == 3
 
 
 KINDS: list[Kind] = [
