@@ -135,7 +135,7 @@ def test_reasons_and_notices_are_bounded() -> None:
 
 
 def test_a_run_that_was_taken_up_again_is_one_line() -> None:
-    """The second process goes on behind the first one; the time between them is left out."""
+    """The second process goes on behind the first one, without the time between; the first page took a second."""
     first, second = Clock(), Clock()
     first.at(9, LaneOpened(DEVICES, 5), page(1.0, 1))
     first.at(9.99)
@@ -145,7 +145,7 @@ def test_a_run_that_was_taken_up_again_is_one_line() -> None:
 
     assert (whole.seconds, whole.resumed_at) == (12.0, (10.0,))
     assert [place for place, one in enumerate(whole.buckets) if one.rows] == [72, 88]
-    assert whole.lanes == (LanePeriod("prod", "devices", 9.0, 12.0),)
+    assert whole.lanes == (LanePeriod("prod", "devices", 8.0, 12.0),)
     assert [one.number for one in whole.slowest] == [2, 1]
     assert whole.notices == ("going on",)
 
