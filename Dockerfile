@@ -4,7 +4,7 @@
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS build
-ARG EXTRAS=duckdb,otel,openlineage
+ARG EXTRAS=otel,openlineage
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 # Everything that is installed later comes from these files, whose hashes the lock names.

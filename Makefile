@@ -170,7 +170,7 @@ export LOCK_HEADER
 lock: ## Refresh requirements.lock (needs Python 3.11): newest versions that pyproject.toml allows
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "resolve on the oldest Python: make lock PYTHON=python3.11")'
 	@test -x $(LOCKER)/bin/pip-compile || { $(PYTHON) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet 'pip-tools>=7.6'; }
-	@$(LOCKER)/bin/pip-compile --quiet --upgrade --extra dev --extra duckdb --generate-hashes --strip-extras --allow-unsafe \
+	@$(LOCKER)/bin/pip-compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --allow-unsafe \
 		--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --annotation-style line \
 		--output-file $(LOCKER)/requirements.txt pyproject.toml
 	@! grep -n '/' $(LOCKER)/requirements.txt || { echo "the lock must name no address and no path" >&2; exit 1; }

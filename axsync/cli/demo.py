@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
+import duckdb
+from duckdb import DuckDBPyConnection
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
@@ -20,14 +22,10 @@ from axsync.console.run import dump
 from axsync.console.services import services_of
 from axsync.console.text import clean
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
-from axsync.errors import AxsyncError, ConfigError
+from axsync.errors import AxsyncError
 from axsync.runs import Report
 from axsync.settings import CredentialReference, InstanceSettings, LakeSettings, RunSettings, Settings
-from axsync.sql import load_duckdb
 from axsync.sql.dialects import literal
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 KEY_VARIABLE, SECRET_VARIABLE = "AXSYNC_DEMO_KEY", "AXSYNC_DEMO_SECRET"
 STOP_SECONDS = 5.0
@@ -110,12 +108,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def look(report: Report, console: Console) -> None:
-    """Run a few queries with DuckDB, or say how to install it."""
-    try:
-        duckdb = load_duckdb("queries need")
-    except ConfigError:
-        console.print("\nTo query the lake: pip install 'axsync[duckdb]'", soft_wrap=True)
-        return
+    """Run a few queries with DuckDB."""
     connection = duckdb.connect()
     connection.execute(files_sql(report))
     _print_sql(files_sql(report), console)
@@ -132,7 +125,7 @@ def _print_sql(sql: str, console: Console) -> None:
         console.print(Text(sql), soft_wrap=True)
 
 
-def _answer(connection: "DuckDBPyConnection", sql: str) -> Table:
+def _answer(connection: DuckDBPyConnection, sql: str) -> Table:
     answer = connection.execute(sql)
     titles = tuple(column[0] for column in answer.description or ())
     kinds = [str(column[1]).upper() for column in answer.description or ()]

@@ -245,7 +245,7 @@ def _keeper(keep: str | None) -> str:
     if keep == "file" or (keep != "keyring" and not keyring_at_hand()):
         return "file"
     if not keyring_at_hand():
-        raise StoreError("this system has no safe keyring, or axsync[keyring] is not installed")
+        raise StoreError("this system has no safe keyring, or the package keyring is not installed")
     return "keyring"
 
 

@@ -110,7 +110,7 @@ def _from_keyring(name: str) -> Secret:
     """`NAME` is a user of the service `axsync`; in `SERVICE/USER` the user follows the last slash."""
     keyring = load_keyring()
     if keyring is None:
-        raise ConfigError(f"keyring:{name} needs one more package: pip install 'axsync[keyring]'")
+        raise ConfigError(f"keyring:{name} needs one more package: pip install keyring")
     service, _, user = name.rpartition("/")
     try:
         found = keyring.get_password(service or "axsync", user)

@@ -62,7 +62,7 @@ def _service(name: str) -> str:
 def _call(verb: str, *arguments: str) -> object:
     keyring = load_keyring()
     if keyring is None:
-        raise StoreError("the system keyring needs one more package: pip install 'axsync[keyring]'")
+        raise StoreError("the system keyring needs one more package: pip install keyring")
     try:
         return getattr(keyring, verb)(*arguments)
     except keyring.errors.KeyringError as error:

@@ -13,20 +13,17 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import duckdb
 import pyarrow as pa
+from duckdb import DuckDBPyConnection
 
 from axsync.errors import ConfigError, SnapshotGone, StorageError
 from axsync.model import ID_FIELD
 from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Group, Kind, Many, canonical, drop_forms, widen
-from axsync.sql import load_duckdb
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
 
 MOVING = (
     "fetch_time",
@@ -122,8 +119,6 @@ def _grows(narrow: Kind, wide: Kind) -> bool:
 BATCH_ROWS = 1024
 """So many changed rows are looked at together; a row may hold megabytes."""
 
-_NEEDED = "a comparison of snapshots needs"
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -155,12 +150,11 @@ class Side:
 
 
 @contextmanager
-def opened(memory: str, folder: Path | None) -> Iterator["DuckDBPyConnection"]:
+def opened(memory: str, folder: Path | None) -> Iterator[DuckDBPyConnection]:
     """A database in memory that keeps to a limit such as `1GB` and spills to a folder of its own.
 
-    Raises: ConfigError where DuckDB is not installed, or where it does not understand the limit.
+    Raises: ConfigError where DuckDB does not understand the limit.
     """
-    duckdb = load_duckdb(_NEEDED)
     with _spill_folder(folder) as spill:
         connection = duckdb.connect(config={"temp_directory": spill, "preserve_insertion_order": "false"})
         try:
@@ -185,7 +179,7 @@ def _spill_folder(folder: Path | None) -> Iterator[str]:
 @contextmanager
 def _reading(sides: Sequence[Side]) -> Iterator[None]:
     """Translate what DuckDB raises. Raises: SnapshotGone, StorageError."""
-    duckdb, runs = load_duckdb(_NEEDED), " or ".join(side.run_id for side in sides)
+    runs = " or ".join(side.run_id for side in sides)
     try:
         yield
     except duckdb.OutOfMemoryException as error:
@@ -198,7 +192,7 @@ def _reading(sides: Sequence[Side]) -> Iterator[None]:
 class Join:
     """Two sides of a lane and the fields that are compared."""
 
-    connection: "DuckDBPyConnection"
+    connection: DuckDBPyConnection
     before: Side
     after: Side
     pairs: tuple[Pair, ...]  # compared

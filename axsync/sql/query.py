@@ -10,22 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from resource import RLIMIT_NOFILE, getrlimit
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
+from duckdb import DuckDBPyConnection
 
-from axsync.errors import ConfigError, UsageError
+from axsync.errors import UsageError
 from axsync.lake.publish import Lake
 from axsync.lake.store import NativeFile
 from axsync.schema.columns import arrow_schema
 from axsync.settings import all_close, did_you_mean
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 from axsync.sql.tables import EntityTable, Piece, refuse_gone
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 BATCH = 2_000  # rows fetched at a time
 SHARE_OF_HANDLES = 4
@@ -42,7 +40,6 @@ _LOCKS = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
-_NEEDED = "queries need"
 _PARTITION_FIELDS = [pa.field("entity", pa.string()), pa.field("instance", pa.string()), pa.field("dt", pa.date32())]
 
 
@@ -59,7 +56,7 @@ class Answer:
 class QuerySession:
     """A locked DuckDB connection with the tables of a snapshot."""
 
-    connection: "DuckDBPyConnection"
+    connection: DuckDBPyConnection
     names: tuple[str, ...] = ()  # of its tables
 
     def ask(self, sql: str) -> Answer:
@@ -76,7 +73,7 @@ class QuerySession:
         kinds = [str(column[1]).upper() for column in described]
         return Answer(tuple(str(column[0]) for column in described), tuple(map(_is_number, kinds)), self._rows(cursor))
 
-    def _rows(self, cursor: "DuckDBPyConnection") -> Iterator[tuple[Any, ...]]:
+    def _rows(self, cursor: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         while True:
             with self._plain_errors():
                 rows = cursor.fetchmany(BATCH)
@@ -87,26 +84,15 @@ class QuerySession:
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
         """Raises: UsageError with the first sentence of DuckDB's message."""
-        duckdb = load_duckdb(_NEEDED)
         try:
             yield
         except duckdb.Error as error:
             raise UsageError(_unknown(str(error), self.names) or f"{_FAULT}: {_sentence(str(error))}") from None
 
 
-def load_duckdb(what: str) -> ModuleType:
-    """DuckDB, which is an extra; `what` begins the message. Raises: ConfigError where it is not installed."""
-    try:
-        import duckdb  # an extra
-    except ImportError:
-        raise ConfigError(f"{what} one more package: pip install 'axsync[duckdb]'") from None
-    return duckdb
-
-
 @contextmanager
 def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[QuerySession]:
-    """Open a session with a view per entity type. Raises: ConfigError, SnapshotGone."""
-    duckdb = load_duckdb(_NEEDED)
+    """Open a session with a view per entity type. Raises: SnapshotGone."""
     with tempfile.TemporaryDirectory(prefix="axsync-") as spill, duckdb.connect() as connection:
         connection.execute(f"SET temp_directory = {literal(spill)}")
         hold = sum(len(table.pieces) for table in tables.values()) <= getrlimit(RLIMIT_NOFILE)[0] // SHARE_OF_HANDLES
@@ -117,7 +103,7 @@ def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Que
         yield QuerySession(connection, tuple(tables))
 
 
-def _lay_out(connection: "DuckDBPyConnection", lake: Lake, table: EntityTable, *, hold: bool) -> None:
+def _lay_out(connection: DuckDBPyConnection, lake: Lake, table: EntityTable, *, hold: bool) -> None:
     """Create one view. Instances with different columns are combined by column name."""
     datasets = _datasets(lake, table, hold=hold)
     if len(datasets) == 1:

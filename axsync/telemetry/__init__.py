@@ -17,6 +17,8 @@ from axsync.telemetry.reporter import Reporter, Reporters, SafeReporter, Summary
 
 __all__ = ["Reporter", "Reporters", "SafeReporter", "Summary", "Warn", "watch_over"]
 
+_OTEL = "opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
+
 
 def watch_over(
     run: RunSettings,
@@ -68,7 +70,7 @@ def _otel() -> Reporter:
     try:
         from axsync.telemetry.otel import to_collector  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise ConfigError("otel needs OpenTelemetry; pip install 'axsync[otel]'") from error
+        raise ConfigError(f"otel needs OpenTelemetry: pip install {_OTEL}") from error
     return to_collector()
 
 
@@ -76,6 +78,6 @@ def _lineage(path: Path, lake: str, instances: Sequence[InstanceSettings], envir
     try:
         from axsync.telemetry.lineage import Lineage  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise ConfigError("lineage_file needs OpenLineage; pip install 'axsync[openlineage]'") from error
+        raise ConfigError("lineage_file needs OpenLineage: pip install openlineage-python") from error
     urls = {instance.name: instance.url for instance in instances}
     return Lineage(path, lake=lake, urls=urls, namespace=environ.get("OPENLINEAGE_NAMESPACE") or "axsync")

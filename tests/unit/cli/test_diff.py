@@ -1,7 +1,6 @@
 """`axsync diff` as it is typed."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -122,14 +121,3 @@ def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: FolderLa
 
         assert (result.exit_code, result.stdout) == (2, "")
         assert words in result.stderr
-
-
-def test_without_duckdb_the_install_line_is_printed(
-    axsync: Axsync, lake: FolderLake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is an extra."""
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    result = axsync("diff", "latest~1", "latest")
-
-    assert result.exit_code == 2
-    assert "pip install 'axsync[duckdb]'" in result.stderr

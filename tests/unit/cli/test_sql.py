@@ -1,6 +1,5 @@
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -150,17 +149,3 @@ def test_a_damaged_manifest_is_exit_2(axsync: Axsync, lake: FolderLake, columns:
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: the manifest of run '20261123T020000Z-aaaa' is damaged: ")
     assert "Traceback" not in result.stderr
-
-
-def test_without_duckdb_the_install_line_is_printed(
-    axsync: Axsync, lake: FolderLake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DDL needs no such package."""
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    result = axsync("sql", "SELECT 1")
-
-    assert (result.exit_code, result.stderr) == (
-        2,
-        "error: queries need one more package: pip install 'axsync[duckdb]'\n",
-    )
-    assert axsync("ddl", "athena").exit_code == 0
