@@ -154,7 +154,7 @@ def _row(measured: Measured, **more: object) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[Plan], Any]] = {
-    "latency": lambda plan: latency.measure(plan.latencies, share=plan.size, rounds=min(plan.rounds, 2)),
+    "latency": lambda plan: latency.measure(plan.latencies, share=plan.size, rounds=1),
     "peers": peers,
     "drift": drift,
     "sizes": sizes,
