@@ -152,3 +152,4 @@ class Outcome:
     notices: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     from_run: str | None = None
+    excused: bool = False  # skipped, and the lake never had rows of it: the run misses nothing

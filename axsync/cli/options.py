@@ -101,6 +101,13 @@ def lake_option(**more: Any) -> Callable[[Decorated], Decorated]:
 def run_options(function: Decorated) -> Decorated:
     """What `run` and `plan` share: which lake, which day, how much of it."""
     for option in (
+        click.option(
+            "--skip",
+            multiple=True,
+            metavar="TYPE",
+            shell_complete=complete_entities,
+            help="Leave out this entity type; repeatable; in addition to `skip` of the settings.",
+        ),
         click.option("--limit", type=int, metavar="N", help="At most N rows per entity type."),
         click.option("--as-of", metavar="DAY|latest", help="Read a day of Axonius history instead of live data."),
         click.option(

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from axsync.api import KNOWN_ENTITIES
 from axsync.config.instances import chosen_by_credential, instance_of_environment, read_instances
@@ -190,4 +191,10 @@ def _overridden(
     if "lake" in given:
         with place("lake:"):
             lake = replace(lake, uri=given.pop("lake"))
-    return lake, replace(run, **given)
+    return lake, replace(run, **given | {"skip": _skipped(run, given)})
+
+
+def _skipped(run: RunSettings, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is to be skipped: what the file says, unless it is named on the command line, and what is said there."""
+    kept = (name for name in run.skip if name not in given.get("entities", ()))
+    return tuple(dict.fromkeys((*kept, *given.get("skip", ()))))

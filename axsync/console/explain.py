@@ -164,7 +164,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         NotOffered,
         FAILED,
-        "Use a role that may read it, or leave it out. `axsync check` shows the rights per entity type.",
+        "Use a role that may read it, or leave it out with --skip. `axsync check` shows the rights per entity type.",
     ),
     (
         BadRequest,

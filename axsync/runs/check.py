@@ -311,7 +311,7 @@ def _summed(entities: Sequence[EntityCheck], wanted: Sequence[str]) -> CheckStep
     if not counts.get("readable") and not counts.get("empty"):
         return replace(step, ok=False, failure="other", advice=ROLE)
     if counts.get("forbidden"):
-        return replace(step, advice="Use a role that may view what is forbidden, or leave it out in [run] entities.")
+        return replace(step, advice="Use a role that may view what is forbidden, or leave it out with `skip` in [run].")
     absent = [one.entity for one in entities if one.state == "not offered" and one.entity in wanted]
     if absent:
         return replace(step, advice=f"Correct [run] entities: a run skips {', '.join(absent)} here.")

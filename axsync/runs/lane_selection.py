@@ -13,7 +13,7 @@ from axsync.client.source import POLL_TOTAL, Source
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable, UsageError
 from axsync.model import Lane
-from axsync.schema.selection import choose_lanes, closest_field, refuse_misnamed, select_fields
+from axsync.schema.selection import choose_lanes, closest_field, refuse_misnamed, refuse_misspelled, select_fields
 from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings, closest, did_you_mean
 
 EVERYWHERE = frozenset({"devices", "users"})
@@ -35,7 +35,7 @@ def refuse_misplaced(settings: Settings, named: Sequence[str] | None = None) -> 
     What is said of every type in [entities.default] does not concern these tables and is no mistake.
     Raises: ConfigError.
     """
-    for table in settings.run.entities if named is None else named:
+    for table in settings.run.wanted if named is None else named:
         if settings.run.as_of is not None and is_system(settings.asked(table)):
             raise ConfigError(f"as_of: Axonius keeps no history of {table}; read it in a run of its own, without as_of")
     neutral = EntitySettings()
@@ -67,8 +67,9 @@ async def lanes_among(
     refuse_misnamed(settings.tables, heard)
     configured = [e for e in settings.entities if e != DEFAULT_ENTITY]
     offered = {name: _with_tables(settings, types) for name, types in named.items()}
-    lanes = choose_lanes(settings.run.entities, offered, configured=configured, heard_of=HEARD_OF)
+    lanes = choose_lanes(settings.run.wanted, offered, skip=settings.run.skip, configured=configured, heard_of=HEARD_OF)
     if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type, or the saved query
+        refuse_misspelled(settings.run.skip, dict.fromkeys((*heard, *configured)))
         await _refuse_unheard({e: settings.asked(e) for e in configured}, heard, sources)
         await _refuse_queries(settings, lanes, sources)
     await _refuse_details(settings, lanes, sources)
@@ -123,7 +124,7 @@ async def _offered(settings: Settings, source: Source) -> tuple[str, ...]:
 
 def asked_types(settings: Settings) -> tuple[str, ...]:
     """The entity types at Axonius that the run names; none where it names none."""
-    return tuple(dict.fromkeys(settings.asked(name) for name in settings.run.entities))
+    return tuple(dict.fromkeys(settings.asked(name) for name in settings.run.wanted))
 
 
 async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sources: Mapping[str, Source]) -> None:

@@ -9,7 +9,7 @@ from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
 from axsync.schema.columns import Field
 from axsync.schema.kinds import Atom, Group, Kind, Many
-from axsync.settings import Fields, closest
+from axsync.settings import Fields, closest, did_you_mean
 
 RAW = Field("specific_data", Atom("json"))
 """The per-adapter tree as one JSON column (docs/axonius-api.md, "Records")."""
@@ -81,10 +81,11 @@ def choose_lanes(
     wanted: Sequence[str],
     offered: Mapping[str, Collection[str]],
     *,
+    skip: Collection[str] = (),
     configured: Collection[str] = (),
     heard_of: Collection[str] = (),
 ) -> tuple[Lane, ...]:
-    """Lanes for the wanted entity types on all instances, or for what each instance offers if none is named.
+    """Lanes for the wanted entity types on all instances, or for what each offers, without `skip`, if none is named.
 
     `offered` is instance → entity types. A wanted type is tried on every instance if one of them offers it, the
     settings name it (`configured`) or it is well known (`heard_of`). A list may omit it; if it really does not exist,
@@ -98,7 +99,14 @@ def choose_lanes(
             near = closest(entity, (*everywhere, *heard_of))
             raise UnknownEntity(entity, instance=", ".join(offered), nearest=near)
     lanes = [Lane(name, entity) for name, types in offered.items() for entity in (wanted or types)]
-    return tuple(dict.fromkeys(lanes))
+    return tuple(dict.fromkeys(lane for lane in lanes if lane.entity not in skip))
+
+
+def refuse_misspelled(skip: Sequence[str], known: Collection[str]) -> None:
+    """Refuse to skip what nobody has heard of: the type that was meant would be read. Raises: ConfigError."""
+    for name in skip:
+        if name not in known:
+            raise ConfigError(f"skip: no instance offers an entity type {name!r}{did_you_mean(closest(name, known))}")
 
 
 def refuse_misnamed(tables: Mapping[str, str], known: Collection[str]) -> None:

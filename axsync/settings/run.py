@@ -78,9 +78,10 @@ def _check_field(called: str, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Settings of one run. Empty `entities` or `instances` mean all of them; days are YYYY-MM-DD."""
+    """Settings of one run. Empty `entities` or `instances` mean all of them; `skip` wins; days are YYYY-MM-DD."""
 
     entities: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     logical_date: str | None = None  # None: the UTC day on which the run starts
     as_of: str | None = None  # a day of history, or "latest"; None: live data
@@ -102,6 +103,9 @@ class RunSettings:
     def __post_init__(self) -> None:
         check_bounds(self)
         check_names("entities", self.entities)
+        check_names("skip", self.skip)
+        if self.entities and not self.wanted:
+            raise ConfigError("skip leaves out every entity type that is named, so there is nothing to copy")
         if self.limit is not None and self.publish == "all-or-nothing":
             raise ConfigError("publish = all-or-nothing and limit do not go together: what is cut is never whole")
         if self.logical_date is not None:
@@ -109,6 +113,11 @@ class RunSettings:
         if self.as_of not in (None, "latest"):
             check_day("as_of", self.as_of, also=" or latest")
         check_command("on_finish", self.on_finish)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The named entity types without those to skip; empty if none is named."""
+        return tuple(name for name in self.entities if name not in self.skip)
 
 
 @dataclass(frozen=True, slots=True)

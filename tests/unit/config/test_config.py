@@ -443,3 +443,13 @@ def test_the_documented_file_is_plain_toml() -> None:
     """Both files of config/ are TOML to every reader."""
     for path in CONFIG.glob("*.toml"):
         assert tomllib.loads(path.read_text("utf-8"))["instances"]
+
+
+def test_what_is_skipped_adds_up_and_what_is_named_is_read() -> None:
+    """The command line adds to the file, and a type that is named there is wanted after all."""
+    text = f'{INSTANCE}[run]\nskip = ["tickets", "users"]\n'
+
+    assert loaded(text, skip=["software"]).run.skip == ("tickets", "users", "software")
+    assert loaded(text, entities=["users", "devices"]).run.wanted == ("users", "devices")
+    assert loaded(text, entities=["users", "devices"], skip=["users"]).run.wanted == ("devices",)
+    assert "nothing to copy" in refusal(text, overrides={"entities": ["users"], "skip": ["users"]})
