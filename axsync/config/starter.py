@@ -14,8 +14,8 @@ _TEMPLATE = """\
 
 [lake]
 uri = {lake}
-# keep_snapshots = 14               # `axsync gc` keeps this many of the newest complete snapshots,
-# keep_days = 90                    # and all that are younger than this many days
+gc = true                           # each run removes old snapshots; the 14 newest and all of the last 90 days stay
+# keep_daily = 0                    # instead: the newest of each of so many days; also keep_last, _weekly, _monthly
 
 [instances.{name}]
 url = {url}

@@ -21,6 +21,7 @@ from axsync.errors import (
     ServerError,
     StorageError,
     Unreachable,
+    UsageError,
 )
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.journal import PUBLISHED, Journal, Record
@@ -30,6 +31,7 @@ from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
+from axsync.runs.gc import sweep_held
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
@@ -359,7 +361,19 @@ class _Run:
             self._close()
         except StorageError as error:
             told.append(f"the snapshot is published, but {error}; the next run makes up for it")
-        return told
+        return told + self._clear_away()
+
+    def _clear_away(self) -> list[str]:
+        """Remove what is beyond the retention, where the settings say so; what is to be said. Never raises for it."""
+        if not self.settings.lake.gc or self.keeper.is_overdue():
+            return []
+        try:
+            swept = sweep_held(self.lake, self.settings.lake, datetime.now(UTC), just_published=self.facts.run_id)
+        except (UsageError, StorageError) as error:
+            return [f"the snapshot is published, but the lake is not cleared: {error}; `axsync gc` shows more"]
+        gone = sum(not one.reasons for one in swept.snapshots)
+        told = f"{gone} snapshot{'s' * (gone != 1)} beyond the retention removed, {swept.bytes / 1e6:,.1f} MB freed"
+        return [told] if swept.leftovers else []
 
     def _close(self) -> None:
         if not self.errors:

@@ -25,7 +25,7 @@ from axsync.settings.checks import (
     normal_url,
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
-from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
+from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings, Retention
 from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "LakeSettings",
     "Paging",
     "Proof",
+    "Retention",
     "RunSettings",
     "Seconds",
     "Settings",
