@@ -4,6 +4,7 @@ AxsyncError
 ├── UsageError               the caller asked for something impossible (exit 2)
 │   ├── ConfigError          a setting is missing, unknown or out of range
 │   │   ├── NoInstance       no instance is configured
+│   │   ├── UnknownQuery     no instance has this saved query
 │   │   └── NoFile           the settings file does not exist
 │   ├── StoreError           the credential store cannot be read or written
 │   │   ├── StoreExposed     others can read or change it
@@ -81,6 +82,10 @@ class ConfigError(UsageError):
 
 class NoInstance(ConfigError):
     """Neither a settings file nor the environment names an instance."""
+
+
+class UnknownQuery(ConfigError):
+    """No instance has this saved query for this entity type."""
 
 
 class NoFile(ConfigError):

@@ -20,6 +20,7 @@ COMMANDS = {
     ),
     "entities": ("axsync.cli.check:entities", "List the entity types that the instance offers, with counts."),
     "fields": ("axsync.cli.check:fields", "List the fields of an entity type, with column names and types."),
+    "queries": ("axsync.cli.check:queries", "List the saved queries of the instance, with AQL and fields."),
     "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
     "show": ("axsync.cli.runs:show", "Show one run in full: counts, retries, repairs, drift, dead letters, files."),
     "report": ("axsync.cli.runs:report", "Write an HTML page about a run."),

@@ -45,6 +45,7 @@ from axsync.errors import (
     TooLarge,
     UnknownCredential,
     UnknownEntity,
+    UnknownQuery,
     UnknownRun,
     Unpublished,
     Unreachable,
@@ -99,6 +100,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         "Name a stored credential with `--credential NAME`, or write a settings file with `axsync init`.",
     ),
     (NoFile, USAGE, "Give the path of another file with --config, or write a settings file with `axsync init`."),
+    (UnknownQuery, USAGE, "Choose one of the queries that `axsync queries` lists, by its name or its id."),
     (ConfigError, USAGE, ""),
     (
         StoreExposed,
@@ -169,7 +171,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         BadRequest,
         FAILED,
-        "Check the query and the list of fields in the configuration. `axsync fields` lists valid names.",
+        "Check the query and the fields. `axsync fields` lists the names of fields, `axsync queries` saved queries.",
     ),
     (
         Untrusted,

@@ -112,7 +112,11 @@ def _take_stock(lake: Lake, settings: LakeSettings, now: datetime, just_publishe
     rules = settings.retention
     whole = [s for s in found if is_whole(lake, s)]  # what a later run of the day has replaced is no candidate
     why = {run_id: list(words) for run_id, words in by_rules(found, whole, rules, now).items()}
-    for word, runs in (("latest", {latest_run(lake)}), ("just published", {just_published}), ("can be resumed", held)):
+    for word, runs in (
+        ("latest", {latest_run(lake) or ""}),
+        ("just published", {just_published}),
+        ("can be resumed", held),
+    ):
         for run_id in runs & {s.run_id for s in found}:
             why.setdefault(run_id, []).append(word)
     kept = [s for s in found if s.run_id in why]

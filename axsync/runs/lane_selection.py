@@ -11,9 +11,26 @@ from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, Question, is_system
 from axsync.client.history_days import history_mark
 from axsync.client.source import POLL_TOTAL, Source
 from axsync.engine.lane_walk import gather_all
-from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable, UsageError
+from axsync.errors import (
+    BadAnswer,
+    BadRequest,
+    ConfigError,
+    NotOffered,
+    ServerError,
+    UnknownEntity,
+    UnknownQuery,
+    Unreachable,
+    UsageError,
+)
 from axsync.model import Lane
-from axsync.schema.selection import choose_lanes, closest_field, refuse_misnamed, refuse_misspelled, select_fields
+from axsync.schema.selection import (
+    choose_lanes,
+    closest_field,
+    in_axonius_names,
+    refuse_misnamed,
+    refuse_misspelled,
+    select_fields,
+)
 from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings, closest, did_you_mean
 
 EVERYWHERE = frozenset({"devices", "users"})
@@ -70,7 +87,7 @@ async def lanes_among(
     lanes = choose_lanes(settings.run.wanted, offered, skip=settings.run.skip, configured=configured, heard_of=HEARD_OF)
     if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type, or the saved query
         refuse_misspelled(settings.run.skip, dict.fromkeys((*heard, *configured)))
-        await _refuse_unheard({e: settings.asked(e) for e in configured}, heard, sources)
+        await _refuse_unheard({e: settings.asked(e) for e in configured}, settings.run.wanted, heard, sources)
         await _refuse_queries(settings, lanes, sources)
     await _refuse_details(settings, lanes, sources)
     return lanes
@@ -127,10 +144,12 @@ def asked_types(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(settings.asked(name) for name in settings.run.wanted))
 
 
-async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sources: Mapping[str, Source]) -> None:
-    """Raises: ConfigError for a table whose type no instance knows. A list may be short of one, so each is asked.
+async def _refuse_unheard(
+    tables: Mapping[str, str], named: Collection[str], heard: Collection[str], sources: Mapping[str, Source]
+) -> None:
+    """Raises: ConfigError for a table whose type no instance knows, UnknownEntity where the run names the type itself.
 
-    `tables` is table → entity type.
+    A list may be short of one, so each is asked. `tables` is table → entity type.
     """
     unheard = tuple(dict.fromkeys(entity for entity in tables.values() if entity not in heard))
     if not unheard:
@@ -140,11 +159,13 @@ async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sou
     for table, entity in tables.items():
         if entity in unheard and entity not in there:
             near = closest(entity, heard)
+            if table == entity and table in named:
+                raise UnknownEntity(entity, instance=", ".join(sources), nearest=near)
             raise ConfigError(f"[entities.{table}]: {_all(sources)} no entity type {entity!r}{did_you_mean(near)}")
 
 
 async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
-    """Raises: ConfigError for a saved query that no instance has for the type of its table."""
+    """Raises: UnknownQuery for a saved query that no instance has for the type of its table."""
     for table in dict.fromkeys(lane.entity for lane in lanes):
         wish = settings.entity(table)
         if is_system(wish.asked(table)):
@@ -154,7 +175,7 @@ async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Ma
             [source.saved_queries.why_missing(wish.saved_query, wish.asked(table)) for source in asking]
         )
         if why and all(why):
-            raise ConfigError(f"saved_query of {table}: {why[0]}")
+            raise UnknownQuery(f"saved_query of {table}: {why[0]}")
 
 
 async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
@@ -168,6 +189,7 @@ async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Ma
             catalogue = await sources[lane.instance].fields(asked)
         except (BadRequest, BadAnswer, NotOffered, Unreachable):
             continue  # the lane says what is wrong with it
+        wish = in_axonius_names(wish, catalogue, {})
         found = select_fields(catalogue, wish.fields, entity=asked, extra=wish.extra_fields, details=wish.details)
         for name in found.lacking:
             near = closest_field(name, [f.name for f in found.fields])

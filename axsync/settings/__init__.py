@@ -26,10 +26,11 @@ from axsync.settings.checks import (
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
 from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings, Retention
-from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
+from axsync.settings.run import DEFAULT_ENTITY, FIELD_WORDS, EntitySettings, Fields, Proof, RunSettings, Settings
 
 __all__ = [
     "DEFAULT_ENTITY",
+    "FIELD_WORDS",
     "GIB",
     "KIB",
     "MIB",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
@@ -15,7 +15,11 @@ DEFAULT_ENTITY = "default"
 
 Proof = Literal["always", "signs"]
 Publish = Literal["what-is-whole", "all-or-nothing"]
-Fields = Literal["generic", "full", "raw", "saved-query"] | tuple[str, ...]
+FieldWord = Literal["generic", "full", "raw", "saved-query"]
+Fields = FieldWord | tuple[str, ...]
+
+FIELD_WORDS: tuple[FieldWord, ...] = get_args(FieldWord)
+"""What may stand in place of a list of fields."""
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*")
 _QUOTES = frozenset("\"'`")

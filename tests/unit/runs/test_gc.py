@@ -5,6 +5,7 @@ import json
 import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -365,10 +366,10 @@ def test_what_is_no_lake_stays_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def reasons(days: list[str], now: datetime = NOW, **rules: int) -> dict[str, tuple[str, ...]]:
+def reasons(days: list[str], **rules: Any) -> dict[str, tuple[str, ...]]:
     """Day → why its snapshot is kept, where a run of each finished on that day."""
     found = [snapshot(day) for day in days]
-    told = by_rules(found, found, LakeSettings(**rules).retention, now)
+    told = by_rules(found, found, LakeSettings(**rules).retention, NOW)
     return {one.logical_date: told[one.run_id] for one in found if one.run_id in told}
 
 
