@@ -12,6 +12,7 @@ from axsync.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "init": ("axsync.cli.init:init", "Ask four questions and write a first settings file."),
+    "config": ("axsync.cli.init:config", "Print the settings in force and where each is from, or all defaults."),
     "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
     "plan": ("axsync.cli.run:plan", "Estimate what a run would read and cost: counts, requests, MB, minutes, rights."),
     "check": (

@@ -28,9 +28,9 @@ from axsync.settings import (
 FILE_NAME = "axsync.toml"
 """Read from the working directory if no file is named."""
 
-_LAKE_VARIABLE = "AXSYNC_LAKE"
+LAKE_VARIABLE = "AXSYNC_LAKE"
 _CREDENTIALS = "credentials"
-_QUESTION = ("query", "saved_query", "fields")
+QUESTION = frozenset({"query", "saved_query", "fields"})
 """Options of the command line that concern the entity types that it names."""
 _LONGEST_NAME = 255  # of a file or folder, in bytes, on all common file systems
 _LONGEST_LAKE = 3072  # of 4096 (PATH_MAX on Linux); the rest is for paths inside the lake
@@ -66,8 +66,8 @@ def load_settings(
     if not instances:
         where = f"{found} names no instance" if found else f"there is no {FILE_NAME} here"
         instances = (instance_of_environment(environ, where),)
-    question = {key: given.pop(key) for key in _QUESTION if given.get(key) is not None}
-    lake, run = _overridden(lake, run, environ, {k: v for k, v in given.items() if k not in _QUESTION})
+    question = {key: value for key, value in given.items() if key in QUESTION and value is not None}
+    lake, run = _overridden(lake, run, environ, {k: v for k, v in given.items() if k not in QUESTION})
     if question:
         entities = _asking(entities, tuple(run.wanted if given.get("entities") else ()), question)
     return Settings(lake, instances, entities, run)
@@ -127,8 +127,17 @@ def _refuse_long(lake: Path) -> None:
 
 
 def _found(path: Path | str | None) -> tuple[Path | None, Table]:
+    found, _, document = read_file(path)
+    return found, document
+
+
+def read_file(path: Path | str | None) -> tuple[Path | None, str, Table]:
+    """The settings file, its text, and what is in it; without `path` that of the working directory, or none.
+
+    Raises: ConfigError.
+    """
     found = Path(path) if path else Path(FILE_NAME) if Path(FILE_NAME).exists() else None
-    return found, _parsed(found) if found else {}
+    return (found, *_parsed(found)) if found else (None, "", {})
 
 
 def _lake(document: Table, environ: Environ) -> LakeSettings:
@@ -137,12 +146,13 @@ def _lake(document: Table, environ: Environ) -> LakeSettings:
         return LakeSettings(**read_table(document, "lake", hints_of(LakeSettings), environ))
 
 
-def _parsed(path: Path) -> Table:
+def _parsed(path: Path) -> tuple[str, Table]:
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # reading a pipe would wait for its writer
             raise ConfigError(f"{path}: is not a regular file")
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        return text, tomllib.loads(text)
     except FileNotFoundError as error:
         raise NoFile(f"there is no configuration file {str(path)!r}") from error
     except OSError as error:
@@ -232,9 +242,9 @@ def _overridden(
     hints = hints_of(RunSettings) | {"lake": str}
     refuse_unknown(overrides, hints)
     given = {k: convert(k, v, hints[k]) for k, v in overrides.items() if v is not None and v not in ((), [])}
-    if _LAKE_VARIABLE in environ and "lake" not in given:
-        with place(f"{_LAKE_VARIABLE}:"):
-            lake = replace(lake, uri=environ[_LAKE_VARIABLE])
+    if LAKE_VARIABLE in environ and "lake" not in given:
+        with place(f"{LAKE_VARIABLE}:"):
+            lake = replace(lake, uri=environ[LAKE_VARIABLE])
     if "lake" in given:
         with place("lake:"):
             lake = replace(lake, uri=given.pop("lake"))

@@ -9,7 +9,7 @@ from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, LakeSettings, RunSettings, check_names, normal_url
 
 _TEMPLATE = """\
-# Settings of axsync. config/axsync.toml and docs/operations.md list every option with its default.
+# Settings of axsync. `axsync config --defaults` prints every option with its default, `axsync config` what is in force.
 # Unknown keys are errors. ${{VAR}}, ${{VAR:-default}} and ${{file:PATH}} are replaced in every string.
 
 [lake]

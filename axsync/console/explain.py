@@ -171,7 +171,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         BadRequest,
         FAILED,
-        "Check the query and the fields. `axsync fields` lists the names of fields, `axsync queries` saved queries.",
+        "Check the query and the fields. `axsync fields` and `axsync queries` list what there is.",
     ),
     (
         Untrusted,

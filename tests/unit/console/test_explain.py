@@ -90,7 +90,7 @@ def test_an_explanation_says_where_what_why_and_what_to_try() -> None:
     assert explain(error).lines() == [
         "error: prod/devices: acme.example answered 400",
         "  cause: bad AQL",
-        "  advice: Check the query and the fields. `axsync fields` lists the names of fields, `axsync queries` saved queries.",
+        "  advice: Check the query and the fields. `axsync fields` and `axsync queries` list what there is.",
     ]
 
 
