@@ -22,6 +22,7 @@ AxsyncError
 │   ├── LakeError            the lake cannot be written
 │   │   └── NewestDamaged    its newest snapshot cannot be read; a ManifestError, too
 │   ├── NoLake               there is no lake to read from
+│   │   └── NoLakeYet        there is nothing at all
 │   ├── UnknownRun           no run, or more than one, has this id
 │   │   └── Unpublished      the run has no snapshot
 │   ├── ManifestError        a manifest is damaged, or newer than this axsync
@@ -174,6 +175,10 @@ class LakeError(UsageError):
 
 class NoLake(UsageError):
     """There is no lake to read here."""
+
+
+class NoLakeYet(NoLake):
+    """There is nothing at all where the lake should be."""
 
 
 class UnknownRun(UsageError):

@@ -10,7 +10,7 @@ from typing import Any
 from axsync.config.tables import Environ, Table, hints_of, named_tables, place, read_table
 from axsync.credentials import CredentialStore
 from axsync.errors import ConfigError, NoInstance
-from axsync.settings import CredentialReference, InstanceSettings, StoredCredential, normal_url
+from axsync.settings import CredentialReference, InstanceSettings, StoredCredential, normal_url, with_scheme
 
 VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
 _REFERENCES = ("credential", "api_key", "api_secret")
@@ -77,7 +77,7 @@ def instance_of_environment(environ: Environ, where: str) -> InstanceSettings:
     for name in VARIABLES:
         if not environ[name].strip():
             raise ConfigError(f"{name} is empty")
-    url = normal_url(environ["AX_URL"], called="AX_URL")
+    url = normal_url(with_scheme(environ["AX_URL"]), called="AX_URL")
     return InstanceSettings("default", url, CredentialReference("env:AX_KEY", "env:AX_SECRET"))
 
 
@@ -109,7 +109,9 @@ def unused_variables(instances: Sequence[InstanceSettings], environ: Environ) ->
     used = {f"env:{name}" for name in VARIABLES} & {text for one in instances for text in _references(one, environ)}
     hosts = {instance.url for instance in instances}
     unused = [name for name in VARIABLES if environ.get(name) and f"env:{name}" not in used]
-    return tuple(name for name in unused if name != "AX_URL" or environ[name].strip().rstrip("/") not in hosts)
+    return tuple(
+        name for name in unused if name != "AX_URL" or with_scheme(environ[name].strip().rstrip("/")) not in hosts
+    )
 
 
 def _references(instance: InstanceSettings, environ: Environ) -> tuple[str, str]:

@@ -28,6 +28,7 @@ from axsync.errors import (
     NoFile,
     NoInstance,
     NoLake,
+    NoLakeYet,
     NothingCommon,
     NotOffered,
     NotWhole,
@@ -140,6 +141,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     ),
     (NewestDamaged, USAGE, _POINTER),
     (LakeError, USAGE, "Choose another folder with --lake, or get permission to write there."),
+    (NoLakeYet, USAGE, "`axsync run` makes it. If it is elsewhere, name its folder with --lake."),
     (NoLake, USAGE, "Choose another folder with --lake."),
     (
         Unpublished,

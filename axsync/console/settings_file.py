@@ -14,7 +14,7 @@ from axsync.config.starter import Answers, check, names_of, starter
 from axsync.console.invocation import Invocation
 from axsync.console.text import redact, visible
 from axsync.errors import ConfigError, UsageError
-from axsync.settings import KIB, MIB
+from axsync.settings import KIB, MIB, with_scheme
 
 _QUESTIONS = {
     "url": "URL of Axonius (scheme and host)",
@@ -44,7 +44,7 @@ def _known(given: Mapping[str, object]) -> dict[str, str]:
 
 def _default(name: str) -> str | None:
     return {
-        "url": os.environ.get("AX_URL"),
+        "url": with_scheme(os.environ.get("AX_URL", "")) or None,
         "credential": "env:AX_KEY env:AX_SECRET",
         "lake": os.environ.get("AXSYNC_LAKE") or "lake",
         "entities": "all",

@@ -24,6 +24,7 @@ from axsync.settings.checks import (
     nearest,
     normal_proxy,
     normal_url,
+    with_scheme,
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
 from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings, Retention
@@ -66,4 +67,5 @@ __all__ = [
     "nearest",
     "normal_proxy",
     "normal_url",
+    "with_scheme",
 ]

@@ -98,6 +98,15 @@ def check_reference(reference: str, *, called: str) -> None:
         raise ConfigError(f"{called} has a blank after '{kind}:' or at its end; write it without")
 
 
+def with_scheme(address: str) -> str:
+    """A bare host name, as people copy it from a browser, as the URL that it means; anything else unchanged.
+
+    A name has a dot: a word without one may be a key in the wrong place, which nobody is to look up.
+    """
+    bare = re.fullmatch(r"\w[\w-]*(\.\w[\w-]*)+(:[0-9]+)?", address)
+    return f"https://{address}" if bare else address
+
+
 def normal_url(url: str, *, allow_plain_http: bool = False, called: str = "url") -> str:
     """The URL of an instance as scheme://host[:port]. Anything beyond that is refused, not repaired.
 

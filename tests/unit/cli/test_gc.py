@@ -95,7 +95,7 @@ def test_looking_is_allowed_while_a_run_holds_the_lake(axsync: Axsync, lake: Fol
         (("verify",), "Missing argument 'RUN'"),
         (("verify", "latest", "--lake", "."), "is not a lake"),
         (("gc", "--yes", "--lake", "."), "is not a lake"),
-        (("gc", "--lake", "absent"), "there is no lake 'absent'"),
+        (("gc", "--lake", "absent"), "there is no lake 'absent' yet\n  advice: `axsync run` makes it."),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(

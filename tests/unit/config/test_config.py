@@ -488,3 +488,12 @@ def test_the_command_line_asks_about_the_types_that_it_names() -> None:
 def test_what_cannot_be_asked_is_refused(given: dict[str, object], told: str) -> None:
     """In one sentence that names the options."""
     assert told in refusal(f'{INSTANCE}[run]\nentities = ["devices"]\n', overrides=given)
+
+
+@pytest.mark.parametrize("host", ["acme.on.axonius.com", "axonius.corp.example:8443"])
+def test_a_host_alone_in_a_variable_is_taken_as_https(host: str) -> None:
+    """As it stands in a browser. A word without a dot may be a key in the wrong place, and is refused."""
+    assert load_settings(environ=VARIABLES | {"AX_URL": host}).instances[0].url == f"https://{host}"
+    for odd in ("4f2a9c", "acme.example/", "user@acme.example"):
+        with pytest.raises(ConfigError, match=r"^AX_URL must begin with https://"):
+            load_settings(environ=VARIABLES | {"AX_URL": odd})
