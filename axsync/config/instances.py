@@ -109,9 +109,8 @@ def unused_variables(instances: Sequence[InstanceSettings], environ: Environ) ->
     used = {f"env:{name}" for name in VARIABLES} & {text for one in instances for text in _references(one, environ)}
     hosts = {instance.url for instance in instances}
     unused = [name for name in VARIABLES if environ.get(name) and f"env:{name}" not in used]
-    return tuple(
-        name for name in unused if name != "AX_URL" or with_scheme(environ[name].strip().rstrip("/")) not in hosts
-    )
+    meant = with_scheme(environ.get("AX_URL", "").strip().rstrip("/"))
+    return tuple(name for name in unused if name != "AX_URL" or meant not in hosts)
 
 
 def _references(instance: InstanceSettings, environ: Environ) -> tuple[str, str]:
