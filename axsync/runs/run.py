@@ -360,7 +360,8 @@ class _Run:
             self.journal.append(record(PUBLISHED))
             self._close()
         except StorageError as error:
-            told.append(f"the snapshot is published, but {error}; the next run makes up for it")
+            # Without the record nobody can be sure what the lake needs, so nothing is cleared away.
+            return [*told, f"the snapshot is published, but {error}; the next run makes up for it"]
         return told + self._clear_away()
 
     def _clear_away(self) -> list[str]:
@@ -369,7 +370,7 @@ class _Run:
             return []
         try:
             swept = sweep_held(self.lake, self.settings.lake, datetime.now(UTC), just_published=self.facts.run_id)
-        except (UsageError, StorageError) as error:
+        except (UsageError, StorageError, OSError) as error:
             return [f"the snapshot is published, but the lake is not cleared: {error}; `axsync gc` shows more"]
         gone = sum(not one.reasons for one in swept.snapshots)
         told = f"{gone} snapshot{'s' * (gone != 1)} beyond the retention removed, {swept.bytes / 1e6:,.1f} MB freed"

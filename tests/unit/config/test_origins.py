@@ -80,6 +80,15 @@ def test_what_variables_and_credentials_make_is_told_too() -> None:
     assert told["instances.default.url"] == ("https://a.example", "AX_URL")
     assert told["instances.default.api_key"] == ("env:AX_KEY", "variables")
 
+    for part, text in (("key", "k"), ("secret", "s"), ("url", "https://b.example")):
+        place = Path(f"prod.{part}")
+        place.write_text(text)
+        place.chmod(0o600)
+    told = origins({"AXSYNC_CREDENTIALS_DIRECTORY": str(Path.cwd())}, credentials=["prod"])
+    assert told["instances.prod.credential"] == ("prod", "--credential")
+    assert told["instances.prod.url"] == ("https://b.example", "credential prod")
+    assert told["instances.prod.in_flight"] == (4, "default")
+
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts with ${…} as they are written, keys as references, words that may be keys not at all."""
