@@ -25,7 +25,7 @@ from axsync.errors import (
 )
 from axsync.events import Notice, Observer
 from axsync.runs.instances import open_transports, remember
-from axsync.runs.lane_selection import EntityState, asked_types, lanes_among, offered
+from axsync.runs.lane_selection import EntityState, asked_types, is_about_licence, lanes_among, offered
 from axsync.runs.probe_record import record_of, refuse_unwritable, write_record
 from axsync.runs.setup import all_of
 from axsync.settings import InstanceSettings, Settings
@@ -293,7 +293,7 @@ def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:
     if not isinstance(found, ServerError):
         return EntityCheck(name, "readable" if found is None or found else "empty", found)
     words = found.detail or str(found)
-    if "licen" in words.lower():  # license, licence, licensed: nothing else tells it apart
+    if is_about_licence(found):
         return EntityCheck(name, "not licensed", note=words)
     if isinstance(found, NotOffered):
         return EntityCheck(name, "forbidden" if found.status == 403 else "not offered", note=words)

@@ -101,14 +101,19 @@ def _with_tables(settings: Settings, types: Collection[str]) -> tuple[str, ...]:
 def refuses_type(source: Source, entity: str, error: ServerError, *, plain: bool) -> bool:
     """Whether a 4xx, to a count or a first page, means that this instance has no such type.
 
-    It does so for types that the server's own list lacks. Where it has no list, a refusal may be about the question as
-    well, so that has to be `plain`: without a query that somebody wrote.
+    It does so for types that the server's own list lacks, and where it speaks of a licence. Where it has no list, a
+    refusal may be about the question as well, so that has to be `plain`: without a query that somebody wrote.
     """
     refused = isinstance(error, BadRequest) and 400 <= (error.status or 0) < 500  # HTTP: errors of whoever asks
     if is_system(entity):
         return refused
     lacking = entity not in source.listed if source.listed else plain and entity not in EVERYWHERE
-    return refused and lacking
+    return refused and (lacking or (plain and entity not in EVERYWHERE and is_about_licence(error)))
+
+
+def is_about_licence(error: ServerError) -> bool:
+    """Whether the server's words say that a licence is missing: nothing else tells that apart."""
+    return "licen" in (error.detail or str(error)).lower()  # license, licence, licensed
 
 
 async def offered(

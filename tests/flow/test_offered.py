@@ -243,3 +243,18 @@ async def test_types_to_skip_are_not_asked_for_and_stay_as_they_were(lab: Lab, s
         await lab.run(lab.settings(place, types=FEW, skip=("user",)))
     named = await lab.run(lab.settings(place, types=FEW, entities=("users", "devices"), skip=("users",)))
     assert named.verdicts() == {"prod/devices": "complete"}
+
+
+@pytest.mark.parametrize("status", [402, 400])
+async def test_a_listed_type_without_a_licence_is_skipped(lab: Lab, start: Start, status: int) -> None:
+    """By the server's words; a night is complete without it. A query that somebody wrote may be what is refused."""
+    refusal = Mishap(str(status), entity="software", description="This module needs a license")
+    emulator = await start(sizes={"devices": 3, "software": 3}, mishaps=[refusal])
+    ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW))
+    asked = {**FEW, "software": EntitySettings(query='("specific_data.data.name" == "license")')}
+    other = await lab.run(lab.settings(lab.instance(emulator), types=asked, fresh=True))
+
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/software": "skipped"}
+    assert exit_code(ran.report, dry_run=False) == 0
+    assert "This module needs a license" in skips(ran, "prod")[0]
+    assert other.verdicts()["prod/software"] == "partial"
