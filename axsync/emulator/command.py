@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import math
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
 from axsync.emulator.faults import KINDS, Fault, from_spec
-from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET, PROFILES, Options
+from axsync.emulator.options import (
+    DEFAULT_SIZES,
+    DEMO_CLIENT,
+    DEMO_CLIENT_SECRET,
+    DEMO_KEY,
+    DEMO_SECRET,
+    PROFILES,
+    Options,
+)
 from axsync.emulator.recorded_shapes import RecordedShapes, read_recorded_shapes
 from axsync.emulator.server import Emulator, serve
 
@@ -33,6 +42,9 @@ The field catalogue fails:     403:on=fields  404:on=fields,devices  500:on=fiel
 Users are forbidden:           forbid:users
 An administrators' table:      403:on=adapters|connections|fetches|activity|users|queries
 An upgrade during a run:       maintenance:seconds=25,after=40"""
+
+
+_SURELY_MEANT = 0.85  # of 1: device, devices; a type of one's own, such as applications, is less like any usual one
 
 
 class _Number(click.FloatRange):
@@ -69,7 +81,37 @@ def _faults(_context: click.Context, _parameter: click.Parameter, given: tuple[s
 
 
 def _types(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
-    return tuple(_entity(name) for name in given) or None
+    for name in given:
+        if name not in DEFAULT_SIZES and (near := _nearest(_entity(name), DEFAULT_SIZES, _SURELY_MEANT)):
+            raise click.BadParameter(f"there is no type {name!r}{near}")
+    return given or None
+
+
+def _nearest(word: str, known: Collection[str], cutoff: float = 0.6) -> str:
+    """The end of a sentence about an unknown word; empty where none is near."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _refuse_unoffered(options: Options) -> None:
+    """Raises: click.UsageError for a size of a type that nobody could read."""
+    offered = options.offered_by_itself()
+    for name in options.sizes:
+        if name not in offered:
+            told = _nearest(name, offered) or f"; `--type {name}` offers a type of your own"
+            raise click.UsageError(f"--size names {name!r}, which is not offered{told}")
+
+
+def _offer_kinds(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def _offer_types(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in DEFAULT_SIZES if name.startswith(incomplete)]
+
+
+def _offer_sizes(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [f"{name}=" for name in DEFAULT_SIZES if name.startswith(incomplete)]
 
 
 def _like(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> RecordedShapes | None:
@@ -101,9 +143,23 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     "--host", type=click.Choice(["127.0.0.1", "::1"]), default="127.0.0.1", show_default=True, help="Loopback only."
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 picks a free one.")
-@click.option("--size", "sizes", multiple=True, metavar="ENTITY=N", callback=_sizes, help="Rows of a type; repeatable.")
 @click.option(
-    "--type", "types", multiple=True, metavar="ENTITY", callback=_types, help="Offer only these types; repeatable."
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="ENTITY=N",
+    callback=_sizes,
+    shell_complete=_offer_sizes,
+    help="Rows of a type; repeatable.",
+)
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="ENTITY",
+    callback=_types,
+    shell_complete=_offer_types,
+    help="Offer only these types; repeatable.",
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same rows.")
 @click.option("--latency", "latency_ms", type=_Number(0), default=0, metavar="MS", help="Delay of every page.")
@@ -142,6 +198,7 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     multiple=True,
     metavar="SPEC",
     callback=_faults,
+    shell_complete=_offer_kinds,
     help="Inject a fault, such as 429:0.05 or forbid:users; repeatable.",
 )
 @click.option(
@@ -152,7 +209,9 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     callback=_list_faults,
     help="Explain all faults and exit.",
 )
-@click.option("--mishap", "mishaps", multiple=True, callback=_faults, hidden=True)  # former name of --fault
+@click.option(
+    "--mishap", "mishaps", multiple=True, callback=_faults, hidden=True, shell_complete=_offer_kinds
+)  # former name of --fault
 @click.option(
     "--list-mishaps",
     is_flag=True,
@@ -223,8 +282,7 @@ def emulate(output: str, **settings: object) -> None:
     )
     if options.like is not None and options.shapes is not None:
         raise click.UsageError("--like and --shapes cannot be combined: both define the shape of values.")
-    if unknown := sorted(set(options.sizes) - set(options.offered())):
-        raise click.UsageError(f"--size names {', '.join(unknown)}, which --type does not offer.")
+    _refuse_unoffered(options)
     try:
         asyncio.run(_run(options, _announce(output)))
     except OSError as error:

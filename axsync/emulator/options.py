@@ -149,10 +149,14 @@ class Options:
 
     def offered(self) -> tuple[str, ...]:
         """The entity types of this instance, in the order in which they are listed."""
+        usual = self.offered_by_itself()
+        return usual if self.types is not None else tuple(dict.fromkeys((*usual, *self.sizes)))
+
+    def offered_by_itself(self) -> tuple[str, ...]:
+        """The same without those that only have a size."""
         if self.types is not None:
             return self.types
-        usual = DEFAULT_SIZES if self.like is None else self.like.entities
-        return tuple(dict.fromkeys((*usual, *self.sizes)))
+        return tuple(DEFAULT_SIZES if self.like is None else self.like.entities)
 
     def size(self, entity: str) -> int:
         """The initial number of rows of *entity*."""

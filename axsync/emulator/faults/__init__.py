@@ -6,6 +6,7 @@ whole replies and of their way to the client.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Collection
 from random import Random
@@ -128,7 +129,9 @@ class Fault:
         **details: Json,
     ) -> None:
         if not known(kind):
-            raise ValueError(f"unknown fault {kind!r}; known are any status and {', '.join(sorted(KINDS))}")
+            near = difflib.get_close_matches(kind, KINDS, n=1)
+            known_ones = f"known are any status and {', '.join(sorted(KINDS))}"
+            raise ValueError(f"unknown fault {kind!r}; " + (f"did you mean {near[0]!r}?" if near else known_ones))
         self.kind, self.details = kind, details
         self.probability, self.after = probability, after
         self.times = 1 if times is None and kind == "maintenance" else times  # one period, not for ever

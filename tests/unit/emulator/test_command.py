@@ -74,6 +74,7 @@ def test_faults_are_explained() -> None:
         ["--fault", "earthquake:0.5"],
         ["--size", "devices=many"],
         ["--size", "Foo=3"],
+        ["--size", "foo=3"],
         ["--type", "devices", "--size", "foo=3"],
         ["--profile", "p99"],
         ["--host", "0.0.0.0"],  # noqa: S104
@@ -88,6 +89,23 @@ def test_faults_are_explained() -> None:
 def test_wrong_options_are_usage_errors(arguments: list[str]) -> None:
     """Exit code 2, before anything starts."""
     assert CliRunner().invoke(emulate, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--size", "device=3"], "--size names 'device', which is not offered; did you mean 'devices'?"),
+        (["--type", "users", "--size", "devices=3"], "--size names 'devices', which is not offered; `--type devices`"),
+        (["--type", "user"], "there is no type 'user'; did you mean 'users'?"),
+        (["--fault", "empty-pge"], "unknown fault 'empty-pge'; did you mean 'empty-page'?"),
+    ],
+)
+def test_a_mistyped_name_is_refused_with_the_nearest(arguments: list[str], words: str) -> None:
+    """Whoever mistypes a type would otherwise wonder where its rows are."""
+    result = CliRunner().invoke(emulate, arguments)
+
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())
 
 
 def test_faults_of_the_catalogue_are_explained_by_examples() -> None:
