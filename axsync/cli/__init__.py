@@ -5,55 +5,57 @@ A command's module is imported when the command is used, and its work when it is
 
 import os
 import sys
+from collections.abc import Mapping
 
 import click
 
 from axsync.cli.lazy_group import LazyGroup
 
-COMMANDS = {
-    "init": ("axsync.cli.init:init", "Ask four questions and write a first settings file."),
-    "config": ("axsync.cli.init:config", "Print the settings in force and where each is from, or all defaults."),
-    "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
-    "plan": ("axsync.cli.run:plan", "Estimate what a run would read and cost: counts, requests, MB, minutes, rights."),
-    "check": (
-        "axsync.cli.check:check",
-        "Test connection, TLS, credential, version, clock, and rights per entity type.",
-    ),
-    "entities": ("axsync.cli.check:entities", "List the entity types that the instance offers, with counts."),
-    "fields": ("axsync.cli.check:fields", "List the fields of an entity type, with column names and types."),
-    "queries": ("axsync.cli.check:queries", "List the saved queries of the instance, with AQL and fields."),
-    "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
-    "show": ("axsync.cli.runs:show", "Show one run in full: counts, retries, repairs, drift, dead letters, files."),
-    "report": ("axsync.cli.runs:report", "Write an HTML page about a run."),
-    "diff": ("axsync.cli.diff:diff", "Compare two snapshots: assets added, removed, changed, field by field."),
-    "verify": ("axsync.cli.gc:verify", "Read every file of a snapshot and compare it with the manifest."),
-    "gc": ("axsync.cli.gc:gc", "Show or remove what is no longer needed in the lake."),
-    "credential": (
-        "axsync.cli.credential:credential",
-        "Manage named credentials, stored safely and bound to their hosts.",
-    ),
-    "completion": ("axsync.cli.init:completion", "Print a completion script for bash, zsh or fish."),
-    "sql": ("axsync.cli.sql:sql", "Query a snapshot with DuckDB."),
-    "head": ("axsync.cli.sql:head", "Show the first rows of an entity type."),
-    "ddl": (
-        "axsync.cli.sql:ddl",
-        "Print statements that create tables over the lake in Athena, Trino, Snowflake, DuckDB.",
-    ),
-    "emulate": ("axsync.emulator.command:emulate", "Serve a small Axonius on loopback, with faults on demand."),
-    "demo": ("axsync.cli.run:demo", "Emulate an Axonius, dump it, and query the lake; needs no account."),
+GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Run": {
+        "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
+        "plan": ("axsync.cli.run:plan", "Estimate requests, MB and minutes of a run."),
+        "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
+        "show": ("axsync.cli.runs:show", "Show one run in full: counts, repairs, drift, files."),
+        "report": ("axsync.cli.runs:report", "Write an HTML page about a run."),
+    },
+    "Look": {
+        "entities": ("axsync.cli.check:entities", "List the entity types of an instance, with counts."),
+        "fields": ("axsync.cli.check:fields", "List the fields of an entity type, with column names."),
+        "queries": ("axsync.cli.check:queries", "List the saved queries of an instance."),
+        "head": ("axsync.cli.sql:head", "Show the first rows of an entity type."),
+        "sql": ("axsync.cli.sql:sql", "Query a snapshot with DuckDB."),
+        "diff": ("axsync.cli.diff:diff", "List assets added, removed or changed between two days."),
+        "ddl": ("axsync.cli.sql:ddl", "Print CREATE TABLE statements for a warehouse."),
+    },
+    "Keep": {
+        "verify": ("axsync.cli.gc:verify", "Compare every file of a snapshot with its manifest."),
+        "gc": ("axsync.cli.gc:gc", "List files the lake no longer needs; --yes deletes them."),
+    },
+    "Set up": {
+        "init": ("axsync.cli.init:init", "Ask four questions and write a settings file."),
+        "config": ("axsync.cli.init:config", "Print the settings in force, or all defaults."),
+        "credential": ("axsync.cli.credential:credential", "Manage named credentials, bound to their hosts."),
+        "check": ("axsync.cli.check:check", "Test connection, credential, clock, and rights per type."),
+        "completion": ("axsync.cli.init:completion", "Print a completion script for bash, zsh or fish."),
+    },
+    "Try": {
+        "demo": ("axsync.cli.run:demo", "Emulate an Axonius, dump it, query the lake; no account."),
+        "emulate": ("axsync.emulator.command:emulate", "Serve a small Axonius on loopback, with faults on demand."),
+    },
 }
-"""Module and attribute of each command, and its line in the list."""
+"""Module and attribute of each command, and its line in the list, under the headings of `axsync --help`.
+
+A new command is one line here; the list has to fit a screen of 80 columns and 40 lines, which a test checks.
+"""
+
+COMMANDS = {name: command for commands in GROUPS.values() for name, command in commands.items()}
+"""The same without headings."""
 
 EPILOG = """\b
-Examples:
-  axsync demo
-  AX_URL=https://acme.on.axonius.com AX_KEY=... AX_SECRET=... axsync run
-  axsync credential add prod
-  axsync run devices users --credential prod --lake lake
-
-\b
-Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 partial or drifted,
-4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 signals."""
+Start with `axsync demo`, or `axsync init` and `axsync run`.
+Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 refused credential,
+5 a guard refused to publish, 75 try later, 130/143 signals."""
 
 
 def allocate_steadily() -> None:
@@ -68,9 +70,7 @@ def allocate_steadily() -> None:
 allocate_steadily()
 
 
-@click.group(
-    cls=LazyGroup, commands_by_name=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=LazyGroup, groups=GROUPS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="axsync", message="axsync %(version)s")
 def main() -> None:
     """Copy everything an Axonius instance knows into a Parquet lake."""

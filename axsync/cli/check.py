@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from axsync.cli.options import complete_entities, perform, source_options, speech_options
+from axsync.cli.completing import complete_held
+from axsync.cli.options import perform, source_options, speech_options
 
 CHECK = """\b
 Examples:
@@ -71,7 +72,7 @@ def entities(context: click.Context, /) -> None:
 
 
 @click.command(epilog=FIELDS)
-@click.argument("entity", shell_complete=complete_entities)
+@click.argument("entity", shell_complete=complete_held)
 @source_options
 @speech_options
 @click.pass_context
@@ -84,7 +85,7 @@ def fields(context: click.Context, /, entity: str) -> None:
 
 
 @click.command(epilog=QUERIES)
-@click.argument("entity", required=False, shell_complete=complete_entities)
+@click.argument("entity", required=False, shell_complete=complete_held)
 @source_options
 @speech_options
 @click.pass_context

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from axsync.cli.completing import complete_credentials
 from axsync.cli.options import config_option, output_option, perform
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -73,7 +74,7 @@ def add(context: click.Context, /, name: str, kind: Any, **options: Any) -> None
     epilog="\b\nExamples:\n  axsync credential update prod                        new key and secret\n"
     "  axsync credential update prod --url https://new.host     the host has moved"
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete_credentials)
 @_options
 @click.pass_context
 def update(context: click.Context, /, name: str, **options: Any) -> None:
@@ -86,7 +87,7 @@ def update(context: click.Context, /, name: str, **options: Any) -> None:
 
 
 @credential.command(epilog="\b\nExample:\n  axsync credential rename prod main")
-@click.argument("old")
+@click.argument("old", shell_complete=complete_credentials)
 @click.argument("new")
 @click.pass_context
 def rename(context: click.Context, /, old: str, new: str) -> None:
@@ -98,7 +99,7 @@ def rename(context: click.Context, /, old: str, new: str) -> None:
 
 
 @credential.command(epilog="\b\nExample:\n  axsync credential remove prod --yes")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_credentials)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def remove(context: click.Context, /, name: str, *, yes: bool) -> None:
@@ -137,7 +138,7 @@ def list_all(context: click.Context, /) -> None:
 
 
 @credential.command(epilog="\b\nExample:\n  axsync credential show prod")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_credentials)
 @output_option
 @click.pass_context
 def show(context: click.Context, /, name: str) -> None:
@@ -146,7 +147,7 @@ def show(context: click.Context, /, name: str) -> None:
 
 
 @credential.command(epilog="\b\nExample:\n  axsync credential test prod")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_credentials)
 @config_option
 @click.pass_context
 def test(context: click.Context, /, name: str) -> None:
@@ -160,7 +161,7 @@ def test(context: click.Context, /, name: str) -> None:
 @credential.command(
     epilog="\b\nExamples:\n  axsync credential export >> axsync.toml\n  axsync credential export prod --output json"
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_credentials)
 @click.option("--without-secrets", is_flag=True, hidden=True)  # formerly required
 @output_option
 @click.pass_context

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from axsync.cli.options import complete_entities, complete_runs, lake_options, perform, speech_options_with
+from axsync.cli.completing import complete_held, complete_runs
+from axsync.cli.options import lake_options, perform, speech_options_with
 
 EPILOG = """\b
 Examples:
@@ -66,7 +67,7 @@ def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has d
 @click.command(epilog=EPILOG)
 @click.argument("before", metavar="A", shell_complete=complete_runs)
 @click.argument("after", metavar="B", shell_complete=complete_runs)
-@click.argument("entity", required=False, shell_complete=complete_entities)
+@click.argument("entity", required=False, shell_complete=complete_held)
 @_options
 @lake_options
 @partial(speech_options_with, click.Choice(["text", "json", "jsonl"]))

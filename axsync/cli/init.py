@@ -3,7 +3,8 @@
 import click
 from click.shell_completion import ShellComplete, get_completion_class
 
-from axsync.cli.options import complete_entities, output_option, perform, run_options, source_options
+from axsync.cli.completing import complete_entities, complete_files, complete_folders
+from axsync.cli.options import output_option, perform, run_options, source_options
 
 INIT = """\b
 Examples:
@@ -22,12 +23,28 @@ Exit codes: 0 written, 2 invalid answer, or the file exists already (it is not c
 
 
 @click.command(epilog=INIT)
-@click.option("--config", default="axsync.toml", show_default=True, metavar="FILE", help="File to write.")
+@click.option(
+    "--config",
+    default="axsync.toml",
+    show_default=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="File to write.",
+)
 @click.option("--instance", default="prod", show_default=True, metavar="NAME", help="Name of the instance.")
 @click.option("--url", metavar="URL", help="URL of Axonius; default: AX_URL.")
 @click.option("--credential", metavar="CREDENTIAL", help="Where key and secret are stored, see below.")
-@click.option("--lake", metavar="URI", help="Folder of the lake; default: AXSYNC_LAKE, or lake.")
-@click.option("--entity", "entities", multiple=True, metavar="NAME", help="An entity type to copy; repeatable.")
+@click.option(
+    "--lake", metavar="URI", shell_complete=complete_folders, help="Folder of the lake; default: AXSYNC_LAKE, or lake."
+)
+@click.option(
+    "--entity",
+    "entities",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_entities,
+    help="An entity type to copy; repeatable.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; use options, variables and defaults.")
 @click.pass_context
 def init(context: click.Context, /, config: str, instance: str, *, yes: bool, **given: object) -> None:
@@ -79,8 +96,8 @@ Examples:
   axsync completion fish > ~/.config/fish/completions/axsync.fish
 
 \b
-Completes instances and entity types from ./axsync.toml or --config. If no table names an entity type, completes all
-known ones."""
+Completes commands, options, files and folders; instances from ./axsync.toml or --config; entity types and runs from
+the lake; stored credentials by name. Without a lake, entity types are those of the settings, or all known ones."""
 
 VARIABLE = "_AXSYNC_COMPLETE"
 """Set by the shell when it asks for completions; click derives the same name from the program's."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from axsync.cli.lazy_import import load
-from axsync.cli.options import output_options
+from axsync.cli.options import output_options, take_verbose
 from axsync.cli.standard_streams import hold_streams
 from axsync.errors import OutputLost, Terminated
 
@@ -19,11 +19,15 @@ INTERRUPTED, TERMINATED = 130, 143
 
 
 class LazyGroup(click.Group):
-    """A group of commands, given by module, attribute and help line, that imports a command on use."""
+    """Commands under headings, given by module, attribute and help line. A command is imported on use.
 
-    def __init__(self, *, commands_by_name: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+    Every command takes -v, since any of them may meet a bug, whose message asks for it.
+    """
+
+    def __init__(self, *, groups: Mapping[str, Mapping[str, tuple[str, str]]], **settings: Any) -> None:
         super().__init__(**settings)
-        self._places = dict(commands_by_name)
+        self._groups = groups
+        self._places = {name: command for commands in groups.values() for name, command in commands.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(self._places)
@@ -32,6 +36,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self._places:
             return None
         found: click.Command = load(self._places[cmd_name][0])
+        take_verbose(found)
         return found
 
     def resolve_command(
@@ -44,8 +49,12 @@ class LazyGroup(click.Group):
             raise click.NoSuchCommand(error.command_name, possibilities=self._places, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in self._places.items()])
+        width = max(map(len, self._places))
+        formatter.write_paragraph()
+        for title, commands in self._groups.items():  # no section each, so that the list fits a screen
+            formatter.write(f"{title}:\n")
+            for name, (_, words) in commands.items():
+                formatter.write(f"  {name:<{width}}  {words}\n")
 
     def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401  click's signature
         """As click does, with standard streams that hold."""

@@ -1,21 +1,26 @@
-"""Options that several commands share, how a shell completes them, and how a command's work gets their values.
+"""Options that several commands share, and how a command's work gets their values.
 
 Shared options are stored in `context.meta`, so a command's parameters are only its own.
 """
 
-import tomllib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from axsync.cli.completing import (
+    CONFIG,
+    LAKE,
+    complete_credentials,
+    complete_entities,
+    complete_folders,
+    complete_instances,
+)
 from axsync.cli.lazy_import import load
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
-CONFIG, INSTANCES, LAKE = "axsync.config", "axsync.instances", "axsync.lake"
-CREDENTIALS = "axsync.credentials"
+INSTANCES, CREDENTIALS = "axsync.instances", "axsync.credentials"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 LAKE_HELP = "Folder of the lake; default: lake.uri from the settings."
@@ -71,6 +76,15 @@ def _verbosity(level: int, *names: str, **settings: Any) -> Callable[[Decorated]
     return click.option(*names, is_flag=True, expose_value=False, callback=keep, **settings)
 
 
+def take_verbose(command: click.Command) -> None:
+    """Give `-v` to a command, or to all below a group, that has none: it prints tracebacks of bugs."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            take_verbose(below)
+    elif not any("-v" in parameter.opts for parameter in command.params):
+        _verbosity(1, "-v", "--verbose", help="Print tracebacks of bugs.")(command)
+
+
 def output_option(function: Decorated) -> Decorated:
     """`--output`."""
     return _kept(OUTPUT, "--output", type=_FORMS, default="text", show_default=True, help=OUTPUT_HELP)(function)
@@ -85,17 +99,19 @@ def source_options(function: Decorated) -> Decorated:
 
 def _credential_option(function: Decorated) -> Decorated:
     told = "Only the instances that use this stored credential; repeatable."
-    return _kept(CREDENTIALS, "--credential", multiple=True, metavar="NAME", help=told)(function)
+    more: dict[str, Any] = {"metavar": "NAME", "help": told, "shell_complete": complete_credentials}
+    return _kept(CREDENTIALS, "--credential", multiple=True, **more)(function)
 
 
 def lake_options(function: Decorated) -> Decorated:
     """`--config` and `--lake`, for commands that read a lake and contact no instance."""
-    return config_option(_kept(LAKE, "--lake", metavar="URI", help=LAKE_HELP)(function))
+    told: dict[str, Any] = {"metavar": "URI", "help": LAKE_HELP, "shell_complete": complete_folders}
+    return config_option(_kept(LAKE, "--lake", **told)(function))
 
 
 def lake_option(**more: Any) -> Callable[[Decorated], Decorated]:
     """`--lake`, for commands that write to it."""
-    return click.option("--lake", metavar="URI", help=LAKE_HELP, **more)
+    return click.option("--lake", metavar="URI", help=LAKE_HELP, shell_complete=complete_folders, **more)
 
 
 def run_options(function: Decorated) -> Decorated:
@@ -151,50 +167,3 @@ def speech_options_with(forms: click.Choice[str], function: Decorated) -> Decora
     ):
         function = option(function)
     return function
-
-
-def complete_instances(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Instances of the settings."""
-    return _beginning(incomplete, _table(_document(context), "instances"))
-
-
-def complete_entities(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Entity types that the settings name, or else all that are known."""
-    document = _document(context)
-    named = [*_list(_table(document, "run"), "entities"), *_table(document, "entities")]
-    chosen = [name for name in named if name not in ("default", "*")]
-    return _beginning(incomplete, chosen or load("axsync.api:KNOWN_ENTITIES"))
-
-
-def complete_runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Snapshots of the lake, newest first, behind `latest` and, where there is more than one, `latest~1`."""
-    named = context.meta.get(LAKE) or _table(_document(context), "lake").get("uri")
-    uri = named if isinstance(named, str) else ""
-    runs: list[str] = []
-    with suppress(OSError, load("axsync.errors:UsageError")):
-        lake = load("axsync.lake.publish:Lake")(load("axsync.lake.local:LocalStore")(Path(uri or "lake")))
-        runs = load("axsync.lake.history:published")(lake)
-    return _beginning(incomplete, ["latest", *(["latest~1"] if len(runs) > 1 else []), *runs])
-
-
-def _document(context: click.Context) -> dict[str, Any]:
-    # The plain file, not the settings: it need not be right while it is being written, and this has to be quick.
-    try:
-        return tomllib.loads((context.meta.get(CONFIG) or Path("axsync.toml")).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
-    found = document.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _list(table: dict[str, Any], name: str) -> list[object]:
-    found = table.get(name)
-    return found if isinstance(found, list) else []
-
-
-def _beginning(incomplete: str, names: Iterable[object]) -> list[str]:
-    texts = dict.fromkeys(name for name in names if isinstance(name, str))
-    return [name for name in texts if name.startswith(incomplete)]

@@ -2,8 +2,8 @@
 
 import click
 
+from axsync.cli.completing import complete_entities, complete_files
 from axsync.cli.options import (
-    complete_entities,
     lake_option,
     perform,
     run_options,
@@ -79,8 +79,12 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
     metavar="MINUTES",
     help="Wait up to this time for discovery to end.",
 )
-@click.option("--metrics-file", metavar="PATH", help="Write a Prometheus text file about the run.")
-@click.option("--lineage-file", metavar="PATH", help="Append OpenLineage events as JSON lines.")
+@click.option(
+    "--metrics-file", metavar="PATH", shell_complete=complete_files, help="Write a Prometheus text file about the run."
+)
+@click.option(
+    "--lineage-file", metavar="PATH", shell_complete=complete_files, help="Append OpenLineage events as JSON lines."
+)
 @click.option(
     "--otel", is_flag=True, default=None, help="Send traces and metrics to the collector set by the OTEL_* variables."
 )

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from axsync.cli.options import complete_entities, complete_runs, lake_options, perform
+from axsync.cli.completing import complete_held, complete_runs
+from axsync.cli.options import lake_options, perform
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -62,7 +63,7 @@ def sql(context: click.Context, /, query: str, run: str, output: str) -> None:
 
 
 @click.command(epilog=HEAD)
-@click.argument("entity", shell_complete=complete_entities)
+@click.argument("entity", shell_complete=complete_held)
 @click.option("-n", "rows", type=click.IntRange(0), default=3, show_default=True, help="Number of rows.")
 @click.option("--columns", metavar="NAMES", help="Only these columns, separated by commas.")
 @_run_option
@@ -77,7 +78,7 @@ def head(context: click.Context, /, entity: str, rows: int, columns: str | None,
 
 @click.command(epilog=DDL)
 @click.argument("dialect", type=click.Choice(["athena", "trino", "snowflake", "duckdb"]))
-@click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
+@click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_held)
 @click.option("--location", metavar="URI", help="Where the engine finds the lake; default for DuckDB: its local path.")
 @click.option("--schema", metavar="NAME", help="Schema or database of the tables.")
 @_run_option

@@ -90,6 +90,66 @@ def test_runs_are_those_of_the_lake(folder: Path) -> None:
     assert offered("axsync show --lake there ") == ["latest", "20261123T020000Z-there"]
 
 
+def test_entity_types_of_a_lake_are_those_that_it_holds(folder: Path) -> None:
+    """Wherever a lake is read; what a run may ask for is another question."""
+    for place in ("lake/entity=disks", "lake/_axsync", "there/entity=users"):
+        (folder / place).mkdir(parents=True)
+
+    for command in ("head", "fields", "diff latest latest", "ddl trino"):
+        assert offered(f"axsync {command} ") == ["disks"], command
+    assert offered("axsync head --lake there ") == ["users"]
+    assert offered("axsync run ") == ["users", "devices"]
+
+
+def test_credentials_are_those_of_the_store() -> None:
+    """By name, wherever one is named; nothing is unlocked for it."""
+    references = ["--url", "https://acme.example", "--key-reference", "env:K", "--secret-reference", "env:S"]
+    made = CliRunner(env={"K": "k", "S": "s"}).invoke(main, ["credential", "add", "prod", "--no-test", *references])
+
+    assert made.exit_code == 0, made.output
+    for command in (
+        "run --credential",
+        "check --credential",
+        "credential show",
+        "credential remove",
+        "credential test",
+    ):
+        assert offered(f"axsync {command} ") == ["prod"], command
+    assert offered("axsync credential add ") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [("run --lake", "dir"), ("runs --lake", "dir"), ("run --metrics-file", "file"), ("init --lake", "dir")],
+)
+def test_folders_and_files_are_left_to_the_shell(line: str, kind: str) -> None:
+    """Which knows them best."""
+    environ = {VARIABLE: "bash_complete", "COMP_WORDS": f"axsync {line} x", "COMP_CWORD": str(len(line.split()) + 1)}
+
+    assert CliRunner(env=environ).invoke(main, prog_name="axsync").stdout.strip() == f"{kind},x"
+
+
+@pytest.mark.parametrize("line", ["credential show ", "run --credential ", "head ", "show "])
+def test_what_goes_wrong_is_never_told_into_the_line(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is damaged, a lake that is a file: nothing is offered, or what is known anyway."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    (folder / "axsync").mkdir()
+    (folder / "axsync/credentials.json").write_text("{")
+    (folder / "lake").write_text("")
+    environ = {VARIABLE: "bash_complete", "COMP_WORDS": f"axsync {line}", "COMP_CWORD": str(len(line.split(" ")))}
+    result = CliRunner(env=environ).invoke(main, prog_name="axsync")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_faults_of_the_emulator_are_offered() -> None:
+    """By kind; types by name; sizes up to the number."""
+    assert offered("axsync emulate --fault empty-") == ["empty-body", "empty-page", "empty-meta", "empty-id"]
+    assert offered("axsync emulate --mishap bom") == ["bom"]
+    assert offered("axsync emulate --type dev") == ["devices"]
+    assert offered("axsync emulate --size dev") == ["devices="]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_is_printed_without_asking_the_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be made where that shell is not."""

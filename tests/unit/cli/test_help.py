@@ -1,6 +1,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -8,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from axsync import cli
-from axsync.cli import COMMANDS, main
+from axsync.cli import COMMANDS, GROUPS, main
 from axsync.cli.lazy_import import load
 
 LOADED = (
@@ -72,6 +73,45 @@ def test_each_help_has_an_example(name: str) -> None:
 
     assert result.exit_code == 0
     assert f"  axsync {name}" in result.stdout
+
+
+def test_the_list_of_commands_fits_a_screen() -> None:
+    """Under its headings, one line each, on 80 columns; each command is there once."""
+    lines = CliRunner().invoke(main, ["--help"], terminal_width=80).stdout.splitlines()
+
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line[:-1] in GROUPS] == [f"{title}:" for title in GROUPS]
+    assert sum(map(len, GROUPS.values())) == len(COMMANDS)
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that name it."""
+    for name in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), name)
+        assert found is not None
+        yield (*path, name), found
+        if isinstance(found, click.Group):
+            yield from commands(found, (*path, name))
+
+
+def test_every_command_takes_v() -> None:
+    """Any of them may meet a bug, and then says: run it again with -v."""
+    without = [path for path, command in commands(main) if not any("-v" in one.opts for one in command.params)]
+
+    assert without == [("credential",)]
+    assert main.get_command(click.Context(main), "sql") is main.get_command(click.Context(main), "sql")
+
+
+def test_v_prints_the_traceback_of_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a command that has no other use for it as well."""
+    monkeypatch.setattr("axsync.console.sql.find_run", None)
+    said = [CliRunner().invoke(main, ["ddl", "duckdb", "--lake", ".", *more]).stderr for more in ((), ("-v",))]
+
+    assert "with -v" in said[0]
+    assert ["Traceback" in said[0] or "line" in said[0], "TypeError" in said[1], " line " in said[1]] == [
+        False, True, True
+    ]  # fmt: skip
 
 
 def test_a_mistyped_command_names_the_nearest() -> None:
