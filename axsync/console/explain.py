@@ -224,7 +224,7 @@ _BUG = "This is a bug. Run the command again with -v and report the output."
 
 def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -> Explanation:
     """Explain an error. Anything but an `AxsyncError` is a bug; possible secrets are removed from its text."""
-    error = out_of_memory(error) or error
+    error = out_of_memory(error) or _without_temporary_folder(error) or error
     if not isinstance(error, AxsyncError):
         text = redact(str(error), environ or {})
         headline = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -233,6 +233,13 @@ def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -
     notes = tuple(clean(note) for note in getattr(error, "__notes__", ()))
     advice = advice.replace("NAME", str(getattr(error, "name", "NAME")))
     return Explanation(clean(str(error)), clean(_cause(error)), advice, exit_code, notes)
+
+
+def _without_temporary_folder(error: BaseException) -> ConfigError | None:
+    """What Python says where it finds no folder for temporary files, as in a container that is read-only."""
+    if isinstance(error, FileNotFoundError) and "usable temporary directory" in str(error):
+        return ConfigError("there is no folder for temporary files; name one that can be written with TMPDIR")
+    return None
 
 
 def _cause(error: AxsyncError) -> str:

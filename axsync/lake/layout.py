@@ -3,6 +3,7 @@
 entity=E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   a published part
 _axsync/latest.json                                 the pointer
 _axsync/lock                                        who may write
+_axsync/tmp/…                                       temporary files of a query, where the machine has no other place
 _axsync/snapshots/RUN.json                          a manifest
 _axsync/runs/RUN/journal                            what is durable of a run; beside it:
 _axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
@@ -19,6 +20,7 @@ CONTROL = "_axsync"
 """Names that begin with an underscore are hidden from Hive, Spark, Athena and Trino."""
 POINTER = f"{CONTROL}/latest.json"
 LOCK = f"{CONTROL}/lock"
+SCRATCH = f"{CONTROL}/tmp"  # noqa: S108  in the lake
 SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
 

@@ -14,9 +14,10 @@ import socket
 import stat
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import BinaryIO
 
 import orjson
@@ -206,6 +207,17 @@ class LocalStore:
     def hold(self, key: str, *, what: str, run: str) -> AbstractContextManager[None]:
         """As `Store.hold`."""
         return hold(self._path(key), what=what, run=run)
+
+    @contextmanager
+    def scratch(self) -> Iterator[str | None]:
+        """As `Store.scratch`."""
+        folder, made = self._path(layout.SCRATCH), None
+        with ExitStack() as held:
+            with suppress(OSError):
+                made = str(_scratch(folder, held))
+            yield made
+        with suppress(OSError):  # others may be in it
+            folder.rmdir()
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """As `Store.read`."""
@@ -417,6 +429,30 @@ def _mount_points() -> frozenset[Path]:
     # The fifth field (proc(5)); blanks in it are written as \040.
     found = (line.split()[4] for line in os.fsdecode(MOUNTS.read_bytes()).splitlines())
     return frozenset(Path(_ESCAPED.sub(lambda code: chr(int(code[1], 8)), place)) for place in found)
+
+
+@contextmanager
+def _alone(folder: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold the lock of a folder, which goes with its process."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, how)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _scratch(folder: Path, held: ExitStack) -> Path:
+    """A folder in this one that is locked and goes with the stack; others that nobody has locked are removed."""
+    make_folder(folder)
+    with _alone(folder):
+        for left in folder.iterdir():
+            with suppress(OSError), _alone(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(left)
+        made = Path(mkdtemp(dir=folder))
+        held.callback(shutil.rmtree, made, ignore_errors=True)
+        held.enter_context(_alone(made))
+    return made
 
 
 @contextmanager

@@ -124,6 +124,13 @@ class Store(Protocol):
         """
         ...
 
+    def scratch(self) -> AbstractContextManager[str | None]:
+        """A private folder of this machine that lasts as long as the block, for an engine that spills, such as DuckDB.
+
+        What a process that was killed left of another goes. None where the store has none, or it cannot be written.
+        """
+        ...
+
     # Reading
 
     def read(self, key: str, most: int | None = None) -> bytes:

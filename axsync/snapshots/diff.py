@@ -79,7 +79,7 @@ def diff(lake: Lake, runs: tuple[FoundRun, FoundRun], wish: Wish, keep: Keep) ->
     if not common:
         raise _nothing_common(runs, held, wish.entity)
     joins = {lane: _sides(lake, runs, (held[0][lane], held[1][lane])) for lane in common}
-    with opened(wish.memory, wish.folder) as connection:
+    with opened(lake, wish.memory, wish.folder) as connection:
         lanes = []
         for lane in common:
             old, new = held[0][lane], held[1][lane]

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import duckdb
@@ -20,11 +19,14 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from axsync.errors import ConfigError, SnapshotGone, StorageError
+from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD
 from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Group, Kind, Many, canonical, drop_forms, widen
 from axsync.schema.selection import fields_meant
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
+from axsync.sql.spill import NO_ROOM, spill_folder, spill_to
+
 
 MOVING = (
     "fetch_time",
@@ -159,14 +161,15 @@ class Side:
 
 
 @contextmanager
-def opened(memory: str, folder: Path | None) -> Iterator[DuckDBPyConnection]:
+def opened(lake: Lake, memory: str, folder: Path | None) -> Iterator[DuckDBPyConnection]:
     """A database in memory that keeps to a limit such as `1GB` and spills to a folder of its own.
 
-    Raises: ConfigError where DuckDB does not understand the limit.
+    Raises: ConfigError where DuckDB does not understand the limit, or where the folder that was named cannot be written.
     """
-    with _spill_folder(folder) as spill:
-        connection = duckdb.connect(config={"temp_directory": spill, "preserve_insertion_order": "false"})
+    with spill_folder(lake, folder) as spill:
+        connection = duckdb.connect(config={"preserve_insertion_order": "false"})
         try:
+            connection.execute(spill_to(spill))
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET memory_limit = {literal(memory)}")
         except duckdb.Error as error:
@@ -176,23 +179,13 @@ def opened(memory: str, folder: Path | None) -> Iterator[DuckDBPyConnection]:
 
 
 @contextmanager
-def _spill_folder(folder: Path | None) -> Iterator[str]:
-    try:
-        made = TemporaryDirectory(prefix="axsync-diff-", dir=folder)
-    except OSError as error:
-        raise ConfigError(f"no temporary files can be written in {str(folder or 'the temporary folder')!r}") from error
-    with made as name:
-        yield name
-
-
-@contextmanager
 def _reading(sides: Sequence[Side]) -> Iterator[None]:
     """Translate what DuckDB raises. Raises: SnapshotGone, StorageError."""
     runs = " or ".join(side.run_id for side in sides)
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise StorageError("the comparison needs more memory or room for temporary files than it may have") from error
+        raise StorageError(f"the comparison needs {NO_ROOM.format('--temporary or TMPDIR')}") from error
     except duckdb.Error as error:
         raise SnapshotGone(f"the files of run {runs} cannot be compared: {str(error).splitlines()[0]}") from error
 

@@ -5,7 +5,6 @@ The files are passed as Arrow datasets, not as paths. DuckDB may also write to a
 """
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ from axsync.lake.publish import Lake
 from axsync.lake.store import NativeFile
 from axsync.schema.columns import arrow_schema
 from axsync.settings import all_close, did_you_mean
-from axsync.sql.dialects import DIALECTS, double_quoted, literal
+from axsync.sql.dialects import DIALECTS, double_quoted
+from axsync.sql.spill import NO_ROOM, spill_folder, spill_to
 from axsync.sql.tables import EntityTable, Piece, refuse_gone
 
 BATCH = 2_000  # rows fetched at a time
@@ -86,6 +86,8 @@ class QuerySession:
         """Raises: UsageError with the first sentence of DuckDB's message."""
         try:
             yield
+        except duckdb.OutOfMemoryException:
+            raise UsageError(f"the query needs {NO_ROOM.format('TMPDIR')}") from None
         except duckdb.Error as error:
             raise UsageError(_unknown(str(error), self.names) or f"{_FAULT}: {_sentence(str(error))}") from None
 
@@ -93,8 +95,8 @@ class QuerySession:
 @contextmanager
 def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[QuerySession]:
     """Open a session with a view per entity type. Raises: SnapshotGone."""
-    with tempfile.TemporaryDirectory(prefix="axsync-") as spill, duckdb.connect() as connection:
-        connection.execute(f"SET temp_directory = {literal(spill)}")
+    with spill_folder(lake) as folder, duckdb.connect() as connection:
+        connection.execute(spill_to(folder))
         hold = sum(len(table.pieces) for table in tables.values()) <= getrlimit(RLIMIT_NOFILE)[0] // SHARE_OF_HANDLES
         for table in tables.values():
             _lay_out(connection, lake, table, hold=hold)

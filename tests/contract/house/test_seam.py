@@ -26,8 +26,8 @@ REASONS = {
     ("snapshots/changes.py", "pathlib"): "the file that `diff --into` names",
     ("snapshots/diff.py", "pathlib"): "the folder that `diff --temporary` names",
     ("snapshots/join.py", "pathlib"): "the same folder",
-    ("snapshots/join.py", "tempfile"): "the same folder",
-    ("sql/query.py", "tempfile"): "where DuckDB spills",
+    ("sql/spill.py", "pathlib"): "the same folder",
+    ("sql/spill.py", "tempfile"): "where DuckDB spills",
 }
 """(module, import) → why it is there though the lake is not meant by it."""
 

@@ -122,3 +122,11 @@ def test_a_cause_from_elsewhere_is_told() -> None:
     error.__cause__ = PermissionError(13, "Permission denied")
 
     assert explain(error).cause == "Permission denied"
+
+
+def test_a_machine_without_a_temporary_folder_is_no_bug() -> None:
+    """One sentence, which names the variable."""
+    error = FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/']")
+
+    assert (explain(error).exit_code, explain(error).advice) == (2, "")
+    assert "TMPDIR" in explain(error).headline

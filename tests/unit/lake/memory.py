@@ -106,6 +106,10 @@ class MemoryStore:
         wanted = re.compile(re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*"))
         return iter([ListedKey(key, len(self.contents[key])) for key in sorted(self.contents) if wanted.fullmatch(key)])
 
+    @contextmanager
+    def scratch(self) -> Iterator[str | None]:
+        yield None
+
     def unfinished(self, prefix: str) -> Iterator[ListedKey]:
         return iter(())
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from axsync.errors import StorageError
-from axsync.lake.local import append, replace_file
+from axsync.lake import layout
+from axsync.lake.local import LocalStore, append, replace_file
 from axsync.lake.store import storage_errors
 from tests.unit.lake.runs import DISK, Interrupted
 
@@ -67,6 +68,21 @@ def test_an_error_without_a_number_keeps_its_words() -> None:
     """Such errors come from pyarrow."""
     with pytest.raises(StorageError, match=r"^cannot write: weird$"), storage_errors("write"):
         raise OSError("weird")
+
+
+def test_a_folder_for_temporary_files_goes_with_its_block_and_others_with_their_process(tmp_path: Path) -> None:
+    """What a killed process left is removed by the next; two at a time keep out of each other's way."""
+    store = LocalStore(tmp_path)
+    (tmp_path / layout.SCRATCH / "left").mkdir(parents=True)
+    with store.scratch() as one, store.scratch() as other:
+        assert one is not None
+        assert other is not None
+        assert sorted((tmp_path / layout.SCRATCH).iterdir()) == sorted(map(Path, (one, other)))
+    assert not (tmp_path / layout.SCRATCH).exists()
+
+    (tmp_path / layout.SCRATCH).write_text("")  # as good as a lake that cannot be written
+    with store.scratch() as none:
+        assert none is None
 
 
 def test_other_errors_are_not_the_disks() -> None:

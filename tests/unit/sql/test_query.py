@@ -2,6 +2,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from axsync.errors import SnapshotGone, UsageError
@@ -35,6 +36,38 @@ def test_entity_types_are_tables_with_their_partitions(lake: FolderLake) -> None
     ]
     assert ask(lake, "SELECT disks[1].device, disks[1].size FROM devices") == [("sda", 7)]
     assert ask(lake, "SHOW TABLES") == [("devices",), ("users",)]
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a folder for temporary files."""
+
+    def mkdtemp(*_: object) -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.mkdtemp", mkdtemp)
+
+
+def test_without_a_temporary_folder_the_lake_has_one(lake: FolderLake, nowhere: None) -> None:
+    """While the query lasts; where it cannot be written either, there is memory alone."""
+    with query_session(lake, tables_of(find_run(lake, "latest"))) as place:
+        assert [path.parent.name for path in lake.root.glob("_axsync/tmp/*")] == ["tmp"]
+        assert list(place.ask("SELECT 1").rows) == [(1,)]
+    assert not (lake.root / "_axsync/tmp").exists()
+
+    (lake.root / "_axsync/tmp").write_text("")
+    assert ask(lake, "SELECT 1") == [(1,)]
+
+
+def test_too_little_memory_without_room_to_spill_is_one_sentence(lake: FolderLake, nowhere: None) -> None:
+    """It names the variable."""
+    (lake.root / "_axsync/tmp").write_text("")
+    with (
+        query_session(lake, tables_of(find_run(lake, "latest"))) as place,
+        pytest.raises(UsageError, match=r"the query needs more memory .* with TMPDIR"),
+        place._plain_errors(),
+    ):
+        raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate data of size 1 GiB")
 
 
 def test_instances_are_put_together_by_name(tmp_path: Path) -> None:
