@@ -15,6 +15,7 @@ Examples:
   axsync sql "select entity, count(*) from devices group by all"
   axsync sql "show tables"
   axsync sql --output csv "select * from users" > users.csv
+  axsync sql --output excel "select * from users" > for-excel.csv
   axsync sql --run latest~1 - < question.sql
 
 \b
@@ -40,10 +41,9 @@ def _run_option(function: Decorated) -> Decorated:
 
 
 def _output_option(function: Decorated) -> Decorated:
-    forms = click.Choice(["text", "json", "csv"])
-    return click.option(
-        "--output", type=forms, default="text", show_default=True, help="Format of the result on stdout."
-    )(function)
+    forms = click.Choice(["text", "json", "csv", "excel"])
+    told = "Format of the result on stdout; excel: CSV that Excel reads as UTF-8."
+    return click.option("--output", type=forms, default="text", show_default=True, help=told)(function)
 
 
 @click.command(epilog=SQL)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,16 @@ from rich.text import Text
 
 from axsync.console.explain import FAILED, LATER, REFUSED, USAGE
 from axsync.console.invocation import Invocation
-from axsync.console.output import Side, Table, notices, plain_console, print_line, print_table
+from axsync.console.output import (
+    Side,
+    Table,
+    cut,
+    notices,
+    plain_console,
+    print_line,
+    print_table,
+    room_for,
+)
 from axsync.console.services import services_of
 from axsync.console.signals import until_done_or_interrupted
 from axsync.console.text import as_json, clean, counted, number, visible
@@ -25,6 +35,7 @@ MOST_AQL = 100_000
 """Characters of a query that are shown; no page of Axonius holds more."""
 
 Found = TypeVar("Found")
+LEAST_TYPE = 16  # characters that a type gets in the list of fields
 
 
 def check(given: Invocation, probe: Path | None) -> int:
@@ -113,8 +124,36 @@ def show_fields(rows: Sequence[FieldRow], console: Console) -> None:
         (row.instance if several else "", row.column, row.title, row.adapter or "", row.field, row.type) for row in rows
     )
     titles = ("instance", "column", "title", "adapter", "Axonius name", "type")
-    table = Table(titles, tuple[Side, ...](["left"] * len(titles)), cells)
-    print_table(table.without_empty() if cells else table, console)
+    sides: tuple[Side, ...] = ("left", "name", "left", "left", "name", "left")
+    table = Table(titles, sides, cells)
+    _print_fields(table.without_empty() if cells else table, console)
+
+
+def _print_fields(table: Table, console: Console) -> None:
+    """Print the table; on a narrow terminal without titles, then without adapters, then on two lines for each field.
+
+    Names are never broken, so that they can be copied. Long types are cut.
+    """
+    shapes = [table.without(*left_out) for left_out in ((), ("title",), ("title", "adapter"))]
+    fitting = [shape for shape in shapes if _room_for_types(shape, console) >= min(shape.widths[-1], LEAST_TYPE)]
+    if not console.is_terminal:
+        print_table(table, console)
+    elif fitting:
+        room = max(_room_for_types(fitting[0], console), len(fitting[0].titles[-1]))
+        rows = tuple((*row[:-1], cut(row[-1], room)) for row in fitting[0].rows)
+        print_table(replace(fitting[0], rows=rows), console)
+    else:
+        for *place, name, kind in shapes[-1].rows:
+            before = "  ".join(map(clean, place))
+            of_type = cut(clean(kind), max(console.width - len(before) - 2, LEAST_TYPE))
+            console.print(Text(f"{before}  {of_type}\n  {clean(name)}"), soft_wrap=True)
+    if console.is_terminal and fitting[:1] != [table]:
+        print_line("without titles and adapters, and long types are cut; --output json for all", console)
+
+
+def _room_for_types(table: Table, console: Console) -> int:
+    """Characters that are left for the last column where all others are whole."""
+    return room_for(len(table.titles), console.width) - sum(table.widths[:-1])
 
 
 def show_queries(rows: Sequence[QueryRow], console: Console) -> None:

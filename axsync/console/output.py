@@ -5,19 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
+from shutil import get_terminal_size
 from typing import Literal, TextIO
 
 from rich import box
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from axsync.console.text import clean, json_line
+from axsync.console.text import clean, json_line, wrapped
 from axsync.events import Event, Notice, Observer
 
-Side = Literal["left", "right"]
-GAP, FOLDED = 2, 12  # characters: between columns, and the least width of a text column
+Side = Literal["left", "right", "name"]
+"""Where a cell stands in its column; a name stands on the left and is never broken over lines, nor is a number."""
+WORD, FOLDED = 36, 12  # characters: words up to the length of an id are broken only where no table would fit else
+EDGES, BETWEEN = 2, 2  # characters of a drawn table: on both sides, between two columns
+LEFT_OUT = "…"
+"""Stands for columns that are left out."""
 COLOURS = {
     "complete": "green",
     "readable": "green",
@@ -54,7 +59,7 @@ def say(line: str, options: OutputOptions) -> None:
         said = json_line(datetime.now(UTC), "axsync.message", {"level": "warning", "text": line})
         sys.stderr.write(said + "\n")
     else:
-        sys.stderr.write(line + "\n")
+        sys.stderr.write((wrapped(line, get_terminal_size().columns) if sys.stderr.isatty() else line) + "\n")
 
 
 def notices(options: OutputOptions) -> Observer:
@@ -75,15 +80,16 @@ def plain_console(stream: TextIO) -> Console:
 
 
 def print_line(line: str, console: Console, *, most: int = 2000) -> None:
-    """Print one line, cleaned; an empty one before it, if it begins with a line break."""
+    """Print one line, cleaned, on a terminal wrapped between words; an empty one before it, if it begins with one."""
     if line.startswith("\n"):
         console.print()
-    console.print(Text(clean(line, most=most)), soft_wrap=True)
+    text = clean(line, most=most)
+    console.print(Text(wrapped(text, console.width) if console.is_terminal else text), soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as text. `sides` is the alignment per column; `total` is the last line, set apart."""
+    """Cells as text. `sides` says how each column is set; `total` is the last line, set apart."""
 
     titles: tuple[str, ...]
     sides: tuple[Side, ...]
@@ -92,13 +98,26 @@ class Table:
 
     def without_empty(self) -> "Table":
         """The table without columns that are empty in every row."""
-        kept = [i for i in range(len(self.titles)) if any(row[i] for row in self.rows)]
+        return self.only([i for i in range(len(self.titles)) if any(row[i] for row in self.rows)])
+
+    def without(self, *titles: str) -> "Table":
+        """The table without the columns of these titles."""
+        return self.only([i for i, title in enumerate(self.titles) if title not in titles])
+
+    def only(self, kept: Sequence[int]) -> "Table":
+        """The table with these columns, by number."""
 
         def pick(row: Sequence[str]) -> tuple[str, ...]:
             return tuple(row[i] for i in kept) if row else ()
 
         sides = tuple(self.sides[i] for i in kept)
         return Table(pick(self.titles), sides, tuple(pick(row) for row in self.rows), pick(self.total))
+
+    @property
+    def widths(self) -> list[int]:
+        """Characters that the widest cell of each column takes."""
+        rows = [row for row in (self.titles, *self.rows, self.total) if row]
+        return [max(cell_len(clean(row[i])) for row in rows) for i in range(len(self.titles))]
 
     def without_first(self) -> "Table":
         """The table without its first column."""
@@ -107,8 +126,9 @@ class Table:
 
 def print_table(table: Table, console: Console) -> None:
     """Print the table in the style that suits the console."""
-    if console.is_terminal and not console.is_dumb_terminal and _fits(table, console.width):
-        console.print(_rich(table))
+    widths = _fitting(table, console.width) if console.is_terminal and not console.is_dumb_terminal else ()
+    if widths:
+        console.print(_rich(table, widths))
         return
     for line in plain_lines(table):
         console.print(Text(line), soft_wrap=True)
@@ -117,8 +137,7 @@ def print_table(table: Table, console: Console) -> None:
 def plain_lines(table: Table) -> list[str]:
     """The table as aligned text, two spaces between columns, a rule above the total."""
     rows = [tuple(clean(cell) for cell in row) for row in (table.titles, *table.rows, table.total) if row]
-    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(table.titles))]
-    lines = ["  ".join(map(_padded, row, widths, table.sides)).rstrip() for row in rows]
+    lines = ["  ".join(map(_padded, row, table.widths, table.sides)).rstrip() for row in rows]
     if table.total:
         lines.insert(-1, "-" * max(map(cell_len, lines)))
     return lines
@@ -129,22 +148,105 @@ def _padded(cell: str, width: int, side: Side) -> str:
     return blank + cell if side == "right" else cell + blank
 
 
-def _fits(table: Table, width: int) -> bool:
-    """Whether a drawn table has room for every number and name; otherwise plain lines are printed, uncut."""
-    rows = [row for row in (table.titles, *table.rows, table.total) if row]
-    widths = [max(cell_len(clean(row[i])) for row in rows) for i in range(len(table.titles))]
-    # Numbers must not wrap, text may.
-    widths = [w if side == "right" else min(w, FOLDED) for w, side in zip(widths, table.sides, strict=True)]
-    return sum(widths) + GAP * len(widths) <= width
+def room_for(columns: int, width: int) -> int:
+    """Characters that so many columns of a drawn table have for their cells."""
+    return width - EDGES - BETWEEN * (columns - 1)
 
 
-def _rich(table: Table) -> RichTable:
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=bool(table.total), header_style="bold")
+def _fitting(table: Table, width: int) -> tuple[int, ...]:
+    """The widths of the columns of a drawn table; none where it has no room for numbers and names.
+
+    Plain lines are printed then, uncut.
+    """
+    room = room_for(len(table.titles), width)
+    return next(filter(None, (shared(_least(table, word), table.widths, room) for word in (WORD, FOLDED))), ())
+
+
+def _least(table: Table, word: int) -> list[int]:
+    columns = zip(*[row for row in (table.titles, *table.rows, table.total) if row], strict=True)
+    return [
+        min(width, word, max(map(_longest_word, column))) if side == "left" else width
+        for width, side, column in zip(table.widths, table.sides, columns, strict=True)
+    ]
+
+
+def _longest_word(cell: str) -> int:
+    return max(map(cell_len, clean(cell).split()), default=0)
+
+
+def shared(least: Sequence[int], wanted: Sequence[int], room: int) -> tuple[int, ...]:
+    """What each column gets of the room: what it needs at least, and of what is left equal shares up to its wish.
+
+    Empty where there is less room than is needed.
+    """
+    left = room - sum(least)
+    if left < 0:
+        return ()
+    widths = list(least)
+    for rank, i in enumerate(sorted(range(len(least)), key=lambda i: wanted[i] - least[i])):
+        more = min(max(wanted[i] - least[i], 0), left // (len(least) - rank))
+        widths[i] += more
+        left -= more
+    return tuple(widths)
+
+
+def narrowed(table: Table, width: int) -> tuple[Table, int]:
+    """The table for this width, and how many of its columns are left: as many as fit, from both ends inwards.
+
+    Where any are left out, a column of `…` stands for them. Titles, numbers and words such as ids are whole; texts,
+    lists and objects are cut.
+    """
+    wanted, columns = table.widths, zip(table.titles, *table.rows, strict=True)
+    least = [max(cell_len(title), *(map(_uncut, cells)), 0) for title, *cells in columns]
+    kept = _from_both_ends(least, width)
+    sides: tuple[Side, ...] = (*table.sides, "name")
+    held = Table((*table.titles, LEFT_OUT), sides, tuple((*row, LEFT_OUT) for row in table.rows))
+    least, wanted = [*least, 1], [*wanted, 1]
+    widths = shared([least[i] for i in kept], [wanted[i] for i in kept], room_for(len(kept), width))
+    found = held.only(kept)
+    if widths:
+        found = Table(found.titles, found.sides, tuple(tuple(map(cut, row, widths)) for row in found.rows))
+    return found, sum(i < len(table.titles) for i in kept)
+
+
+def _uncut(cell: str) -> int:
+    """Characters that are shown of a cell in any case."""
+    is_word = " " not in cell and not cell.startswith(("[", "{"))
+    return min(cell_len(cell), WORD if is_word else FOLDED)
+
+
+def _from_both_ends(least: Sequence[int], width: int) -> list[int]:
+    """Numbers of columns in their order; behind the last of the table is the one that stands for others."""
+    count = len(least)
+    if count == 1 or sum(least) <= room_for(count, width):
+        return list(range(count))
+    left, right = [0], list[int]()
+    for turn in range(1, count):
+        i = turn // 2 if turn % 2 == 0 else count - 1 - turn // 2
+        if sum(least[k] for k in (*left, *right, i)) + 1 > room_for(len(left) + len(right) + 2, width):
+            break
+        (left if turn % 2 == 0 else right).append(i)
+    return [*left, count, *reversed(right)]
+
+
+def cut(cell: str, width: int) -> str:
+    """The cell, with `…` in the place of what is beyond this width."""
+    return cell if cell_len(cell) <= width else set_cell_size(cell, width - 1).rstrip() + LEFT_OUT
+
+
+def _rich(table: Table, widths: Sequence[int]) -> RichTable:
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        show_footer=bool(table.total),
+        header_style="bold",
+    )
     footers = table.total or ("",) * len(table.titles)
-    for title, side, footer in zip(table.titles, table.sides, footers, strict=True):
+    for title, side, footer, width in zip(table.titles, table.sides, footers, widths, strict=True):
         total = Text(clean(footer), style="bold")
-        # Numbers must not wrap; text may.
-        drawn.add_column(title, total, justify=side, no_wrap=side == "right", overflow="fold")
+        justify: Literal["left", "right"] = "right" if side == "right" else "left"
+        drawn.add_column(title, total, justify=justify, width=width, no_wrap=side != "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(clean(cell), style=COLOURS.get(cell, "")) for cell in row))
     return drawn

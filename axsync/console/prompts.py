@@ -2,22 +2,25 @@
 
 import sys
 from collections.abc import Callable
+from shutil import get_terminal_size
 from typing import TypeVar
 
 import click
 
+from axsync.console.text import wrapped
 from axsync.credentials import KEY_VARIABLE, PASSPHRASE_VARIABLE, PERSON, Kind, Secret, good_passphrase, secret_word
 from axsync.errors import AxsyncError, ConfigError
 
 HOW_TO_OBTAIN = """\
-How to obtain a key: in Axonius, create a service account whose role has "API access enabled" and may view assets;
-Viewer is enough. Key and secret are shown once. Up to version 6.1.73 the key of a user works too (Settings > API); from
-6.1.74 on, only service accounts may call the API. What the role or its data scope hides is missing from every copy,
-without an error.
+How to obtain a key: in Axonius, create a service account whose role has "API access enabled" and may view assets; \
+Viewer is enough. Key and secret are shown once. Up to version 6.1.73 the key of a user works too (Settings > API); \
+from 6.1.74 on, only service accounts may call the API. What the role or its data scope hides is missing from every \
+copy, without an error.
 """
 HOW_TO_OBTAIN_OAUTH = """\
-An OAuth client has an id and a secret. Create them in Axonius for a service account whose role has "API access enabled"
-and may view assets. axsync exchanges them for a token that lasts about an hour, renews it, and keeps it in memory only.
+An OAuth client has an id and a secret. Create them in Axonius for a service account whose role has "API access \
+enabled" and may view assets. axsync exchanges them for a token that lasts about an hour, renews it, and keeps it in \
+memory only.
 """
 Answer = TypeVar("Answer")
 NAMES: dict[Kind, tuple[str, str]] = {
@@ -109,7 +112,7 @@ def ask_text(question: str, check: Callable[[str], str], *, default: str | None 
 def explain_keys(kind: Kind) -> None:
     """Print on stderr how to obtain a key."""
     text = HOW_TO_OBTAIN if kind == "api-key" else HOW_TO_OBTAIN_OAUTH
-    click.echo(text, err=True)
+    click.echo(wrapped(text, get_terminal_size().columns), err=True)
 
 
 def confirmed(question: str) -> bool:

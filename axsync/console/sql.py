@@ -3,28 +3,25 @@
 No text in it can control a terminal or a spreadsheet.
 """
 
-import csv
 import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date, datetime, time
-from decimal import Decimal
 from itertools import islice
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 from rich.console import Console
 from rich.text import Text
 
 from axsync.console.invocation import Invocation
-from axsync.console.output import Side, Table, plain_console, print_table
+from axsync.console.output import Side, Table, narrowed, plain_console, print_line, print_table
+from axsync.console.spreadsheet import sheet
 from axsync.console.text import number, visible
+from axsync.console.values import distinct, plain, words
 from axsync.lake.history import FoundRun, find_run, read_as_meant
 from axsync.lake.publish import Lake
-from axsync.model import iso
 from axsync.sql import Answer, EntityTable, query_session, tables_of
 from axsync.sql.ddl import statements
 from axsync.sql.tables import chosen, first_rows
@@ -32,8 +29,6 @@ from axsync.sql.tables import chosen, first_rows
 MOST_ROWS = 1_000
 """Limit of a table; JSON and CSV have all rows."""
 MOST_CELL = 120  # characters of a cell in a table
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Spreadsheets take a cell that begins with one of these for a formula."""
 
 
 def sql(given: Invocation, query: str, run: str, output: str) -> None:
@@ -82,45 +77,7 @@ def _answer(
         elif output == "json":
             write_json(answer, sys.stdout)
         else:
-            write_csv(answer, sys.stdout)
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911  any value of a query
-    """The value as JSON: timestamps in ISO format, bytes as hex digits, numbers that JSON cannot hold as text."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case Decimal():
-            return float(value) if Decimal(repr(float(value))) == value else str(value)
-        case datetime():
-            return _moment(value)
-        case date() | time():
-            return value.isoformat()
-        case bytes():
-            return value.hex()
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [plain(item) for item in value]
-    return str(value)
-
-
-def _moment(value: datetime) -> str:
-    return value.isoformat() if value.tzinfo is None else iso(value, "auto")
-
-
-def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """The names made unique: a second `a` becomes `a_2`."""
-    told: list[str] = []
-    for name in names:
-        candidate, count = name, 1
-        while candidate in told:
-            count += 1
-            candidate = f"{name}_{count}"
-        told.append(candidate)
-    return tuple(told)
+            write_csv(answer, sys.stdout, excel=output == "excel")
 
 
 def write_json(answer: Answer, stream: TextIO) -> None:
@@ -133,24 +90,11 @@ def write_json(answer: Answer, stream: TextIO) -> None:
     stream.write("[]\n" if first else "\n]\n")
 
 
-def write_csv(answer: Answer, stream: TextIO) -> None:
+def write_csv(answer: Answer, stream: TextIO, *, excel: bool = False) -> None:
     """Write a header and one line per row; lists and objects as JSON."""
-    lines = csv.writer(stream, lineterminator="\n")
-    lines.writerow([_cell_of_sheet(name) for name in answer.names])
-    lines.writerows([_cell_of_sheet(value) for value in row] for row in answer.rows)
-
-
-def _cell_of_sheet(value: object) -> str:
-    shown = _words(value, most=1 << 30)
-    return f"'{shown}" if isinstance(value, str) and value.startswith(FORMULA) else shown
-
-
-def _words(value: object, *, most: int) -> str:
-    told = plain(value)
-    if told is None:
-        return ""
-    text = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
-    return visible(text, most=most)
+    add = sheet(stream, answer.names, excel=excel)
+    for row in answer.rows:
+        add(row)
 
 
 def show_answer(answer: Answer, console: Console) -> None:
@@ -158,14 +102,18 @@ def show_answer(answer: Answer, console: Console) -> None:
     rows = list(islice(answer.rows, MOST_ROWS + 1))
     cells = tuple(tuple(_cell(value) for value in row) for row in rows[:MOST_ROWS])
     sides = tuple[Side, ...]("right" if is_number else "left" for is_number in answer.numeric)
-    print_table(Table(tuple(visible(name, most=MOST_CELL) for name in answer.names), sides, cells), console)
+    whole = Table(tuple(visible(name, most=MOST_CELL) for name in answer.names), sides, cells)
+    table, columns = narrowed(whole, console.width) if console.is_terminal else (whole, len(whole.titles))
+    print_table(table, console)
+    if columns < len(whole.titles):
+        print_line(f"{columns} of {len(whole.titles)} columns shown; --output csv for all", console)
     if len(rows) > MOST_ROWS:
         told = f"only the first {number(MOST_ROWS)} rows are shown; use --output csv or json to get all of them"
-        console.print(Text(told), soft_wrap=True)
+        print_line(told, console)
 
 
 def _cell(value: object) -> str:
-    return number(value) if isinstance(value, int) and not isinstance(value, bool) else _words(value, most=MOST_CELL)
+    return number(value) if isinstance(value, int) and not isinstance(value, bool) else words(value, most=MOST_CELL)
 
 
 def show_records(answer: Answer, console: Console) -> None:
@@ -174,7 +122,7 @@ def show_records(answer: Answer, console: Console) -> None:
     for count, row in enumerate(answer.rows, start=1):
         if count > 1:
             console.print()
-        table = Table(("column", "value"), ("left", "left"), tuple(_lines(answer.names, row)))
+        table = Table(("column", "value"), ("name", "left"), tuple(_lines(answer.names, row)))
         print_table(replace(table, titles=(f"row {count}", "")), console)
     if not count:
         console.print(Text("no rows"), soft_wrap=True)
@@ -183,4 +131,4 @@ def show_records(answer: Answer, console: Console) -> None:
 def _lines(names: Sequence[str], row: Sequence[object]) -> Iterator[tuple[str, str]]:
     for name, value in zip(names, row, strict=True):
         if value is not None and value != []:
-            yield name, _words(value, most=MOST_CELL)
+            yield name, words(value, most=MOST_CELL)

@@ -2,9 +2,11 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from axsync.model import iso
@@ -68,6 +70,21 @@ def visible(text: str, *, most: int = MAX_CHARACTERS) -> str:
     r"""The text with control and invisible characters escaped, such as `\x1b` and `\u202e`."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
     return shown if len(text) <= most else f"{shown}…"
+
+
+def wrapped(text: str, width: int) -> str:
+    """The lines of a text broken between words, each as far to the right as it began; a word is never broken."""
+    return "\n".join(map(partial(_wrapped_line, width=width), text.split("\n")))
+
+
+def _wrapped_line(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    lines = textwrap.TextWrapper(
+        width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return lines.fill(line.strip())
 
 
 def as_json(found: Sequence[Any]) -> str:

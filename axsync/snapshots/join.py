@@ -27,7 +27,6 @@ from axsync.schema.selection import fields_meant
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 from axsync.sql.spill import NO_ROOM, spill_folder, spill_to
 
-
 MOVING = (
     "fetch_time",
     "last_fetch",

@@ -112,10 +112,13 @@ def first_rows(tables: Mapping[str, EntityTable], entity: str, *, rows: int, col
 
 
 def _meant(table: EntityTable, names: Sequence[str], word: str) -> Sequence[str]:
-    """The columns that a person means by a column's name, or by an Axonius name or glob."""
+    """The columns that a person means by a column's name, or by an Axonius name or glob. Raises: UsageError."""
     columns = {c.field: c.name for share in table.shares for c in share.columns if c.field != OVERFLOW}
-    found = () if word in names else fields_meant(word, columns)
-    return [columns[field] for field in found] or [_known(names, word, f"column of {table.entity}")]
+    found = [word] if word in names else [columns[field] for field in fields_meant(word, columns)]
+    if not found:
+        near = did_you_mean(closest(word, [*names, *columns]))
+        raise UsageError(f"{table.entity} has no column {word!r}{near}")
+    return found
 
 
 def _known(names: Iterable[str], name: str, what: str) -> str:

@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -6,10 +7,15 @@ from typing import TypeAlias
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from axsync.cli import main
+from axsync.console.sql import show_answer
 from axsync.model import Lane
+from axsync.sql import Answer
 from tests.unit.lake.folders import FolderLake
+from tests.unit.snapshots.lakes import Type, devices, facts
+from tests.unit.snapshots.lakes import publish as publish_rows
 from tests.unit.sql.lakes import KINDS, TEXT, content, publish
 
 Axsync: TypeAlias = Callable[..., Result]
@@ -72,6 +78,21 @@ def test_sql_answers_as_csv_without_formulas(axsync: Axsync, lake: FolderLake) -
     ]
 
 
+def test_sql_answers_for_excel(axsync: Axsync, lake: FolderLake) -> None:
+    """The same with what Excel needs to read UTF-8, whatever the machine writes otherwise."""
+    result = axsync("sql", "--output", "excel", "SELECT 'Büro' AS name")
+
+    assert result.stdout_bytes == "\ufeffname\r\nBüro\r\n".encode()
+
+
+def test_head_takes_axonius_names(tmp_path: Path, axsync: Axsync) -> None:
+    """As well as those of columns."""
+    publish_rows(FolderLake(Path("lake")), facts("2026-11-23"), Type(rows=devices(1)))
+
+    lines = axsync("head", "devices", "--columns", "specific_data.data.hostname,cores").stdout.splitlines()
+    assert [line.split() for line in lines] == [["hostname", "cores"], ["host-0", "4"]]
+
+
 def test_a_table_ends_after_a_thousand_rows(axsync: Axsync, lake: FolderLake) -> None:
     """And says so; JSON has all of them."""
     lines = axsync("sql", "SELECT range FROM range(5000)").stdout.splitlines()
@@ -81,6 +102,17 @@ def test_a_table_ends_after_a_thousand_rows(axsync: Axsync, lake: FolderLake) ->
         "only the first 1,000 rows are shown; use --output csv or json to get all of them",
     )
     assert len(json.loads(axsync("sql", "--output", "json", "SELECT range FROM range(5000)").stdout)) == 5000
+
+
+def test_on_a_narrow_terminal_columns_are_left_out_and_told() -> None:
+    """The rest is a matter of another format."""
+    stream = io.StringIO()
+    names = tuple(f"column_{number}" for number in range(60))
+    show_answer(
+        Answer(names, (False,) * 60, iter([("value",) * 60])), Console(file=stream, force_terminal=True, width=80)
+    )
+
+    assert stream.getvalue().splitlines()[-1] == "7 of 60 columns shown; --output csv for all"
 
 
 def test_sql_reads_its_query_from_standard_input(lake: FolderLake) -> None:
@@ -120,7 +152,7 @@ def test_ddl_prints_statements(axsync: Axsync, lake: FolderLake) -> None:
         (("sql", "SELECT 1", "--lake", "absent"), "there is no lake 'absent'"),
         (("sql", "SELECT 1", "--output", "xml"), "'xml' is not one of"),
         (("head", "device"), "the snapshot has no entity type 'device'; did you mean 'devices'?"),
-        (("head", "users", "--columns", "mial"), "has no column of users 'mial'; did you mean 'mail'?"),
+        (("head", "users", "--columns", "mial"), "users has no column 'mial'; did you mean 'mail'?"),
         (("head", "users", "-n", "-1"), "-n"),
         (("ddl", "oracle"), "'oracle' is not one of"),
         (("ddl", "trino", "user"), "did you mean 'users'?"),

@@ -1,6 +1,7 @@
 import io
 import json
 
+import pytest
 from rich.console import Console
 
 from axsync.console.check import check_exit_code, show_checks, show_entities, show_fields
@@ -77,6 +78,23 @@ def test_fields_show_column_type_and_the_name_at_axonius() -> None:
     show_fields([FieldRow("prod", name, "aws__region", "string", "Region", "aws_adapter")], out)
 
     assert stream.getvalue().splitlines()[1].split() == ["aws__region", "Region", "aws_adapter", name, "string"]
+
+
+@pytest.mark.parametrize(
+    ("width", "left"), [(200, {"Region", "aws_adapter"}), (96, {"aws_adapter"}), (80, set()), (40, set())]
+)
+def test_on_a_narrow_terminal_names_stay_whole(width: int, left: set[str]) -> None:
+    """Titles go first, then adapters; types are cut; at last each field has two lines."""
+    field = "adapters_data.aws_adapter.region_of_account"
+    rows = [FieldRow("prod", field, "aws__region", f"list<{'struct<a: string>' * 3}>", "Region", "aws_adapter")]
+    stream = io.StringIO()
+    show_fields(rows, Console(file=stream, force_terminal=True, width=width, color_system=None))
+    lines, words = stream.getvalue().splitlines(), set(stream.getvalue().split())
+
+    assert {field, "aws__region"} <= words
+    assert words & {"Region", "aws_adapter"} == left
+    assert all(len(line) <= width or line.strip() == field for line in lines)
+    assert ("without titles" in stream.getvalue()) == (width < 200)
 
 
 def test_nothing_found_is_an_empty_table() -> None:
