@@ -9,36 +9,73 @@ import click
 from axsync.cli.completing import complete_held, complete_runs
 from axsync.cli.options import lake_options, perform, speech_options_with
 
+KINDS = ("added", "removed", "changed")
 EPILOG = """\b
 Examples:
   axsync diff latest~1 latest                        yesterday and today, all entity types
   axsync diff 2026-11-22 2026-11-23 devices --show 10
   axsync diff latest~7 latest devices --id 0f3c9a5be1d24477a6c0b1e2d3f4a5b6
+  axsync diff latest~1 latest devices --change removed --columns last_seen,os_type_preferred --output csv
   axsync diff latest~1 latest --output jsonl | jq -c 'select(.change == "added")'
   axsync diff latest~1 latest devices --into changes.parquet
   axsync diff latest~1 latest --ignore '*.uptime' --ignore adapter_list_length
-  axsync diff latest~1 latest --compare '*.last_seen'  (left out by default)
+  axsync diff latest~1 latest --compare last_seen     (left out by default)
 
 \b
 Formats of the result:
   text     counts, the fields that changed most, a few assets field by field
   json     the same as one document
   jsonl    one line per asset that differs, with all fields that differ
-  --into   a Parquet file, one row per field that differs
+  csv      one row per asset that came or went, one per field that differs of the others
+  excel    the same, for Excel
+  --into   the same rows as a Parquet file
 
 \b
 Exit codes: 0 compared, with or without differences; 1 disk error; 2 there is no such run, its files are gone, or
 the two snapshots have no entity type in common."""
 
 
+def _kinds(_context: click.Context, _parameter: click.Parameter, given: str) -> tuple[str, ...]:
+    kinds = _names(_context, _parameter, given)
+    for kind in kinds:
+        if kind not in KINDS:
+            raise click.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if kind in kinds)
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, given: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, map(str.strip, given.split(",")))))
+
+
+def _complete_kinds(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{kind}" for kind in KINDS if kind.startswith(last) and kind not in before.split(",")]
+
+
 def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has decorated
     for option in (
         click.option("--id", "ids", multiple=True, metavar="ID", help="Only this asset; repeatable."),
+        click.option(
+            "--change",
+            "kinds",
+            default=",".join(KINDS),
+            metavar="KINDS",
+            callback=_kinds,
+            shell_complete=_complete_kinds,
+            help="Only these kinds, separated by commas: added, removed, changed.",
+        ),
+        click.option(
+            "--columns",
+            default="",
+            metavar="NAMES",
+            callback=_names,
+            help="Show the values of these columns for each asset, separated by commas.",
+        ),
         click.option("--ignore", multiple=True, metavar="GLOB", help="Leave out these fields as well; repeatable."),
         click.option(
-            "--compare", multiple=True, metavar="GLOB", help="Compare these fields, left out by default; repeatable."
+            "--compare", multiple=True, metavar="GLOB", help="Also compare these volatile fields; repeatable."
         ),
-        click.option("--records", is_flag=True, help="Include the whole record of added and removed assets."),
+        click.option("--records", is_flag=True, help="Include all fields of added and removed assets."),
         click.option(
             "--show",
             type=click.IntRange(0, 1000),
@@ -54,7 +91,7 @@ def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has d
             default="1GB",
             show_default=True,
             metavar="SIZE",
-            help="Memory limit; beyond it, temporary files are used.",
+            help="Spill to disk above this size.",
         ),
         click.option(
             "--temporary", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder for temporary files."
@@ -70,13 +107,14 @@ def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has d
 @click.argument("entity", required=False, shell_complete=complete_held)
 @_options
 @lake_options
-@partial(speech_options_with, click.Choice(["text", "json", "jsonl"]))
+@partial(speech_options_with, click.Choice(["text", "json", "jsonl", "csv", "excel"]))
 @click.pass_context
 def diff(context: click.Context, /, before: str, after: str, entity: str | None, **wished: Any) -> None:
     """Show assets added, removed, or changed from snapshot A to snapshot B, field by field.
 
     A and B are runs: an id, the start of one, a day such as 2026-11-23, `latest`, or `latest~1`. Without ENTITY, all
     types that both snapshots hold are compared. Fields that describe the fetch and not the asset (fetch_time,
-    last_seen and the like) are left out; the result lists them.
+    last_seen and the like) are left out; the result lists them. Fields and columns go by their names in the lake or by
+    their Axonius names. Beside its id, each asset has a label: a CVE, a host name, a user name or another name.
     """
     perform(context, "axsync.console.diff:diff", before=before, after=after, entity=entity, **wished)

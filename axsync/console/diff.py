@@ -1,4 +1,4 @@
-"""`axsync diff`: what differs between two snapshots, as a summary for people, JSON lines or Parquet for programs."""
+"""`axsync diff`: what differs between two snapshots, as a summary for people, CSV, JSON lines or Parquet."""
 
 import heapq
 import json
@@ -16,12 +16,14 @@ from rich.text import Text
 
 from axsync.console.invocation import Invocation
 from axsync.console.output import Side, Table, plain_console, print_line, print_table
+from axsync.console.spreadsheet import AddRow, sheet
 from axsync.console.text import clean, counted, number
+from axsync.console.values import distinct, words
 from axsync.errors import StorageError, UsageError
 from axsync.lake.history import FoundRun, read_as_meant
 from axsync.model import Lane
-from axsync.snapshots.changes import Change, changes_file, json_text
-from axsync.snapshots.diff import Diff, Keep, LaneDiff, Wish
+from axsync.snapshots.changes import Change, Record, changes_file, json_text
+from axsync.snapshots.diff import KINDS, Diff, Keep, LaneDiff, Wish
 from axsync.snapshots.diff import diff as compare
 from axsync.snapshots.join import MOVING, OWN, Ignoring
 
@@ -33,26 +35,28 @@ _print = partial(print_line, most=4000)
 def diff(given: Invocation, before: str, after: str, entity: str | None, **wished: Any) -> None:
     """Compare two snapshots, and print or write what differs."""
     lake, output, wish = given.lake(), given.output_options.output, _wish(entity, wished)
-    lines = Lines(sys.stdout)
+    printed = _printer(output, wish.columns)
 
     def work(pair: tuple[FoundRun, ...]) -> tuple[Diff, Examples]:
         examples = Examples(wished["show"])
-        keepers: list[Keep] = [lines] if output == "jsonl" else [examples]
+        keepers: list[Keep] = [printed or examples]
         with ExitStack() as open_files:
             if wished["into"]:
                 keepers.append(open_files.enter_context(changes_file(wished["into"])))
             try:
                 return compare(lake, (pair[0], pair[1]), wish, partial(_each, keepers)), examples
             except UsageError as error:
-                if lines.written:  # what is printed cannot be taken back to begin anew
+                if printed and printed.written:  # what is printed cannot be taken back to begin anew
                     raise StorageError(f"{error}; what is printed is not all") from error
                 raise
 
     found, examples = read_as_meant(lake, (before, after), work)
     if output == "json":
-        click.echo(diff_json(found, examples))
+        click.echo(diff_json(found, examples, wish))
     elif output == "text":
-        show_diff(found, examples, plain_console(sys.stdout))
+        show_diff(found, examples, plain_console(sys.stdout), wish)
+    elif isinstance(printed, Rows):
+        printed.begin()
 
 
 def _each(keepers: Sequence[Keep], change: Change) -> None:
@@ -62,7 +66,8 @@ def _each(keepers: Sequence[Keep], change: Change) -> None:
 
 def _wish(entity: str | None, wished: dict[str, Any]) -> Wish:
     ignoring = Ignoring(wished["ignore"], wished["compare"])
-    return Wish(entity, wished["ids"], ignoring, wished["records"], wished["memory"], wished["temporary"])
+    names = ("ids", "records", "memory", "kinds", "columns")
+    return Wish(entity, ignoring=ignoring, folder=wished["temporary"], **{name: wished[name] for name in names})
 
 
 @dataclass(slots=True)
@@ -98,9 +103,51 @@ class Lines:
         self.written += 1
 
 
+@dataclass(slots=True)
+class Rows:
+    """Writes one line of CSV per field that differs, and one per asset that came or went."""
+
+    stream: TextIO
+    columns: tuple[str, ...] = ()
+    excel: bool = False
+    written: int = 0
+    _add: AddRow | None = None
+
+    def begin(self) -> AddRow:
+        """Write the titles, once. With the first change and not before, so that a comparison can begin anew."""
+        titles = ("instance", "entity", "id", "label", "change", *self.columns, "field", "before", "after")
+        self._add = self._add or sheet(self.stream, distinct(titles), excel=self.excel)
+        return self._add
+
+    def __call__(self, change: Change) -> None:
+        add, lane = self.begin(), change.lane
+        head = (lane.instance, lane.entity, change.id, change.label, change.kind, *change.shown.values())
+        for name in change.fields or [""]:
+            add((*head, name, *(_sheet_value(side, name) for side in (change.before, change.after))))
+            self.written += 1
+
+
+def _sheet_value(side: Record, name: str) -> object:
+    """The value of a field for CSV, null included; None, an empty cell, where it was not served."""
+    if name not in side:
+        return None
+    value = side[name]
+    return value if isinstance(value, str | int | float) else json_text(value, quote=_quoted)
+
+
+def _printer(output: str, columns: tuple[str, ...]) -> "Lines | Rows | None":
+    """What prints each change as it is found, where the output is a list of them."""
+    if output == "jsonl":
+        return Lines(sys.stdout)
+    return Rows(sys.stdout, columns, excel=output == "excel") if output in ("csv", "excel") else None
+
+
 def change_text(change: Change) -> str:
     """The change as one line of JSON. A side of a field is missing if the field was not served."""
-    head = {"instance": change.lane.instance, "entity": change.lane.entity, "id": change.id, "change": change.kind}
+    place = {"instance": change.lane.instance, "entity": change.lane.entity}
+    head: dict[str, Any] = {**place, "id": change.id, "label": change.label, "change": change.kind}
+    if change.shown:
+        head["columns"] = dict(change.shown)
     fields = ", ".join(f"{json.dumps(name)}: {_both(change, name)}" for name in change.fields)
     return f"{json.dumps(head)[:-1]}, {json.dumps('fields')}: {{{fields}}}}}"
 
@@ -110,9 +157,9 @@ def _both(change: Change, name: str) -> str:
     return "{" + ", ".join(f"{json.dumps(w)}: {json_text(side[name])}" for w, side in sides if name in side) + "}"
 
 
-def diff_json(found: Diff, examples: Examples) -> str:
-    """The summary as one JSON document in plain ASCII."""
-    lanes = [_lane_json(lane, examples) for lane in found.lanes]
+def diff_json(found: Diff, examples: Examples, wish: Wish) -> str:
+    """The summary as one JSON document in plain ASCII. Of kinds that were not looked for, the count is null."""
+    lanes = [_lane_json(lane, examples, wish) for lane in found.lanes]
     only = {"only_before": list(map(str, found.only_before)), "only_after": list(map(str, found.only_after))}
     runs = {"before": _run_json(found.before), "after": _run_json(found.after)}
     return json.dumps({**runs, "lanes": lanes, **only}, indent=2)
@@ -122,11 +169,12 @@ def _run_json(run: FoundRun) -> dict[str, str]:
     return {"run_id": run.snapshot.run_id, "logical_date": run.snapshot.logical_date}
 
 
-def _lane_json(lane: LaneDiff, examples: Examples) -> dict[str, Any]:
-    counts = {name: getattr(lane, name) for name in ("rows_before", "rows_after", "added", "removed", "changed")}
+def _lane_json(lane: LaneDiff, examples: Examples, wish: Wish) -> dict[str, Any]:
+    counts: dict[str, int | None] = {"rows_before": lane.rows_before, "rows_after": lane.rows_after}
+    counts |= {kind: getattr(lane, kind) if kind in wish.kinds else None for kind in KINDS}
     shown = [
         json.loads(change_text(change))
-        for kind in ("added", "removed", "changed")
+        for kind in wish.kinds
         for change in examples.of(Lane(lane.instance, lane.entity), kind)
     ]
     columns = {
@@ -139,12 +187,12 @@ def _lane_json(lane: LaneDiff, examples: Examples) -> dict[str, Any]:
     return {**head, **counts, "fields": dict(lane.fields.most_common()), **columns, "examples": shown}
 
 
-def show_diff(found: Diff, examples: Examples, console: Console) -> None:
+def show_diff(found: Diff, examples: Examples, console: Console, wish: Wish) -> None:
     """Print the counts, the fields that changed most, and a few assets field by field."""
     for title, run in (("from", found.before), ("to", found.after)):
         _print(f"{title:<6}{run.snapshot.run_id}  {run.snapshot.logical_date}", console)
     several = len({lane.instance for lane in found.lanes}) > 1
-    _show(_counts(found.lanes), console, several=several)
+    _show(_counts(found.lanes, wish.kinds), console, several=several)
     fields = _fields(found.lanes)
     if fields.rows:
         console.print(Text("\nFields that changed in the most assets", style="bold"), soft_wrap=True)
@@ -155,15 +203,16 @@ def show_diff(found: Diff, examples: Examples, console: Console) -> None:
         _print(line, console)
 
 
-def _counts(lanes: Sequence[LaneDiff]) -> Table:
-    rows = [(lane.instance, lane.entity, *map(number, _numbers(lane))) for lane in lanes]
-    total = ("total", "", *map(number, map(sum, zip(*map(_numbers, lanes), strict=True))))
-    titles = ("instance", "entity type", "rows before", "rows after", "added", "removed", "changed")
+def _counts(lanes: Sequence[LaneDiff], kinds: Sequence[str]) -> Table:
+    numbers = partial(_numbers, kinds=kinds)
+    rows = [(lane.instance, lane.entity, *map(number, numbers(lane))) for lane in lanes]
+    total = ("total", "", *map(number, map(sum, zip(*map(numbers, lanes), strict=True))))
+    titles = ("instance", "entity type", "rows before", "rows after", *kinds)
     return Table(titles, _sides(titles), tuple(rows), total if len(rows) > 1 else ())
 
 
-def _numbers(lane: LaneDiff) -> tuple[int, ...]:
-    return lane.rows_before, lane.rows_after, lane.added, lane.removed, lane.changed
+def _numbers(lane: LaneDiff, kinds: Sequence[str]) -> tuple[int, ...]:
+    return (lane.rows_before, lane.rows_after, *(getattr(lane, kind) for kind in kinds))
 
 
 def _fields(lanes: Sequence[LaneDiff]) -> Table:
@@ -194,16 +243,35 @@ def _show_lane(lane: LaneDiff, examples: Examples, console: Console, *, several:
     for kind, count in (("added", lane.added), ("removed", lane.removed)):
         if shown := examples.of(place, kind):
             more = f" and {count - len(shown):,} more" if count > len(shown) else ""
-            _print(f"\n{name}, {kind}: {', '.join(change.id for change in shown)}{more}", console)
+            if shown[0].shown:
+                _print(f"\n{name}, {kind}: {len(shown)}{more}", console)
+                print_table(_shown_table(shown), console)
+            else:
+                _print(f"\n{name}, {kind}: {', '.join(map(called, shown))}{more}", console)
     for change in examples.of(place, "changed"):
-        _print(f"\n{name} {change.id}", console)
-        _show_asset(change, console)
+        _print(f"\n{name} {called(change)}", console)
+        if change.shown:
+            print_table(_shown_table([change]), console)
+        show_fields_of(change, console)
 
 
-def _show_asset(change: Change, console: Console) -> None:
-    names = change.fields[:ASSET_FIELDS_SHOWN]
+def called(change: Change) -> str:
+    """The id of an asset, and its label in parentheses if it has one."""
+    return f"{change.id} ({clean(change.label, most=WIDTH)})" if change.label else change.id
+
+
+def _shown_table(changes: Sequence[Change]) -> Table:
+    titles = ("id", "label", *changes[0].shown)
+    cells = [(one.id, one.label, *one.shown.values()) for one in changes]
+    rows = tuple(tuple(words(value, most=WIDTH) for value in row) for row in cells)
+    return Table(titles, tuple[Side, ...]("name" if title == "id" else "left" for title in titles), rows)
+
+
+def show_fields_of(change: Change, console: Console, *, most: int = ASSET_FIELDS_SHOWN) -> None:
+    """Print the fields that differ, with both values of each."""
+    names = change.fields[:most]
     rows = tuple((name, *(clean(text, most=WIDTH) for text in _sides_of(change, name))) for name in names)
-    print_table(Table(("field", "before", "after"), ("left", "left", "left"), rows), console)
+    print_table(Table(("field", "before", "after"), ("name", "left", "left"), rows), console)
     if more := len(change.fields) - len(names):
         _print(f"and {counted(more, 'more field')}", console)
 
@@ -223,7 +291,8 @@ def _sides_of(change: Change, name: str) -> tuple[str, str]:
     return texts[0], texts[1]
 
 
-_readable = partial(json_text, quote=partial(json.dumps, ensure_ascii=False))
+_quoted = partial(json.dumps, ensure_ascii=False)
+_readable = partial(json_text, quote=_quoted)
 _ABSENT = "–"
 
 

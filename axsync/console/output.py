@@ -48,7 +48,7 @@ COLOURS = {
 class OutputOptions:
     """Formats and verbosity of a command."""
 
-    output: Literal["text", "json", "jsonl"] = "text"
+    output: Literal["text", "json", "jsonl", "csv", "excel"] = "text"
     log_format: Literal["text", "json"] = "text"
     verbosity: int = 0  # -1 quiet, 0, 1 verbose
 

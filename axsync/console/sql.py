@@ -19,12 +19,13 @@ from axsync.console.invocation import Invocation
 from axsync.console.output import Side, Table, narrowed, plain_console, print_line, print_table
 from axsync.console.spreadsheet import sheet
 from axsync.console.text import number, visible
-from axsync.console.values import distinct, plain, words
+from axsync.console.values import distinct, words
 from axsync.lake.history import FoundRun, find_run, read_as_meant
 from axsync.lake.publish import Lake
 from axsync.sql import Answer, EntityTable, query_session, tables_of
 from axsync.sql.ddl import statements
 from axsync.sql.tables import chosen, first_rows
+from axsync.sql.values import plain
 
 MOST_ROWS = 1_000
 """Limit of a table; JSON and CSV have all rows."""

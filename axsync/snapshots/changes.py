@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,8 @@ class Change:
     """An asset that came, went, or has other values now.
 
     `before` and `after` hold what was served for each field that differs; a field that was not served on one side is
-    missing there. Of assets that came or went they are empty, or the whole record where that was wished.
+    missing there. Of assets that came or went they are empty, or the whole record where that was wished. Label and
+    shown values are those of the later snapshot, or of the earlier one where the asset went.
     """
 
     lane: Lane
@@ -35,6 +36,8 @@ class Change:
     kind: Literal["added", "removed", "changed"]
     before: Record
     after: Record
+    label: str | None = None  # what people call it (`axsync.snapshots.labels`)
+    shown: Mapping[str, Any] = field(default_factory=dict)  # by the names of columns that were asked for
 
     @property
     def fields(self) -> list[str]:
@@ -87,8 +90,12 @@ def _number(value: Number | Decimal | float, quote: Callable[[str], str]) -> str
     return str(value)
 
 
-SCHEMA = pa.schema([(name, pa.string()) for name in ("instance", "entity", "id", "change", "field", "before", "after")])
-"""`before` and `after` are JSON, null where nothing was served; `field` is null in the one row of a bare id."""
+_NAMES = ("instance", "entity", "id", "change", "field", "before", "after", "label", "columns")
+SCHEMA = pa.schema([(name, pa.string()) for name in _NAMES])
+"""`before` and `after` are JSON, null where nothing was served; `field` is null in the one row of a bare id.
+
+`columns` is a JSON object of the columns that were asked for, null where none were.
+"""
 
 _ROWS, _CHARACTERS = 20_000, 16 << 20  # held before they are written
 
@@ -104,10 +111,11 @@ class ChangesFile:
     def __call__(self, change: Change) -> None:
         """Add an asset. Raises: StorageError."""
         head = (change.lane.instance, change.lane.entity, change.id, change.kind)
+        tail = (change.label, json_text(dict(change.shown)) if change.shown else None)
         for name in change.fields or [""]:
             values = tuple(json_text(side[name]) if name in side else None for side in (change.before, change.after))
-            self._rows.append((*head, name or None, *values))
-            self._characters += sum(len(value or "") for value in values)
+            self._rows.append((*head, name or None, *values, *tail))
+            self._characters += sum(len(value or "") for value in (*values, *tail))
         if len(self._rows) >= _ROWS or self._characters >= _CHARACTERS:
             self.flush()
 

@@ -1,34 +1,42 @@
 """`axsync diff`: which assets came, went or changed between two snapshots, and in which fields."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from axsync.convert.rescue import restore, restore_value
-from axsync.errors import NothingCommon
+from axsync.convert import exact
+from axsync.convert.rescue import read_rescued, restore, restore_value, split_path, write_rescued
+from axsync.errors import NothingCommon, UsageError
 from axsync.lake.history import FoundRun
 from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD, Lane
 from axsync.schema.columns import OVERFLOW, RESCUED, Column, describe_column
 from axsync.schema.kinds import type_text
-from axsync.settings import nearest
-from axsync.snapshots.changes import Change, Record, between
+from axsync.settings import closest, did_you_mean, nearest
+from axsync.snapshots.changes import Change, Record, between, json_text
 from axsync.snapshots.join import OWN, Ignoring, Join, Side, opened, pair_up
 from axsync.snapshots.opened import OpenSnapshot, held_lanes, uris_of
+from axsync.sql.values import plain
 
 Keep: TypeAlias = Callable[[Change], None]
 MEMORY: Final = "1GB"
 """What DuckDB may take; Python and the batches under way come on top."""
+KINDS: Final = ("added", "removed", "changed")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What of two snapshots is to be compared. Empty `ids` mean all; `records`: whole ones of what came or went."""
+    """What of two snapshots is to be compared. Empty `ids` mean all; `records`: whole ones of what came or went.
+
+    `kinds` are those that are looked at and counted. `columns` are shown beside each asset, by their names in the lake
+    or at Axonius.
+    """
 
     entity: str | None = None
     ids: tuple[str, ...] = ()
@@ -36,6 +44,8 @@ class Wish:
     records: bool = False
     memory: str = MEMORY
     folder: Path | None = None  # for temporary files
+    kinds: Sequence[str] = KINDS
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -78,7 +88,8 @@ def diff(lake: Lake, runs: tuple[FoundRun, FoundRun], wish: Wish, keep: Keep) ->
     common = [lane for lane in held[0] if lane in held[1]]
     if not common:
         raise _nothing_common(runs, held, wish.entity)
-    joins = {lane: _sides(lake, runs, (held[0][lane], held[1][lane])) for lane in common}
+    _refuse_unknown(wish, [one for lane in common for one in (held[0][lane], held[1][lane])])
+    joins = {lane: _sides(lake, runs, (held[0][lane], held[1][lane]), wish.columns) for lane in common}
     with opened(lake, wish.memory, wish.folder) as connection:
         lanes = []
         for lane in common:
@@ -115,10 +126,22 @@ def _nothing_common(
     return NothingCommon(f"neither snapshot holds {entity!r}{nearest(entity, known)}")
 
 
-def _sides(lake: Lake, runs: tuple[FoundRun, FoundRun], held: tuple[OpenSnapshot, OpenSnapshot]) -> tuple[Side, Side]:
+def _refuse_unknown(wish: Wish, held: Sequence[OpenSnapshot]) -> None:
+    """Raises: UsageError for a column that is asked for and that none of the compared types has."""
+    known = {name for one in held for column in one.columns for name in (column.name, column.field)}
+    for name in wish.columns:
+        if name not in known:
+            near = did_you_mean(closest(name, sorted(known)))
+            raise UsageError(f"{wish.entity or 'none of the compared types'} has no column {name!r}{near}")
+
+
+def _sides(
+    lake: Lake, runs: tuple[FoundRun, FoundRun], held: tuple[OpenSnapshot, OpenSnapshot], columns: Sequence[str]
+) -> tuple[Side, Side]:
     def side(run: FoundRun, one: OpenSnapshot) -> Side:
         run_id = run.snapshot.run_id
-        return Side(run_id, uris_of(lake, run_id, one), one.columns, one.id_column)
+        shown = tuple(one.column(name) for name in columns)
+        return Side(run_id, uris_of(lake, run_id, one), one.columns, one.id_column, shown)
 
     return side(runs[0], held[0]), side(runs[1], held[1])
 
@@ -175,26 +198,25 @@ class _Walk:
 
     def changes(self) -> Iterator[Change]:
         self.join.look()
-        if self.wish.records:
-            yield from self._whole("added")
-            yield from self._whole("removed")
-        else:
-            yield from (Change(self.lane, name, kind, {}, {}) for name, kind in self.join.came_or_went())  # type: ignore[arg-type]  # SQL says so
-        for batch in self.join.changed():
+        for kind in ("added", "removed"):
+            if kind in self.wish.kinds:
+                yield from self._came_or_went(kind)
+        for batch in self.join.changed() if "changed" in self.wish.kinds else ():
             yield from self._changed(batch)
 
-    def _whole(self, kind: str) -> Iterator[Change]:
+    def _came_or_went(self, kind: Literal["added", "removed"]) -> Iterator[Change]:
         side = self.join.after if kind == "added" else self.join.before
         entry = {"columns": {column.name: describe_column(column) for column in side.columns}}
-        for batch in self.join.whole(kind):
+        for batch in self.join.whole(kind) if self.wish.records else self.join.came_or_went(kind):
             for row in batch.to_pylist():
-                record = self._compared(restore(row, entry))
-                name = row["_id"]
-                yield (
-                    Change(self.lane, name, "added", {}, record)
-                    if kind == "added"
-                    else Change(self.lane, name, "removed", record, {})
-                )
+                record = self._compared(restore(row, entry)) if self.wish.records else {}
+                before, after = ({}, record) if kind == "added" else (record, {})
+                yield Change(self.lane, row["_id"], kind, before, after, row["_label"], self._shown(row, side))
+
+    def _shown(self, row: Mapping[str, Any], side: Side) -> dict[str, Any]:
+        """The values of the columns that were asked for, as JSON; as served where some of it had to be rescued."""
+        shown = enumerate(zip(self.wish.columns, side.shown, strict=True))
+        return {name: _shown_value(row[f"_s{number}"], column, row["_rescued"]) for number, (name, column) in shown}
 
     def _compared(self, record: Record) -> Record:
         return {f: v for f, v in record.items() if f != ID_FIELD and not self.wish.ignoring(f)}
@@ -216,10 +238,12 @@ class _Walk:
             row = batch.slice(place, 1)
             olds[place] = self._restored(row, "before")
             news[place] = self._restored(row, "after")
-        for name, old, new in zip(batch["id"].to_pylist(), olds, news, strict=True):
+        beside = batch.select(["id", "_label", "_rescued", *(f"_s{n}" for n in range(len(self.wish.columns)))])
+        for row, old, new in zip(beside.to_pylist(), olds, news, strict=True):
             before, after = between(self._compared(old), self._compared(new))
             if before or after:
-                yield Change(self.lane, name, "changed", before, after)
+                shown = self._shown(row, self.join.after)
+                yield Change(self.lane, row["id"], "changed", before, after, row["_label"], shown)
 
     def _restored(self, batch: pa.RecordBatch, which: str) -> dict[str, Any]:
         """The record of one row that has rescued values: they may lie anywhere in it."""
@@ -241,3 +265,13 @@ def _lay(values: Sequence[object], places: Sequence[int], column: Column, into: 
         if value is not None:
             back = restore_value(value, column)
             into[place] |= back if column.field == OVERFLOW and isinstance(back, dict) else {column.field: back}
+
+
+def _shown_value(value: object, column: Column | None, rescued: str | None) -> object:
+    paths = read_rescued(rescued) if column and rescued else {}
+    own = {path: exact.dump(part) for path, part in paths.items() if column and split_path(path)[0] == column.field}
+    if not column or not own:
+        return plain(value)
+    entry = {"columns": {column.name: describe_column(column)}}
+    served = restore({column.name: value, RESCUED: write_rescued(own)}, entry)[column.field]
+    return json.loads(json_text(served))

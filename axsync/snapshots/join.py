@@ -24,6 +24,7 @@ from axsync.model import ID_FIELD
 from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Group, Kind, Many, canonical, drop_forms, widen
 from axsync.schema.selection import fields_meant
+from axsync.snapshots.labels import label_sql
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 from axsync.sql.spill import NO_ROOM, spill_folder, spill_to
 
@@ -75,10 +76,10 @@ class Ignoring:
 
     def __call__(self, field: str) -> bool:
         """Whether this field is not compared."""
-        if any(fnmatchcase(field, glob) for glob in self.after_all):
+        if any(fnmatchcase(field, one) for one in self.after_all):
             return False
         last = field.rpartition(".")[2].removesuffix("_preferred")
-        return last in MOVING or any(fnmatchcase(field, glob) for glob in self.more)
+        return last in MOVING or any(fnmatchcase(field, one) for one in self.more)
 
     def named(self, columns: Mapping[str, str]) -> "Ignoring":
         """The same with names of columns replaced by those of their fields; `columns` is Axonius name → column."""
@@ -138,6 +139,17 @@ class Side:
     uris: tuple[str, ...]
     columns: tuple[Column, ...]
     id_column: str
+    shown: tuple[Column | None, ...] = ()  # whose values stand beside each asset; None where this side has none
+
+    def beside(self, alias: str) -> str:
+        """SQL for what stands beside an id: `_label`, `_rescued`, and `_s0…` the values of the columns that are shown.
+
+        No column of a lake begins with an underscore.
+        """
+        label = label_sql(self.columns, alias) if self.uris else "NULL::VARCHAR"
+        values = [f"{self.value(column, alias)} AS _s{number}" for number, column in enumerate(self.shown)]
+        rescued = self.rescued(alias) if self.shown else "NULL::VARCHAR"
+        return ", ".join([f"{label} AS _label", f"{rescued} AS _rescued", *values])
 
     def rows(self, ids: Sequence[str] = ()) -> str:
         """SQL for the rows of its files, those of these ids only, where some are named."""
@@ -163,7 +175,7 @@ class Side:
 def opened(lake: Lake, memory: str, folder: Path | None) -> Iterator[DuckDBPyConnection]:
     """A database in memory that keeps to a limit such as `1GB` and spills to a folder of its own.
 
-    Raises: ConfigError where DuckDB does not understand the limit, or where the folder that was named cannot be written.
+    Raises: ConfigError where DuckDB does not understand the limit, or where the named folder cannot be written.
     """
     with spill_folder(lake, folder) as spill:
         connection = duckdb.connect(config={"preserve_insertion_order": "false"})
@@ -218,30 +230,31 @@ class Join:
         loose = [f"{side.value(c)} IS NOT NULL" for p, c in columns if p.mode == "loose"]
         return f"hash({', '.join([*hashed, side.rescued()])})", " OR ".join(loose) or "false", side.rows(self.ids)
 
-    def came_or_went(self) -> Iterator[tuple[str, str]]:
-        """Id and `added` or `removed`, in the order of ids."""
-        self.connection.execute("SELECT id, kind FROM delta WHERE kind <> 'changed' ORDER BY kind, id")
-        while some := self.connection.fetchmany(BATCH_ROWS):
-            yield from some
+    def came_or_went(self, kind: str) -> Iterator[pa.RecordBatch]:
+        """`_id` and what stands beside it, of the assets that came, or went. Raises: SnapshotGone, StorageError."""
+        yield from self._of_kind(kind, "s._id")
 
     def whole(self, kind: str) -> Iterator[pa.RecordBatch]:
-        """All rows that came, or went. Raises: SnapshotGone, StorageError."""
+        """All rows that came, or went, and what stands beside their ids. Raises: SnapshotGone, StorageError."""
+        yield from self._of_kind(kind, "s.*")
+
+    def _of_kind(self, kind: str, what: str) -> Iterator[pa.RecordBatch]:
         side = self.after if kind == "added" else self.before
         yield from self._batches(
-            f"SELECT s.* FROM {side.rows(self.ids)} s SEMI JOIN delta d"  # noqa: S608  as above
+            f"SELECT {what}, {side.beside('s.')} FROM {side.rows(self.ids)} s SEMI JOIN delta d"  # noqa: S608  as above
             f" ON s._id = d.id AND d.kind = {literal(kind)}"
         )
 
     def changed(self) -> Iterator[pa.RecordBatch]:
         """Rows whose id both sides have and that may differ.
 
-        Columns: `id`; `rescued_before`, `rescued_after`; for each pair `m0…` whether it may differ, and `a0…`, `b0…`
-        the values where it may, or where the row has rescued ones; for each other pair `x0…`, `y0…` the values where
-        the row has rescued ones. Raises: SnapshotGone, StorageError.
+        Columns: `id`; what stands beside it, of the later snapshot; `rescued_before`, `rescued_after`; for each pair
+        `m0…` whether it may differ, and `a0…`, `b0…` the values where it may, or where the row has rescued ones; for
+        each other pair `x0…`, `y0…` the values where the row has rescued ones. Raises: SnapshotGone, StorageError.
         """
         old, new = (side.rescued(alias) for side, alias in ((self.before, "a."), (self.after, "b.")))
         odd = f"({old} IS NOT NULL OR {new} IS NOT NULL)"
-        selected = ["d.id AS id", f"{old} AS rescued_before", f"{new} AS rescued_after"]
+        selected = ["d.id AS id", self.after.beside("b."), f"{old} AS rescued_before", f"{new} AS rescued_after"]
         for number, pair in enumerate(self.pairs):
             one, other = self.before.value(pair.before, "a."), self.after.value(pair.after, "b.")
             mark = f"({_differ(pair, one, other)})"

@@ -22,6 +22,11 @@ class OpenSnapshot:
         """The column that holds the ids."""
         return next((column.name for column in self.columns if column.field == ID_FIELD), ID_FIELD)
 
+    def column(self, name: str) -> Column | None:
+        """The column of this name in the lake, or at Axonius; None where there is none."""
+        by_name = {**{one.field: one for one in self.columns}, **{one.name: one for one in self.columns}}
+        return by_name.get(name)
+
     @property
     def rows(self) -> int:
         """Rows in its files, whichever run brought them."""

@@ -10,7 +10,7 @@ from rich.console import Console
 from axsync.console.diff import Examples, change_text, show_diff
 from axsync.model import Lane
 from axsync.snapshots.changes import Change
-from axsync.snapshots.diff import Diff, LaneDiff
+from axsync.snapshots.diff import Diff, LaneDiff, Wish
 from tests.unit.console.test_runs import DEVICES, found
 
 LANE = Lane("prod", "devices")
@@ -24,7 +24,7 @@ def shown(examples: Examples, *lanes: LaneDiff) -> list[str]:
     stream = io.StringIO()
     run = found(DEVICES)
     console = Console(file=stream, width=200, markup=False, highlight=False)
-    show_diff(Diff(run, run, lanes, (Lane("prod", "gone"),), ()), examples, console)
+    show_diff(Diff(run, run, lanes, (Lane("prod", "gone"),), ()), examples, console, Wish())
     return [" ".join(line.split()) for line in stream.getvalue().splitlines()]
 
 

@@ -124,6 +124,41 @@ def test_some_fields_or_some_assets_only(lake: FolderLake) -> None:
     assert [(c.kind, int(c.id, 16)) for c in changes] == [("added", 5), ("changed", 3)]
 
 
+def test_each_asset_has_a_label_and_the_columns_that_are_asked_for(lake: FolderLake) -> None:
+    """Of the later snapshot, of the earlier one where it went; a value that was rescued is shown as it was served."""
+    columns = (KEY, column("name"), column("hostname", Many(Atom("text"))), column("seen", "timestamp", "rfc1123"))
+    seen = datetime(2026, 11, 20, tzinfo=UTC)
+    rows: list[Row] = [
+        {ID_FIELD: "a", "name": "n-a", "hostname": ["h-a"], "seen": seen},
+        {
+            ID_FIELD: "b",
+            "name": "n-b",
+            "hostname": None,
+            RESCUED: '{"specific_data.data.seen":"soon","specific_data.data.x[3]":1}',
+        },
+        {ID_FIELD: "c", "name": "n-c", "hostname": [], "seen": None},
+    ]
+    two_days(
+        lake, Type(columns=columns, rows=rows[:2]), Type(columns=columns, rows=[{**rows[0], "name": "new"}, rows[2]])
+    )
+    _, changes = compared(lake, Wish(columns=("seen", "specific_data.data.name")))
+
+    assert [(one.kind, one.label, dict(one.shown)) for one in changes] == [
+        ("added", "n-c", {"seen": None, "specific_data.data.name": "n-c"}),
+        ("changed", "h-a", {"seen": "2026-11-20T00:00:00Z", "specific_data.data.name": "new"}),
+        ("removed", "n-b", {"seen": "soon", "specific_data.data.name": "n-b"}),
+    ]
+
+
+def test_kinds_that_are_not_asked_for_are_not_looked_at(lake: FolderLake) -> None:
+    """Nor counted."""
+    two_days(lake, Type(rows=devices(3)), Type(rows=devices(3, first=1, host="other")))
+    found, changes = compared(lake, Wish(kinds=("removed",)))
+
+    assert [change.kind for change in changes] == ["removed"]
+    assert (found.lanes[0].added, found.lanes[0].removed, found.lanes[0].changed) == (0, 1, 0)
+
+
 def test_columns_that_appear_or_go_are_told_and_count(lake: FolderLake) -> None:
     """A value in a column that was not there before came; one in a column that is gone went."""
     old, new = (KEY, column("hostname"), column("left")), (KEY, column("hostname"), column("come", Many(Atom("text"))))
