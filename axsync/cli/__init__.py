@@ -26,6 +26,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "head": ("axsync.cli.sql:head", "Show the first rows of an entity type."),
         "sql": ("axsync.cli.sql:sql", "Query a snapshot with DuckDB."),
         "diff": ("axsync.cli.diff:diff", "List assets added, removed or changed between two days."),
+        "history": ("axsync.cli.history:history", "Follow one asset through all snapshots."),
         "ddl": ("axsync.cli.sql:ddl", "Print CREATE TABLE statements for a warehouse."),
     },
     "Keep": {

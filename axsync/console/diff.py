@@ -55,7 +55,7 @@ def diff(given: Invocation, before: str, after: str, entity: str | None, **wishe
         click.echo(diff_json(found, examples, wish))
     elif output == "text":
         show_diff(found, examples, plain_console(sys.stdout), wish)
-    elif isinstance(printed, Rows):
+    elif isinstance(printed, ChangeRows):
         printed.begin()
 
 
@@ -104,7 +104,7 @@ class Lines:
 
 
 @dataclass(slots=True)
-class Rows:
+class ChangeRows:
     """Writes one line of CSV per field that differs, and one per asset that came or went."""
 
     stream: TextIO
@@ -123,11 +123,11 @@ class Rows:
         add, lane = self.begin(), change.lane
         head = (lane.instance, lane.entity, change.id, change.label, change.kind, *change.shown.values())
         for name in change.fields or [""]:
-            add((*head, name, *(_sheet_value(side, name) for side in (change.before, change.after))))
+            add((*head, name, *(sheet_value(side, name) for side in (change.before, change.after))))
             self.written += 1
 
 
-def _sheet_value(side: Record, name: str) -> object:
+def sheet_value(side: Record, name: str) -> object:
     """The value of a field for CSV, null included; None, an empty cell, where it was not served."""
     if name not in side:
         return None
@@ -135,11 +135,11 @@ def _sheet_value(side: Record, name: str) -> object:
     return value if isinstance(value, str | int | float) else json_text(value, quote=_quoted)
 
 
-def _printer(output: str, columns: tuple[str, ...]) -> "Lines | Rows | None":
+def _printer(output: str, columns: tuple[str, ...]) -> "Lines | ChangeRows | None":
     """What prints each change as it is found, where the output is a list of them."""
     if output == "jsonl":
         return Lines(sys.stdout)
-    return Rows(sys.stdout, columns, excel=output == "excel") if output in ("csv", "excel") else None
+    return ChangeRows(sys.stdout, columns, excel=output == "excel") if output in ("csv", "excel") else None
 
 
 def change_text(change: Change) -> str:
@@ -247,17 +247,17 @@ def _show_lane(lane: LaneDiff, examples: Examples, console: Console, *, several:
                 _print(f"\n{name}, {kind}: {len(shown)}{more}", console)
                 print_table(_shown_table(shown), console)
             else:
-                _print(f"\n{name}, {kind}: {', '.join(map(called, shown))}{more}", console)
+                _print(f"\n{name}, {kind}: {', '.join(called(one.id, one.label) for one in shown)}{more}", console)
     for change in examples.of(place, "changed"):
-        _print(f"\n{name} {called(change)}", console)
+        _print(f"\n{name} {called(change.id, change.label)}", console)
         if change.shown:
             print_table(_shown_table([change]), console)
         show_fields_of(change, console)
 
 
-def called(change: Change) -> str:
+def called(name: str, label: str | None) -> str:
     """The id of an asset, and its label in parentheses if it has one."""
-    return f"{change.id} ({clean(change.label, most=WIDTH)})" if change.label else change.id
+    return f"{name} ({clean(label, most=WIDTH)})" if label else name
 
 
 def _shown_table(changes: Sequence[Change]) -> Table:

@@ -146,10 +146,13 @@ class Side:
 
         No column of a lake begins with an underscore.
         """
-        label = label_sql(self.columns, alias) if self.uris else "NULL::VARCHAR"
         values = [f"{self.value(column, alias)} AS _s{number}" for number, column in enumerate(self.shown)]
         rescued = self.rescued(alias) if self.shown else "NULL::VARCHAR"
-        return ", ".join([f"{label} AS _label", f"{rescued} AS _rescued", *values])
+        return ", ".join([f"{self.label(alias)} AS _label", f"{rescued} AS _rescued", *values])
+
+    def label(self, alias: str = "") -> str:
+        """SQL for what people call an asset; null where there is no such column."""
+        return label_sql(self.columns, alias) if self.uris else "NULL::VARCHAR"
 
     def rows(self, ids: Sequence[str] = ()) -> str:
         """SQL for the rows of its files, those of these ids only, where some are named."""
@@ -190,7 +193,7 @@ def opened(lake: Lake, memory: str, folder: Path | None) -> Iterator[DuckDBPyCon
 
 
 @contextmanager
-def _reading(sides: Sequence[Side]) -> Iterator[None]:
+def reading(sides: Sequence[Side]) -> Iterator[None]:
     """Translate what DuckDB raises. Raises: SnapshotGone, StorageError."""
     runs = " or ".join(side.run_id for side in sides)
     try:
@@ -215,7 +218,7 @@ class Join:
     def look(self) -> None:
         """Find out which ids came, went, or may have changed. Raises: SnapshotGone, StorageError."""
         digest = "SELECT _id, {} AS digest, {} AS loose FROM {}"
-        with _reading((self.before, self.after)):
+        with reading((self.before, self.after)):
             self.connection.execute(
                 "CREATE OR REPLACE TABLE delta AS SELECT coalesce(a._id, b._id) AS id,"  # noqa: S608  names of columns
                 " CASE WHEN a._id IS NULL THEN 'added' WHEN b._id IS NULL THEN 'removed' ELSE 'changed' END AS kind"
@@ -274,7 +277,7 @@ class Join:
         )
 
     def _batches(self, sql: str) -> Iterator[pa.RecordBatch]:
-        with _reading((self.before, self.after)):
+        with reading((self.before, self.after)):
             yield from self.connection.sql(sql).to_arrow_reader(BATCH_ROWS)
 
 
