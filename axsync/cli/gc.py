@@ -1,5 +1,7 @@
 """`axsync verify` and `axsync gc`: checks a snapshot against its manifest; removes what is no longer needed."""
 
+from functools import partial
+
 import click
 
 from axsync.cli.completing import complete_runs
@@ -16,9 +18,9 @@ Exit codes: 0 everything matches the manifest, 1 something differs, 2 there is n
 
 GC = """\b
 Examples:
-  axsync gc                      show what would be removed, and why
+  axsync gc                      list what would be deleted, and why
   axsync gc -v                   list each path as well
-  axsync gc --yes                remove it
+  axsync gc --yes                delete it
 
 \b
 Retention is set in axsync.toml. A snapshot is kept if any rule keeps it:
@@ -49,12 +51,12 @@ def verify(context: click.Context, /, run: str) -> None:
 
 
 @click.command(epilog=GC)
-@click.option("--yes", is_flag=True, help="Remove it; by default it is only shown.")
+@click.option("--yes", is_flag=True, help="Delete the files; by default they are only listed.")
 @lake_options
-@speech_options
+@partial(speech_options, verbose="Also list each path; print tracebacks of bugs.")
 @click.pass_context
 def gc(context: click.Context, /, *, yes: bool) -> None:
-    """Show or remove what is no longer needed in the lake.
+    """List files the lake no longer needs; --yes deletes them.
 
     These are: staging of abandoned runs; manifests, part files, journals and dead letters beyond the retention; part
     files that no manifest names; leftovers of interrupted writes. Never removed are: what `latest.json` needs, runs

@@ -25,6 +25,7 @@ INSTANCES, CREDENTIALS = "axsync.instances", "axsync.credentials"
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 LAKE_HELP = "Folder of the lake; default: lake.uri from the settings."
 OUTPUT_HELP = "Format of the result on stdout."
+VERBOSE = "Print tracebacks of bugs."
 _FORMS = click.Choice(["text", "json"])
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -82,7 +83,7 @@ def take_verbose(command: click.Command) -> None:
         for below in command.commands.values():
             take_verbose(below)
     elif not any("-v" in parameter.opts for parameter in command.params):
-        _verbosity(1, "-v", "--verbose", help="Print tracebacks of bugs.")(command)
+        _verbosity(1, "-v", "--verbose", help=VERBOSE)(command)
 
 
 def output_option(function: Decorated) -> Decorated:
@@ -151,14 +152,14 @@ def config_option(function: Decorated) -> Decorated:
     return _kept(CONFIG, "--config", type=_FILE, metavar="FILE", help=told)(function)
 
 
-def speech_options(function: Decorated) -> Decorated:
+def speech_options(function: Decorated, *, verbose: str = VERBOSE) -> Decorated:
     """`--output`, `--log-format`, `-q` and `-v`."""
-    return speech_options_with(_FORMS, function)
+    return speech_options_with(_FORMS, function, verbose=verbose)
 
 
-def speech_options_with(forms: click.Choice[str], function: Decorated) -> Decorated:
+def speech_options_with(forms: click.Choice[str], function: Decorated, *, verbose: str = VERBOSE) -> Decorated:
     """The same, for a command whose result has other formats."""
-    verbose, log = "Also log each page; print tracebacks of bugs.", "Format of log lines on stderr."
+    log = "Format of log lines on stderr."
     for option in (
         _verbosity(1, "-v", "--verbose", help=verbose),
         _verbosity(-1, "-q", "--quiet", help="Log warnings only."),

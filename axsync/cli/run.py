@@ -1,5 +1,7 @@
 """`axsync run`, `axsync plan` and `axsync demo`: copy an instance, say what that costs, try it without an account."""
 
+from functools import partial
+
 import click
 
 from axsync.cli.completing import complete_entities, complete_files
@@ -11,6 +13,7 @@ from axsync.cli.options import (
     speech_options,
 )
 
+PAGES = "Also log each page; print tracebacks of bugs."
 RUN = """\b
 Examples:
   axsync run                                everything that the instance offers
@@ -63,7 +66,7 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
 @click.option(
     "--publish",
     type=click.Choice(["what-is-whole", "all-or-nothing"]),
-    help="If an entity type fails: publish the others, or nothing.",
+    help="If an entity type fails, publish the rest or nothing.",
 )
 @click.option(
     "--deadline",
@@ -91,7 +94,7 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
 @click.option(
     "--on-finish", metavar="COMMAND", help="Run COMMAND at the end, with the summary as JSON on standard input."
 )
-@speech_options
+@partial(speech_options, verbose=PAGES)
 @click.pass_context
 def run(context: click.Context, /, **overrides: object) -> None:
     """Dump entity types into the lake: the named ones, or all that are offered.
@@ -118,7 +121,7 @@ def plan(context: click.Context, /, **overrides: object) -> None:
 @click.command(epilog="\b\nExample:\n  axsync demo --rows 20000 --lake /tmp/demo-lake")
 @lake_option(default="demo-lake", show_default=True)
 @click.option("--rows", type=click.IntRange(0, 5_000_000), default=2000, show_default=True, help="Number of devices.")
-@speech_options
+@partial(speech_options, verbose=PAGES)
 @click.pass_context
 def demo(context: click.Context, /, lake: str, rows: int) -> None:
     """Start a small Axonius, dump everything it offers, and query the lake. Needs no account."""

@@ -99,15 +99,15 @@ def _foot(plan: Plan) -> Iterator[str]:
         return
     guessed = [row.entity for row in plan.rows if row.guessed and row.requests]
     if guessed and len(guessed) < sum(bool(row.requests) for row in plan.rows):
-        yield f"guessed at {number(GUESSED_BYTES)} bytes per row: {', '.join(dict.fromkeys(guessed))}"
+        yield f"assuming {number(GUESSED_BYTES)} bytes per row: {', '.join(dict.fromkeys(guessed))}"
     elif guessed:
-        yield f"there is no earlier run to compare with; {number(GUESSED_BYTES)} bytes per row are guessed"
+        yield f"there is no earlier run to compare with; assuming {number(GUESSED_BYTES)} bytes per row"
     yield "each line assumes that the type is read alone; the total assumes that all types share the request limit"
 
 
 def _pace(one: PlanInstance) -> str:
     bounds = f"at most {one.requests_per_second:g} requests per second, {one.in_flight} in flight"
     if one.speed is None:
-        return f"{bounds}; {GUESSED_SECONDS:g} s per request is guessed"
+        return f"{bounds}; assuming {GUESSED_SECONDS:g} s per request"
     before = f"{one.speed.requests_per_second:.1f} requests and {one.speed.bytes_per_second / 1e6:.1f} MB per second"
     return f"{bounds}; {before} in run {one.speed.run_id}"

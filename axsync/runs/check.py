@@ -263,10 +263,9 @@ def _clock(skew: float | None) -> CheckStep:
     if skew is None:
         return CheckStep("clock", ok=None, text="not told")
     # The header Date has whole seconds only.
-    apart = f"{abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'}" if abs(skew) >= 2 else "as"
-    step = CheckStep(
-        "clock", ok=True, text=f"the server's is {apart} this machine's", facts={"seconds_ahead": round(skew, 1)}
-    )
+    apart = f"the server's is {abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
+    text = apart if abs(skew) >= 2 else "in step with this machine"
+    step = CheckStep("clock", ok=True, text=text, facts={"seconds_ahead": round(skew, 1)})
     advice = "Correct the clock of this machine or of the server. Days and tokens may be misjudged."
     return step if abs(skew) <= MOST_SKEW else replace(step, ok=None, advice=advice)
 

@@ -70,7 +70,7 @@ async def test_everything_is_well(lab: Lab, start: Start, ca_file: str) -> None:
     assert texts["DNS"] == (None, "127.0.0.1 is an address")
     assert texts["proxy"] == (None, "none")
     assert texts["credential"] == (True, "accepted")
-    assert texts["clock"] == (True, "the server's is as this machine's")
+    assert texts["clock"] == (True, "in step with this machine")
     assert texts["entity types"] == (True, "1 readable, 1 empty")
     tls = step_of(found, "TLS")
     assert tls.text.startswith("TLSv1.3, issued by Example Corp, expires 20")

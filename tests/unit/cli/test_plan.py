@@ -66,7 +66,7 @@ def test_the_table_tells_what_and_how_much(planned: Planned) -> None:
         "----------------------------------------------------------------------------------------------",
         "total                   41,890                   18  125.8      2.1",
         "prod: at most 10 requests per second, 4 in flight; 4.5 requests and 1.0 MB per second in run r1",
-        "guessed at 4,000 bytes per row: disks",
+        "assuming 4,000 bytes per row: disks",
         "each line assumes that the type is read alone; the total assumes that all types share the request limit",
     ]
 
