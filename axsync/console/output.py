@@ -20,7 +20,7 @@ from axsync.events import Event, Notice, Observer
 Side = Literal["left", "right", "name"]
 """Where a cell stands in its column; a name stands on the left and is never broken over lines, nor is a number."""
 WORD, FOLDED = 36, 12  # characters: words up to the length of an id are broken only where no table would fit else
-EDGES, BETWEEN = 2, 2  # characters of a drawn table: on both sides, between two columns
+BETWEEN = 2  # characters between two columns
 LEFT_OUT = "…"
 """Stands for columns that are left out."""
 COLOURS = {
@@ -150,7 +150,7 @@ def _padded(cell: str, width: int, side: Side) -> str:
 
 def room_for(columns: int, width: int) -> int:
     """Characters that so many columns of a drawn table have for their cells."""
-    return width - EDGES - BETWEEN * (columns - 1)
+    return width - BETWEEN * (columns - 1)
 
 
 def _fitting(table: Table, width: int) -> tuple[int, ...]:
@@ -163,11 +163,16 @@ def _fitting(table: Table, width: int) -> tuple[int, ...]:
 
 
 def _least(table: Table, word: int) -> list[int]:
+    """What each column needs: its names and numbers are whole, and so are words up to this length; titles may wrap."""
     columns = zip(*[row for row in (table.titles, *table.rows, table.total) if row], strict=True)
     return [
-        min(width, word, max(map(_longest_word, column))) if side == "left" else width
-        for width, side, column in zip(table.widths, table.sides, columns, strict=True)
+        max([_longest_word(title), *(min(_longest_word(c), word) if side == "left" else _length(c) for c in cells)])
+        for side, (title, *cells) in zip(table.sides, columns, strict=True)
     ]
+
+
+def _length(cell: str) -> int:
+    return cell_len(clean(cell))
 
 
 def _longest_word(cell: str) -> int:
@@ -238,6 +243,7 @@ def _rich(table: Table, widths: Sequence[int]) -> RichTable:
     drawn = RichTable(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        show_edge=False,
         collapse_padding=True,
         show_footer=bool(table.total),
         header_style="bold",
@@ -246,7 +252,7 @@ def _rich(table: Table, widths: Sequence[int]) -> RichTable:
     for title, side, footer, width in zip(table.titles, table.sides, footers, widths, strict=True):
         total = Text(clean(footer), style="bold")
         justify: Literal["left", "right"] = "right" if side == "right" else "left"
-        drawn.add_column(title, total, justify=justify, width=width, no_wrap=side != "left", overflow="fold")
+        drawn.add_column(title, total, justify=justify, width=width, overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(clean(cell), style=COLOURS.get(cell, "")) for cell in row))
     return drawn

@@ -81,7 +81,7 @@ def test_fields_show_column_type_and_the_name_at_axonius() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "left"), [(200, {"Region", "aws_adapter"}), (96, {"aws_adapter"}), (80, set()), (40, set())]
+    ("width", "left"), [(200, {"Region", "aws_adapter"}), (92, {"aws_adapter"}), (80, set()), (40, set())]
 )
 def test_on_a_narrow_terminal_names_stay_whole(width: int, left: set[str]) -> None:
     """Titles go first, then adapters; types are cut; at last each field has two lines."""

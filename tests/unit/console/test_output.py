@@ -73,6 +73,14 @@ def test_words_of_a_drawn_table_are_never_broken() -> None:
     assert any("specific_data.data.hostname" in line for line in lines)
 
 
+def test_titles_wrap_where_numbers_have_no_room_to_spare() -> None:
+    """No column of names is broken for the sake of a title; a table without rows is one of titles."""
+    table = Table(("entity type", "rows before"), ("left", "right"), (("vulnerability_instances", "6,000"),))
+
+    assert [line.split() for line in drawn(table, 31)][0::3] == [["rows"], ["vulnerability_instances", "6,000"]]
+    assert len(drawn(Table(("a", "b"), ("left", "right"), ()), 40)) == 2
+
+
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 60)), min_size=1, max_size=12), st.integers(0, 200))
 def test_columns_share_the_room_that_there_is(columns: list[tuple[int, int]], room: int) -> None:
     """Each gets what it needs and no more than it wants; nothing is given out twice, and nothing is kept back."""

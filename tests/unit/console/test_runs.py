@@ -165,7 +165,7 @@ def test_a_narrow_terminal_shows_every_number_whole() -> None:
 
     assert sum(line.count("10,000,000") for line in lines) == 3
     assert all(len(line) <= 80 for line in lines)
-    assert any(line.endswith(" complete") for line in lines if line.startswith(" vulnerability"))
+    assert any(line.endswith(" complete") for line in lines if line.startswith("vulnerability"))
 
 
 def test_nothing_from_the_server_reaches_the_terminal_as_a_command() -> None:
