@@ -316,6 +316,10 @@ class StorageError(AxsyncError):
     """The disk or store failed while the lake was written; the previous snapshot is unchanged."""
 
 
+class NoRoomToSpill(StorageError):
+    """DuckDB needs more memory than it may have, and there is no room, or no folder, for temporary files."""
+
+
 class OutputLost(AxsyncError):
     """What a command came to cannot be written to standard output; no `reason` where its reader has gone."""
 

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import ShellComplete, get_completion_class
 
-from axsync.cli.completing import complete_entities, complete_files, complete_folders
+from axsync.cli.completing import complete_credentials, complete_entities, complete_files, complete_folders
 from axsync.cli.options import output_option, perform, run_options, source_options
 
 INIT = """\b
@@ -33,7 +33,12 @@ Exit codes: 0 written, 2 invalid answer, or the file exists already (it is not c
 )
 @click.option("--instance", default="prod", show_default=True, metavar="NAME", help="Name of the instance.")
 @click.option("--url", metavar="URL", help="URL of Axonius; default: AX_URL.")
-@click.option("--credential", metavar="CREDENTIAL", help="Where key and secret are stored, see below.")
+@click.option(
+    "--credential",
+    metavar="CREDENTIAL",
+    shell_complete=complete_credentials,
+    help="Where key and secret are stored, see below.",
+)
 @click.option(
     "--lake", metavar="URI", shell_complete=complete_folders, help="Folder of the lake; default: AXSYNC_LAKE, or lake."
 )

@@ -19,7 +19,7 @@ Examples:
   axsync sql --run latest~1 - < question.sql
 
 \b
-Exit codes: 0 answered, 2 the query failed or the lake cannot be read."""
+Exit codes: 0 answered, 1 too little memory or disk, 2 the query failed or the lake cannot be read."""
 
 HEAD = """\b
 Examples:

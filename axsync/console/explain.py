@@ -29,6 +29,7 @@ from axsync.errors import (
     NoInstance,
     NoLake,
     NoLakeYet,
+    NoRoomToSpill,
     NothingCommon,
     NotOffered,
     NotWhole,
@@ -200,6 +201,11 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         OutOfMemory,
         FAILED,
         "Give it more, or set smaller `page_bytes`, `buffer_bytes` and `writers`. The same command resumes the run.",
+    ),
+    (
+        NoRoomToSpill,
+        FAILED,
+        "Set TMPDIR to a folder with room for temporary files, or give `axsync diff` one with --temporary.",
     ),
     (
         StorageError,

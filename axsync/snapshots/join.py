@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from axsync.errors import ConfigError, SnapshotGone, StorageError
+from axsync.errors import ConfigError, NoRoomToSpill, SnapshotGone
 from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD
 from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
@@ -26,7 +26,7 @@ from axsync.schema.kinds import Atom, Group, Kind, Many, canonical, drop_forms, 
 from axsync.schema.selection import fields_meant
 from axsync.snapshots.labels import label_sql
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
-from axsync.sql.spill import NO_ROOM, spill_folder, spill_to
+from axsync.sql.spill import spill_folder, spill_to
 
 MOVING = (
     "fetch_time",
@@ -198,8 +198,8 @@ def reading(sides: Sequence[Side]) -> Iterator[None]:
     runs = " or ".join(side.run_id for side in sides)
     try:
         yield
-    except duckdb.OutOfMemoryException as error:
-        raise StorageError(f"the comparison needs {NO_ROOM.format('--temporary or TMPDIR')}") from error
+    except duckdb.OutOfMemoryException:
+        raise NoRoomToSpill("the comparison needs more memory than it may have, or room for temporary files") from None
     except duckdb.Error as error:
         raise SnapshotGone(f"the files of run {runs} cannot be compared: {str(error).splitlines()[0]}") from error
 

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from duckdb import DuckDBPyConnection
 
-from axsync.errors import UsageError
+from axsync.errors import NoRoomToSpill, UsageError
 from axsync.lake.publish import Lake
 from axsync.lake.store import NativeFile
 from axsync.schema.columns import arrow_schema
 from axsync.settings import all_close, did_you_mean
 from axsync.sql.dialects import DIALECTS, double_quoted
-from axsync.sql.spill import NO_ROOM, spill_folder, spill_to
+from axsync.sql.spill import spill_folder, spill_to
 from axsync.sql.tables import EntityTable, Piece, refuse_gone
 
 BATCH = 2_000  # rows fetched at a time
@@ -60,7 +60,7 @@ class QuerySession:
     names: tuple[str, ...] = ()  # of its tables
 
     def ask(self, sql: str) -> Answer:
-        """The answer to one SELECT. Raises: UsageError, also while its rows are fetched."""
+        """The answer to one SELECT. Raises: UsageError and NoRoomToSpill, also while its rows are fetched."""
         with self._plain_errors():
             statements = self.connection.extract_statements(sql)
             if len(statements) != 1:
@@ -83,11 +83,11 @@ class QuerySession:
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
-        """Raises: UsageError with the first sentence of DuckDB's message."""
+        """Raises: UsageError with the first sentence of DuckDB's message; NoRoomToSpill."""
         try:
             yield
         except duckdb.OutOfMemoryException:
-            raise UsageError(f"the query needs {NO_ROOM.format('TMPDIR')}") from None
+            raise NoRoomToSpill("the query needs more memory than there is, or room for temporary files") from None
         except duckdb.Error as error:
             raise UsageError(_unknown(str(error), self.names) or f"{_FAULT}: {_sentence(str(error))}") from None
 

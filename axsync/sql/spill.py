@@ -9,8 +9,6 @@ from axsync.errors import ConfigError
 from axsync.lake.publish import Lake
 from axsync.sql.dialects import literal
 
-NO_ROOM = "more memory than there is, or room for temporary files; name a folder that has it with {}"
-"""The end of a sentence about a query that did not get through."""
 PREFIX = "axsync-"
 
 

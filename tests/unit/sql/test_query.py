@@ -5,7 +5,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from axsync.errors import SnapshotGone, UsageError
+from axsync.console.explain import explain
+from axsync.errors import NoRoomToSpill, SnapshotGone, UsageError
 from axsync.lake.history import find_run
 from axsync.model import Lane
 from axsync.sql import query_session, tables_of
@@ -64,10 +65,11 @@ def test_too_little_memory_without_room_to_spill_is_one_sentence(lake: FolderLak
     (lake.root / "_axsync/tmp").write_text("")
     with (
         query_session(lake, tables_of(find_run(lake, "latest"))) as place,
-        pytest.raises(UsageError, match=r"the query needs more memory .* with TMPDIR"),
+        pytest.raises(NoRoomToSpill, match="the query needs more memory than there is") as refused,
         place._plain_errors(),
     ):
         raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate data of size 1 GiB")
+    assert "TMPDIR" in explain(refused.value).advice
 
 
 def test_instances_are_put_together_by_name(tmp_path: Path) -> None:
