@@ -1,9 +1,10 @@
 """Converts the pages of one lane to record batches."""
 
 import hashlib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -13,16 +14,20 @@ import pyarrow.json as pj
 from axsync.convert import arrays
 from axsync.convert.arrays import Ints
 from axsync.convert.exact import Unreadable
-from axsync.convert.fit import Rules
+from axsync.convert.fit import Cleaned, Rules
 from axsync.convert.page_bytes import (
+    cut_records,
     has_explicit_null,
     has_long_number,
     has_tiny_number,
+    is_object,
     long_numbers,
+    null_members,
     rows_only,
-    split_records,
+    view_records,
 )
 from axsync.convert.rescue import split_path, write_rescued
+from axsync.convert.strict import Buffer
 from axsync.convert.typed_columns import Finished, finish, json_type
 from axsync.model import ID_FIELD, DeadLetter
 from axsync.schema.columns import Column, arrow_schema
@@ -31,7 +36,7 @@ from axsync.schema.kinds import canonical, contains
 
 FEW_RUNS = 32
 """Up to so many runs of plain and cleaned rows are joined as slices."""
-_OPENING = len('{"assets":[')
+_OPENING = b'{"assets":['
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +62,50 @@ CleanedPage: TypeAlias = tuple[list[pa.Array], list[DeadLetter], dict[int, dict[
 """Arrays, dead letters, and rescued values by row."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """A cleaned record: its position in the page, the JSON for pyarrow, the rescued values."""
+@dataclass(slots=True)
+class Records:
+    """The records of a page as served, and by their places those that were cleaned or could not be."""
 
-    raw: bytes
-    position: int
-    text: bytes
-    rescued: dict[str, str]
+    raws: Sequence[Buffer]
+    rules: Rules
+    page: int
+    cleaned: dict[int, Cleaned] = field(default_factory=dict)
+    dead: dict[int, DeadLetter] = field(default_factory=dict)
+    late: set[int] = field(default_factory=set)  # passed the test, and were in doubt when they were read
+
+    def test(self, is_good: Callable[[Buffer], bool], bad: set[int]) -> set[int]:
+        """These places, and those of records that fail the test."""
+        return bad | {place for place, raw in enumerate(self.raws) if place not in bad and not is_good(raw)}
+
+    def suspects(self, *, numbers: bool) -> set[int]:
+        """Records with what pyarrow would take but change: explicit nulls, long numbers."""
+        text = _page_of(self.raws)
+        places = list(null_members(text)) + (long_numbers(text).tolist() if numbers else [])
+        ends = np.cumsum([len(raw) + 1 for raw in self.raws]) + len(_OPENING)
+        return set(np.searchsorted(ends, places, side="right").tolist())
+
+    def clean(self, places: Iterable[int]) -> None:
+        """Clean these, each of them once."""
+        for place in places:
+            if place not in self.cleaned and place not in self.dead:
+                raw = bytes(self.raws[place])
+                try:
+                    self.cleaned[place] = self.rules.clean(raw)
+                except Unreadable as error:
+                    self.bury(place, error.reason)
+
+    def bury(self, place: int, reason: str) -> None:
+        """Make a dead letter of a record."""
+        self.dead[place] = DeadLetter(self.page, place, reason, bytes(self.raws[place]))
+
+    def letters(self) -> list[DeadLetter]:
+        """In the order of the page."""
+        return [self.dead[place] for place in sorted(self.dead)]
+
+    def rescued(self, places: Iterable[int]) -> dict[int, dict[str, str]]:
+        """What was rescued of the records whose rows come from these places, by row."""
+        found = ((row, self.cleaned.get(place)) for row, place in enumerate(places))
+        return {row: cleaned.rescued for row, cleaned in found if cleaned is not None and cleaned.rescued}
 
 
 class Converter:
@@ -82,9 +123,11 @@ class Converter:
         self.columns = tuple(columns)
         self.schema = arrow_schema(self.columns)
         self._rows_key, self._run_id = rows_key, run_id
-        self._rules = Rules(self.columns, ignored)
+        self._ignored = ignored
+        self._drifts = False  # whether the page before had a record that needed care
         # Rows are read in the form in which most are served, cleaned ones in canonical form.
         self._clean_columns = tuple(replace(c, kind=canonical(c.kind)) for c in self.columns)
+        self._one_form = self._clean_columns == self.columns
         row = _row_of(self.columns)
         self._plain, self._clean = _options(row, "assets"), _options(_row_of(self._clean_columns), "assets")
         enveloped = pa.struct([("type", pa.string()), ("id", pa.string()), ("attributes", row)])
@@ -99,14 +142,49 @@ class Converter:
 
         Raises: page_bytes.CutPage if the page is cut off.
         """
-        finished = self._fast(body)
+        finished = None if self._drifts else self._fast(body)
         if finished is not None:
             return self._assemble(finished.columns, [], {}, fetched_at)
-        raws = split_records(body, self._rows_key)
-        tests = () if self._careful_only else (self._rules.reads, self._rules.accepts)
-        ways = (self._clean_bad(raws, page, is_good) for is_good in tests)
-        mixed = next((found for found in ways if found is not None), None)
-        return self._assemble(*(mixed or self._clean_all(raws, page)), fetched_at)
+        if self._careful_only:
+            records = Records(view_records(body, self._rows_key), self._rules, page)
+            return self._assemble(*self._clean_all(records), fetched_at)
+        records, bad = self._split(body, page)
+        found = self._sort(records, bad)
+        self._drifts = bool(records.cleaned or records.dead)
+        return self._assemble(*found, fetched_at)
+
+    @cached_property
+    def _rules(self) -> Rules:
+        """Compiled when the first record needs them."""
+        return Rules(self.columns, self._ignored)
+
+    def _split(self, body: bytes, page: int) -> tuple[Records, set[int]]:
+        """The records of the page, and the places of those that do not pass the test of what drifts in this lane."""
+        pieces = cut_records(body) if self._rows_key == "assets" else None
+        if pieces is not None:
+            records = Records(pieces, self._rules, page)
+            bad = records.test(self._rules.passes, records.suspects(numbers=self._numbers))
+            if all(is_object(pieces[place]) for place in bad):  # the others were read as objects
+                return records, bad
+        records = Records(view_records(body, self._rows_key), self._rules, page)
+        return records, records.test(self._rules.passes, records.suspects(numbers=self._numbers))
+
+    def _sort(self, records: Records, bad: set[int]) -> CleanedPage:
+        """Clean the records that need it, as few as possible."""
+        rules = self._rules
+        found = self._clean_bad(records, bad)
+        if found is not None:
+            rules.learn(records.raws[place] for place in records.late)
+            return found
+        for is_good in (rules.reads, rules.accepts):
+            seen = bad | records.cleaned.keys() | records.dead.keys()
+            bad = records.test(is_good, seen)
+            if is_good == rules.reads:
+                rules.learn(records.raws[place] for place in bad - seen)
+            found = self._clean_bad(records, bad)
+            if found is not None:
+                return found
+        return self._clean_all(records)
 
     def _fast(self, body: bytes) -> Finished | None:
         """The whole page at once; None if some record needs cleaning."""
@@ -133,53 +211,53 @@ class Converter:
         offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset :] if len(ids) else np.zeros(1, np.int32)
         return np.flatnonzero(np.diff(offsets[: len(ids) + 1]) == 0)  # null or empty
 
-    def _clean_bad(self, raws: list[bytes], page: int, is_good: Callable[[bytes], bool]) -> CleanedPage | None:
-        """Clean the records that fail `is_good` and keep the rest verbatim. None if the page needs the slow path."""
-        bad = {place for place, raw in enumerate(raws) if not is_good(raw)}
-        good, text = _leave_out(bad, raws)
-        if self._numbers and (long := _with_long_numbers(text, [raws[place] for place in good])):
-            bad |= {good[row] for row in long}
-            good, text = _leave_out(bad, raws)
+    def _clean_bad(self, records: Records, bad: set[int]) -> CleanedPage | None:
+        """Clean these and keep the rest verbatim. None if pyarrow refuses a record, or may have changed a number."""
+        records.clean(sorted(bad))
+        rows = [place for place in range(len(records.raws)) if place not in records.dead]
+        if not self._one_form:
+            rows = [place for place in rows if place not in bad]
+        text = _page_of([records.cleaned[place].json if place in bad else records.raws[place] for place in rows])
         plain = _try_read(text, self._plain, self.columns)
         if plain is None or (plain.zeros and has_tiny_number(text)):
             return None
-        bad |= {good[row] for row in (*plain.doubtful.tolist(), *self._no_id(plain.columns).tolist())}
-        records, dead = self._clean_records(raws, sorted(bad), page)
-        cleaned = self._read_clean(records)
-        if cleaned is None or len(raws) == len(dead):
+        doubtful = (*plain.doubtful.tolist(), *self._no_id(plain.columns).tolist())
+        apart = {rows[row] for row in doubtful} - bad
+        records.late = apart
+        return self._join(records, plain, rows, apart if self._one_form else apart | bad)
+
+    def _join(self, records: Records, plain: Finished, rows: list[int], apart: set[int]) -> CleanedPage | None:
+        """The page of rows that were read, and of those to be cleaned and read apart."""
+        records.clean(sorted(apart))
+        if len(records.dead) == len(records.raws):
             return None
-        rows = {place: (False, row) for row, place in enumerate(good) if place not in bad}
-        rows |= {record.position: (True, row) for row, record in enumerate(records)}
-        order = {place: row for row, place in enumerate(sorted(rows))}
-        rescued = {order[r.position]: r.rescued for r in records if r.rescued}
-        return _interleave(plain.columns, cleaned.columns, (rows[place] for place in order)), dead, rescued
+        if not apart:
+            return plain.columns, records.letters(), records.rescued(rows)
+        late = [place for place in sorted(apart) if place in records.cleaned]
+        cleaned = self._read_clean([records.cleaned[place] for place in late])
+        if cleaned is None:
+            return None
+        found = {place: (False, row) for row, place in enumerate(rows) if place not in apart}
+        found |= {place: (True, row) for row, place in enumerate(late)}
+        order = sorted(found)
+        arrays_ = _interleave(plain.columns, cleaned.columns, (found[place] for place in order))
+        return arrays_, records.letters(), records.rescued(order)
 
-    def _clean_all(self, raws: list[bytes], page: int) -> CleanedPage:
+    def _clean_all(self, records: Records) -> CleanedPage:
         """Clean every record. One that pyarrow refuses even then becomes a dead letter."""
-        records, dead = self._clean_records(raws, range(len(raws)), page)
-        finished = self._read_clean(records)
+        records.clean(range(len(records.raws)))
+        rows = sorted(records.cleaned)
+        finished = self._read_clean([records.cleaned[place] for place in rows])
         if finished is None:
-            refused = [record for record in records if self._read_clean([record]) is None]
-            dead += [DeadLetter(page, r.position, "cannot be typed", r.raw) for r in refused]
-            records = [record for record in records if record not in refused]
-            finished = finish(_read(_text_of(records), self._clean, "assets"), self._clean_columns)
-        return finished.columns, dead, {row: r.rescued for row, r in enumerate(records) if r.rescued}
+            for place in [place for place in rows if self._read_clean([records.cleaned[place]]) is None]:
+                records.bury(place, "cannot be typed")
+            rows = [place for place in rows if place not in records.dead]
+            text = _page_of([records.cleaned[place].json for place in rows])
+            finished = finish(_read(text, self._clean, "assets"), self._clean_columns)
+        return finished.columns, records.letters(), records.rescued(rows)
 
-    def _clean_records(
-        self, raws: list[bytes], places: Iterable[int], page: int
-    ) -> tuple[list[_Record], list[DeadLetter]]:
-        records: list[_Record] = []
-        dead: list[DeadLetter] = []
-        for place in places:
-            try:
-                cleaned = self._rules.clean(raws[place])
-                records.append(_Record(raws[place], place, cleaned.json, cleaned.rescued))
-            except Unreadable as error:
-                dead.append(DeadLetter(page, place, error.reason, raws[place]))
-        return records, dead
-
-    def _read_clean(self, records: Sequence[_Record]) -> Finished | None:
-        return _try_read(_text_of(records), self._clean, self._clean_columns)
+    def _read_clean(self, records: Sequence[Cleaned]) -> Finished | None:
+        return _try_read(_page_of([record.json for record in records]), self._clean, self._clean_columns)
 
     def _assemble(
         self,
@@ -199,29 +277,12 @@ class Converter:
         return Converted(batch, tuple(dead), _count_drift(rescued.values()), _fingerprint(served[self._id], dead))
 
 
-def _text_of(records: Sequence[_Record]) -> bytes:
-    return _page_of([record.text for record in records])
-
-
-def _leave_out(bad: Container[int], raws: Sequence[bytes]) -> tuple[list[int], bytes]:
-    """Positions of the other records, and these records as a page."""
-    good = [place for place in range(len(raws)) if place not in bad]
-    return good, _page_of([raws[place] for place in good])
-
-
-def _page_of(records: Sequence[bytes]) -> bytes:
-    """These records as a page without anything else."""
-    return b'{"assets":[' + b",".join(records) + b"]}"
-
-
-def _with_long_numbers(text: bytes, records: Sequence[bytes]) -> list[int]:
-    """Which of these records, whose page is `text`, have a number with more digits than a double surely reproduces."""
-    places = long_numbers(text)
-    if not len(places):
-        return []
-    ends = np.cumsum([len(record) + 1 for record in records]) + _OPENING
-    found: list[int] = np.unique(np.searchsorted(ends, places, side="right")).tolist()
-    return found
+def _page_of(records: Sequence[Buffer]) -> bytes:
+    """These records as a page without anything else, copied once."""
+    pieces: list[Buffer] = [b","] * (2 * len(records))
+    pieces[1::2] = records
+    pieces[:1] = [_OPENING]
+    return b"".join([*pieces, b"]}"])
 
 
 def _interleave(plain: list[pa.Array], cleaned: list[pa.Array], order: Iterable[tuple[bool, int]]) -> list[pa.Array]:

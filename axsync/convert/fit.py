@@ -1,7 +1,7 @@
 """Decides what fits: each value goes to its typed column or, exactly as served, to the rescue column.
 
 `Rules(columns)` is compiled once per lane. `accepts` tests whether a record may go to pyarrow unchanged. `reads` is a
-quicker test that leaves some values to be checked after reading.
+quicker test that leaves some values to be checked after reading; `passes` leaves all that has not drifted so far.
 `clean` turns any other record into one that pyarrow is sure to accept, and rescues the rest:
 
     text       a string that UTF-8 can encode
@@ -36,7 +36,8 @@ from axsync.convert import exact
 from axsync.convert.exact import Number, Unreadable, Value, dump, exact_float, keeps_all, says_each_key_once
 from axsync.convert.page_bytes import REFUSALS
 from axsync.convert.rescue import Step, join_path
-from axsync.convert.strict import Strict, StrictRecord
+from axsync.convert.strict import Buffer, Strict, StrictRecord
+from axsync.convert.watch import Watch
 from axsync.model import ID_FIELD
 from axsync.schema import dates
 from axsync.schema.columns import OVERFLOW, Column, key_owners, settle_keys
@@ -68,7 +69,7 @@ class Cleaned:
 class Rules:
     """The rules of one lane."""
 
-    __slots__ = ("_ignored", "_overflow", "_owners", "_slots", "_slots_by_key", "_strict")
+    __slots__ = ("_ignored", "_overflow", "_owners", "_slots", "_slots_by_key", "_strict", "_watch")
 
     def __init__(self, columns: Sequence[Column], ignored: Callable[[str], bool] | None = None) -> None:
         """`ignored` says which keys without a column are dropped."""
@@ -76,18 +77,28 @@ class Rules:
         typed = [column for column in columns if column.field != OVERFLOW]
         has_id = any(column.field == ID_FIELD and column.kind == Atom("text") for column in typed)
         self._strict = StrictRecord(typed) if has_id else None
+        self._watch = Watch(self._strict) if self._strict else None
         self._owners = key_owners(typed)
         self._slots = {column.field: _Slot(column) for column in typed}
         self._slots_by_key = {column.json_key: self._slots[column.field] for column in typed}
         self._overflow = next((_prefix(c.json_key) for c in columns if c.field == OVERFLOW), None)
 
-    def accepts(self, raw: bytes) -> bool:
+    def accepts(self, raw: Buffer) -> bool:
         """Whether the record is certain to survive the fast path unchanged."""
         return self._strict is not None and self._strict.takes(raw)
 
-    def reads(self, raw: bytes) -> bool:
+    def reads(self, raw: Buffer) -> bool:
         """Whether the record's types are right; only its values then need a check after reading."""
         return self._strict is not None and self._strict.reads(raw)
+
+    def passes(self, raw: Buffer) -> bool:
+        """Whether the record's types are right wherever this lane is known to drift, the quickest test of all."""
+        return self._watch is not None and self._watch.passes(raw)
+
+    def learn(self, slipped: Iterable[Buffer]) -> None:
+        """Let `passes` look closer at what was wrong with these records, which it let through."""
+        if self._watch is not None:
+            self._watch.learn(slipped)
 
     def clean(self, raw: bytes) -> Cleaned:
         """Split the record into two parts that together are what was served.

@@ -7,6 +7,7 @@ and a record is the `attributes` of its entries. Positions are bytes from the st
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -48,11 +49,45 @@ def split_records(body: bytes, path: Literal["assets", "data"]) -> list[bytes]:
 
     Raises: CutPage if the page is cut off, or does not have exactly one list of that name.
     """
+    return list(map(bytes, view_records(body, path)))
+
+
+def view_records(body: bytes, path: Literal["assets", "data"]) -> list[msgspec.Raw]:
+    """The same as views of the body, which lives as long as one of them does: copies would cost as much as the search.
+
+    Raises: as `split_records`.
+    """
     body = body.removeprefix(_BOM)
     records = _quick(body, path)
     if records is None:
-        records = [body[start:end] for start, end in _careful(body, path)]
-    return [_attributes(entry) for entry in records] if path == "data" else records
+        records = [msgspec.Raw(body[start:end]) for start, end in _careful(body, path)]
+    return [msgspec.Raw(_attributes(bytes(entry))) for entry in records] if path == "data" else records
+
+
+def cut_records(body: bytes) -> list[memoryview] | None:
+    """The records of a page in v2's usual layout, cut where one seems to end and the next to begin: a guess.
+
+    It takes a third of the time of `view_records`, because nothing is read. It is right if each piece is one JSON
+    object, which the caller must make sure of: then there is no other way to read the page. None for other layouts.
+    """
+    at = body.rfind(b'],"meta":', -_TAIL)
+    if not body.startswith(b'{"assets":[{"') or at < 0 or not is_object(body[at + 9 : -1]) or body[-1:] != b"}":
+        return None
+    first, mark_end = len(b'{"assets":['), body.find(b":", 13) + 1
+    mark, starts = b"," + body[first:mark_end], [first]
+    while (found := body.find(mark, starts[-1], at)) >= 0:
+        starts.append(found + 1)
+    view = memoryview(body)
+    return [view[start : end - 1] for start, end in pairwise([*starts, at + 1])]
+
+
+def is_object(text: bytes | memoryview) -> bool:
+    """Whether this is one JSON object, and nothing else."""
+    try:
+        _members_of(text)
+    except REFUSALS:
+        return False
+    return True
 
 
 def read_member(body: bytes, key: str) -> bytes | None:
@@ -73,27 +108,27 @@ class _AssetPage(msgspec.Struct, forbid_unknown_fields=True):
 _page_of = msgspec.json.Decoder(_AssetPage).decode
 
 
-def _usual(body: bytes) -> list[bytes] | None:
+def _usual(body: bytes) -> list[msgspec.Raw] | None:
     """The records of a page in v2's usual layout, in one pass. None if it may contain anything else."""
     try:
         page = _page_of(body)
     except REFUSALS:
         return None
-    records, meta = [bytes(record) for record in page.assets], bytes(page.meta)
+    records, meta = page.assets, page.meta
     known = sum(map(len, records)) + max(len(records) - 1, 0) + len(meta)
     around = len('{"assets":[],"meta":}' if meta else '{"assets":[]}')
     # Unaccounted bytes could be a second list of that name, which msgspec drops.
     return records if len(body) - known < around + len(',"assets":0') else None
 
 
-def _quick(body: bytes, path: str) -> list[bytes] | None:
+def _quick(body: bytes, path: str) -> list[msgspec.Raw] | None:
     if path == "assets" and (usual := _usual(body)) is not None:
         return usual
     found = _only_member(body, path)
     if found is None:
         return None
     try:
-        return [bytes(record) for record in _elements_of(found)]
+        return _elements_of(found)
     except REFUSALS:
         return None
 
@@ -237,9 +272,7 @@ def rows_only(body: bytes, key: str) -> bytes | None:
     at = body.rfind(b'"meta":', -_TAIL)
     if at < 0:
         return body
-    try:
-        _members_of(body[at + 7 :].rstrip()[:-1])
-    except REFUSALS:
+    if not is_object(body[at + 7 :].rstrip()[:-1]):
         return None
     while body[at - 1] in b" \t\r\n":
         at -= 1
@@ -252,14 +285,18 @@ def has_explicit_null(body: bytes) -> bool:
 
     Strings may give false positives.
     """
+    return next(null_members(body), None) is not None
+
+
+def null_members(body: bytes) -> Iterator[int]:
+    """Positions of nulls that are members of objects, some of them perhaps twice. Strings may give false positives."""
     data = np.frombuffer(body, dtype=np.uint8)
     for places in _places_of(body, _NULL):
         near = places[_AFTER_KEY[data[places - 1]]]
         if len(near) > _MANY:  # a text full of " null": from here on one search costs less than many looks
-            return _NULL_MEMBER.search(body) is not None
-        if any(_COLON.search(body[max(place - _GAP, 0) : place]) for place in near.tolist()):
-            return True
-    return False
+            yield from (match.end() - 1 for match in _NULL_MEMBER.finditer(body))
+            return
+        yield from (place for place in near.tolist() if _COLON.search(body[max(place - _GAP, 0) : place]))
 
 
 def _places_of(body: bytes, word: np.uint32) -> Iterator[Ints]:

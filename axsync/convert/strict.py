@@ -6,7 +6,7 @@ form, numbers that float64 represents exactly, and repeated keys (`keeps_all`).
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, TypeAlias
 
@@ -21,6 +21,11 @@ from axsync.schema.columns import Column
 from axsync.schema.kinds import EPOCHS, INT64, RFC1123, Atom, Group, Kind, Many, Wrapped, is_text, parse_text
 
 Check: TypeAlias = Callable[[Any], bool]
+Buffer: TypeAlias = bytes | memoryview | Raw
+Place: TypeAlias = tuple[str, str]
+"""A key of a record, and a key of the objects there; the second is empty for the value as a whole."""
+
+_members_of = msgspec.json.Decoder(dict[str, Raw]).decode
 
 _SHORT = 32  # characters; longer numbers are too rare to cache
 _PLAIN_NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
@@ -37,7 +42,7 @@ class Strict:
         self._check = _check(kind)
         self._nested = _has_group(kind)
 
-    def takes(self, raw: bytes | Raw) -> bool:
+    def takes(self, raw: Buffer) -> bool:
         """Whether this JSON text may go to pyarrow unchanged."""
         try:
             value = self._decode(raw)
@@ -51,22 +56,78 @@ class Strict:
 class StrictRecord(Strict):
     """The test for whole records. `reads` leaves more to be checked afterwards than `takes`."""
 
-    __slots__ = ("_read",)
+    __slots__ = ("_kinds", "_models", "_plain", "reads")
 
     def __init__(self, columns: Sequence[Column]) -> None:
         kept = [(c.json_key, c.kind, c.field == ID_FIELD) for c in columns if _is_plain_key(c.json_key)]
-        self._decode = msgspec.json.Decoder(_struct(kept)).decode
-        self._read = msgspec.json.Decoder(_struct(kept, float)).decode
-        self._check = _check_members([_check(kind) for _, kind, _ in kept])
+        self._decode = msgspec.json.Decoder(_struct((key, _model(kind), is_id) for key, kind, is_id in kept)).decode
+        self._kinds = [kind for _, kind, _ in kept]
+        self._plain = frozenset(key for key, kind, _ in kept if not _has_group(kind))  # no objects: quick to test
+        self._models = [(key, _model(kind, float), is_id) for key, kind, is_id in kept]
+        self._check = _check_members([_check(kind) for kind in self._kinds])
         self._nested = True
-
-    def reads(self, raw: bytes | Raw) -> bool:
+        self.reads = _accepting(_struct(self._models))
         """Whether the types are right, so that only dates, digits and repeated keys may be in doubt."""
+
+    def reader(self, places: Collection[Place]) -> Callable[[Buffer], bool]:
+        """A test like `reads` that steps over objects, but for these places, and looks at what dates say there, too.
+
+        It always sees a field without a column and a missing id.
+        """
+        members = {key: {member for one, member in places if one == key} for key, _ in places}
+        models, checks = [], []
+        for (key, model, is_id), kind in zip(self._models, self._kinds, strict=True):
+            some = model if key in self._plain else _partial(kind, members[key]) if key in members else Raw
+            models.append((key, model if "" in members.get(key, ()) else some, is_id))
+            checks.append(_date_check(kind) if key in members else None)
+        return _accepting(_struct(models), _check_members(checks))
+
+    def misfits(self, raw: Buffer) -> dict[Place, int]:
+        """Where this record has other types than its columns, or dates of another form, and the bytes of each field."""
         try:
-            self._read(raw)
+            members = _members_of(raw)
+        except REFUSALS:
+            return {}
+        served = [entry for entry in zip(self._models, self._kinds, strict=True) if entry[0][0] in members]
+        tests = ((key, kind, _accepting(model, _date_check(kind))) for (key, model, _), kind in served)
+        wrong = [(key, kind, members[key]) for key, kind, accepts in tests if not accepts(members[key])]
+        return {(key, _wrong_member(kind, value)): len(value) for key, kind, value in wrong}
+
+
+def _partial(kind: Kind, members: Collection[str]) -> Any:  # noqa: ANN401  types are values here
+    """The type of objects, or of a list of them, of which only these members are looked at."""
+    if isinstance(kind, Many) and not kind.bare:
+        return list[_partial(kind.item, members) | None]  # type: ignore[misc]  # made at run time
+    if not isinstance(kind, Group):
+        return _model(kind, float)
+    kept = ((m.key, _model(m.kind, float), False) for m in kind.members if m.key in members and _is_plain_key(m.key))
+    return _struct(kept, closed=False)
+
+
+def _wrong_member(kind: Kind, value: Raw) -> str:
+    """The first member of objects that is of another type; empty if it takes a look at all of them to tell."""
+    item = kind.item if isinstance(kind, Many) else kind
+    keys = [member.key for member in item.members] if isinstance(item, Group) else []
+    return next((key for key in keys if not _accepting(_partial(kind, {key}))(value)), "")
+
+
+def _accepting(model: Any, check: Check | None = None) -> Callable[[Buffer], bool]:  # noqa: ANN401  types are values here
+    decode = msgspec.json.Decoder(model).decode
+
+    def accepts(raw: Buffer) -> bool:
+        try:
+            value = decode(raw)
         except REFUSALS:
             return False
-        return True
+        return check is None or check(value)
+
+    return accepts
+
+
+def _date_check(kind: Kind) -> Check | None:
+    """The check of dates that stand alone or in a list; those in objects are too many to be looked at one by one."""
+    item = kind.item if isinstance(kind, Many) else kind
+    return _check(kind) if isinstance(item, Atom) and item.name == "timestamp" else None
 
 
 def plain_number(raw: bytes) -> bool:
@@ -97,9 +158,7 @@ def _model(kind: Kind, number: type = Raw) -> Any:  # noqa: ANN401  # types are 
         case Wrapped(item):
             return Annotated[list[_model(item, number)], Meta(min_length=1, max_length=1)]  # type: ignore[misc]
         case Group(members):
-            return _struct(
-                ((member.key, member.kind, False) for member in members if _is_plain_key(member.key)), number
-            )
+            return _struct((m.key, _model(m.kind, number), False) for m in members if _is_plain_key(m.key))
         case Atom():
             return number if kind == Atom("number") else _atom_model(kind)
 
@@ -113,17 +172,15 @@ def _atom_model(atom: Atom) -> Any:  # noqa: ANN401  # the same
     return str if is_text(atom) else _ATOMS[atom.name]
 
 
-def _struct(members: Iterable[tuple[str, Kind, bool]], number: type = Raw) -> Any:  # noqa: ANN401
-    """A struct type with these keys; required ones come first, as msgspec demands."""
-    listed = sorted(enumerate(members), key=lambda entry: not entry[1][2])
+def _struct(members: Iterable[tuple[str, Any, bool]], *, closed: bool = True) -> Any:  # noqa: ANN401
+    """A struct type with these keys and types, and where it is not closed any others besides."""
+    listed = sorted(enumerate(members), key=lambda entry: not entry[1][2])  # required ones first, as msgspec demands
     fields: list[Any] = []
-    for place, (_, kind, needed) in listed:
+    for place, (_, model, needed) in listed:
         name = f"f{place}"
-        fields.append(
-            (name, Annotated[str, Meta(min_length=1)]) if needed else (name, _model(kind, number) | UnsetType, UNSET)
-        )
+        fields.append((name, Annotated[str, Meta(min_length=1)]) if needed else (name, model | UnsetType, UNSET))
     names = {f"f{place}": key for place, (key, _, _) in listed}
-    return msgspec.defstruct("Served", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct("Served", fields, rename=names, forbid_unknown_fields=closed, gc=False)
 
 
 # A json value must be turned into a string first, so nothing passes unchanged.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.convert import page_bytes
-from axsync.convert.page_bytes import CutPage, read_member, split_records
+from axsync.convert.page_bytes import CutPage, cut_records, is_object, read_member, split_records
 from tests.unit.convert.served import VALUES, examples
 
 HARD = [
@@ -145,3 +145,41 @@ class TestBorders:
         assert not is_whole(cut)
         with pytest.raises(CutPage):
             split_records(cut, "assets")
+
+
+@examples(200)
+@given(
+    st.lists(st.lists(VALUES, max_size=3), max_size=3), st.sampled_from(["", " "]), st.sampled_from(["{}", "[]", ""])
+)
+def test_a_page_that_is_cut_into_objects_is_cut_at_its_records(values: list[list[str]], gap: str, meta: str) -> None:
+    """Whatever is inside: the quick guess is the truth wherever each piece is an object."""
+    objects = ["{" + ",".join([f'"a":{value}' for value in row] or ['"a":1']) + "}" for row in values]
+    body = f'{{"assets":[{f",{gap}".join(objects)}],"meta":{meta}}}'.encode(errors="surrogatepass")
+
+    pieces = cut_records(body)
+
+    if pieces is not None and all(map(is_object, pieces)):
+        assert list(map(bytes, pieces)) == split_records(body, "assets")
+
+
+@pytest.mark.parametrize(
+    "inside", [b'"x,{\\"a\\":1}"', b'[{"a":1},{"a":2}]', b'"],\\"meta\\":{}"', b'[[],{"meta":[],"m":1}]']
+)
+def test_what_looks_like_a_border_is_none(inside: bytes) -> None:
+    """The mark between two records, and what follows the last one, may stand inside of one."""
+    body = b'{"assets":[{"a":0},{"a":%b}],"meta":{}}' % inside
+    pieces = cut_records(body)
+
+    assert split_records(body, "assets") == [b'{"a":0}', b'{"a":%b}' % inside]
+    assert (
+        pieces is None or not all(map(is_object, pieces)) or list(map(bytes, pieces)) == split_records(body, "assets")
+    )
+
+
+def test_the_usual_page_is_cut() -> None:
+    """No other layout is."""
+    pieces = cut_records(b'{"assets":[{"a":1},{"a":2}],"meta":{}}')
+
+    assert list(map(bytes, pieces or ())) == [b'{"a":1}', b'{"a":2}']
+    for body in (b'{"assets":[],"meta":{}}', b'{"assets":[{"a":1}]}', b'{"assets":[{"a":1}],"meta":{},"assets":[]}'):
+        assert cut_records(body) is None
