@@ -92,9 +92,9 @@ class Records:
                 try:
                     self.cleaned[place] = self.rules.clean(raw)
                 except Unreadable as error:
-                    self.bury(place, error.reason)
+                    self.add_letter(place, error.reason)
 
-    def bury(self, place: int, reason: str) -> None:
+    def add_letter(self, place: int, reason: str) -> None:
         """Make a dead letter of a record."""
         self.dead[place] = DeadLetter(self.page, place, reason, bytes(self.raws[place]))
 
@@ -250,7 +250,7 @@ class Converter:
         finished = self._read_clean([records.cleaned[place] for place in rows])
         if finished is None:
             for place in [place for place in rows if self._read_clean([records.cleaned[place]]) is None]:
-                records.bury(place, "cannot be typed")
+                records.add_letter(place, "cannot be typed")
             rows = [place for place in rows if place not in records.dead]
             text = _page_of([records.cleaned[place].json for place in rows])
             finished = finish(_read(text, self._clean, "assets"), self._clean_columns)

@@ -22,7 +22,7 @@ from axsync.schema.kinds import EPOCHS, INT64, RFC1123, Atom, Group, Kind, Many,
 
 Check: TypeAlias = Callable[[Any], bool]
 Buffer: TypeAlias = bytes | memoryview | Raw
-Place: TypeAlias = tuple[str, str]
+Watched: TypeAlias = tuple[str, str]
 """A key of a record, and a key of the objects there; the second is empty for the value as a whole."""
 
 _members_of = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -69,7 +69,7 @@ class StrictRecord(Strict):
         self.reads = _accepting(_struct(self._models))
         """Whether the types are right, so that only dates, digits and repeated keys may be in doubt."""
 
-    def reader(self, places: Collection[Place]) -> Callable[[Buffer], bool]:
+    def reader(self, places: Collection[Watched]) -> Callable[[Buffer], bool]:
         """A test like `reads` that steps over objects, but for these places, and looks at what dates say there, too.
 
         It always sees a field without a column and a missing id.
@@ -82,7 +82,7 @@ class StrictRecord(Strict):
             checks.append(_date_check(kind) if key in members else None)
         return _accepting(_struct(models), _check_members(checks))
 
-    def misfits(self, raw: Buffer) -> dict[Place, int]:
+    def misfits(self, raw: Buffer) -> dict[Watched, int]:
         """Where this record has other types than its columns, or dates of another form, and the bytes of each field."""
         try:
             members = _members_of(raw)

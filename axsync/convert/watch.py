@@ -14,7 +14,7 @@ If there is something new on page after page, drift has no places in this lane, 
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from axsync.convert.strict import Buffer, Place, StrictRecord
+from axsync.convert.strict import Buffer, Watched, StrictRecord
 
 LESSONS: Final = 32
 """Pages that may teach something new."""
@@ -27,7 +27,7 @@ class Watch:
 
     def __init__(self, record: StrictRecord) -> None:
         self._record = record
-        self._watched: frozenset[Place] = frozenset()
+        self._watched: frozenset[Watched] = frozenset()
         self._lessons = 0
         self.passes: Callable[[Buffer], bool] = record.reader(self._watched)
         """Whether nothing is wrong where this lane drifts, there is an id, and each field has a column."""

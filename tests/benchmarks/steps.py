@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from axsync.api import paths, v2
 from axsync.convert import Converter
 from axsync.convert import converter as conversion
-from axsync.convert.page_bytes import has_explicit_null, has_long_number, rows_only, split_records
+from axsync.convert.page_bytes import cut_records, has_explicit_null, has_long_number, rows_only
 from axsync.convert.typed_columns import finish
 from axsync.lake.parts import DICTIONARY_LIMIT, use_steady_memory
 from axsync.model import Page, Reply, Window
@@ -75,7 +75,7 @@ def measure(load: Load, limit: int = 500) -> dict[str, Any]:
         "look at the bytes": lambda: (has_explicit_null(body), has_long_number(body), rows_only(body, "assets")),
         "read (pyarrow)": lambda: conversion._read(text, made._plain, "assets"),
         "shape (dates, checks)": lambda: finish(rows, made.columns),
-        "split_records into records": lambda: split_records(body, "assets"),
+        "cut into records": lambda: cut_records(body),
         "page to batch": lambda: made.convert(body, page=0, fetched_at=NOW),
     }
     found = {name: own_cpu(step) * 1e3 for name, step in steps.items()}
