@@ -14,7 +14,7 @@ If there is something new on page after page, drift has no places in this lane, 
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from axsync.convert.strict import Buffer, Watched, StrictRecord
+from axsync.convert.strict import Buffer, StrictRecord, Watched
 
 LESSONS: Final = 32
 """Pages that may teach something new."""
