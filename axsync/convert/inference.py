@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -51,6 +51,7 @@ Value: TypeAlias = Any  # of JSON; a number may have been rounded, which does no
 Shape: TypeAlias = Literal["list", "object", "scalar"]
 _decode = msgspec.json.Decoder().decode
 
+_CONTAINERS = (list, dict)
 _WHOLE = 10**18  # larger values may not stay within 64 bits
 _MAX_LEVELS = 8  # deeper values are stored as JSON
 _DATE_NAMES = (
@@ -147,17 +148,15 @@ def _infer_kind(prior: Kind, sample: _Sample) -> Kind:
 def _shape(prior: Kind, values: Sequence[Value]) -> Shape | None:
     """The majority shape; the prior's own shape if half of the values have it. None if there is no majority."""
     own: Shape = "list" if isinstance(prior, Many) else "object" if isinstance(prior, Group) else "scalar"
-    counts = Counter(map(_shape_of, values))
-    if not counts or (prior != _UNKNOWN and 2 * counts[own] >= len(values)):
+    types = Counter(map(type, values))  # counted in C: a first page has hundreds of thousands of values
+    counts: dict[Shape, int] = {"list": types[list], "object": types[dict]}
+    counts["scalar"] = len(values) - counts["list"] - counts["object"]
+    if not values or (prior != _UNKNOWN and 2 * counts[own] >= len(values)):
         return own
-    ((most, count),) = counts.most_common(1)
-    if 2 * count > len(values):
+    most = max(counts, key=counts.__getitem__)
+    if 2 * counts[most] > len(values):
         return most
-    return None if "object" in counts else "list"
-
-
-def _shape_of(value: Value) -> Shape:
-    return "list" if isinstance(value, list) else "object" if isinstance(value, dict) else "scalar"
+    return None if counts["object"] else "list"
 
 
 def _infer_group(prior: Kind, sample: _Sample) -> Kind:
@@ -191,12 +190,16 @@ def _infer_atom(prior: Kind, sample: _Sample) -> Kind:
     atom = prior if isinstance(prior, Atom) else _UNKNOWN
     if atom == _JSON:
         return _JSON
-    told = [value for value in sample.values if _shape_of(value) == "scalar" and value != ""]
+    told = [value for value in sample.values if value != "" and type(value) not in _CONTAINERS]
     if not told:
         return _assume(atom, sample)
-    if atom != _UNKNOWN and 2 * sum(map(_MATCHES[atom.name], told)) >= len(told):
+    if atom != _UNKNOWN and 2 * _count_matches(atom, told) >= len(told):
         return _refine(atom, told, sample)
     return _guess(told, sample)
+
+
+def _count_matches(atom: Atom, told: Sequence[Value]) -> int:
+    return Counter(map(type, told))[str] if atom == _TEXT else sum(map(_MATCHES[atom.name], told))
 
 
 def _assume(atom: Atom, sample: _Sample) -> Kind:
@@ -272,7 +275,6 @@ def _is_date(value: Value) -> bool:
 
 
 _MATCHES: Mapping[str, Callable[[Value], bool]] = {
-    "text": lambda value: isinstance(value, str),
     "timestamp": _is_date,
     "date": _is_date,
     "bool": _is_bool,
@@ -289,8 +291,11 @@ def _infer_form(kind: Kind, values: Iterable[Value], before: Kind | None) -> Kin
     told = [value for value in values if value is not None]
     if not told and before is not None and drop_forms(before) == kind:
         return before
-    inner = [*(value for value in told if not isinstance(value, list)), *_elements(told)]
-    listed = 2 * sum(isinstance(value, list) for value in told)
+    lists = [value for value in told if type(value) is list]
+    inner = list(chain.from_iterable(lists))
+    if len(lists) < len(told):
+        inner = [*(value for value in told if type(value) is not list), *inner]
+    listed = 2 * len(lists)
     below = before.item if isinstance(before, Many | Wrapped) else before
     match kind:
         case Many(item):
@@ -301,7 +306,7 @@ def _infer_form(kind: Kind, values: Iterable[Value], before: Kind | None) -> Kin
             return Wrapped(group) if listed > len(told) else group
         case Atom(name):
             atom = Atom(name, _FORMS.get(name, _no_form)(inner) or _earlier_form(name, below))
-            alone = 2 * sum(isinstance(value, list) and len(value) == 1 for value in told)
+            alone = 2 * sum(len(value) == 1 for value in lists)
             return Wrapped(atom) if alone > len(told) else atom
         case _:
             return kind
@@ -355,8 +360,8 @@ _FORMS: Mapping[str, Callable[[Sequence[Value]], str]] = {
 
 
 def _elements(values: Iterable[Value]) -> Iterable[Value]:
-    return (element for value in values if isinstance(value, list) for element in value)
+    return chain.from_iterable(value for value in values if type(value) is list)
 
 
 def _at(key: str, values: Iterable[Value]) -> Iterable[Value]:
-    return (value[key] for value in values if isinstance(value, dict) and key in value)
+    return [value[key] for value in values if type(value) is dict and key in value]
