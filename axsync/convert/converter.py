@@ -77,12 +77,12 @@ class Records:
         """These places, and those of records that fail the test."""
         return bad | {place for place, raw in enumerate(self.raws) if place not in bad and not is_good(raw)}
 
-    def suspects(self, *, numbers: bool) -> set[int]:
-        """Records with what pyarrow would take but change: explicit nulls, long numbers."""
-        text = _page_of(self.raws)
+    def suspects(self, text: bytes, *, numbers: bool) -> set[int]:
+        """Those with explicit nulls or long numbers, which pyarrow would change; `text` is a page that begins so."""
         places = list(null_members(text)) + (long_numbers(text).tolist() if numbers else [])
         ends = np.cumsum([len(raw) + 1 for raw in self.raws]) + len(_OPENING)
-        return set(np.searchsorted(ends, places, side="right").tolist())
+        found = set(np.searchsorted(ends, places, side="right").tolist())
+        return found - {len(self.raws)}  # behind the last record
 
     def clean(self, places: Iterable[int]) -> None:
         """Clean these, each of them once."""
@@ -163,11 +163,12 @@ class Converter:
         pieces = cut_records(body) if self._rows_key == "assets" else None
         if pieces is not None:
             records = Records(pieces, self._rules, page)
-            bad = records.test(self._rules.passes, records.suspects(numbers=self._numbers))
+            bad = records.test(self._rules.passes, records.suspects(body, numbers=self._numbers))
             if all(is_object(pieces[place]) for place in bad):  # the others were read as objects
                 return records, bad
         records = Records(view_records(body, self._rows_key), self._rules, page)
-        return records, records.test(self._rules.passes, records.suspects(numbers=self._numbers))
+        suspects = records.suspects(_page_of(records.raws), numbers=self._numbers)
+        return records, records.test(self._rules.passes, suspects)
 
     def _sort(self, records: Records, bad: set[int]) -> CleanedPage:
         """Clean the records that need it, as few as possible."""

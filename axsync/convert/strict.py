@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from axsync.convert.exact import exact_float, keeps_all
 from axsync.convert.page_bytes import REFUSALS
+from axsync.convert.timestamps import layout_of
 from axsync.model import ID_FIELD
 from axsync.schema import dates
 from axsync.schema.columns import Column
@@ -169,6 +170,9 @@ def _atom_model(atom: Atom) -> Any:  # noqa: ANN401  # the same
         return Annotated[int, Meta(ge=low, le=high)]
     if atom.form == "0/1":
         return Annotated[int, Meta(ge=0, le=1)]
+    if atom.name == "timestamp":
+        width = len(layout_of(atom.form or RFC1123).template)  # tells most other forms, and costs nothing
+        return Annotated[str, Meta(min_length=width, max_length=width)]
     return str if is_text(atom) else _ATOMS[atom.name]
 
 
@@ -188,7 +192,6 @@ _NOTHING = Annotated[str, Meta(min_length=1, max_length=0)]
 
 _ATOMS: dict[str, Any] = {
     "text": str,
-    "timestamp": str,
     "date": dt.date,
     "bool": bool,
     "integer": Annotated[int, Meta(ge=INT64[0], le=INT64[1])],

@@ -10,7 +10,7 @@ from axsync.convert import Converter
 from axsync.convert.converter import CleanedPage, Records
 from axsync.convert.fit import Rules
 from axsync.convert.watch import LESSONS
-from axsync.schema.columns import Column
+from axsync.schema.columns import Column, group
 from axsync.schema.kinds import Atom, Kind, Many
 from tests.unit.convert.pages import columns_of, convert, page, record
 from tests.unit.convert.served import examples, lanes
@@ -42,12 +42,15 @@ def rules_of(*kinds: tuple[str, Kind]) -> Rules:
         ({"cves": [{"cve_id": "a"}, None]}, {"cves": [{"cve_id": "a", "other": 1}]}),
         ({"cves": []}, {"cves": {"cve_id": "a"}}),
         ({"seen": SEEN}, {"seen": SEEN.replace("Mon", "Tue")}),
-        ({"scans": [SEEN]}, {"scans": ["2026-11-02"]}),
+        ({"scans": [SEEN]}, {"scans": [SEEN.replace("Mon", "Tue")]}),
+        ({"admins": [{"used": SEEN}]}, {"admins": [{"used": "2026-11-02"}]}),
     ],
 )
 def test_what_slipped_through_once_is_seen_from_then_on(good: dict[str, object], odd: dict[str, object]) -> None:
-    """A member of another type, a new member, no list, a date of another form; what is as it should be still passes."""
-    rules = rules_of(("cves", CVES), ("seen", Atom("timestamp")), ("scans", Many(Atom("timestamp"))))
+    """A member of another type, a new member, no list, a wrong date; what is as it should be still passes."""
+    admins: Kind = Many(group([("used", Atom("timestamp"))]))
+    dated = ("seen", Atom("timestamp")), ("scans", Many(Atom("timestamp"))), ("admins", admins)
+    rules = rules_of(("cves", CVES), *dated)
     before = rules.passes(record(**good)), rules.passes(record(**odd))
 
     rules.learn([record(**odd)])
@@ -56,10 +59,10 @@ def test_what_slipped_through_once_is_seen_from_then_on(good: dict[str, object],
     assert (rules.passes(record(**good)), rules.passes(record(**odd))) == (True, False)
 
 
-@pytest.mark.parametrize("odd", [{"count": "7"}, {"stray": 1}, {"internal_axon_id": ""}])
+@pytest.mark.parametrize("odd", [{"count": "7"}, {"seen": "2026-11-02"}, {"stray": 1}, {"internal_axon_id": ""}])
 def test_what_is_quick_to_see_need_not_be_learnt(odd: dict[str, object]) -> None:
-    """Values without objects in them, fields without a column, a missing id."""
-    assert not rules_of(("count", Atom("integer"))).passes(record(**odd))
+    """Values without objects in them, dates of another length, fields without a column, a missing id."""
+    assert not rules_of(("count", Atom("integer")), ("seen", Atom("timestamp"))).passes(record(**odd))
 
 
 def test_a_lane_that_drifts_everywhere_is_tested_in_full() -> None:
