@@ -12,9 +12,9 @@ from axsync.client.history_days import history_mark
 from axsync.client.source import POLL_TOTAL, Source
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable, UsageError
-from axsync.model import Lane
+from axsync.model import Asked, Lane
 from axsync.schema.selection import choose_lanes, closest_field, refuse_misnamed, select_fields
-from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings, closest, did_you_mean
+from axsync.settings import DEFAULT_ENTITY, EntitySettings, RunSettings, Settings, closest, did_you_mean
 
 EVERYWHERE = frozenset({"devices", "users"})
 """Every instance has them, so what is refused about them is the question."""
@@ -177,6 +177,13 @@ async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Ma
 def _all(names: Collection[str]) -> str:
     listed = ", ".join(repr(name) for name in names)
     return f"instance {listed} offers" if len(names) == 1 else f"instances {listed} offer"
+
+
+def asked_by(wish: EntitySettings, run: RunSettings) -> Asked:
+    """What these settings ask of a type, for its manifest."""
+    names = (wish.fields,) if isinstance(wish.fields, str) else wish.fields
+    fields = (*names, *wish.extra_fields, *(f"{name}__details" for name in wish.details))
+    return Asked(run.as_of, run.limit, wish.query, wish.saved_query, fields)
 
 
 async def question_for(source: Source, entity: str, wish: EntitySettings, as_of: str | None) -> Question:

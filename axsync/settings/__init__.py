@@ -5,6 +5,7 @@ that starts with the name of the field. Types are not checked here; `config` or 
 """
 
 from axsync.settings.checks import (
+    DAY_WORDS,
     GIB,
     KIB,
     MIB,
@@ -15,6 +16,7 @@ from axsync.settings.checks import (
     Seconds,
     all_close,
     as_address,
+    as_day,
     check_names,
     check_reference,
     closest,
@@ -26,12 +28,14 @@ from axsync.settings.checks import (
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
 from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
-from axsync.settings.run import DEFAULT_ENTITY, EntitySettings, Fields, Proof, RunSettings, Settings
+from axsync.settings.run import DEFAULT_ENTITY, LATEST, EntitySettings, Fields, Proof, RunSettings, Settings
 
 __all__ = [
+    "DAY_WORDS",
     "DEFAULT_ENTITY",
     "GIB",
     "KIB",
+    "LATEST",
     "MIB",
     "NO_PROXY",
     "OBJECT_STORES",
@@ -54,6 +58,7 @@ __all__ = [
     "StoredCredential",
     "all_close",
     "as_address",
+    "as_day",
     "check_names",
     "check_reference",
     "closest",

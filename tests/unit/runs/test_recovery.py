@@ -8,6 +8,7 @@ from axsync.errors import UnknownRun
 from axsync.lake import layout
 from axsync.lake.history import find_run, half_published, past_runs
 from axsync.lake.publish import RunFacts
+from axsync.lake.replaced import remove_replaced
 from axsync.model import Outcome
 from axsync.runs.recovery import recover
 from axsync.runs.state import memory_of, record
@@ -117,6 +118,28 @@ def test_a_run_that_published_and_brings_more_is_whole_all_along(lake: FolderLak
     assert (check_snapshot(lake) or {})["run_id"] == run.run_id
     named = {file["path"] for entry in (lake.latest() or {})["lanes"] for file in entry["files"]}
     assert {path for path in parts_below(lake.root) if "11-24" in path} == {path for path in named if "11-24" in path}
+
+
+@pytest.mark.fault(41)
+def test_an_older_date_is_published_once_its_journal_says_so(lake: FolderLake) -> None:
+    """The pointer stays. Killed before, it takes its parts back, and the date is whole; afterwards it is a snapshot."""
+    newest = facts("bbbb", "2026-11-24")
+    done(lake, newest, *read(lake, newest, 6))
+    before, past = parts_below(lake.root), facts("cccc")
+    outcomes = read(lake, past, 4)
+    lake.publish(past, outcomes, finished_at=FINISHED)
+    assert lake.latest_run() == newest.run_id
+    recover(lake)
+    assert parts_below(lake.root) == before
+    assert find_run(lake, "2026-11-23").snapshot.run_id == facts("aaaa").run_id
+
+    lake.publish(past, outcomes, finished_at=FINISHED)
+    lake.journal(past.run_id).append(record("published"))
+    remove_replaced(lake, past, outcomes)
+    recover(lake)
+    assert find_run(lake, "2026-11-23").snapshot.run_id == past.run_id
+    assert find_run(lake, "latest~1").snapshot.run_id == past.run_id
+    assert lake.latest_run() == newest.run_id
 
 
 def test_a_lake_without_journals_counts_its_manifests(lake: FolderLake) -> None:
