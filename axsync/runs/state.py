@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from axsync.api import GENERATIONS
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.journal import Record
@@ -61,6 +62,17 @@ class LaneMemory:
         """All pages that need not be asked again."""
         return [span for part in self.parts for span in part.pages] + self.buried
 
+    @property
+    def rows(self) -> int:
+        """Rows in its durable parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether its walk can be taken up by another process: a chain of tokens that do not survive cannot."""
+        api = GENERATIONS.get((self.pinned or {}).get("generation", ""))
+        return api is None or api.TOKENS_SURVIVE or not any(span.mark for span in self.spans)
+
 
 @dataclass(slots=True)
 class RunMemory:
@@ -73,6 +85,16 @@ class RunMemory:
     published: bool = False
     over: bool = False  # finished or abandoned
     finished: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows in its durable parts."""
+        return sum(lane.rows for lane in self.lanes.values())
+
+    @property
+    def kept(self) -> int:
+        """Those that a resumed run does not read again."""
+        return sum(lane.rows for lane in self.lanes.values() if lane.outcome or lane.is_resumable)
 
 
 def fold(records: Iterable[Record]) -> RunMemory:
