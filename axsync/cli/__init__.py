@@ -26,6 +26,7 @@ COMMANDS = {
     "diff": ("axsync.cli.diff:diff", "Compare two snapshots: assets added, removed, changed, field by field."),
     "verify": ("axsync.cli.gc:verify", "Read every file of a snapshot and compare it with the manifest."),
     "gc": ("axsync.cli.gc:gc", "Show or remove what is no longer needed in the lake."),
+    "forget": ("axsync.cli.forget:forget", "Show or remove one snapshot, or all of a day."),
     "credential": (
         "axsync.cli.credential:credential",
         "Manage named credentials, stored safely and bound to their hosts.",
@@ -51,7 +52,8 @@ Examples:
 
 \b
 Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 partial or drifted,
-4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 signals."""
+4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 signals,
+141 the reader of the result has gone (`| head`)."""
 
 
 def allocate_steadily() -> None:
@@ -69,6 +71,6 @@ allocate_steadily()
 @click.group(
     cls=LazyGroup, commands_by_name=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.version_option(package_name="axsync", message="axsync %(version)s")
+@click.version_option(None, "-V", "--version", package_name="axsync", message="axsync %(version)s")
 def main() -> None:
     """Copy everything an Axonius instance knows into a Parquet lake."""
