@@ -214,9 +214,9 @@ class DayLane:
 
 
 def lanes_of_day(lake: Lake, day: str) -> dict[Lane, DayLane]:
-    """What a logical date has, whichever of its runs read it, as far as its manifests can be read. Raises: NoLake."""
+    """What a logical date has, whichever of its runs read it, as far as its manifests can be read."""
     found: dict[Lane, tuple[datetime, DayLane]] = {}
-    for snapshot in _of(lake, _written(lake), day):
+    for snapshot in _of(lake, _written_if_any(lake), day):
         if isinstance(snapshot, ManifestError):
             continue
         for one in snapshot.lanes:
@@ -229,8 +229,8 @@ def lanes_of_day(lake: Lake, day: str) -> dict[Lane, DayLane]:
 
 
 def up_to(lake: Lake, day: str) -> FoundRun | None:
-    """The snapshot of the nearest logical date that is not later than this one. Raises: NoLake."""
-    ids = _written(lake)
+    """The snapshot of the nearest logical date that is not later than this one."""
+    ids = _written_if_any(lake)
     for nearest in _days_of(lake, ids):
         if nearest <= day:
             with suppress(ManifestError, UnknownRun):
@@ -241,8 +241,8 @@ def up_to(lake: Lake, day: str) -> FoundRun | None:
 def run_of_day(lake: Lake, day: str) -> str | None:
     """The run whose snapshot is that of a logical date; None where none is, or where it cannot be read."""
     try:
-        return _of_day(lake, _written(lake), day)
-    except (NoLake, UnknownRun, ManifestError):
+        return _of_day(lake, _written_if_any(lake), day)
+    except (UnknownRun, ManifestError):
         return None
 
 
@@ -305,6 +305,14 @@ def _written(lake: Lake) -> tuple[str, ...]:
     except OSError as error:
         raise NoLake(f"the lake {lake.name!r} cannot be read") from error
     return tuple(sorted(run_id for name in names if (run_id := layout.run_of_manifest(name))))
+
+
+def _written_if_any(lake: Lake) -> tuple[str, ...]:
+    """The same for a run, which may be the first one of its lake."""
+    try:
+        return _written(lake)
+    except NoLake:
+        return ()
 
 
 def latest_run(lake: Lake) -> str | None:

@@ -109,7 +109,7 @@ class LaneReader:
     @property
     def kind(self) -> Asked:
         """What kind of lane this is, for whoever compares it with others."""
-        return asked_by(self.entity, self.context.run)
+        return asked_by(self.entity, self.lane.entity, self.context.run)
 
     def _ceiling(self) -> int:
         # A chain of tokens cannot change its limit and stay a chain; rows of a listing are small.

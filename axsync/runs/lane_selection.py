@@ -179,8 +179,10 @@ def _all(names: Collection[str]) -> str:
     return f"instance {listed} offers" if len(names) == 1 else f"instances {listed} offer"
 
 
-def asked_by(wish: EntitySettings, run: RunSettings) -> Asked:
-    """What these settings ask of a type, for its manifest."""
+def asked_by(wish: EntitySettings, table: str, run: RunSettings) -> Asked:
+    """What these settings ask for a table, for its manifest. An administrators' table is always asked for whole."""
+    if is_system(wish.asked(table)):
+        return Asked(limit=run.limit)
     names = (wish.fields,) if isinstance(wish.fields, str) else wish.fields
     fields = (*names, *wish.extra_fields, *(f"{name}__details" for name in wish.details))
     return Asked(run.as_of, run.limit, wish.query, wish.saved_query, fields)

@@ -37,7 +37,7 @@ def refuse_worse(settings: Settings, day: Day, there: Mapping[Lane, DayLane]) ->
     Raises: ReplacesBetter.
     """
     found = [
-        (lane, held, less_asked(asked_by(settings.entity(lane.entity), settings.run), held, day))
+        (lane, held, less_asked(asked_by(settings.entity(lane.entity), lane.entity, settings.run), held, day))
         for lane, held in there.items()
     ]
     worse = [(lane, held, why) for lane, held, why in found if why]

@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,6 @@ from axsync.errors import (
     AxsyncError,
     BadAnswer,
     BadRequest,
-    NoLake,
     NotOffered,
     NotWhole,
     ServerError,
@@ -243,21 +242,15 @@ class _Run:
 
     def refuse_worse(self) -> None:
         """Refuse a run that is sure to bring less than its logical date has. Raises: ReplacesBetter."""
-        run = self.settings.run
+        run, names = self.settings.run, {instance.name for instance in self.settings.chosen()}
         if run.replace_worse or run.dry_run:
             return
-        instances = {instance.name for instance in self.settings.chosen()}
-        with suppress(NoLake):
-            there = lanes_of_day(self.lake, self.facts.logical_date)
-            refuse_worse(
-                self.settings,
-                self._day,
-                {
-                    lane: held
-                    for lane, held in there.items()
-                    if lane.instance in instances and self._names(lane.entity) and held.run_id != self.facts.run_id
-                },
-            )
+        there = {
+            lane: held
+            for lane, held in lanes_of_day(self.lake, self.facts.logical_date).items()
+            if lane.instance in names and self._names(lane.entity) and held.run_id != self.facts.run_id
+        }
+        refuse_worse(self.settings, self._day, there)
 
     def _names(self, table: str) -> bool:
         """Whether the run would read it: what is named, or everything but administrators' tables."""

@@ -204,6 +204,7 @@ async def test_instances_with_different_newest_days_are_read_one_by_one(lab: Lab
 async def test_a_day_to_come_is_refused(lab: Lab, start: Start, key: str) -> None:
     """Before anything is sent; a logical date may be today somewhere on earth."""
     emulator = await start(sizes={"devices": 3})
+    day: dict[str, Any] = {key: str(NOW.date() + timedelta(days=2))}
     with pytest.raises(ConfigError, match=rf"{key} \(--.*\) is .*, a day that has not come yet"):
-        await lab.run(lab.settings(lab.instance(emulator), **{key: str(NOW.date() + timedelta(days=2))}))
+        await lab.run(lab.settings(lab.instance(emulator), **day))
     assert emulator.log == []

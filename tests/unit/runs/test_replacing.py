@@ -54,7 +54,7 @@ def held(of: Outcome, run_id: str = "r1") -> DayLane:
 def stays(there: Outcome, came: Outcome, day: Day = TODAY) -> str:
     """Why what is there stays; empty where it is replaced."""
     kept, refused = hold_worse([came], {LANE: held(there)}, day)
-    assert bool(kept[0].columns) is not refused
+    assert kept[0].columns == ({} if refused else came.columns)
     return str(refused[0]) if refused else ""
 
 
