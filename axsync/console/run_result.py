@@ -169,7 +169,8 @@ def first_look(report: Report) -> str | None:
     if not filled:
         return None
     lane = max(filled, key=lambda outcome: outcome.rows).lane
-    return f"axsync head {lane.entity} --lake {shlex.quote(report.lake)}"
+    run = "" if report.latest else f" --run {report.run_id}"
+    return f"axsync head {lane.entity}{run} --lake {shlex.quote(report.lake)}"
 
 
 def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> str:

@@ -63,6 +63,7 @@ class Report:
     seconds: float
     errors: tuple[AxsyncError, ...] = ()
     still_due: str | None = None
+    latest: bool = True  # whether `latest.json` names it; not for a date that is older than that of the latest
 
 
 async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter: Jitter = random.uniform) -> Report:
@@ -121,6 +122,7 @@ class _Run:
     outcomes: list[Outcome] = field(default_factory=list)
     errors: list[AxsyncError] = field(default_factory=list)
     published: str | None = field(default=None, init=False)  # the manifest
+    _leads: bool = field(default=True, init=False)  # whether the pointer names it
     _journal: Journal | None = field(default=None, init=False)
     _fresh_facts: RunFacts | None = field(default=None, init=False)
     _earlier: FoundRun | None = field(default=None, init=False)  # the snapshot up to its logical date
@@ -262,6 +264,7 @@ class _Run:
         run_id, day = self.facts.run_id, self.facts.logical_date
         self._say(f"run {run_id} of {day} is finished; nothing to do (--fresh reads it again)")
         self.outcomes = [lane.outcome for lane in self.memory.lanes.values() if lane.outcome]
+        self._leads = self.lake.latest_run() == run_id
         return self._report(worst([o.verdict for o in self.outcomes]), self.lake.manifest_name(run_id))
 
     async def choose(self, sources: Mapping[str, Source | ServerError]) -> tuple[Lane, ...]:
@@ -363,12 +366,14 @@ class _Run:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
         self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
         self.outcomes = [self._with_emptied(outcome, self._before.get(outcome.lane)) for outcome in self.outcomes]
-        if not self.settings.run.replace_worse:
-            there = await self.keeper.run(lanes_of_day, self.lake, self.facts.logical_date)
+        there, before = await self.keeper.run(lanes_of_day, self.lake, self.facts.logical_date), self._before
+        if self.settings.run.replace_worse:
+            before = {lane: entry for lane, entry in before.items() if lane not in there}
+        else:
             self.outcomes, worse = hold_worse(self.outcomes, there, self._day)
             self.errors += worse
         if not self.settings.run.accept_drop:
-            self.outcomes, held = hold_back(self.outcomes, self._before)
+            self.outcomes, held = hold_back(self.outcomes, before)
             self.errors += held
         if self.settings.run.publish == "all-or-nothing":
             self.errors += hold_all(self.outcomes)
@@ -397,7 +402,7 @@ class _Run:
             apart=self._apart(self._before),
             before=self._earlier,
         )
-        is_latest = self.lake.latest_run() == self.facts.run_id
+        self._leads = is_latest = self.lake.latest_run() == self.facts.run_id
         if not is_latest:  # no pointer tells, so the journal has to before anything of the date goes
             self.journal.append(record(PUBLISHED))
         if self.keeper.is_overdue():  # whoever holds the lake next goes on behind the pointer
@@ -459,6 +464,7 @@ class _Run:
             seconds=time.monotonic() - self.started,
             errors=tuple(self.errors),
             still_due=None if asked == self.facts.logical_date else asked,
+            latest=self._leads,
         )
 
 

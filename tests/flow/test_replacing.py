@@ -53,7 +53,8 @@ class Runs:
     async def run(self, *, wish: EntitySettings = FEW, **run: Any) -> Ran | None:
         """None where it is refused before anything is sent."""
         sent = len(self.emulator.log)
-        settings = self.lab.settings(self.lab.instance(self.emulator), types={"default": wish}, accept_drop=True, **run)
+        run = {"accept_drop": True} | run
+        settings = self.lab.settings(self.lab.instance(self.emulator), types={"default": wish}, **run)
         try:
             return await self.lab.run(settings)
         except ReplacesBetter:
@@ -115,16 +116,16 @@ async def test_no_complete_lane_is_replaced_by_anything_but_one_as_good(
 
 
 async def test_a_limited_run_never_replaces_a_whole_day(lab: Lab, start: Start) -> None:
-    """It is refused before anything is sent; a new day takes it, and `--replace-worse` says that it is meant."""
+    """It is refused before anything is sent; `--replace-worse` says that it is meant, also to the drop guard."""
     runs = Runs(lab, await start(sizes={"devices": 6}), {})
     await runs.run()
     before = lab.everything()
 
     assert await runs.run(limit=5) is None
     assert lab.everything() == before
-    meant = await runs.run(limit=5, replace_worse=True)
+    meant = await runs.run(limit=2, replace_worse=True, accept_drop=False)
     assert meant is not None
-    assert (code(meant), len(lab.ids("devices")), lab.lane("devices")["asked"]["limit"]) == (3, 5, 5)
+    assert (code(meant), len(lab.ids("devices")), lab.lane("devices")["asked"]["limit"]) == (3, 2, 2)
     whole = await runs.run()
     assert whole is not None
     assert (code(whole), len(lab.ids("devices"))) == (0, 6)
@@ -164,7 +165,7 @@ async def test_a_day_of_history_has_its_own_date(lab: Lab, start: Start, profile
 
     assert live is not None
     assert past is not None
-    assert (code(past), past.report.logical_date) == (0, BEFORE)
+    assert (code(past), past.report.logical_date, past.report.latest) == (0, BEFORE, False)
     assert lab.manifest()["run_id"] == live.report.run_id
     lake = open_lake(lab.settings(lab.instance(emulator)).lake)
     assert lake is not None

@@ -139,6 +139,11 @@ def test_a_look_can_be_pasted_whatever_the_lake_is_called() -> None:
     assert shlex.split(look) == ["axsync", "head", "devices", "--lake", "o'lake; $(x)"]
 
 
+def test_a_look_at_an_older_date_names_the_run() -> None:
+    """`latest` is another one."""
+    assert first_look(replace(report(outcome()), latest=False)) == "axsync head devices --run r1 --lake lake"
+
+
 @pytest.mark.parametrize(("verdict", "code"), [("complete", 0), ("drifted", 3), ("partial", 3)])
 def test_the_verdict_decides_the_exit_code(verdict: str, code: int) -> None:
     """0 only for a complete run."""
