@@ -4,6 +4,7 @@ Key names are a promise. A manifest may be as old as the lake and may have been 
 taken on trust: what does not have the promised form is refused with one sentence, here and nowhere later.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,12 @@ from axsync.schema.columns import Column, columns_of
 FORMAT_VERSION = 1
 NOT_ASKED = "not part of this run"
 """The reason of a lane that another run read, and that this one was not to read."""
+
+_BEGINNING = re.compile(
+    rb'\{\s*"format_version":\s*%d,\s*"run_id":\s*"[^"\\]*",\s*"logical_date":\s*"([0-9-]+)"' % FORMAT_VERSION
+)
+_BEGINNING_BYTES = 512
+"""How manifests are written; one that begins otherwise is read whole."""
 
 _ORDER = ("complete", "drifted", "partial")  # from good to bad
 _NOTHING_READ = frozenset({"skipped", "failed"})
@@ -225,7 +232,12 @@ def read_run(store: Store, run_id: str, *, latest: bool = False) -> FoundRun:
 
 
 def read_day(store: Store, run_id: str) -> str:
-    """The logical date of a run's snapshot, without the rest of its manifest. Raises: ManifestError."""
+    """The logical date of a run's snapshot, without the rest of its manifest, which may be damaged.
+
+    A manifest has megabytes, and whoever looks for a date asks all of them. Raises: ManifestError.
+    """
+    if begun := _BEGINNING.match(_read(store, run_id, _BEGINNING_BYTES)):
+        return begun[1].decode()
     raw = _read(store, run_id)
     try:
         if decoded(raw, _Version).format_version == FORMAT_VERSION:
@@ -235,9 +247,9 @@ def read_day(store: Store, run_id: str) -> str:
     return read_snapshot(raw, run_id).logical_date  # says what is wrong with the version
 
 
-def _read(store: Store, run_id: str) -> bytes:
+def _read(store: Store, run_id: str, most: int | None = None) -> bytes:
     try:
-        return store.read(layout.manifest(run_id))
+        return store.read(layout.manifest(run_id), most)
     except OSError as error:
         raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=layout.manifest(run_id)) from error
 
