@@ -96,7 +96,7 @@ CIRCLES = [
 async def test_fault_24_a_walk_without_end_is_stopped(
     lab: Lab, start: Start, profile: str, paging: str, kind: str
 ) -> None:
-    """A page for ever, rows for ever, a token that leads to itself: a few dozen requests, partial, exit code 1."""
+    """A page for ever, rows for ever, a token that leads to itself: a few dozen requests, failed, exit code 1."""
     emulator = await start(profile, {"devices": 100}, mishaps=(Mishap(kind, after=1),))
     ran = await run(lab, emulator, paging)
 

@@ -207,7 +207,7 @@ async def test_a_query_of_every_type_is_no_reason_to_fail_where_a_table_is_close
 
 @pytest.mark.parametrize("status", ["500", "503"])
 async def test_a_table_that_fails_costs_no_other(lab: Lab, start: Start, status: str) -> None:
-    """It is partial, with the server's words."""
+    """It failed, with the server's words."""
     emulator = await start(mishaps=[Mishap(status, on="activity")])
     ran = await lab.run(lab.settings(lab.instance(emulator, tries=2), entities=("devices", "system_activity_log")))
 
@@ -320,7 +320,7 @@ async def test_a_list_that_does_not_end_is_given_up(lab: Lab, start: Start, monk
 
 
 async def test_an_error_told_with_200_is_no_empty_table(lab: Lab, start: Start) -> None:
-    """The table is partial, with the server's words."""
+    """The table failed, with the server's words."""
     emulator = await start(mishaps=[Mishap("other-body", on="activity", body='{"error": "the log is busy"}')])
     ran = await lab.run(lab.settings(lab.instance(emulator, tries=2), entities=("system_activity_log",)))
 

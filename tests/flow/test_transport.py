@@ -136,7 +136,7 @@ async def test_a_connection_that_closes_between_two_requests_costs_nothing(lab: 
 async def test_after_all_tries_a_lane_fails_alone(
     lab: Lab, start: Start, kind: str, tries: int, sent: int, error: type[Exception]
 ) -> None:
-    """The other types are published; the verdict is partial and the error names its lane."""
+    """The other types are published; the run is partial and the error names its lane."""
     emulator = await start(mishaps=[Mishap(kind, entity="users", page=2)])
     ran = await lab.run(lab.settings(lab.instance(emulator, tries=tries)))
 
@@ -396,7 +396,7 @@ async def test_a_host_that_is_down_is_unreachable(lab: Lab, start: Start) -> Non
 
 @pytest.mark.fault(10)
 async def test_a_host_that_is_down_does_not_stop_the_others(lab: Lab, start: Start) -> None:
-    """Its types are listed as partial; the other instance is published."""
+    """Its types are listed as failed; the other instance is published."""
     emulator = await start()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
