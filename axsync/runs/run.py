@@ -394,7 +394,7 @@ class _Run:
         if not publishes:
             self._close()
             return []
-        self.published = replace(self.lake, stops=self.keeper.is_overdue).publish(
+        name = replace(self.lake, stops=self.keeper.is_overdue).publish(
             self.facts,
             self.outcomes,
             finished_at=iso(datetime.now(UTC)),
@@ -402,18 +402,18 @@ class _Run:
             apart=self._apart(self._before),
             before=self._earlier,
         )
-        self._leads = is_latest = self.lake.latest_run() == self.facts.run_id
-        if not is_latest:  # no pointer tells, so the journal has to before anything of the date goes
-            self.journal.append(record(PUBLISHED))
+        self._leads = self.lake.latest_run() == self.facts.run_id
+        if not self._leads:  # no pointer tells, so the journal has to before anything of the date goes
+            self.journal.append(record(PUBLISHED, replacing=True))
+        self.published = name
         if self.keeper.is_overdue():  # whoever holds the lake next goes on behind the pointer
             return []
         # Readers see it: from here on, nothing is a reason to say that the run has failed.
         told = remove_replaced(self.lake, self.facts, self.outcomes)
-        if not is_latest:
+        if not self._leads:
             told.append(f"the snapshot of {self.facts.logical_date} is published; latest stays that of a later date")
         try:
-            if is_latest:
-                self.journal.append(record(PUBLISHED))
+            self.journal.append(record(PUBLISHED))
             self._close()
         except StorageError as error:
             told.append(f"the snapshot is published, but {error}; the next run makes up for it")

@@ -9,7 +9,8 @@ part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
 lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since
 lane_closed     its outcome
-published       the snapshot is in place; lanes that failed may still be resumed
+published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
+                be removed yet, of a date that `latest.json` does not name
 finished        nothing is left to do
 abandoned       a fresh run was asked for, or the run is too old to be resumed
 """
@@ -83,6 +84,7 @@ class RunMemory:
     dated: bool = False  # its logical date was asked for, so that the same command asks for it again on any day
     lanes: dict[Lane, LaneMemory] = field(default_factory=dict)
     published: bool = False
+    replacing: bool = False  # what its date had before may still be there
     over: bool = False  # finished or abandoned
     finished: bool = False
 
@@ -139,8 +141,7 @@ def _chosen(memory: RunMemory, record: Record) -> None:
 
 
 def _published(memory: RunMemory, record: Record) -> None:
-    del record
-    memory.published = True
+    memory.published, memory.replacing = True, record.get("replacing", False)
 
 
 def _finished(memory: RunMemory, record: Record) -> None:

@@ -8,7 +8,6 @@ from axsync.errors import UnknownRun
 from axsync.lake import layout
 from axsync.lake.history import find_run, half_published, past_runs
 from axsync.lake.publish import RunFacts
-from axsync.lake.replaced import remove_replaced
 from axsync.model import Outcome
 from axsync.runs.recovery import recover
 from axsync.runs.state import memory_of, record
@@ -134,9 +133,11 @@ def test_an_older_date_is_published_once_its_journal_says_so(lake: FolderLake) -
     assert find_run(lake, "2026-11-23").snapshot.run_id == facts("aaaa").run_id
 
     lake.publish(past, outcomes, finished_at=FINISHED)
-    lake.journal(past.run_id).append(record("published"))
-    remove_replaced(lake, past, outcomes)
+    lake.journal(past.run_id).append(record("published", replacing=True))
+    assert len(parts_below(lake.root)) == 6
     recover(lake)
+    assert len(parts_below(lake.root)) == 4
+    assert not memory_of(lake, past.run_id).replacing
     assert find_run(lake, "2026-11-23").snapshot.run_id == past.run_id
     assert find_run(lake, "latest~1").snapshot.run_id == past.run_id
     assert lake.latest_run() == newest.run_id
