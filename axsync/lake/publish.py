@@ -163,8 +163,7 @@ class Lake:
         """Make this run the newest snapshot of its logical date; returns the manifest's path relative to the lake.
 
         A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
-        those that stand `apart`. `before` is the snapshot whose files stand in for them: by default the newest one,
-        unless that is of a later date.
+        those that stand `apart`. `before` is the snapshot whose files stand in; by default the newest, if not later.
 
         Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
         one. A run that has published before and brings more has its parts in place before its manifest names them.
