@@ -117,6 +117,10 @@ test-airflow: $(READY) $(AIRFLOW)/ready ## The recipe for Airflow, in an environ
 cli-reference: $(READY) ## Write docs/cli.md anew, from the help of the commands
 	@$(BIN)/python docs/cli_reference.py
 
+config-files: $(READY) ## Write config/axsync.toml and its schema anew, from axsync/config
+	@$(BIN)/axsync config --defaults >config/axsync.toml
+	@$(BIN)/axsync config --schema >config/axsync.schema.json
+
 $(SITE)/ready: docs/requirements.txt
 	@test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
 	@$(SITE)/bin/python -m pip install --quiet -r docs/requirements.txt
@@ -132,6 +136,7 @@ build: $(READY) ## Wheel and sdist in dist/; the wheel is tried in an environmen
 	@$(PYTHON) -m venv $(WHEEL)
 	@$(WHEEL)/bin/python -m pip install --quiet dist/*.whl
 	@$(WHEEL)/bin/python -I -c 'from importlib.resources import files; assert files("axsync").joinpath("py.typed").is_file()'
+	@$(WHEEL)/bin/axsync config --defaults | cmp - config/axsync.toml
 	@$(WHEEL)/bin/axsync --version
 
 $(OFFICIAL)/ready: tests/contract/official/requirements.txt

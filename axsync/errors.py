@@ -4,6 +4,7 @@ AxsyncError
 ├── UsageError               the caller asked for something impossible (exit 2)
 │   ├── ConfigError          a setting is missing, unknown or out of range
 │   │   ├── NoInstance       no instance is configured
+│   │   ├── UnknownQuery     no instance has this saved query
 │   │   └── NoFile           the settings file does not exist
 │   ├── StoreError           the credential store cannot be read or written
 │   │   ├── StoreExposed     others can read or change it
@@ -21,6 +22,7 @@ AxsyncError
 │   ├── LakeError            the lake cannot be written
 │   │   └── NewestDamaged    its newest snapshot cannot be read; a ManifestError, too
 │   ├── NoLake               there is no lake to read from
+│   │   └── NoLakeYet        there is nothing at all
 │   ├── UnknownRun           no run, or more than one, has this id
 │   │   └── Unpublished      the run has no snapshot
 │   ├── ManifestError        a manifest is damaged, or newer than this axsync
@@ -84,6 +86,10 @@ class ConfigError(UsageError):
 
 class NoInstance(ConfigError):
     """Neither a settings file nor the environment names an instance."""
+
+
+class UnknownQuery(ConfigError):
+    """No instance has this saved query for this entity type."""
 
 
 class NoFile(ConfigError):
@@ -172,6 +178,10 @@ class LakeError(UsageError):
 
 class NoLake(UsageError):
     """There is no lake to read here."""
+
+
+class NoLakeYet(NoLake):
+    """There is nothing at all where the lake should be."""
 
 
 class UnknownRun(UsageError):

@@ -168,3 +168,4 @@ class Outcome:
     parts: tuple[Part, ...] = ()
     from_run: str | None = None
     asked: Asked | None = None  # None: nothing was, or journals of earlier versions did not tell
+    excused: bool = False  # skipped, and the lake never had rows of it: the run misses nothing

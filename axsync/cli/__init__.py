@@ -12,6 +12,7 @@ from axsync.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "init": ("axsync.cli.init:init", "Ask four questions and write a first settings file."),
+    "config": ("axsync.cli.init:config", "Print the settings in force and where each is from, or all defaults."),
     "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
     "plan": ("axsync.cli.run:plan", "Estimate what a run would read and cost: counts, requests, MB, minutes, rights."),
     "check": (
@@ -20,6 +21,7 @@ COMMANDS = {
     ),
     "entities": ("axsync.cli.check:entities", "List the entity types that the instance offers, with counts."),
     "fields": ("axsync.cli.check:fields", "List the fields of an entity type, with column names and types."),
+    "queries": ("axsync.cli.check:queries", "List the saved queries of the instance, with AQL and fields."),
     "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
     "show": ("axsync.cli.runs:show", "Show one run in full: counts, retries, repairs, drift, dead letters, files."),
     "report": ("axsync.cli.runs:report", "Write an HTML page about a run."),

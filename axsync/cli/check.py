@@ -1,4 +1,4 @@
-"""`axsync check`, `axsync entities` and `axsync fields`: inspect an instance. The lake is not touched."""
+"""`axsync check`, `axsync entities`, `fields`, `queries`: inspect an instance. The lake is not touched."""
 
 from pathlib import Path
 
@@ -25,6 +25,13 @@ FIELDS = """\b
 Examples:
   axsync fields devices
   axsync fields devices --output json | jq -r '.[] | [.column, .type] | @tsv'"""
+
+
+QUERIES = """\b
+Examples:
+  axsync queries devices
+  axsync queries --output json | jq -r '.[] | [.entity, .name, .query] | @tsv'
+  axsync run devices --saved-query "Linux machines" --fields saved-query --lake linux"""
 
 
 @click.command(epilog=CHECK)
@@ -74,3 +81,17 @@ def fields(context: click.Context, /, entity: str) -> None:
     ENTITY is a type that `axsync entities` lists. The column is the name of the field in the lake.
     """
     perform(context, "axsync.console.check:fields", entity=entity)
+
+
+@click.command(epilog=QUERIES)
+@click.argument("entity", required=False, shell_complete=complete_entities)
+@source_options
+@speech_options
+@click.pass_context
+def queries(context: click.Context, /, entity: str | None) -> None:
+    """List saved queries: entity type, name, id, AQL and fields.
+
+    Name or id is what --saved-query takes, the AQL what --query takes. Without ENTITY, those of all entity types are
+    listed.
+    """
+    perform(context, "axsync.console.check:queries", entity=entity)

@@ -158,22 +158,16 @@ def test(context: click.Context, /, name: str) -> None:
 
 
 @credential.command(
-    epilog="\b\nExamples:\n  axsync credential export --without-secrets >> axsync.toml\n"
-    "  axsync credential export prod --without-secrets --output json"
+    epilog="\b\nExamples:\n  axsync credential export >> axsync.toml\n  axsync credential export prod --output json"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--without-secrets",
-    is_flag=True,
-    required=True,
-    help="Required: confirms that you know that no secrets are exported.",
-)
+@click.option("--without-secrets", is_flag=True, hidden=True)  # formerly required
 @output_option
 @click.pass_context
 def export(context: click.Context, /, names: tuple[str, ...], *, without_secrets: bool) -> None:
-    """Print names and hosts, to recreate the credentials elsewhere.
+    """Print names and hosts, without secrets, to recreate the credentials elsewhere.
 
-    The output is tables for axsync.toml, or JSON.
+    The output is tables for axsync.toml, or JSON. Secrets are never exported.
     """
     del without_secrets
     perform(context, "axsync.console.credentials:export", names=names)

@@ -20,10 +20,13 @@ Examples:
   axsync gc --yes                remove it
 
 \b
-Retention is set in axsync.toml:
+Retention is set in axsync.toml. A snapshot is kept if any rule keeps it:
   [lake]
-  keep_snapshots = 14            keep this many of the newest complete snapshots,
-  keep_days = 90                 and all that are younger than this
+  gc = true                      each run that publishes does this by itself
+  keep_last = 3                  the 3 newest snapshots, by logical date
+  keep_daily = 30                the newest of each of 30 days that have one; keep_weekly, keep_monthly likewise
+  keep_days = 90                 all that finished within 90 days
+Without any of them: keep_last = 14 and keep_days = 90.
 
 \b
 Exit codes: 0 done, 1 disk error, 2 there is no lake, or a manifest cannot be read (nothing is removed then),
@@ -54,6 +57,7 @@ def gc(context: click.Context, /, *, yes: bool) -> None:
 
     These are: staging of abandoned runs; manifests, part files, journals and dead letters beyond the retention; part
     files that no manifest names; leftovers of interrupted writes. Never removed are: what `latest.json` needs, runs
-    that can be resumed, snapshots within the retention, and files that axsync did not write.
+    that can be resumed, snapshots within the retention, and files that axsync did not write. For each snapshot the
+    rules that keep it are listed.
     """
     perform(context, "axsync.console.gc:gc", yes=yes)

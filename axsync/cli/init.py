@@ -1,9 +1,9 @@
-"""What is set up once: `axsync init` writes a settings file, `axsync completion` prints a script for a shell."""
+"""What is set up once: `axsync init` writes a settings file, `config` shows what is set, `completion` is for shells."""
 
 import click
 from click.shell_completion import ShellComplete, get_completion_class
 
-from axsync.cli.options import perform
+from axsync.cli.options import complete_entities, output_option, perform, run_options, source_options
 
 INIT = """\b
 Examples:
@@ -37,6 +37,39 @@ def init(context: click.Context, /, config: str, instance: str, *, yes: bool, **
     answers. Comments in the file show what to change next. An existing file is never overwritten.
     """
     perform(context, "axsync.console.settings_file:init", config=config, instance=instance, yes=yes, **given)
+
+
+CONFIG = """\b
+Examples:
+  axsync config
+  axsync config devices --fields hostname,os_type --lake /srv/lake
+  axsync config --output json | jq '.[] | select(.origin != "default")'
+  axsync config --defaults > axsync.toml
+  axsync config --schema > axsync.schema.json
+
+\b
+An editor with TOML support completes and checks axsync.toml after this first line in it:
+  #:schema ./axsync.schema.json
+
+\b
+Exit codes: 0 printed, 2 invalid settings."""
+
+
+@click.command(epilog=CONFIG)
+@click.argument("entities", nargs=-1, metavar="[ENTITY]...", shell_complete=complete_entities)
+@click.option("--defaults", is_flag=True, help="Print every option with its default and a comment instead.")
+@click.option("--schema", is_flag=True, help="Print a JSON Schema of axsync.toml instead.")
+@source_options
+@run_options
+@output_option
+@click.pass_context
+def config(context: click.Context, /, **given: object) -> None:
+    """Print the settings in force, and where each is from.
+
+    That is a line of the file, a variable, an option, a stored credential, or the default. Takes the options of `axsync
+    run` and contacts no instance. Secrets are never shown, only the references to them.
+    """
+    perform(context, "axsync.console.settings_file:config", **given)
 
 
 COMPLETION = """\b

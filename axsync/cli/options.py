@@ -99,8 +99,25 @@ def lake_option(**more: Any) -> Callable[[Decorated], Decorated]:
 
 
 def run_options(function: Decorated) -> Decorated:
-    """What `run` and `plan` share: which lake, which day, how much of it."""
+    """What `run`, `plan` and `config` share: which lake, which day, which assets and fields."""
     for option in (
+        click.option(
+            "--fields",
+            metavar="NAMES",
+            help="Copy only these fields of the named types, separated by commas: Axonius names, columns or globs; or "
+            "generic, full, raw, saved-query.",
+        ),
+        click.option(
+            "--saved-query", metavar="NAME", help="Copy what this saved query finds; `axsync queries` lists them."
+        ),
+        click.option("--query", metavar="AQL", help="Copy only the assets of the named type that match."),
+        click.option(
+            "--skip",
+            multiple=True,
+            metavar="TYPE",
+            shell_complete=complete_entities,
+            help="Leave out this entity type; repeatable; in addition to `skip` of the settings.",
+        ),
         click.option("--limit", type=int, metavar="N", help="At most N rows per entity type."),
         click.option("--as-of", metavar="DAY|latest", help="Read a day of Axonius history instead of live data."),
         click.option(

@@ -15,6 +15,9 @@ RUN = """\b
 Examples:
   axsync run                                everything that the instance offers
   axsync run devices users --limit 1000 --lake try      a first look
+  axsync run devices --query '("specific_data.data.os.type" == "Windows")' --fields hostname,os_type,last_seen
+  axsync run devices --saved-query "Linux machines" --fields saved-query --lake linux
+  axsync run --skip tickets                 everything but one type
   axsync run --as-of 2026-11-01             that day of history, as that day
   axsync run -q --log-format json --on-finish 'notify --channel lake'
 

@@ -66,6 +66,10 @@ class SavedQueries:
             raise
         return choose_query(queries, word, entity, host=self.transport.host)
 
+    async def listed(self) -> tuple[SavedQuery, ...]:
+        """All of them. Raises: EndlessList; what every question raises."""
+        return await self._all()
+
     async def why_missing(self, word: str, entity: str) -> str:
         """Why there is no such saved query; empty where there is one, or where nothing can be told."""
         try:

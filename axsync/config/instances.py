@@ -10,11 +10,11 @@ from typing import Any
 from axsync.config.tables import Environ, Table, hints_of, named_tables, place, read_table
 from axsync.credentials import CredentialStore
 from axsync.errors import ConfigError, NoInstance
-from axsync.settings import CredentialReference, InstanceSettings, StoredCredential, normal_url
+from axsync.settings import CredentialReference, InstanceSettings, StoredCredential, normal_url, with_scheme
 
-_VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
+VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
 _REFERENCES = ("credential", "api_key", "api_secret")
-_FROM_STORE = ("url", "ca_file", "allow_plain_http")
+FROM_STORE = ("url", "ca_file", "allow_plain_http")
 _FILES = ("ca_file", "client_cert", "client_key")
 
 
@@ -67,17 +67,17 @@ def _stored_values(
     record = CredentialStore(environ).find(credential.name)
     # With insecure_tls a list of trusted authorities would be refused.
     unwanted = {*said, "ca_file"} if "insecure_tls" in said else said
-    return {name: getattr(record, name) for name in _FROM_STORE if name not in unwanted}
+    return {name: getattr(record, name) for name in FROM_STORE if name not in unwanted}
 
 
 def instance_of_environment(environ: Environ, where: str) -> InstanceSettings:
     """The instance that the variables AX_* describe; `where` says what named none. Raises: ConfigError."""
-    if missing := [name for name in _VARIABLES if name not in environ]:
+    if missing := [name for name in VARIABLES if name not in environ]:
         raise NoInstance(f"{where}; set AX_URL, AX_KEY and AX_SECRET (not set: {', '.join(missing)})")
-    for name in _VARIABLES:
+    for name in VARIABLES:
         if not environ[name].strip():
             raise ConfigError(f"{name} is empty")
-    url = normal_url(environ["AX_URL"], called="AX_URL")
+    url = normal_url(with_scheme(environ["AX_URL"]), called="AX_URL")
     return InstanceSettings("default", url, CredentialReference("env:AX_KEY", "env:AX_SECRET"))
 
 
@@ -106,10 +106,11 @@ def unused_variables(instances: Sequence[InstanceSettings], environ: Environ) ->
 
     Raises: StoreError.
     """
-    used = {f"env:{name}" for name in _VARIABLES} & {text for one in instances for text in _references(one, environ)}
+    used = {f"env:{name}" for name in VARIABLES} & {text for one in instances for text in _references(one, environ)}
     hosts = {instance.url for instance in instances}
-    unused = [name for name in _VARIABLES if environ.get(name) and f"env:{name}" not in used]
-    return tuple(name for name in unused if name != "AX_URL" or environ[name].strip().rstrip("/") not in hosts)
+    unused = [name for name in VARIABLES if environ.get(name) and f"env:{name}" not in used]
+    meant = with_scheme(environ.get("AX_URL", "").strip().rstrip("/"))
+    return tuple(name for name in unused if name != "AX_URL" or meant not in hosts)
 
 
 def _references(instance: InstanceSettings, environ: Environ) -> tuple[str, str]:

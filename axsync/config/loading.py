@@ -5,22 +5,33 @@ import re
 import stat
 import tempfile
 import tomllib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from axsync.api import KNOWN_ENTITIES
 from axsync.config.instances import chosen_by_credential, instance_of_environment, read_instances
 from axsync.config.tables import Environ, Table, convert, hints_of, named_tables, place, read_table, refuse_unknown
 from axsync.errors import ConfigError, LakeError, NoFile
 from axsync.schema.selection import refuse_misnamed
-from axsync.settings import DEFAULT_ENTITY, EntitySettings, InstanceSettings, LakeSettings, RunSettings, Settings
+from axsync.settings import (
+    DEFAULT_ENTITY,
+    FIELD_WORDS,
+    EntitySettings,
+    InstanceSettings,
+    LakeSettings,
+    RunSettings,
+    Settings,
+)
 
 FILE_NAME = "axsync.toml"
 """Read from the working directory if no file is named."""
 
-_LAKE_VARIABLE = "AXSYNC_LAKE"
+LAKE_VARIABLE = "AXSYNC_LAKE"
 _CREDENTIALS = "credentials"
+QUESTION = frozenset({"query", "saved_query", "fields"})
+"""Options of the command line that concern the entity types that it names."""
 _LONGEST_NAME = 255  # of a file or folder, in bytes, on all common file systems
 _LONGEST_LAKE = 3072  # of 4096 (PATH_MAX on Linux); the rest is for paths inside the lake
 _SHOWN = 40
@@ -36,9 +47,9 @@ def load_settings(
     """The settings of a run from a file, the environment and the command line; the later take precedence.
 
     Without `path`, `axsync.toml` in the working directory is read if it exists. If the file names no instance, AX_URL,
-    AX_KEY and AX_SECRET make one called `default`. Keys of `overrides` are `lake`, the fields of `RunSettings`, and
-    `credentials`: stored names that choose the instances which use them. None and empty lists count as not given.
-    Nothing is written, no secret is read.
+    AX_KEY and AX_SECRET make one called `default`. Keys of `overrides` are `lake`, the fields of `RunSettings`,
+    `credentials`: stored names that choose the instances which use them, and `query`, `saved_query` and `fields`, which
+    apply to the named entity types. None and empty lists count as not given. Nothing is written, no secret is read.
 
     Raises: ConfigError; UnknownCredential and StoreError if a URL has to come from the credential store.
     """
@@ -55,7 +66,10 @@ def load_settings(
     if not instances:
         where = f"{found} names no instance" if found else f"there is no {FILE_NAME} here"
         instances = (instance_of_environment(environ, where),)
-    lake, run = _overridden(lake, run, environ, given)
+    question = {key: value for key, value in given.items() if key in QUESTION and value is not None}
+    lake, run = _overridden(lake, run, environ, {k: v for k, v in given.items() if k not in QUESTION})
+    if question:
+        entities = _asking(entities, tuple(run.wanted if given.get("entities") else ()), question)
     return Settings(lake, instances, entities, run)
 
 
@@ -113,8 +127,17 @@ def _refuse_long(lake: Path) -> None:
 
 
 def _found(path: Path | str | None) -> tuple[Path | None, Table]:
+    found, _, document = read_file(path)
+    return found, document
+
+
+def read_file(path: Path | str | None) -> tuple[Path | None, str, Table]:
+    """The settings file, its text, and what is in it; without `path` that of the working directory, or none.
+
+    Raises: ConfigError.
+    """
     found = Path(path) if path else Path(FILE_NAME) if Path(FILE_NAME).exists() else None
-    return found, _parsed(found) if found else {}
+    return (found, *_parsed(found)) if found else (None, "", {})
 
 
 def _lake(document: Table, environ: Environ) -> LakeSettings:
@@ -123,12 +146,13 @@ def _lake(document: Table, environ: Environ) -> LakeSettings:
         return LakeSettings(**read_table(document, "lake", hints_of(LakeSettings), environ))
 
 
-def _parsed(path: Path) -> Table:
+def _parsed(path: Path) -> tuple[str, Table]:
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # reading a pipe would wait for its writer
             raise ConfigError(f"{path}: is not a regular file")
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        return text, tomllib.loads(text)
     except FileNotFoundError as error:
         raise NoFile(f"there is no configuration file {str(path)!r}") from error
     except OSError as error:
@@ -169,6 +193,40 @@ def _refuse_misnamed(tables: Mapping[str, str]) -> None:
     refuse_misnamed(tables, KNOWN_ENTITIES)
 
 
+def _asking(
+    entities: Mapping[str, EntitySettings], named: Sequence[str], question: Mapping[str, object]
+) -> dict[str, EntitySettings]:
+    """The settings of entity types with what the command line says of those that it names."""
+    options = " and ".join(f"--{key.replace('_', '-')}" for key in question)
+    if not named:
+        raise ConfigError(f"{options}: name the entity type, as in `axsync run devices {options} …`")
+    if len(named) > 1 and question.keys() & {"query", "saved_query"}:
+        raise ConfigError(
+            f"{options}: a query is about one entity type, not about {', '.join(named)}; name one of them"
+        )
+    hints = hints_of(EntitySettings)
+    own = {
+        key: convert(key, _fields(value) if key == "fields" else value, hints[key]) for key, value in question.items()
+    }
+    asked = dict(entities)
+    for name in named:
+        before = entities.get(name) or entities.get(DEFAULT_ENTITY) or EntitySettings()
+        said = {one.name: getattr(before, one.name) for one in fields(EntitySettings)}
+        said = {key: value for key, value in said.items() if value != _NEUTRAL[key]}
+        with place(f"{options}:"):
+            asked[name] = EntitySettings(**_inherited(said, own))
+    return asked
+
+
+_NEUTRAL = {one.name: getattr(EntitySettings(), one.name) for one in fields(EntitySettings)}
+
+
+def _fields(given: object) -> object:
+    """A word such as `generic`, or names separated by commas."""
+    names = [name.strip() for name in given.split(",")] if isinstance(given, str) else given
+    return names[0] if names in [[word] for word in FIELD_WORDS] else names
+
+
 def _inherited(default: Table, own: Table) -> Table:
     # query and saved_query exclude each other: setting one drops the inherited other, and its columns.
     asks = {"query", "saved_query"}
@@ -184,10 +242,16 @@ def _overridden(
     hints = hints_of(RunSettings) | {"lake": str}
     refuse_unknown(overrides, hints)
     given = {k: convert(k, v, hints[k]) for k, v in overrides.items() if v is not None and v not in ((), [])}
-    if _LAKE_VARIABLE in environ and "lake" not in given:
-        with place(f"{_LAKE_VARIABLE}:"):
-            lake = replace(lake, uri=environ[_LAKE_VARIABLE])
+    if LAKE_VARIABLE in environ and "lake" not in given:
+        with place(f"{LAKE_VARIABLE}:"):
+            lake = replace(lake, uri=environ[LAKE_VARIABLE])
     if "lake" in given:
         with place("lake:"):
             lake = replace(lake, uri=given.pop("lake"))
-    return lake, replace(run, **given)
+    return lake, replace(run, **given | {"skip": _skipped(run, given)})
+
+
+def _skipped(run: RunSettings, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is to be skipped: what the file says, unless it is named on the command line, and what is said there."""
+    kept = (name for name in run.skip if name not in given.get("entities", ()))
+    return tuple(dict.fromkeys((*kept, *given.get("skip", ()))))

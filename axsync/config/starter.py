@@ -9,13 +9,13 @@ from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, LakeSettings, RunSettings, check_names, normal_url
 
 _TEMPLATE = """\
-# Settings of axsync. config/axsync.toml and docs/operations.md list every option with its default.
+# Settings of axsync. `axsync config --defaults` prints every option with its default, `axsync config` what is in force.
 # Unknown keys are errors. ${{VAR}}, ${{VAR:-default}} and ${{file:PATH}} are replaced in every string.
 
 [lake]
 uri = {lake}
-# keep_snapshots = 14               # `axsync gc` keeps this many of the newest complete snapshots,
-# keep_days = 90                    # and all that are younger than this many days
+gc = true                           # each run removes old snapshots; the 14 newest and all of the last 90 days stay
+# keep_daily = 0                    # instead: the newest of each of so many days; also keep_last, _weekly, _monthly
 
 [instances.{name}]
 url = {url}

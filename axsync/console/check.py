@@ -1,4 +1,4 @@
-"""`axsync check`, `entities` and `fields`: what instances say of themselves, as tables or JSON."""
+"""`axsync check`, `entities`, `fields` and `queries`: what instances say of themselves, as tables or JSON."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -11,14 +11,18 @@ from rich.text import Text
 
 from axsync.console.explain import FAILED, LATER, REFUSED, USAGE
 from axsync.console.invocation import Invocation
-from axsync.console.output import Side, Table, notices, plain_console, print_table
+from axsync.console.output import Side, Table, notices, plain_console, print_line, print_table
 from axsync.console.services import services_of
 from axsync.console.signals import until_done_or_interrupted
-from axsync.console.text import as_json, clean, counted, number
-from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
+from axsync.console.text import as_json, clean, counted, number, visible
+from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, QueryRow
+from axsync.schema.selection import GENERIC
 
 _CODES = {"refused": REFUSED, "unreachable": LATER, "unknown": USAGE, "other": FAILED}
 """Exit code per kind of failure."""
+
+MOST_AQL = 100_000
+"""Characters of a query that are shown; no page of Axonius holds more."""
 
 Found = TypeVar("Found")
 
@@ -43,6 +47,13 @@ def fields(given: Invocation, entity: str) -> None:
     settings, observers = given.settings(), [notices(given.output_options)]
     rows = until_done_or_interrupted(lambda: services_of(given).fields(settings, entity, observers=observers))
     _print(rows, show_fields, given)
+
+
+def queries(given: Invocation, entity: str | None) -> None:
+    """List the saved queries of the chosen instances."""
+    settings, observers = given.settings(), [notices(given.output_options)]
+    rows = until_done_or_interrupted(lambda: services_of(given).queries(settings, entity, observers=observers))
+    _print(rows, show_queries, given)
 
 
 def _print(found: Sequence[Found], show: Callable[[Sequence[Found], Console], None], given: Invocation) -> None:
@@ -104,3 +115,17 @@ def show_fields(rows: Sequence[FieldRow], console: Console) -> None:
     titles = ("instance", "column", "title", "adapter", "Axonius name", "type")
     table = Table(titles, tuple[Side, ...](["left"] * len(titles)), cells)
     print_table(table.without_empty() if cells else table, console)
+
+
+def show_queries(rows: Sequence[QueryRow], console: Console) -> None:
+    """Print one query below the other: AQL is long, and is to be copied whole."""
+    several = len({row.instance for row in rows}) > 1
+    for row in rows:
+        parts = (row.instance if several else "", row.entity, row.name, row.id)
+        heading = "  ".join(clean(part) for part in parts if part)
+        console.print(Text(heading, style="bold"), soft_wrap=True)
+        columns = ", ".join(name.removeprefix(GENERIC) for name in row.columns)
+        for title, text in (("query", row.query or "(all)"), ("fields", columns)):
+            if text:
+                console.print(Text(f"  {title:<8}{visible(text, most=MOST_AQL)}"), soft_wrap=True)
+    print_line(counted(len(rows), "saved query", "saved queries"), console)

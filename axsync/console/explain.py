@@ -30,6 +30,7 @@ from axsync.errors import (
     NoFile,
     NoInstance,
     NoLake,
+    NoLakeYet,
     NothingCommon,
     NotOffered,
     NotWhole,
@@ -48,6 +49,7 @@ from axsync.errors import (
     TooLarge,
     UnknownCredential,
     UnknownEntity,
+    UnknownQuery,
     UnknownRun,
     Unpublished,
     Unreachable,
@@ -102,6 +104,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         "Name a stored credential with `--credential NAME`, or write a settings file with `axsync init`.",
     ),
     (NoFile, USAGE, "Give the path of another file with --config, or write a settings file with `axsync init`."),
+    (UnknownQuery, USAGE, "Choose one of the queries that `axsync queries` lists, by its name or its id."),
     (ConfigError, USAGE, ""),
     (
         StoreExposed,
@@ -141,6 +144,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     ),
     (NewestDamaged, USAGE, _POINTER),
     (LakeError, USAGE, "Choose another folder with --lake, or get permission to write there."),
+    (NoLakeYet, USAGE, "`axsync run` makes it. If it is elsewhere, name its folder with --lake."),
     (NoLake, USAGE, "Choose another folder with --lake."),
     (
         Unpublished,
@@ -172,12 +176,12 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         NotOffered,
         FAILED,
-        "Use a role that may read it, or leave it out. `axsync check` shows the rights per entity type.",
+        "Use a role that may read it, or leave it out with --skip. `axsync check` shows the rights per entity type.",
     ),
     (
         BadRequest,
         FAILED,
-        "Check the query and the list of fields in the configuration. `axsync fields` lists valid names.",
+        "Check the query and the fields. `axsync fields` and `axsync queries` list what there is.",
     ),
     (
         Untrusted,

@@ -17,7 +17,7 @@ from axsync.console.invocation import Invocation
 from axsync.console.output import Table, plain_console, print_line, print_table
 from axsync.console.text import counted, megabytes, number, volume
 from axsync.lake.history import FoundRun, Snapshot, read_as_meant
-from axsync.snapshots.gc import Leftover, Sweep, look, sweep
+from axsync.runs.gc import Leftover, Sweep, look, sweep
 from axsync.snapshots.verify import Heard, Verified
 from axsync.snapshots.verify import verify as verify_snapshot
 
@@ -104,11 +104,15 @@ def show_verified(verified: Verified, console: Console) -> None:
 def sweep_json(found: Sweep) -> str:
     """Each leftover, in plain ASCII."""
     told = {"removed": found.removed, "bytes": found.bytes, "kept": found.kept}
+    told |= {"snapshots": [asdict(one) for one in found.snapshots]}
     return json.dumps(told | {"leftovers": [asdict(leftover) for leftover in found.leftovers]}, indent=2)
 
 
 def show_sweep(found: Sweep, console: Console) -> None:
-    """Print a line per run and kind of leftover, and what to do."""
+    """Print why each snapshot is kept, a line per run and kind of leftover, and what to do."""
+    if found.snapshots:
+        why = tuple((one.run_id, one.logical_date, ", ".join(one.reasons) or "goes") for one in found.snapshots)
+        print_table(Table(("snapshot", "day", "kept by"), ("left", "left", "left"), why), console)
     kept = f"{counted(len(found.kept), 'snapshot')} kept"
     if not found.leftovers:
         print_line(f"nothing to remove; {kept}", console)

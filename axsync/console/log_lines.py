@@ -208,7 +208,7 @@ def _part_fields(part: Part) -> dict[str, Any]:
 
 def outcome_fields(outcome: Outcome, run_id: str | None) -> dict[str, Any]:
     """An outcome without its columns, with the number of its files and the path of its dead letters."""
-    left_out = {"lane", "columns", "parts"}
+    left_out = {"lane", "columns", "parts", "excused"}
     plain = {f.name: getattr(outcome, f.name) for f in fields(outcome) if f.name not in left_out}
     plain["asked"] = asdict(outcome.asked) if outcome.asked else None
     return plain | {"files": len(outcome.parts), "dead_letters_path": dead_letters_of(outcome, run_id)}

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import click
 
-from axsync.credentials import PERSON, Kind, Secret, good_passphrase, secret_word
+from axsync.credentials import KEY_VARIABLE, PASSPHRASE_VARIABLE, PERSON, Kind, Secret, good_passphrase, secret_word
 from axsync.errors import AxsyncError, ConfigError
 
 HOW_TO_OBTAIN = """\
@@ -31,6 +31,13 @@ def at_terminal() -> bool:
     return sys.stdin.isatty()
 
 
+_WHY = f"""\
+Key and secret are stored in an encrypted file. A passphrase locks it, and each command that needs them asks for it.
+To be asked no more, put it into a file that only you can read, and set {PASSPHRASE_VARIABLE} to its path; or set
+{KEY_VARIABLE} to a key file."""
+"""Before the first passphrase is asked for."""
+
+
 class Person:
     """Asks for the passphrase of the store, once."""
 
@@ -40,6 +47,8 @@ class Person:
     def __call__(self, new: bool) -> Secret:  # noqa: FBT001  the signature of `PERSON`
         """The passphrase; asks again if it is too short."""
         if self._known is None:
+            if new:
+                click.echo(_WHY, err=True)
             self._known = _passphrase(new=new)
         return self._known
 

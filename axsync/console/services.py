@@ -8,7 +8,7 @@ from axsync import runs
 from axsync.console.invocation import Invocation
 from axsync.credentials import Credential
 from axsync.events import Observer
-from axsync.runs import EntityRow, FieldRow, InstanceCheck, Plan, Report
+from axsync.runs import EntityRow, FieldRow, InstanceCheck, Plan, QueryRow, Report
 from axsync.runs.inspect import Accepted, try_credential
 from axsync.settings import InstanceSettings, Settings
 
@@ -29,13 +29,14 @@ class Services:
     check: Callable[..., Awaitable[tuple[InstanceCheck, ...]]]
     entities: Callable[..., Awaitable[tuple[EntityRow, ...]]]
     fields: Callable[..., Awaitable[tuple[FieldRow, ...]]]
+    queries: Callable[..., Awaitable[tuple[QueryRow, ...]]]
     plan: Callable[..., Awaitable[Plan]]
     try_credential: Callable[[InstanceSettings, Credential | None], Awaitable[Accepted]]
 
     @classmethod
     def real(cls, **replaced: Any) -> "Services":
         """The library itself, apart from what is replaced."""
-        library = {name: getattr(runs, name) for name in ("sync", "check", "entities", "fields", "plan")}
+        library = {name: getattr(runs, name) for name in ("sync", "check", "entities", "fields", "queries", "plan")}
         return cls(**library | {"try_credential": try_credential} | replaced)
 
 

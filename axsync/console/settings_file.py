@@ -1,15 +1,20 @@
-"""`axsync init`: asks what options do not answer, and writes a first settings file."""
+"""`axsync init` writes a first settings file; `axsync config` prints what is in force, all options, or the schema."""
 
+import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 
+from axsync.config import Setting, documented, in_force, schema_text
 from axsync.config.starter import Answers, check, names_of, starter
 from axsync.console.invocation import Invocation
+from axsync.console.text import redact, visible
 from axsync.errors import ConfigError, UsageError
+from axsync.settings import KIB, MIB, with_scheme
 
 _QUESTIONS = {
     "url": "URL of Axonius (scheme and host)",
@@ -39,7 +44,7 @@ def _known(given: Mapping[str, object]) -> dict[str, str]:
 
 def _default(name: str) -> str | None:
     return {
-        "url": os.environ.get("AX_URL"),
+        "url": with_scheme(os.environ.get("AX_URL", "")) or None,
         "credential": "env:AX_KEY env:AX_SECRET",
         "lake": os.environ.get("AXSYNC_LAKE") or "lake",
         "entities": "all",
@@ -84,3 +89,48 @@ def _next(config: str, answers: Mapping[str, str]) -> list[str]:
     credential, which = answers["credential"], "" if config == "axsync.toml" else f" --config {shlex.quote(config)}"
     add = [] if ":" in credential else [f"axsync credential add {credential} --url {answers['url']}"]
     return [*add, f"axsync check{which}", f"axsync run{which}"]
+
+
+def config(given: Invocation, *, defaults: bool, schema: bool, **overrides: object) -> None:
+    """Print the settings in force and where each is from, or the file with all defaults, or the JSON Schema."""
+    if defaults and schema:
+        raise UsageError("--defaults and --schema cannot be combined")
+    if defaults or schema:
+        click.echo(documented() if defaults else schema_text(), nl=False)
+        return
+    named = {"instances": given.instances, "credentials": given.credentials, **overrides}
+    found = [_harmless(one) for one in in_force(given.config, overrides=named)]
+    click.echo(json.dumps([asdict(one) for one in found], indent=2) if given.as_json else "\n".join(_told(found)))
+
+
+def _harmless(one: Setting) -> Setting:
+    """The setting without what may be a key in the words of a command."""
+    return replace(one, value=redact(str(one.value), os.environ)) if one.key == "on_finish" else one
+
+
+def _told(found: Sequence[Setting]) -> Iterator[str]:
+    """Lines of a settings file, with the origin of each as a comment."""
+    table = ""
+    for one in found:
+        if one.table != table:
+            yield f"\n[{_header(one.table)}]" if table else f"[{_header(one.table)}]"
+            table = one.table
+        line = f"# {one.key}" if one.value is None else f"{one.key} = {_toml(one)}"
+        yield f"{line:<39} # {one.origin}"
+
+
+def _header(table: str) -> str:
+    first, dot, name = table.partition(".")
+    return first + dot + (name if name.replace("_", "").replace("-", "").isalnum() or not name else json.dumps(name))
+
+
+def _toml(one: Setting) -> str:
+    value = one.value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and one.key.endswith("_bytes") and value and value % KIB == 0:
+        return f'"{value // MIB}MiB"' if value % MIB == 0 else f'"{value // KIB}KiB"'
+    text = json.dumps(value, ensure_ascii=False)
+    if one.origin.startswith("--"):  # in a file a literal ${ is escaped, and what is from there is shown as it is
+        text = text.replace("${", "$${")
+    return visible(text, most=100_000)

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import orjson
 
-from axsync.errors import Busy, LakeError, NoLake, StorageError
+from axsync.errors import Busy, LakeError, NoLake, NoLakeYet, StorageError
 from axsync.lake import layout
 from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile, storage_errors
 
@@ -172,7 +172,7 @@ class LocalStore:
     def refuse_no_lake(self) -> None:
         """As `Store.refuse_no_lake`."""
         if not self.root.exists():
-            raise NoLake(f"there is no lake {self.name()!r}")
+            raise NoLakeYet(f"there is no lake {self.name()!r} yet")
         if not self.root.is_dir():
             raise NoLake(f"{self.name()!r} is not a lake, because it is not a folder")
         if not self._path(layout.CONTROL).is_dir():

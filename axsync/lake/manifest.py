@@ -40,6 +40,11 @@ def worst(verdicts: Sequence[str]) -> str:
     return max((v if v not in _NOTHING_READ else "partial" for v in verdicts), key=_ORDER.index, default="complete")
 
 
+def verdict_of(outcomes: Sequence[Outcome]) -> str:
+    """The verdict of a run with these outcomes. A lane that is excused counts only where there is no other."""
+    return worst([o.verdict for o in outcomes if not o.excused] or [o.verdict for o in outcomes])
+
+
 def lane_entry(outcome: Outcome, stand_in: Mapping[str, Any] | None) -> dict[str, Any]:
     """One lane as the manifest lists it. `stand_in` is the entry of an older snapshot whose files stay in place."""
     entry: dict[str, Any] = {

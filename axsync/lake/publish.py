@@ -20,7 +20,7 @@ from axsync.lake.manifest import (
     read_newest,
     read_pointer,
     refuse_odd_columns,
-    worst,
+    verdict_of,
 )
 from axsync.lake.store import Move, Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
@@ -111,6 +111,10 @@ class Lake:
         """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
         return read_pointer(self.store)
 
+    def ever_held(self, lane: Lane) -> bool:
+        """Whether there are files of this lane, of whatever day."""
+        return bool(self.store.names(layout.share(lane)))
+
     def manifest_name(self, run_id: str) -> str:
         """Where a run's manifest is, relative to the lake."""
         return layout.manifest(run_id)
@@ -177,7 +181,7 @@ class Lake:
         entries = _entries(outcomes, before, restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
-            manifest = _manifest(run, entries, verdict=worst([o.verdict for o in outcomes]), finished_at=finished_at)
+            manifest = _manifest(run, entries, verdict=verdict_of(outcomes), finished_at=finished_at)
             content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
             if not again:
                 self.store.write(name, content, shared=True)

@@ -1,7 +1,7 @@
 """The use cases: a run, and looks at instances. With `config` this is the public interface."""
 
 from axsync.runs.check import CheckStep, EntityCheck, InstanceCheck, check
-from axsync.runs.inspect import EntityRow, FieldRow, entities, fields
+from axsync.runs.inspect import EntityRow, FieldRow, QueryRow, entities, fields, queries
 from axsync.runs.plan import Plan, PlanRow, plan
 from axsync.runs.run import Report, sync
 from axsync.runs.stream import stream
@@ -14,11 +14,13 @@ __all__ = [
     "InstanceCheck",
     "Plan",
     "PlanRow",
+    "QueryRow",
     "Report",
     "check",
     "entities",
     "fields",
     "plan",
+    "queries",
     "stream",
     "sync",
 ]

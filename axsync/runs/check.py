@@ -25,7 +25,7 @@ from axsync.errors import (
 )
 from axsync.events import Notice, Observer
 from axsync.runs.instances import open_transports, remember
-from axsync.runs.lane_selection import EntityState, asked_types, lanes_among, offered
+from axsync.runs.lane_selection import EntityState, asked_types, is_about_licence, lanes_among, offered
 from axsync.runs.probe_record import record_of, refuse_unwritable, write_record
 from axsync.runs.setup import all_of
 from axsync.settings import InstanceSettings, Settings
@@ -293,7 +293,7 @@ def _entity_check(name: str, found: int | ServerError | None) -> EntityCheck:
     if not isinstance(found, ServerError):
         return EntityCheck(name, "readable" if found is None or found else "empty", found)
     words = found.detail or str(found)
-    if "licen" in words.lower():  # license, licence, licensed: nothing else tells it apart
+    if is_about_licence(found):
         return EntityCheck(name, "not licensed", note=words)
     if isinstance(found, NotOffered):
         return EntityCheck(name, "forbidden" if found.status == 403 else "not offered", note=words)
@@ -311,7 +311,7 @@ def _summed(entities: Sequence[EntityCheck], wanted: Sequence[str]) -> CheckStep
     if not counts.get("readable") and not counts.get("empty"):
         return replace(step, ok=False, failure="other", advice=ROLE)
     if counts.get("forbidden"):
-        return replace(step, advice="Use a role that may view what is forbidden, or leave it out in [run] entities.")
+        return replace(step, advice="Use a role that may view what is forbidden, or leave it out with `skip` in [run].")
     absent = [one.entity for one in entities if one.state == "not offered" and one.entity in wanted]
     if absent:
         return replace(step, advice=f"Correct [run] entities: a run skips {', '.join(absent)} here.")

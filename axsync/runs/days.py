@@ -55,7 +55,7 @@ async def with_latest(settings: Settings, sources: Mapping[str, Source | ServerE
     alive = {name: source for name, source in sources.items() if isinstance(source, Source)}
     if not alive:
         raise next(error for error in sources.values() if isinstance(error, ServerError))
-    named = dict.fromkeys(settings.asked(table) for table in settings.run.entities)
+    named = dict.fromkeys(settings.asked(table) for table in settings.run.wanted)
     types = [entity for entity in named if not is_system(entity)] or USUALLY_KEPT
     days = {name: await newest_day(source, types) for name, source in alive.items()}
     found = {name: day for name, day in days.items() if day is not None}

@@ -43,6 +43,18 @@ class FieldRow:
     adapter: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class QueryRow:
+    """A saved query; `entity` is empty where the instance does not tell its entity type. `columns` are its own."""
+
+    instance: str
+    entity: str
+    name: str
+    id: str
+    query: str
+    columns: tuple[str, ...]
+
+
 async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:
     """The entity types that each instance offers, with counts. Raises: ConfigError, ServerError."""
     async with open_sources(settings, all_of(observers)) as sources:
@@ -89,6 +101,29 @@ async def _fields(instance: str, source: Source, entity: str) -> list[FieldRow]:
         FieldRow(instance, f.name, c.name, type_text(c.kind), f.title, f.adapter)
         for f, c in zip(listed, columns, strict=True)
     ]
+
+
+async def queries(
+    settings: Settings, entity: str | None, *, observers: Sequence[Observer] = ()
+) -> tuple[QueryRow, ...]:
+    """The saved queries of each instance, of all entity types or of one, or of that of a table.
+
+    Raises: ConfigError, UnknownEntity, ServerError.
+    """
+    rows: list[QueryRow] = []
+    async with open_sources(settings, all_of(observers)) as sources:
+        for name, source in _alive(sources).items():
+            listed = await source.saved_queries.listed()
+            known = {*(source.listed or KNOWN_ENTITIES), *(query.entity for query in listed)}
+            asked = settings.asked(entity) if entity else None
+            if asked and asked not in known:
+                raise UnknownEntity(asked, instance=name, nearest=closest(asked, sorted(known)))
+            rows += [
+                QueryRow(name, one.entity, one.name, one.id, one.aql, one.fields)
+                for one in sorted(listed, key=lambda one: (one.entity, one.name))
+                if asked in (None, one.entity) or not one.entity
+            ]
+    return tuple(rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,16 @@ from axsync.model import ID_FIELD, Page
 from axsync.runs.pin import Pinned, is_detail, pin
 from axsync.schema.columns import OVERFLOW, Field, columns_of, describe_column
 from axsync.schema.kinds import Group, Many, drop_forms, kept_members
-from axsync.schema.selection import GENERIC, RAW, Selection, closest_field, is_glob, select_all, select_fields
+from axsync.schema.selection import (
+    GENERIC,
+    RAW,
+    Selection,
+    closest_field,
+    in_axonius_names,
+    is_glob,
+    select_all,
+    select_fields,
+)
 from axsync.settings import EntitySettings, Fields
 
 FIELD_BYTES, OBJECTS_BYTES, TREE_BYTES = 32, 40_000, 16_000
@@ -112,6 +121,7 @@ class LaneSchema:
         Raises: NotOffered where neither catalogue nor count can be read; other ServerErrors.
         """
         catalogue = await self._catalogue(ask, readable=readable)
+        self.entity = in_axonius_names(self.entity, catalogue, self._names_before)
         selection = self._unlisted.settle(self._selected(catalogue, await self._saved_columns()))
         self._selection = selection
         self._tell(selection)
@@ -161,6 +171,11 @@ class LaneSchema:
         self.blind = True
         self.notice(f"the field catalogue cannot be read ({why}); {self._instead()}")
         return with_roots(self._fields_before)
+
+    @property
+    def _names_before(self) -> dict[str, str]:
+        """Axonius name → column of the previous snapshot."""
+        return {c.field: c.name for c in columns_of({"columns": (self.earlier or {}).get("columns", {})})}
 
     @property
     def _fields_before(self) -> tuple[Field, ...]:

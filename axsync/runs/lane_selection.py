@@ -11,9 +11,26 @@ from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, Question, is_system
 from axsync.client.history_days import history_mark
 from axsync.client.source import POLL_TOTAL, Source
 from axsync.engine.lane_walk import gather_all
-from axsync.errors import BadAnswer, BadRequest, ConfigError, NotOffered, ServerError, Unreachable, UsageError
+from axsync.errors import (
+    BadAnswer,
+    BadRequest,
+    ConfigError,
+    NotOffered,
+    ServerError,
+    UnknownEntity,
+    UnknownQuery,
+    Unreachable,
+    UsageError,
+)
 from axsync.model import Asked, Lane
-from axsync.schema.selection import choose_lanes, closest_field, refuse_misnamed, select_fields
+from axsync.schema.selection import (
+    choose_lanes,
+    closest_field,
+    in_axonius_names,
+    refuse_misnamed,
+    refuse_misspelled,
+    select_fields,
+)
 from axsync.settings import DEFAULT_ENTITY, EntitySettings, RunSettings, Settings, closest, did_you_mean
 
 EVERYWHERE = frozenset({"devices", "users"})
@@ -35,7 +52,7 @@ def refuse_misplaced(settings: Settings, named: Sequence[str] | None = None) -> 
     What is said of every type in [entities.default] does not concern these tables and is no mistake.
     Raises: ConfigError.
     """
-    for table in settings.run.entities if named is None else named:
+    for table in settings.run.wanted if named is None else named:
         if settings.run.as_of is not None and is_system(settings.asked(table)):
             raise ConfigError(f"as_of: Axonius keeps no history of {table}; read it in a run of its own, without as_of")
     neutral = EntitySettings()
@@ -67,9 +84,10 @@ async def lanes_among(
     refuse_misnamed(settings.tables, heard)
     configured = [e for e in settings.entities if e != DEFAULT_ENTITY]
     offered = {name: _with_tables(settings, types) for name, types in named.items()}
-    lanes = choose_lanes(settings.run.entities, offered, configured=configured, heard_of=HEARD_OF)
+    lanes = choose_lanes(settings.run.wanted, offered, skip=settings.run.skip, configured=configured, heard_of=HEARD_OF)
     if len(sources) == len(settings.chosen()):  # or the one that is missing may know the type, or the saved query
-        await _refuse_unheard({e: settings.asked(e) for e in configured}, heard, sources)
+        refuse_misspelled(settings.run.skip, dict.fromkeys((*heard, *configured)))
+        await _refuse_unheard({e: settings.asked(e) for e in configured}, settings.run.wanted, heard, sources)
         await _refuse_queries(settings, lanes, sources)
     await _refuse_details(settings, lanes, sources)
     return lanes
@@ -83,14 +101,19 @@ def _with_tables(settings: Settings, types: Collection[str]) -> tuple[str, ...]:
 def refuses_type(source: Source, entity: str, error: ServerError, *, plain: bool) -> bool:
     """Whether a 4xx, to a count or a first page, means that this instance has no such type.
 
-    It does so for types that the server's own list lacks. Where it has no list, a refusal may be about the question as
-    well, so that has to be `plain`: without a query that somebody wrote.
+    It does so for types that the server's own list lacks, and where it speaks of a licence. Where it has no list, a
+    refusal may be about the question as well, so that has to be `plain`: without a query that somebody wrote.
     """
     refused = isinstance(error, BadRequest) and 400 <= (error.status or 0) < 500  # HTTP: errors of whoever asks
     if is_system(entity):
         return refused
     lacking = entity not in source.listed if source.listed else plain and entity not in EVERYWHERE
-    return refused and lacking
+    return refused and (lacking or (plain and entity not in EVERYWHERE and is_about_licence(error)))
+
+
+def is_about_licence(error: ServerError) -> bool:
+    """Whether the server's words say that a licence is missing: nothing else tells that apart."""
+    return "licen" in (error.detail or str(error)).lower()  # license, licence, licensed
 
 
 async def offered(
@@ -123,13 +146,15 @@ async def _offered(settings: Settings, source: Source) -> tuple[str, ...]:
 
 def asked_types(settings: Settings) -> tuple[str, ...]:
     """The entity types at Axonius that the run names; none where it names none."""
-    return tuple(dict.fromkeys(settings.asked(name) for name in settings.run.entities))
+    return tuple(dict.fromkeys(settings.asked(name) for name in settings.run.wanted))
 
 
-async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sources: Mapping[str, Source]) -> None:
-    """Raises: ConfigError for a table whose type no instance knows. A list may be short of one, so each is asked.
+async def _refuse_unheard(
+    tables: Mapping[str, str], named: Collection[str], heard: Collection[str], sources: Mapping[str, Source]
+) -> None:
+    """Raises: ConfigError for a table whose type no instance knows, UnknownEntity where the run names the type itself.
 
-    `tables` is table → entity type.
+    A list may be short of one, so each is asked. `tables` is table → entity type.
     """
     unheard = tuple(dict.fromkeys(entity for entity in tables.values() if entity not in heard))
     if not unheard:
@@ -139,11 +164,13 @@ async def _refuse_unheard(tables: Mapping[str, str], heard: Collection[str], sou
     for table, entity in tables.items():
         if entity in unheard and entity not in there:
             near = closest(entity, heard)
+            if table == entity and table in named:
+                raise UnknownEntity(entity, instance=", ".join(sources), nearest=near)
             raise ConfigError(f"[entities.{table}]: {_all(sources)} no entity type {entity!r}{did_you_mean(near)}")
 
 
 async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
-    """Raises: ConfigError for a saved query that no instance has for the type of its table."""
+    """Raises: UnknownQuery for a saved query that no instance has for the type of its table."""
     for table in dict.fromkeys(lane.entity for lane in lanes):
         wish = settings.entity(table)
         if is_system(wish.asked(table)):
@@ -153,7 +180,7 @@ async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Ma
             [source.saved_queries.why_missing(wish.saved_query, wish.asked(table)) for source in asking]
         )
         if why and all(why):
-            raise ConfigError(f"saved_query of {table}: {why[0]}")
+            raise UnknownQuery(f"saved_query of {table}: {why[0]}")
 
 
 async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
@@ -167,6 +194,7 @@ async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Ma
             catalogue = await sources[lane.instance].fields(asked)
         except (BadRequest, BadAnswer, NotOffered, Unreachable):
             continue  # the lane says what is wrong with it
+        wish = in_axonius_names(wish, catalogue, {})
         found = select_fields(catalogue, wish.fields, entity=asked, extra=wish.extra_fields, details=wish.details)
         for name in found.lacking:
             near = closest_field(name, [f.name for f in found.fields])

@@ -38,7 +38,9 @@ def plan_of(settings: Settings) -> str:
     """A digest of what is asked: which instances, types, fields, rows, day. Pace and lake are not part of it."""
     instances = [(i.name, i.url, i.api, i.paging) for i in settings.chosen()]
     run = settings.run
-    asked = (sorted(run.entities), run.as_of, run.limit, run.logical_date)
+    # Without types to skip as it always was, so that a run which an earlier version began is resumed.
+    skip = (sorted(run.skip),) if run.skip else ()
+    asked = (sorted(run.wanted), run.as_of, run.limit, run.logical_date, *skip)
     entities = {name: msgspec.to_builtins(e) for name, e in settings.entities.items()}
     text = orjson.dumps([instances, asked, entities], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:32]

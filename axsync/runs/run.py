@@ -21,17 +21,19 @@ from axsync.errors import (
     ServerError,
     StorageError,
     Unreachable,
+    UsageError,
 )
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.history import lanes_of_day, up_to
 from axsync.lake.journal import PUBLISHED, Journal, Record
-from axsync.lake.manifest import FoundRun, worst
+from axsync.lake.manifest import FoundRun, verdict_of
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
 from axsync.runs.days import is_day_of, with_days, with_latest
+from axsync.runs.gc import sweep_held
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
@@ -256,8 +258,9 @@ class _Run:
 
     def _names(self, table: str) -> bool:
         """Whether the run would read it: what is named, or everything but administrators' tables."""
-        named = self.settings.run.entities
-        return table in named if named else not is_system(self.settings.asked(table))
+        run = self.settings.run
+        wanted = table in run.entities if run.entities else not is_system(self.settings.asked(table))
+        return wanted and table not in run.skip
 
     def already_done(self) -> Report:
         """What a finished run came to; nothing is asked or written."""
@@ -265,7 +268,7 @@ class _Run:
         self._say(f"run {run_id} of {day} is finished; nothing to do (--fresh reads it again)")
         self.outcomes = [lane.outcome for lane in self.memory.lanes.values() if lane.outcome]
         self._leads = self.lake.latest_run() == run_id
-        return self._report(worst([o.verdict for o in self.outcomes]), self.lake.manifest_name(run_id))
+        return self._report(verdict_of(self.outcomes), self.lake.manifest_name(run_id))
 
     async def choose(self, sources: Mapping[str, Source | ServerError]) -> tuple[Lane, ...]:
         """The lanes of the instances that answer: as chosen when the run began, or now.
@@ -286,7 +289,7 @@ class _Run:
         alive = _alive(sources)
         self.outcomes += await gather_all([self._counted(lane, alive[lane.instance]) for lane in lanes])
         self._note_down(lanes, sources)
-        return self._report(worst([o.verdict for o in self.outcomes]), None)
+        return self._report(verdict_of(self.outcomes), None)
 
     async def _counted(self, lane: Lane, source: Source) -> Outcome:
         try:
@@ -323,7 +326,7 @@ class _Run:
         self._note_down(lanes, sources)
 
     def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
-        wanted = self.settings.run.entities or tuple(dict.fromkeys(lane.entity for lane in lanes))
+        wanted = self.settings.run.wanted or tuple(dict.fromkeys(lane.entity for lane in lanes))
         for name, error in sources.items():
             if isinstance(error, ServerError):
                 self.errors.append(error)
@@ -365,6 +368,7 @@ class _Run:
     async def finish(self) -> Report:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
         self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
+        self.outcomes = await self.keeper.run(self._excused, self.outcomes)
         self.outcomes = [self._with_emptied(outcome, self._before.get(outcome.lane)) for outcome in self.outcomes]
         there, before = await self.keeper.run(lanes_of_day, self.lake, self.facts.logical_date), self._before
         if self.settings.run.replace_worse:
@@ -377,7 +381,8 @@ class _Run:
             self.errors += held
         if self.settings.run.publish == "all-or-nothing":
             self.errors += hold_all(self.outcomes)
-        verdict = worst([o.verdict for o in self.outcomes])
+        self._tell_of_lost()
+        verdict = verdict_of(self.outcomes)
         publishes = any(o.columns for o in self.outcomes) and not any(isinstance(e, NotWhole) for e in self.errors)
         if publishes:
             self._tell_of_others()
@@ -416,8 +421,21 @@ class _Run:
             self.journal.append(record(PUBLISHED))
             self._close()
         except StorageError as error:
-            told.append(f"the snapshot is published, but {error}; the next run makes up for it")
-        return told
+            # Without the record nobody can be sure what the lake needs, so nothing is cleared away.
+            return [*told, f"the snapshot is published, but {error}; the next run makes up for it"]
+        return told + self._clear_away()
+
+    def _clear_away(self) -> list[str]:
+        """Remove what is beyond the retention, where the settings say so; what is to be said. Never raises for it."""
+        if not self.settings.lake.gc or self.keeper.is_overdue():
+            return []
+        try:
+            swept = sweep_held(self.lake, self.settings.lake, datetime.now(UTC), just_published=self.facts.run_id)
+        except (UsageError, StorageError, OSError) as error:
+            return [f"the snapshot is published, but the lake is not cleared: {error}; `axsync gc` shows more"]
+        gone = sum(not one.reasons for one in swept.snapshots)
+        told = f"{gone} snapshot{'s' * (gone != 1)} beyond the retention removed, {swept.bytes / 1e6:,.1f} MB freed"
+        return [told] if swept.leftovers else []
 
     def _close(self) -> None:
         if not self.errors:
@@ -431,9 +449,22 @@ class _Run:
         return bool(self.settings.run.entities or self.settings.run.instances)
 
     def _apart(self, before: Iterable[Lane]) -> list[Lane]:
-        """Administrators' tables of instances that there are: a run of everything is without them, and leaves them."""
-        named = {instance.name for instance in self.settings.instances}
-        return [lane for lane in before if lane.instance in named and is_system(self.settings.asked(lane.entity))]
+        """Lanes of instances that there are, which a run of everything leaves as they were.
+
+        These are types to skip, and administrators' tables.
+        """
+        named, skip = {instance.name for instance in self.settings.instances}, self.settings.run.skip
+        here = [lane for lane in before if lane.instance in named]
+        return [lane for lane in here if lane.entity in skip or is_system(self.settings.asked(lane.entity))]
+
+    def _excused(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """In the keeper's thread: the outcomes, a skipped one excused where the lake never had rows of it."""
+        return [replace(o, excused=True) if self._is_excused(o) else o for o in outcomes]
+
+    def _is_excused(self, outcome: Outcome) -> bool:
+        # A day of history that is not there was asked for, and is missing.
+        role = self.settings.run.as_of is None or (outcome.reason or "").startswith("forbidden")
+        return outcome.verdict == "skipped" and role and not self.lake.ever_held(outcome.lane)
 
     def _with_emptied(self, outcome: Outcome, before: Mapping[str, Any] | None) -> Outcome:
         """The outcome, with a notice of the columns that lost all of their values since the previous snapshot."""
@@ -444,6 +475,15 @@ class _Run:
         text = f"columns that had values in the previous snapshot and are empty now ({len(gone)}): {shown}"
         self.observe(Notice(outcome.lane, text))
         return replace(outcome, notices=(*outcome.notices, text))
+
+    def _tell_of_lost(self) -> None:
+        """Say what a skipped type costs that had rows before: each such run is partial."""
+        for outcome in self.outcomes:
+            if outcome.verdict == "skipped" and self._before.get(outcome.lane, {}).get("files"):
+                told = (
+                    "had rows before and cannot be read now; its earlier files stay. If you no longer want it, skip it"
+                )
+                self.observe(Notice(outcome.lane, f"{outcome.lane.entity} {told}: --skip, or `skip` in [run]"))
 
     def _tell_of_others(self) -> None:
         """Say what becomes of instances that the snapshot before has and the configuration has not."""

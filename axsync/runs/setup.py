@@ -31,7 +31,7 @@ def fit_lake(settings: Settings) -> Lake:
     if lake is None:
         raise ConfigError("this version writes to local folders only; give lake.uri or --lake a folder")
     day = logical_date(settings, datetime.now(UTC))
-    lake.preflight(RunTargets(settings.run.entities, [instance.name for instance in settings.chosen()], day))
+    lake.preflight(RunTargets(settings.run.wanted, [instance.name for instance in settings.chosen()], day))
     return lake
 
 

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
-from axsync.schema.columns import Field
+from axsync.schema.columns import RESERVED, Field, assign_names
 from axsync.schema.kinds import Atom, Group, Kind, Many
-from axsync.settings import Fields, closest
+from axsync.settings import EntitySettings, Fields, closest, did_you_mean
 
 RAW = Field("specific_data", Atom("json"))
 """The per-adapter tree as one JSON column (docs/axonius-api.md, "Records")."""
@@ -81,10 +81,11 @@ def choose_lanes(
     wanted: Sequence[str],
     offered: Mapping[str, Collection[str]],
     *,
+    skip: Collection[str] = (),
     configured: Collection[str] = (),
     heard_of: Collection[str] = (),
 ) -> tuple[Lane, ...]:
-    """Lanes for the wanted entity types on all instances, or for what each instance offers if none is named.
+    """Lanes for the wanted entity types on all instances, or for what each offers, without `skip`, if none is named.
 
     `offered` is instance → entity types. A wanted type is tried on every instance if one of them offers it, the
     settings name it (`configured`) or it is well known (`heard_of`). A list may omit it; if it really does not exist,
@@ -98,7 +99,14 @@ def choose_lanes(
             near = closest(entity, (*everywhere, *heard_of))
             raise UnknownEntity(entity, instance=", ".join(offered), nearest=near)
     lanes = [Lane(name, entity) for name, types in offered.items() for entity in (wanted or types)]
-    return tuple(dict.fromkeys(lanes))
+    return tuple(dict.fromkeys(lane for lane in lanes if lane.entity not in skip))
+
+
+def refuse_misspelled(skip: Sequence[str], known: Collection[str]) -> None:
+    """Refuse to skip what nobody has heard of: the type that was meant would be read. Raises: ConfigError."""
+    for name in skip:
+        if name not in known:
+            raise ConfigError(f"skip: no instance offers an entity type {name!r}{did_you_mean(closest(name, known))}")
 
 
 def refuse_misnamed(tables: Mapping[str, str], known: Collection[str]) -> None:
@@ -110,6 +118,34 @@ def refuse_misnamed(tables: Mapping[str, str], known: Collection[str]) -> None:
         if table in known:
             told = f"{table!r} is itself an entity type; give the table for {entity!r} another name"
             raise ConfigError(f"[entities.{table}]: {told}")
+
+
+def fields_meant(word: str, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """The fields that a name or glob means; `columns` is Axonius name → column.
+
+    It is taken for an Axonius name, with or without the generic prefix, and for a column's where none fits.
+    """
+    own = tuple(name for name in columns if _matches(name, word))
+    return own or tuple(name for name, column in columns.items() if fnmatchcase(column, word))
+
+
+def in_axonius_names(wish: EntitySettings, catalogue: Sequence[Field], earlier: Mapping[str, str]) -> EntitySettings:
+    """The same wish with each name that is a column's replaced by that of its field.
+
+    `earlier` is Axonius name → column in the previous snapshot; other columns are named as a first run names them.
+    """
+    listed = [f for f in catalogue if f.name not in PSEUDO]
+    columns = assign_names([f.name for f in listed], reserved=RESERVED, earlier=earlier)
+
+    def named(words: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for word in words for name in meant(word)))
+
+    def meant(word: str) -> Sequence[str]:
+        served = any(_matches(f.name, word) or _means_member(f, word, alone=True) for f in listed)
+        return (word,) if served else fields_meant(word, columns) or (word,)
+
+    fields = wish.fields if isinstance(wish.fields, str) else named(wish.fields)
+    return replace(wish, fields=fields, extra_fields=named(wish.extra_fields), details=named(wish.details))
 
 
 def closest_field(word: str, listed: Collection[str]) -> str | None:

@@ -9,6 +9,7 @@ from axsync.settings.checks import (
     GIB,
     KIB,
     MIB,
+    NAME_PATTERN,
     REFERENCE_KINDS,
     TIB,
     Between,
@@ -25,18 +26,30 @@ from axsync.settings.checks import (
     nearest,
     normal_proxy,
     normal_url,
+    with_scheme,
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
-from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings
-from axsync.settings.run import DEFAULT_ENTITY, LATEST, EntitySettings, Fields, Proof, RunSettings, Settings
+from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings, Retention
+from axsync.settings.run import (
+    DEFAULT_ENTITY,
+    FIELD_WORDS,
+    LATEST,
+    EntitySettings,
+    Fields,
+    Proof,
+    RunSettings,
+    Settings,
+)
 
 __all__ = [
     "DAY_WORDS",
     "DEFAULT_ENTITY",
+    "FIELD_WORDS",
     "GIB",
     "KIB",
     "LATEST",
     "MIB",
+    "NAME_PATTERN",
     "NO_PROXY",
     "OBJECT_STORES",
     "REFERENCE_KINDS",
@@ -52,6 +65,7 @@ __all__ = [
     "LakeSettings",
     "Paging",
     "Proof",
+    "Retention",
     "RunSettings",
     "Seconds",
     "Settings",
@@ -67,4 +81,5 @@ __all__ = [
     "nearest",
     "normal_proxy",
     "normal_url",
+    "with_scheme",
 ]

@@ -21,7 +21,10 @@ REFERENCE_KINDS = ("env", "file", "keyring", "systemd", "command")
 DAY_WORDS = ("today", "yesterday")
 """What is taken for a day, besides days: so many days back, by UTC."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Of instances, credentials and entity types."""
+
+_NAME = re.compile(NAME_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,15 @@ def check_reference(reference: str, *, called: str) -> None:
         raise ConfigError(f"{called} has nothing after '{kind}:'")
     if rest != rest.strip() and kind != "command":
         raise ConfigError(f"{called} has a blank after '{kind}:' or at its end; write it without")
+
+
+def with_scheme(address: str) -> str:
+    """A bare host name, as people copy it from a browser, as the URL that it means; anything else unchanged.
+
+    A name has a dot: a word without one may be a key in the wrong place, which nobody is to look up.
+    """
+    bare = re.fullmatch(r"\w[\w-]*(\.\w[\w-]*)+(:[0-9]+)?", address)
+    return f"https://{address}" if bare else address
 
 
 def normal_url(url: str, *, allow_plain_http: bool = False, called: str = "url") -> str:

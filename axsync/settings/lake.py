@@ -20,6 +20,23 @@ MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o64
 _LAKE_SECRET = re.compile(r"://[^/@]*:[^/@]*@|[?&](sig|[a-z_]*(secret|token|password|key)[a-z_]*)=", re.IGNORECASE)
 
 
+Rule = Annotated[int, Between(0, 100_000)]
+
+DEFAULT_LAST, DEFAULT_DAYS = 14, 90
+"""What is kept where no rule is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many snapshots each rule keeps; `days` is an age."""
+
+    last: int
+    daily: int
+    weekly: int
+    monthly: int
+    days: int
+
+
 @dataclass(frozen=True, slots=True)
 class LakeSettings:
     """Where the Parquet files go, and in which form. `uri` is a folder, or starts with s3://, gs:// or abfs://."""
@@ -33,14 +50,27 @@ class LakeSettings:
     row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
     buffer_bytes: Bytes = 64 * MIB  # pages and rows that wait to be written, for all lanes
     readers: Readers = "owner"  # who may read published files; everything else is the owner's alone
-    keep_snapshots: Annotated[int, Between(1, 100_000)] = 14  # `axsync gc` keeps this many complete snapshots, and …
-    keep_days: Annotated[int, Between(0, 100_000)] = 90  # … all that are younger than this
+    gc: bool = False  # whether each run that publishes removes what is beyond the retention
+    keep_last: Rule = 0  # the newest snapshots, by logical date
+    keep_daily: Rule = 0  # the newest snapshot of each of so many days,
+    keep_weekly: Rule = 0  # weeks,
+    keep_monthly: Rule = 0  # and months
+    keep_snapshots: Annotated[int | None, Between(1, 100_000)] = None  # the former name of `keep_last`
+    keep_days: Annotated[int | None, Between(0, 100_000)] = None  # all that finished within so many days
 
     def __post_init__(self) -> None:
         check_bounds(self)
         object.__setattr__(self, "uri", _normal_lake(self.uri))
         if self.compression == "gzip" and self.compression_level > 9:
             raise ConfigError(f"compression_level must be between 1 and 9 for gzip, not {self.compression_level}")
+
+    @property
+    def retention(self) -> Retention:
+        """The rules in force. The defaults apply only where none of the newer rules is set."""
+        counts = (self.keep_last, self.keep_daily, self.keep_weekly, self.keep_monthly)
+        last, days = (0, 0) if any(counts) else (DEFAULT_LAST, DEFAULT_DAYS)
+        last = last if self.keep_snapshots is None else self.keep_snapshots
+        return Retention(max(last, counts[0]), *counts[1:], days if self.keep_days is None else self.keep_days)
 
     @property
     def file_mode(self) -> int:

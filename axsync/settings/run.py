@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
@@ -17,7 +17,11 @@ LATEST = "latest"
 
 Proof = Literal["always", "signs"]
 Publish = Literal["what-is-whole", "all-or-nothing"]
-Fields = Literal["generic", "full", "raw", "saved-query"] | tuple[str, ...]
+FieldWord = Literal["generic", "full", "raw", "saved-query"]
+Fields = FieldWord | tuple[str, ...]
+
+FIELD_WORDS: tuple[FieldWord, ...] = get_args(FieldWord)
+"""What may stand in place of a list of fields."""
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]*")
 _QUOTES = frozenset("\"'`")
@@ -80,12 +84,13 @@ def _check_field(called: str, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Settings of one run. Empty `entities` or `instances` mean all of them.
+    """Settings of one run. Empty `entities` or `instances` mean all of them; `skip` wins.
 
     Days are YYYY-MM-DD, or `today` and `yesterday` by UTC.
     """
 
     entities: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     logical_date: str | None = None  # None: the day of history that is read, or the UTC day on which the run starts
     as_of: str | None = None  # a day of history, or "latest"; None: live data
@@ -108,6 +113,9 @@ class RunSettings:
     def __post_init__(self) -> None:
         check_bounds(self)
         check_names("entities", self.entities)
+        check_names("skip", self.skip)
+        if self.entities and not self.wanted:
+            raise ConfigError("skip leaves out every entity type that is named, so there is nothing to copy")
         if self.limit is not None and self.publish == "all-or-nothing":
             raise ConfigError("publish = all-or-nothing and limit do not go together: what is cut is never whole")
         if self.logical_date is not None:
@@ -115,6 +123,11 @@ class RunSettings:
         if self.as_of not in (None, LATEST):
             check_day("as_of (--as-of)", self.as_of, also=" or latest")
         check_command("on_finish", self.on_finish)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The named entity types without those to skip; empty if none is named."""
+        return tuple(name for name in self.entities if name not in self.skip)
 
 
 @dataclass(frozen=True, slots=True)

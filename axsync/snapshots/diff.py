@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -83,12 +83,14 @@ def diff(lake: Lake, runs: tuple[FoundRun, FoundRun], wish: Wish, keep: Keep) ->
         lanes = []
         for lane in common:
             old, new = held[0][lane], held[1][lane]
-            found = _begun(old, new, wish)
+            names = {column.field: column.name for column in (*old.columns, *new.columns)}
+            own = replace(wish, ignoring=wish.ignoring.named(names))
+            found = _begun(old, new, own)
             if _files(old) != _files(new):
                 pairs = pair_up(old.columns, new.columns)
-                chosen = tuple(pair for pair in pairs if not wish.ignoring(pair.field))
-                others = tuple(pair for pair in pairs if wish.ignoring(pair.field))
-                _tell(_Walk(lane, Join(connection, *joins[lane], chosen, others, wish.ids), wish), found, keep)
+                chosen = tuple(pair for pair in pairs if not own.ignoring(pair.field))
+                others = tuple(pair for pair in pairs if own.ignoring(pair.field))
+                _tell(_Walk(lane, Join(connection, *joins[lane], chosen, others, wish.ids), own), found, keep)
             lanes.append(found)
     only = [tuple(lane for lane in one if lane not in common) for one in held]
     return Diff(*runs, tuple(lanes), *only)

@@ -7,7 +7,7 @@ per column whether it differs. What does not fit the memory limit is spilled to 
 """
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -23,6 +23,7 @@ from axsync.errors import ConfigError, SnapshotGone, StorageError
 from axsync.model import ID_FIELD
 from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Group, Kind, Many, canonical, drop_forms, widen
+from axsync.schema.selection import fields_meant
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 
 MOVING = (
@@ -77,6 +78,14 @@ class Ignoring:
             return False
         last = field.rpartition(".")[2].removesuffix("_preferred")
         return last in MOVING or any(fnmatchcase(field, glob) for glob in self.more)
+
+    def named(self, columns: Mapping[str, str]) -> "Ignoring":
+        """The same with names of columns replaced by those of their fields; `columns` is Axonius name → column."""
+
+        def meant(words: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(glob.escape(name) for word in words for name in fields_meant(word, columns))
+
+        return Ignoring(meant(self.more), meant(self.after_all))
 
 
 def pair_up(before: Sequence[Column], after: Sequence[Column]) -> tuple[Pair, ...]:

@@ -9,8 +9,9 @@ from axsync.lake import layout
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
 from axsync.lake.manifest import columns_in, damaged
 from axsync.lake.publish import Lake
-from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
+from axsync.schema.columns import FETCHED_AT, OVERFLOW, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Kind, type_text, widen
+from axsync.schema.selection import fields_meant
 from axsync.settings import closest, did_you_mean
 from axsync.sql.dialects import double_quoted
 
@@ -105,9 +106,16 @@ def first_rows(tables: Mapping[str, EntityTable], entity: str, *, rows: int, col
     """The query for the first rows of an entity type. Raises: UsageError."""
     _known(tables, entity, "entity type")
     names = [*tables[entity].columns, *PARTITIONS]
-    wished = [_known(names, column.strip(), f"column of {entity}") for column in columns or ()]
+    wished = [name for word in columns or () for name in _meant(tables[entity], names, word.strip())]
     what = ", ".join(map(double_quoted, wished)) or "*"
     return f"SELECT {what} FROM {double_quoted(entity)} LIMIT {rows}"  # noqa: S608  quoted
+
+
+def _meant(table: EntityTable, names: Sequence[str], word: str) -> Sequence[str]:
+    """The columns that a person means by a column's name, or by an Axonius name or glob."""
+    columns = {c.field: c.name for share in table.shares for c in share.columns if c.field != OVERFLOW}
+    found = () if word in names else fields_meant(word, columns)
+    return [columns[field] for field in found] or [_known(names, word, f"column of {table.entity}")]
 
 
 def _known(names: Iterable[str], name: str, what: str) -> str:

@@ -77,7 +77,7 @@ VARIABLES: dict[str, tuple[Mapping[str, str], str]] = {
     "a trailing slash": ({"AX_URL": "{url}/"}, "AX_URL has a trailing slash after the host; write it as {url}"),
     "a URL with a query": ({"AX_URL": "{url}?a=b"}, "AX_URL has a query after the host"),
     "a URL with a password": ({"AX_URL": "http://a:b@127.0.0.1:1"}, "AX_URL contains a user name or password"),
-    "a bare host": ({"AX_URL": "acme.on.axonius.com"}, "AX_URL must begin with https://"),
+    "a word without a dot": ({"AX_URL": "acme"}, "AX_URL must begin with https://"),
     "plain http": ({"AX_URL": "http://acme.invalid"}, "AX_URL would send the keys unencrypted to acme.invalid"),
     "no key": ({"AX_KEY": "-"}, "not set: AX_KEY"),
     "an empty key": ({"AX_KEY": ""}, "AX_KEY is empty"),

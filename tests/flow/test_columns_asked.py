@@ -8,9 +8,9 @@ import pytest
 
 import axsync
 from axsync.emulator import Emulator
-from axsync.errors import ConfigError
+from axsync.errors import ConfigError, UnknownEntity
 from axsync.events import Event, Notice
-from axsync.runs import check, fields, plan
+from axsync.runs import check, fields, plan, queries
 from axsync.settings import EntitySettings, InstanceSettings, Settings
 from tests.flow.harness import Lab, Ran, attributes, fields_asked, pages
 from tests.flow.tiny import Tiny, serving
@@ -401,3 +401,34 @@ async def test_a_table_whose_type_is_not_offered_is_left_out(lab: Lab, start: St
     ran = await lab.run(lab.settings(lab.instance(emulator), types={"apps": EntitySettings(type="software")}))
 
     assert ran.verdicts() == {"prod/users": "complete"}
+
+
+async def test_fields_may_be_named_as_their_columns(lab: Lab, start: Start) -> None:
+    """On the first run by the catalogue, later also by the names that the lake has kept; the fields are asked for."""
+    emulator = await start(sizes={"devices": 3})
+    wish = EntitySettings(fields=("os_type", "gcp__*", "hostname"), details=("hostname",))
+    for fresh in (False, True):
+        emulator.log.clear()
+        ran = await lab.run(lab.settings(lab.instance(emulator), types={"devices": wish}, fresh=fresh))
+        asked = fields_asked(emulator.log, "devices")
+
+        assert ran.report.verdict == "complete"
+        assert {HOST, "specific_data.data.os.type"} <= set(asked)
+        assert {"os_type", "hostname", "hostname__details"} <= lab.lane("devices")["columns"].keys()
+        assert not [n.text for n in ran.of(Notice) if "os_type" in n.text]
+
+
+async def test_saved_queries_are_listed(lab: Lab) -> None:
+    """All of them or those of one type, or of a table's; a type that nobody knows is refused with its nearest."""
+    tiny = Tiny(devices(), CATALOGUE, queries=QUERIES)
+    async with serving(tiny):
+        settings = asking(lab, tiny, EntitySettings())
+        rows = await queries(settings, None)
+        users = await queries(settings, "users")
+        with pytest.raises(UnknownEntity, match=r"'device'; did you mean 'devices'\?"):
+            await queries(settings, "device")
+
+    assert [row.name for row in rows] == ["Bare", "Linux servers", "Tier one", "Windows servers", "Operators"]
+    assert [(row.name, row.entity, row.id) for row in users] == [("Operators", "users", f"{2:024x}")]
+    assert rows[1].query == '("labels" == "Linux servers")'
+    assert rows[1].columns == (HOST,)

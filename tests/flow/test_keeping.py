@@ -9,12 +9,12 @@ import pytest
 
 import axsync
 from axsync.emulator import Emulator, Mishap
-from axsync.events import Event, LaneClosed, PartSealed
+from axsync.events import Event, LaneClosed, Notice, PartSealed
 from axsync.lake.history import find_run
+from axsync.runs.gc import look, sweep
 from axsync.settings import EntitySettings, LakeSettings, Settings
 from axsync.snapshots.changes import Change
 from axsync.snapshots.diff import Wish, diff
-from axsync.snapshots.gc import look, sweep
 from axsync.snapshots.verify import verify
 from tests.flow.harness import Lab, at_once
 from tests.unit.lake.folders import FolderLake
@@ -107,3 +107,36 @@ async def test_two_runs_of_the_same_data_do_not_differ(lab: Lab, start: Start) -
     assert changes == []
     diff(lake, (find_run(lake, "latest~1"), find_run(lake, "latest")), Wish(), changes.append)
     assert [(change.lane.entity, change.kind) for change in changes] == [("devices", "added")] * 3
+
+
+async def test_a_run_clears_the_lake_after_it_has_published(lab: Lab, start: Start) -> None:
+    """By the retention, under its own lock; its own snapshot stays, also of a day that is beyond it."""
+    emulator = await start()
+    place = lab.instance(emulator)
+    for day in ("2026-01-03", "2026-01-02"):
+        await lab.run(lab.settings(place, types=FEW, logical_date=day, lake={"keep_daily": 1}))
+    kept = lab.published()
+    ran = await lab.run(lab.settings(place, types=FEW, logical_date="2026-01-01", lake={"keep_daily": 1, "gc": True}))
+
+    lake = FolderLake(lab.lake)
+    assert {path.split("/")[2] for path in kept} == {"dt=2026-01-03", "dt=2026-01-02"}
+    assert {path.split("/")[2] for path in lab.published()} >= {"dt=2026-01-03", "dt=2026-01-01"}
+    assert [n.text for n in ran.of(Notice) if n.text.startswith("1 snapshot beyond the retention removed")] or (
+        lake.latest_run() != ran.report.run_id  # where the pointer stays at a later day, that day is kept for it
+    )
+    assert (ran.report.verdict, ran.report.errors) == ("complete", ())
+    assert verify(lake, find_run(lake, ran.report.run_id)).faults == ()
+
+
+async def test_a_lake_that_cannot_be_cleared_is_told_and_no_failure(lab: Lab, start: Start) -> None:
+    """A manifest that cannot be read may name what is still needed: nothing is removed, the run is complete."""
+    emulator = await start()
+    place = lab.instance(emulator)
+    old = await lab.run(lab.settings(place, types=FEW, logical_date="2026-01-01"))
+    await lab.run(lab.settings(place, types=FEW, logical_date="2026-01-02"))
+    (lab.lake / str(old.report.manifest)).write_text("{")
+    ran = await lab.run(lab.settings(place, types=FEW, logical_date="2026-01-03", lake={"keep_last": 1, "gc": True}))
+
+    assert (ran.report.verdict, ran.report.errors) == ("complete", ())
+    assert [n.text for n in ran.of(Notice) if "the lake is not cleared" in n.text]
+    assert {path.split("/")[2] for path in lab.published()} == {"dt=2026-01-01", "dt=2026-01-02", "dt=2026-01-03"}

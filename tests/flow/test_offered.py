@@ -9,7 +9,7 @@ import pytest
 from axsync.console.check import check_exit_code
 from axsync.console.run_result import exit_code
 from axsync.emulator import Emulator, Mishap
-from axsync.errors import Refused, UnknownEntity
+from axsync.errors import ConfigError, Refused, UnknownEntity
 from axsync.events import Notice
 from axsync.runs import check, entities, plan
 from axsync.settings import EntitySettings
@@ -44,7 +44,8 @@ async def test_a_type_that_one_instance_lacks_is_skipped_there(lab: Lab, start: 
         "rich/devices": "complete",
         "rich/software": "complete",
     }
-    assert (ran.report.errors, exit_code(ran.report, dry_run=False)) == ((), 3)
+    assert (ran.report.errors, exit_code(ran.report, dry_run=False)) == ((), 0)
+    assert (ran.report.verdict, lab.manifest()["verdict"]) == ("complete", "complete")
     assert [text.startswith("skipped, not offered: ") for text in skips(ran, "poor")] == [True]
     assert lab.lane("software", "poor")["verdict"] == "skipped"
     assert lab.ids("software", "rich") == sorted(rich.fleets["software"].ids())
@@ -195,3 +196,65 @@ async def test_titles_stand_beside_slugs(lab: Lab, start: Start, entry: object) 
     }
     assert {row.entity: row.title for row in rows} == titles
     assert {one.entity: one.title for one in found.entities} == titles | {"iot": "IoT"}
+
+
+async def test_a_type_that_was_never_read_does_not_spoil_a_night_and_one_that_had_rows_does(
+    lab: Lab, start: Start
+) -> None:
+    """Forbidden from the first: told, and the run is complete. Forbidden since: partial, and its files stay."""
+    secret = Mishap("403", entity="software")
+    emulator = await start(sizes={"devices": 3, "users": 3, "software": 3}, mishaps=[secret])
+    night = lab.settings(lab.instance(emulator), types=FEW, fresh=True)
+    first = await lab.run(night)
+    emulator.mishaps.append(Mishap("403", entity="users"))
+    second = await lab.run(night)
+
+    assert [exit_code(ran.report, dry_run=False) for ran in (first, second)] == [0, 3]
+    assert (first.report.verdict, second.report.verdict, lab.manifest()["verdict"]) == (
+        "complete",
+        "partial",
+        "partial",
+    )
+    assert skips(first, "prod")[0].startswith("skipped, forbidden: ")
+    assert [n.text for n in second.of(Notice) if "--skip" in n.text and str(n.lane) == "prod/users"]
+    assert lab.ids("users") == sorted(emulator.fleets["users"].ids())
+
+
+async def test_a_missing_day_of_history_is_no_excuse(lab: Lab, start: Start) -> None:
+    """It was asked for, and the lake is without it."""
+    emulator = await start("v1", {"devices": 3, "users": 3})
+    ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW, as_of="2020-01-01"))
+
+    assert not any(outcome.excused for outcome in ran.report.outcomes)
+
+
+async def test_types_to_skip_are_not_asked_for_and_stay_as_they_were(lab: Lab, start: Start) -> None:
+    """Of everything that is offered, and of what is named; a mistyped one is refused with its nearest."""
+    emulator = await start(sizes={"devices": 3, "users": 3, "software": 3})
+    place = lab.instance(emulator)
+    await lab.run(lab.settings(place, types=FEW))
+    written, asked = lab.lane("users")["files"], len(emulator.log)
+    ran = await lab.run(lab.settings(place, types=FEW, skip=("users",)))
+
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/software": "complete"}
+    assert not [seen.path for seen in emulator.log[asked:] if "users" in seen.path]
+    assert lab.lane("users")["files"] == written
+    with pytest.raises(ConfigError, match=r"'user'; did you mean 'users'\?"):
+        await lab.run(lab.settings(place, types=FEW, skip=("user",)))
+    named = await lab.run(lab.settings(place, types=FEW, entities=("users", "devices"), skip=("users",)))
+    assert named.verdicts() == {"prod/devices": "complete"}
+
+
+@pytest.mark.parametrize("status", [402, 400])
+async def test_a_listed_type_without_a_licence_is_skipped(lab: Lab, start: Start, status: int) -> None:
+    """By the server's words; a night is complete without it. A query that somebody wrote may be what is refused."""
+    refusal = Mishap(str(status), entity="software", description="This module needs a license")
+    emulator = await start(sizes={"devices": 3, "software": 3}, mishaps=[refusal])
+    ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW))
+    asked = {**FEW, "software": EntitySettings(query='("specific_data.data.name" == "license")')}
+    other = await lab.run(lab.settings(lab.instance(emulator), types=asked, fresh=True))
+
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/software": "skipped"}
+    assert exit_code(ran.report, dry_run=False) == 0
+    assert "This module needs a license" in skips(ran, "prod")[0]
+    assert other.verdicts()["prod/software"] == "partial"

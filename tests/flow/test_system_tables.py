@@ -190,7 +190,8 @@ async def test_a_table_that_is_closed_is_skipped(lab: Lab, start: Start, profile
     }
     assert ran.report.errors == ()
     why = "forbidden" if status == 403 else "not offered"
-    [said] = [n.text for n in ran.of(Notice) if n.lane and n.lane.entity == table]
+    said, lost = [n.text for n in ran.of(Notice) if n.lane and n.lane.entity == table]
+    assert lost.startswith(f"{table} had rows before and cannot be read now")
     assert said.startswith(f"skipped, {why}: ")
     assert "Settings are not for this role" in said
     assert lab.ids(table) == before != []

@@ -11,7 +11,7 @@ from axsync.cli import main
 from axsync.console.services import Services
 from axsync.events import LaneClosed, LaneOpened, Notice, Observer, PageRead, RunStarted, SnapshotPublished
 from axsync.model import Lane, Outcome
-from axsync.runs import EntityRow, FieldRow, InstanceCheck, Report
+from axsync.runs import EntityRow, FieldRow, InstanceCheck, QueryRow, Report
 from axsync.settings import Settings
 
 LANE = Lane("default", "devices")
@@ -70,8 +70,17 @@ class Fake:
         self.entity = entity
         return (FieldRow("default", "specific_data.data.hostname", "hostname", "list<string>", "Host Name", None),)
 
+    async def queries(
+        self, settings: Settings, entity: str | None, *, observers: Sequence[Observer] = ()
+    ) -> tuple[QueryRow, ...]:
+        self._answer(settings, observers)
+        self.entity = entity or ""
+        columns = ("specific_data.data.hostname", "labels")
+        return (QueryRow("default", "devices", "Tier\x1b[1m one", "5f", '("labels"  == "x")', columns),)
+
     def services(self) -> Services:
-        return Services.real(sync=self.sync, check=self.check, entities=self.entities, fields=self.fields)
+        asked = {"entities": self.entities, "fields": self.fields, "queries": self.queries}
+        return Services.real(sync=self.sync, check=self.check, **asked)
 
 
 @pytest.fixture

@@ -75,3 +75,17 @@ def test_what_a_person_should_know_is_told_beside_the_table(axsync: Axsync, fake
     assert axsync("check").stderr == "WARNING: insecure_tls = true\n"
     assert json.loads(axsync("check", "--log-format", "json").stderr)["text"] == "WARNING: insecure_tls = true"
     assert "WARNING" in axsync("entities", "-q").stderr
+
+
+def test_queries_lists_what_can_be_copied(axsync: Axsync, fake: Fake) -> None:
+    """Name, id, AQL as it is, fields as --fields takes them; or all of it as JSON."""
+    result = axsync("queries", "devices")
+
+    assert fake.entity == "devices"
+    assert result.stdout.splitlines() == [
+        "devices  Tier one  5f",
+        '  query   ("labels"  == "x")',
+        "  fields  hostname, labels",
+        "1 saved query",
+    ]
+    assert json.loads(axsync("queries", "--output", "json").stdout)[0]["query"] == '("labels"  == "x")'

@@ -204,6 +204,8 @@ def test_a_life_at_the_terminal(home: Home) -> None:
         terminal.answer("write it as", home.url)
         terminal.answer("Description", "nightly copy")
         terminal.answer("New passphrase for the credential store", "short")
+        assert "A passphrase locks it, and each command" in terminal.shown
+        assert "set AXSYNC_PASSPHRASE_FILE to its path" in " ".join(terminal.shown.split())
         terminal.answer("fewer than 8 characters", "correct horse")
         terminal.answer("Repeat for confirmation", "correct horse")
         terminal.answer("API key (not shown)", DEMO_KEY)
@@ -557,7 +559,6 @@ def test_without_a_file_the_ways_on_are_told(home: Home) -> None:
         (("test", "no"), "there is no credential 'no'"),
         (("remove", "prod"), "this needs confirmation, and there is no terminal; confirm with --yes"),
         (("rename", "prod", "a/b"), "the name of a credential must be written with"),
-        (("export",), "--without-secrets"),
     ],
 )
 def test_what_cannot_be_is_said(home: Home, arguments: tuple[str, ...], sentence: str) -> None:
@@ -626,7 +627,7 @@ def test_an_oauth_client_is_a_credential_too(home: Home) -> None:
 def test_an_export_makes_a_configuration(home: Home) -> None:
     """As tables to paste, or as JSON; nothing of a secret in either."""
     assert home.add("prod", "--no-test", "--description", "nightly").code == 0
-    text = home.run("credential", "export", "--without-secrets").out
+    text = home.run("credential", "export").out
     told = home.run("credential", "export", "prod", "--without-secrets", "--output", "json").out
 
     assert text == f'# nightly\n[instances.prod]\nurl = "{home.url}"\ncredential = "prod"\n'

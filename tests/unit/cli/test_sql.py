@@ -95,6 +95,8 @@ def test_head_shows_records_below_each_other(axsync: Axsync, lake: FolderLake) -
     assert axsync("head", "devices").stdout == BLOCK
     assert axsync("head", "users", "-n", "0").stdout == "no rows\n"
     assert axsync("head", "users", "-n", "1", "--columns", "mail, dt").stdout.splitlines()[0].split() == ["mail", "dt"]
+    asked = axsync("head", "users", "-n", "1", "--columns", "dt,m?il").stdout
+    assert asked.splitlines()[0].split() == ["dt", "mail"]
 
 
 def test_ddl_prints_statements(axsync: Axsync, lake: FolderLake) -> None:

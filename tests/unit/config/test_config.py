@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from axsync.config import check_lake, load_lake, load_settings
 from axsync.errors import ConfigError, LakeError
+from axsync.runs.resume import plan_of
 from axsync.settings import (
     CredentialReference,
     EntitySettings,
@@ -446,3 +447,56 @@ def test_the_documented_file_is_plain_toml() -> None:
     """Both files of config/ are TOML to every reader."""
     for path in CONFIG.glob("*.toml"):
         assert tomllib.loads(path.read_text("utf-8"))["instances"]
+
+
+def test_what_is_skipped_adds_up_and_what_is_named_is_read() -> None:
+    """The command line adds to the file, and a type that is named there is wanted after all."""
+    text = f'{INSTANCE}[run]\nskip = ["tickets", "users"]\n'
+
+    assert loaded(text, skip=["software"]).run.skip == ("tickets", "users", "software")
+    assert loaded(text, entities=["users", "devices"]).run.wanted == ("users", "devices")
+    assert loaded(text, entities=["users", "devices"], skip=["users"]).run.wanted == ("devices",)
+    assert "nothing to copy" in refusal(text, overrides={"entities": ["users"], "skip": ["users"]})
+
+
+def test_the_command_line_asks_about_the_types_that_it_names() -> None:
+    """Over what the file says of them; a query takes the place of the other kind, and other types stay as they were."""
+    text = f'{INSTANCE}[entities.devices]\nsaved_query = "Old"\nfields = "saved-query"\nmax_columns = 9\n'
+    settings = loaded(text, entities=["devices", "users"], fields="hostname, os_type")
+    assert settings.entity("devices").fields == settings.entity("users").fields == ("hostname", "os_type")
+    assert (settings.entity("devices").saved_query, settings.entity("devices").max_columns) == ("Old", 9)
+    assert settings.entity("software") == EntitySettings()
+
+    asked = loaded(text, entities=["devices"], query="(x == 1)").entity("devices")
+    assert asked == EntitySettings(query="(x == 1)", max_columns=9)
+    named = loaded(text, entities=["users"], saved_query="New", fields="saved-query").entity("users")
+    assert named == EntitySettings(saved_query="New", fields="saved-query")
+    assert plan_of(loaded(text, entities=["users"])) != plan_of(loaded(text, entities=["users"], query="(x == 1)"))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"query": "x"}, "--query: name the entity type, as in `axsync run devices --query …`"),
+        ({"query": "x", "entities": ["a", "b"]}, "--query: a query is about one entity type, not about a, b; name one"),
+        (
+            {"saved_query": "x", "fields": "y", "entities": ["a", "b"]},
+            "--saved-query and --fields: a query is about one",
+        ),
+        ({"query": "x", "saved_query": "y", "entities": ["a"]}, "query and saved_query cannot both be set"),
+        ({"fields": "a,,b", "entities": ["a"]}, "fields must be generic, full, raw, saved-query or a list of names"),
+        ({"fields": "saved-query", "entities": ["a"]}, "fields = saved-query requires saved_query"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(given: dict[str, object], told: str) -> None:
+    """In one sentence that names the options."""
+    assert told in refusal(f'{INSTANCE}[run]\nentities = ["devices"]\n', overrides=given)
+
+
+@pytest.mark.parametrize("host", ["acme.on.axonius.com", "axonius.corp.example:8443"])
+def test_a_host_alone_in_a_variable_is_taken_as_https(host: str) -> None:
+    """As it stands in a browser. A word without a dot may be a key in the wrong place, and is refused."""
+    assert load_settings(environ=VARIABLES | {"AX_URL": host}).instances[0].url == f"https://{host}"
+    for odd in ("4f2a9c", "acme.example/", "user@acme.example"):
+        with pytest.raises(ConfigError, match=r"^AX_URL must begin with https://"):
+            load_settings(environ=VARIABLES | {"AX_URL": odd})

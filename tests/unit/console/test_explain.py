@@ -14,6 +14,7 @@ from axsync.errors import (
     ListDamaged,
     NoFile,
     NoInstance,
+    NoLakeYet,
     NotOffered,
     Refused,
     StorageError,
@@ -23,6 +24,7 @@ from axsync.errors import (
     StoreLocked,
     UnknownCredential,
     UnknownEntity,
+    UnknownQuery,
     Unreachable,
     WebPage,
     WrongHost,
@@ -54,6 +56,8 @@ def noted(error: AxsyncError, *notes: str) -> AxsyncError:
         (EntryMissing("it is not there", name="lab"), 2, "axsync credential update lab --key-file"),
         (EntryChanged("it was changed", name="lab"), 2, "axsync credential update lab --url"),
         (NoInstance("there is no axsync.toml here"), 2, "--credential NAME"),
+        (NoLakeYet("there is no lake 'lake' yet"), 2, "`axsync run` makes it."),
+        (UnknownQuery("saved_query of devices: …"), 2, "`axsync queries` lists"),
         (NoFile("there is no configuration file"), 2, "axsync init"),
         (StoreError("the store cannot be written"), 2, "axsync credential list"),
         (UnknownCredential("there is no credential 'prod'", name="prod"), 2, "axsync credential add"),
@@ -88,7 +92,7 @@ def test_an_explanation_says_where_what_why_and_what_to_try() -> None:
     assert explain(error).lines() == [
         "error: prod/devices: acme.example answered 400",
         "  cause: bad AQL",
-        "  advice: Check the query and the list of fields in the configuration. `axsync fields` lists valid names.",
+        "  advice: Check the query and the fields. `axsync fields` and `axsync queries` list what there is.",
     ]
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pyarrow as pa
 from pyarrow.fs import _MockFileSystem
 
-from axsync.errors import Busy, NoLake
+from axsync.errors import Busy, NoLakeYet
 from axsync.lake import layout
 from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile
 
@@ -57,7 +57,7 @@ class MemoryStore:
 
     def refuse_no_lake(self) -> None:
         if not self.has(layout.CONTROL):
-            raise NoLake(f"there is no lake {self.name()!r}")
+            raise NoLakeYet(f"there is no lake {self.name()!r} yet")
 
     def preflight(self, prefixes: Collection[str] = ()) -> None:
         self.calls += ["preflight", *prefixes]

@@ -12,10 +12,10 @@ from axsync.lake.id_index import read_id_index
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunTargets
 from axsync.model import DeadLetter, PageSpan
+from axsync.runs.gc import look, sweep
 from axsync.runs.resume import find, give_up, lost_parts
 from axsync.runs.state import fold, record
 from axsync.settings import LakeSettings
-from axsync.snapshots.gc import look, sweep
 from axsync.snapshots.verify import verify
 from axsync.sql import query_session, tables_of
 from tests.unit.lake.memory import MemoryStore

@@ -1,3 +1,5 @@
+from fnmatch import fnmatchcase
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,8 +8,17 @@ from axsync.errors import ConfigError, UnknownEntity
 from axsync.model import ID_FIELD, Lane
 from axsync.schema.columns import Field, group
 from axsync.schema.kinds import Atom, Group, Many
-from axsync.schema.selection import RAW, WELL_KNOWN, choose_lanes, refuse_misnamed, select_fields
-from axsync.settings import Fields, closest
+from axsync.schema.selection import (
+    GENERIC,
+    RAW,
+    WELL_KNOWN,
+    choose_lanes,
+    fields_meant,
+    in_axonius_names,
+    refuse_misnamed,
+    select_fields,
+)
+from axsync.settings import EntitySettings, Fields, closest
 
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")
 ID = Field(ID_FIELD, TEXT)
@@ -272,3 +283,34 @@ def test_a_table_that_is_called_like_another_type_is_refused() -> None:
     refuse_misnamed({"servers": "devices"}, ["devices", "users"])
     with pytest.raises(ConfigError, match=r"^\[entities\.users\]: 'users' is itself an entity type"):
         refuse_misnamed({"users": "devices"}, ["devices", "users"])
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("os_type", (OS.name,)),
+        ("os_*", (OS.name,)),
+        ("os.type", ("os.type",)),
+        ("acme__hostname", (ACME.name,)),
+        ("software_cves_cve_id", ("software_cves_cve_id",)),
+        ("old_name", (HOST.name,)),
+    ],
+)
+def test_a_column_is_as_good_a_name_as_that_of_its_field(word: str, meant: tuple[str, ...]) -> None:
+    """Alone or in a glob, in each list of fields; a name that is Axonius's own, or nobody's, stays as it is."""
+    single = () if "*" in word else (word,)  # nothing else may stand in the other two
+    named = in_axonius_names(EntitySettings("", (word,), single, single), CATALOGUE, {HOST.name: "old_name"})
+
+    assert named.fields == meant
+    assert named.extra_fields == named.details == (meant if single else ())
+    assert in_axonius_names(EntitySettings(), CATALOGUE, {}) == EntitySettings()
+
+
+@given(st.text("abos_.*[", max_size=8))
+def test_a_name_of_a_field_never_means_a_column_of_another(word: str) -> None:
+    """Axonius names go first: what a settings file meant before columns could be named, it still means."""
+    columns = {"a.b": "a_b", "a_b": "a_b_1234", "specific_data.data.os": "os"}
+    found = fields_meant(word, columns)
+    own = [name for name in columns if fnmatchcase(name, word) or fnmatchcase(name.removeprefix(GENERIC), word)]
+
+    assert list(found) == own or (not own and all(fnmatchcase(columns[name], word) for name in found))

@@ -118,6 +118,8 @@ def test_some_fields_or_some_assets_only(lake: FolderLake) -> None:
 
     _, changes = compared(lake, Wish(ignoring=Ignoring(("*.hostname",))))
     assert {name for change in changes for name in change.fields} == {CORES}
+    _, changes = compared(lake, Wish(ignoring=Ignoring(("hostname", "nobody"))))  # as a column is called
+    assert {name for change in changes for name in change.fields} == {CORES}
     _, changes = compared(lake, Wish(entity="devices", ids=(f"{3:032x}", f"{5:032x}", "not there")))
     assert [(c.kind, int(c.id, 16)) for c in changes] == [("added", 5), ("changed", 3)]
 

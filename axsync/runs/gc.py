@@ -1,12 +1,13 @@
 """`axsync gc`: what of a lake nobody needs any more, and its removal.
 
 Needed is what a kept manifest names, and all of a run that can still be resumed (`runs.resume.resumable`). Kept are
-the manifests of the latest snapshot, of the newest whole ones, of young ones, and of runs whose files stand in for a
-lane of a kept one. What a later run of the same day has replaced is not needed for its own snapshot's sake. Only what
-axsync itself has written is ever removed, and nothing at all while a manifest or journal cannot be read.
+the manifests of the latest snapshot, of those that the retention keeps (`runs.retention`), and of runs whose files
+stand in for a lane of a kept one. What a later run of the same day has replaced is not needed for its own snapshot's
+sake. Only what axsync itself has written is ever removed, and nothing at all while a manifest or journal cannot be
+read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -19,6 +20,7 @@ from axsync.lake.store import storage_errors
 from axsync.model import Lane
 from axsync.runs.recovery import recover
 from axsync.runs.resume import FRESH_ENOUGH, resumable
+from axsync.runs.retention import kept as by_rules
 from axsync.runs.state import RunMemory, memory_of, record
 from axsync.settings import LakeSettings
 
@@ -37,12 +39,22 @@ class Leftover:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A snapshot, and why its manifest is kept; no reason where it goes."""
+
+    run_id: str
+    logical_date: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
-    """What is left over, whether it was removed, and which snapshots are kept, newest first."""
+    """What is left over, whether it was removed, and all snapshots, newest first."""
 
     leftovers: tuple[Leftover, ...]
-    kept: tuple[str, ...]
+    kept: tuple[str, ...]  # runs whose snapshots stay readable
     removed: bool
+    snapshots: tuple[Kept, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -53,7 +65,7 @@ class Sweep:
 def look(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
     """What would be removed; nothing is written, no lock is needed. Raises: NoLake, NewestDamaged, Unsure."""
     inventory = _take_stock(lake, settings, now)
-    return Sweep(tuple(_leftovers(inventory)), tuple(inventory.kept), removed=False)
+    return _sweep(inventory, tuple(_leftovers(inventory)), removed=False)
 
 
 def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
@@ -61,12 +73,22 @@ def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
     look(lake, settings, now)  # so that what is no lake stays none
     lake.store.preflight()
     with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="gc"):
-        inventory = _take_stock(lake, settings, now)
-        found = tuple(_leftovers(inventory))
-        recover(lake, inventory.alive)
-        with storage_errors("clear the lake"):
-            _remove(lake, found, inventory)
-    return Sweep(found, tuple(inventory.kept), removed=True)
+        return sweep_held(lake, settings, now)
+
+
+def sweep_held(lake: Lake, settings: LakeSettings, now: datetime, *, just_published: str = "") -> Sweep:
+    """The same for one who holds the lock. A snapshot that was just published stays, whatever day it is of."""
+    inventory = _take_stock(lake, settings, now, just_published)
+    found = tuple(_leftovers(inventory))
+    recover(lake, inventory.alive)
+    with storage_errors("clear the lake"):
+        _remove(lake, found, inventory)
+    return _sweep(inventory, found, removed=True)
+
+
+def _sweep(inventory: "_Inventory", found: tuple[Leftover, ...], *, removed: bool) -> Sweep:
+    told = tuple(Kept(s.run_id, s.logical_date, inventory.reasons.get(s.run_id, ())) for s in inventory.snapshots)
+    return Sweep(found, inventory.kept, removed, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +101,33 @@ class _Inventory:
     alive: frozenset[str]  # runs that can be resumed
     kept: tuple[str, ...]  # runs whose snapshots are kept
     stand_ins: frozenset[str]  # runs whose files stand in for a lane of a kept snapshot
+    reasons: Mapping[str, tuple[str, ...]]  # run → why its manifest is kept
     oldest: datetime  # what began later is young
 
 
-def _take_stock(lake: Lake, settings: LakeSettings, now: datetime) -> _Inventory:
+def _take_stock(lake: Lake, settings: LakeSettings, now: datetime, just_published: str = "") -> _Inventory:
     found, memories = _read_all(lake)
-    latest = latest_run(lake)
     resumed = {run_id: memory for run_id, memory in memories.items() if resumable(memory, now)}
     held = {run_id for run_id, memory in resumed.items() if not memory.published or _fresh(memory, now)}
-    oldest = now - timedelta(days=settings.keep_days)
-    whole = [s.run_id for s in found if is_whole(lake, s)][: settings.keep_snapshots]
-    young = [s.run_id for s in found if s.finished_at >= oldest]
-    wanted = {latest, *whole, *young, *held}
-    kept = [s for s in found if s.run_id in wanted]
+    rules = settings.retention
+    whole = [s for s in found if is_whole(lake, s)]  # what a later run of the day has replaced is no candidate
+    why = {run_id: list(words) for run_id, words in by_rules(found, whole, rules, now).items()}
+    for word, runs in (
+        ("latest", {latest_run(lake) or ""}),
+        ("just published", {just_published}),
+        ("can be resumed", held),
+    ):
+        for run_id in runs & {s.run_id for s in found}:
+            why.setdefault(run_id, []).append(word)
+    kept = [s for s in found if s.run_id in why]
     stand_ins = frozenset(lane.from_run for s in kept for lane in s.lanes if lane.from_run)
+    for run_id in stand_ins:
+        why.setdefault(run_id, []).append("a kept snapshot has files of it")
     # One that has published goes with its snapshot: a night with one type skipped is not kept for ever.
-    alive = held | (resumed.keys() & {s.run_id for s in kept})
-    return _Inventory(lake, found, memories, frozenset(alive), tuple(s.run_id for s in kept), stand_ins, oldest)
+    alive = frozenset(held | (resumed.keys() & {s.run_id for s in kept}))
+    reasons = {run_id: tuple(words) for run_id, words in why.items()}
+    ids, oldest = tuple(s.run_id for s in kept), now - timedelta(days=rules.days)
+    return _Inventory(lake, found, memories, alive, ids, stand_ins, reasons, oldest)
 
 
 def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:

@@ -5,18 +5,23 @@ import json
 import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from axsync.errors import Busy, ManifestError, NoLake, StorageError, Unsure
 from axsync.lake import layout
 from axsync.lake.history import find_run, past_runs
+from axsync.lake.manifest import Snapshot
 from axsync.lake.publish import RunFacts
 from axsync.model import DeadLetter, Outcome
+from axsync.runs.gc import Sweep, look, sweep
 from axsync.runs.resume import find
+from axsync.runs.retention import kept as by_rules
 from axsync.runs.state import fold, record
 from axsync.settings import LakeSettings
-from axsync.snapshots.gc import Sweep, look, sweep
 from axsync.snapshots.verify import verify
 from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import DEVICES, USERS, Type, content, devices, facts, outcome, publish, stage
@@ -359,3 +364,53 @@ def test_what_is_no_lake_stays_none(tmp_path: Path) -> None:
     with pytest.raises(NoLake):
         sweep(FolderLake(tmp_path), LakeSettings(), NOW)
     assert list(tmp_path.iterdir()) == []
+
+
+def reasons(days: list[str], **rules: Any) -> dict[str, tuple[str, ...]]:
+    """Day → why its snapshot is kept, where a run of each finished on that day."""
+    found = [snapshot(day) for day in days]
+    told = by_rules(found, found, LakeSettings(**rules).retention, NOW)
+    return {one.logical_date: told[one.run_id] for one in found if one.run_id in told}
+
+
+def snapshot(day: str, name: str = "aaaa") -> Snapshot:
+    begun = datetime.fromisoformat(f"{day}T02:00:00Z")
+    return Snapshot(facts(day, name).run_id, day, None, begun, begun, "0.1.0", "complete", ())
+
+
+def test_each_rule_keeps_the_newest_of_its_periods() -> None:
+    """As restic does: the union, with gaps not counted, and each rule named."""
+    days = ["2026-11-25", "2026-11-23", "2026-11-22", "2026-10-31", "2026-10-30", "2026-08-01"]
+
+    assert reasons(days, keep_last=1, keep_daily=2, keep_weekly=2, keep_monthly=3) == {
+        "2026-11-25": ("last", "daily", "weekly", "monthly"),
+        "2026-11-23": ("daily",),
+        "2026-11-22": ("weekly",),
+        "2026-10-31": ("monthly",),
+        "2026-08-01": ("monthly",),
+    }
+
+
+def test_the_old_rules_hold_where_no_new_one_is_set() -> None:
+    """Ninety days and fourteen snapshots; one new rule switches both defaults off, and neither that is set."""
+    days = [day(back) for back in range(100)]
+
+    assert len(reasons(days)) == 90
+    assert len(reasons(days, keep_daily=30)) == 30
+    assert len(reasons(days, keep_daily=2, keep_snapshots=5, keep_days=0)) == 5
+    assert reasons(days, keep_days=1)[day(0)] == ("last", "within 1 day")
+
+
+@given(
+    st.lists(st.dates(date(2025, 1, 1), date(2026, 12, 31)), max_size=40, unique=True),
+    st.tuples(*[st.integers(0, 5)] * 4),
+)
+def test_no_rule_keeps_more_than_it_may_and_the_newest_day_stays(days: list[date], most: tuple[int, ...]) -> None:
+    """And a rule that is the only one keeps just so many, where there are so many."""
+    names = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
+    told = reasons([str(day) for day in days], **dict(zip(names, most, strict=True)), keep_days=0, keep_snapshots=1)
+
+    for name, count in zip(names, most, strict=True):
+        held = [day for day, why in told.items() if name.removeprefix("keep_") in why]
+        assert len(held) <= max(count, name == "keep_last")
+    assert not days or str(max(days)) in told
