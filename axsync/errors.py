@@ -28,6 +28,7 @@ AxsyncError
 │   ├── ManifestError        a manifest is damaged, or newer than this axsync
 │   │   ├── ManifestNewer    written by a newer axsync
 │   │   └── Unsure           gc cannot tell what is still needed, because a file cannot be read
+│   ├── ReplacesBetter       a run would replace what its logical date has by less
 │   ├── SnapshotGone         files of a snapshot are missing
 │   └── NothingCommon        two snapshots have no entity type in common
 ├── ServerError              the server's fault; carries `host` and, if a response came, `status`
@@ -55,6 +56,8 @@ AxsyncError
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
 ├── OutOfMemory              the system gives this process no more memory (exit 1)
 ├── GuardRefused             a guard refused to publish (exit 5)
+│   ├── DropByLimit          a limited run brought less than half
+│   ├── KeepsBetter          the logical date has something better, which stays
 │   └── NotWhole             all-or-nothing was requested, and something is missing
 └── Busy                     another run holds the lake or the host (exit 75)
 
@@ -220,6 +223,10 @@ class Unsure(ManifestError):
     """Nothing is removed, because a manifest or journal cannot be read and may name files that are still needed."""
 
 
+class ReplacesBetter(UsageError):
+    """What the run asks for is less than what its logical date has already."""
+
+
 class SnapshotGone(UsageError):
     """Files that a manifest names are missing from the lake, or are not Parquet."""
 
@@ -330,6 +337,14 @@ class OutputLost(AxsyncError):
 
 class GuardRefused(AxsyncError):
     """A guard refused to publish; the previous snapshot is unchanged."""
+
+
+class DropByLimit(GuardRefused):
+    """A type fell by more than half, in a run that was limited."""
+
+
+class KeepsBetter(GuardRefused):
+    """What was read of a type is less than what its logical date has, which stays."""
 
 
 class NotWhole(GuardRefused):

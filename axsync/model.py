@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Generation: TypeAlias = Literal["v1", "v2"]
-Verdict: TypeAlias = Literal["complete", "drifted", "partial", "skipped"]
+Verdict: TypeAlias = Literal["complete", "drifted", "partial", "failed", "skipped"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -123,6 +123,21 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a lane asked for: the day of history (None: live data), at most how many rows, which rows, which fields.
+
+    `fields` are the words of the settings, such as `generic`, and names. Two lanes that asked for different things are
+    not of one kind, however complete they are.
+    """
+
+    as_of: str | None = None
+    limit: int | None = None
+    query: str = ""
+    saved_query: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of a lane; its entry in the manifest is derived from this (docs/lake.md)."""
 
@@ -152,4 +167,5 @@ class Outcome:
     notices: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     from_run: str | None = None
+    asked: Asked | None = None  # None: nothing was, or journals of earlier versions did not tell
     excused: bool = False  # skipped, and the lake never had rows of it: the run misses nothing

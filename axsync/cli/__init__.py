@@ -31,6 +31,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Keep": {
         "verify": ("axsync.cli.gc:verify", "Compare every file of a snapshot with its manifest."),
+        "forget": ("axsync.cli.forget:forget", "Show or remove one snapshot, or all of a day."),
         "gc": ("axsync.cli.gc:gc", "List files the lake no longer needs; --yes deletes them."),
     },
     "Set up": {
@@ -56,7 +57,7 @@ COMMANDS = {name: command for commands in GROUPS.values() for name, command in c
 EPILOG = """\b
 Start with `axsync demo`, or `axsync init` and `axsync run`.
 Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 refused credential,
-5 a guard refused to publish, 75 try later, 130/143 signals."""
+5 a guard refused to publish, 75 try later, 130/143 signals, 141 broken pipe."""
 
 
 def allocate_steadily() -> None:
@@ -72,6 +73,6 @@ allocate_steadily()
 
 
 @click.group(cls=LazyGroup, groups=GROUPS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="axsync", message="axsync %(version)s")
+@click.version_option(None, "-V", "--version", package_name="axsync", message="axsync %(version)s")
 def main() -> None:
     """Copy everything an Axonius instance knows into a Parquet lake."""

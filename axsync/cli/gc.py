@@ -37,7 +37,7 @@ Exit codes: 0 done, 1 disk error, 2 there is no lake, or a manifest cannot be re
 
 
 @click.command(epilog=VERIFY)
-@click.argument("run", shell_complete=complete_runs)
+@click.argument("run", default="latest", shell_complete=complete_runs)
 @lake_options
 @speech_options
 @click.pass_context

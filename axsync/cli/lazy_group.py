@@ -15,7 +15,7 @@ from axsync.cli.options import output_options, take_verbose
 from axsync.cli.standard_streams import hold_streams
 from axsync.errors import OutputLost, Terminated
 
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
 
 class LazyGroup(click.Group):
@@ -57,17 +57,28 @@ class LazyGroup(click.Group):
                 formatter.write(f"  {name:<{width}}  {words}\n")
 
     def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401  click's signature
-        """As click does, with standard streams that hold."""
+        """As click does, with standard streams that hold. Whoever reads no further gets the exit code of SIGPIPE."""
         hold_streams()
-        return super().main(*args, **settings)
+        try:
+            return super().main(*args, **settings)
+        except OutputLost as lost:  # of what click prints itself, such as help
+            sys.exit(_code_of(lost))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; `help` and `help COMMAND` are `--help` and `COMMAND --help`."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's signature
         """Run the command. Errors become a message and an exit code here and nowhere else."""
         try:
             with _unwinding_on_terminate():
                 return self._written(ctx)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit):
             raise
+        except BrokenPipeError:
+            ctx.exit(BROKEN_PIPE)
         except Terminated:
             click.echo("terminated", err=True)
             ctx.exit(TERMINATED)
@@ -75,9 +86,7 @@ class LazyGroup(click.Group):
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
         except OutputLost as lost:
-            if lost.reason:  # whoever takes the first lines of a result only has asked for no more
-                click.echo(f"error: {lost}", err=True)
-            ctx.exit(1)
+            ctx.exit(_code_of(lost))
         except Exception as error:  # noqa: BLE001  the one place where every error ends
             ctx.exit(load("axsync.console.explain:report_error")(error, output_options(ctx)))
 
@@ -87,6 +96,14 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         finally:
             sys.stdout.flush()
+
+
+def _code_of(lost: OutputLost) -> int:
+    """The exit code; whoever takes the first lines of a result only has asked for no more, not even an error."""
+    if lost.reason:
+        click.echo(f"error: {lost}", err=True)
+        return 1
+    return BROKEN_PIPE
 
 
 @contextmanager

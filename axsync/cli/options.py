@@ -138,7 +138,10 @@ def run_options(function: Decorated) -> Decorated:
         click.option("--limit", type=int, metavar="N", help="At most N rows per entity type."),
         click.option("--as-of", metavar="DAY|latest", help="Read a day of Axonius history instead of live data."),
         click.option(
-            "--date", "logical_date", metavar="DAY", help="Logical date, the dt partition; default: today (UTC)."
+            "--date",
+            "logical_date",
+            metavar="DAY",
+            help="Logical date, the dt partition; default: the day of --as-of, or today (UTC).",
         ),
         lake_option(),
     ):

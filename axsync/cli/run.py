@@ -17,11 +17,11 @@ PAGES = "Also log each page; print tracebacks of bugs."
 RUN = """\b
 Examples:
   axsync run                                everything that the instance offers
-  axsync run devices users --limit 1000     a first look
+  axsync run devices users --limit 1000 --lake try      a first look
   axsync run devices --query '("specific_data.data.os.type" == "Windows")' --fields hostname,os_type,last_seen
   axsync run devices --saved-query "Linux machines" --fields saved-query --lake linux
   axsync run --skip tickets                 everything but one type
-  axsync run --as-of 2026-11-01 --lake history
+  axsync run --as-of 2026-11-01             that day of history, as that day
   axsync run -q --log-format json --on-finish 'notify --channel lake'
 
 \b
@@ -34,8 +34,8 @@ Files: ./axsync.toml, or the one given with --config; in the lake _axsync/latest
 
 \b
 Exit codes: 0 complete, 1 failed, 2 usage or configuration (nothing was sent), 3 partial or drifted,
-4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 interrupted, terminated.
-Only 75 is worth an automatic retry."""
+4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 interrupted, terminated,
+141 the reader of the result has gone. Only 75 is worth an automatic retry."""
 
 PLAN = """\b
 Examples:
@@ -63,6 +63,12 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
     help="Start over, or only resume an unfinished run. Default: resume, then read today if that run was of yesterday.",
 )
 @click.option("--accept-drop", is_flag=True, default=None, help="Publish even if far fewer assets came than last time.")
+@click.option(
+    "--replace-worse",
+    is_flag=True,
+    default=None,
+    help="Replace what is there for this day also by less: cut, incomplete, history, other rows.",
+)
 @click.option(
     "--publish",
     type=click.Choice(["what-is-whole", "all-or-nothing"]),
@@ -102,6 +108,9 @@ def run(context: click.Context, /, **overrides: object) -> None:
     All of them become one snapshot, published in one step at the end. The same command resumes an interrupted run, and
     then reads today if that run was of yesterday. A finished run is not repeated on the same day, unless --fresh is
     given. If an entity type fails, the others go on, and the snapshot keeps its files from the previous one.
+
+    What a day has is never replaced by less: by rows cut with --limit or read incompletely, by history in place of live
+    data, by the rows of another query. --replace-worse does it all the same.
     """
     perform(context, "axsync.cli.reported_run:run", **overrides)
 

@@ -31,7 +31,7 @@ def runs(context: click.Context, /) -> None:
 @click.command(
     epilog="\b\nExamples:\n  axsync show latest\n  axsync show 2026-11-22 --files\n  axsync show latest~1 --output json"
 )
-@click.argument("run", shell_complete=complete_runs)
+@click.argument("run", default="latest", shell_complete=complete_runs)
 @click.option("--files", is_flag=True, help="List each file as well.")
 @lake_options
 @speech_options
@@ -46,7 +46,7 @@ def show(context: click.Context, /, run: str, *, files: bool) -> None:
 
 
 @click.command(epilog=REPORT)
-@click.argument("run", shell_complete=complete_runs)
+@click.argument("run", default="latest", shell_complete=complete_runs)
 @click.option(
     "--into",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -1,11 +1,13 @@
 """Which day of history an as-of date means for an entity type (docs/axonius-api.md, "History")."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from axsync.api import Question, history_days_request, read_history_days
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext
-from axsync.errors import BadAnswer, BadRequest, NotOffered
+from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError
+from axsync.settings import LATEST
 
 DAYS_BACK = 7
 """How far `latest` looks where the server cannot list its days."""
@@ -18,17 +20,32 @@ async def history_mark(source: Source, entity: str, as_of: str | None) -> str | 
     """
     if as_of is None:
         return None
-    days = await _listed_days(source, entity)
-    if days is not None:
-        day = max((d for d in days if d <= _today()), default=None) if as_of == "latest" else as_of
+    listed = await _listed_days(source)
+    if listed is not None:
+        days = listed.get(entity, {})
+        day = max(filter(_has_come, days), default=None) if as_of == LATEST else as_of
         if day is None or day not in days:
             raise _missing(source, entity, as_of)
         return source.api.history_key(day, days[day])
-    if as_of == "latest":
+    if as_of == LATEST:
         return await _newest_day(source, entity)
     if await _count(source, Question(entity, history=as_of)) == 0 and await _count(source, Question(entity)):
         raise _missing(source, entity, as_of)  # a day that nobody has listed looks like an empty one
     return as_of
+
+
+async def newest_day(source: Source, entities: Sequence[str]) -> str | None:
+    """The newest day of which there is history of one of these types; None where there is none, or nobody knows."""
+    listed = await _listed_days(source)
+    if listed is not None:
+        return max((day for entity in entities for day in listed.get(entity, {}) if _has_come(day)), default=None)
+    found = list[str]()
+    for entity in entities:
+        try:
+            found.append(await _newest_day(source, entity))
+        except ServerError:
+            continue  # its lane says what is wrong with it
+    return max(found, default=None)
 
 
 async def _count(source: Source, question: Question) -> int | None:
@@ -38,7 +55,8 @@ async def _count(source: Source, question: Question) -> int | None:
         return None  # the first page decides whether the type can be read
 
 
-async def _listed_days(source: Source, entity: str) -> dict[str, str] | None:
+async def _listed_days(source: Source) -> Mapping[str, Mapping[str, str]] | None:
+    """Entity type → its days; None where they cannot be listed."""
     host = source.transport.host
     try:
         listed = await source.transport.ask(
@@ -46,7 +64,7 @@ async def _listed_days(source: Source, entity: str) -> dict[str, str] | None:
         )
     except (NotOffered, BadRequest, BadAnswer):
         return None  # v2 has no path for it; v1's may be closed to this account
-    return listed.get(entity, {}) if listed else None
+    return listed or None
 
 
 async def _newest_day(source: Source, entity: str) -> str:
@@ -58,7 +76,15 @@ async def _newest_day(source: Source, entity: str) -> str:
                 return day
         except BadRequest:
             continue
-    raise _missing(source, entity, "latest")
+    raise _missing(source, entity, LATEST)
+
+
+def _has_come(day: str) -> bool:
+    """Whether this is a day at all, and not one to come: the server's word becomes a logical date."""
+    try:
+        return date.fromisoformat(day).isoformat() == day <= _today()
+    except ValueError:
+        return False
 
 
 def _today() -> str:

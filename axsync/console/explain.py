@@ -15,10 +15,12 @@ from axsync.errors import (
     BadRequest,
     Busy,
     ConfigError,
+    DropByLimit,
     EntryChanged,
     EntryMissing,
     GuardRefused,
     InternalError,
+    KeepsBetter,
     LakeError,
     LaneError,
     ListDamaged,
@@ -37,6 +39,7 @@ from axsync.errors import (
     OutOfTime,
     ProxyRefused,
     Refused,
+    ReplacesBetter,
     ServerError,
     SnapshotGone,
     StorageError,
@@ -63,7 +66,7 @@ from axsync.errors import (
 )
 
 FAILED, USAGE, PARTIAL, REFUSED, GUARDED, LATER = 1, 2, 3, 4, 5, 75
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,11 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (Unsure, USAGE, f"{_BACKUP}, and the next `axsync gc --yes` deletes its data files."),
     (ManifestError, USAGE, f"{_BACKUP}, and `axsync gc` will delete its data files."),
     (
+        ReplacesBetter,
+        USAGE,
+        "Give this run another lake with --lake, or another day with --date. If it is meant, add --replace-worse.",
+    ),
+    (
         SnapshotGone,
         USAGE,
         "Check with `axsync verify` which of its files are left, or choose another run from `axsync runs`.",
@@ -213,6 +221,16 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         "Free disk space or fix permissions on the lake, then rerun. The last snapshot is unchanged.",
     ),
     (NotWhole, GUARDED, "Rerun to fetch what is missing, or publish the rest with --publish what-is-whole."),
+    (
+        KeepsBetter,
+        GUARDED,
+        "Read it again with --fresh, or publish what was read: the same command with --replace-worse.",
+    ),
+    (
+        DropByLimit,
+        GUARDED,
+        "Give a limited run a lake of its own with --lake. If it is meant, rerun with --accept-drop.",
+    ),
     (
         GuardRefused,
         GUARDED,

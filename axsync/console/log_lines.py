@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -36,7 +36,7 @@ def verbosity(event: Event) -> int:
     match event:
         case Answered():
             return NEVER
-        case Notice() | Crashed() | LaneClosed(Outcome(verdict="partial")):
+        case Notice() | Crashed() | LaneClosed(Outcome(verdict="partial" | "failed")):
             return QUIET
         case PageRead() | PartSealed() | Drifted():
             return VERBOSE
@@ -210,4 +210,5 @@ def outcome_fields(outcome: Outcome, run_id: str | None) -> dict[str, Any]:
     """An outcome without its columns, with the number of its files and the path of its dead letters."""
     left_out = {"lane", "columns", "parts", "excused"}
     plain = {f.name: getattr(outcome, f.name) for f in fields(outcome) if f.name not in left_out}
+    plain["asked"] = asdict(outcome.asked) if outcome.asked else None
     return plain | {"files": len(outcome.parts), "dead_letters_path": dead_letters_of(outcome, run_id)}

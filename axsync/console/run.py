@@ -5,12 +5,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TextIO
 
-from axsync.console.explain import INTERRUPTED, TERMINATED, explain, explain_all
+from axsync.console.explain import BROKEN_PIPE, INTERRUPTED, TERMINATED, explain, explain_all
 from axsync.console.live_display import Progress, Ticks
 from axsync.console.log_lines import Beat, JsonLog, LogLines, stamped
 from axsync.console.output import OutputOptions, plain_console, say
@@ -19,11 +19,13 @@ from axsync.console.report import write_report
 from axsync.console.run_result import Ended, exit_code, report_json, show_errors, show_report
 from axsync.console.services import Sync
 from axsync.console.signals import Stopped, until_done
-from axsync.errors import Busy, OutputLost, Terminated
+from axsync.console.text import counted
+from axsync.errors import Busy, ManifestError, OutputLost, Terminated
 from axsync.events import Event, Observer, RunStarted, SnapshotPublished
 from axsync.lake import layout
 from axsync.lake.publish import open_lake
 from axsync.runs import Report
+from axsync.runs.state import memory_of
 from axsync.settings import Settings
 
 TICK_SECONDS = 1.0  # how often to check whether a progress line is due
@@ -33,14 +35,14 @@ TICK_SECONDS = 1.0  # how often to check whether a progress line is due
 class _Seen:
     """An observer that remembers whether the run started, and whether it published."""
 
-    begun: bool = False
-    run_id: str | None = field(default=None)
+    run_id: str | None = None
+    published: bool = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted | SnapshotPublished):
-            self.begun = True
-        if isinstance(event, SnapshotPublished):
             self.run_id = event.run_id
+        if isinstance(event, SnapshotPublished):
+            self.published = True
 
 
 def dump(sync: Sync, settings: Settings, options: OutputOptions, observers: Sequence[Observer] = ()) -> Ended:
@@ -52,13 +54,13 @@ def dump(sync: Sync, settings: Settings, options: OutputOptions, observers: Sequ
     try:
         with watching(sys.stderr, options) as observer:
             report = until_done(lambda: sync(settings, observers=(observer, seen, *observers)))
-        page = _page(report, settings, options) if seen.begun and not settings.run.dry_run else None
-        _conclude(report, options, dry_run=settings.run.dry_run, page=page)
+        page = _page(report, settings, options) if seen.run_id and not settings.run.dry_run else None
+        is_read = _conclude(report, options, dry_run=settings.run.dry_run, page=page)
     except (Stopped, Terminated, KeyboardInterrupt) as ended:
         code = _code_of(ended)
-        say(_farewell(code, seen.run_id), options)
+        say(_farewell(code, seen, settings), options)
         return Ended(code)
-    return Ended(exit_code(report, dry_run=settings.run.dry_run), report, page)
+    return Ended(exit_code(report, dry_run=settings.run.dry_run) if is_read else BROKEN_PIPE, report, page)
 
 
 def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
@@ -86,17 +88,21 @@ def _page(report: Report, settings: Settings, options: OutputOptions) -> str | N
         return None
 
 
-def _conclude(report: Report, options: OutputOptions, *, dry_run: bool, page: str | None) -> None:
+def _conclude(report: Report, options: OutputOptions, *, dry_run: bool, page: str | None) -> bool:
+    """Say what the run came to; returns False where the reader of the result has gone."""
+    is_read = True
     try:
         _show_result(report, options, dry_run=dry_run, page=page)
-    except OutputLost as lost:  # the exit code says what the run came to, and it does not change with its words
-        if lost.reason:
+    except OutputLost as lost:  # a full disk changes nothing about the run, nor its exit code
+        is_read = bool(lost.reason)
+        if is_read:
             say(f"warning: {lost}", options)
     if options.log_format == "json":
         for explanation in explain_all(report.errors):
             say("; ".join(explanation.lines()), options)
     else:
         show_errors(report, plain_console(sys.stderr))
+    return is_read
 
 
 def _show_result(report: Report, options: OutputOptions, *, dry_run: bool, page: str | None) -> None:
@@ -107,9 +113,24 @@ def _show_result(report: Report, options: OutputOptions, *, dry_run: bool, page:
     sys.stdout.flush()
 
 
-def _farewell(code: int, run_id: str | None) -> str:
+def _farewell(code: int, seen: _Seen, settings: Settings) -> str:
     what = "terminated" if code == TERMINATED else "interrupted"
-    return f"{what} after run {run_id} was published" if run_id else f"{what}: nothing was published"
+    if seen.published:
+        return f"{what} after run {seen.run_id} was published"
+    rows = _kept(seen.run_id, settings)
+    told = f"; {counted(rows, 'row')} kept, and the same command resumes the run" if rows else ""
+    return f"{what}: nothing was published{told}"
+
+
+def _kept(run_id: str | None, settings: Settings) -> int:
+    """The rows of an interrupted run that the same command does not read again."""
+    lake = open_lake(settings.lake)
+    if lake is None or run_id is None:
+        return 0
+    try:
+        return memory_of(lake, run_id).kept
+    except ManifestError:
+        return 0
 
 
 @contextmanager

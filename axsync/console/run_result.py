@@ -39,20 +39,18 @@ class Ended:
 
 
 def exit_code(report: Report, *, dry_run: bool) -> int:
-    """The exit code: a guard's refusal comes first, then a reason for which every entity type failed."""
+    """The exit code: a guard's refusal comes first, then a reason for which every entity type failed.
+
+    3 is for what is published and not whole, so that nothing published is never 3.
+    """
     if any(isinstance(error, GuardRefused) for error in report.errors):
         return GUARDED
-    if report.errors and all(_failed(outcome, report) for outcome in report.outcomes if outcome.verdict != "skipped"):
-        codes = {explain(error).exit_code for error in report.errors}
+    if report.errors and all(outcome.verdict in ("failed", "skipped") for outcome in report.outcomes):
+        codes = {explain(error).exit_code for error in report.errors} - {PARTIAL}
         return codes.pop() if len(codes) == 1 else FAILED
-    if report.errors or (report.manifest is None and not dry_run):
-        return PARTIAL
-    return 0 if report.verdict in ("complete", "skipped") else PARTIAL
-
-
-def _failed(outcome: Outcome, report: Report) -> bool:
-    notes = {note for error in report.errors for note in getattr(error, "__notes__", ())}
-    return outcome.verdict == "partial" and (outcome.rows == 0 or str(outcome.lane) in notes)
+    if report.manifest is None and not dry_run:
+        return FAILED
+    return 0 if not report.errors and report.verdict in ("complete", "skipped") else PARTIAL
 
 
 def show_report(report: Report, console: Console, *, dry_run: bool, page: str | None = None) -> None:
@@ -171,7 +169,8 @@ def first_look(report: Report) -> str | None:
     if not filled:
         return None
     lane = max(filled, key=lambda outcome: outcome.rows).lane
-    return f"axsync head {lane.entity} --lake {shlex.quote(report.lake)}"
+    run = "" if report.latest else f" --run {report.run_id}"
+    return f"axsync head {lane.entity}{run} --lake {shlex.quote(report.lake)}"
 
 
 def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> str:

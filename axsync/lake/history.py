@@ -5,8 +5,10 @@ whoever else looks back.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished, UsageError
@@ -19,14 +21,17 @@ from axsync.lake.manifest import (
     LaneRecord,
     Snapshot,
     newest_damaged,
+    read_day,
     read_pointer,
     read_run,
 )
 from axsync.lake.publish import Lake
-from axsync.model import iso
+from axsync.model import Asked, Lane, iso
+from axsync.settings import DAY_WORDS, as_day
 
 __all__ = [
     "LATEST",
+    "DayLane",
     "DriftRecord",
     "FileRecord",
     "FoundRun",
@@ -36,8 +41,10 @@ __all__ = [
     "Snapshot",
     "find_run",
     "half_published",
+    "is_day",
     "is_snapshot",
     "is_whole",
+    "lanes_of_day",
     "latest_run",
     "newest_first",
     "past_runs",
@@ -45,13 +52,15 @@ __all__ = [
     "read_as_meant",
     "readable",
     "replaced_by",
+    "run_of_day",
     "snapshots",
     "unreadable",
+    "up_to",
 ]
 
 Result = TypeVar("Result")
 LATEST = "latest"
-"""What a person calls the run that `latest.json` names; `latest~1` is the snapshot of the day before it.
+"""What a person calls the run that `latest.json` names; `latest~1` is the snapshot of the logical date before its own.
 
 `latest~0` is `latest`.
 """
@@ -133,11 +142,16 @@ def past_runs(lake: Lake) -> History:
     return History(tuple(_listed(snapshot, latest) for snapshot in found), tuple(errors))
 
 
+def is_day(asked: str) -> bool:
+    """Whether a person who says this means a logical date."""
+    return asked in DAY_WORDS or _DAY.fullmatch(asked) is not None
+
+
 def find_run(lake: Lake, asked: str) -> FoundRun:
     """The run that a person means: an id, the beginning of one, a day, `latest`, or `latest~N`.
 
-    A day is that of the snapshot, and means its newest run. `latest~N` counts days that have a snapshot, since a
-    second run of a day replaces the first. Raises: NoLake, UnknownRun, ManifestError.
+    A day, also `today` and `yesterday`, is a logical date and means its newest run. `latest~N` counts logical dates
+    that have a snapshot, since a second run of a date replaces the first. Raises: NoLake, UnknownRun, ManifestError.
     """
     run_id = _meant(lake, _written(lake), asked)
     return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == _pointed_to(lake))
@@ -183,6 +197,53 @@ def newest_first(lake: Lake) -> Iterator[Snapshot]:
 def readable(lake: Lake) -> Iterator[Snapshot]:
     """All snapshots that can be read, newest first. Raises: NoLake."""
     return (one for one in _each(lake, sorted(_written(lake), reverse=True)) if isinstance(one, Snapshot))
+
+
+@dataclass(frozen=True, slots=True)
+class DayLane:
+    """What a logical date has of a lane: the run that read it, and its entry in that run's manifest."""
+
+    run_id: str
+    record: LaneRecord
+    asked: Asked
+
+    @property
+    def rows(self) -> int:
+        """Rows in its files."""
+        return sum(file.rows for file in self.record.files)
+
+
+def lanes_of_day(lake: Lake, day: str) -> dict[Lane, DayLane]:
+    """What a logical date has, whichever of its runs read it, as far as its manifests can be read."""
+    found: dict[Lane, tuple[datetime, DayLane]] = {}
+    for snapshot in _of(lake, _written_if_any(lake), day):
+        if isinstance(snapshot, ManifestError):
+            continue
+        for one in snapshot.lanes:
+            # A run that publishes later replaces, also where it began earlier and was resumed.
+            is_newer = one.lane not in found or found[one.lane][0] < snapshot.finished_at
+            if one.columns and one.from_run is None and is_newer and _is_there(lake, one):
+                asked = one.asked or Asked(as_of=snapshot.as_of)
+                found[one.lane] = (snapshot.finished_at, DayLane(snapshot.run_id, one, asked))
+    return {lane: held for lane, (_, held) in found.items()}
+
+
+def up_to(lake: Lake, day: str) -> FoundRun | None:
+    """The snapshot of the nearest logical date that is not later than this one."""
+    ids = _written_if_any(lake)
+    for nearest in _days_of(lake, ids):
+        if nearest <= day:
+            with suppress(ManifestError, UnknownRun):
+                return read_run(lake.store, _of_day(lake, ids, nearest))
+    return None
+
+
+def run_of_day(lake: Lake, day: str) -> str | None:
+    """The run whose snapshot is that of a logical date; None where none is, or where it cannot be read."""
+    try:
+        return _of_day(lake, _written_if_any(lake), day)
+    except (UnknownRun, ManifestError):
+        return None
 
 
 def replaced_by(lake: Lake, path: str) -> str:
@@ -246,6 +307,14 @@ def _written(lake: Lake) -> tuple[str, ...]:
     return tuple(sorted(run_id for name in names if (run_id := layout.run_of_manifest(name))))
 
 
+def _written_if_any(lake: Lake) -> tuple[str, ...]:
+    """The same for a run, which may be the first one of its lake."""
+    try:
+        return _written(lake)
+    except NoLake:
+        return ()
+
+
 def latest_run(lake: Lake) -> str | None:
     """The run that `latest.json` names, None where there is no such file. Raises: ManifestError."""
     named = read_pointer(lake.store)
@@ -274,23 +343,57 @@ def _meant(lake: Lake, ids: Sequence[str], asked: str) -> str:
         return _latest_of(lake)
     if matched := _BACK.fullmatch(asked):
         return _days_back(lake, ids, int(matched[1]), asked)
-    return _of_day(lake, ids, asked) if _DAY.fullmatch(asked) else _named(lake, ids, asked)
+    return _of_day(lake, ids, as_day(asked, datetime.now(UTC))) if is_day(asked) else _named(lake, ids, asked)
 
 
 def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
-    latest, days = _latest_of(lake), list[str]()
-    ids = [run_id for run_id in ids if run_id <= latest]
-    for snapshot in _back_from(lake, ids):
-        if snapshot.logical_date not in days:
-            days.append(snapshot.logical_date)
-        if len(days) > back:
-            return _of_day(lake, ids, days[-1]) if back else latest
+    latest = _latest_of(lake)
+    if back == 0:
+        return latest
+    newest = read_day(lake.store, latest)
+    days = [day for day in _days_of(lake, ids) if day <= newest]
+    if len(days) > back:
+        return _of_day(lake, ids, days[back])
     raise UnknownRun(f"the lake {lake.name!r} holds {_days(len(days))}, too few for {asked!r}", asked=asked)
+
+
+def _days_of(lake: Lake, ids: Sequence[str]) -> list[str]:
+    """The logical dates that have a snapshot, newest first; of one that cannot be read, the day on which it began."""
+    latest, days = _pointed_to(lake), set[str]()
+    for run_id in ids:
+        day = _day_or_error(lake, run_id)[0]
+        if day not in days and _is_published(lake, run_id, latest):
+            days.add(day)
+    return sorted(days, reverse=True)
+
+
+def _day_or_error(lake: Lake, run_id: str) -> tuple[str, ManifestError | None]:
+    try:
+        return read_day(lake.store, run_id), None
+    except ManifestError as error:
+        return "-".join((run_id[:4], run_id[4:6], run_id[6:8])), error
+
+
+def _of(lake: Lake, ids: Iterable[str], day: str) -> Iterator[Snapshot | ManifestError]:
+    """The snapshots of a logical date, that of the newest run first, or why one that may be of it cannot be read."""
+    latest = _pointed_to(lake)
+    # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
+    for run_id in sorted(ids, reverse=True):
+        of_day, error = _day_or_error(lake, run_id)
+        if of_day == day and _is_published(lake, run_id, latest):
+            try:
+                yield error or read_run(lake.store, run_id).snapshot
+            except ManifestError as damage:
+                yield damage
 
 
 def is_whole(lake: Lake, snapshot: Snapshot) -> bool:
     """Whether its files are all there: a later run of the day has not replaced them."""
-    return all(lake.store.size(file.path) is not None for lane in snapshot.lanes for file in lane.files)
+    return all(_is_there(lake, lane) for lane in snapshot.lanes)
+
+
+def _is_there(lake: Lake, lane: LaneRecord) -> bool:
+    return all(lake.store.size(file.path) is not None for file in lane.files)
 
 
 def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
@@ -306,15 +409,14 @@ def _days(count: int) -> str:
 def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
     """The newest run of the day that is whole: one with an older id may have been resumed, and published later."""
     replaced, latest = "", _pointed_to(lake)
-    try:
-        for snapshot in _back_from(lake, _up_to_latest(lake, ids)):
-            if snapshot.logical_date == day:
-                if snapshot.run_id == latest or is_whole(lake, snapshot):
-                    return snapshot.run_id
-                replaced = replaced or snapshot.run_id
-    except ManifestError:
-        if not replaced:
-            raise
+    for snapshot in _of(lake, _up_to_latest(lake, ids), day):
+        if isinstance(snapshot, ManifestError):
+            if not replaced:
+                raise snapshot
+            break
+        if snapshot.run_id == latest or is_whole(lake, snapshot):
+            return snapshot.run_id
+        replaced = replaced or snapshot.run_id
     if replaced:
         return replaced
     raise UnknownRun(f"the lake {lake.name!r} has no snapshot of {day}", asked=day)

@@ -87,6 +87,11 @@ def part_number(name: str) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
+def is_part(path: str) -> bool:
+    """Whether axsync may have written this: a part in a partition."""
+    return len(PurePosixPath(path).parts) == len(LEVELS) + 1 and PurePosixPath(path).match(ALL_PARTS)
+
+
 def run_of_part(path: str) -> str:
     """The run that wrote the part with this path or name; empty where it has no such name."""
     return name_of(path).removeprefix("part-").rpartition("-")[0]

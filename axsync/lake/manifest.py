@@ -4,6 +4,7 @@ Key names are a promise. A manifest may be as old as the lake and may have been 
 taken on trust: what does not have the promised form is refused with one sentence, here and nowhere later.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,21 +16,28 @@ import orjson
 from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
 from axsync.lake import layout
 from axsync.lake.store import Store
-from axsync.model import Lane, Outcome
+from axsync.model import Asked, Lane, Outcome
 from axsync.schema.columns import Column, columns_of
 
 FORMAT_VERSION = 1
 NOT_ASKED = "not part of this run"
 """The reason of a lane that another run read, and that this one was not to read."""
 
-_ORDER = ("complete", "skipped", "drifted", "partial")  # from good to bad
+_BEGINNING = re.compile(
+    rb'\{\s*"format_version":\s*%d,\s*"run_id":\s*"[^"\\]*",\s*"logical_date":\s*"([0-9-]+)"' % FORMAT_VERSION
+)
+_BEGINNING_BYTES = 512
+"""How manifests are written; one that begins otherwise is read whole."""
+
+_ORDER = ("complete", "drifted", "partial")  # from good to bad
+_NOTHING_READ = frozenset({"skipped", "failed"})
 
 
 def worst(verdicts: Sequence[str]) -> str:
-    """The verdict of a run: the worst of its lanes; a run whose every lane was skipped is skipped."""
-    if verdicts and all(v == "skipped" for v in verdicts):
-        return "skipped"
-    return max((v if v != "skipped" else "partial" for v in verdicts), key=_ORDER.index, default="complete")
+    """The verdict of a run: the worst of its lanes. Where one was read, those that were not make it `partial`."""
+    if verdicts and _NOTHING_READ.issuperset(verdicts):
+        return "failed" if "failed" in verdicts else "skipped"
+    return max((v if v not in _NOTHING_READ else "partial" for v in verdicts), key=_ORDER.index, default="complete")
 
 
 def verdict_of(outcomes: Sequence[Outcome]) -> str:
@@ -44,6 +52,7 @@ def lane_entry(outcome: Outcome, stand_in: Mapping[str, Any] | None) -> dict[str
         "entity": outcome.lane.entity,
         "verdict": outcome.verdict,
         "reason": outcome.reason,
+        "asked": None if outcome.asked is None else msgspec.to_builtins(outcome.asked),
         "api": outcome.api,
         "server_version": outcome.server_version,
         "discovery": dict(outcome.discovery),
@@ -72,7 +81,7 @@ def lane_entry(outcome: Outcome, stand_in: Mapping[str, Any] | None) -> dict[str
 
 def _from_before(older: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: older[key] for key in ("columns", "empty_columns", "files") if key in older}
-    return kept | {"from_run": older["from_run"]}
+    return kept | {"asked": older.get("asked"), "from_run": older["from_run"]}
 
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -128,6 +137,7 @@ class LaneRecord:
     notices: tuple[str, ...] = ()
     files: tuple[FileRecord, ...]
     from_run: str | None = None
+    asked: Asked | None = None  # 0.1.0 did not tell: then live data, all rows
 
     @property
     def lane(self) -> Lane:
@@ -189,6 +199,11 @@ class _Version:
     format_version: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Dated:
+    logical_date: str
+
+
 def read_pointer(store: Store) -> str | None:
     """The run that `latest.json` names; None where there is no such file. Raises: NewestDamaged."""
     try:
@@ -217,11 +232,31 @@ def read_newest(store: Store) -> FoundRun | None:
 
 def read_run(store: Store, run_id: str, *, latest: bool = False) -> FoundRun:
     """The snapshot of a run. Raises: ManifestError."""
+    raw = _read(store, run_id)
+    return FoundRun(read_snapshot(raw, run_id), raw, latest)
+
+
+def read_day(store: Store, run_id: str) -> str:
+    """The logical date of a run's snapshot, without the rest of its manifest, which may be damaged.
+
+    A manifest has megabytes, and whoever looks for a date asks all of them. Raises: ManifestError.
+    """
+    if begun := _BEGINNING.match(_read(store, run_id, _BEGINNING_BYTES)):
+        return begun[1].decode()
+    raw = _read(store, run_id)
     try:
-        raw = store.read(layout.manifest(run_id))
+        if decoded(raw, _Version).format_version == FORMAT_VERSION:
+            return decoded(raw, _Dated).logical_date
+    except ValueError as error:
+        raise damaged(run_id) from error
+    return read_snapshot(raw, run_id).logical_date  # says what is wrong with the version
+
+
+def _read(store: Store, run_id: str, most: int | None = None) -> bytes:
+    try:
+        return store.read(layout.manifest(run_id), most)
     except OSError as error:
         raise ManifestError(f"the manifest of run {run_id!r} cannot be read", file=layout.manifest(run_id)) from error
-    return FoundRun(read_snapshot(raw, run_id), raw, latest)
 
 
 def newest_damaged(store: Store, file: str) -> NewestDamaged:

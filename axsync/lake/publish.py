@@ -164,17 +164,21 @@ class Lake:
         apart: Collection[Lane] = (),
         before: FoundRun | None = None,
     ) -> str:
-        """Make this run the newest snapshot; returns the manifest's path relative to the lake.
+        """Make this run the newest snapshot of its logical date; returns the manifest's path relative to the lake.
 
         A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
-        those that stand `apart`. `before` is the newest snapshot where it has been read already.
+        those that stand `apart`. `before` is the snapshot whose files stand in; by default the newest, if not later.
 
         Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
         one. A run that has published before and brings more has its parts in place before its manifest names them.
+        The pointer never moves to an older date: such a run is published once its journal says so.
         What the day held before is left to `axsync.lake.replaced`. Raises: StorageError and PublishStopped, with the
         pointer unmoved.
         """
-        entries = _entries(outcomes, before or self.newest(), restricted=restricted, apart=apart)
+        newest = self.newest()
+        leads = newest is None or newest.snapshot.logical_date <= run.logical_date
+        before = before or (newest if leads else None)
+        entries = _entries(outcomes, before, restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             manifest = _manifest(run, entries, verdict=verdict_of(outcomes), finished_at=finished_at)
@@ -187,7 +191,8 @@ class Lake:
             self._go_on()
             if again:
                 self.store.write(name, content, shared=True)
-            self._point_to(run.run_id)
+            if leads:
+                self.point_to(run.run_id)
         return name
 
     def _go_on(self) -> None:
@@ -211,7 +216,8 @@ class Lake:
                     yield [move]
         yield replacing
 
-    def _point_to(self, run_id: str) -> None:
+    def point_to(self, run_id: str) -> None:
+        """Make this run the one that `latest.json` names. Raises: OSError."""
         pointer = orjson.dumps({"run_id": run_id, "manifest": layout.manifest_in_pointer(run_id)})
         try:
             self.store.write(layout.POINTER, pointer, shared=True)

@@ -190,6 +190,7 @@ class LaneRun:
             retries=reader.stats.counters.retries,
             bytes=reader.stats.size,
             notices=tuple(reader.stats.notices),
+            asked=reader.kind,
         )
 
     def _skipped(self, error: NotOffered | BadRequest) -> Outcome:
@@ -206,7 +207,7 @@ class LaneRun:
     def _failed(self, error: AxsyncError) -> Outcome:
         error.add_note(str(self.reader.lane))
         self.error = error
-        return self._bare("partial", with_detail(error))
+        return self._bare("failed", with_detail(error))
 
 
 def with_detail(error: AxsyncError) -> str:

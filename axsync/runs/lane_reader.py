@@ -18,10 +18,10 @@ from axsync.engine.paginators import OffsetPaginator, Paginator, Returned, Token
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy, TooLarge
 from axsync.events import LaneOpened, Notice, Observer
 from axsync.lake.journal import Record
-from axsync.model import Lane, Page, PageSpan, Window
+from axsync.model import Asked, Lane, Page, PageSpan, Window
 from axsync.pacing.page_size import PageSizer
 from axsync.runs.lane_schema import LaneSchema, question_of
-from axsync.runs.lane_selection import least, question_for
+from axsync.runs.lane_selection import asked_by, least, question_for
 from axsync.runs.state import merged_ranges, record
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 
@@ -105,6 +105,11 @@ class LaneReader:
     def asked(self) -> str:
         """The entity type at Axonius; the lane is called like its table."""
         return self.entity.asked(self.lane.entity)
+
+    @property
+    def kind(self) -> Asked:
+        """What kind of lane this is, for whoever compares it with others."""
+        return asked_by(self.entity, self.lane.entity, self.context.run)
 
     def _ceiling(self) -> int:
         # A chain of tokens cannot change its limit and stay a chain; rows of a listing are small.

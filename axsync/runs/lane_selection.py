@@ -22,7 +22,7 @@ from axsync.errors import (
     Unreachable,
     UsageError,
 )
-from axsync.model import Lane
+from axsync.model import Asked, Lane
 from axsync.schema.selection import (
     choose_lanes,
     closest_field,
@@ -31,7 +31,7 @@ from axsync.schema.selection import (
     refuse_misspelled,
     select_fields,
 )
-from axsync.settings import DEFAULT_ENTITY, EntitySettings, Settings, closest, did_you_mean
+from axsync.settings import DEFAULT_ENTITY, EntitySettings, RunSettings, Settings, closest, did_you_mean
 
 EVERYWHERE = frozenset({"devices", "users"})
 """Every instance has them, so what is refused about them is the question."""
@@ -205,6 +205,15 @@ async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Ma
 def _all(names: Collection[str]) -> str:
     listed = ", ".join(repr(name) for name in names)
     return f"instance {listed} offers" if len(names) == 1 else f"instances {listed} offer"
+
+
+def asked_by(wish: EntitySettings, table: str, run: RunSettings) -> Asked:
+    """What these settings ask for a table, for its manifest. An administrators' table is always asked for whole."""
+    if is_system(wish.asked(table)):
+        return Asked(limit=run.limit)
+    names = (wish.fields,) if isinstance(wish.fields, str) else wish.fields
+    fields = (*names, *wish.extra_fields, *(f"{name}__details" for name in wish.details))
+    return Asked(run.as_of, run.limit, wish.query, wish.saved_query, fields)
 
 
 async def question_for(source: Source, entity: str, wish: EntitySettings, as_of: str | None) -> Question:

@@ -19,12 +19,13 @@ from axsync.events import Observer
 from axsync.lake.history import LaneRecord, Snapshot, readable
 from axsync.lake.publish import Lake
 from axsync.model import Lane
+from axsync.runs.days import logical_date, with_days, with_latest
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.resume import Past, find, plan_of
-from axsync.runs.setup import all_of, fit_lake, refuse_future
+from axsync.runs.setup import all_of, fit_lake
 from axsync.runs.state import RunMemory
-from axsync.settings import InstanceSettings, Settings
+from axsync.settings import LATEST, InstanceSettings, Settings
 
 LOOKED_BACK = 10
 """So many snapshots at most are asked for what reading took."""
@@ -133,13 +134,15 @@ async def plan(settings: Settings, *, observers: Sequence[Observer] = ()) -> Pla
 
     Raises: UsageError; UnknownEntity; Refused, Unreachable and other ServerErrors when no instance can be asked.
     """
+    settings = with_days(settings, datetime.now(UTC))
     lake = await asyncio.to_thread(fit_lake, settings)
-    refuse_future(settings)
     refuse_misplaced(settings)
-    day = settings.run.logical_date or datetime.now(UTC).date().isoformat()
-    past, learned = await asyncio.to_thread(_look_back, lake, settings, day)
-    memory = past.memory if past else RunMemory()
     async with open_sources(settings, all_of(observers)) as found:
+        if settings.run.as_of == LATEST:
+            settings = await with_latest(settings, found)
+        day = logical_date(settings, datetime.now(UTC))
+        past, learned = await asyncio.to_thread(_look_back, lake, settings, day)
+        memory = past.memory if past else RunMemory()
         sources = {name: source for name, source in found.items() if isinstance(source, Source)}
         errors = {name: error for name, error in found.items() if isinstance(error, ServerError)}
         if not sources:

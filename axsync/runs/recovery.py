@@ -1,9 +1,10 @@
 """What a run that was killed while it published has left, put right by the next one that holds the lake.
 
 A kill can come between the pointer and the journal's record of it: what the day held before is then removed, and the
-record is made up for, before the pointer moves on and nothing tells any more that readers saw that snapshot. And it can
-come before the pointer, with parts in their partitions already: they go back to where they were staged, so that a glob
-is as it was before, and whoever goes on with the run finds them there.
+record is made up for, before the pointer moves on and nothing tells any more that readers saw that snapshot. The same
+holds for a run of an older date, which no pointer tells of: its journal has a first record, before anything is removed.
+And a kill can come before, with parts in their partitions already: they go back to where they were staged, so that a
+glob is as it was before, and whoever goes on with the run finds them there.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import readable
 from axsync.lake.journal import PUBLISHED
+from axsync.lake.manifest import read_run
 from axsync.lake.publish import Lake
 from axsync.lake.replaced import go_on_replacing
 from axsync.lake.store import Move, storage_errors
@@ -37,8 +39,19 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
             except ManifestError as error:
                 told.append(f"{error}; that run is left alone")
                 continue
+            if memory.replacing:
+                told += _remove_the_rest(lake, run_id)
             if not memory.over:
                 _take_back(lake, run_id, memory)
+    return told
+
+
+def _remove_the_rest(lake: Lake, run_id: str) -> list[str]:
+    try:
+        told = go_on_replacing(lake, read_run(lake.store, run_id).snapshot)
+    except ManifestError as error:
+        return [str(error)]
+    lake.journal(run_id).begin().append(record(PUBLISHED))
     return told
 
 

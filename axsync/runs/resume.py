@@ -15,7 +15,7 @@ import orjson
 
 from axsync.errors import ManifestError
 from axsync.lake import layout
-from axsync.lake.history import readable
+from axsync.lake.history import readable, run_of_day
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.store import digest_of
 from axsync.model import Lane, Part
@@ -82,7 +82,7 @@ def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None
         if past.memory.finished:
             same_day = past.memory.facts is not None and past.memory.facts.logical_date == logical_date
             # Another run may have replaced its snapshot since: then there is something to do.
-            return past if same_day and lake.latest_run() == past.run_id else None
+            return past if same_day and run_of_day(lake, logical_date) == past.run_id else None
         if resumable(past.memory, now, logical_date):
             return past
     return None

@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from axsync.errors import (
     UsageError,
 )
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
+from axsync.lake.history import lanes_of_day, up_to
 from axsync.lake.journal import PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, verdict_of
 from axsync.lake.parts import WriterPool, use_steady_memory
@@ -31,6 +32,7 @@ from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
+from axsync.runs.days import is_day_of, with_days, with_latest
 from axsync.runs.gc import sweep_held
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
@@ -38,12 +40,13 @@ from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.recovery import recover
+from axsync.runs.replacing import Day, hold_worse, refuse_worse
 from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
-from axsync.runs.setup import all_of, alone, facts_of, fit_lake, refuse_future
+from axsync.runs.setup import all_of, alone, facts_of, fit_lake
 from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
 from axsync.runs.verdict import emptied, hold_all, hold_back
-from axsync.settings import Settings
+from axsync.settings import LATEST, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Report:
     seconds: float
     errors: tuple[AxsyncError, ...] = ()
     still_due: str | None = None
+    latest: bool = True  # whether `latest.json` names it; not for a date that is older than that of the latest
 
 
 async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter: Jitter = random.uniform) -> Report:
@@ -84,30 +88,25 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
 
 
 async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
+    settings = with_days(settings, datetime.now(UTC))
     lake = await keeper.run(fit_lake, settings)
-    refuse_future(settings)
     refuse_misplaced(settings)
     watch = TimelineFile.begin(lake, time.monotonic)
     observe = all_of((watch.sampler, observe))
-    run = _Run(settings, lake, await keeper.run(facts_of, settings, lake), observe, watch, keeper)
-    await keeper.run(run.look_back)
-    if run.memory.finished:
-        return run.already_done()
-    if run.all_closed:
-        async with run.held():
-            if run.memory.finished:
-                return run.already_done()
-            if run.all_closed:
-                return await run.finish()
-    async with open_sources(settings, observe, jitter=jitter) as sources:
-        lanes = await run.choose(sources)
-        if settings.run.dry_run:
-            return await run.only_count(lanes, sources)
-        async with run.held():
-            if run.memory.finished:
-                return run.already_done()
-            await run.walk(lanes, sources)
-            return await run.finish()
+    async with AsyncExitStack() as stack:
+        sources = None
+        if settings.run.as_of == LATEST:
+            sources = await stack.enter_async_context(open_sources(settings, observe, jitter=jitter))
+            settings = await with_latest(settings, sources)
+            await keeper.run(fit_lake, settings)
+        run = _Run(settings, lake, await keeper.run(facts_of, settings, lake), observe, watch, keeper)
+        await keeper.run(run.look_back)
+        if report := await run.without_asking():
+            return report
+        await keeper.run(run.refuse_worse)
+        if sources is None:
+            sources = await stack.enter_async_context(open_sources(settings, observe, jitter=jitter))
+        return await run.with_answers(sources)
 
 
 @dataclass(slots=True)
@@ -125,10 +124,12 @@ class _Run:
     outcomes: list[Outcome] = field(default_factory=list)
     errors: list[AxsyncError] = field(default_factory=list)
     published: str | None = field(default=None, init=False)  # the manifest
+    _leads: bool = field(default=True, init=False)  # whether the pointer names it
     _journal: Journal | None = field(default=None, init=False)
     _fresh_facts: RunFacts | None = field(default=None, init=False)
-    _newest: FoundRun | None = field(default=None, init=False)  # the snapshot before this run
+    _earlier: FoundRun | None = field(default=None, init=False)  # the snapshot up to its logical date
     _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
+    _newest: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # those of the newest snapshot
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
     _stale: list[Record] = field(default_factory=list, init=False)  # lanes to begin anew, not journaled yet
     _sound: set[str] = field(default_factory=set, init=False)  # staged parts that are what they were
@@ -172,14 +173,37 @@ class _Run:
                 if not self.memory.finished:
                     await self._keep_timeline()
 
+    async def without_asking(self) -> Report | None:
+        """What the run comes to where no instance has to be asked any more: it has finished, or only has to publish."""
+        if self.memory.finished:
+            return self.already_done()
+        if self.all_closed:
+            async with self.held():
+                if self.memory.finished:
+                    return self.already_done()
+                if self.all_closed:
+                    return await self.finish()
+        return None
+
+    async def with_answers(self, sources: Mapping[str, Source | ServerError]) -> Report:
+        """Read the lanes and publish, or count them only. Raises: as `choose`; Busy, StorageError."""
+        lanes = await self.choose(sources)
+        if self.settings.run.dry_run:
+            return await self.only_count(lanes, sources)
+        async with self.held():
+            if self.memory.finished:
+                return self.already_done()
+            await self.walk(lanes, sources)
+            return await self.finish()
+
     def _hold(self, stack: ExitStack) -> list[str]:
         """Take the locks, look again, open the journal; returns what is to be said about it."""
         stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
         told = recover(self.lake)
         self.look_back()
-        self._newest = self.lake.newest()
-        lanes = self._newest.document["lanes"] if self._newest else ()
-        self._before = {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
+        self._newest = _entries(self.lake.newest())
+        self._earlier = up_to(self.lake, self.facts.logical_date)
+        self._before = _entries(self._earlier)
         return told if self.memory.finished else told + self._open_journal()
 
     async def _keep_timeline(self) -> None:
@@ -201,7 +225,7 @@ class _Run:
             told += [f"the unfinished run {run_id} is given up" for run_id in give_up(self.lake, plan)]
         self._journal = self.lake.journal(self.facts.run_id).begin()
         if not self.resumes:
-            dated = self.settings.run.logical_date is not None
+            dated = self.settings.run.logical_date is not None or self.settings.run.as_of is not None
             self.journal.append(record("run_opened", facts=self.facts, plan=plan, dated=dated))
             return told
         done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
@@ -215,11 +239,35 @@ class _Run:
             told.append(f"{len(self._lost)} files of this run are gone or damaged; what was in them is asked again")
         return told
 
+    @property
+    def _day(self) -> Day:
+        began, date = datetime.fromisoformat(self.facts.started_at), self.facts.logical_date
+        return Day(date, is_day_of(began, date))
+
+    def refuse_worse(self) -> None:
+        """Refuse a run that is sure to bring less than its logical date has. Raises: ReplacesBetter."""
+        run, names = self.settings.run, {instance.name for instance in self.settings.chosen()}
+        if run.replace_worse or run.dry_run:
+            return
+        there = {
+            lane: held
+            for lane, held in lanes_of_day(self.lake, self.facts.logical_date).items()
+            if lane.instance in names and self._names(lane.entity) and held.run_id != self.facts.run_id
+        }
+        refuse_worse(self.settings, self._day, there)
+
+    def _names(self, table: str) -> bool:
+        """Whether the run would read it: what is named, or everything but administrators' tables."""
+        run = self.settings.run
+        wanted = table in run.entities if run.entities else not is_system(self.settings.asked(table))
+        return wanted and table not in run.skip
+
     def already_done(self) -> Report:
         """What a finished run came to; nothing is asked or written."""
         run_id, day = self.facts.run_id, self.facts.logical_date
         self._say(f"run {run_id} of {day} is finished; nothing to do (--fresh reads it again)")
         self.outcomes = [lane.outcome for lane in self.memory.lanes.values() if lane.outcome]
+        self._leads = self.lake.latest_run() == run_id
         return self._report(verdict_of(self.outcomes), self.lake.manifest_name(run_id))
 
     async def choose(self, sources: Mapping[str, Source | ServerError]) -> tuple[Lane, ...]:
@@ -256,7 +304,7 @@ class _Run:
                 return Outcome(lane, "skipped", with_detail(error))
             error.add_note(str(lane))
             self.errors.append(error)
-            return Outcome(lane, "partial", with_detail(error))
+            return Outcome(lane, "failed", with_detail(error))
         return Outcome(lane, "skipped", "dry run", count_before=count)
 
     async def walk(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
@@ -282,7 +330,7 @@ class _Run:
         for name, error in sources.items():
             if isinstance(error, ServerError):
                 self.errors.append(error)
-                self.outcomes += [Outcome(Lane(name, entity), "partial", str(error)) for entity in wanted]
+                self.outcomes += [Outcome(Lane(name, entity), "failed", str(error)) for entity in wanted]
 
     def _say(self, text: str) -> None:
         self.observe(Notice(None, text))
@@ -311,7 +359,8 @@ class _Run:
 
         def lane_run(lane: Lane) -> LaneRun:
             instance, entity = instances[lane.instance], settings.entity(lane.entity)
-            reader = LaneReader(lane, sources[lane.instance], instance, entity, context, self._before.get(lane))
+            earlier = self._before.get(lane) or self._newest.get(lane)
+            reader = LaneReader(lane, sources[lane.instance], instance, entity, context, earlier)
             return LaneRun(reader, LaneWriter(lane, run_id, storage, self.memory.lanes.get(lane, LaneMemory())))
 
         return [lane_run(lane) for lane in lanes]
@@ -321,8 +370,14 @@ class _Run:
         self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
         self.outcomes = await self.keeper.run(self._excused, self.outcomes)
         self.outcomes = [self._with_emptied(outcome, self._before.get(outcome.lane)) for outcome in self.outcomes]
+        there, before = await self.keeper.run(lanes_of_day, self.lake, self.facts.logical_date), self._before
+        if self.settings.run.replace_worse:
+            before = {lane: entry for lane, entry in before.items() if lane not in there}
+        else:
+            self.outcomes, worse = hold_worse(self.outcomes, there, self._day)
+            self.errors += worse
         if not self.settings.run.accept_drop:
-            self.outcomes, held = hold_back(self.outcomes, self._before)
+            self.outcomes, held = hold_back(self.outcomes, before)
             self.errors += held
         if self.settings.run.publish == "all-or-nothing":
             self.errors += hold_all(self.outcomes)
@@ -344,18 +399,24 @@ class _Run:
         if not publishes:
             self._close()
             return []
-        self.published = replace(self.lake, stops=self.keeper.is_overdue).publish(
+        name = replace(self.lake, stops=self.keeper.is_overdue).publish(
             self.facts,
             self.outcomes,
             finished_at=iso(datetime.now(UTC)),
             restricted=self._restricted,
             apart=self._apart(self._before),
-            before=self._newest,
+            before=self._earlier,
         )
+        self._leads = self.lake.latest_run() == self.facts.run_id
+        if not self._leads:  # no pointer tells, so the journal has to before anything of the date goes
+            self.journal.append(record(PUBLISHED, replacing=True))
+        self.published = name
         if self.keeper.is_overdue():  # whoever holds the lake next goes on behind the pointer
             return []
         # Readers see it: from here on, nothing is a reason to say that the run has failed.
         told = remove_replaced(self.lake, self.facts, self.outcomes)
+        if not self._leads:
+            told.append(f"the snapshot of {self.facts.logical_date} is published; latest stays that of a later date")
         try:
             self.journal.append(record(PUBLISHED))
             self._close()
@@ -443,7 +504,14 @@ class _Run:
             seconds=time.monotonic() - self.started,
             errors=tuple(self.errors),
             still_due=None if asked == self.facts.logical_date else asked,
+            latest=self._leads,
         )
+
+
+def _entries(found: FoundRun | None) -> dict[Lane, dict[str, Any]]:
+    """The lanes of a snapshot as its manifest has them."""
+    lanes = found.document["lanes"] if found else ()
+    return {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
 
 
 def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:

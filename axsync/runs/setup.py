@@ -16,6 +16,7 @@ from axsync.lake import layout
 from axsync.lake.local import hold
 from axsync.lake.publish import Lake, RunFacts, RunTargets, open_lake
 from axsync.model import iso
+from axsync.runs.days import logical_date
 from axsync.settings import Settings
 
 _SECOND = "%Y%m%dT%H%M%SZ"
@@ -29,24 +30,16 @@ def fit_lake(settings: Settings) -> Lake:
     lake = open_lake(settings.lake)
     if lake is None:
         raise ConfigError("this version writes to local folders only; give lake.uri or --lake a folder")
-    day = settings.run.logical_date or datetime.now(UTC).date().isoformat()
+    day = logical_date(settings, datetime.now(UTC))
     lake.preflight(RunTargets(settings.run.wanted, [instance.name for instance in settings.chosen()], day))
     return lake
-
-
-def refuse_future(settings: Settings) -> None:
-    """Raises: ConfigError for a day of history that has not come yet, by UTC."""
-    day = settings.run.as_of
-    if day not in (None, "latest") and day > datetime.now(UTC).date().isoformat():
-        raise ConfigError(f"as_of is {day}, a day that has not come yet; history ends today (UTC)")
 
 
 def facts_of(settings: Settings, lake: Lake) -> RunFacts:
     """Id, logical date and beginning of a run that begins now."""
     now = datetime.now(UTC)
     run_id = name_run(now, secrets.randbelow(1 << 16), lake.runs())
-    day = settings.run.logical_date or now.date().isoformat()
-    return RunFacts(run_id, day, settings.run.as_of, iso(now), version("axsync"))
+    return RunFacts(run_id, logical_date(settings, now), settings.run.as_of, iso(now), version("axsync"))
 
 
 def name_run(now: datetime, chance: int, runs: Sequence[str]) -> str:

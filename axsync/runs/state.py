@@ -9,7 +9,8 @@ part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
 lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since
 lane_closed     its outcome
-published       the snapshot is in place; lanes that failed may still be resumed
+published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
+                be removed yet, of a date that `latest.json` does not name
 finished        nothing is left to do
 abandoned       a fresh run was asked for, or the run is too old to be resumed
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from axsync.api import GENERATIONS
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.journal import Record
@@ -61,6 +63,17 @@ class LaneMemory:
         """All pages that need not be asked again."""
         return [span for part in self.parts for span in part.pages] + self.buried
 
+    @property
+    def rows(self) -> int:
+        """Rows in its durable parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether its walk can be taken up by another process: a chain of tokens that do not survive cannot."""
+        api = GENERATIONS.get((self.pinned or {}).get("generation", ""))
+        return api is None or api.TOKENS_SURVIVE or not any(span.mark for span in self.spans)
+
 
 @dataclass(slots=True)
 class RunMemory:
@@ -71,8 +84,19 @@ class RunMemory:
     dated: bool = False  # its logical date was asked for, so that the same command asks for it again on any day
     lanes: dict[Lane, LaneMemory] = field(default_factory=dict)
     published: bool = False
+    replacing: bool = False  # what its date had before may still be there
     over: bool = False  # finished or abandoned
     finished: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows in its durable parts."""
+        return sum(lane.rows for lane in self.lanes.values())
+
+    @property
+    def kept(self) -> int:
+        """Those that a resumed run does not read again."""
+        return sum(lane.rows for lane in self.lanes.values() if lane.outcome or lane.is_resumable)
 
 
 def fold(records: Iterable[Record]) -> RunMemory:
@@ -117,8 +141,7 @@ def _chosen(memory: RunMemory, record: Record) -> None:
 
 
 def _published(memory: RunMemory, record: Record) -> None:
-    del record
-    memory.published = True
+    memory.published, memory.replacing = True, record.get("replacing", False)
 
 
 def _finished(memory: RunMemory, record: Record) -> None:

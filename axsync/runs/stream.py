@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
@@ -12,6 +13,7 @@ from axsync.errors import ConfigError, ServerError
 from axsync.events import Observer
 from axsync.lake.parts import use_steady_memory
 from axsync.model import Lane, Page
+from axsync.runs.days import with_days
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_selection import refuse_misplaced
@@ -33,7 +35,7 @@ async def stream(
 
     Raises: ConfigError, ServerError, LaneError.
     """
-    chosen = _chosen(settings, instance)
+    chosen, settings = _chosen(settings, instance), with_days(settings, datetime.now(UTC))
     refuse_misplaced(settings, [entity])
 
     observe = all_of(observers)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from axsync.errors import GuardRefused, NotWhole
+from axsync.errors import DropByLimit, GuardRefused, NotWhole
 from axsync.model import Lane, Outcome, Verdict
 
 
@@ -82,11 +82,17 @@ def hold_back(
         if reason is None:
             kept.append(outcome)
             continue
-        error = GuardRefused(reason)
+        limited = outcome.asked is not None and outcome.asked.limit is not None
+        error = DropByLimit(reason) if limited else GuardRefused(reason)
         error.add_note(str(outcome.lane))
         refused.append(error)
-        kept.append(replace(outcome, verdict="partial", reason=reason, columns={}, empty_columns=(), parts=(), rows=0))
+        kept.append(held_back(outcome, reason))
     return kept, refused
+
+
+def held_back(outcome: Outcome, reason: str) -> Outcome:
+    """The outcome without its files, so that those of an earlier snapshot stand in."""
+    return replace(outcome, verdict="partial", reason=reason, columns={}, empty_columns=(), parts=(), rows=0)
 
 
 def emptied(outcome: Outcome, before: Mapping[str, Any] | None) -> tuple[list[str], int]:

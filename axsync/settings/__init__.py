@@ -5,6 +5,7 @@ that starts with the name of the field. Types are not checked here; `config` or 
 """
 
 from axsync.settings.checks import (
+    DAY_WORDS,
     GIB,
     KIB,
     MIB,
@@ -16,6 +17,7 @@ from axsync.settings.checks import (
     Seconds,
     all_close,
     as_address,
+    as_day,
     check_names,
     check_reference,
     closest,
@@ -28,13 +30,24 @@ from axsync.settings.checks import (
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
 from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings, Retention
-from axsync.settings.run import DEFAULT_ENTITY, FIELD_WORDS, EntitySettings, Fields, Proof, RunSettings, Settings
+from axsync.settings.run import (
+    DEFAULT_ENTITY,
+    FIELD_WORDS,
+    LATEST,
+    EntitySettings,
+    Fields,
+    Proof,
+    RunSettings,
+    Settings,
+)
 
 __all__ = [
+    "DAY_WORDS",
     "DEFAULT_ENTITY",
     "FIELD_WORDS",
     "GIB",
     "KIB",
+    "LATEST",
     "MIB",
     "NAME_PATTERN",
     "NO_PROXY",
@@ -59,6 +72,7 @@ __all__ = [
     "StoredCredential",
     "all_close",
     "as_address",
+    "as_day",
     "check_names",
     "check_reference",
     "closest",

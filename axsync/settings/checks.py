@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, get_args, get_origin, get_type_hints
 
@@ -17,6 +17,9 @@ from axsync.errors import ConfigError
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 REFERENCE_KINDS = ("env", "file", "keyring", "systemd", "command")
+
+DAY_WORDS = ("today", "yesterday")
+"""What is taken for a day, besides days: so many days back, by UTC."""
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Of instances, credentials and entity types."""
@@ -65,11 +68,25 @@ def check_names(called: str, names: Iterable[str]) -> None:
 
 
 def check_day(called: str, day: str, *, also: str = "") -> None:
+    """Refuse what is neither a day nor one of `DAY_WORDS`."""
+    if day not in DAY_WORDS and not _is_day(day):
+        words = f"today{' or' if not also else ','} yesterday{also}"
+        raise ConfigError(f"{called} must be a day such as 2026-11-23, {words}, not {day!r}")
+
+
+def _is_day(text: str) -> bool:
     try:
         # fromisoformat alone would take 20261123 and 2026-W48-1.
-        date.fromisoformat(day if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day) else "")
-    except ValueError as error:
-        raise ConfigError(f"{called} must be a day such as 2026-11-23{also}, not {day!r}") from error
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def as_day(text: str, now: datetime) -> str:
+    """The day that `today` or `yesterday` means, by UTC; any other text as it is."""
+    if text not in DAY_WORDS:
+        return text
+    return (now.astimezone(UTC).date() - timedelta(days=DAY_WORDS.index(text))).isoformat()
 
 
 def check_command(called: str, command: str) -> None:

@@ -12,6 +12,8 @@ from axsync.settings.instance import InstanceSettings
 from axsync.settings.lake import LakeSettings
 
 DEFAULT_ENTITY = "default"
+LATEST = "latest"
+"""As `as_of`: the newest day of history that there is."""
 
 Proof = Literal["always", "signs"]
 Publish = Literal["what-is-whole", "all-or-nothing"]
@@ -82,17 +84,21 @@ def _check_field(called: str, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Settings of one run. Empty `entities` or `instances` mean all of them; `skip` wins; days are YYYY-MM-DD."""
+    """Settings of one run. Empty `entities` or `instances` mean all of them; `skip` wins.
+
+    Days are YYYY-MM-DD, or `today` and `yesterday` by UTC.
+    """
 
     entities: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
-    logical_date: str | None = None  # None: the UTC day on which the run starts
+    logical_date: str | None = None  # None: the day of history that is read, or the UTC day on which the run starts
     as_of: str | None = None  # a day of history, or "latest"; None: live data
     limit: Annotated[int | None, Between(1, 10**12)] = None  # rows per entity type
     dry_run: bool = False
     fresh: bool = False
     accept_drop: bool = False
+    replace_worse: bool = False  # publish also what is less than the logical date has
     publish: Publish = "what-is-whole"  # if an entity type failed: the others, or nothing
     wait_stable_minutes: Annotated[float, Between(0, 1440)] = 0.0
     deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: unlimited
@@ -113,9 +119,9 @@ class RunSettings:
         if self.limit is not None and self.publish == "all-or-nothing":
             raise ConfigError("publish = all-or-nothing and limit do not go together: what is cut is never whole")
         if self.logical_date is not None:
-            check_day("logical_date", self.logical_date)
-        if self.as_of not in (None, "latest"):
-            check_day("as_of", self.as_of, also=" or latest")
+            check_day("logical_date (--date)", self.logical_date)
+        if self.as_of not in (None, LATEST):
+            check_day("as_of (--as-of)", self.as_of, also=" or latest")
         check_command("on_finish", self.on_finish)
 
     @property

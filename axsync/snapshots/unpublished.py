@@ -52,7 +52,7 @@ def _unpublished(facts: RunFacts, memory: RunMemory, now: datetime) -> PastRun:
         finished_at=None,
         verdict="unfinished" if resumable(memory, now) else "given up",
         lanes=len(memory.lanes),
-        rows=sum(part.rows for lane in memory.lanes.values() for part in lane.parts),
+        rows=memory.rows,
         seconds=None,
         latest=False,
     )

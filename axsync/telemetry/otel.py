@@ -87,7 +87,7 @@ class Otel:
     def _close(self, outcome: Outcome) -> None:
         span = self._span(outcome.lane)
         span.set_attributes({f"axsync.{name}": getattr(outcome, name) for name in _OF_OUTCOME})
-        if outcome.verdict == "partial":
+        if outcome.verdict in ("partial", "failed"):
             span.set_status(Status(StatusCode.ERROR, outcome.reason or ""))
         span.end()
 

@@ -45,7 +45,7 @@ async def test_fault_21_what_is_no_page_is_asked_again(lab: Lab, start: Start, a
 
 @pytest.mark.parametrize("answer", NO_PAGES)
 async def test_fault_21_what_is_no_page_is_an_error_and_not_an_empty_type(lab: Lab, start: Start, answer: str) -> None:
-    """The type is partial, yesterday's files stand in for it, the other type is published, exit code 3."""
+    """The type failed, yesterday's files stand in for it, the other type is published, exit code 3."""
     kind, details = NO_PAGES[answer]
     emulator = await start()
     await lab.run(lab.settings(lab.instance(emulator), types={"default": NARROW}))
@@ -53,7 +53,7 @@ async def test_fault_21_what_is_no_page_is_an_error_and_not_an_empty_type(lab: L
     emulator.mishaps.append(Mishap(kind, on="page", entity="devices", after=1, **details))
     ran = await lab.run(lab.settings(lab.instance(emulator), types={"default": NARROW}, fresh=True))
 
-    assert (ran.verdicts(), code(ran)) == ({"prod/devices": "partial", "prod/users": "complete"}, 3)
+    assert (ran.verdicts(), code(ran)) == ({"prod/devices": "failed", "prod/users": "complete"}, 3)
     assert (lab.lane("devices")["from_run"], lab.lane("devices")["rows"]) == (first, 0)
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
     assert lab.ids("users") == sorted(emulator.fleets["users"].ids())

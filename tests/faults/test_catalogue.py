@@ -102,7 +102,7 @@ async def test_ids_alone_are_not_published(lab: Lab, start: Start) -> None:
 
     ran = await night(lab, emulator, "2026-11-23")
 
-    assert told(ran) == ("partial", 1)
+    assert told(ran) == ("failed", 1)
     assert "only ids are served" in str(ran.report.errors[0])
     assert lab.published() == []
 

@@ -163,7 +163,7 @@ async def test_fault_29_a_day_of_history_is_complete_or_fails(
         lab.settings(instance, types={"default": NARROW}, entities=("devices",), as_of=TODAY.isoformat())
     )
 
-    assert told(ran) == ("partial", 1)
+    assert told(ran) == ("failed", 1)
     assert "the history of devices did not come out complete" in str(ran.report.errors)
     assert (ran.report.manifest, lab.published()) == (None, [])
 

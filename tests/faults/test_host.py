@@ -260,7 +260,7 @@ async def test_fault_10_one_down_one_dying_one_living(lab: Lab, start: Start) ->
         "living/devices": "complete",
         "living/users": "complete",
     }
-    assert first.verdicts()["dying/devices"] == first.verdicts()["down/devices"] == "partial"
+    assert first.verdicts()["dying/devices"] == first.verdicts()["down/devices"] == "failed"
     assert lab.ids("devices", "living") == sorted(living.fleets["devices"].ids())
 
     day = lab.manifest()["logical_date"]

@@ -167,7 +167,7 @@ async def test_a_defect_in_a_lane_costs_this_lane(lab: Lab, start: Start, monkey
     monkeypatch.setattr("axsync.runs.lane.judge", broken)
     ran = await lab.run(lab.settings(lab.instance(emulator)))
 
-    assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "complete"}
+    assert ran.verdicts() == {"prod/devices": "failed", "prod/users": "complete"}
     assert "axsync failed" in (ran.outcome("devices").reason or "")
     assert "not to be expected" in ran.of(Crashed)[0].traceback
     assert len(lab.ids("users")) == 45

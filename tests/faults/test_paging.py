@@ -66,7 +66,7 @@ async def test_fault_23_marks_that_always_expire_end_the_lane(
     emulator = await start(profile, DEVICES, mishaps=(Mishap("token-expired", after=1),))
     ran = await run(lab, emulator, paging)
 
-    assert told(ran) == ("partial", 1)
+    assert told(ran) == ("failed", 1)
     assert (ran.report.manifest, lab.published()) == (None, [])
     assert len(pages(emulator.log)) < 40
 
@@ -96,11 +96,11 @@ CIRCLES = [
 async def test_fault_24_a_walk_without_end_is_stopped(
     lab: Lab, start: Start, profile: str, paging: str, kind: str
 ) -> None:
-    """A page for ever, rows for ever, a token that leads to itself: a few dozen requests, partial, exit code 1."""
+    """A page for ever, rows for ever, a token that leads to itself: a few dozen requests, failed, exit code 1."""
     emulator = await start(profile, {"devices": 100}, mishaps=(Mishap(kind, after=1),))
     ran = await run(lab, emulator, paging)
 
-    assert told(ran) == ("partial", 1)
+    assert told(ran) == ("failed", 1)
     assert any(words in str(ran.report.errors) for words in ("repeats the same page", "there is no end"))
     assert (ran.report.manifest, lab.published()) == (None, [])
     assert len(pages(emulator.log)) < 40

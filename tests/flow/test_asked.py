@@ -47,7 +47,7 @@ async def test_a_day_that_has_not_come_is_refused(lab: Lab, start: Start) -> Non
     for day in (str(datetime.now(UTC).date() + timedelta(days=2)), "2999-01-01"):
         settings = lab.settings(lab.instance(emulator), as_of=day)
         for ask in (lab.run, plan):
-            with pytest.raises(ConfigError, match=f"as_of is {day}, a day that has not come yet"):
+            with pytest.raises(ConfigError, match=rf"as_of \(--as-of\) is {day}, a day that has not come yet"):
                 await ask(settings)
 
     assert (emulator.log, lab.lake.exists()) == ([], False)
@@ -63,7 +63,9 @@ async def test_a_dry_run_counts_what_a_run_would_copy(lab: Lab, start: Start, pr
             instance = lab.instance(emulator)
             dry = await lab.run(lab.settings(instance, types=types, dry_run=True, **run))
             planned = await plan(lab.settings(instance, types=types, fresh=True, **run))
-            ran = await lab.run(lab.settings(instance, types=types, fresh=True, accept_drop=True, **run))
+            ran = await lab.run(
+                lab.settings(instance, types=types, fresh=True, accept_drop=True, replace_worse=True, **run)
+            )
 
             assert 0 < ran.outcome("devices").rows < 60
             assert dry.outcome("devices").count_before == planned.rows[0].count == ran.outcome("devices").rows
@@ -75,7 +77,7 @@ async def test_a_dry_run_tells_of_a_wrong_query(lab: Lab, start: Start) -> None:
     types = {"devices": EntitySettings(query="(nonsense ==")}
     ran = await lab.run(lab.settings(lab.instance(emulator), types=types, dry_run=True, entities=("devices",)))
 
-    assert (ran.outcome("devices").verdict, ran.outcome("devices").count_before) == ("partial", None)
+    assert (ran.outcome("devices").verdict, ran.outcome("devices").count_before) == ("failed", None)
     assert "answered 400" in str(ran.outcome("devices").reason)
     assert exit_code(ran.report, dry_run=True) == 1
 

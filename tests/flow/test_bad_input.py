@@ -154,9 +154,9 @@ async def test_a_mistake_in_the_configuration(lab: Lab, start: Start, mistake: s
     ("arguments", "words"),
     [
         (("--instance", "prodd"), "there is no instance 'prodd'; did you mean 'prod'?"),
-        pytest.param(("--date", "20.11.2026"), "logical_date must be a day", marks=pytest.mark.slow),
+        pytest.param(("--date", "20.11.2026"), "logical_date (--date) must be a day", marks=pytest.mark.slow),
         pytest.param(
-            ("--as-of", "yesterday"), "as_of must be a day such as 2026-11-23 or latest", marks=pytest.mark.slow
+            ("--as-of", "soon"), "as_of (--as-of) must be a day such as 2026-11-23, today", marks=pytest.mark.slow
         ),
         pytest.param(("--limit", "0"), "limit must be between 1", marks=pytest.mark.slow),
         pytest.param(("--config", "absent.toml"), "absent.toml", marks=pytest.mark.slow),

@@ -154,7 +154,7 @@ async def test_a_refusal_that_names_a_listed_field_fails_the_lane(lab: Lab) -> N
     async with serving(tiny):
         ran = await lab.run(asking(lab, tiny, EntitySettings(extra_fields=(LABEL,))))
 
-    assert ran.outcome("devices").verdict == "partial"
+    assert ran.outcome("devices").verdict == "failed"
     assert HOST in str(ran.outcome("devices").reason)
 
 
@@ -264,7 +264,7 @@ async def test_a_list_of_saved_queries_without_end_is_an_error(lab: Lab) -> None
     async with serving(tiny):
         ran = await lab.run(asking(lab, tiny, EntitySettings(saved_query="Linux servers")))
 
-    assert ran.outcome("devices").verdict == "partial"
+    assert ran.outcome("devices").verdict == "failed"
     assert "repeats a page of its saved queries" in str(ran.outcome("devices").reason)
     assert sum(one.path.endswith("/queries") for one in tiny.log) == 4
 

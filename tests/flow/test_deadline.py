@@ -23,7 +23,7 @@ async def test_what_is_whole_is_published(lab: Lab, start: Start) -> None:
     emulator = await start(sizes={"devices": 900, "users": 10}, latency_ms=300.0)
     ran = await lab.run(lab.settings(lab.instance(emulator, in_flight=2), types=FEW, deadline_minutes=SOON))
 
-    assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "complete"}
+    assert ran.verdicts() == {"prod/devices": "failed", "prod/users": "complete"}
     assert [(type(error), error.__notes__) for error in ran.report.errors] == [(OutOfTime, ["prod/devices"])]
     assert "0.05 minutes" in str(ran.report.errors[0])
     assert lab.ids("users") == sorted(emulator.fleets["users"].ids())
@@ -70,7 +70,7 @@ async def test_a_host_that_is_silent_from_the_start_does_not_outlast_it(lab: Lab
     both = [lab.instance(silent, "silent"), lab.instance(sound, "sound")]
     ran = await lab.run(lab.settings(*both, types=FEW, deadline_minutes=3 / 60))
 
-    assert ran.outcome("devices", "silent").verdict == "partial"
+    assert ran.outcome("devices", "silent").verdict == "failed"
     assert any(isinstance(error, Unreachable) for error in ran.report.errors)
 
 

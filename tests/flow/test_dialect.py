@@ -60,5 +60,5 @@ async def test_a_bad_query_is_not_taken_for_a_refused_key(lab: Lab, start: Start
     emulator = await start(mishaps=[Mishap("400", entity="users", on="page", description="Bad AQL near foo")])
     ran = await lab.run(lab.settings(lab.instance(emulator)))
 
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "failed"}
     assert "Bad AQL near foo" in str(ran.outcome("users").reason)

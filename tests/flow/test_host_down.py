@@ -42,7 +42,7 @@ async def test_a_host_that_dies_fails_its_own_lanes(lab: Lab, start: Start) -> N
 
     failed = sum(seen.finished >= 0 for seen in dying.log[25:])
     assert {v for lane, v in ran.verdicts().items() if lane.startswith("sound")} == {"complete"}
-    assert {v for lane, v in ran.verdicts().items() if lane.startswith("dying")} == {"partial"}
+    assert {v for lane, v in ran.verdicts().items() if lane.startswith("dying")} == {"failed"}
     assert failed <= 8 + 2 * 6 + 10
 
 

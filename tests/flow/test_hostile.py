@@ -57,7 +57,7 @@ async def test_no_place_is_worth_following(lab: Lab, start: Start, where: str) -
         ran = await lab.run(lab.settings(lab.instance(emulator)))
 
     assert (other.connections, len(pages(emulator.log, "users"))) == (0, 1)
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "failed"}
     assert "redirects are refused" in str(ran.report.errors[0])
     assert "user:pw" not in str(ran.report.errors[0])
 

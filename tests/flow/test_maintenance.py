@@ -114,11 +114,11 @@ async def test_a_host_of_web_pages_is_looked_after_by_one_request_at_a_time(lab:
 
 
 async def test_a_host_that_stays_a_web_page_is_told_as_such(lab: Lab, start: Start) -> None:
-    """After all looks: the lanes are partial, the sentence names what was met, and it may pass."""
+    """After all looks: the lanes failed, the sentence names what was met, and it may pass."""
     emulator = await start(sizes={"devices": 400, "users": 400}, mishaps=[Mishap("login-page", after=20)])
     ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW))
 
-    assert set(ran.verdicts().values()) == {"partial"}
+    assert set(ran.verdicts().values()) == {"failed"}
     assert {type(error).__mro__.count(WebPage) for error in ran.report.errors} == {1}
     assert all(
         "(instance prod) answered with a web page (login or maintenance page) instead of JSON" in str(error)

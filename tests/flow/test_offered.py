@@ -94,7 +94,7 @@ async def test_401_about_a_type_that_the_list_lacks_is_no_skip(lab: Lab, start: 
     emulator = await start(sizes={"devices": 30}, mishaps=[listing("devices"), Mishap("401", entity="software")])
     ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW, entities=("software",)))
 
-    assert ran.verdicts() == {"prod/software": "partial"}
+    assert ran.verdicts() == {"prod/software": "failed"}
     assert {type(error) for error in ran.report.errors} == {Refused}
 
 
@@ -104,7 +104,7 @@ async def test_a_4xx_after_the_first_page_is_a_failure(lab: Lab, start: Start) -
     emulator = await start(sizes={"devices": 30, "software": 90}, mishaps=[listing("devices"), refusal])
     ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW, entities=("software",)))
 
-    assert ran.verdicts() == {"prod/software": "partial"}
+    assert ran.verdicts() == {"prod/software": "failed"}
 
 
 @pytest.mark.parametrize("profile", ["p70", "p90"])
@@ -113,7 +113,7 @@ async def test_a_400_about_a_listed_type_is_a_failure(lab: Lab, start: Start, pr
     emulator = await start(profile, mishaps=[Mishap("400", entity="users")])
     ran = await lab.run(lab.settings(lab.instance(emulator), types=FEW, entities=("devices", "users")))
 
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "failed"}
 
 
 @pytest.mark.parametrize("profile", ["p6164", "v1"])
@@ -121,8 +121,8 @@ async def test_a_400_about_a_listed_type_is_a_failure(lab: Lab, start: Start, pr
     ("entity", "wish", "verdict"),
     [
         ("software", EntitySettings(), "skipped"),
-        ("software", EntitySettings(query='("specific_data.data.name" == "x")'), "partial"),
-        ("devices", EntitySettings(), "partial"),
+        ("software", EntitySettings(query='("specific_data.data.name" == "x")'), "failed"),
+        ("devices", EntitySettings(), "failed"),
     ],
 )
 async def test_a_400_where_there_is_no_list_is_a_skip_if_nothing_else_can_be_meant(

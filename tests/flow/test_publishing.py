@@ -154,7 +154,7 @@ async def test_a_failing_type_keeps_its_earlier_files(lab: Lab, start: Start, st
     ran = await lab.run(settings)
 
     lane = lab.lane("users")
-    assert (lane["from_run"], lane["verdict"]) == (first, "partial" if status == "503" else "skipped")
+    assert (lane["from_run"], lane["verdict"]) == (first, "failed" if status == "503" else "skipped")
     assert lab.ids("users") == before
     assert lab.lane("devices")["files"][0]["path"].count(ran.report.run_id) == 1
 
@@ -234,7 +234,7 @@ async def test_a_run_where_every_type_fails_publishes_nothing(lab: Lab, start: S
     emulator.mishaps.append(Mishap("503", on="page"))
     ran = await lab.run(settings)
 
-    assert (ran.report.manifest, ran.report.verdict) == (None, "partial")
+    assert (ran.report.manifest, ran.report.verdict) == (None, "failed")
     assert visible(lab) == before
 
 

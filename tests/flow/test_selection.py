@@ -94,7 +94,7 @@ async def test_a_saved_query_that_cannot_be_looked_up_and_is_not_there_fails_its
     types = {"devices": EntitySettings(saved_query="Nothing of that name")}
     ran = await lab.run(lab.settings(lab.instance(emulator), types=types))
 
-    assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "complete"}
+    assert ran.verdicts() == {"prod/devices": "failed", "prod/users": "complete"}
     assert "Nothing of that name" in str(ran.outcome("devices").reason)
 
 

@@ -208,11 +208,11 @@ async def test_a_query_of_every_type_is_no_reason_to_fail_where_a_table_is_close
 
 @pytest.mark.parametrize("status", ["500", "503"])
 async def test_a_table_that_fails_costs_no_other(lab: Lab, start: Start, status: str) -> None:
-    """It is partial, with the server's words."""
+    """It failed, with the server's words."""
     emulator = await start(mishaps=[Mishap(status, on="activity")])
     ran = await lab.run(lab.settings(lab.instance(emulator, tries=2), entities=("devices", "system_activity_log")))
 
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/system_activity_log": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/system_activity_log": "failed"}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -288,7 +288,7 @@ async def test_a_page_that_repeats_is_an_error(lab: Lab, start: Start, total: in
     emulator = await start(mishaps=[Mishap("other-body", on="activity", body=log_of(range(30), total))])
     ran = await lab.run(lab.settings(lab.instance(emulator, page_size=30), entities=("system_activity_log",)))
 
-    assert ran.verdicts() == {"prod/system_activity_log": "partial"}
+    assert ran.verdicts() == {"prod/system_activity_log": "failed"}
     assert [type(error) for error in ran.report.errors] == [LaneError]
     assert "repeats the same page" in str(ran.report.errors[0])
     assert len(asked(emulator, "activity")) <= 3
@@ -321,11 +321,11 @@ async def test_a_list_that_does_not_end_is_given_up(lab: Lab, start: Start, monk
 
 
 async def test_an_error_told_with_200_is_no_empty_table(lab: Lab, start: Start) -> None:
-    """The table is partial, with the server's words."""
+    """The table failed, with the server's words."""
     emulator = await start(mishaps=[Mishap("other-body", on="activity", body='{"error": "the log is busy"}')])
     ran = await lab.run(lab.settings(lab.instance(emulator, tries=2), entities=("system_activity_log",)))
 
-    assert ran.verdicts() == {"prod/system_activity_log": "partial"}
+    assert ran.verdicts() == {"prod/system_activity_log": "failed"}
     [error] = ran.report.errors
     assert isinstance(error, BadAnswer)
     assert error.detail == "the log is busy"

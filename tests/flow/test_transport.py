@@ -136,7 +136,7 @@ async def test_a_connection_that_closes_between_two_requests_costs_nothing(lab: 
 async def test_after_all_tries_a_lane_fails_alone(
     lab: Lab, start: Start, kind: str, tries: int, sent: int, error: type[Exception]
 ) -> None:
-    """The other types are published; the verdict is partial and the error names its lane."""
+    """The other types are published; the run is partial and the error names its lane."""
     emulator = await start(mishaps=[Mishap(kind, entity="users", page=2)])
     ran = await lab.run(lab.settings(lab.instance(emulator, tries=tries)))
 
@@ -207,7 +207,7 @@ async def test_a_redirect_is_refused(lab: Lab, start: Start, status: int) -> Non
 
     assert (other.connections, len(pages(emulator.log, "users"))) == (0, 1)
     assert other.url.removeprefix("http://") in str(ran.report.errors[0])
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "failed"}
 
 
 @pytest.mark.fault(20)
@@ -230,7 +230,7 @@ async def test_401_stops_the_instance(lab: Lab, start: Start) -> None:
     first = next(place for place, seen in enumerate(emulator.log) if seen.status == 401)
     assert len(emulator.log[first:]) <= 2 * 4
     assert all(isinstance(error, Refused) for error in ran.report.errors)
-    assert ran.verdicts() == {"prod/devices": "partial", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "failed", "prod/users": "failed"}
 
 
 @pytest.mark.fault(19)
@@ -300,7 +300,7 @@ async def test_a_type_that_is_refused_in_the_middle_is_not_skipped(lab: Lab, sta
     emulator = await start(mishaps=[Mishap("403", entity="users", page=3)])
     ran = await lab.run(lab.settings(lab.instance(emulator)))
 
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "failed"}
 
 
 @pytest.mark.fault(16)
@@ -314,7 +314,7 @@ async def test_a_page_of_too_many_bytes_stops_its_lane_only(lab: Lab, start: Sta
     emulator = await start(mishaps=[bomb])
     ran = await lab.run(lab.settings(lab.instance(emulator, max_page_bytes=1 << 20)))
 
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "failed"}
     assert "more than 1048576 bytes" in str(ran.report.errors[0])
     assert "`max_page_bytes`" in explain(ran.report.errors[0]).advice
     asked = [seen.body["page"]["limit"] for seen in pages(emulator.log, "users") if seen.body]
@@ -329,7 +329,7 @@ async def test_a_bomb_is_bounded_by_the_buffers(lab: Lab, start: Start) -> None:
     small = {"buffer_bytes": 1 << 18}
     ran = await lab.run(lab.settings(lab.instance(emulator, page_bytes=1 << 15), lake=small))
 
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "failed"}
     assert f"more than {1 << 18} bytes" in str(ran.report.errors[0])
 
 
@@ -369,7 +369,7 @@ async def test_a_deadline_ends_a_page_that_does_not_come(lab: Lab, start: Start,
     emulator = await start(mishaps=[copy_of(mishap, entity="users", on="page")])
     ran = await lab.run(lab.settings(lab.instance(emulator, **DEADLINES)))
 
-    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "partial"}
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "failed"}
     assert "did not answer in time" in str(ran.report.errors[0])
     assert len(pages(emulator.log, "users")) == 2
 
@@ -396,7 +396,7 @@ async def test_a_host_that_is_down_is_unreachable(lab: Lab, start: Start) -> Non
 
 @pytest.mark.fault(10)
 async def test_a_host_that_is_down_does_not_stop_the_others(lab: Lab, start: Start) -> None:
-    """Its types are listed as partial; the other instance is published."""
+    """Its types are listed as failed; the other instance is published."""
     emulator = await start()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -404,8 +404,8 @@ async def test_a_host_that_is_down_does_not_stop_the_others(lab: Lab, start: Sta
     ran = await lab.run(lab.settings(down, lab.instance(emulator, "up")))
 
     assert ran.verdicts() == {
-        "down/devices": "partial",
-        "down/users": "partial",
+        "down/devices": "failed",
+        "down/users": "failed",
         "up/devices": "complete",
         "up/users": "complete",
     }
@@ -421,7 +421,7 @@ async def test_a_server_that_repeats_the_keys_does_not_spread_them(lab: Lab, sta
     ran = await lab.run(lab.settings(lab.instance(emulator, tries=2)))
 
     said = repr(ran) + repr([(e.args, vars(e)) for e in ran.report.errors])
-    assert ran.outcome("users").verdict == "partial"
+    assert ran.outcome("users").verdict == "failed"
     assert "canary" not in said
     assert not any(b"canary" in content for content in lab.everything().values())
 

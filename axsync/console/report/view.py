@@ -17,9 +17,10 @@ MEANING = {
     "complete": "Everything that was requested is here: counts and ids agree.",
     "drifted": "Rows came and went while they were read; the differences are listed below.",
     "partial": "Something is missing; what and why is listed below.",
+    "failed": "Nothing could be read; why is listed below.",
     "skipped": "This role may not read any of the entity types.",
 }
-_TONES = {"complete": "good", "drifted": "warn", "partial": "bad", "skipped": "quiet"}
+_TONES = {"complete": "good", "drifted": "warn", "partial": "bad", "failed": "bad", "skipped": "quiet"}
 _MINUS = "\N{MINUS SIGN}"
 UNPUBLISHED = "Nothing was published; the lake is unchanged."
 

@@ -92,7 +92,6 @@ def test_looking_is_allowed_while_a_run_holds_the_lake(axsync: Axsync, lake: Fol
         (("verify", "nope"), "has no run 'nope'"),
         (("verify", "latest~2"), "holds snapshots of 2 days, too few for 'latest~2'"),
         (("verify", "2020-02-01"), "has no snapshot of 2020-02-01"),
-        (("verify",), "Missing argument 'RUN'"),
         (("verify", "latest", "--lake", "."), "is not a lake"),
         (("gc", "--yes", "--lake", "."), "is not a lake"),
         (("gc", "--lake", "absent"), "there is no lake 'absent' yet\n  advice: `axsync run` makes it."),

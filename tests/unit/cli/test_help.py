@@ -65,7 +65,7 @@ def test_the_list_has_each_command_with_the_first_words_of_its_own_help() -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "check", "entities", "fields", "runs", "show", "verify", "gc", "diff", "plan", "demo"]
+    "name", ["run", "check", "entities", "fields", "runs", "show", "verify", "gc", "forget", "diff", "plan", "demo"]
 )
 def test_each_help_has_an_example(name: str) -> None:
     """People would rather copy than read."""
@@ -127,3 +127,13 @@ def test_the_module_runs_as_a_program() -> None:
     said = subprocess.run([sys.executable, "-m", "axsync", "--version"], capture_output=True, text=True, check=True)
 
     assert said.stdout.startswith("axsync ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "same"), [(["-V"], ["--version"]), (["help"], ["--help"]), (["help", "gc"], ["gc", "--help"])]
+)
+def test_what_other_programs_call_it_works_too(arguments: list[str], same: list[str]) -> None:
+    """Nobody has to guess."""
+    found, expected = (CliRunner().invoke(main, one) for one in (arguments, same))
+
+    assert (found.exit_code, found.stdout) == (0, expected.stdout)

@@ -71,7 +71,6 @@ def test_a_run_that_published_nothing_has_the_page_of_its_end(axsync: Axsync, la
         (("report", "latest", "--lake", "absent"), "there is no lake 'absent'"),
         (("report", "latest", "--into", "lake"), "is a directory"),
         (("report", "latest", "--into", "file/x.html"), "the report cannot be written to 'file/x.html'"),
-        (("report",), "Missing argument 'RUN'"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(

@@ -139,7 +139,7 @@ def test_a_partial_run_explains_what_failed(axsync: Axsync, fake: Fake) -> None:
     ("arguments", "words"),
     [
         (("--limit", "0"), "limit must be between"),
-        (("--date", "yesterday"), "logical_date must be a day"),
+        (("--date", "tomorrow"), "logical_date (--date) must be a day"),
         (("--instance", "prod"), "there is no instance 'prod'"),
         (("--config", "absent.toml"), "absent.toml"),
         (("--limit", "many"), "not a valid integer"),

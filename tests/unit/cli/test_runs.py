@@ -91,7 +91,6 @@ def test_show_as_json_is_the_manifest(axsync: Axsync, lake: FolderLake) -> None:
         (("runs", "--lake", "absent"), "there is no lake 'absent'"),
         (("runs", "--lake", "s3://bucket/lake"), "local folders only"),
         (("runs", "--config", "absent.toml"), "absent.toml"),
-        (("show",), "Missing argument 'RUN'"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(
@@ -133,3 +132,14 @@ def test_a_lake_without_a_snapshot_is_no_mistake(axsync: Axsync) -> None:
     assert axsync("runs").stdout == "there are no runs in lake yet\n"
     assert json.loads(axsync("runs", "--output", "json").stdout) == []
     assert axsync("show", "latest").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["show", "report", "verify"])
+def test_the_latest_run_is_meant_where_none_is_named(axsync: Axsync, lake: FolderLake, command: str) -> None:
+    """As with `latest`; a word for a day is one, too."""
+    assert lake.latest_run()
+    unnamed, named = axsync(command, "--output", "json"), axsync(command, "latest", "--output", "json")
+    today = axsync(command, "today")
+
+    assert (unnamed.exit_code, unnamed.stdout) == (named.exit_code, named.stdout)
+    assert (today.exit_code, "has no snapshot of 20" in today.stderr) == (2, True)

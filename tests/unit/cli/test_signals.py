@@ -17,9 +17,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 from axsync.cli import main
 from axsync.console.services import Services
 from axsync.console import run as run_on_console
-from axsync.events import SnapshotPublished
+from axsync.events import RunStarted, SnapshotPublished
+
+def keep_rows(lake, run_id):
+    from axsync.lake.local import LocalStore
+    from axsync.lake.publish import Lake, RunFacts
+    from axsync.model import Lane, PageSpan, Part
+    from axsync.runs.state import record
+    journal, lane = Lake(LocalStore(lake)).journal(run_id).begin(), Lane("prod", "devices")
+    facts = RunFacts(run_id, "2026-11-23", None, "2026-11-23T00:00:00Z", "0.1.0")
+    journal.append(record("run_opened", facts=facts, plan="p"))
+    journal.append(record("lanes_chosen", lanes=[lane]))
+    journal.append(record("part_sealed", lane, part=Part("p", 48_000, 1, "x"), letters_size=0))
 
 async def wait(settings, *, observers=()):
+    if "kept" in sys.argv:
+        for observer in observers:
+            observer(RunStarted("r1", "2026-11-23", ()))
+        keep_rows(settings.lake.path, "r1")
     if "published" in sys.argv:
         for observer in observers:
             observer(SnapshotPublished("r1", "complete", "m.json"))
@@ -76,6 +91,16 @@ def test_a_signal_ends_a_run_cleanly_and_says_so(tmp_path: Path, number: signal.
         out, err = process.communicate(timeout=20)
 
     assert (process.returncode, out, err) == (code, "put away\n", f"{word}: nothing was published\n")
+
+
+def test_a_signal_tells_how_many_rows_are_kept(tmp_path: Path) -> None:
+    """They are durable, and not read again."""
+    with waiting(tmp_path, "run", "kept") as process:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+
+    told = "interrupted: nothing was published; 48,000 rows kept, and the same command resumes the run\n"
+    assert (process.returncode, err) == (130, told)
 
 
 def test_a_signal_after_publishing_says_that(tmp_path: Path) -> None:

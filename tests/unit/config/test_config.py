@@ -212,7 +212,10 @@ def test_a_file_without_an_instance_is_completed_by_the_variables() -> None:
         ('[lake]\nmax_part_bytes = "256"\n', "a.toml: [lake] max_part_bytes must be a number of bytes or a size such"),
         ('[lake]\nmax_part_bytes = "1B"\n', "a.toml: [lake] max_part_bytes must be between 4KiB and 1TiB, not 1"),
         ("[lake]\ncompression = 2026-01-01T00:00:00\n", "a.toml: [lake] compression must be one of zstd, snappy, "),
-        ('[run]\nlogical_date = "2026-02-30"\n', "a.toml: [run] logical_date must be a day such as 2026-11-23, not"),
+        (
+            '[run]\nlogical_date = "2026-02-30"\n',
+            "a.toml: [run] logical_date (--date) must be a day such as 2026-11-23, ",
+        ),
         ("[run]\nlimit = 0\n", "a.toml: [run] limit must be between 1 and"),
         ('[lake]\nuri = "${NO}"\n', "a.toml: [lake] uri needs the environment variable NO, which is not set"),
         ('[lake]\nuri = "${file:no}"\n', "a.toml: [lake] uri needs the file 'no', which cannot be read (No such file"),
@@ -345,7 +348,7 @@ def test_the_command_line_wins() -> None:
     ("overrides", "sentence"),
     [
         ({"limit": 0}, "limit must be between 1 and"),
-        ({"as_of": "yesterday"}, "as_of must be a day such as 2026-11-23 or latest, not 'yesterday'"),
+        ({"as_of": "soon"}, "as_of (--as-of) must be a day such as 2026-11-23, today, yesterday or latest, not 'soon'"),
         ({"instances": ["prdo"]}, "there is no instance 'prdo'; did you mean 'prod'?"),
         ({"entities": ["a/b"]}, "entities must be written with"),
         ({"lake": ""}, "lake: uri must be a folder"),

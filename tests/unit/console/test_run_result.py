@@ -8,7 +8,7 @@ from rich.console import Console
 
 from axsync.console.output import plain_lines
 from axsync.console.run_result import closing_table, exit_code, first_look, report_json, show_errors, show_report
-from axsync.errors import AxsyncError, BadAnswer, GuardRefused, Refused, Unreachable
+from axsync.errors import AxsyncError, BadAnswer, GuardRefused, OutOfTime, Refused, Unreachable
 from axsync.model import Lane, Outcome, Part
 from axsync.runs import Report
 
@@ -24,7 +24,7 @@ def outcome(entity: str = "devices", *, rows: int = 2000, verdict: str = "comple
 
 def failed(entity: str, error: AxsyncError) -> tuple[Outcome, AxsyncError]:
     error.add_note(f"prod/{entity}")
-    return Outcome(Lane("prod", entity), "partial", str(error)), error
+    return Outcome(Lane("prod", entity), "failed", str(error)), error
 
 
 def report(*outcomes: Outcome, verdict: str = "complete", errors: tuple[AxsyncError, ...] = ()) -> Report:
@@ -139,6 +139,11 @@ def test_a_look_can_be_pasted_whatever_the_lake_is_called() -> None:
     assert shlex.split(look) == ["axsync", "head", "devices", "--lake", "o'lake; $(x)"]
 
 
+def test_a_look_at_an_older_date_names_the_run() -> None:
+    """`latest` is another one."""
+    assert first_look(replace(report(outcome()), latest=False)) == "axsync head devices --run r1 --lake lake"
+
+
 @pytest.mark.parametrize(("verdict", "code"), [("complete", 0), ("drifted", 3), ("partial", 3)])
 def test_the_verdict_decides_the_exit_code(verdict: str, code: int) -> None:
     """0 only for a complete run."""
@@ -171,11 +176,14 @@ def test_one_failure_among_successes_is_partial() -> None:
 
 
 def test_a_run_that_published_nothing_is_no_success() -> None:
-    """Everything skipped is not what a nightly job wants to hear as 0; a dry run is."""
-    ended = replace(report(Outcome(Lane("prod", "users"), "skipped", "forbidden"), verdict="skipped"), manifest=None)
+    """Everything skipped is neither 0 nor 3, which is for what was published; a dry run is 0."""
+    skipped = Outcome(Lane("prod", "users"), "skipped", "forbidden")
+    ended = replace(report(skipped, verdict="skipped"), manifest=None)
 
-    assert exit_code(ended, dry_run=False) == 3
+    assert exit_code(ended, dry_run=False) == 1
     assert exit_code(ended, dry_run=True) == 0
+    late, error = failed("devices", OutOfTime("the 5 minutes are over"))
+    assert exit_code(replace(report(skipped, late, errors=(error,)), manifest=None), dry_run=False) == 1
 
 
 def test_errors_are_explained_with_their_lanes() -> None:

@@ -2,25 +2,26 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from axsync.errors import ManifestError, NoLake, UnknownRun
 from axsync.lake import layout
-from axsync.lake.history import LATEST, find_run, past_runs, unreadable
+from axsync.lake.history import LATEST, find_run, lanes_of_day, past_runs, run_of_day, unreadable, up_to
 from axsync.lake.manifest import damaged
 from axsync.lake.publish import RunFacts
-from axsync.model import DeadLetter, Lane, Outcome
+from axsync.model import Asked, DeadLetter, Lane, Outcome
 from tests.unit.lake.folders import FolderLake
 
 DEVICES = Lane("prod", "devices")
 FIRST, SECOND, THIRD = "20261121T020000Z-aaaa", "20261122T020000Z-bbbb", "20261122T030000Z-cccc"
 
 
-def publish(lake: FolderLake, run_id: str) -> None:
+def publish(lake: FolderLake, run_id: str, day: str = "") -> None:
     started = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:00:00Z"
-    facts = RunFacts(run_id, started[:10], None, started, "0.1.0")
+    facts = RunFacts(run_id, day or started[:10], None, started, "0.1.0")
     lane = Outcome(DEVICES, "complete", rows=7, columns={"a": {}})
     lake.publish(
         facts, [lane, Outcome(Lane("prod", "users"), "skipped", "forbidden")], finished_at=started[:14] + "41:10Z"
@@ -99,6 +100,40 @@ def test_a_day_counts_once_however_many_runs_it_had(lake: FolderLake) -> None:
     ):
         with pytest.raises(UnknownRun, match=words):
             find_run(lake, asked)
+
+
+def test_a_day_that_was_filled_in_later_is_counted_where_it_belongs(lake: FolderLake) -> None:
+    """`latest` stays on the newest date, and `latest~N` counts dates and not publications."""
+    publish(lake, "20261123T010000Z-dddd", day="2026-11-20")
+    lake.journal("20261123T010000Z-dddd").begin().append({"event": "published"})
+
+    found = {asked: find_run(lake, asked).snapshot.logical_date for asked in (LATEST, "latest~1", "latest~2")}
+    assert found == {LATEST: "2026-11-22", "latest~1": "2026-11-21", "latest~2": "2026-11-20"}
+    assert [near and near.snapshot.run_id for near in (up_to(lake, "2026-11-21"), up_to(lake, "2026-11-19"))] == [
+        FIRST,
+        None,
+    ]
+    assert run_of_day(lake, "2026-11-20") == "20261123T010000Z-dddd"
+
+
+def test_a_word_is_a_day(lake: FolderLake) -> None:
+    """Of UTC; what it means is in the sentence."""
+    today = datetime.now(UTC).date()
+    publish(lake, f"{today:%Y%m%d}T000000Z-eeee")
+
+    assert find_run(lake, "today").snapshot.logical_date == str(today)
+    with pytest.raises(UnknownRun, match=f"has no snapshot of {today - timedelta(days=1)}"):
+        find_run(lake, "yesterday")
+
+
+def test_of_a_lane_the_run_counts_that_published_last(lake: FolderLake) -> None:
+    """Also where it began earlier and was resumed; entries of other runs that stand in do not count."""
+    assert {lane: held.run_id for lane, held in lanes_of_day(lake, "2026-11-22").items()} == {DEVICES: THIRD}
+    changed(lake, SECOND, finished_at="2026-11-22T09:00:00Z")
+    held = lanes_of_day(lake, "2026-11-22")[DEVICES]
+    assert (held.run_id, held.asked) == (SECOND, Asked())
+    changed(lake, SECOND, as_of="latest")
+    assert lanes_of_day(lake, "2026-11-22")[DEVICES].asked == Asked(as_of="latest")
 
 
 def test_only_the_manifests_on_the_way_back_are_read(lake: FolderLake) -> None:

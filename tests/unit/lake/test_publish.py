@@ -6,7 +6,7 @@ import pytest
 
 from axsync.errors import LakeError, StorageError
 from axsync.lake import layout
-from axsync.lake.history import find_run
+from axsync.lake.history import find_run, up_to
 from axsync.model import DeadLetter, Lane, Outcome
 from tests.unit.lake.folders import FolderLake
 from tests.unit.lake.runs import (
@@ -66,6 +66,20 @@ def test_a_run_tells_its_facts(lake: FolderLake) -> None:
         "axsync_version": "0.1.0",
         "verdict": "partial",
     }
+
+
+def test_a_run_of_an_older_date_takes_nothing_from_a_newer_one(lake: FolderLake) -> None:
+    """The pointer stays, and the files that stand in are of that date or an earlier one."""
+    old, new, filled = facts("aaaa", "2026-11-21"), facts("bbbb", "2026-11-24"), facts("cccc", "2026-11-22")
+    publish(lake, new, whole(USERS, stage(lake, new, USERS, 1)))
+    path = publish(lake, old, whole(DEVICES, stage(lake, old, DEVICES, 2)), Outcome(USERS, "failed", "down"))
+
+    assert lake.latest_run() == new.run_id
+    assert [len(entry["files"]) for entry in read_json(lake.root / path)["lanes"]] == [1, 0]
+    path = lake.publish(
+        filled, [Outcome(DEVICES, "failed", "down")], finished_at=FINISHED, before=up_to(lake, "2026-11-22")
+    )
+    assert read_json(lake.root / path)["lanes"][0]["from_run"] == old.run_id
 
 
 def test_nothing_is_seen_before_a_run_is_published(lake: FolderLake) -> None:

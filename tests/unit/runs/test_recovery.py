@@ -119,6 +119,30 @@ def test_a_run_that_published_and_brings_more_is_whole_all_along(lake: FolderLak
     assert {path for path in parts_below(lake.root) if "11-24" in path} == {path for path in named if "11-24" in path}
 
 
+@pytest.mark.fault(41)
+def test_an_older_date_is_published_once_its_journal_says_so(lake: FolderLake) -> None:
+    """The pointer stays. Killed before, it takes its parts back, and the date is whole; afterwards it is a snapshot."""
+    newest = facts("bbbb", "2026-11-24")
+    done(lake, newest, *read(lake, newest, 6))
+    before, past = parts_below(lake.root), facts("cccc")
+    outcomes = read(lake, past, 4)
+    lake.publish(past, outcomes, finished_at=FINISHED)
+    assert lake.latest_run() == newest.run_id
+    recover(lake)
+    assert parts_below(lake.root) == before
+    assert find_run(lake, "2026-11-23").snapshot.run_id == facts("aaaa").run_id
+
+    lake.publish(past, outcomes, finished_at=FINISHED)
+    lake.journal(past.run_id).append(record("published", replacing=True))
+    assert len(parts_below(lake.root)) == 6
+    recover(lake)
+    assert len(parts_below(lake.root)) == 4
+    assert not memory_of(lake, past.run_id).replacing
+    assert find_run(lake, "2026-11-23").snapshot.run_id == past.run_id
+    assert find_run(lake, "latest~1").snapshot.run_id == past.run_id
+    assert lake.latest_run() == newest.run_id
+
+
 def test_a_lake_without_journals_counts_its_manifests(lake: FolderLake) -> None:
     """Those of old, and where somebody removed them."""
     for run in (facts("aaaa"), facts("bbbb")):

@@ -1,7 +1,9 @@
 """What a journal remembers, event by event."""
 
+import pytest
+
 from axsync.model import Lane, Outcome, PageSpan, Part
-from axsync.runs.state import fold, lose, merged_ranges, record
+from axsync.runs.state import LaneMemory, RunMemory, fold, lose, merged_ranges, record
 
 LANE = Lane("prod", "devices")
 OTHER = Lane("prod", "users")
@@ -86,3 +88,11 @@ def test_ranges_are_those_of_pages_with_rows() -> None:
     spans = [PageSpan(1, 10, 10, 10), PageSpan(0, 0, 10, 10), PageSpan(2, 20, 0, 0)]
 
     assert merged_ranges(spans) == [(0, 10), (10, 20)]
+
+
+@pytest.mark.parametrize(("generation", "mark", "kept"), [("v1", "t", 0), ("v1", None, 7), ("v2", "t", 7)])
+def test_rows_behind_a_cursor_that_only_moves_on_are_not_kept(generation: str, mark: str | None, kept: int) -> None:
+    """Of a lane that has not come to its end: whoever resumes the run begins it anew."""
+    lane = LaneMemory({"generation": generation}, [Part("p", 7, 1, "x", (PageSpan(0, 0, 7, mark=mark),))])
+
+    assert RunMemory(lanes={Lane("prod", "devices"): lane}).kept == kept

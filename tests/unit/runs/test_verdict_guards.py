@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from axsync.model import Lane, Outcome, Part
+from axsync.errors import DropByLimit, GuardRefused
+from axsync.model import Asked, Lane, Outcome, Part
 from axsync.runs.verdict import emptied, hold_all, hold_back
 
 LANE = Lane("prod", "devices")
@@ -70,3 +71,11 @@ def test_a_type_without_columns_of_its_own_is_left_as_it_is() -> None:
 def test_all_or_nothing_needs_every_type_whole(verdicts: tuple[str, ...], held: bool) -> None:
     """A skipped one is not there to be read."""
     assert bool(hold_all([outcome(1, verdict=verdict) for verdict in verdicts])) is held
+
+
+@pytest.mark.parametrize(("limit", "kind"), [(None, GuardRefused), (10, DropByLimit)])
+def test_a_limit_is_no_reason_to_accept_a_drop(limit: int | None, kind: type[GuardRefused]) -> None:
+    """The advice is another one: fewer rows came because no more were asked for."""
+    cut = replace(outcome(10, verdict="partial"), asked=Asked(limit=limit))
+
+    assert [type(error) for error in hold_back([cut], {LANE: entry(100)})[1]] == [kind]

@@ -1,6 +1,7 @@
 """What the values of axsync/settings accept and refuse."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from axsync.settings import (
     LakeSettings,
     RunSettings,
     Settings,
+    as_day,
     normal_url,
 )
 
@@ -186,13 +188,23 @@ def test_what_is_no_lake_is_refused(uri: str) -> None:
     assert "5ecr3t" not in str(caught.value)
 
 
-@pytest.mark.parametrize("day", ["", "today", "20261123", "2026-W48-1", "2026-02-30", "2026-1-1", "٢٠٢٦-11-23"])
+@pytest.mark.parametrize("day", ["", "tomorrow", "20261123", "2026-W48-1", "2026-02-30", "2026-1-1", "٢٠٢٦-11-23"])
 def test_what_is_no_day_is_refused(day: str) -> None:
     """A logical date is a day that exists, written YYYY-MM-DD."""
-    with pytest.raises(ConfigError, match=r"^logical_date must be a day such as 2026-11-23, not "):
+    with pytest.raises(
+        ConfigError, match=r"^logical_date \(--date\) must be a day such as 2026-11-23, today or yesterday, not "
+    ):
         RunSettings(logical_date=day)
-    with pytest.raises(ConfigError, match=r"^as_of must be a day such as 2026-11-23 or latest, not "):
+    with pytest.raises(
+        ConfigError, match=r"^as_of \(--as-of\) must be a day such as 2026-11-23, today, yesterday or latest, not "
+    ):
         RunSettings(as_of=day)
+
+
+@pytest.mark.parametrize(("text", "day"), [("today", "2026-11-23"), ("yesterday", "2026-11-22"), ("latest", "latest")])
+def test_a_word_is_a_day_of_utc(text: str, day: str) -> None:
+    """On 24 November, one o'clock in the morning, in a zone two hours ahead."""
+    assert as_day(text, datetime.fromisoformat("2026-11-24T01:00:00+02:00")) == day
 
 
 def test_latest_is_a_day_only_for_history() -> None:

@@ -1,0 +1,95 @@
+"""`axsync forget`: one snapshot, or all of a logical date, and its removal, with the files that no other one names.
+
+`latest.json` goes back to the snapshot of the nearest earlier date, or of the newest that is left. The pointer moves
+first, then manifests go, then files: whoever reads meanwhile finds a whole snapshot, and what a kill leaves is no
+snapshot's, so that `axsync gc` removes it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from axsync.errors import Unsure
+from axsync.lake import layout
+from axsync.lake.history import find_run, is_day, is_whole, latest_run, snapshots, unreadable
+from axsync.lake.manifest import Snapshot
+from axsync.lake.publish import Lake
+from axsync.lake.store import storage_errors
+from axsync.runs.recovery import recover
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What goes, or has gone; `kept` are files that other snapshots name. Runs are newest first."""
+
+    runs: tuple[str, ...]
+    days: tuple[str, ...]  # their logical dates
+    files: tuple[str, ...]
+    rows: int  # in these files
+    bytes: int
+    kept: int
+    latest: str | None  # the run that `latest` is then
+    latest_day: str | None
+    moves: bool  # whether it is another one before
+    removed: bool = False
+
+
+def look(lake: Lake, asked: str) -> Forgotten:
+    """What would go; nothing is written, no lock is needed. Raises: NoLake, UnknownRun, ManifestError, Unsure."""
+    found, errors = snapshots(lake)
+    if errors:
+        why = unreadable(errors)
+        raise Unsure(f"nothing is removed, since what is still needed cannot be told: {why}") from why
+    meant = find_run(lake, asked).snapshot
+    gone = [s for s in found if s.run_id == meant.run_id or (is_day(asked) and s.logical_date == meant.logical_date)]
+    left = [s for s in found if s not in gone]
+    needed = {file.path for s in left for lane in s.lanes for file in lane.files}
+    named = {f.path: f for s in gone for lane in s.lanes for f in lane.files if layout.is_part(f.path)}
+    files = [file for path, file in named.items() if path not in needed and lake.store.size(path) is not None]
+    before = latest_run(lake)
+    moves = before is None or before in {s.run_id for s in gone}
+    latest = _latest_among(lake, left, meant.logical_date) if moves else next(s for s in left if s.run_id == before)
+    return Forgotten(
+        runs=tuple(s.run_id for s in gone),
+        days=tuple(dict.fromkeys(s.logical_date for s in gone)),
+        files=tuple(file.path for file in files),
+        rows=sum(file.rows for file in files),
+        bytes=sum(file.bytes for file in files),
+        kept=len(named.keys() & needed),
+        latest=latest.run_id if latest else None,
+        latest_day=latest.logical_date if latest else None,
+        moves=moves,
+    )
+
+
+def _latest_among(lake: Lake, left: Sequence[Snapshot], day: str) -> Snapshot | None:
+    """The newest whole one of the newest date up to this one; where there is none, of the newest date at all."""
+    whole = [s for s in left if is_whole(lake, s)] or left
+    return max(whole, key=lambda s: (s.logical_date <= day, s.logical_date, s.run_id), default=None)
+
+
+def forget(lake: Lake, asked: str) -> Forgotten:
+    """Remove it, alone with the lake. Raises: as `look`; Busy, StorageError."""
+    look(lake, asked)  # so that what is no lake stays none
+    lake.store.preflight()
+    with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="forget"):
+        recover(lake)
+        found = look(lake, asked)
+        with storage_errors("forget a snapshot"):
+            _point_back(lake, found)
+            lake.store.delete(*(layout.manifest(run_id) for run_id in found.runs))
+            lake.store.delete(*found.files)
+            for partition in {layout.folder_of(path) for path in found.files}:
+                if not lake.store.names(partition):
+                    lake.store.delete_all(partition)
+            for run_id in found.runs:
+                lake.store.delete_all(layout.run(run_id))
+    return replace(found, removed=True)
+
+
+def _point_back(lake: Lake, found: Forgotten) -> None:
+    if not found.moves:
+        return
+    if found.latest is None:
+        lake.store.delete(layout.POINTER)
+    else:
+        lake.point_to(found.latest)
