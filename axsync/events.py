@@ -8,6 +8,19 @@ from axsync.model import Lane, Outcome, Part
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """An instance is asked what it offers, before there are lanes; `done` of `total` entity types are counted.
+
+    `total` is None when the first question leaves: nothing is known then.
+    """
+
+    instance: str
+    host: str
+    done: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """A run has its id and its logical date; lanes follow."""
 
@@ -117,7 +130,8 @@ class SnapshotPublished:
 
 
 Event: TypeAlias = (
-    RunStarted
+    Asking
+    | RunStarted
     | LaneOpened
     | PageRead
     | Answered

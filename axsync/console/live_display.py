@@ -14,7 +14,15 @@ from rich.style import Style
 from rich.text import Text
 
 from axsync.console.log_lines import NORMAL, QUIET, LogLines
-from axsync.console.progress import LaneProgress, ProgressState, ProgressTracker, progress_phrases, retried
+from axsync.console.progress import (
+    ClosedLane,
+    LaneProgress,
+    ProgressState,
+    ProgressTracker,
+    left_phrase,
+    progress_phrases,
+    retried,
+)
 from axsync.console.text import clean, clock, counted, number, volume
 from axsync.events import Event
 
@@ -27,6 +35,9 @@ MOST_COLUMNS = 120  # wider lines are harder to read
 BAR_COLUMNS = 12
 
 _DONE, _REST, _DIM, _BOLD = Style(color="green"), Style(color="bright_black"), Style(dim=True), Style(bold=True)
+_MARKS = {"complete": ("✓", "+"), "drifted": ("!", "!"), "partial": ("✗", "x"), "skipped": ("–", "-")}
+"""How a verdict is drawn, and the same in ASCII."""
+_MARK_STYLES = {"complete": _DONE, "drifted": Style(color="yellow"), "partial": Style(color="red"), "skipped": _DIM}
 Piece = tuple[str, Style | None]
 
 
@@ -113,22 +124,36 @@ class Picture:
 
 def picture(state: ProgressState, *, width: int, most_lanes: int, ascii_only: bool) -> list[list[Piece]]:
     """The lines of the display, none wider than `width`."""
+    if not state.lanes:
+        return _asking(state, width, most_lanes, ascii_only=ascii_only)
     # Lanes with all their rows only wait to be checked against the server's counts, so they come last.
     active = sorted(state.active, key=LaneProgress.is_whole)
     shown, rest = active[:most_lanes], active[most_lanes:]
-    longest = max((cell_len(clean(lane.label)) for lane in shown), default=0)
+    done = state.done[: most_lanes - len(shown)]
+    labels = [*(lane.label for lane in shown), *(lane.label for lane in done)]
+    longest = max((cell_len(clean(label)) for label in labels), default=0)
     label_columns = min(longest, max(width // 3, min(width - 22, 20), 8))
     lines = [_head(state, width, ascii_only=ascii_only), *_sums(state, width, ascii_only=ascii_only)]
     lines += [_lane(lane, label_columns, width, ascii_only=ascii_only) for lane in shown]
-    if others := _others(len(rest), state.waiting):
+    lines += [_closed(lane, label_columns, width, ascii_only=ascii_only) for lane in done]
+    if others := _others(state, len(rest)):
         lines.append([(_cut("  " + others, width), _DIM)])
     return lines
 
 
+def _asking(state: ProgressState, width: int, most: int, *, ascii_only: bool) -> list[list[Piece]]:
+    """What is asked before there are lanes, and for how long already."""
+    asking = state.asking[:most] or ("starting",)
+    lines: list[list[Piece]] = [[(_cut(clean(text), width), _BOLD)] for text in asking]
+    told = [clock(state.seconds), *progress_phrases(state)[len(state.asking) :]]
+    return [*lines, [(_cut("  " + _joined(told, width - 2, ascii_only=ascii_only), width), None)]]
+
+
 def _head(state: ProgressState, width: int, *, ascii_only: bool) -> list[Piece]:
-    left, share = state.seconds_left, state.share
-    percent = "    " if share is None else f"{int(share * 100):3d}%"
-    told = [f"{clock(state.seconds)}"] if left is None else [f"{clock(left)} left", clock(state.seconds)]
+    left, share = left_phrase(state), state.share
+    # All rows are not all of it: before the last lane is closed, ids are compared.
+    percent = "    " if share is None else f"{min(int(share * 100), 100 if state.closed == state.lanes else 99):3d}%"
+    told = [clock(state.seconds)] if left is None else [left, clock(state.seconds)]
     right = _joined(told, width - 16, ascii_only=ascii_only)
     bar = width - len(percent) - cell_len(right) - 3
     if bar < 4:
@@ -137,7 +162,7 @@ def _head(state: ProgressState, width: int, *, ascii_only: bool) -> list[Piece]:
 
 
 def _sums(state: ProgressState, width: int, *, ascii_only: bool) -> list[list[Piece]]:
-    phrases = [phrase for phrase in progress_phrases(state) if not phrase.endswith(" left")]
+    phrases = [phrase for phrase in progress_phrases(state) if phrase != left_phrase(state)]
     lines: list[list[Piece]] = []
     while phrases and len(lines) < MOST_SUMS:
         fitting = _fitting(phrases, width - 2, ascii_only=ascii_only)
@@ -164,14 +189,36 @@ def _lane(lane: LaneProgress, label_columns: int, width: int, *, ascii_only: boo
 
 
 def _pace(lane: LaneProgress) -> list[str]:
+    if lane.is_whole():
+        return ["checking ids", *([retried(lane.retries)] if lane.retries else [])]
     told = [f"{lane.rows_per_second:,.0f} rows/s"] if lane.rows_per_second else []
     told += [f"{clock(lane.seconds_left)} left"] if lane.seconds_left is not None else []
     return [*told, retried(lane.retries)] if lane.retries else told
 
 
-def _others(active: int, waiting: int) -> str:
+def _closed(lane: ClosedLane, label_columns: int, width: int, *, ascii_only: bool) -> list[Piece]:
+    mark = _MARKS[lane.verdict][ascii_only]
+    label = f"{mark} {_name(clean(lane.label), label_columns, ascii_only=ascii_only)}  "
+    came = [f"{number(lane.rows)} rows", counted(lane.pages, "page"), volume(lane.size), f"{lane.seconds:,.1f} s"]
+    told = [lane.verdict] if lane.verdict == "skipped" else came
+    if lane.verdict in ("drifted", "partial"):
+        told = [lane.verdict, *told]
+    room = width - cell_len(label)
+    if room < 8:
+        return [(_cut(label, width), _MARK_STYLES[lane.verdict])]
+    return [
+        (label[:1], _MARK_STYLES[lane.verdict]),
+        (label[1:], None),
+        (_cut(_joined(told, room, ascii_only=ascii_only), room), _DIM),
+    ]
+
+
+def _others(state: ProgressState, active: int) -> str:
+    """What no line is about."""
+    if not (state.active or state.done):
+        return f"reading field catalogues: {number(state.asked)} of {counted(state.lanes, 'entity type')}"
     phrases = [f"{number(active)} more active"] if active else []
-    return ", ".join([*phrases, f"{number(waiting)} waiting"] if waiting else phrases)
+    return ", ".join([*phrases, f"{number(state.waiting)} waiting"] if state.waiting else phrases)
 
 
 def _bar(share: float | None, columns: int, *, ascii_only: bool) -> list[Piece]:

@@ -7,10 +7,11 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from axsync.console.progress import ProgressTracker, progress_fields, progress_phrases
+from axsync.console.progress import ProgressTracker, asking_phrase, progress_fields, progress_phrases
 from axsync.console.text import clean, counted, json_line, volume
 from axsync.events import (
     Answered,
+    Asking,
     Crashed,
     Drifted,
     Event,
@@ -36,6 +37,8 @@ def verbosity(event: Event) -> int:
     match event:
         case Answered():
             return NEVER
+        case Asking(total=total):
+            return NORMAL if total is None else NEVER
         case Notice() | Crashed() | LaneClosed(Outcome(verdict="partial" | "failed")):
             return QUIET
         case PageRead() | PartSealed() | Drifted():
@@ -47,6 +50,8 @@ def verbosity(event: Event) -> int:
 def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  one per event
     """What happened, without where; `run_id` locates the dead letters."""
     match event:
+        case Asking():
+            return asking_phrase(event)
         case RunStarted(run_id, logical_date, lanes):
             return f"run {run_id} for {logical_date}: {counted(len(lanes), 'entity type')}"
         case LaneOpened(_, total):

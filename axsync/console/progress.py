@@ -1,5 +1,6 @@
 """The progress of a run: a fold over its events, cheap per event, read a few times per second, told in phrases."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,12 +8,14 @@ from threading import Lock
 from typing import Any
 
 from axsync.console.text import clock, counted, number, volume
-from axsync.events import Answered, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
-from axsync.model import Lane, Outcome
+from axsync.events import Answered, Asking, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.model import Lane, Outcome, Verdict
 
 WINDOW_SECONDS = 20.0  # over which rates are averaged
 SAMPLE_SECONDS = 0.5
 STEADY_SECONDS = 3.0  # a rate younger than this is no basis for a forecast
+MOST_DONE = 10
+"""So many of the lanes that closed last are remembered for a display."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class _Track:
     rows: int = 0
     size: int = 0  # bytes
     retries: int = 0
+    asked: bool = False  # a request about it was answered
     opened: bool = False
     outcome: Outcome | None = None
     meter: Meter = field(default_factory=Meter)
@@ -78,8 +82,20 @@ class LaneProgress:
     retries: int = 0
 
     def is_whole(self) -> bool:
-        """Whether as many rows were read as were counted."""
+        """Whether as many rows were read as were counted: its ids are compared with the server's counts."""
         return self.total is not None and self.rows >= self.total
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLane:
+    """A lane that has ended."""
+
+    label: str
+    verdict: Verdict
+    rows: int
+    pages: int
+    size: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,9 @@ class ProgressState:
     limit: int = 0  # current concurrency limit, over all hosts
     requests_per_second: float = 0.0  # current rate limit
     next_try: float | None = None  # seconds until the next retry, if no response came since
+    asking: tuple[str, ...] = ()  # what instances are asked before there are lanes
+    asked: int = 0  # lanes about which something was answered
+    done: tuple[ClosedLane, ...] = ()  # those that closed last, newest first
 
     @property
     def share(self) -> float | None:
@@ -111,6 +130,11 @@ class ProgressState:
         if self.lanes and self.closed == self.lanes:
             return 1.0
         return None if not self.total else min(self.rows / self.total, 1.0)
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether all rows are read, and ids are still compared with the server's."""
+        return bool(self.total) and self.closed < self.lanes and self.rows >= (self.total or 0)
 
 
 @dataclass(slots=True)
@@ -122,6 +146,8 @@ class ProgressTracker:
     _tracks: dict[Lane, _Track] = field(default_factory=dict)
     _active: dict[Lane, _Track] = field(default_factory=dict)
     _hosts: dict[str, Answered] = field(default_factory=dict)
+    _asking: dict[str, Asking] = field(default_factory=dict)  # by instance; until lanes are chosen
+    _done: deque[ClosedLane] = field(default_factory=lambda: deque(maxlen=MOST_DONE))
     _meter: Meter = field(default_factory=Meter)
     _again_at: float = 0.0
     _began: float = field(init=False)
@@ -140,6 +166,8 @@ class ProgressTracker:
 
     def _take(self, event: Event) -> None:
         match event:
+            case Asking(instance):
+                self._asking[instance] = event
             case RunStarted(run_id, _, lanes):
                 self.run_id = run_id
                 self._several = len({lane.instance for lane in lanes}) > 1
@@ -152,8 +180,10 @@ class ProgressTracker:
                 self._page(lane, rows, size)
             case Retried(retried, _, _, seconds):
                 self._retry(retried, seconds)
-            case Answered():
+            case Answered(lane):
                 self._hosts[event.host], self._again_at = event, 0.0
+                if lane is not None:
+                    self._track(lane).asked = True
             case LaneClosed(outcome):
                 self._close(outcome)
             case _:
@@ -191,6 +221,8 @@ class ProgressTracker:
         track = self._track(outcome.lane)
         track.outcome, track.pages, track.rows, track.size = outcome, outcome.pages, outcome.rows, outcome.bytes
         self._active.pop(outcome.lane, None)
+        closed = (outcome.rows, outcome.pages, outcome.bytes, outcome.seconds)
+        self._done.appendleft(ClosedLane(track.label, outcome.verdict, *closed))
 
     def state(self) -> ProgressState:
         with self._lock:
@@ -220,6 +252,9 @@ class ProgressTracker:
             limit=sum(host.limit for host in self._hosts.values()),
             requests_per_second=sum(host.rate for host in self._hosts.values()),
             next_try=self._again_at - now if self._again_at > now else None,
+            asking=tuple(map(asking_phrase, self._asking.values())),
+            asked=sum(t.asked or t.opened or t.outcome is not None for t in tracks),
+            done=tuple(self._done),
         )
 
     def _total(self) -> int | None:
@@ -242,7 +277,8 @@ def _lane_progress(track: _Track, now: float) -> LaneProgress:
 
 def progress_phrases(state: ProgressState) -> list[str]:
     """The state of a run in short phrases, the most important first."""
-    left, again = state.seconds_left, state.next_try
+    if not state.lanes:
+        return [*state.asking, *_traffic(state)]
     phrases = [
         f"{number(state.closed)} of {counted(state.lanes, 'entity type')}",
         counted(state.rows, "row"),
@@ -251,17 +287,42 @@ def progress_phrases(state: ProgressState) -> list[str]:
         f"{state.rows_per_second:,.0f} rows/s",
         counted(state.pages, "page"),
         f"{number(len(state.active) + state.waiting)} active",
+        *_traffic(state),
     ]
+    if state.skipped:
+        phrases.append(f"{number(state.skipped)} skipped")
+    return [*phrases, left] if (left := left_phrase(state)) else phrases
+
+
+def left_phrase(state: ProgressState) -> str | None:
+    """What is left to do, or how long it will take; None if unknown."""
+    if state.is_checking:
+        return "checking ids"
+    return None if state.seconds_left is None else f"{clock(state.seconds_left)} left"
+
+
+def _traffic(state: ProgressState) -> list[str]:
+    phrases = []
     if state.limit:
         phrases.append(f"{state.in_flight} of {state.limit} in flight")
         phrases.append(f"pace {state.requests_per_second:,.3g}/s")
     if state.retries:
         phrases.append(retried(state.retries))
-    if again is not None:
-        phrases.append(f"next try in {clock(again)}")
-    if state.skipped:
-        phrases.append(f"{number(state.skipped)} skipped")
-    return [*phrases, f"{clock(left)} left"] if left is not None else phrases
+    if state.next_try is not None:
+        phrases.append(f"next try in {_pause(state.next_try)}")
+    return phrases
+
+
+def _pause(seconds: float) -> str:
+    """A pause, rounded up: one that is not over is never of no seconds."""
+    whole = max(math.ceil(seconds), 1)
+    return f"{whole} s" if whole < 60 else clock(whole)
+
+
+def asking_phrase(asking: Asking) -> str:
+    """What an instance is asked, and how far it has answered."""
+    told = "" if asking.total is None else f": {asking.done} of {counted(asking.total, 'entity type')} counted"
+    return f"asking {asking.instance} at {asking.host} what it offers{told}"
 
 
 def retried(times: int) -> str:

@@ -15,7 +15,7 @@ from axsync.client.transport import Transport
 from axsync.credentials import Credential, CredentialStore, credential_for, stored
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import OutOfMemory, ServerError, Unreachable
-from axsync.events import Notice, Observer
+from axsync.events import Asking, Notice, Observer
 from axsync.model import iso
 from axsync.pacing.limiter import HostLimiter
 from axsync.pacing.retry import Jitter
@@ -94,6 +94,7 @@ def _pace(instances: Sequence[InstanceSettings]) -> HostLimiter:
 
 async def _probed(instance: InstanceSettings, transport: Transport, ends: float | None) -> Source | ServerError:
     found: ServerError
+    transport.tell(Asking(instance.name, transport.host))
     try:
         async with asyncio.timeout_at(ends):
             return await probe(instance, transport, gather_all)

@@ -3,6 +3,7 @@
 The same for a run, a dry run and a plan.
 """
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Literal, TypeAlias
@@ -22,6 +23,7 @@ from axsync.errors import (
     Unreachable,
     UsageError,
 )
+from axsync.events import Asking
 from axsync.model import Asked, Lane
 from axsync.schema.selection import (
     choose_lanes,
@@ -125,7 +127,14 @@ async def offered(
     server is left out.
     """
     names = wanted or source.listed or KNOWN_ENTITIES
-    found = await gather_all([source.count_or_error(name, patience) for name in names])
+    done = itertools.count(1)
+
+    async def count(name: str) -> int | ServerError | None:
+        counted = await source.count_or_error(name, patience)
+        source.transport.tell(Asking(source.name, source.transport.host, next(done), len(names)))
+        return counted
+
+    found = await gather_all([count(name) for name in names])
     sure = source.listed or ()
     return {n: c for n, c in zip(names, found, strict=True) if n in sure or not _is_unknown(c)}
 

@@ -18,6 +18,7 @@ from axsync.console.run_result import Ended, SummaryCollector, report_fields, su
 from axsync.errors import Unreachable
 from axsync.events import (
     Answered,
+    Asking,
     Crashed,
     Drifted,
     Event,
@@ -40,6 +41,7 @@ PAGE = (ROOT / "docs/logs.md").read_text("utf-8")
 LANE = Lane("prod", "devices")
 DONE = Outcome(LANE, "complete", rows=1)
 ONE_OF_EACH: tuple[Event, ...] = (
+    Asking("prod", "acme.example"),
     RunStarted("r1", "2026-11-23", (LANE,)),
     LaneOpened(LANE, 10),
     PageRead(LANE, 0, 10, 100, 0.1),

@@ -1,12 +1,13 @@
 import io
 import time
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from axsync.console.live_display import Piece, Progress, RedrawBudget, picture
-from axsync.console.progress import LaneProgress, ProgressState
+from axsync.console.progress import ClosedLane, LaneProgress, ProgressState
 from axsync.events import LaneClosed, LaneOpened, Notice, PageRead, RunStarted
 from axsync.model import Lane, Outcome
 
@@ -120,6 +121,43 @@ def test_a_lane_without_a_known_size_has_an_empty_bar() -> None:
     lines = drawn(picture(_with(now, lane), width=100, most_lanes=10, ascii_only=True))
 
     assert lines[3] == "  users  ------------  10 rows, 1 page, 0.0 MB"
+
+
+def test_the_first_picture_says_what_is_asked() -> None:
+    """Before there are lanes there is no bar, and no line about nothing."""
+    now = replace(state(active=0), lanes=0, closed=0, retries=0, asking=("asking prod at acme what it offers",))
+
+    assert drawn(picture(now, width=100, most_lanes=10, ascii_only=False)) == [
+        "asking prod at acme what it offers",
+        "  0:01:01 · 3 of 4 in flight · pace 9.5/s",
+    ]
+
+
+def test_until_rows_come_it_tells_how_many_catalogues_are_read() -> None:
+    """They take as many requests as there are entity types."""
+    now = replace(state(active=0), closed=0, asked=7, pages=0, total=None)
+
+    assert drawn(picture(now, width=100, most_lanes=10, ascii_only=False))[-1] == (
+        "  reading field catalogues: 7 of 60 entity types"
+    )
+
+
+def test_rows_that_are_all_there_are_checked_and_lanes_that_are_done_have_a_tick() -> None:
+    """A full bar says what it waits for; below it is what has ended, with its verdict."""
+    whole = LaneProgress("devices", 1, 5, 10, 5)
+    done = (
+        ClosedLane("users", "complete", 600, 2, 900_000, 2.5),
+        ClosedLane("groups", "skipped", 0, 0, 0, 0.1),
+        ClosedLane("disks", "partial", 7, 1, 900_000, 1.0),
+    )
+    now = replace(state(active=0), active=(whole,), rows=5, total=5, done=done, closed=59)
+    lines = drawn(picture(now, width=100, most_lanes=3, ascii_only=False))
+
+    assert lines[0].startswith(" 99% ━")
+    assert lines[0].endswith("checking ids · 0:01:01")
+    assert lines[3].endswith("5 of 5 rows · 1 page · 0.0 MB · checking ids")
+    assert lines[4:] == ["✓ users    600 rows · 2 pages · 0.9 MB · 2.5 s", "– groups   skipped"]
+    assert drawn(picture(now, width=100, most_lanes=9, ascii_only=True))[6].startswith("x disks    partial, 7 rows")
 
 
 def _with(now: ProgressState, *lanes: LaneProgress) -> ProgressState:

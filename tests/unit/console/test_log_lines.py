@@ -9,6 +9,7 @@ from axsync.console.log_lines import NORMAL, QUIET, VERBOSE, Beat, JsonLog, LogL
 from axsync.console.progress import ProgressTracker
 from axsync.events import (
     Answered,
+    Asking,
     Drifted,
     Event,
     LaneClosed,
@@ -26,6 +27,8 @@ DEVICES = Lane("prod", "devices")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STORY: tuple[Event, ...] = (
     RunStarted("r1", "2026-11-23", (DEVICES,)),
+    Asking("prod", "acme.example"),
+    Asking("prod", "acme.example", 1, 2),
     LaneOpened(DEVICES, 2000),
     Answered(DEVICES, "acme.example", 503, 0.5, 4, 4, 10.0),
     Retried(DEVICES, "acme.example", 2, 1.5, "503"),
@@ -60,7 +63,7 @@ class Recorded:
 
 
 def test_a_line_is_written_for_each_thing_worth_telling() -> None:
-    """Opening, retry, notice and closing are told; single pages are not."""
+    """Asking, opening, retry, notice and closing are told; single pages and counts are not."""
     recorded = Recorded()
     log = recorded.log(NORMAL)
     for event in STORY:
@@ -68,6 +71,7 @@ def test_a_line_is_written_for_each_thing_worth_telling() -> None:
 
     assert recorded.lines == [
         "run r1 for 2026-11-23: 1 entity type",
+        "asking prod at acme.example what it offers",
         "devices: 2,000 rows to read",
         "devices: acme.example: 503; try 2 in 1.5 s",
         "devices: a field is gone",
@@ -77,7 +81,7 @@ def test_a_line_is_written_for_each_thing_worth_telling() -> None:
     ]
 
 
-@pytest.mark.parametrize(("verbosity", "count"), [(QUIET, 2), (NORMAL, 7), (VERBOSE, 10)])
+@pytest.mark.parametrize(("verbosity", "count"), [(QUIET, 2), (NORMAL, 8), (VERBOSE, 11)])
 def test_verbosity_decides_how_much_is_told(verbosity: int, count: int) -> None:
     """Quiet leaves warnings only, verbose leaves out single requests only; for people and machines alike."""
     told, logged = Recorded(), Recorded()

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
-from axsync.console.progress import ProgressTracker
-from axsync.events import Answered, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.console.progress import ProgressTracker, progress_phrases
+from axsync.events import Answered, Asking, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
 from axsync.model import Lane, Outcome
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
@@ -130,3 +130,51 @@ def test_the_next_try_is_told_only_while_nothing_is_answered() -> None:
     tracker(Answered(None, "acme", 200, 0.1, 1, 4, 10.0))
 
     assert (waiting, waited, tracker.state().next_try) == (30.0, None, None)
+
+
+def test_before_there_are_lanes_it_tells_what_is_asked() -> None:
+    """From the first request on; how many types are counted replaces what was told before."""
+    tracker = ProgressTracker(Watch())
+    tracker(Asking("prod", "acme.example"))
+    first = progress_phrases(tracker.state())
+    tracker(Asking("prod", "acme.example", 7, 82))
+    tracker(Answered(None, "acme.example", 200, 0.1, 1, 4, 10.0))
+
+    assert first == ["asking prod at acme.example what it offers"]
+    assert progress_phrases(tracker.state()) == [
+        "asking prod at acme.example what it offers: 7 of 82 entity types counted",
+        "1 of 4 in flight",
+        "pace 10/s",
+    ]
+
+
+def test_rows_that_are_all_there_are_not_the_end() -> None:
+    """Until the lane is closed its ids are compared with the server's, and that is what is told."""
+    watch = Watch()
+    tracker = started(watch)
+    tracker(LaneClosed(Outcome(USERS, "skipped")))
+    tracker(LaneOpened(DEVICES, 1000))
+    watch.time += 4
+    tracker(PageRead(DEVICES, 0, 1000, 1, 0.1))
+    checking = progress_phrases(tracker.state())[-1]
+    tracker(LaneClosed(Outcome(DEVICES, "complete", rows=1000)))
+
+    assert checking == "checking ids"
+    assert "checking ids" not in progress_phrases(tracker.state())
+    assert [(lane.label, lane.verdict) for lane in tracker.state().done] == [
+        ("devices", "complete"),
+        ("users", "skipped"),
+    ]
+
+
+def test_a_pause_that_is_not_over_is_never_of_no_seconds() -> None:
+    """It is rounded up."""
+    watch = Watch()
+    tracker = started(watch)
+    tracker(Retried(None, "acme", 2, 90.0, "429"))
+    told = []
+    for passed in (0, 89.6, 0.3):
+        watch.time += passed
+        told.append(progress_phrases(tracker.state())[-1])
+
+    assert told == ["next try in 0:01:30", "next try in 1 s", "next try in 1 s"]
