@@ -29,9 +29,9 @@ class Stage:
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
-async def diagnose(config: ConnectionConfig) -> list[Stage]:
-    """Run the steps in order until one fails. The last stage is the one that failed, or TLS."""
-    probe, stages = _ConnectionProbe(config), list[Stage]()
+async def diagnose(config: ConnectionConfig, tell: Callable[[Stage], None]) -> None:
+    """Run the steps in order until one fails; `tell` hears of each, last of the one that failed, or of TLS."""
+    probe = _ConnectionProbe(config)
     steps: list[tuple[str, Callable[[], Awaitable[Stage]]]] = [
         ("DNS", probe.resolve),
         ("TCP", probe.connect),
@@ -41,14 +41,13 @@ async def diagnose(config: ConnectionConfig) -> list[Stage]:
     try:
         for name, step in steps:
             stage = await _try_step(name, step, config)
-            stages.append(stage)
+            if name == "TLS" and isinstance(stage.error, Untrusted):
+                stage = await _with_certificate(stage, config)
+            tell(stage)
             if stage.ok is False:
                 break
     finally:
         probe.close()
-    if stages[-1].name == "TLS" and isinstance(stages[-1].error, Untrusted):
-        stages[-1] = await _with_certificate(stages[-1], config)
-    return stages
 
 
 async def _try_step(name: str, step: Callable[[], Awaitable[Stage]], config: ConnectionConfig) -> Stage:

@@ -1,8 +1,8 @@
 """`axsync check`, `entities`, `fields` and `queries`: what instances say of themselves, as tables or JSON."""
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,23 +13,27 @@ from rich.text import Text
 from axsync.console.explain import FAILED, LATER, REFUSED, USAGE
 from axsync.console.invocation import Invocation
 from axsync.console.output import (
+    COLOURS,
     Side,
     Table,
     cut,
-    notices,
     plain_console,
     print_line,
     print_table,
     room_for,
+    status_line,
 )
 from axsync.console.services import services_of
 from axsync.console.signals import until_done_or_interrupted
 from axsync.console.text import as_json, clean, counted, number, visible
 from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, QueryRow
+from axsync.runs.check import ALL_STEPS
 from axsync.schema.selection import GENERIC
 
 _CODES = {"refused": REFUSED, "unreachable": LATER, "unknown": USAGE, "other": FAILED}
 """Exit code per kind of failure."""
+STEP_COLUMNS = max(map(len, ALL_STEPS))
+MARK_COLUMNS = len("result")
 
 MOST_AQL = 100_000
 """Characters of a query that are shown; no page of Axonius holds more."""
@@ -40,30 +44,38 @@ LEAST_TYPE = 16  # characters that a type gets in the list of fields
 
 def check(given: Invocation, probe: Path | None) -> int:
     """Test each chosen instance step by step; write the shapes of its values to `probe`."""
-    settings, observers = given.settings(), [notices(given.output_options)]
-    checks = until_done_or_interrupted(lambda: services_of(given).check(settings, observers=observers, probe_to=probe))
-    _print(checks, show_checks, given)
+    settings = given.settings()
+    with status_line(given.output_options) as line:
+        printer = CheckPrinter(plain_console(sys.stdout), line.clear, {i.name: i.url for i in settings.chosen()})
+        tell = {} if given.as_json else {"tell": printer}
+        checks = until_done_or_interrupted(
+            lambda: services_of(given).check(settings, observers=[line], probe_to=probe, **tell)
+        )
+    _print(checks, lambda found, _: printer.finish(found), given)
     return check_exit_code(checks)
 
 
 def entities(given: Invocation) -> None:
     """List the entity types that the chosen instances offer."""
-    settings, observers = given.settings(), [notices(given.output_options)]
-    rows = until_done_or_interrupted(lambda: services_of(given).entities(settings, observers=observers))
+    settings = given.settings()
+    with status_line(given.output_options) as line:
+        rows = until_done_or_interrupted(lambda: services_of(given).entities(settings, observers=[line]))
     _print(rows, show_entities, given)
 
 
 def fields(given: Invocation, entity: str) -> None:
     """List the fields of an entity type."""
-    settings, observers = given.settings(), [notices(given.output_options)]
-    rows = until_done_or_interrupted(lambda: services_of(given).fields(settings, entity, observers=observers))
+    settings = given.settings()
+    with status_line(given.output_options) as line:
+        rows = until_done_or_interrupted(lambda: services_of(given).fields(settings, entity, observers=[line]))
     _print(rows, show_fields, given)
 
 
 def queries(given: Invocation, entity: str | None) -> None:
     """List the saved queries of the chosen instances."""
-    settings, observers = given.settings(), [notices(given.output_options)]
-    rows = until_done_or_interrupted(lambda: services_of(given).queries(settings, entity, observers=observers))
+    settings = given.settings()
+    with status_line(given.output_options) as line:
+        rows = until_done_or_interrupted(lambda: services_of(given).queries(settings, entity, observers=[line]))
     _print(rows, show_queries, given)
 
 
@@ -74,16 +86,51 @@ def _print(found: Sequence[Found], show: Callable[[Sequence[Found], Console], No
         show(found, plain_console(sys.stdout))
 
 
-def show_checks(checks: Sequence[InstanceCheck], console: Console) -> None:
-    for check in checks:
-        console.print(Text(clean(f"{check.name}  {check.url}"), style="bold"), soft_wrap=True)
-        steps = tuple((step.name, _mark(step), step.text) for step in check.steps)
-        print_table(Table(("step", "result", ""), ("left", "left", "left"), steps), console)
-        for step in check.steps:
-            if step.advice:
-                console.print(Text(clean(f"{step.name}: {step.advice}")), soft_wrap=True)
-        if check.entities:
-            print_table(_rights(check.entities), console)
+@dataclass(slots=True)
+class CheckPrinter:
+    """Prints the steps of the first instance as they are done, and in the end whatever is not printed yet.
+
+    Lines of several instances would not be told apart, so the others wait until the first one is through.
+    """
+
+    console: Console
+    clear: Callable[[], None]  # what must go before a line is printed
+    urls: Mapping[str, str]  # of the instances, in their order
+    _printed: set[tuple[str, str, str]] = field(default_factory=set)
+    _headed: set[str] = field(default_factory=set)
+
+    def __call__(self, instance: str, step: CheckStep) -> None:
+        if instance == next(iter(self.urls), None):
+            self._print(instance, self.urls[instance], step)
+
+    def finish(self, checks: Sequence[InstanceCheck]) -> None:
+        """Print the rest: a step that came out otherwise than it first seemed is printed again."""
+        for check in checks:
+            for step in check.steps:
+                self._print(check.name, check.url, step)
+            for step in check.steps:
+                if step.advice:
+                    print_line(f"{step.name}: {step.advice}", self.console)
+            if check.entities:
+                print_table(_rights(check.entities), self.console)
+
+    def _print(self, instance: str, url: str, step: CheckStep) -> None:
+        self.clear()
+        if instance not in self._headed:
+            self._headed.add(instance)
+            self.console.print(Text(clean(f"{instance} {url}"), style="bold"), soft_wrap=True)
+            self.console.print(_line("step", "result", ""), soft_wrap=True, style="bold")
+        if (instance, step.name, step.text) not in self._printed:
+            self._printed.add((instance, step.name, step.text))
+            self.console.print(_line(step.name, _mark(step), step.text), soft_wrap=True)
+        self.console.file.flush()
+
+
+def _line(name: str, mark: str, text: str) -> Text:
+    """A step, in columns that fit each of them."""
+    cells = (name.ljust(STEP_COLUMNS), mark.ljust(MARK_COLUMNS), clean(text))
+    line = Text(f"{cells[0]}  ").append(cells[1], style=COLOURS.get(mark, ""))
+    return line.append(f"  {cells[2]}" if text else "")
 
 
 def _mark(step: CheckStep) -> str:

@@ -199,7 +199,7 @@ def _pace(lane: LaneProgress) -> list[str]:
 def _closed(lane: ClosedLane, label_columns: int, width: int, *, ascii_only: bool) -> list[Piece]:
     mark = _MARKS[lane.verdict][ascii_only]
     label = f"{mark} {_name(clean(lane.label), label_columns, ascii_only=ascii_only)}  "
-    came = [f"{number(lane.rows)} rows", counted(lane.pages, "page"), volume(lane.size), f"{lane.seconds:,.1f} s"]
+    came = [counted(lane.rows, "row"), counted(lane.pages, "page"), volume(lane.size), f"{lane.seconds:,.1f} s"]
     told = [lane.verdict] if lane.verdict == "skipped" else came
     if lane.verdict in ("drifted", "partial"):
         told = [lane.verdict, *told]

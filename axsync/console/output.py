@@ -1,7 +1,8 @@
 """Where output goes: tables to stdout, drawn on a terminal and plain elsewhere; messages to stderr, as text or JSON."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -14,8 +15,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from axsync.console.progress import asking_phrase
 from axsync.console.text import clean, json_line, wrapped
-from axsync.events import Event, Notice, Observer
+from axsync.events import Asking, Event, Notice
 
 Side = Literal["left", "right", "name"]
 """Where a cell stands in its column; a name stands on the left and is never broken over lines, nor is a number."""
@@ -62,14 +64,47 @@ def say(line: str, options: OutputOptions) -> None:
         sys.stderr.write((wrapped(line, get_terminal_size().columns) if sys.stderr.isatty() else line) + "\n")
 
 
-def notices(options: OutputOptions) -> Observer:
-    """An observer for commands that print a table: writes notices only, one line each."""
+@dataclass(slots=True)
+class StatusLine:
+    """An observer for commands that print a table: writes notices, and on a terminal what is being asked.
 
-    def tell(event: Event) -> None:
+    That is one line, which is gone before anything else is printed.
+    """
+
+    options: OutputOptions
+    _columns: int = 0  # of the terminal; 0: there is none
+    _shown: bool = False
+
+    def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            say(clean(event.text), options)
+            self.clear()
+            say(clean(event.text), self.options)
+        elif isinstance(event, Asking) and self._columns:
+            text = clean(asking_phrase(event))
+            self.clear()
+            room = self._columns - 1
+            sys.stderr.write(text if cell_len(text) <= room else set_cell_size(text, room))
+            sys.stderr.flush()
+            self._shown = True
 
-    return tell
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._shown = False
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+@contextmanager
+def status_line(options: OutputOptions) -> Iterator[StatusLine]:
+    """A status line that is gone at the end of the block."""
+    console = plain_console(sys.stderr)
+    draws = console.is_terminal and not console.is_dumb_terminal and options.verbosity >= 0
+    line = StatusLine(options, console.width if draws and options.log_format == "text" else 0)
+    try:
+        yield line
+    finally:
+        line.clear()
 
 
 def plain_console(stream: TextIO) -> Console:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from axsync.console.explain import PARTIAL
 from axsync.console.invocation import Invocation
-from axsync.console.output import Side, Table, notices, plain_console, print_line, print_table
+from axsync.console.output import Side, Table, plain_console, print_line, print_table, status_line
 from axsync.console.services import services_of
 from axsync.console.signals import until_done_or_interrupted
 from axsync.console.text import counted, megabytes, number
@@ -20,8 +20,9 @@ from axsync.runs.plan import GUESSED_BYTES, GUESSED_SECONDS, PlanInstance
 
 def plan(given: Invocation, **overrides: object) -> int:
     """Print the plan of the run that these options ask for."""
-    settings, observers = given.settings(**overrides), [notices(given.output_options)]
-    planned = until_done_or_interrupted(lambda: services_of(given).plan(settings, observers=observers))
+    settings = given.settings(**overrides)
+    with status_line(given.output_options) as line:
+        planned = until_done_or_interrupted(lambda: services_of(given).plan(settings, observers=[line]))
     if given.as_json:
         click.echo(plan_json(planned))
     else:

@@ -1,6 +1,6 @@
 """Whether instances can be reached and read, step by step; nothing is written but the record that `--probe` names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -30,7 +30,7 @@ from axsync.runs.probe_record import record_of, refuse_unwritable, write_record
 from axsync.runs.setup import all_of
 from axsync.settings import InstanceSettings, Settings
 
-LATER_STEPS = ("credential", "API", "clock", "discovery", "entity types")
+ALL_STEPS = (*STEPS, "credential", "API", "clock", "discovery", "entity types")
 MOST_SKEW = 300.0
 """Seconds; beyond them days, tokens and certificates may be judged wrongly."""
 FEW_DAYS = 30
@@ -45,6 +45,8 @@ Found: TypeAlias = dict[str, int | ServerError | None]
 """Entity type → its count, or why it cannot be read."""
 Seen: TypeAlias = tuple[Source, Sequence[str]]
 """An instance that answers, and the entity types that it offers."""
+Tell: TypeAlias = Callable[[str, "CheckStep"], None]
+"""Takes the name of an instance, and a step of it that was just tried."""
 
 NOT_TRIED = "not tried"
 ROLE = "Use a role with API access that may view assets; from version 6.1.74 on, of a service account."
@@ -83,6 +85,11 @@ class CheckStep:
     facts: Mapping[str, str | int | float | None] = field(default_factory=dict)
 
 
+def ignore(instance: str, step: CheckStep) -> None:
+    """Where nobody waits for single steps."""
+    del instance, step
+
+
 @dataclass(frozen=True, slots=True)
 class EntityCheck:
     """Whether an entity type can be read with this credential; `note` has the server's words where it cannot.
@@ -113,11 +120,13 @@ class InstanceCheck:
 
 
 async def check(
-    settings: Settings, *, observers: Sequence[Observer] = (), probe_to: Path | None = None
+    settings: Settings, *, observers: Sequence[Observer] = (), probe_to: Path | None = None, tell: Tell = ignore
 ) -> tuple[InstanceCheck, ...]:
     """Whether each instance can be reached and read, type by type.
 
-    `probe_to` is a file for the shapes that the first instance serves which answers. A notice says what became of it.
+    `tell` hears of each step as it is done, but the last, entity types. What comes later may show that a step only
+    seemed to go well: the result has the last word. `probe_to` is a file for the shapes that the first instance serves
+    which answers. A notice says what became of it.
 
     Raises: ConfigError, also where that file cannot be written, before anything is sent; StorageError.
     """
@@ -127,7 +136,7 @@ async def check(
     observe = all_of(observers)
     async with open_transports(settings, observe) as transports:
         wanted = asked_types(settings)
-        found = await gather_all([_check(i, transports[i.name], wanted, seen) for i in settings.chosen()])
+        found = await gather_all([_check(i, transports[i.name], wanted, seen, tell) for i in settings.chosen()])
         refused = await _refused(settings, seen) if seen else None
         if probe_to is not None:
             observe(Notice(None, await _probed(probe_to, found, seen)))
@@ -136,22 +145,30 @@ async def check(
 
 
 async def _check(
-    instance: InstanceSettings, transport: Transport, wanted: Sequence[str], seen: dict[str, Seen]
+    instance: InstanceSettings, transport: Transport, wanted: Sequence[str], seen: dict[str, Seen], tell: Tell
 ) -> InstanceCheck:
     """One instance, step by step; what it offers, where it tells, goes to `seen`."""
-    steps = [_of_stage(_redacted(stage, transport)) for stage in await diagnose(transport.config)]
+    steps: list[CheckStep] = []
+
+    def take(step: CheckStep) -> None:
+        steps.append(step)
+        tell(instance.name, step)
+
+    await diagnose(transport.config, lambda stage: take(_of_stage(_redacted(stage, transport))))
     entities: tuple[EntityCheck, ...] = ()
     if steps[-1].ok is not False:
         try:
             source = await probe(instance, transport, gather_all)
+            for step in (*_answered(source), _clock(transport.skew), await _discovery(source)):
+                take(step)
             found = await _offered(source, wanted)
             entities = _entities(found, wanted, source.titles)
-            steps += [*_answered(source), _clock(transport.skew), await _discovery(source), _summed(entities, wanted)]
+            steps.append(_summed(entities, wanted))
             seen[instance.name] = source, source.listed or tuple(found)
         except ServerError as error:
             steps = _stopped(steps, error)
     tried = {step.name for step in steps}
-    steps += [CheckStep(name, ok=None, text=NOT_TRIED) for name in (*STEPS, *LATER_STEPS) if name not in tried]
+    steps += [CheckStep(name, ok=None, text=NOT_TRIED) for name in ALL_STEPS if name not in tried]
     return InstanceCheck(instance.name, instance.url, tuple(steps), entities)
 
 
@@ -248,8 +265,7 @@ def _stopped(steps: list[CheckStep], error: ServerError) -> list[CheckStep]:
     if name == "API":
         earlier.append(CheckStep("credential", ok=None, text="not told"))
     failed = _failed(name, error)
-    order = (*STEPS, *LATER_STEPS)
-    return sorted([*earlier, failed], key=lambda step: order.index(step.name))
+    return sorted([*earlier, failed], key=lambda step: ALL_STEPS.index(step.name))
 
 
 def _answered(source: Source) -> list[CheckStep]:

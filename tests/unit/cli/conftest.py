@@ -12,6 +12,7 @@ from axsync.console.services import Services
 from axsync.events import LaneClosed, LaneOpened, Notice, Observer, PageRead, RunStarted, SnapshotPublished
 from axsync.model import Lane, Outcome
 from axsync.runs import EntityRow, FieldRow, InstanceCheck, QueryRow, Report
+from axsync.runs.check import Tell, ignore
 from axsync.settings import Settings
 
 LANE = Lane("default", "devices")
@@ -53,9 +54,17 @@ class Fake:
         return self.reports.pop(0) if self.reports else self.report
 
     async def check(
-        self, settings: Settings, *, observers: Sequence[Observer] = (), probe_to: Path | None = None
+        self,
+        settings: Settings,
+        *,
+        observers: Sequence[Observer] = (),
+        probe_to: Path | None = None,
+        tell: Tell = ignore,
     ) -> tuple[InstanceCheck, ...]:
         self._answer(settings, observers)
+        for one in self.checks:
+            for step in one.steps:
+                tell(one.name, step)
         self.probe_to = probe_to
         return self.checks
 

@@ -1,10 +1,11 @@
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from axsync.console.check import check_exit_code, show_checks, show_entities, show_fields
+from axsync.console.check import CheckPrinter, check_exit_code, show_entities, show_fields
 from axsync.console.text import as_json
 from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
 
@@ -38,7 +39,7 @@ def console() -> tuple[io.StringIO, Console]:
 def test_a_check_shows_steps_rights_and_advice() -> None:
     """Each instance is told from its first step to its entity types."""
     stream, out = console()
-    show_checks([GOOD, REFUSED], out)
+    CheckPrinter(out, lambda: None, {}).finish([GOOD, REFUSED])
 
     shown = [line.split() for line in stream.getvalue().splitlines()]
     assert ["reachable", "ok", "acme.example"] in shown
@@ -46,6 +47,28 @@ def test_a_check_shows_steps_rights_and_advice() -> None:
     assert ["vulnerabilities", "Aggregated", "Security", "Findings", "forbidden", "403"] in shown
     assert ["credential", "failed", "401"] in shown
     assert ["credential:", "Use", "another", "key."] in shown
+
+
+def test_steps_are_printed_as_they_come_and_once() -> None:
+    """Those of the first instance; what came out otherwise than it seemed is told again, the others in the end."""
+    stream, out = console()
+    printer = CheckPrinter(out, lambda: None, {"prod": "https://acme.example", "test": "https://test.example"})
+    for name, found in (("prod", GOOD), ("test", REFUSED)):
+        printer(name, found.steps[0])
+    early = stream.getvalue().splitlines()
+    seemed = replace(GOOD, steps=(replace(GOOD.steps[0], ok=False, text="not at all"), *GOOD.steps[1:]))
+    printer.finish([seemed, REFUSED])
+
+    assert early == [
+        "prod https://acme.example",
+        "step          result",
+        "reachable     ok      acme.example",
+    ]
+    assert stream.getvalue().splitlines()[3:5] == [
+        "reachable     failed  not at all",
+        "discovery cycle  –       done",
+    ]
+    assert stream.getvalue().count("https://test.example") == 1
 
 
 def test_the_first_failed_step_decides_the_exit_code() -> None:

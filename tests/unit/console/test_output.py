@@ -6,7 +6,18 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from axsync.console.output import Table, narrowed, plain_lines, print_line, print_table, shared
+from axsync.console.output import (
+    OutputOptions,
+    StatusLine,
+    Table,
+    narrowed,
+    plain_lines,
+    print_line,
+    print_table,
+    shared,
+    status_line,
+)
+from axsync.events import Asking, Notice
 
 TABLE = Table(
     ("entity type", "rows", ""),
@@ -120,3 +131,22 @@ def test_lines_are_wrapped_between_words_on_a_terminal_only() -> None:
 
     assert shown[0] == ["the report is in", "a-folder/with-a-name/that-is-longer-than-the-terminal", "here"]
     assert shown[1] == [text]
+
+
+def test_a_status_line_says_what_is_asked_and_leaves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is cut to the terminal and goes away before a notice."""
+    line = StatusLine(OutputOptions(), 30)
+    line(Asking("prod", "acme.example", 7, 82))
+    line(Notice(None, "a notice"))
+    line.clear()
+
+    assert capsys.readouterr().err == "asking prod at acme.example w\r\x1b[Ka notice\n"
+
+
+def test_without_a_terminal_there_are_notices_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of messages has no use for a line that changes."""
+    with status_line(OutputOptions()) as line:
+        line(Asking("prod", "acme.example", 7, 82))
+        line(Notice(None, "a notice"))
+
+    assert capsys.readouterr().err == "a notice\n"
