@@ -6,6 +6,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+DEMO_READY := $(VENV)/demo-ready
 OFFICIAL := .venv-official
 WHEEL := .venv-wheel
 SITE := .venv-docs
@@ -18,6 +19,8 @@ AUDITOR := .venv-audit
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+comma := ,
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit test-all test-official lint format types layers fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
 
@@ -26,17 +29,24 @@ help: ## This list
 	@echo
 	@echo "  PYTHON=python3.12 picks the interpreter; ARGS='-k name' goes to pytest, bench and demo."
 
-# Runs once, and again when the lock or pyproject.toml is newer than the last success.
-$(READY): requirements.lock pyproject.toml
+# What runs axsync, and what else development and tests need on top of it, in one environment: `make demo` waits for the
+# first only. Each runs once, and again when its lock or pyproject.toml is newer than its last success.
+$(DEMO_READY): requirements-demo.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "axsync needs Python 3.11 or newer; try make PYTHON=python3.11")'
+	@echo "setting up $(VENV): $$(grep -c '==' requirements-demo.lock) packages, about a minute" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-demo.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(READY): requirements.lock $(DEMO_READY)
+	@echo "setting up $(VENV): $$(grep -c '==' requirements.lock) packages with those for tests, about two minutes" >&2
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@touch $@
 
 setup: $(READY) ## The locked environment in .venv, axsync installed from the checkout
 
-demo: $(READY) ## A small Axonius on loopback, a dump of it, a look at the lake
+demo: $(DEMO_READY) ## A small Axonius on loopback, a dump of it, a look at the lake
 	@$(BIN)/axsync demo $(ARGS)
 
 # Where ARGS picks tests, one of the rounds may have none of them (pytest's exit code 5).
@@ -165,21 +175,26 @@ test-spark: $(READY) $(SPARK)/ready ## PySpark reads a lake and runs Athena's DD
 	$(BIN)/python tests/contract/spark/make_lake.py "$$folder" >&2 && \
 	$(SPARK)/bin/python tests/contract/spark/check_spark.py "$$folder" docs/reading.md
 
-define LOCK_HEADER
-# Every version that development, tests and `axsync demo` use, with its hashes; refresh with `make lock`.
+define lock_header
+# $(1), with its hashes; refresh with `make lock`.
 # Resolved on Python 3.11, the oldest one supported; nothing in it depends on the platform, and the hashes
 # cover the wheels for Linux and macOS and for newer Pythons.
 endef
-export LOCK_HEADER
+export LOCK_HEADER := $(call lock_header,Every version that development and tests use)
+export DEMO_LOCK_HEADER := $(call lock_header,Every version that `make demo` installs$(comma) a part of requirements.lock)
 
-lock: ## Refresh requirements.lock (needs Python 3.11): newest versions that pyproject.toml allows
+PIP_COMPILE := $(LOCKER)/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+lock: ## Refresh both locks (needs Python 3.11): newest versions that pyproject.toml allows
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "resolve on the oldest Python: make lock PYTHON=python3.11")'
 	@test -x $(LOCKER)/bin/pip-compile || { $(PYTHON) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet 'pip-tools>=7.6'; }
-	@$(LOCKER)/bin/pip-compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --allow-unsafe \
-		--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --annotation-style line \
-		--output-file $(LOCKER)/requirements.txt pyproject.toml
-	@! grep -n '/' $(LOCKER)/requirements.txt || { echo "the lock must name no address and no path" >&2; exit 1; }
+	@$(PIP_COMPILE) --upgrade --extra dev --annotation-style line --output-file $(LOCKER)/requirements.txt pyproject.toml
+	@$(PIP_COMPILE) --upgrade --build-deps-for wheel --constraint $(LOCKER)/requirements.txt --no-annotate \
+		--output-file $(LOCKER)/requirements-demo.txt pyproject.toml
+	@! grep -n '/' $(LOCKER)/requirements*.txt || { echo "a lock must name no address and no path" >&2; exit 1; }
 	@{ echo "$$LOCK_HEADER"; cat $(LOCKER)/requirements.txt; } > requirements.lock
+	@{ echo "$$DEMO_LOCK_HEADER"; cat $(LOCKER)/requirements-demo.txt; } > requirements-demo.lock
 
 $(AUDITOR)/ready: Makefile
 	@test -x $(AUDITOR)/bin/python || $(PYTHON) -m venv $(AUDITOR)

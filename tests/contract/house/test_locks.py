@@ -1,0 +1,57 @@
+"""Both locks and what the Makefile does with them; nothing is installed here."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+FULL, DEMO = "requirements.lock", "requirements-demo.lock"
+
+
+def pinned(lock: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Package → its version and its hashes."""
+    text = (ROOT / lock).read_text("utf-8")
+    found = re.findall(r"^([a-z0-9-]+)==(\S+) ((?:\\\n +--hash=\S+ ?)+)", text, re.MULTILINE)
+    return {name: (version, frozenset(re.findall(r"sha256:[0-9a-f]+", hashes))) for name, version, hashes in found}
+
+
+def named(requirements: list[str]) -> set[str]:
+    return {re.split(r"[><=~]", one)[0] for one in requirements}
+
+
+def test_the_demo_installs_a_part_of_what_tests_install() -> None:
+    """The same versions by the same hashes, or `make demo` and `make test` would undo each other's work."""
+    full, demo = pinned(FULL), pinned(DEMO)
+
+    assert {name: demo[name] for name in demo if demo[name] != full.get(name)} == {}
+    assert len(demo) < len(full) / 2
+
+
+def test_the_demo_has_all_that_axsync_and_its_queries_need() -> None:
+    """What runs, DuckDB, and what an editable install is built with."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wanted = project["project"]["dependencies"] + project["project"]["optional-dependencies"].get("duckdb", [])
+
+    assert named([*wanted, *project["build-system"]["requires"]]) - set(pinned(DEMO)) == set()
+
+
+def commands(target: str, folder: Path) -> str:
+    """What `make` would do on a machine without an environment."""
+    told = subprocess.run(
+        ["make", "--dry-run", "--always-make", target, f"VENV={folder / 'venv'}"],  # noqa: S607
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return told.stdout
+
+
+def test_make_says_what_it_installs_and_how_long_that_takes(tmp_path: Path) -> None:
+    """The demo does not wait for tools of developers; tests have both, in one environment."""
+    demo, tests = commands("demo", tmp_path), commands("test", tmp_path)
+
+    assert re.findall(r"--require-hashes -r (\S+)", demo) == [DEMO]
+    assert re.findall(r"--require-hashes -r (\S+)", tests) == [DEMO, FULL]
+    assert [text.count('echo "setting up') for text in (demo, tests)] == [1, 2]
