@@ -32,7 +32,7 @@ class Bucket(msgspec.Struct, array_like=True):
     rows: int = 0
     bytes: int = 0
     pages: int = 0
-    answers: int = 0
+    answers: int = 0  # requests that were answered, by when they left: the limit is about that
     refused: int = 0  # 429
     failed: int = 0  # 5xx, or no answer
     busy: float = 0.0  # seconds that requests were under way, added up: divided by the width, how many on average
@@ -89,6 +89,7 @@ class Timeline:
     retries: dict[str, int] = field(default_factory=dict)  # reason → how often
     notices: tuple[str, ...] = ()  # of the whole run; those of lanes are in the manifest
     resumed_at: tuple[float, ...] = ()
+    hosts: dict[str, int] = field(default_factory=dict)  # host → answers, none included
 
 
 def coarser(buckets: Sequence[Bucket]) -> tuple[Bucket, ...]:
@@ -120,6 +121,7 @@ def joined(earlier: Timeline, later: Timeline) -> Timeline:
         dict((Counter(earlier.retries) + Counter(later.retries)).most_common(MOST_TEXTS)),
         (*earlier.notices, *later.notices)[-MOST_TEXTS:],
         (*earlier.resumed_at, start, *(start + at for at in later.resumed_at)),
+        dict(Counter(earlier.hosts) + Counter(later.hosts)),
     )
     while len(whole.buckets) > MOST_BUCKETS:
         whole = _widened(whole, whole.width * 2)
@@ -163,6 +165,7 @@ class Sampler:
         self._slowest: list[tuple[float, int, SlowPage]] = []  # a heap; the count keeps pages from being compared
         self._pages = 0
         self._statuses: Counter[str] = Counter()
+        self._hosts: Counter[str] = Counter()
         self._retries: Counter[str] = Counter()
         self._notices: list[str] = []
         self._flying: dict[str, int] = {}  # host → requests under way after its last answer
@@ -201,6 +204,7 @@ class Sampler:
             dict(self._statuses),
             dict(self._retries),
             tuple(self._notices),
+            hosts=dict(self._hosts),
         )
 
     def _at(self) -> float:
@@ -225,7 +229,8 @@ class Sampler:
         at = self._at()
         bucket = self._bucket(at)
         self._flying[event.host], self._rates[event.host] = event.in_flight - 1, event.rate
-        bucket.answers += 1
+        self._bucket(max(at - event.seconds, 0.0)).answers += 1
+        self._hosts[event.host] += 1
         bucket.refused += event.status == REFUSED
         bucket.failed += event.status is None or event.status >= 500
         alone = len(self._rates) == 1  # the usual case, at up to thousands of answers per second

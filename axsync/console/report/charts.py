@@ -1,5 +1,6 @@
 """Turns numbers over time into lines and bars, in a box of 1000 by 100."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from axsync.runs.timeline import Bucket, Timeline, coarser
 
 WIDTH, HEIGHT = 1000.0, 100.0
 MOST_POINTS = 90
+LEAST_SECONDS = 1.0
+"""No bucket is narrower: limits are per second, and what is within them in a second may not be in a part of one."""
+TICK_WIDTH = 4.0
 TICKS = 4
 STEPS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
@@ -27,7 +31,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart over the time of the run; its labels stand beside it, so that they keep their size on a phone."""
+    """One chart over the time of the run; its labels stand beside it, so that they keep their size on a phone.
+
+    One without labels is a strip of ticks.
+    """
 
     title: str
     note: str
@@ -36,6 +43,7 @@ class Chart:
     line: str = ""
     bars: tuple[Bar, ...] = ()
     spots: tuple[Bar, ...] = ()  # invisible; carry the tooltips
+    legend: tuple[tuple[str, str], ...] = ()  # what is drawn how: class → words
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +57,28 @@ class Charts:
 
 def charts_of(timeline: Timeline) -> Charts | None:
     """The charts; None if nothing happened."""
-    width, buckets = timeline.width, timeline.buckets
-    while len(buckets) > MOST_POINTS:
+    width, buckets, limits = timeline.width, timeline.buckets, _limits(timeline.buckets)
+    while len(buckets) > MOST_POINTS or width < LEAST_SECONDS:
         width, buckets = width * 2, coarser(buckets)
+        limits = tuple(max(limits[place : place + 2]) for place in range(0, len(limits), 2))
     if not any(bucket.answers or bucket.pages for bucket in buckets):
         return None
-    drawing = _Drawing(buckets, width, timeline.seconds)
-    charts = (drawing.throughput(), drawing.in_flight(), drawing.pace(), drawing.trouble())
+    drawing = _Drawing(buckets, width, timeline.seconds, limits)
+    charts = (drawing.throughput(), drawing.in_flight(), drawing.pace(), *drawing.trouble())
     ticks = tuple(span_text(timeline.seconds * n / TICKS, timeline.seconds) for n in range(TICKS + 1))
     return Charts(charts, ticks, tuple(drawing.left(at) for at in timeline.resumed_at))
+
+
+def _limits(buckets: Sequence[Bucket]) -> tuple[float, ...]:
+    """Requests per second that were allowed in each bucket; the last limit known where no response came.
+
+    One that is lowered holds for what comes then, so that what left before is not above it.
+    """
+    first = next((bucket.rate for bucket in buckets if bucket.rate), 0.0)
+    heard = [first]
+    for bucket in buckets:
+        heard.append(bucket.rate or heard[-1])
+    return tuple(max(pair) for pair in itertools.pairwise(heard))
 
 
 def span_text(seconds: float, whole: float) -> str:
@@ -84,6 +105,7 @@ class _Drawing:
     buckets: Sequence[Bucket]
     width: float  # seconds per bucket
     seconds: float
+    limits: Sequence[float]  # requests per second
 
     def left(self, at: float) -> float:
         """The x position of a point in time."""
@@ -112,9 +134,9 @@ class _Drawing:
             return f"{bucket.busy / self.width:.1f} on average, {self._peak(bucket):.0f} at most"
 
         spots = self._spots(told)
-        return Chart(
-            "Requests in flight", note, _scale(top), self._area(busy, top), self._line(peaks, top), spots=spots
-        )
+        legend = (("area", "average"), ("line", "peak"))
+        area, line = self._area(busy, top), self._line(peaks, top)
+        return Chart("Requests in flight", note, _scale(top), area, line, spots=spots, legend=legend)
 
     def _peak(self, bucket: Bucket) -> float:
         """The peak; at least the average, since peaks are only counted when a response arrives."""
@@ -122,45 +144,36 @@ class _Drawing:
 
     def pace(self) -> Chart:
         rates = [bucket.answers / self.width for bucket in self.buckets]
-        allowed = self._allowed()
         # A limit far above the actual rate would flatten the area.
-        top = ceiling(max(*rates, min(max(allowed), max(rates) * 2)))
+        top = ceiling(max(*rates, min(max(self.limits), max(rates) * 2)))
         answers = sum(bucket.answers for bucket in self.buckets)
-        note = f"{number(answers)} requests; the line is the limit"
+        note = counted(answers, "request")
 
         def told(bucket: Bucket) -> str:
-            return f"{bucket.answers / self.width:,.1f} requests/s, limit {bucket.rate:,.1f}"
+            return f"{bucket.answers / self.width:,.1f} requests/s, limit {bucket.rate:,.3g}"
 
         spots = self._spots(told)
-        line = self._line([min(rate, top * 1.05) for rate in allowed], top)
-        return Chart("Requests per second", note, _scale(top), self._area(rates, top), line, spots=spots)
+        line = self._line([min(rate, top * 1.05) for rate in self.limits], top)
+        legend = (("area", "requests"), ("line", "limit"))
+        return Chart("Requests per second", note, _scale(top), self._area(rates, top), line, spots=spots, legend=legend)
 
-    def _allowed(self) -> list[float]:
-        """The limit; the last one known where no response came."""
-        paces: list[float] = []
-        first = next((bucket.rate for bucket in self.buckets if bucket.rate), 0.0)
-        for bucket in self.buckets:
-            paces.append(bucket.rate or (paces[-1] if paces else first))
-        return paces
-
-    def trouble(self) -> Chart:
+    def trouble(self) -> tuple[Chart, ...]:
+        """A strip with a tick where requests were refused or failed; none where there were none."""
         refused, failed = (sum(getattr(bucket, name) for bucket in self.buckets) for name in ("refused", "failed"))
-        note = f"{counted(refused, 'response')} with 429, {number(failed)} with 5xx or none"
-        top = ceiling(max(bucket.refused + bucket.failed for bucket in self.buckets))
-        bars = [bar for place, bucket in enumerate(self.buckets) for bar in self._stack(place, bucket, top)]
-        return Chart("Refused and failed", note, _scale(top), bars=tuple(bars))
+        if not refused + failed:
+            return ()
+        legend = [("refused", "429")] * bool(refused) + [("failed", "5xx or no response")] * bool(failed)
+        bars = tuple(bar for place, bucket in enumerate(self.buckets) for bar in self._ticks(place, bucket))
+        return (Chart("Refused and failed", _refusals(refused, failed), (), bars=bars, legend=tuple(legend)),)
 
-    def _stack(self, place: int, bucket: Bucket, top: float) -> list[Bar]:
-        bars, floor = [], HEIGHT
-        left, width = self.left(place * self.width), self.left(self.width)
-        told = f"{counted(bucket.refused, 'response')} with 429, {number(bucket.failed)} with 5xx or none"
-        title = f"{self._when(place)}: {told}"
-        for kind, count in (("refused", bucket.refused), ("failed", bucket.failed)):
-            if count:
-                height = round(count / top * HEIGHT, 2)
-                floor -= height
-                bars.append(Bar(left, round(floor, 2), max(width * 0.8, 3.0), height, title, kind))
-        return bars
+    def _ticks(self, place: int, bucket: Bucket) -> list[Bar]:
+        """Thin, whatever the width of a bucket: a refusal or two are no reason to worry."""
+        title = f"{self._when(place)}: {_refusals(bucket.refused, bucket.failed)}"
+        left = min(self.left((place + 0.5) * self.width), WIDTH - 2 * TICK_WIDTH)
+        kinds = [kind for kind, count in (("refused", bucket.refused), ("failed", bucket.failed)) if count]
+        return [
+            Bar(round(left + TICK_WIDTH * n, 2), 0.0, TICK_WIDTH, HEIGHT, title, kind) for n, kind in enumerate(kinds)
+        ]
 
     def _when(self, place: int) -> str:
         return span_text(place * self.width, self.seconds)
@@ -183,6 +196,11 @@ class _Drawing:
             Bar(self.left(place * self.width), 0.0, width, HEIGHT, f"{self._when(place)}: {told(bucket)}")
             for place, bucket in enumerate(self.buckets)
         )
+
+
+def _refusals(refused: int, failed: int) -> str:
+    told = [f"{counted(refused, 'response')} with 429"] if refused else []
+    return ", ".join([*told, f"{number(failed)} with 5xx or none"] if failed else told)
 
 
 def _scale(top: float) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class Letter(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything a report tells; `earlier` is newest first."""
+    """Everything a report tells; `earlier` is newest first, `lake` the name that people know it by."""
 
     snapshot: Snapshot
     published: bool = True
@@ -44,6 +44,7 @@ class Facts:
     earlier: tuple[Snapshot, ...] = ()
     timeline: Timeline | None = None
     letters: Mapping[Lane, tuple[Letter, ...]] = field(default_factory=dict)
+    lake: str = ""
 
 
 def facts_of_snapshot(lake: Lake, found: FoundRun) -> Facts:
@@ -73,9 +74,8 @@ def _unpublished(outcome: Outcome) -> LaneRecord:
 
 def _facts(lake: Lake, snapshot: Snapshot, *, published: bool, latest: bool) -> Facts:
     letters = {lane.lane: _letters(lake, snapshot.run_id, lane.lane) for lane in snapshot.lanes if lane.dead_letters}
-    return Facts(
-        snapshot, published, latest, _earlier(lake, snapshot.run_id), read_timeline(lake, snapshot.run_id), letters
-    )
+    earlier, timeline = _earlier(lake, snapshot.run_id), read_timeline(lake, snapshot.run_id)
+    return Facts(snapshot, published, latest, earlier, timeline, letters, lake.name)
 
 
 def _earlier(lake: Lake, run_id: str) -> tuple[Snapshot, ...]:

@@ -1,5 +1,6 @@
 """Turns facts into the texts of the page, in its order. No HTML and no escaping here."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,23 +17,35 @@ MOST_FILES = 300
 MEANING = {
     "complete": "Everything that was requested is here: counts and ids agree.",
     "drifted": "Rows came and went while they were read; the differences are listed below.",
-    "partial": "Something is missing; what and why is listed below.",
+    "partial": "Incomplete. What is missing, and why, is listed below.",
     "failed": "Nothing could be read; why is listed below.",
     "skipped": "This role may not read any of the entity types.",
 }
-_TONES = {"complete": "good", "drifted": "warn", "partial": "bad", "failed": "bad", "skipped": "quiet"}
+ALL_BUT_SKIPPED = "Everything that could be read is here. What was skipped, and why, is listed below."
+_TONES = {"complete": "good", "drifted": "warn", "partial": "bad", "failed": "bad", "skipped": "warn"}
+"""Red is for rows that were asked for and did not come."""
+_ORDER = ("bad", "warn", "good", "quiet")  # trouble first
 _MINUS = "\N{MINUS SIGN}"
 UNPUBLISHED = "Nothing was published; the lake is unchanged."
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One number; `tone` says whether it needs attention."""
+    """One number; `tone` says whether it needs attention. `zero` is said instead where it is 0."""
 
     title: str
     value: str
     note: str = ""
     tone: str = ""
+    zero: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to type next, and what for."""
+
+    purpose: str
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,10 @@ class LaneRow:
     remark: str
 
 
+_MAY_BE_EMPTY = ("change", "trend", "left", "seconds", "read", "rescued")
+"""Columns of lanes that are left out where no lane has anything in them."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """The page."""
@@ -85,10 +102,13 @@ class View:
     meaning: str
     headline: str
     facts: tuple[tuple[str, str], ...]
+    commands: tuple[Command, ...]
     attention: tuple[LaneRow, ...]
     tiles: tuple[Tile, ...]
+    zeroes: str
     charts: Charts | None
     lanes: tuple[LaneRow, ...]
+    filled: frozenset[str]  # columns of lanes that are not empty
     compared: str
     slowest: tuple[Measured, ...]
     drift: tuple[Measured, ...]
@@ -107,18 +127,22 @@ def view_of(facts: Facts) -> View:
     snapshot, timeline = facts.snapshot, facts.timeline
     naming = _Naming(len({lane.instance for lane in snapshot.lanes}) > 1)
     lanes = tuple(_lane_rows(facts, naming))
+    tiles = tuple(_tiles(snapshot, timeline))
     drift, files = _drift(snapshot, naming), _files(snapshot)
     return View(
         run_id=snapshot.run_id,
         verdict=snapshot.verdict,
-        tone=_TONES.get(snapshot.verdict, "bad"),
-        meaning=MEANING.get(snapshot.verdict, "") if facts.published else UNPUBLISHED,
+        tone=tone_of(snapshot) if facts.published else "bad",
+        meaning=_meaning(snapshot) if facts.published else UNPUBLISHED,
         headline=_headline(snapshot),
         facts=tuple(_head(facts)),
-        attention=tuple(row for row in lanes if row.verdict != "complete"),
-        tiles=tuple(_tiles(snapshot, timeline)),
+        commands=tuple(_commands(facts)),
+        attention=tuple(row for row in lanes if row.tone in ("bad", "warn")),
+        tiles=tuple(tile for tile in tiles if not tile.zero),
+        zeroes=", ".join(tile.zero for tile in tiles if tile.zero).capitalize(),
         charts=charts_of(timeline) if timeline else None,
         lanes=lanes,
+        filled=frozenset(name for name in _MAY_BE_EMPTY for row in lanes if getattr(row, name) not in ("", None)),
         compared=_compared(facts.earlier),
         slowest=_slowest(timeline.slowest if timeline else (), naming),
         drift=drift[:MOST_DRIFT],
@@ -134,9 +158,35 @@ def view_of(facts: Facts) -> View:
     )
 
 
+def tone_of(snapshot: Snapshot) -> str:
+    """How worried to be: a run whose types were read whole, or skipped, has lost nothing."""
+    lost = any(_lane_tone(lane) == "bad" for lane in snapshot.lanes if not lane.elsewhere)
+    return _TONES.get(snapshot.verdict, "bad") if lost or snapshot.verdict != "partial" else "warn"
+
+
+def _lane_tone(lane: LaneRecord) -> str:
+    if lane.elsewhere:
+        return "quiet"
+    return "bad" if lane.missing or lane.dead_letters else _TONES.get(lane.verdict, "bad")
+
+
+def _meaning(snapshot: Snapshot) -> str:
+    if snapshot.verdict == "partial" and tone_of(snapshot) == "warn":
+        return ALL_BUT_SKIPPED
+    return MEANING.get(snapshot.verdict, "")
+
+
 def _headline(snapshot: Snapshot) -> str:
-    read = [lane for lane in snapshot.lanes if lane.verdict != "skipped" and lane.from_run is None]
-    return f"{counted(snapshot.rows, 'row')} of {counted(len(read), 'entity type')}"
+    """The same entity types as are listed below."""
+    own = [lane for lane in snapshot.lanes if not lane.elsewhere]
+    read = sum(lane.verdict != "skipped" and lane.from_run is None for lane in own)
+    others = [
+        (sum(lane.verdict == "skipped" for lane in own), "skipped"),
+        (sum(lane.verdict != "skipped" and lane.from_run is not None for lane in own), "failed and carried over"),
+        (len(snapshot.lanes) - len(own), "not part of this run"),
+    ]
+    told = [f"{number(count)} {what}" for count, what in others if count]
+    return ", ".join([f"{counted(snapshot.rows, 'row')} of {counted(read, 'entity type')}", *told])
 
 
 def _head(facts: Facts) -> Iterable[tuple[str, str]]:
@@ -147,6 +197,26 @@ def _head(facts: Facts) -> Iterable[tuple[str, str]]:
     yield "Started", iso(run.started_at).replace("T", " ").replace("Z", " UTC")
     yield "Took", clock(run.seconds)
     yield ("Instance" if len(instances) == 1 else "Instances"), ", ".join(instances)
+    if facts.timeline and facts.timeline.hosts:
+        yield ("Host" if len(facts.timeline.hosts) == 1 else "Hosts"), ", ".join(sorted(facts.timeline.hosts))
+    if facts.lake:
+        yield "Lake", facts.lake
+
+
+def _commands(facts: Facts) -> Iterable[Command]:
+    """What to type next, in a shell in which the lake has the same name."""
+    run, lake = facts.snapshot, f"--lake {shlex.quote(facts.lake)}"
+    filled = [lane for lane in run.lanes if lane.rows and lane.files and lane.from_run is None]
+    if not (facts.lake and facts.published):
+        return
+    if filled:
+        largest = max(filled, key=lambda lane: lane.rows)
+        yield Command("rows", f"axsync head {shlex.quote(largest.entity)} --run {run.run_id} {lake}")
+    # A second run of a day replaces the files of the first.
+    before = next((one.run_id for one in facts.earlier if one.logical_date != run.logical_date), None)
+    if before:
+        yield Command("what changed", f"axsync diff {before} {run.run_id} {lake}")
+    yield Command("all evidence", f"axsync show {run.run_id} {lake}")
 
 
 def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
@@ -165,16 +235,17 @@ def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
         "Retries",
         number(retries),
         "" if refused is None else f"{counted(refused, 'response')} with 429",
-        _warned(retries),
+        zero="" if retries else "no retries",
     )
-    yield Tile("Rescued", number(rescued), "values in the rescue column; no loss")
-    yield Tile("Repaired", number(repaired), "ids fetched afterwards")
-    yield Tile("Missing", number(missing), "ids that could not be fetched", "bad" if missing else "")
-    yield Tile("Dead letters", number(dead), "records that could not be read", "bad" if dead else "")
+    yield Tile("Rescued", number(rescued), "values in the rescue column; no loss", zero=_none(rescued, "rescued"))
+    yield Tile("Repaired", number(repaired), "ids fetched afterwards", zero=_none(repaired, "repaired"))
+    yield Tile("Missing", number(missing), "ids that could not be fetched", "bad", zero=_none(missing, "missing"))
+    told = "records that could not be read"
+    yield Tile("Dead letters", number(dead), told, "bad", zero="" if dead else "no dead letters")
 
 
-def _warned(count: int) -> str:
-    return "warn" if count else ""
+def _none(count: int, what: str) -> str:
+    return "" if count else f"nothing {what}"
 
 
 def _speed(size: int, seconds: float) -> str:
@@ -206,8 +277,12 @@ def _lane_rows(facts: Facts, naming: _Naming) -> Iterable[LaneRow]:
             past.setdefault(lane.lane, []).append(_held(lane))
     timeline = facts.timeline or Timeline()
     periods = {Lane(one.instance, one.entity): one for one in timeline.lanes}
-    for lane in sorted(facts.snapshot.lanes, key=lambda one: one.lane):
+    for lane in sorted(facts.snapshot.lanes, key=_trouble_first):
         yield _lane_row(lane, naming, past.get(lane.lane, []), _period(periods.get(lane.lane), timeline.seconds))
+
+
+def _trouble_first(lane: LaneRecord) -> tuple[int, int, Lane]:
+    return _ORDER.index(_lane_tone(lane)), -_held(lane), lane.lane
 
 
 def _period(period: LanePeriod | None, seconds: float) -> tuple[float | None, float]:
@@ -226,7 +301,7 @@ def _lane_row(lane: LaneRecord, naming: _Naming, past: Sequence[int], period: tu
     return LaneRow(
         name=naming.lane(lane),
         verdict=lane.verdict,
-        tone=_TONES.get(lane.verdict, "bad"),
+        tone=_lane_tone(lane),
         rows="" if skipped else number(rows),
         change=change,
         change_tone=tone,

@@ -101,8 +101,9 @@ def hostile() -> Facts:
         slowest=tuple(SlowPage(1.0, EVERYTHING, name, 1, 1, 1) for name in HOSTILE),
         retries=dict.fromkeys(HOSTILE, 1),
         statuses={"200": 1},
+        hosts=dict.fromkeys(HOSTILE, 1),
         notices=HOSTILE,
     )
     letters = {one.lane: (Letter(0, 1, EVERYTHING),) for one in lanes}
     now, before = snapshot(*lanes, verdict="partial"), snapshot(*lanes, day=22)
-    return Facts(now, latest=True, earlier=(before,), timeline=over_time, letters=letters)
+    return Facts(now, latest=True, earlier=(before,), timeline=over_time, letters=letters, lake=EVERYTHING)

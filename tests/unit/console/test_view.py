@@ -1,8 +1,10 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from axsync.console.report.charts import HEIGHT, WIDTH, ceiling, charts_of, sparkline
 from axsync.console.report.facts import Facts
@@ -49,7 +51,7 @@ def test_files_that_stand_in_count_as_rows_of_the_snapshot() -> None:
     view = view_of(Facts(snapshot(stood_in, lane("users", 600), verdict="partial")))
 
     assert row(view, "devices").rows == "70"
-    assert view.headline == "600 rows of 1 entity type"
+    assert view.headline == "600 rows of 1 entity type, 1 failed and carried over"
     assert [one.note for one in view.tiles if one.title == "Stored"] == ["1 file"]
     assert [(one.name, one.remark) for one in view.attention] == [
         ("devices", "the host went away; carried over from run r0")
@@ -77,8 +79,95 @@ def test_the_timeline_becomes_four_charts_on_one_scale() -> None:
     ]
     assert charts.ticks == ("0:00", "0:15", "0:30", "0:45", "1:00")
     assert charts.resumed == (333.33,)
-    assert charts.charts[3].note == "9 responses with 429, 0 with 5xx or none"
+    assert charts.charts[3].note == "9 responses with 429"
+    assert {(bar.width, bar.height) for bar in charts.charts[3].bars} == {(4.0, HEIGHT)}
     assert len(charts.charts[3].bars) == 9
+    assert [dict(one.legend) for one in charts.charts] == [
+        {},
+        {"area": "average", "line": "peak"},
+        {"area": "requests", "line": "limit"},
+        {"refused": "429"},
+    ]
+
+
+def test_refusals_that_did_not_happen_take_no_room() -> None:
+    """The strip is there for a reason only."""
+    calm = replace(timeline(), buckets=tuple(structs.replace(one, refused=0) for one in timeline().buckets))
+    charts = charts_of(calm)
+
+    assert charts is not None
+    assert [one.title for one in charts.charts] == ["Rows per second", "Requests in flight", "Requests per second"]
+
+
+def test_what_keeps_to_the_limit_is_drawn_below_it() -> None:
+    """Ten requests leave in the first tenth of each second, and the limit is ten; also when it is lowered later."""
+    second = (Bucket(answers=10, rate=10.0), *(Bucket(),) * 7)
+    charts = charts_of(Timeline(4.0, 0.125, (*second * 3, Bucket(answers=10, rate=10.0), Bucket(rate=5.0))))
+
+    assert charts is not None
+    [pace] = [one for one in charts.charts if one.title == "Requests per second"]
+    assert pace.labels[0] == "10"
+    assert pace.area.startswith("M0 0L125 0L375 0L625 0L875 0L")
+    assert pace.line.startswith("M0 0L125 0L375 0L625 0L875 0L")
+
+
+SKIPPED: dict[str, Any] = {"rows": 0, "verdict": "skipped", "reason": "forbidden", "files": ()}
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "tone"),
+    [
+        ({}, "complete", "good"),
+        (SKIPPED, "partial", "warn"),
+        ({"verdict": "drifted"}, "drifted", "warn"),
+        ({"verdict": "partial", "reason": "500"}, "partial", "bad"),
+        ({"verdict": "partial", "missing": 3}, "partial", "bad"),
+    ],
+)
+def test_red_is_for_rows_that_did_not_come(changed: dict[str, Any], verdict: str, tone: str) -> None:
+    """A type that was skipped is a reason to look, and no loss."""
+    view = view_of(Facts(snapshot(lane(), lane("users", **{"rows": 600, **changed}), verdict=verdict)))
+
+    assert view.tone == tone
+    assert [row.name for row in view.attention] == ([] if tone == "good" else ["users"])
+
+
+def test_trouble_comes_first_and_then_the_largest() -> None:
+    """The order in which people look."""
+    lanes = [
+        lane("a", 5),
+        lane("b", 900),
+        lane("c", **SKIPPED),
+        lane("d", 70, verdict="partial"),
+        lane("e", 7, from_run="r0", reason="not part of this run"),
+    ]
+    view = view_of(Facts(snapshot(*lanes, verdict="partial")))
+
+    assert [row.name for row in view.lanes] == ["d", "c", "b", "a", "e"]
+    assert view.headline == "975 rows of 3 entity types, 1 skipped, 1 not part of this run"
+
+
+def test_what_is_empty_takes_no_room() -> None:
+    """Columns without a value, and numbers that are 0; they are said in one sentence."""
+    view = view_of(Facts(snapshot(lane())))
+
+    assert view.filled == {"seconds", "read"}
+    assert [tile.title for tile in view.tiles] == ["Rows", "Read", "Stored"]
+    assert view.zeroes == "No retries, nothing rescued, nothing repaired, nothing missing, no dead letters"
+
+
+def test_it_names_lake_host_and_what_to_type_next() -> None:
+    """A name with a blank can be typed as it stands."""
+    over_time = replace(timeline(), hosts={"acme.example": 240})
+    facts = Facts(snapshot(lane()), earlier=(snapshot(lane(), day=22),), timeline=over_time, lake="my lake")
+    view = view_of(facts)
+
+    assert {("Host", "acme.example"), ("Lake", "my lake")} <= set(view.facts)
+    assert [one.line for one in view.commands] == [
+        "axsync head devices --run 20261123T020000Z-7f3a --lake 'my lake'",
+        "axsync diff 20261122T020000Z-7f3a 20261123T020000Z-7f3a --lake 'my lake'",
+        "axsync show 20261123T020000Z-7f3a --lake 'my lake'",
+    ]
 
 
 def test_a_timeline_in_which_nothing_happened_is_none() -> None:

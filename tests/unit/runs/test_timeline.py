@@ -47,7 +47,7 @@ def page(seconds: float, number: int = 0, rows: int = 10) -> PageRead:
 
 
 def test_what_happens_falls_into_its_bucket() -> None:
-    """Rows, bytes, refusals, failures, and how many requests were under way on average."""
+    """Rows, bytes, refusals, failures, and how many requests were under way; requests count where they left."""
     clock = Clock()
     clock.at(0.2, answered(0.2, in_flight=3))
     clock.at(0.3, answered(0.05, status=429), answered(0.0, status=None), answered(0.0, status=503))
@@ -57,9 +57,9 @@ def test_what_happens_falls_into_its_bucket() -> None:
     assert timeline.width == 0.125
     assert [round(one.busy / timeline.width, 6) for one in timeline.buckets] == [1.0, 0.6, 0.4, 0.0]
     assert [(one.answers, one.refused, one.failed, one.peak) for one in timeline.buckets] == [
-        (0, 0, 0, 0),
+        (1, 0, 0, 0),
         (1, 0, 0, 3),
-        (3, 1, 2, 1),
+        (2, 1, 2, 1),
         (0, 0, 0, 0),
     ]
     assert (timeline.buckets[3].rows, timeline.buckets[3].bytes, timeline.buckets[3].pages) == (10, 1000, 1)
