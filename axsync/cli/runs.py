@@ -9,7 +9,8 @@ from axsync.cli.options import lake_options, perform, speech_options
 
 REPORT = """\b
 Examples:
-  axsync report latest
+  axsync report
+  axsync report --all                       one page about all runs, with links to their reports
   axsync report latest~1                    the snapshot of the day before
   axsync report 2026-11-23                  the newest one of that day
   axsync report 20261123T02 --into /tmp/report.html"""
@@ -46,7 +47,8 @@ def show(context: click.Context, /, run: str, *, files: bool) -> None:
 
 
 @click.command(epilog=REPORT)
-@click.argument("run", default="latest", shell_complete=complete_runs)
+@click.argument("run", required=False, shell_complete=complete_runs)
+@click.option("--all", "every", is_flag=True, help="Write the index of all runs, _axsync/index.html in the lake.")
 @click.option(
     "--into",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -56,11 +58,15 @@ def show(context: click.Context, /, run: str, *, files: bool) -> None:
 @lake_options
 @speech_options
 @click.pass_context
-def report(context: click.Context, /, run: str, into: Path | None) -> None:
+def report(context: click.Context, /, run: str | None, into: Path | None, *, every: bool) -> None:
     """Write an HTML page about a run: verdict, timeline, rows against earlier snapshots, drift, files.
 
-    RUN is an id, the start of one, a day such as 2026-11-23, `latest`, or `latest~1`, the snapshot of the day before it
-    (`latest~N` counts days with a snapshot). The page is self-contained: open it in a browser, mail it, print it. The
-    command prints its path. For a run that published nothing it prints the path of the page that the run left.
+    Without RUN it is about the latest one. RUN is an id, the start of one, a day such as 2026-11-23, `latest`, or
+    `latest~1`, the snapshot of the day before it (`latest~N` counts days with a snapshot). The page is self-contained:
+    open it in a browser, mail it, print it. The command prints its path. For a run that published nothing it prints the
+    path of the page that the run left.
+
+    With --all it is one page about all runs: verdicts, rows per entity type over time, links to the reports that there
+    are. The links are relative, so that `_axsync` can be served as it is, from a folder or a bucket.
     """
-    perform(context, "axsync.console.runs:report", run=run, into=into)
+    perform(context, "axsync.console.runs:report", run=run, into=into, every=every)

@@ -15,7 +15,7 @@ from axsync.console.live_display import Progress, Ticks
 from axsync.console.log_lines import Beat, JsonLog, LogLines, stamped
 from axsync.console.output import OutputOptions, plain_console, say
 from axsync.console.progress import ProgressTracker
-from axsync.console.report import write_report
+from axsync.console.report import write_index, write_report
 from axsync.console.run_result import Ended, exit_code, report_json, show_errors, show_report
 from axsync.console.services import Sync
 from axsync.console.signals import Stopped, until_done
@@ -23,7 +23,7 @@ from axsync.console.text import counted
 from axsync.errors import Busy, ManifestError, OutputLost, Terminated
 from axsync.events import Event, Observer, RunStarted, SnapshotPublished
 from axsync.lake import layout
-from axsync.lake.publish import open_lake
+from axsync.lake.publish import Lake, open_lake
 from axsync.runs import Report
 from axsync.runs.state import memory_of
 from axsync.settings import Settings
@@ -79,13 +79,23 @@ def _page(report: Report, settings: Settings, options: OutputOptions) -> str | N
         return None
     try:
         with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run=report.run_id):
-            return write_report(lake, report).path
+            page = write_report(lake, report).path
+            if settings.lake.index:
+                _write_index(lake, options)
+            return page
     except Busy as error:
         say(f"the report is not written: {error}; axsync report {report.run_id} does it later", options)
         return None
     except Exception as error:  # noqa: BLE001  a failed report must not fail the run
         say(f"the report cannot be written: {explain(error, environ=os.environ).headline}", options)
         return None
+
+
+def _write_index(lake: Lake, options: OutputOptions) -> None:
+    try:
+        write_index(lake, datetime.now(UTC))
+    except Exception as error:  # noqa: BLE001  nor must an index
+        say(f"the index of all runs cannot be written: {explain(error, environ=os.environ).headline}", options)
 
 
 def _conclude(report: Report, options: OutputOptions, *, dry_run: bool, page: str | None) -> bool:

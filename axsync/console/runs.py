@@ -13,10 +13,11 @@ from rich.text import Text
 
 from axsync.console.invocation import Invocation
 from axsync.console.output import Side, Table, plain_console, print_line, print_table
-from axsync.console.report import rewrite_report
+from axsync.console.report import rewrite_report, write_index
 from axsync.console.text import as_json, as_json_object, clean, clock, counted, megabytes, number
+from axsync.errors import UsageError
 from axsync.lake import layout
-from axsync.lake.history import FoundRun, History, LaneRecord, PastRun, Snapshot, find_run, unreadable
+from axsync.lake.history import LATEST, FoundRun, History, LaneRecord, PastRun, Snapshot, find_run, unreadable
 from axsync.lake.publish import Lake
 from axsync.model import iso
 from axsync.snapshots.unpublished import all_runs
@@ -54,13 +55,27 @@ def show(given: Invocation, run: str, *, files: bool) -> None:
         show_run(found, lake, plain_console(sys.stdout), files=files)
 
 
-def report(given: Invocation, run: str, into: Path | None) -> None:
-    """Write the page about a run anew, and print its path."""
-    page = rewrite_report(given.lake(), run, into)
+def report(given: Invocation, run: str | None, into: Path | None, *, every: bool) -> None:
+    """Write the page about a run anew, or the one about all runs, and print its path."""
+    if every:
+        _index(given, run, into)
+        return
+    page = rewrite_report(given.lake(), run or LATEST, into)
     if given.as_json:
         click.echo(as_json_object({"run_id": page.run_id, "report": page.path}))
     else:
         click.echo(page.path)
+
+
+def _index(given: Invocation, run: str | None, into: Path | None) -> None:
+    if run or into:
+        raise UsageError("--all writes a page about all runs into the lake, beside their reports; omit RUN and --into")
+    lake = given.lake()
+    try:
+        path = write_index(lake, datetime.now(UTC))
+    except OSError as error:
+        raise UsageError(f"the index cannot be written to {lake.name!r}: {error.strerror or error}") from None
+    click.echo(as_json_object({"index": path}) if given.as_json else path)
 
 
 def history_json(history: History) -> str:

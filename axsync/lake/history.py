@@ -39,6 +39,7 @@ __all__ = [
     "LaneRecord",
     "PastRun",
     "Snapshot",
+    "each_snapshot",
     "find_run",
     "half_published",
     "is_day",
@@ -274,9 +275,14 @@ def unreadable(errors: Sequence[ManifestError]) -> ManifestError:
 
 def snapshots(lake: Lake) -> tuple[tuple[Snapshot, ...], tuple[ManifestError, ...]]:
     """All snapshots that can be read, newest first, and why others cannot. Raises: NoLake."""
-    found = list(_each(lake, sorted(_written(lake), reverse=True)))
+    found = list(each_snapshot(lake))
     errors = tuple(one for one in found if isinstance(one, ManifestError))
     return tuple(one for one in found if isinstance(one, Snapshot)), errors
+
+
+def each_snapshot(lake: Lake) -> Iterator[Snapshot | ManifestError]:
+    """The same one by one, since a long history does not fit into memory. Raises: NoLake."""
+    return _each(lake, sorted(_written(lake), reverse=True))
 
 
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:

@@ -4,6 +4,7 @@ entity=E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   a published part
 _axsync/latest.json                                 the pointer
 _axsync/lock                                        who may write
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
+_axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
 _axsync/runs/RUN/journal                            what is durable of a run; beside it:
 _axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
@@ -21,8 +22,10 @@ CONTROL = "_axsync"
 POINTER = f"{CONTROL}/latest.json"
 LOCK = f"{CONTROL}/lock"
 SCRATCH = f"{CONTROL}/tmp"  # noqa: S108  in the lake
+INDEX = f"{CONTROL}/index.html"
 SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
+ALL_REPORTS = f"{RUNS}/*/report.html"
 
 LEVELS = ("entity=", "instance=", "dt=")
 """How the names of partitions begin, level below level."""
@@ -136,6 +139,16 @@ def timeline(run_id: str) -> str:
 def report(run_id: str) -> str:
     """The report of a run."""
     return f"{run(run_id)}/report.html"
+
+
+def run_of_report(key: str) -> str:
+    """The run that this report is about."""
+    return name_of(folder_of(key))
+
+
+def report_in_index(run_id: str) -> str:
+    """The same as the index links to it: relative to the folder that the index is in."""
+    return report(run_id).removeprefix(f"{CONTROL}/")
 
 
 def staging(run_id: str) -> str:

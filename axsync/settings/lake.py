@@ -50,6 +50,7 @@ class LakeSettings:
     row_group_bytes: Bytes = 64 * MIB  # a row group ends at either bound, whichever comes first
     buffer_bytes: Bytes = 64 * MIB  # pages and rows that wait to be written, for all lanes
     readers: Readers = "owner"  # who may read published files; everything else is the owner's alone
+    index: bool = False  # each run writes the page about all runs
     gc: bool = False  # whether each run that publishes removes what is beyond the retention
     keep_last: Rule = 0  # the newest snapshots, by logical date
     keep_daily: Rule = 0  # the newest snapshot of each of so many days,

@@ -1,6 +1,6 @@
 """Runs that have a journal and no snapshot: interrupted ones, and those of which nothing came."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,7 +21,7 @@ def all_runs(lake: Lake, now: datetime) -> History:
     history = past_runs(lake)
     published = {run.run_id for run in history.runs}
     found, errors = list(history.runs), list(history.errors)
-    for one in _others(lake, published, now):
+    for one in unpublished_runs(lake, published, now):
         if isinstance(one, ManifestError):
             errors.append(one)
         else:
@@ -30,7 +30,8 @@ def all_runs(lake: Lake, now: datetime) -> History:
     return replace(history, runs=tuple(found), errors=tuple(errors))
 
 
-def _others(lake: Lake, published: set[str], now: datetime) -> Iterator[PastRun | ManifestError]:
+def unpublished_runs(lake: Lake, published: Collection[str], now: datetime) -> Iterator[PastRun | ManifestError]:
+    """The runs without a snapshot, newest first, or why one cannot be read. `published` have one."""
     for run_id in lake.runs():
         # One whose snapshot cannot be read is told of already.
         if run_id not in published and not is_snapshot(lake, run_id):

@@ -56,6 +56,28 @@ def test_a_run_ends_with_its_page(url: str, tmp_path: Path, capsys: pytest.Captu
     assert (again, told(capsys)["report"], page.exists()) == (0, None, False)
 
 
+def test_each_run_renews_the_index_where_that_is_wished(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run and its report are on it; without the setting there is none, and one that fails costs a sentence."""
+    index = tmp_path / "lake/_axsync/index.html"
+    asked = settings(url, tmp_path)
+    dump(sync, asked, QUIETLY)
+    before = index.exists()
+    wished = replace(asked, lake=replace(asked.lake, index=True), run=RunSettings(fresh=True))
+    dump(sync, wished, QUIETLY)
+    page = index.read_text("utf-8")
+    runs = [path.parent.name for path in (tmp_path / "lake/_axsync/runs").glob("*/report.html")]
+    index.unlink()
+    index.mkdir()
+    capsys.readouterr()
+    code = dump(sync, wished, QUIETLY).exit_code
+
+    assert (before, len(runs), code) == (False, 2, 0)
+    assert all(f'href="runs/{run}/report.html"' in page for run in runs)
+    assert capsys.readouterr().err.startswith("the index of all runs cannot be written: IsADirectoryError")
+
+
 def test_a_page_that_cannot_be_written_fails_no_run(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

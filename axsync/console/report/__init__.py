@@ -1,8 +1,9 @@
-"""The report of a run: one HTML file that needs nothing else, opened from a disk or a mail.
+"""The report of a run: one HTML file that needs nothing else, opened from a disk or a mail. And the index of all runs.
 
-It names entity types, fields and files and counts them; no value of an asset is in it.
+They name entity types, fields and files and count them; no value of an asset is in them.
 """
 
+from axsync.console.report.index import write_index
 from axsync.console.report.page import ReportFile, render, rewrite_report, write_report
 
-__all__ = ["ReportFile", "render", "rewrite_report", "write_report"]
+__all__ = ["ReportFile", "render", "rewrite_report", "write_index", "write_report"]

@@ -218,3 +218,29 @@ def sparkline(values: Sequence[float]) -> str:
     if most == least:
         places = [(x, 12.0) for x, _ in places]
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Rows over days, in the box of a chart; empty where there is nothing to draw."""
+
+    area: str = ""
+    line: str = ""
+
+
+def trend_of(series: Sequence[tuple[float, float]]) -> Trend:
+    """A line through these places on the x axis, between 0 and `WIDTH`, and values, oldest first.
+
+    The axis begins at 0 only if the values come near it: else nothing but a flat line would be seen.
+    """
+    if not series:
+        return Trend()
+    values = [value for _, value in series]
+    least, most = min(values), max(values)
+    floor = max(0.0, least - (most - least))
+    reach = (most - floor) / 0.92 if most > least else 0.0
+    points = [(x, HEIGHT - (value - floor) / reach * HEIGHT if reach else HEIGHT / 2) for x, value in series]
+    if len(points) == 1:
+        points = [(0.0, points[0][1]), (WIDTH, points[0][1])]
+    line = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    return Trend(f"{line}V{HEIGHT:g}H{points[0][0]:.1f}Z", line)

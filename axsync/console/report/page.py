@@ -84,9 +84,13 @@ def _refused(path: str, error: OSError) -> str:
 
 def render(facts: Facts) -> str:
     """The report as one HTML document."""
+    return rendered("report.html", view=view_of(facts), version=facts.snapshot.axsync_version)
+
+
+def rendered(template: str, **names: object) -> str:
+    """A page as one HTML document that brings its style along and loads nothing."""
     style = _style()
-    page = _templates().get_template("report.html")
-    return page.render(view=view_of(facts), version=facts.snapshot.axsync_version, style=style, policy=_policy(style))
+    return _templates().get_template(template).render(style=style, policy=_policy(style), **names)
 
 
 @cache

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from axsync.console.report.charts import Charts, charts_of, sparkline
 from axsync.console.report.facts import Facts, Letter
@@ -21,10 +22,10 @@ MEANING = {
     "failed": "Nothing could be read; why is listed below.",
     "skipped": "This role may not read any of the entity types.",
 }
-ALL_BUT_SKIPPED = "Everything that could be read is here. What was skipped, and why, is listed below."
+ALL_BUT_SKIPPED = "No rows are missing from what this role may read. What was skipped, and why, is listed below."
 _TONES = {"complete": "good", "drifted": "warn", "partial": "bad", "failed": "bad", "skipped": "warn"}
 """Red is for rows that were asked for and did not come."""
-_ORDER = ("bad", "warn", "good", "quiet")  # trouble first
+ORDER = ("bad", "warn", "good", "quiet")  # trouble first
 _MINUS = "\N{MINUS SIGN}"
 UNPUBLISHED = "Nothing was published; the lake is unchanged."
 
@@ -134,7 +135,7 @@ def view_of(facts: Facts) -> View:
         verdict=snapshot.verdict,
         tone=tone_of(snapshot) if facts.published else "bad",
         meaning=_meaning(snapshot) if facts.published else UNPUBLISHED,
-        headline=_headline(snapshot),
+        headline=headline_of(snapshot),
         facts=tuple(_head(facts)),
         commands=tuple(_commands(facts)),
         attention=tuple(row for row in lanes if row.tone in ("bad", "warn")),
@@ -160,14 +161,21 @@ def view_of(facts: Facts) -> View:
 
 def tone_of(snapshot: Snapshot) -> str:
     """How worried to be: a run whose types were read whole, or skipped, has lost nothing."""
-    lost = any(_lane_tone(lane) == "bad" for lane in snapshot.lanes if not lane.elsewhere)
-    return _TONES.get(snapshot.verdict, "bad") if lost or snapshot.verdict != "partial" else "warn"
+    if snapshot.verdict == "complete":
+        return "good"
+    tones = {lane_tone(lane, snapshot.verdict) for lane in snapshot.lanes} - {"quiet"}
+    return min(tones, key=ORDER.index, default=_TONES.get(snapshot.verdict, "bad"))
 
 
-def _lane_tone(lane: LaneRecord) -> str:
-    if lane.elsewhere:
+def lane_tone(lane: LaneRecord, verdict: str) -> str:
+    """The same for one entity type of a run with this verdict.
+
+    What was not part of the run is no news, nor is what was skipped where the run is complete all the same.
+    """
+    if lane.elsewhere or (lane.verdict == "skipped" and verdict == "complete"):
         return "quiet"
-    return "bad" if lane.missing or lane.dead_letters else _TONES.get(lane.verdict, "bad")
+    # An id that is listed and gone a moment later belongs to the drift, unless the verdict says that rows are missing.
+    return "bad" if lane.dead_letters else _TONES.get(lane.verdict, "bad")
 
 
 def _meaning(snapshot: Snapshot) -> str:
@@ -176,7 +184,7 @@ def _meaning(snapshot: Snapshot) -> str:
     return MEANING.get(snapshot.verdict, "")
 
 
-def _headline(snapshot: Snapshot) -> str:
+def headline_of(snapshot: Snapshot) -> str:
     """The same entity types as are listed below."""
     own = [lane for lane in snapshot.lanes if not lane.elsewhere]
     read = sum(lane.verdict != "skipped" and lane.from_run is None for lane in own)
@@ -239,7 +247,9 @@ def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
     )
     yield Tile("Rescued", number(rescued), "values in the rescue column; no loss", zero=_none(rescued, "rescued"))
     yield Tile("Repaired", number(repaired), "ids fetched afterwards", zero=_none(repaired, "repaired"))
-    yield Tile("Missing", number(missing), "ids that could not be fetched", "bad", zero=_none(missing, "missing"))
+    yield Tile(
+        "Missing", number(missing), "ids that could not be fetched", tone_of(snapshot), zero=_none(missing, "missing")
+    )
     told = "records that could not be read"
     yield Tile("Dead letters", number(dead), told, "bad", zero="" if dead else "no dead letters")
 
@@ -265,7 +275,7 @@ class _Naming:
         return self.of(lane.instance, lane.entity)
 
 
-def _held(lane: LaneRecord) -> int:
+def held_rows(lane: LaneRecord) -> int:
     """Rows of a lane in a snapshot, including those carried over from an older run."""
     return sum(file.rows for file in lane.files) if lane.from_run else lane.rows
 
@@ -274,15 +284,16 @@ def _lane_rows(facts: Facts, naming: _Naming) -> Iterable[LaneRow]:
     past: dict[Lane, list[int]] = {}
     for snapshot in facts.earlier:
         for lane in snapshot.lanes:
-            past.setdefault(lane.lane, []).append(_held(lane))
+            past.setdefault(lane.lane, []).append(held_rows(lane))
     timeline = facts.timeline or Timeline()
     periods = {Lane(one.instance, one.entity): one for one in timeline.lanes}
-    for lane in sorted(facts.snapshot.lanes, key=_trouble_first):
-        yield _lane_row(lane, naming, past.get(lane.lane, []), _period(periods.get(lane.lane), timeline.seconds))
+    for lane in sorted(facts.snapshot.lanes, key=partial(_trouble_first, facts.snapshot.verdict)):
+        period = _period(periods.get(lane.lane), timeline.seconds)
+        yield _lane_row(lane, naming, past.get(lane.lane, []), period, lane_tone(lane, facts.snapshot.verdict))
 
 
-def _trouble_first(lane: LaneRecord) -> tuple[int, int, Lane]:
-    return _ORDER.index(_lane_tone(lane)), -_held(lane), lane.lane
+def _trouble_first(verdict: str, lane: LaneRecord) -> tuple[int, int, Lane]:
+    return ORDER.index(lane_tone(lane, verdict)), -held_rows(lane), lane.lane
 
 
 def _period(period: LanePeriod | None, seconds: float) -> tuple[float | None, float]:
@@ -294,17 +305,19 @@ def _period(period: LanePeriod | None, seconds: float) -> tuple[float | None, fl
     return round(left, 1), round(max((closed - period.opened) / seconds * 1000, 4.0), 1)
 
 
-def _lane_row(lane: LaneRecord, naming: _Naming, past: Sequence[int], period: tuple[float | None, float]) -> LaneRow:
-    rows, skipped = _held(lane), lane.verdict == "skipped" and not lane.files
+def _lane_row(
+    lane: LaneRecord, naming: _Naming, past: Sequence[int], period: tuple[float | None, float], tone: str
+) -> LaneRow:
+    rows, skipped = held_rows(lane), lane.verdict == "skipped" and not lane.files
     series = [*reversed(past), rows]
-    change, tone = ("", "") if skipped or not past else _change(past[0], rows)
+    change, change_tone = ("", "") if skipped or not past else change_text(past[0], rows)
     return LaneRow(
         name=naming.lane(lane),
         verdict=lane.verdict,
-        tone=_lane_tone(lane),
+        tone=tone,
         rows="" if skipped else number(rows),
         change=change,
-        change_tone=tone,
+        change_tone=change_tone,
         trend="" if skipped else sparkline([float(value) for value in series]),
         trend_title=" → ".join(map(number, series)),
         left=period[0],
@@ -323,7 +336,8 @@ def _remarks(lane: LaneRecord) -> Iterable[str]:
         yield f"carried over from run {lane.from_run}"
 
 
-def _change(before: int, now: int) -> tuple[str, str]:
+def change_text(before: int, now: int) -> tuple[str, str]:
+    """The difference in rows and in parts, and its tone: a loss of more than half is bad."""
     if before == now:
         return "±0", ""
     sign = "+" if now > before else _MINUS
@@ -391,7 +405,7 @@ def _stores(snapshot: Snapshot, naming: _Naming) -> tuple[Measured, ...]:
             naming.lane(lane),
             (
                 number(len(lane.files)),
-                number(_held(lane)),
+                number(held_rows(lane)),
                 "" if lane.from_run else megabytes(lane.bytes),
                 megabytes(size),
             ),

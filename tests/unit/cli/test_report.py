@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -45,6 +46,22 @@ def test_report_writes_the_page_and_says_where(axsync: Axsync, lake: FolderLake,
     assert "7 rows of 1 entity type" in Path(result.stdout.strip()).read_text("utf-8")
 
 
+def test_report_without_a_run_is_about_the_latest(axsync: Axsync, lake: FolderLake) -> None:
+    """That is what people mean."""
+    assert axsync("report").stdout == f"lake/_axsync/runs/{RUN}/report.html\n"
+
+
+def test_the_index_links_to_the_reports_that_there_are(axsync: Axsync, lake: FolderLake) -> None:
+    """By names that lead there from where it is, wherever the lake is moved."""
+    axsync("report", "latest")
+    result = axsync("report", "--all")
+
+    assert (result.exit_code, result.stdout) == (0, "lake/_axsync/index.html\n")
+    page = Path("lake/_axsync/index.html").read_text("utf-8")
+    assert re.findall('href="([^"]*)"', page) == [f"runs/{RUN}/report.html"]
+    assert json.loads(axsync("report", "--all", "--output", "json").stdout) == {"index": "lake/_axsync/index.html"}
+
+
 def test_report_into_another_file(axsync: Axsync, lake: FolderLake) -> None:
     """The lake stays as it is."""
     before = content(lake.root)
@@ -71,6 +88,9 @@ def test_a_run_that_published_nothing_has_the_page_of_its_end(axsync: Axsync, la
         (("report", "latest", "--lake", "absent"), "there is no lake 'absent'"),
         (("report", "latest", "--into", "lake"), "is a directory"),
         (("report", "latest", "--into", "file/x.html"), "the report cannot be written to 'file/x.html'"),
+        (("report", "--all", "latest"), "omit RUN and --into"),
+        (("report", "--all", "--into", "x.html"), "omit RUN and --into"),
+        (("report", "--all", "--lake", "absent"), "there is no lake 'absent'"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(

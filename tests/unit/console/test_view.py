@@ -119,9 +119,9 @@ SKIPPED: dict[str, Any] = {"rows": 0, "verdict": "skipped", "reason": "forbidden
     [
         ({}, "complete", "good"),
         (SKIPPED, "partial", "warn"),
-        ({"verdict": "drifted"}, "drifted", "warn"),
+        ({"verdict": "drifted", "missing": 1}, "drifted", "warn"),
         ({"verdict": "partial", "reason": "500"}, "partial", "bad"),
-        ({"verdict": "partial", "missing": 3}, "partial", "bad"),
+        ({"verdict": "drifted", "dead_letters": 3}, "drifted", "bad"),
     ],
 )
 def test_red_is_for_rows_that_did_not_come(changed: dict[str, Any], verdict: str, tone: str) -> None:
