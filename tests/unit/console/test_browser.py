@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from axsync.console.report.facts import Facts
+from axsync.console.report.index import write_index
 from axsync.console.report.page import render
+from axsync.lake import layout
 from tests.unit.console.browser import Tab, browser, find
 from tests.unit.console.stories import hostile, lane, snapshot, timeline
+from tests.unit.console.test_index import NOW, outcome, publish
+from tests.unit.lake.folders import FolderLake
 
 pytestmark = [
     pytest.mark.slow,
@@ -63,6 +67,24 @@ async def test_an_ordinary_report(tab: Tab, tmp_path: Path) -> None:
     assert await tab.value("document.querySelector('path.area').getTotalLength()") > 1000
     assert (await tab.picture()).startswith(b"\x89PNG")
     assert (await tab.paper()).startswith(b"%PDF")
+
+
+async def test_an_index(tab: Tab, tmp_path: Path) -> None:
+    """All runs on one page, on a desk and on a phone, by day and by night; its links lead to reports."""
+    lake = FolderLake(tmp_path / "lake")
+    bad = {"verdict": "partial", "reason": "500", "parts": (), "columns": {}}
+    publish(lake, 20, outcome("devices", 100), outcome("W" * 200, 7))
+    run_id = publish(lake, 22, outcome("devices", 130), outcome("W" * 200, 0, **bad))
+    lake.store.write(layout.report(run_id), render(Facts(snapshot(lane()))).encode())
+    url = Path(write_index(lake, NOW)).as_uri()
+    for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
+        tab.requests.clear()
+        await check(tab, url, width=width, scheme=scheme)
+    linked = await tab.value("document.querySelector('.runs a').href")
+
+    assert await tab.value("document.querySelector('path.top').getTotalLength()") > 500
+    await tab.show(linked, width=1280)
+    assert await tab.value(f"{BADGE}.innerText") == "complete"
 
 
 async def test_a_report_full_of_hostile_names(tab: Tab, tmp_path: Path) -> None:

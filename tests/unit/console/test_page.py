@@ -107,6 +107,38 @@ def test_a_run_without_anything_beside_its_manifest_has_a_page() -> None:
     assert not any(title in text for title in ("What needs attention", "Drift", "Dead letters:", "Change", "Trend"))
 
 
+READ_ON = [
+    *[(text, "card") for text in ("ink", "soft", "blue", "warn", "bad")],
+    *[(text, "page") for text in ("ink", "soft")],
+    *[(tone, f"{tone}-wash") for tone in ("good", "warn", "bad", "quiet")],
+    ("ink", "track"),
+]
+"""Which colours text has, and what is behind it."""
+
+
+def luminance(colour: str) -> float:
+    """As WCAG 2 has it."""
+    digits = "".join(2 * one for one in colour) if len(colour) == 3 else colour
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_text_can_be_read_by_day_and_by_night() -> None:
+    """Contrast of at least 4.5 to 1; and nothing is as wide as to stick out of a phone."""
+    style = "".join(Seen(render(Facts(snapshot(lane())))).style)
+    schemes = re.findall(r":root \{([^}]*--page[^}]*--ink[^}]*)\}", style)
+    assert len(schemes) == 2
+    for scheme in schemes:
+        colour = {name: luminance(shade) for name, shade in re.findall(r"--([a-z-]+): #(\w{6}|\w{3});", scheme)}
+        ratios = {
+            (text, behind): (max(colour[text], colour[behind]) + 0.05) / (min(colour[text], colour[behind]) + 0.05)
+            for text, behind in READ_ON
+        }
+        assert {pair: round(ratio, 2) for pair, ratio in ratios.items() if ratio < 4.5} == {}
+    assert [int(px) for px in re.findall(r"[^x-]width: (\d+)px", style) if int(px) > 350] == []
+
+
 def test_a_run_of_no_lanes_has_a_page() -> None:
     """Nothing divides by nothing."""
     assert "0 rows of 0 entity types" in render(Facts(snapshot()))
