@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib.metadata import version
 
-from axsync.console.report.charts import HEIGHT, WIDTH, Bar, trend_of
+from axsync.console.report.charts import HEIGHT, WIDTH, Bar, Trend, trend_of
 from axsync.console.report.page import rendered
 from axsync.console.report.view import ORDER, Command, change_text, headline_of, held_rows, lane_tone, tone_of
 from axsync.console.text import clock, counted, number
@@ -105,17 +105,17 @@ def write_index(lake: Lake, now: datetime) -> str:
 
 def index_of(lake: Lake, now: datetime) -> IndexView:
     """The page about the runs that are in the lake now. Raises: OSError, NoLake."""
-    published, errors = list[Night](), list[str]()
+    published, unpublished, errors = list[Night](), list[Night](), list[str]()
     for one in each_snapshot(lake):
         if isinstance(one, ManifestError):
             errors.append(str(one))
         else:
             published.append(_night(one))
-    unpublished = [
-        _unpublished(one)
-        for one in unpublished_runs(lake, {night.run_id for night in published}, now)
-        if isinstance(one, PastRun)
-    ]
+    for other in unpublished_runs(lake, {night.run_id for night in published}, now):
+        if isinstance(other, ManifestError):
+            errors.append(str(other))
+        else:
+            unpublished.append(_unpublished(other))
     nights = sorted([*published, *unpublished], key=lambda night: night.run_id, reverse=True)
     reports = {layout.run_of_report(one.key) for one in lake.store.list(layout.ALL_REPORTS)}
     days = _newest_of_days(published)
@@ -222,27 +222,29 @@ def _types(days: Sequence[Night]) -> list[TypeRow]:
 
 def _type(lane: Lane, days: Sequence[Night], *, several: bool) -> TypeRow:
     places = _places([night.day for night in days])
-    series = [(places[night.day], float(night.held[lane])) for night in days if lane in night.held]
-    trend = trend_of(series)
-    there, counts = lane in days[-1].held, [night.held[lane] for night in days if lane in night.held]
+    series = [(places[night.day], night.held[lane]) for night in days if lane in night.held]
+    counts, there = [rows for _, rows in series], lane in days[-1].held
+    ticks = tuple(_ticks(lane, days, places))
+    # A line that is flat from end to end, without a mark, would say nothing.
+    trend = trend_of(series) if ticks or len(set(counts)) > 1 else Trend()
     change, tone = change_text(counts[-2], counts[-1]) if there and len(counts) > 1 else ("", "")
-    span = "" if not counts else number(min(counts)) if min(counts) == max(counts) else _span(counts)
     return TypeRow(
         name=f"{lane.instance} / {lane.entity}" if several else lane.entity,
         tone=days[-1].tones.get(lane, "quiet"),
         rows=number(counts[-1]) if there else "",
         change=change,
         change_tone=tone,
-        span=span,
+        span=_span(counts),
         area=trend.area,
         line=trend.line,
-        title=f"rows on {counted(len(series), 'day')}: {span}",
-        ticks=tuple(_ticks(lane, days, places)),
+        title=f"rows on {counted(len(counts), 'day')}: {_span(counts) or 'always the same'}",
+        ticks=ticks,
     )
 
 
 def _span(counts: Sequence[int]) -> str:
-    return f"{number(min(counts))} to {number(max(counts))}"
+    """Fewest and most rows; empty where they never changed."""
+    return f"{number(min(counts))} to {number(max(counts))}" if len(set(counts)) > 1 else ""
 
 
 def _places(days: Sequence[str]) -> dict[str, float]:
