@@ -35,9 +35,9 @@ MOST_COLUMNS = 120  # wider lines are harder to read
 BAR_COLUMNS = 12
 
 _DONE, _REST, _DIM, _BOLD = Style(color="green"), Style(color="bright_black"), Style(dim=True), Style(bold=True)
-_MARKS = {"complete": ("✓", "+"), "drifted": ("!", "!"), "partial": ("✗", "x"), "skipped": ("–", "-")}
-"""How a verdict is drawn, and the same in ASCII."""
-_MARK_STYLES = {"complete": _DONE, "drifted": Style(color="yellow"), "partial": Style(color="red"), "skipped": _DIM}
+_MARKS = {"complete": ("✓", "+", _DONE), "drifted": ("!", "!", Style(color="yellow")), "skipped": ("–", "-", _DIM)}
+"""How a verdict is drawn, the same in ASCII, and its style."""
+_LOST = ("✗", "x", Style(color="red"))
 Piece = tuple[str, Style | None]
 
 
@@ -197,17 +197,17 @@ def _pace(lane: LaneProgress) -> list[str]:
 
 
 def _closed(lane: ClosedLane, label_columns: int, width: int, *, ascii_only: bool) -> list[Piece]:
-    mark = _MARKS[lane.verdict][ascii_only]
-    label = f"{mark} {_name(clean(lane.label), label_columns, ascii_only=ascii_only)}  "
+    drawn, plain, style = _MARKS.get(lane.verdict, _LOST)
+    label = f"{plain if ascii_only else drawn} {_name(clean(lane.label), label_columns, ascii_only=ascii_only)}  "
     came = [counted(lane.rows, "row"), counted(lane.pages, "page"), volume(lane.size), f"{lane.seconds:,.1f} s"]
     told = [lane.verdict] if lane.verdict == "skipped" else came
-    if lane.verdict in ("drifted", "partial"):
+    if lane.verdict not in ("complete", "skipped"):
         told = [lane.verdict, *told]
     room = width - cell_len(label)
     if room < 8:
-        return [(_cut(label, width), _MARK_STYLES[lane.verdict])]
+        return [(_cut(label, width), style)]
     return [
-        (label[:1], _MARK_STYLES[lane.verdict]),
+        (label[:1], style),
         (label[1:], None),
         (_cut(_joined(told, room, ascii_only=ascii_only), room), _DIM),
     ]
