@@ -2,7 +2,8 @@
 
 import click
 
-from axsync.cli.options import complete_runs, lake_options, perform, speech_options
+from axsync.cli.completing import complete_runs
+from axsync.cli.options import lake_options, perform, speech_options
 
 FORGET = """\b
 Examples:
