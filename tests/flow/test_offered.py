@@ -257,4 +257,4 @@ async def test_a_listed_type_without_a_licence_is_skipped(lab: Lab, start: Start
     assert ran.verdicts() == {"prod/devices": "complete", "prod/software": "skipped"}
     assert exit_code(ran.report, dry_run=False) == 0
     assert "This module needs a license" in skips(ran, "prod")[0]
-    assert other.verdicts()["prod/software"] == "partial"
+    assert other.verdicts()["prod/software"] == "failed"
