@@ -100,8 +100,8 @@ class LaneRun:
 
     async def _walked_once(self) -> Outcome:
         reader = self.reader
-        discovery = {"before": await reader.source.discovery()}
         way = await self._way()
+        discovery = {"before": await reader.source.discovery()}
         anew = not self.writer.memory.spans
         self._opened = not anew
         if self._opened:
