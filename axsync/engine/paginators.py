@@ -59,6 +59,10 @@ class Paginator(Protocol):
         """Record that this window will not be answered; its rows are due again."""
 
     @property
+    def ending(self) -> bool:
+        """Nothing will be due any more if the pages that are not counted yet are as full as they were so far."""
+
+    @property
     def done(self) -> bool:
         """Nothing is due and nothing is in flight."""
 
@@ -78,6 +82,7 @@ class OffsetPaginator:
     _empty: dict[int, int] = field(default_factory=dict)  # offset → number of empty answers
     _full_end: int | None = None  # end of the last page, if it was exactly full
     _widest: int = 0  # largest limit so far
+    _short: bool = False  # a page before the end had fewer rows than it was asked for
 
     @classmethod
     def resumed(
@@ -172,6 +177,7 @@ class OffsetPaginator:
             self._empty[window.offset] = self._empty.get(window.offset, 0) + 1
             return
         end = window.offset + rows
+        self._short = self._short or (rows < window.limit and end < (self.total or 0))
         self._covered = _merge([*self._covered, (window.offset, end)])
         if end == self._end() and rows >= window.limit:
             self._full_end = end
@@ -187,6 +193,12 @@ class OffsetPaginator:
             return
         if self.total is not None and window.offset >= self._target():
             self._full_end = window.offset
+
+    @property
+    def ending(self) -> bool:
+        """The total is known, and the last page ends beyond it, so that no full one asks for a tail."""
+        beyond = not self._open or self._head > self._target()
+        return self.total is not None and beyond and not self._short and self._next() is None
 
     @property
     def done(self) -> bool:
@@ -314,6 +326,13 @@ class TokenPaginator:
     def _ended_early(self) -> bool:
         # Without a total only an empty page marks the end.
         return self._token_missing if self.total is None else self._rows < self.total
+
+    @property
+    def ending(self) -> bool:
+        """The chain has come to its end; whether too early, only the rows can tell."""
+        if self._rest is not None:
+            return self._rest.ending
+        return self._asked > 0 and self._next is None and self.total is not None and not self._abandoned
 
     @property
     def done(self) -> bool:

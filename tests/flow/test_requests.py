@@ -1,11 +1,18 @@
 """How many requests a run sends, and which of them wait for each other."""
 
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 
+from axsync.api import envelope
+from axsync.convert import Converted
 from axsync.emulator import Emulator, Mishap, Seen
+from axsync.events import Event, PageRead
+from axsync.model import Page
+from axsync.runs.lane_writer import LaneWriter
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, attributes
 
@@ -92,3 +99,55 @@ async def test_a_listing_starts_with_all_its_windows(lab: Lab, start: Start) -> 
     listing = windows(emulator.log, 1889)
     ended = min(seen.finished for seen in listing)
     assert sum(seen.started < ended for seen in listing) == 3
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[Emulator, int], None]:
+    """The page at this offset is stored when a listing has begun; where none begins, after a second."""
+    store: Callable[..., Converted] = LaneWriter._write
+
+    def hold(emulator: Emulator, offset: int) -> None:
+        def slowly(writer: LaneWriter, *rest: Any) -> Converted:
+            held = any(isinstance(one, Page) and one.window.offset == offset for one in rest)
+            until = time.monotonic() + held
+            while time.monotonic() < until and not windows(emulator.log, 1889):
+                time.sleep(0.005)
+            return store(writer, *rest)
+
+        monkeypatch.setattr(envelope, "SMALL_PAGE", 0)  # rows are counted when a page is stored
+        monkeypatch.setattr(LaneWriter, "_write", slowly)
+
+    return hold
+
+
+async def test_a_listing_begins_while_the_last_pages_are_stored(
+    lab: Lab, start: Start, slow: Callable[[Emulator, int], None]
+) -> None:
+    """But not before each page is answered."""
+    emulator, stored = await start(sizes={"users": 250}), list[float]()
+    slow(emulator, 200)
+
+    def note(event: Event) -> None:
+        if isinstance(event, PageRead):
+            stored.append(time.monotonic())
+
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=100), types=FEW), note)
+
+    assert ran.verdicts() == {"prod/users": "complete"}
+    (listing,) = windows(emulator.log, 1889)
+    assert max(seen.finished for seen in windows(emulator.log, 100)) <= listing.started < stored[-1]
+
+
+async def test_a_listing_that_began_too_early_is_made_anew(
+    lab: Lab, start: Start, slow: Callable[[Emulator, int], None]
+) -> None:
+    """A page comes short, which shows only when it is stored: what is read then is not proven yet."""
+    short = Mishap("short-page", page=lambda page: page.offset == 100 and page.limit == 100, times=1)
+    emulator = await start(sizes={"users": 250}, mishaps=[short])
+    slow(emulator, 100)
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=100), types=FEW))
+
+    assert ran.verdicts() == {"prod/users": "complete"}
+    first, last = windows(emulator.log, 1889)
+    (rest,) = windows(emulator.log, 50)
+    assert first.started < rest.started < rest.finished <= last.started
