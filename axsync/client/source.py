@@ -60,7 +60,7 @@ class Source:
         host = self.transport.host
         return await self.transport.ask(request, lambda reply: read(reply, host), ask)
 
-    async def discovery(self, *, seconds: float = CYCLE_SECONDS) -> str | None:
+    async def discovery(self, ask: RequestContext = _NOBODY, *, seconds: float = CYCLE_SECONDS) -> str | None:
         """State of the discovery cycle, told at most so many seconds ago; None where it cannot be seen.
 
         0 seconds ask for a look that begins now.
@@ -70,13 +70,13 @@ class Source:
             # A look that took long was no older when its answer came.
             if self._cycle_at < asked - (seconds + self._cycle_took if seconds else 0):
                 looked = time.monotonic()
-                self._cycle, self._cycle_at = await self._read_cycle(), looked
+                self._cycle, self._cycle_at = await self._read_cycle(ask), looked
                 self._cycle_took = time.monotonic() - looked
         return self._cycle
 
-    async def _read_cycle(self) -> str | None:
+    async def _read_cycle(self, ask: RequestContext) -> str | None:
         try:
-            return await self._ask(self.api.discovery_request(), self.api.read_discovery)
+            return await self._ask(self.api.discovery_request(), self.api.read_discovery, ask)
         except (NotOffered, BadRequest, BadAnswer, Unreachable):
             return None
 

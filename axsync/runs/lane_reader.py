@@ -207,6 +207,10 @@ class LaneReader:
         except (NotOffered, BadRequest, BadAnswer):
             return None
 
+    async def cycle(self) -> str | None:
+        """The state of the discovery cycle by a look that begins now, on the lane's bill."""
+        return await self.source.discovery(self._ask, seconds=0)
+
     def walk(self) -> Paginator:
         """The way over the rows: by offset, or by the server's own token where that is wished."""
         limit, most = self._sizer.limit, self.context.run.limit
