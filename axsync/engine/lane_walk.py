@@ -140,7 +140,7 @@ class LaneWalk:
     strict: bool = False  # store a page before the next is requested, and refuse any repeated page
     pages: int = 0
     rows: int = 0
-    answers: int = 0
+    answers: int = 0  # but for those that are known to be empty
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # all requests, as far as can be known so early
     late: int = 0  # rows of windows that were requested all the same
     _late: set[int] = field(default_factory=set)  # these windows
@@ -184,7 +184,7 @@ class LaneWalk:
         finally:
             self._fetching -= 1
         try:
-            self.answers += 1
+            self.answers += page.rows != 0
             self.paginator.answered(page)
             changed.set()
             stored = await self.store(page)

@@ -108,7 +108,7 @@ class LaneRun:
             await reader.open()  # an earlier process knew the size
         walk, reconciler = reader.way(way, self._store), Reconciler(reader, self.writer)
         await reconciler.walk(walk, anew=anew)
-        reconciler.one_answer, reconciler.cycling = anew and walk.pages == 1, await self._is_cycling(discovery)
+        reconciler.one_answer, reconciler.cycling = anew and walk.answers <= 1, await self._is_cycling(discovery)
         evidence = await reconciler.evidence(reader.before, walk.paginator.total)
         reader.schema.tell_unserved()
         discovery["after"] = await self._cycle_after(discovery["before"], evidence, reconciler)
@@ -118,7 +118,7 @@ class LaneRun:
         """The state of the discovery cycle behind the walk; what one answer holds is of one moment."""
         if reconciler.one_answer:
             return before
-        return reconciler.cycle if evidence.listed is not None else await self.reader.source.discovery(seconds=0)
+        return reconciler.cycle if evidence.listed is not None else await self.reader.cycle()
 
     async def _is_cycling(self, discovery: Mapping[str, str | None]) -> bool:
         """Whether a discovery cycle ran; looked at only where a listing depends on it."""

@@ -37,7 +37,7 @@ class IdListing:
     """Ids of an id-only walk: their hashes, and the names of those that no part holds.
 
     `counted` and `cycle` are what the server told meanwhile: its count, and the state of its discovery cycle. Without
-    an index all names are kept, until `compare` is given one.
+    an index all names are kept, until `indexed` is given one.
     """
 
     def __init__(self, index: IdIndex | None) -> None:
@@ -66,12 +66,16 @@ class IdListing:
         elif (absent := self._index.lacks(hashes)).any():
             self._missing.append(ids.filter(arrays.flags(absent)))
 
-    def compare(self, index: IdIndex) -> None:
-        """From now on only the names that this index lacks are kept."""
+    def indexed(self, index: IdIndex) -> list[pa.Array]:
+        """Keep only the names that this index lacks, from now on; returns those so far, which are to be compared."""
         self._index, unseen, self._unseen = index, self._unseen, []
+        self._comparable.set()
+        return unseen
+
+    def compare(self, index: IdIndex, unseen: Sequence[pa.Array]) -> None:
+        """Take in names that came before the index. For a writer thread; pages may come meanwhile."""
         for ids in unseen:
             self._missing.append(ids.filter(arrays.flags(index.lacks(hash_ids(ids)))))
-        self._comparable.set()
 
     def make_void(self) -> None:
         """Ask for nothing more."""
@@ -122,12 +126,13 @@ class Reconciler:
             self._early.make_void()
         await self.reader.settle_columns()
         self._index = await self.writer.settle(self.reader)
-        if self._early is not None:
-            self._early.compare(self._index)
+        if self._early is not None and not walk.late:
+            unseen = self._early.indexed(self._index)
+            await self.reader.context.workers.run(self._early.compare, self._index, unseen)
 
     async def _list_early(self, walk: LaneWalk, *, anew: bool) -> None:
         await walk.answered.wait()
-        total, alone = walk.paginator.total, anew and walk.answers == 1
+        total, alone = walk.paginator.total, anew and walk.answers <= 1
         if alone or total is None or self.reader.entity.proof != "always" or not self._may_list:
             return
         self._early = IdListing(self._index)
@@ -238,7 +243,7 @@ class Reconciler:
             listing.counted = await self.reader.count()
 
         async def look() -> None:
-            listing.cycle = await reader.source.discovery(seconds=0)
+            listing.cycle = await self.reader.cycle()
 
         way = replace(reader.way(OffsetPaginator.expecting(expected, limit=limit), store), fetch=fetch)
         await gather_all([way.run(), count(), look()])

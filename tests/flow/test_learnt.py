@@ -29,11 +29,6 @@ def settings_for(lab: Lab, emulator: Emulator) -> Settings:
     return lab.settings(instance, types=FEW, fresh=True, entities=tuple(emulator.fleets))
 
 
-def ends(log: list[Seen]) -> list[str]:
-    """The last word of each path."""
-    return [seen.path.rpartition("/")[2] for seen in log]
-
-
 def change(lab: Lab, **facts: object) -> None:
     place = lab.lake / "_axsync/state/prod.json"
     place.write_text(json.dumps(json.loads(place.read_text()) | facts))

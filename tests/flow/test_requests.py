@@ -11,7 +11,7 @@ from axsync.api import envelope
 from axsync.convert import Converted
 from axsync.emulator import Emulator, Mishap, Seen
 from axsync.events import Event, PageRead
-from axsync.model import Page
+from axsync.model import ID_FIELD, Page
 from axsync.runs.lane_writer import LaneWriter
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, attributes
@@ -43,6 +43,15 @@ async def test_a_type_of_one_page_takes_two_requests(lab: Lab, start: Start) -> 
     assert kinds(emulator.log, "users") == {"fields": 1, "50": 1}
 
 
+async def test_a_type_that_just_fills_a_page_takes_three(lab: Lab, start: Start) -> None:
+    """An empty page shows that this is the end; what one answer holds is of one moment all the same."""
+    emulator = await start(sizes={"users": 50})
+    ran = await lab.run(lab.settings(lab.instance(emulator, page_size=50), types=FEW))
+
+    assert ran.verdicts() == {"prod/users": "complete"}
+    assert kinds(emulator.log, "users") == {"fields": 1, "50": 2}
+
+
 async def test_a_larger_type_takes_its_pages_a_listing_and_three_requests(lab: Lab, start: Start) -> None:
     """Fields, one count, one look at the discovery cycle."""
     emulator = await start(sizes={"users": 930})
@@ -52,7 +61,7 @@ async def test_a_larger_type_takes_its_pages_a_listing_and_three_requests(lab: L
     assert kinds(emulator.log, "users") == {"fields": 1, "100": 10, "count": 1, "1889": 1}
     assert len(emulator.log) == START + 1 + 10 + 1 + 2
     lane = lab.lane("users")
-    assert (lane["count_before"], lane["count_after"]) == (930, 930)
+    assert (lane["count_before"], lane["count_after"], lane["requests"]) == (930, 930, 10 + 1 + 3)
 
 
 async def test_without_totals_a_count_is_asked_before_and_after(lab: Lab, start: Start) -> None:
@@ -151,3 +160,17 @@ async def test_a_listing_that_began_too_early_is_made_anew(
     first, last = windows(emulator.log, 1889)
     (rest,) = windows(emulator.log, 50)
     assert first.started < rest.started < rest.finished <= last.started
+
+
+async def test_a_listing_that_fails_costs_no_page(lab: Lab, start: Start) -> None:
+    """What was stored meanwhile is durable; the next run asks for the listing alone."""
+    emulator = await start(sizes={"users": 250})
+    emulator.mishaps.append(Mishap("500", on="page", page=lambda page: page.layout.fields == (ID_FIELD,)))
+    settings = lab.settings(lab.instance(emulator, page_size=100, tries=1), types=FEW)
+    assert (await lab.run(settings)).verdicts() == {"prod/users": "partial"}
+
+    emulator.mishaps.clear()
+    before = len(emulator.log)
+    assert (await lab.run(settings)).verdicts() == {"prod/users": "complete"}
+    assert windows(emulator.log[before:], 100) == []
+    assert len(windows(emulator.log[before:], 1889)) == 1
