@@ -9,8 +9,8 @@ the windows in flight, and the newest total that the server reported. Windows ar
 2. Gaps: ranges below the head that an answer left open, such as a short page in the middle or a clamped limit. A gap
    is requested again while that brings rows, and once more after it brought none.
 3. The next window at the head, while the head is below the total.
-4. The tail: if the last page was exactly full, one more window. An empty answer confirms the end; rows mean that the
-   set grew.
+4. The tail: if the last page was exactly full, or is asked to be, one more window. An empty answer confirms the end;
+   rows mean that the set grew.
 
 So only the rows received decide how to continue, never the requested limit, `meta.page.size`, or the presence of a
 token. The windows in flight never exceed the width that the caller allows.
@@ -151,8 +151,12 @@ class OffsetPaginator:
         return next(((low, min(high - low, self.limit)) for low, high in holes if self._empty.get(low, 0) <= 1), None)
 
     def _ahead(self) -> tuple[int, int] | None:
-        span = self._span(self._head)
-        return (self._head, span) if span and self._head < self._target() else None
+        span, target = self._span(self._head), self._target()
+        return (self._head, span) if span and (self._head < target or self._ends_full(target)) else None
+
+    def _ends_full(self, target: int) -> bool:
+        """Whether a page in flight ends exactly where the rows do: the tail need not wait for it."""
+        return self._head == target and any(w.offset + w.limit == target for w in self._open.values())
 
     def _tail(self) -> tuple[int, int] | None:
         offset = self._full_end
@@ -179,7 +183,7 @@ class OffsetPaginator:
         end = window.offset + rows
         self._short = self._short or (rows < window.limit and end < (self.total or 0))
         self._covered = _merge([*self._covered, (window.offset, end)])
-        if end == self._end() and rows >= window.limit:
+        if end == self._end() and rows >= window.limit and self._head <= end:
             self._full_end = end
         _refuse_endless(self._first_total, self._end(), max(self.limit, self._widest))
 
@@ -196,9 +200,9 @@ class OffsetPaginator:
 
     @property
     def ending(self) -> bool:
-        """The total is known, and the last page ends beyond it, so that no full one asks for a tail."""
-        beyond = not self._open or self._head > self._target()
-        return self.total is not None and beyond and not self._short and self._next() is None
+        """The total is known, and nothing is due, nor will a tail be."""
+        tail = self._full_end is not None and self._full_end >= self._target()
+        return self.total is not None and not (self._short or tail) and self._next() is None
 
     @property
     def done(self) -> bool:

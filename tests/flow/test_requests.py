@@ -52,6 +52,16 @@ async def test_a_type_that_just_fills_a_page_takes_three(lab: Lab, start: Start)
     assert kinds(emulator.log, "users") == {"fields": 1, "50": 2}
 
 
+async def test_the_end_is_confirmed_beside_the_last_pages(lab: Lab, start: Start) -> None:
+    """The total says that the last page will be full, so that nothing has to wait for it."""
+    emulator = await start(sizes={"devices": 5, "users": 300}, latency_ms=50.0)
+    await lab.run(lab.settings(lab.instance(emulator, page_size=100), types=FEW))
+
+    *walk, tail = sorted(windows(emulator.log, 100), key=lambda seen: int(attributes(seen)["page"]["offset"]))
+    assert len(walk) == 3
+    assert tail.started < max(seen.finished for seen in walk)
+
+
 async def test_a_larger_type_takes_its_pages_a_listing_and_three_requests(lab: Lab, start: Start) -> None:
     """Fields, one count, one look at the discovery cycle."""
     emulator = await start(sizes={"users": 930})
