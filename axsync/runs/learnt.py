@@ -5,7 +5,7 @@ was found holds for the version of the product that is told first, and for a wee
 pages. The file may be deleted at any time; one that is damaged, or of another server, is as good as none.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -39,7 +39,7 @@ class Learnt:
         """What a run of today may begin with."""
         return self.known if timedelta(0) <= today - self.probed < BELIEVED else None
 
-    def after(self, source: Source, sizes: Iterable[tuple[Lane, FoundSize | None]], today: date) -> "Learnt":
+    def after(self, source: Source, sizes: Sequence[tuple[Lane, FoundSize | None]], today: date) -> "Learnt":
         """What is known behind a run that asked this source, and in which these lanes ended with these page sizes."""
         known = _known(source)
         pages = dict(self.pages) | {lane.entity: size for lane, size in sizes if size}
