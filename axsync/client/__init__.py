@@ -3,7 +3,7 @@
 from axsync.client.connection import ConnectionConfig, connection_config
 from axsync.client.diagnostics import STEPS, Stage, diagnose
 from axsync.client.history_days import history_mark
-from axsync.client.probing import probe
+from axsync.client.probing import Known, probe
 from axsync.client.source import Source
 from axsync.client.transport import Counters, RequestContext, Transport
 
@@ -11,6 +11,7 @@ __all__ = [
     "STEPS",
     "ConnectionConfig",
     "Counters",
+    "Known",
     "RequestContext",
     "Source",
     "Stage",

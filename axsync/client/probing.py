@@ -4,13 +4,14 @@ What the answers mean: docs/axonius-api.md, "Endpoints".
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from axsync.api import GENERATIONS, Api, Dialect, Question
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext, Transport
 from axsync.errors import BadAnswer, BadRequest, InternalError, NotOffered, ServerError, Unreachable
-from axsync.model import Window
+from axsync.model import Generation, Window
 from axsync.settings import InstanceSettings
 
 _FIRST = Window(0, 0, 1)
@@ -21,12 +22,29 @@ Together: TypeAlias = Callable[[Iterable[Coroutine[Any, Any, Any]]], Awaitable[l
 """Runs coroutines side by side and returns their results in order, as `engine.gather_all`."""
 
 
-async def probe(settings: InstanceSettings, transport: Transport, together: Together) -> Source:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier run found of an instance; it holds for this version of the product alone."""
+
+    generation: Generation
+    version: str
+    refused: frozenset[str] = frozenset()  # optional keys
+
+
+async def probe(
+    settings: InstanceSettings, transport: Transport, together: Together, known: Known | None = None
+) -> Source:
     """Probe the instance: v2 first, then v1, or only the generation that `api` fixes. Two round trips.
+
+    One round trip where the server is still as it was `known`.
 
     Raises: Refused, Unreachable, NotOffered if neither generation answers.
     """
     wanted = list(GENERATIONS) if settings.api == "auto" else [settings.api]
+    if known is not None and known.generation in wanted:
+        source = Source(settings.name, GENERATIONS[known.generation], transport, Dialect(known.refused), agreed=True)
+        if await _is_as_known(source, known, together):
+            return source
     refusal: ServerError | None = None
     for generation in wanted:
         api = GENERATIONS[generation]
@@ -63,6 +81,17 @@ async def _introduce(source: Source, together: Together, *, sure: bool) -> Sourc
     if isinstance(ill, BadAnswer) and not (hidden or source.version or cycle or source.listed):
         raise ill
     return source
+
+
+async def _is_as_known(source: Source, known: Known, together: Together) -> bool:
+    """Read version and entity types, and say whether the version is the known one. Raises: Refused, Unreachable."""
+    about = _about(source.api, source.transport)
+    try:
+        source.version, source.titles = await together([about, _listed(source)])
+    except (NotOffered, BadAnswer, BadRequest):
+        return False
+    source.listed = tuple(source.titles) or None
+    return source.version == known.version
 
 
 async def _about(api: Api, transport: Transport) -> str | None:

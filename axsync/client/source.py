@@ -44,11 +44,12 @@ class Source:
     version: str | None = None
     listed: tuple[str, ...] | None = None  # entity types that the server lists itself
     titles: Mapping[str, str] = field(default_factory=dict)  # what it calls them, as far as it tells
+    agreed: bool = False  # a page was answered, now or in an earlier run, so the dialect holds
     _catalogues: dict[str, tuple[Field, ...]] = field(default_factory=dict)
     _cycle: str | None = None
     _cycle_at: float = -math.inf
+    _cycle_took: float = 0.0
     _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _agreed: bool = False  # a page was answered, so the dialect holds
     _agree_once: asyncio.Lock = field(default_factory=asyncio.Lock)
     saved_queries: SavedQueries = field(init=False)
 
@@ -59,18 +60,23 @@ class Source:
         host = self.transport.host
         return await self.transport.ask(request, lambda reply: read(reply, host), ask)
 
-    async def discovery(self, *, seconds: float = CYCLE_SECONDS) -> str | None:
-        """State of the discovery cycle, at most so many seconds old; None where it cannot be seen."""
+    async def discovery(self, ask: RequestContext = _NOBODY, *, seconds: float = CYCLE_SECONDS) -> str | None:
+        """State of the discovery cycle, told at most so many seconds ago; None where it cannot be seen.
+
+        0 seconds ask for a look that begins now.
+        """
         asked = time.monotonic()
         async with self._cycle_once:
-            if self._cycle_at < asked - seconds:
+            # A look that took long was no older when its answer came.
+            if self._cycle_at < asked - (seconds + self._cycle_took if seconds else 0):
                 looked = time.monotonic()
-                self._cycle, self._cycle_at = await self._read_cycle(), looked
+                self._cycle, self._cycle_at = await self._read_cycle(ask), looked
+                self._cycle_took = time.monotonic() - looked
         return self._cycle
 
-    async def _read_cycle(self) -> str | None:
+    async def _read_cycle(self, ask: RequestContext) -> str | None:
         try:
-            return await self._ask(self.api.discovery_request(), self.api.read_discovery)
+            return await self._ask(self.api.discovery_request(), self.api.read_discovery, ask)
         except (NotOffered, BadRequest, BadAnswer, Unreachable):
             return None
 
@@ -134,13 +140,13 @@ class Source:
         """One window of rows; a refused optional key is dropped once and for the run."""
         if is_system(question.entity):
             return await self._system_page(question, window, ask)
-        if self._agreed:
+        if self.agreed:
             return await self._negotiated(question, window, ask)
         # Until one page is answered they go one by one, or each lane would meet the same refusal.
         async with self._agree_once:
-            if not self._agreed:
+            if not self.agreed:
                 page = await self._negotiated(question, window, ask)
-                self._agreed = True
+                self.agreed = True
                 return page
         return await self._negotiated(question, window, ask)
 

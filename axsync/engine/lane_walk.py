@@ -127,6 +127,7 @@ class Stored:
 class LaneWalk:
     """The reading of one lane. `release` returns a page's bytes to the budget.
 
+    `answered` is set when the last request has its answer, while pages may still be stored, and at the end.
     `fetch` may raise `Returned`: the window is then requested again in smaller ones, of the size that `limit` returns.
     """
 
@@ -139,6 +140,10 @@ class LaneWalk:
     strict: bool = False  # store a page before the next is requested, and refuse any repeated page
     pages: int = 0
     rows: int = 0
+    answers: int = 0  # but for those that are known to be empty
+    answered: asyncio.Event = field(default_factory=asyncio.Event)  # all requests, as far as can be known so early
+    late: int = 0  # rows of windows that were requested all the same
+    _late: set[int] = field(default_factory=set)  # these windows
     _seen: set[bytes] = field(default_factory=set)
     _repeats: int = 0
     _fetching: int = 0
@@ -155,9 +160,13 @@ class LaneWalk:
                     self._resize()
                     for window in self.paginator.due(self.width - self._fetching):
                         self._fetching += 1
+                        self._late |= {window.number} if self.answered.is_set() else set()
                         task = group.create_task(one(window, changed))
                         task.add_done_callback(lambda _: changed.set())
+                    if not self._fetching and self.paginator.ending:
+                        self.answered.set()
                     await changed.wait()
+                self.answered.set()
         except BaseExceptionGroup as group:
             raise _first(group) from None
 
@@ -175,6 +184,7 @@ class LaneWalk:
         finally:
             self._fetching -= 1
         try:
+            self.answers += page.rows != 0
             self.paginator.answered(page)
             changed.set()
             stored = await self.store(page)
@@ -182,6 +192,7 @@ class LaneWalk:
             self.release(page)
         self.pages += 1
         self.rows += stored.rows
+        self.late += stored.rows if window.number in self._late else 0
         self.paginator.counted(window, stored.rows)
         self._detect_loop(stored)
         changed.set()

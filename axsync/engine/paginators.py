@@ -9,8 +9,8 @@ the windows in flight, and the newest total that the server reported. Windows ar
 2. Gaps: ranges below the head that an answer left open, such as a short page in the middle or a clamped limit. A gap
    is requested again while that brings rows, and once more after it brought none.
 3. The next window at the head, while the head is below the total.
-4. The tail: if the last page was exactly full, one more window. An empty answer confirms the end; rows mean that the
-   set grew.
+4. The tail: if the last page was exactly full, or is asked to be, one more window. An empty answer confirms the end;
+   rows mean that the set grew.
 
 So only the rows received decide how to continue, never the requested limit, `meta.page.size`, or the presence of a
 token. The windows in flight never exceed the width that the caller allows.
@@ -59,6 +59,10 @@ class Paginator(Protocol):
         """Record that this window will not be answered; its rows are due again."""
 
     @property
+    def ending(self) -> bool:
+        """Nothing will be due any more if the pages that are not counted yet are as full as they were so far."""
+
+    @property
     def done(self) -> bool:
         """Nothing is due and nothing is in flight."""
 
@@ -78,6 +82,7 @@ class OffsetPaginator:
     _empty: dict[int, int] = field(default_factory=dict)  # offset → number of empty answers
     _full_end: int | None = None  # end of the last page, if it was exactly full
     _widest: int = 0  # largest limit so far
+    _short: bool = False  # a page before the end had fewer rows than it was asked for
 
     @classmethod
     def resumed(
@@ -146,8 +151,12 @@ class OffsetPaginator:
         return next(((low, min(high - low, self.limit)) for low, high in holes if self._empty.get(low, 0) <= 1), None)
 
     def _ahead(self) -> tuple[int, int] | None:
-        span = self._span(self._head)
-        return (self._head, span) if span and self._head < self._target() else None
+        span, target = self._span(self._head), self._target()
+        return (self._head, span) if span and (self._head < target or self._ends_full(target)) else None
+
+    def _ends_full(self, target: int) -> bool:
+        """Whether a page in flight ends exactly where the rows do: the tail need not wait for it."""
+        return self._head == target and any(w.offset + w.limit == target for w in self._open.values())
 
     def _tail(self) -> tuple[int, int] | None:
         offset = self._full_end
@@ -172,8 +181,9 @@ class OffsetPaginator:
             self._empty[window.offset] = self._empty.get(window.offset, 0) + 1
             return
         end = window.offset + rows
+        self._short = self._short or (rows < window.limit and end < (self.total or 0))
         self._covered = _merge([*self._covered, (window.offset, end)])
-        if end == self._end() and rows >= window.limit:
+        if end == self._end() and rows >= window.limit and self._head <= end:
             self._full_end = end
         _refuse_endless(self._first_total, self._end(), max(self.limit, self._widest))
 
@@ -187,6 +197,12 @@ class OffsetPaginator:
             return
         if self.total is not None and window.offset >= self._target():
             self._full_end = window.offset
+
+    @property
+    def ending(self) -> bool:
+        """The total is known, and nothing is due, nor will a tail be."""
+        tail = self._full_end is not None and self._full_end >= self._target()
+        return self.total is not None and not (self._short or tail) and self._next() is None
 
     @property
     def done(self) -> bool:
@@ -314,6 +330,13 @@ class TokenPaginator:
     def _ended_early(self) -> bool:
         # Without a total only an empty page marks the end.
         return self._token_missing if self.total is None else self._rows < self.total
+
+    @property
+    def ending(self) -> bool:
+        """The chain has come to its end; whether too early, only the rows can tell."""
+        if self._rest is not None:
+            return self._rest.ending
+        return self._asked > 0 and self._next is None and self.total is not None and not self._abandoned
 
     @property
     def done(self) -> bool:

@@ -6,6 +6,7 @@ _axsync/lock                                        who may write
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
+_axsync/state/INSTANCE.json                         what runs learnt of an instance; may be deleted
 _axsync/runs/RUN/journal                            what is durable of a run; beside it:
 _axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
 _axsync/runs/RUN/dead_letters/I.E.jsonl             records that could not be read
@@ -26,6 +27,7 @@ INDEX = f"{CONTROL}/index.html"
 SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
 ALL_REPORTS = f"{RUNS}/*/report.html"
+STATE = f"{CONTROL}/state"
 
 LEVELS = ("entity=", "instance=", "dt=")
 """How the names of partitions begin, level below level."""
@@ -114,6 +116,11 @@ def run_of_manifest(name: str) -> str | None:
     """The run whose manifest has this file name; None for what is no manifest, such as the draft of one."""
     run_id = name.removesuffix(".json")
     return run_id if name.endswith(".json") and not name.startswith(".") else None
+
+
+def state(instance: str) -> str:
+    """What runs learnt of an instance."""
+    return f"{STATE}/{instance}.json"
 
 
 def is_run_id(text: str) -> bool:

@@ -20,6 +20,8 @@ FIRST_ROWS = 420
 SLACK = 1.25  # pages with the same number of rows differ in size; a difference below this changes nothing
 MAX_ATTEMPTS = 2  # 5xx and timeouts per page before it is requested in smaller ones
 GOOD_PAGES = 8  # after a failure, before larger ones are tried again; doubled each time that this fails
+MOST_WANTED = 128
+"""Good pages after which a later run tries larger ones at the latest, so that a server that was mended is noticed."""
 ROOM = 0.4
 """Share of the acceptable time or size that a page may be expected to take."""
 
@@ -52,6 +54,18 @@ class CostLine:
         return max(0.0, (self._seconds - per_row * self._rows) / self._seen), per_row
 
 
+@dataclass(frozen=True, slots=True)
+class FoundSize:
+    """What a server bore after it had failed at larger pages: `rows` in each of `good` pages so far, `wanted` in all.
+
+    After so many, larger ones are tried again.
+    """
+
+    rows: int
+    good: int
+    wanted: int
+
+
 @dataclass(slots=True)
 class PageSizer:
     """Rows per page. `most` is the limit of the settings, `ceiling` the bytes that a page may have.
@@ -78,6 +92,18 @@ class PageSizer:
         """Start with pages that fit rows of this size, in bytes; the first answer corrects it."""
         fitting = int((self.ceiling or LARGE_BYTES) / max(row_bytes, 1))
         self.limit = min(self.limit, max(FIRST_ROWS, fitting) if self.ceiling else max(1, fitting))
+
+    @property
+    def found(self) -> FoundSize | None:
+        """The size that failures have led to; None where pages are as large as they should be."""
+        if not self._failed or self.limit >= self.most:
+            return None
+        return FoundSize(self.limit, self._good, min(self._wanted, MOST_WANTED))
+
+    def resume(self, found: FoundSize) -> None:
+        """Start where an earlier run ended; good pages are counted on, so that small types grow back, too."""
+        if found.rows < self.limit:
+            self.limit, self._good, self._wanted, self._failed = found.rows, found.good, found.wanted, True
 
     def max_attempts(self, asked: int) -> int:
         """Attempts allowed for a page of this size; one if it is larger than the current limit."""

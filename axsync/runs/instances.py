@@ -4,11 +4,11 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
-from axsync.client import probe
+from axsync.client import Known, probe
 from axsync.client.connection import connection_config
 from axsync.client.source import Source
 from axsync.client.transport import Transport
@@ -63,14 +63,16 @@ async def open_sources(
     *,
     jitter: Jitter = random.uniform,
     given: Credential | None = None,
+    known: Mapping[str, Known] | None = None,
 ) -> AsyncIterator[dict[str, Source | ServerError]]:
-    """Instance name → its source, or why it cannot be asked.
+    """Instance name → its source, or why it cannot be asked. `known` is what earlier runs found, by instance.
 
     Raises: what `open_transports` raises, before any request is sent.
     """
     chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
     async with open_transports(settings, observe, jitter=jitter, given=given) as transports:
-        found = await gather_all([_probed(i, transports[i.name], ends) for i in chosen])
+        before = known or {}
+        found = await gather_all([_probed(i, transports[i.name], ends, before.get(i.name)) for i in chosen])
         if given is None:
             remember([i for i, source in zip(chosen, found, strict=True) if isinstance(source, Source)])
         yield dict(zip(transports, found, strict=True))
@@ -92,12 +94,14 @@ def _pace(instances: Sequence[InstanceSettings]) -> HostLimiter:
     )
 
 
-async def _probed(instance: InstanceSettings, transport: Transport, ends: float | None) -> Source | ServerError:
+async def _probed(
+    instance: InstanceSettings, transport: Transport, ends: float | None, known: Known | None
+) -> Source | ServerError:
     found: ServerError
     transport.tell(Asking(instance.name, transport.host))
     try:
         async with asyncio.timeout_at(ends):
-            return await probe(instance, transport, gather_all)
+            return await probe(instance, transport, gather_all, known)
     except TimeoutError:
         found = Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
     except ServerError as error:

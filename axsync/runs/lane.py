@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from axsync.client.source import CYCLE_SECONDS, UNSTABLE
+from axsync.client.source import UNSTABLE
 from axsync.engine.lane_walk import Stored
 from axsync.engine.paginators import Paginator
 from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, OutOfMemory, OutOfTime, StorageError
@@ -100,23 +100,25 @@ class LaneRun:
 
     async def _walked_once(self) -> Outcome:
         reader = self.reader
-        discovery = {"before": await reader.source.discovery()}
         way = await self._way()
+        discovery = {"before": await reader.source.discovery()}
         anew = not self.writer.memory.spans
         self._opened = not anew
         if self._opened:
             await reader.open()  # an earlier process knew the size
-        walk = reader.way(way, self._store)
-        await walk.run()
-        await reader.settle_columns()
-        at_once = anew and walk.pages == 1
-        reconciler = Reconciler(reader, self.writer, one_answer=at_once, cycling=await self._is_cycling(discovery))
+        walk, reconciler = reader.way(way, self._store), Reconciler(reader, self.writer)
+        await reconciler.walk(walk, anew=anew)
+        reconciler.one_answer, reconciler.cycling = anew and walk.answers <= 1, await self._is_cycling(discovery)
         evidence = await reconciler.evidence(reader.before, walk.paginator.total)
         reader.schema.tell_unserved()
-        # What one answer holds is of one moment: no cycle can have moved it.
-        fresh = CYCLE_SECONDS if evidence.listed is not None else 0.0  # it was looked at beside the listing
-        discovery["after"] = discovery["before"] if at_once else await reader.source.discovery(seconds=fresh)
+        discovery["after"] = await self._cycle_after(discovery["before"], evidence, reconciler)
         return self._outcome(evidence, discovery, reconciler.repaired)
+
+    async def _cycle_after(self, before: str | None, evidence: Evidence, reconciler: Reconciler) -> str | None:
+        """The state of the discovery cycle behind the walk; what one answer holds is of one moment."""
+        if reconciler.one_answer:
+            return before
+        return reconciler.cycle if evidence.listed is not None else await self.reader.cycle()
 
     async def _is_cycling(self, discovery: Mapping[str, str | None]) -> bool:
         """Whether a discovery cycle ran; looked at only where a listing depends on it."""

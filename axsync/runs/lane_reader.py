@@ -19,7 +19,7 @@ from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy
 from axsync.events import LaneOpened, Notice, Observer
 from axsync.lake.journal import Record
 from axsync.model import Asked, Lane, Page, PageSpan, Window
-from axsync.pacing.page_size import PageSizer
+from axsync.pacing.page_size import FoundSize, PageSizer
 from axsync.runs.lane_schema import LaneSchema, question_of
 from axsync.runs.lane_selection import asked_by, least, question_for
 from axsync.runs.state import merged_ranges, record
@@ -91,8 +91,18 @@ class LaneReader:
         self.before: int | None = None
         self.totals: set[int] = set()
         self.blank: Page | None = None
+        self._found_before: FoundSize | None = None
         most = entity.page_size or instance.page_size
         self._sizer = PageSizer(self._listing.rows_at_once(most) if self._listing else most, self._ceiling())
+
+    def begin_with(self, found: FoundSize | None) -> None:
+        """Ask for pages of the size that the server bore in an earlier run; before anything is asked."""
+        self._found_before = found
+
+    @property
+    def found_size(self) -> FoundSize | None:
+        """The size of pages that the server bears; None where it bears what the settings say."""
+        return self._sizer.found
 
     def asking(self, question: Question, *, most: int) -> "LaneReader":
         """A reader of another question to the same lane, with the same columns and on the same bill."""
@@ -150,7 +160,7 @@ class LaneReader:
         source = self.source
         source.dialect = replace(source.dialect, refused=source.dialect.refused | set(pinned["refused"]))
         self.schema.restore(pinned)
-        self._sizer.expect(self.schema.row_bytes(self.question))
+        self._size_pages()
 
     async def _remember(self) -> None:
         facts = {
@@ -173,7 +183,12 @@ class LaneReader:
             await self.schema.select_table()
             return
         self.question = await self.schema.select(self.question, self._ask, readable=self._is_readable)
+        self._size_pages()
+
+    def _size_pages(self) -> None:
         self._sizer.expect(self.schema.row_bytes(self.question))
+        if self._found_before is not None:
+            self._sizer.resume(self._found_before)
 
     async def _is_readable(self) -> bool:
         self.before = await self.count()
@@ -196,6 +211,10 @@ class LaneReader:
             return await self.source.count(self.question, self._ask)
         except (NotOffered, BadRequest, BadAnswer):
             return None
+
+    async def cycle(self) -> str | None:
+        """The state of the discovery cycle by a look that begins now, on the lane's bill."""
+        return await self.source.discovery(self._ask, seconds=0)
 
     def walk(self) -> Paginator:
         """The way over the rows: by offset, or by the server's own token where that is wished."""

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Literal
 from urllib.parse import urlsplit
 
+from axsync.api import is_system
 from axsync.client.source import Source
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import BadAnswer, BadRequest, NoLake, NotOffered, ServerError, Unreachable
@@ -19,9 +20,11 @@ from axsync.events import Observer
 from axsync.lake.history import LaneRecord, Snapshot, readable
 from axsync.lake.publish import Lake
 from axsync.model import Lane
+from axsync.pacing.page_size import FIRST_ROWS
 from axsync.runs.days import logical_date, with_days, with_latest
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
+from axsync.runs.reconcile import LIST_LIMITS
 from axsync.runs.resume import Past, find, plan_of
 from axsync.runs.setup import all_of, fit_lake
 from axsync.runs.state import RunMemory
@@ -33,8 +36,10 @@ GUESSED_BYTES = 4_000
 """Of JSON for a row, where no earlier run tells."""
 GUESSED_SECONDS = 1.0
 """From a request to the whole answer, where no earlier run tells."""
-USUAL_EXTRA = 3
-"""Requests for an entity type besides its pages: its fields, and its count before and after."""
+ONE_PAGE = 2
+"""Requests for an entity type of one page: its fields, and the page."""
+BESIDES = 3
+"""Requests for a larger one besides its pages and the listing: its fields, a count, a look at the discovery cycle."""
 MARGIN = 0.95
 """Of the requests per second that are allowed: so many leave (docs/adr/0004)."""
 
@@ -79,6 +84,8 @@ class LaneForecast:
     note: str = ""
     state: State = "to do"
     durable: int = 0  # rows that an unfinished run has already
+    page_bytes: int = 0  # most that a page may have; 0: no limit
+    is_listed: bool = True  # its ids, where it has more than one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +205,11 @@ async def _question(settings: Settings, source: Source, lane: Lane, memory: RunM
     count, right, note = await _counted(settings, source, lane)
     state, durable = _progress(lane, memory)
     own = next(i for i in settings.instances if i.name == lane.instance)
-    size = settings.entity(lane.entity).page_size or own.page_size
-    return LaneForecast(lane, right, count, size, note, state, durable)
+    wish = settings.entity(lane.entity)
+    whole = settings.run.as_of is None and settings.run.limit is None and not is_system(wish.asked(lane.entity))
+    most = own.page_bytes or settings.lake.buffer_bytes // own.in_flight
+    listed = whole and wish.proof == "always"
+    return LaneForecast(lane, right, count, wish.page_size or own.page_size, note, state, durable, most, listed)
 
 
 def _progress(lane: Lane, memory: RunMemory) -> tuple[State, int]:
@@ -259,7 +269,7 @@ def learn(snapshots: Iterable[Snapshot]) -> Experience:
         for lane in read:
             if lane.rows:
                 learned.bytes_per_row.setdefault(lane.lane, lane.bytes / lane.rows)
-                learned.extra.setdefault(lane.lane, max(lane.requests - lane.pages, USUAL_EXTRA))
+                learned.extra.setdefault(lane.lane, max(lane.requests - lane.pages, 0))
         for instance in {lane.instance for lane in read}:
             own = [lane for lane in read if lane.instance == instance]
             if instance not in learned.speeds and (speed := _speed(snapshot.run_id, own)):
@@ -280,8 +290,10 @@ def forecast(question: LaneForecast, learned: Experience, bounds: Bounds) -> Pla
     lane, size = question.lane, learned.bytes_per_row.get(question.lane)
     asked = question.right in {"readable", "empty", "unknown"} and question.state != "done"
     rows = max((question.count or 0) - question.durable, 0) if asked else 0
-    pages = max(math.ceil(rows / question.page_size), 1) if asked else 0
-    requests = pages + learned.extra.get(lane, USUAL_EXTRA) if asked else 0
+    page_rows = _page_rows(question, size)
+    pages = max(math.ceil(rows / page_rows), 1) if asked else 0
+    tail = bool(rows) and rows % page_rows == 0  # a full page may not be the last one
+    requests = _requests(question, pages, learned.extra.get(lane, 0)) + tail if asked else 0
     expected = round(rows * (GUESSED_BYTES if size is None else size))
     return PlanRow(
         instance=lane.instance,
@@ -298,6 +310,24 @@ def forecast(question: LaneForecast, learned: Experience, bounds: Bounds) -> Pla
         guessed=size is None,
         note=question.note,
     )
+
+
+def _page_rows(question: LaneForecast, row_bytes: float | None) -> int:
+    """Rows of a page: what the settings say, or fewer where rows are known to be large."""
+    if not row_bytes or not question.page_bytes:
+        return question.page_size
+    return min(question.page_size, max(int(question.page_bytes / row_bytes), FIRST_ROWS))
+
+
+def _requests(question: LaneForecast, pages: int, extra: int) -> int:
+    """As many as there are where nothing fails and nothing moves (docs/operations.md, "What a run asks").
+
+    Of a larger type as many besides its pages as it took before, if those were more.
+    """
+    if pages == 1 and not question.durable:
+        return ONE_PAGE
+    listing = math.ceil((question.count or 0) / LIST_LIMITS[0]) if question.is_listed else 0
+    return pages + max(BESIDES + listing, extra)
 
 
 def seconds_for(requests: int, size: int, speed: Speed | None, bounds: Bounds) -> float:

@@ -1,5 +1,6 @@
 """Proof that a lane is whole: counts against ids, and where they differ a listing and repair (ADR 0008)."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,10 +10,10 @@ import pyarrow as pa
 from axsync.api import Question
 from axsync.api.catalogue import with_roots
 from axsync.convert import Converter, arrays
-from axsync.engine.lane_walk import Stored, gather_all
+from axsync.engine.lane_walk import LaneWalk, Stored, gather_all
 from axsync.engine.paginators import OffsetPaginator
-from axsync.errors import BadRequest, NotOffered
-from axsync.lake.id_index import NO_IDS, Collected, Hashes, IdIndex, different, hash_ids, lacking
+from axsync.errors import AxsyncError, BadRequest, LaneError, NotOffered, ServerError
+from axsync.lake.id_index import Collected, Hashes, IdIndex, different, hash_ids, lacking
 from axsync.model import ID_FIELD, Page, Window
 from axsync.runs.lane_reader import ROUND_SHIFT, LaneReader
 from axsync.runs.lane_writer import LaneWriter
@@ -22,26 +23,64 @@ from axsync.schema.columns import make_columns
 LIST_LIMITS = (1_889, 1_381)
 """Rows per page of the two listings: primes, so that their pages end elsewhere than those of the walk. What slips
 through between two pages of one then does not slip through between two of the other."""
+MOST_UNSEEN = 500_000
+"""Ids that are listed before it is known which of them the parts hold: some 20 MB."""
 IDS_AT_ONCE = 100
 """Ids in one repair query; 200 are safe too (docs/axonius-api.md, "Limits and cost")."""
 
 
-class IdListing:
-    """Ids of an id-only walk: their hashes, and the names of those that no part holds."""
+class Void(Exception):
+    """A listing that began before the walk had its last rows, and proves nothing."""
 
-    def __init__(self, index: IdIndex) -> None:
-        self.counted: int | None = None  # by the server, meanwhile
+
+class IdListing:
+    """Ids of an id-only walk: their hashes, and the names of those that no part holds.
+
+    `counted` and `cycle` are what the server told meanwhile: its count, and the state of its discovery cycle. Without
+    an index all names are kept, until `indexed` is given one.
+    """
+
+    def __init__(self, index: IdIndex | None) -> None:
+        self.counted: int | None = None
+        self.cycle: str | None = None
+        self.is_void = False
         self._index = index
         self._hashes = Collected()
         self._missing = [pa.array([], pa.string())]
+        self._unseen: list[pa.Array] = []
+        self._comparable = asyncio.Event()
+
+    async def room(self) -> None:
+        """Wait until there is room for another page. Raises: Void."""
+        if sum(map(len, self._unseen)) > MOST_UNSEEN:
+            await self._comparable.wait()
+        if self.is_void:
+            raise Void
 
     def add(self, ids: pa.Array) -> None:
         """Take in the ids of one page."""
         hashes = hash_ids(ids)
         self._hashes.add(hashes)
-        absent = self._index.lacks(hashes)
-        if absent.any():
+        if self._index is None:
+            self._unseen.append(ids)
+        elif (absent := self._index.lacks(hashes)).any():
             self._missing.append(ids.filter(arrays.flags(absent)))
+
+    def indexed(self, index: IdIndex) -> list[pa.Array]:
+        """Keep only the names that this index lacks, from now on; returns those so far, which are to be compared."""
+        self._index, unseen, self._unseen = index, self._unseen, []
+        self._comparable.set()
+        return unseen
+
+    def compare(self, index: IdIndex, unseen: Sequence[pa.Array]) -> None:
+        """Take in names that came before the index. For a writer thread; pages may come meanwhile."""
+        for ids in unseen:
+            self._missing.append(ids.filter(arrays.flags(index.lacks(hash_ids(ids)))))
+
+    def make_void(self) -> None:
+        """Ask for nothing more."""
+        self.is_void = True
+        self._comparable.set()
 
     @property
     def missing(self) -> pa.Array:
@@ -57,15 +96,52 @@ class IdListing:
 class Reconciler:
     """Compares and repairs one lane after its walk.
 
-    `one_answer` says that the walk was of one moment, `cycling` that a discovery cycle ran meanwhile.
+    `one_answer` says that the walk was of one moment, `cycling` that a discovery cycle ran meanwhile, `cycle` in which
+    state it was beside the last listing.
     """
 
     reader: LaneReader
     writer: LaneWriter
     one_answer: bool = False
     cycling: bool = False
+    cycle: str | None = None
     repaired: int = 0
-    _index: IdIndex = field(default=NO_IDS, init=False)  # of what is in the parts
+    _index: IdIndex | None = field(default=None, init=False)  # of what is in the parts
+    _early: IdListing | None = field(default=None, init=False)
+    _early_error: AxsyncError | None = field(default=None, init=False)
+
+    async def walk(self, walk: LaneWalk, *, anew: bool) -> None:
+        """Read the lane, and begin the first listing when every page is answered, while the last ones are stored.
+
+        Not a moment earlier: what the walk reads after a listing, that listing does not prove (docs/adr/0028).
+        Raises: what the walk raises. An error of the listing waits until the listing is needed.
+        """
+        await gather_all([self._to_end(walk), self._list_early(walk, anew=anew)])
+        if walk.late:
+            self._early = self._early_error = None
+
+    async def _to_end(self, walk: LaneWalk) -> None:
+        await walk.run()
+        if walk.late and self._early is not None:
+            self._early.make_void()
+        await self.reader.settle_columns()
+        self._index = await self.writer.settle(self.reader)
+        if self._early is not None and not walk.late:
+            unseen = self._early.indexed(self._index)
+            await self.reader.context.workers.run(self._early.compare, self._index, unseen)
+
+    async def _list_early(self, walk: LaneWalk, *, anew: bool) -> None:
+        await walk.answered.wait()
+        total, alone = walk.paginator.total, anew and walk.answers <= 1
+        if alone or total is None or self.reader.entity.proof != "always" or not self._may_list:
+            return
+        self._early = IdListing(self._index)
+        try:
+            await self._list(self._early, LIST_LIMITS[0], total)
+        except Void:
+            pass
+        except (ServerError, LaneError) as error:
+            self._early_error = error
 
     async def evidence(self, before: int | None, total: int | None) -> Evidence:
         """Count, and until a listing shows just the ids that came, list and repair, at most two rounds.
@@ -73,11 +149,10 @@ class Reconciler:
         Nothing is asked that is known: one answer that holds as many rows as it tells of is the whole type, and where
         a listing will be made, the count is asked beside it.
         """
-        self._index = await self.writer.settle(self.reader)
         limit = self.reader.context.run.limit
         evidence = replace(self._now(before, None), total=total, limit=limit)
         whole = self.one_answer and evidence.settled and not self.reader.is_listing
-        if not (whole or self._will_list(limit)):
+        if not (whole or self._will_list):
             evidence = replace(evidence, after=await self.reader.count())
         for turn in range(1, len(LIST_LIMITS) + 1):
             if limit is not None or self._proven(evidence):
@@ -103,8 +178,13 @@ class Reconciler:
         """Whether nothing can have moved: all was in one answer, or is history."""
         return self.one_answer or self.reader.question.history is not None
 
-    def _will_list(self, limit: int | None) -> bool:
-        return limit is None and not self._still and self._doubtful()
+    @property
+    def _may_list(self) -> bool:
+        return self.reader.context.run.limit is None and not self._still and not self.reader.is_listing
+
+    @property
+    def _will_list(self) -> bool:
+        return self.reader.context.run.limit is None and not self._still and self._doubtful()
 
     def _doubtful(self) -> bool:
         moved = len(self.reader.totals) > 1 or self.writer.memory.duplicates > 0 or self.cycling
@@ -112,29 +192,47 @@ class Reconciler:
         return moved or (self.reader.entity.proof == "always" and not self.reader.is_listing)
 
     def _now(self, before: int | None, after: int | None) -> Evidence:
-        return Evidence(before, after, self._index.distinct, self.writer.memory.letters)
+        return Evidence(before, after, self._held, self.writer.memory.letters)
+
+    @property
+    def _held(self) -> int:
+        """Different ids that are in the parts."""
+        return self._index.distinct if self._index else 0
 
     async def _round(self, turn: int, evidence: Evidence) -> Evidence:
-        listed, names, counted = await self._list(LIST_LIMITS[turn - 1])
-        self._index = NO_IDS  # as large as the one that follows
+        listing = await self._listing(LIST_LIMITS[turn - 1])
+        counted, listed, names = listing.counted, listing.known(), listing.missing
+        del listing
+        self._index = None  # as large as the one that follows
         if len(names):
             await self._fetch(names, turn)
-        self._index = await self.writer.settle(self.reader)
-        missing = int(self._index.lacks(listed).sum())
+        self._index = index = await self.writer.settle(self.reader)
+        missing = int(index.lacks(listed).sum())
         late = len(names) - missing
         self.repaired += late
-        vanished = int(lacking(listed, self._index.known).sum())
+        vanished = int(lacking(listed, index.known).sum())
         found = {"listed": len(listed), "missing": missing, "vanished": vanished, "late": late}
         return replace(self._now(evidence.before, counted), total=evidence.total, **found)
 
-    async def _list(self, limit: int) -> tuple[Hashes, pa.Array, int | None]:
-        """Walk all ids and nothing else, and meanwhile have the server count and tell of its discovery cycle.
+    async def _listing(self, limit: int) -> IdListing:
+        """The one that was begun early, or a new one."""
+        listing, self._early = self._early, None
+        if self._early_error is not None:
+            raise self._early_error
+        if listing is None:
+            listing = IdListing(self._index)
+            await self._list(listing, limit, self._held)
+        self.cycle = listing.cycle
+        return listing
 
-        Returns the hashes of the ids, the names of those that no part holds, and the count.
-        """
+    async def _list(self, listing: IdListing, limit: int, expected: int) -> None:
+        """Walk all ids and nothing else, and meanwhile have the server count and tell of its discovery cycle."""
         reader = self.reader.asking(replace(self.reader.question, fields=(ID_FIELD,), details=()), most=limit)
         converter = Converter(make_columns(with_roots(())), rows_key=reader.source.api.ROWS_KEY, run_id="")
-        listing = IdListing(self._index)
+
+        async def fetch(window: Window) -> Page:
+            await listing.room()
+            return await reader.fetch(window)
 
         async def store(page: Page) -> Stored:
             converted = await reader.context.workers.run(reader.schema.convert, converter, page)
@@ -144,13 +242,11 @@ class Reconciler:
         async def count() -> None:
             listing.counted = await self.reader.count()
 
-        walk = OffsetPaginator.expecting(self._index.distinct, limit=limit)
-
         async def look() -> None:
-            await reader.source.discovery(seconds=0)  # kept by the source for the lane's end
+            listing.cycle = await self.reader.cycle()
 
-        await gather_all([reader.way(walk, store).run(), count(), look()])
-        return listing.known(), listing.missing, listing.counted
+        way = replace(reader.way(OffsetPaginator.expecting(expected, limit=limit), store), fetch=fetch)
+        await gather_all([way.run(), count(), look()])
 
     async def _fetch(self, names: pa.Array, turn: int) -> None:
         """Read the missing ids by name, or everything again where the server has no `in` for ids."""

@@ -4,12 +4,13 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from axsync.api import is_system
+from axsync.client import Known
 from axsync.client.source import Source
 from axsync.engine.lane_walk import Budget, Workers, gather_all
 from axsync.errors import (
@@ -39,6 +40,7 @@ from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
+from axsync.runs.learnt import Learnt, keep_learnt, read_learnt
 from axsync.runs.recovery import recover
 from axsync.runs.replacing import Day, hold_worse, refuse_worse
 from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
@@ -104,8 +106,10 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
         if report := await run.without_asking():
             return report
         await keeper.run(run.refuse_worse)
+        run.learnt = await keeper.run(read_learnt, lake, settings)
         if sources is None:
-            sources = await stack.enter_async_context(open_sources(settings, observe, jitter=jitter))
+            opening = open_sources(settings, observe, jitter=jitter, known=run.believed)
+            sources = await stack.enter_async_context(opening)
         return await run.with_answers(sources)
 
 
@@ -123,6 +127,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
     errors: list[AxsyncError] = field(default_factory=list)
+    learnt: dict[str, Learnt] = field(default_factory=dict, init=False)  # in earlier runs, by instance
     published: str | None = field(default=None, init=False)  # the manifest
     _leads: bool = field(default=True, init=False)  # whether the pointer names it
     _journal: Journal | None = field(default=None, init=False)
@@ -153,6 +158,12 @@ class _Run:
     def resumes(self) -> bool:
         """Whether an earlier process has begun this run."""
         return self.memory.facts is not None
+
+    @property
+    def believed(self) -> dict[str, Known]:
+        """What earlier runs found of the instances, as far as it may be believed today."""
+        today = datetime.now(UTC).date()
+        return {name: known for name, one in self.learnt.items() if (known := one.believed(today))}
 
     @property
     def all_closed(self) -> bool:
@@ -319,11 +330,26 @@ class _Run:
         workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
         lane_runs = self._lane_runs(lanes, _alive(sources), workers)
         try:
-            self.outcomes += await gather_all([one.run() for one in lane_runs])
+            looks = [_look(source) for source in _alive(sources).values()]
+            await gather_all([*looks, self._read(lane_runs)])
         finally:
             workers.close()
         self.errors += [one.error for one in lane_runs if one.error]
+        for text in await self.keeper.run(self._keep_learnt, _alive(sources), lane_runs):
+            self._say(text)
         self._note_down(lanes, sources)
+
+    async def _read(self, lane_runs: Sequence[LaneRun]) -> None:
+        self.outcomes += await gather_all([one.run() for one in lane_runs])
+
+    def _keep_learnt(self, sources: Mapping[str, Source], lane_runs: Sequence[LaneRun]) -> list[str]:
+        """In the keeper's thread; returns what is to be said."""
+        read = [one.reader for one in lane_runs if one.error is None and one.reader.stats.size]
+        told, today = list[str](), datetime.now(UTC).date()
+        for name, source in sources.items():
+            sizes = [(reader.lane, reader.found_size) for reader in read if reader.lane.instance == name]
+            told.append(keep_learnt(self.lake, name, self.learnt[name].after(source, sizes, today)))
+        return [text for text in told if text]
 
     def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
         wanted = self.settings.run.wanted or tuple(dict.fromkeys(lane.entity for lane in lanes))
@@ -361,6 +387,7 @@ class _Run:
             instance, entity = instances[lane.instance], settings.entity(lane.entity)
             earlier = self._before.get(lane) or self._newest.get(lane)
             reader = LaneReader(lane, sources[lane.instance], instance, entity, context, earlier)
+            reader.begin_with(self.learnt[lane.instance].pages.get(lane.entity))
             return LaneRun(reader, LaneWriter(lane, run_id, storage, self.memory.lanes.get(lane, LaneMemory())))
 
         return [lane_run(lane) for lane in lanes]
@@ -516,3 +543,9 @@ def _entries(found: FoundRun | None) -> dict[Lane, dict[str, Any]]:
 
 def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
     return {name: s for name, s in sources.items() if isinstance(s, Source)}
+
+
+async def _look(source: Source) -> None:
+    """Look at the discovery cycle beside the field catalogues, so that no lane waits for it alone."""
+    with suppress(ServerError):
+        await source.discovery()

@@ -140,6 +140,23 @@ async def test_fault_25_a_row_that_went_after_it_was_read_is_told(lab: Lab, star
     assert went.ids[0] in lab.ids("devices")
 
 
+async def test_fault_25_an_exchange_behind_the_reader(lab: Lab, start: Start) -> None:
+    """The order is stable, no border moves and all counts agree: the listing alone tells (docs/adr/0028)."""
+    came = Mishap("shift", position=0, page=in_a_walk, after=6, times=1)
+    went = Mishap("shift", insert=0, delete=1, position=5, page=in_a_walk, after=6, times=1)
+    emulator = await start(sizes={"devices": 310})
+    before = list(emulator.fleets["devices"].ids())
+    emulator.mishaps.extend((came, went))
+    ran = await run(lab, emulator)
+
+    after = list(emulator.fleets["devices"].ids())
+    assert (after[6:], set(after) ^ set(before)) == (before[6:], {came.ids[0], went.ids[0]})
+    lane = lab.lane("devices")
+    assert (lane["count_before"], lane["count_after"], lane["duplicates"]) == (310, 310, 0)
+    assert (told(ran), lane["reason"]) == (("drifted", 3), "1 ids were read and are listed no more")
+    assert set(lab.ids("devices")) == set(before) | {came.ids[0]}
+
+
 async def test_fault_25_a_type_of_one_answer_is_not_listed(lab: Lab, start: Start) -> None:
     """What came in one answer is of one moment; counts that agree are proof enough."""
     emulator = await start(sizes={"devices": 20})

@@ -31,7 +31,7 @@ async def test_a_first_run_is_planned_by_counts(lab: Lab, start: Start) -> None:
         ("users", "readable", 45, 3, True),
     ]
     assert (planned.run_id, planned.finished) == (None, False)
-    assert planned.instances[0].requests == sum(one.requests for one in planned.rows) == 14
+    assert planned.instances[0].requests == sum(one.requests for one in planned.rows) == 16
     assert planned.seconds > 0
     assert pages(emulator.log) == []
     assert not lab.lake.exists()

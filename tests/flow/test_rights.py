@@ -34,7 +34,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("lake/_axsync/runs/") or name == "lake/_axsync/lock"
+    return name.startswith(("lake/_axsync/runs/", "lake/_axsync/state/")) or name == "lake/_axsync/lock"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ class Server:
     size: int
     large: bool = False  # rows are counted by the store only
     circle: bool = False
+    most: int = 1 << 30  # rows of a page, whatever is asked
     budget: Budget = field(default_factory=lambda: Budget(1 << 30))
     pause: Callable[[], Awaitable[None]] = field(default=lambda: asyncio.sleep(0))
     store_pause: Callable[[], Awaitable[None]] = field(default=lambda: asyncio.sleep(0))
@@ -41,7 +42,7 @@ class Server:
             self.flying -= 1
         start = int((window.token or "0").removeprefix("t")) if window.offset == 0 else window.offset
         start = 0 if self.circle else start
-        stop = min(self.size, start + window.limit)
+        stop = min(self.size, start + window.limit, start + self.most)
         rows = max(0, stop - start)
         token = f"t{stop}" if rows else None
         await self.budget.take(10)
@@ -245,3 +246,56 @@ async def test_pages_of_one_lane_are_asked_for_at_once() -> None:
     await server.lane(OffsetPaginator(10), 8).run()
 
     assert server.widest == 8
+
+
+@given(st.integers(0, 80), st.integers(1, 9), st.integers(1, 6), st.booleans(), st.integers(1, 12), st.integers(0, 99))
+@settings(max_examples=100)
+def test_the_last_answer_is_known_before_the_last_page_is_stored(
+    size: int, limit: int, width: int, by_token: bool, most: int, seed: int
+) -> None:
+    """Nothing is requested behind it, unless pages are shorter than asked for: what these bring counts as late."""
+    dice = Random(seed)
+
+    async def linger() -> None:
+        for _ in range(dice.randrange(6)):
+            await asyncio.sleep(0)
+
+    server = Server(size, large=True, most=most, pause=linger, store_pause=linger)
+    paginator = TokenPaginator(limit) if by_token else OffsetPaginator(limit)
+
+    async def run() -> tuple[LaneWalk, int, int]:
+        walk = server.lane(paginator, width)
+
+        async def watch() -> tuple[int, int]:
+            await walk.answered.wait()
+            assert server.flying == 0
+            return len(server.asked), len(server.stored)
+
+        watching = asyncio.create_task(watch())
+        await walk.run()
+        return (walk, *await watching)
+
+    walk, asked, stored = asyncio.run(run())
+    assert sorted(server.stored) == list(range(size))
+    if most >= limit:
+        assert (walk.late, len(server.asked)) == (0, asked)
+    assert walk.late <= size - stored
+
+
+def test_pages_are_still_being_stored_when_the_last_answer_is_known() -> None:
+    """The point of it."""
+    server = Server(10, large=True)
+
+    async def run() -> int:
+        gate = asyncio.Event()
+        server.store_pause = gate.wait  # type: ignore[assignment]
+        walk = server.lane(OffsetPaginator.expecting(10, limit=4), 4)
+        running = asyncio.create_task(walk.run())
+        await asyncio.wait_for(walk.answered.wait(), 1)
+        stored = len(server.stored)
+        gate.set()
+        await running
+        return stored
+
+    assert asyncio.run(run()) == 0
+    assert sorted(server.stored) == list(range(10))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.pacing.page_size import GOOD_PAGES, LARGE_BYTES, SLOW_SECONDS, CostLine, PageSizer
+from axsync.pacing.page_size import GOOD_PAGES, LARGE_BYTES, SLOW_SECONDS, CostLine, FoundSize, PageSizer
 
 
 def good(portion: PageSizer, pages: int) -> None:
@@ -193,3 +193,29 @@ def test_one_size_tells_nothing() -> None:
         sizer.served(420, 3.0, 1 << 20)
 
     assert sizer.limit == 420
+
+
+def test_what_failures_led_to_is_where_the_next_run_begins() -> None:
+    """Nothing is handed on where pages never failed, or are as large as before."""
+    first = PageSizer(2000)
+    assert first.found is None
+    first.failed(2000)
+    first.failed(1000)
+    good(first, 3)
+    assert first.found == FoundSize(500, 3, GOOD_PAGES)
+
+    second = PageSizer(2000)
+    second.resume(FoundSize(500, 3, GOOD_PAGES))
+    assert (second.limit, second.found) == (500, first.found)
+    good(second, GOOD_PAGES - 3)
+    assert second.limit == 1000
+    good(second, GOOD_PAGES)
+    assert (second.limit, second.found) == (2000, None)
+
+
+def test_a_smaller_limit_of_the_settings_wins_over_what_was_found() -> None:
+    """It has nothing to say then."""
+    portion = PageSizer(100)
+    portion.resume(FoundSize(500, 0, GOOD_PAGES))
+
+    assert (portion.limit, portion.found) == (100, None)

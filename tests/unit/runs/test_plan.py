@@ -32,12 +32,12 @@ def snapshot(name: str, *lanes: LaneRecord) -> Snapshot:
 
 
 def test_without_earlier_runs_bytes_and_seconds_are_guessed() -> None:
-    """One request a page, three besides; never faster than is allowed."""
+    """A request for each page, of rows and of the listing, three besides; never faster than is allowed."""
     row = forecast(LaneForecast(DEVICES, "readable", 41_873, 2000), NOTHING, BOUNDS)
 
-    assert (row.pages, row.requests, row.bytes) == (21, 24, 41_873 * GUESSED_BYTES)
+    assert (row.pages, row.requests, row.bytes) == (21, 21 + 23 + 3, 41_873 * GUESSED_BYTES)
     assert row.guessed
-    assert row.seconds == pytest.approx(24 / 4)
+    assert row.seconds == pytest.approx(47 / 4)
     assert seconds_for(24, 0, None, Bounds(1, 100)) == pytest.approx(24 / 0.95)
 
 
@@ -54,8 +54,9 @@ def test_earlier_runs_tell_bytes_requests_and_pace() -> None:
     assert learned.extra == {USERS: 3, DEVICES: 11}
     assert learned.speeds == {"prod": Speed("r2", 0.2, 2500)}
     row = forecast(LaneForecast(DEVICES, "readable", 3000, 1000), learned, BOUNDS)
-    assert (row.pages, row.requests, row.bytes, row.guessed) == (3, 14, 18_000_000, False)
+    assert (row.pages, row.requests, row.bytes, row.guessed) == (3, 15, 18_000_000, False)
     assert row.seconds == pytest.approx(18_000_000 / 2500)
+    assert forecast(LaneForecast(DEVICES, "readable", 999, 1000), learned, BOUNDS).requests == 2
 
 
 def test_what_did_not_come_tells_nothing() -> None:
@@ -73,10 +74,14 @@ def test_a_run_that_took_no_time_tells_no_pace() -> None:
 @pytest.mark.parametrize(
     ("question", "pages", "requests"),
     [
-        (LaneForecast(DEVICES, "empty", 0, 2000), 1, 4),
-        (LaneForecast(DEVICES, "readable", None, 2000), 1, 4),
-        (LaneForecast(DEVICES, "readable", 4001, 2000, state="goes on", durable=2001), 1, 4),
-        (LaneForecast(DEVICES, "readable", 4001, 2000, state="goes on", durable=9000), 1, 4),
+        (LaneForecast(DEVICES, "empty", 0, 2000), 1, 2),
+        (LaneForecast(DEVICES, "readable", None, 2000), 1, 2),
+        (LaneForecast(DEVICES, "readable", 1999, 2000), 1, 2),
+        (LaneForecast(DEVICES, "readable", 2000, 2000), 1, 3),
+        (LaneForecast(DEVICES, "readable", 2001, 2000), 2, 7),
+        (LaneForecast(DEVICES, "readable", 2001, 2000, is_listed=False), 2, 5),
+        (LaneForecast(DEVICES, "readable", 4001, 2000, state="goes on", durable=2001), 1, 8),
+        (LaneForecast(DEVICES, "readable", 4001, 2000, state="goes on", durable=9000), 1, 7),
         (LaneForecast(DEVICES, "readable", 4001, 2000, state="done", durable=4001), 0, 0),
         (LaneForecast(DEVICES, "forbidden", None, 2000), 0, 0),
         (LaneForecast(DEVICES, "not offered", None, 2000), 0, 0),
@@ -87,6 +92,14 @@ def test_only_what_is_left_is_asked(question: LaneForecast, pages: int, requests
     row = forecast(question, NOTHING, BOUNDS)
 
     assert (row.pages, row.requests) == (pages, requests)
+
+
+def test_pages_of_large_rows_have_fewer() -> None:
+    """As many as fit into what a page may have, where an earlier run tells."""
+    learned = Experience({DEVICES: 10_000.0}, {}, {})
+    row = forecast(LaneForecast(DEVICES, "readable", 4000, 2000, page_bytes=10_000_000), learned, BOUNDS)
+
+    assert (row.pages, row.requests) == (4, 4 + 1 + 3 + 3)
 
 
 @given(st.integers(0, 10**7), st.integers(1, 2000), st.floats(0.01, 1000), st.floats(0.001, 1e9))
