@@ -18,6 +18,12 @@ settings.register_profile("fuzz", deadline=None, max_examples=5_000)
 settings.load_profile("steady")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests of whole runs wait for disks, servers and pauses."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_finish() -> None:
     """Thousands of collected tests stay to the end: the collector of garbage need not walk through them each time."""
     gc.collect()

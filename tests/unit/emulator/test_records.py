@@ -289,14 +289,14 @@ def test_drift_leaves_keys_of_entities_out() -> None:
 
 
 def test_tables_can_be_as_long_as_is_asked() -> None:
-    """A third more of everything, and lists of more than a thousand objects."""
-    usual, longer = (build_datasets(Options(bulk=bulk), PROFILES["p70"])["devices"] for bulk in (1.0, 500.0))
+    """A third more of everything, and lists of hundreds of objects."""
+    usual, longer = (build_datasets(Options(bulk=bulk), PROFILES["p70"])["devices"] for bulk in (1.0, 60.0))
     name = "specific_data.data.installed_software"
 
     most = max(len(json.loads(longer.record(at, [name])).get(name, ())) for at in range(64))
 
     assert generic_weight(build_datasets(Options(bulk=2.3), PROFILES["p70"])["devices"]) > 1.3 * generic_weight(usual)
-    assert most > 1000
+    assert most > 150
 
 
 async def test_more_fields_are_listed_and_served(start: Start) -> None:
