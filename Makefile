@@ -18,6 +18,8 @@ RECIPES := .venv-recipes
 AUDITOR := .venv-audit
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiled modules and tests are kept: without them each process of a test round compiles for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 comma := ,
 

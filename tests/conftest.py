@@ -1,5 +1,6 @@
 """What holds for every test: only loopback can be reached, and the machine's own settings are out of sight."""
 
+import gc
 import ipaddress
 import os
 import socket
@@ -15,6 +16,22 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("quick", deadline=None, derandomize=True, max_examples=10)
 settings.register_profile("fuzz", deadline=None, max_examples=5_000)
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests of whole runs wait for disks, servers and pauses."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end: the collector of garbage need not walk through them each time.
+
+    Nor need it run after each 700 objects where a page has more.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 class NetworkForbiddenError(RuntimeError):

@@ -9,14 +9,14 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 
 from axsync.emulator.drift import drifted
 from axsync.emulator.fields import EntityModel, Json
 from axsync.emulator.models import entity_models
 from axsync.emulator.options import Options, Profile
-from axsync.emulator.rendering import Filler, RowLayout, RowRenderer, moment
+from axsync.emulator.rendering import Filler, RowLayout, RowRenderer, SamplePool, moment
 from axsync.emulator.samples import draw_samples
 from axsync.emulator.shapes import SEEN_LETTERS, Shapes, date_in
 
@@ -29,6 +29,7 @@ _BEYOND = "ghijklmnopqrstuv"
 _TO_BEYOND = str.maketrans(_HEX, _BEYOND)
 _FROM_BEYOND = str.maketrans(_BEYOND, _HEX)
 _ODD_EVERY = 17
+_POOLS_KEPT = 48
 _FIRST_SEEN, _SEEN_STEP, _SEEN_POOL = 1_780_000_000, 3_607, 4096
 
 
@@ -167,12 +168,18 @@ def _dataset(model: EntityModel, options: Options, profile: Profile) -> Dataset:
         shapes=None if options.shapes is None or model.recorded else Shapes(options.shapes, model.entity),
     )
     renderer = RowRenderer(
-        lambda: (draw_samples(model, options.seed), drifted(model, options.seed) if options.drift_percent else ()),
+        _pool(model, options.seed, drifts=bool(options.drift_percent)),
         _fillers(model.entity, ids, options, iso=iso),
         options.drift_percent,
         varied=options.shapes is not None,
     )
     return Dataset(model.entity, options.size(model.entity), ids, renderer, layout)
+
+
+@lru_cache(maxsize=_POOLS_KEPT)
+def _pool(model: EntityModel, seed: int, *, drifts: bool) -> SamplePool:
+    """One for all emulators of this process with the same model and seed, which differ in sizes and faults at most."""
+    return SamplePool(lambda: (*draw_samples(model, seed), *(drifted(model, seed) if drifts else ())))
 
 
 def _fillers(entity: str, ids: Ids, options: Options, *, iso: bool) -> dict[str, Filler]:

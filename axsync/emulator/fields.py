@@ -156,9 +156,9 @@ class RecordedField:
     source: str  # as in the catalogue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EntityModel:
-    """Everything that the records of one entity type are made of."""
+    """Everything that the records of one entity type are made of. Each is equal to itself only."""
 
     entity: str
     columns: tuple[FieldSpec, ...]  # specific_data.data.*

@@ -7,6 +7,7 @@ functions that choose and scale models stand the declared ones, with the words t
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from random import Random
 
 from axsync.emulator.fields import (
@@ -45,6 +46,7 @@ from axsync.emulator.fields import (
 from axsync.emulator.options import Options
 from axsync.emulator.recorded_shapes import recorded
 
+_MODELS_KEPT = 256
 _ADDED_SHARE = 0.5  # of the records with the adapter of an added field that have the field
 
 
@@ -56,8 +58,14 @@ def entity_models(options: Options) -> dict[str, EntityModel]:
 def _model(entity: str, options: Options) -> EntityModel:
     if options.like is not None and entity in options.like.entities:
         return recorded(entity, options.like.entities[entity])
-    model = model_of(entity, twin_labels=options.twin_labels)
-    return _with_more_fields(_with_longer_tables(model, options.bulk), options.more_fields)
+    return _declared(entity, twin_labels=options.twin_labels, bulk=options.bulk, more_fields=options.more_fields)
+
+
+@lru_cache(maxsize=_MODELS_KEPT)
+def _declared(entity: str, *, twin_labels: bool, bulk: float, more_fields: int) -> EntityModel:
+    # The same object for the same options: its samples are drawn once for all emulators of a process.
+    model = model_of(entity, twin_labels=twin_labels)
+    return _with_more_fields(_with_longer_tables(model, bulk), more_fields)
 
 
 def model_of(entity: str, *, twin_labels: bool = False) -> EntityModel:

@@ -32,7 +32,6 @@ _LAYOUTS_KEPT = 48
 _SLOTS = 2 * POOL  # plain and drifted
 _SPREAD = 0x9E3779B97F4A7C15
 
-Pools = tuple[Sequence[Sample], Sequence[Sample]]  # plain and drifted
 Filler = Callable[[int], bytes]  # row number -> the text for one placeholder
 
 
@@ -55,25 +54,48 @@ class RowLayout:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-class RowRenderer:
-    """Turns row numbers of one entity type into records."""
+class SamplePool:
+    """The samples of one entity type and their templates, for all datasets that have the same ones."""
 
-    def __init__(
-        self, pools: Callable[[], Pools], fillers: Mapping[str, Filler], drift_percent: float, *, varied: bool = False
-    ) -> None:
-        self.fillers = fillers
-        self._slot_of = self._varied_slot if varied else self.slot
-        self.touched: dict[int, int] = {}  # number -> how often its content was changed
-        self._pools = pools
-        self._drift_bound = round(drift_percent * 100)
-        self._values: dict[tuple[int, str], tuple[list[Json], bool]] = {}
+    def __init__(self, draw: Callable[[], Iterable[Sample]]) -> None:
+        """`draw` gives the plain samples, then the drifted ones; called when the first row is rendered."""
+        self._draw = draw
         self._templates: OrderedDict[RowLayout, dict[int, _Template]] = OrderedDict()
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """The plain pool, then the drifted one; drawn when the first row is rendered."""
-        plain, drifted = self._pools()
-        return (*plain, *drifted)
+        """The plain samples, then the drifted ones."""
+        return tuple(self._draw())
+
+    def templates(self, layout: RowLayout) -> dict[int, _Template]:
+        """The templates of *layout* that were compiled so far, by place."""
+        templates = self._templates.setdefault(layout, {})
+        self._templates.move_to_end(layout)
+        if len(self._templates) > _LAYOUTS_KEPT:
+            self._templates.popitem(last=False)
+        return templates
+
+    def compiled(self, layout: RowLayout, place: int) -> _Template:
+        """The template at *place*, a slot or a slot with drawn shapes that deviate."""
+        variant, slot = divmod(place, _SLOTS)
+        record = project(self.samples[slot], layout, variant)
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        template = self.templates(layout)[place] = _Template(text.encode())
+        return template
+
+
+class RowRenderer:
+    """Turns row numbers of one entity type into records."""
+
+    def __init__(
+        self, pool: SamplePool, fillers: Mapping[str, Filler], drift_percent: float, *, varied: bool = False
+    ) -> None:
+        self.fillers = fillers
+        self._slot_of = self._varied_slot if varied else self.slot
+        self.touched: dict[int, int] = {}  # number -> how often its content was changed
+        self._pool = pool
+        self._drift_bound = round(drift_percent * 100)
+        self._values: dict[tuple[int, str], tuple[list[Json], bool]] = {}
 
     def slot(self, number: int) -> int:
         """Which sample row *number* is rendered from."""
@@ -83,8 +105,11 @@ class RowRenderer:
 
     def rows(self, numbers: Sequence[int], layout: RowLayout) -> list[bytes]:
         """The JSON texts of several rows."""
-        templates, place, compiled = self._templates_for(layout), self._slot_of, self._compiled
-        return [(templates.get(at := place(number)) or compiled(layout, at)).fill(number) for number in numbers]
+        templates, place, compiled = self._pool.templates(layout), self._slot_of, self._pool.compiled
+        return [
+            (templates.get(at := place(number)) or compiled(layout, at)).fill(number, self.fillers)
+            for number in numbers
+        ]
 
     def _varied_slot(self, number: int) -> int:
         # The slot, and which group of rows this one is in when it comes to drawn shapes.
@@ -101,7 +126,7 @@ class RowRenderer:
         slot = self.slot(number)
         key = (slot, name)
         if key not in self._values:
-            self._values[key] = _values_of(self.samples[slot], name, default)
+            self._values[key] = _values_of(self._pool.samples[slot], name, default)
         values, has_placeholders = self._values[key]
         return [self._filled(value, number) for value in values] if has_placeholders else values
 
@@ -109,20 +134,6 @@ class RowRenderer:
         if not isinstance(value, str):
             return value
         return _IN_VALUE.sub(lambda match: self.fillers[match[1]](number).decode(), value)
-
-    def _templates_for(self, layout: RowLayout) -> dict[int, _Template]:
-        templates = self._templates.setdefault(layout, {})
-        self._templates.move_to_end(layout)
-        if len(self._templates) > _LAYOUTS_KEPT:
-            self._templates.popitem(last=False)
-        return templates
-
-    def _compiled(self, layout: RowLayout, place: int) -> _Template:
-        variant, slot = divmod(place, _SLOTS)
-        record = project(self.samples[slot], layout, variant)
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-        template = self._templates_for(layout)[place] = _Template(text.encode(), self.fillers)
-        return template
 
 
 def _values_of(sample: Sample, name: str, default: RowLayout) -> tuple[list[Json], bool]:
@@ -135,14 +146,14 @@ def _values_of(sample: Sample, name: str, default: RowLayout) -> tuple[list[Json
 class _Template:
     """One sample in one layout, ready to be filled."""
 
-    def __init__(self, text: bytes, fillers: Mapping[str, Filler]) -> None:
+    def __init__(self, text: bytes) -> None:
         letters = sorted({_letter(match) for match in _PLACEHOLDER.finditer(text)})
         self._format = _PLACEHOLDER.sub(lambda match: b"%%(%b)b" % _letter(match).encode(), text.replace(b"%", b"%%"))
-        self._fillers = [(letter.encode(), fillers[letter]) for letter in letters]
+        self._letters = [(letter.encode(), letter) for letter in letters]
 
-    def fill(self, number: int) -> bytes:
+    def fill(self, number: int, fillers: Mapping[str, Filler]) -> bytes:
         """The JSON text of row *number*."""
-        return self._format % {letter: fill(number) for letter, fill in self._fillers}
+        return self._format % {key: fillers[letter](number) for key, letter in self._letters}
 
 
 def _letter(match: re.Match[bytes]) -> str:

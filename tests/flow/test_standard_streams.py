@@ -13,8 +13,6 @@ from tests.flow.harness import Lab
 
 Start = Callable[..., Awaitable[Emulator]]
 
-pytestmark = pytest.mark.alone
-
 WAYS = {
     "no stdin": "{} <&-",
     "no stdout": "{} >&-",

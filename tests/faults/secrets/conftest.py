@@ -81,10 +81,12 @@ async def _watch(pid: int, seen: Seen) -> None:
 
 def _look(pid: int, seen: Seen) -> None:
     with suppress(OSError):
-        seen.listed.append(Path(f"/proc/{pid}/cmdline").read_bytes())
+        own = Path(f"/proc/{pid}/cmdline").read_bytes()
+        seen.listed.append(own)
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            seen.listed.append(Path(f"/proc/{child}/cmdline").read_bytes())
-            seen.inherited.append(Path(f"/proc/{child}/environ").read_bytes())
+            seen.listed.append(command := Path(f"/proc/{child}/cmdline").read_bytes())
+            if command != own:  # one that is still called like its parent is its parent's image, not yet the command
+                seen.inherited.append(Path(f"/proc/{child}/environ").read_bytes())
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ OF_TOKENS = {"token-expired", "token-loop", "token-vanishes"}
 DETAILS = {
     "zip-bomb": {"size": 50_000_000},
     "slow-start": {"seconds": 0.3},
+    "maintenance": {"seconds": 0.01},  # a host that fails all at once is looked after a minute later
     "huge-text": {"size": 200_000},
     "long-list": {"count": 20_000},
     "many-keys": {"count": 5_000},

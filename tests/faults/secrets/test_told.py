@@ -197,7 +197,6 @@ LOOKS = (
 WAYS = [("p90", "v2", "token", "generic"), ("p90", "v2", "offset", "raw"), ("v1", "v1", "offset", "generic")]
 
 
-@pytest.mark.alone
 @pytest.mark.fault(46)
 @pytest.mark.parametrize(("profile", "api", "paging", "fields"), WAYS)
 async def test_what_a_server_tells_is_kept_without_the_secrets(

@@ -5,6 +5,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -33,6 +34,20 @@ def undisturbed(
     return found
 
 
+@pytest.fixture(scope="module")
+def lake(urls: dict[int, str], harness: Harness, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the snapshot of the first server; each test has copies of it."""
+    place = Place(tmp_path_factory.mktemp("old"), harness)
+    assert place.run(urls[7]).returncode == 0
+    return place.lake
+
+
+def _copied(lake: Path, folder: Path, harness: Harness) -> Place:
+    place = Place(folder, harness)
+    shutil.copytree(lake, place.lake)
+    return place
+
+
 def _instants(operations: int) -> range:
     return range(1, operations + 1, STRIDE)
 
@@ -59,13 +74,12 @@ def test_a_run_killed_at_any_operation_ends_as_if_undisturbed(
 
 @pytest.mark.fault(1)
 def test_a_replacing_run_killed_at_any_operation_shows_the_old_or_the_new_snapshot(
-    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
+    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], lake: Path, harness: Harness, tmp_path: Path
 ) -> None:
     """After the kill the pointer leads to a whole snapshot; after the same command again, to the new one."""
     old, new = undisturbed[7][0], undisturbed[8][0]
     for at in _instants(undisturbed[8][1] + 6):
-        place = Place(tmp_path / str(at), harness)
-        assert place.run(urls[7]).returncode == 0
+        place = _copied(lake, tmp_path / str(at), harness)
         place.run(urls[8], at=at)
         assert readable(place.lake) is not None
         assert rows_of(place.lake) in (old, new), at
@@ -79,13 +93,12 @@ def test_a_replacing_run_killed_at_any_operation_shows_the_old_or_the_new_snapsh
 
 @pytest.mark.fault(4)
 def test_a_power_cut_at_any_operation_loses_no_published_row(
-    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
+    urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], lake: Path, harness: Harness, tmp_path: Path
 ) -> None:
     """What was not fsynced is gone, a torn journal among it: the pointer still leads to a whole snapshot."""
     old, new = undisturbed[7][0], undisturbed[8][0]
     for at in _instants(undisturbed[8][1]):
-        place = Place(tmp_path / str(at), harness)
-        assert place.run(urls[7]).returncode == 0
+        place = _copied(lake, tmp_path / str(at), harness)
         place.run(urls[8], at=at, fault="power")
         assert readable(place.lake) is not None
         assert rows_of(place.lake) in (old, new), at
@@ -119,7 +132,12 @@ def test_a_signal_at_any_operation_ends_well(
 @pytest.mark.fault(3, 53)
 @pytest.mark.parametrize("fault", ["ENOSPC", "EIO", "EACCES"])
 def test_a_failing_disk_costs_nothing_but_the_run(
-    fault: str, urls: dict[int, str], undisturbed: dict[int, tuple[Rows, int]], harness: Harness, tmp_path: Path
+    fault: str,
+    urls: dict[int, str],
+    undisturbed: dict[int, tuple[Rows, int]],
+    lake: Path,
+    harness: Harness,
+    tmp_path: Path,
 ) -> None:
     """One clear sentence, the previous snapshot intact, and the same command goes on when the fault is gone.
 
@@ -127,8 +145,7 @@ def test_a_failing_disk_costs_nothing_but_the_run(
     """
     old, new = undisturbed[7][0], undisturbed[8][0]
     for at in _instants(undisturbed[8][1]):
-        place = Place(tmp_path / str(at), harness)
-        assert place.run(urls[7]).returncode == 0
+        place = _copied(lake, tmp_path / str(at), harness)
         failed = place.run(urls[8], at=at, fault=fault)
         assert "Traceback" not in failed.stderr, (at, failed.stderr)
         assert failed.returncode in (0, 1), (at, failed.stderr)

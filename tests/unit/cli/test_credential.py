@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import keyring
@@ -20,6 +21,7 @@ from keyring.backend import KeyringBackend
 
 from axsync.cli import main
 from axsync.cli.demo import emulator
+from axsync.credentials import encrypted_file
 from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET
 
 SECONDS = 120.0  # a machine may be busy; nothing here takes a tenth of that
@@ -94,6 +96,12 @@ def home(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Home:
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
     }
     return home
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A passphrase costs nothing; what a process of its own seals takes its time."""
+    monkeypatch.setattr(encrypted_file, "Cost", partial(encrypted_file.Cost, n=2))
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Strategies for what a server may send: JSON texts of every sort, kinds, columns, and records that drift from them."""
 
 import json
-import os
 from collections.abc import Sequence
-from typing import Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -12,16 +10,15 @@ from axsync.model import ID_FIELD
 from axsync.schema import dates
 from axsync.schema.columns import OVERFLOW, Column, Field, group, key_spellings, make_columns
 from axsync.schema.kinds import EPOCHS, Atom, Group, Kind, Many, Wrapped
+from tests.examples import TIMES, scaled
 
-# The profile of `make fuzz` asks for 5,000 examples where the ordinary one asks for 100.
-_TIMES: Final = int(os.environ.get("AXSYNC_FUZZ", "0")) or max(settings().max_examples // 100, 1)
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much]
 
 
 def examples(count: int = 300) -> settings:
     """That many examples, always the same; AXSYNC_FUZZ=n, or a greedy profile, makes them fresh and n times as many."""
     return settings(
-        max_examples=count * _TIMES, deadline=None, derandomize=_TIMES == 1, database=None, suppress_health_check=_SLOW
+        max_examples=scaled(count), deadline=None, derandomize=TIMES <= 1, database=None, suppress_health_check=_SLOW
     )
 
 

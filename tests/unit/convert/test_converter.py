@@ -14,6 +14,7 @@ from axsync.convert.rescue import restore
 from axsync.model import ID_FIELD, DeadLetter
 from axsync.schema.columns import RESCUED, Column, arrow_schema, describe_column
 from axsync.schema.kinds import Atom, Group, Kind, Many, Member
+from tests.examples import scaled
 from tests.unit.convert.lake import oracle, same
 from tests.unit.convert.pages import (
     ID,
@@ -255,7 +256,7 @@ def test_a_v1_entry_without_attributes_is_a_dead_letter() -> None:
 
 @pytest.mark.parametrize("key", ["assets", "data"])
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=scaled(60))
 def test_a_cut_page_is_no_smaller_page(key: Key, data: st.DataObject) -> None:
     """Wherever it is cut."""
     body = page([GOOD, record(odd=1)], key)

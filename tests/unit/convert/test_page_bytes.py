@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from axsync.convert.exact import exact_float
 from axsync.convert.page_bytes import has_explicit_null, has_long_number, has_tiny_number, rows_only
+from tests.examples import scaled
 from tests.unit.convert.pages import META, Key, page, record
 from tests.unit.convert.served import NUMBERS
 
@@ -30,7 +31,7 @@ def found_afterwards(text: str) -> bool:
 @example("9.000000000000001", 0, ":")
 @example("9000000000000001e-15", 0, ":")
 @example("0.30000000000000001", 0, ":")
-@settings(max_examples=500)
+@settings(max_examples=scaled(500))
 def test_no_number_that_a_double_changes_is_overlooked(number: str, shift: int, before: str) -> None:
     """Wherever it stands, `has_long_number` says yes unless the double gives it away or gives it back."""
     number = number.removeprefix("-")
@@ -145,7 +146,7 @@ def test_a_number_that_may_have_become_zero_is_seen(number: str, tiny: bool) -> 
         st.dictionaries(st.sampled_from(["a", "meta", "assets"]), st.sampled_from([1, "x", {"meta": {}}])), max_size=3
     )
 )
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 def test_rows_only_keeps_the_rows_alone(key: Key, gap: str, records: list[object]) -> None:
     """Where it says anything, the rows are all there and nothing else is."""
     body = page([json.dumps(r).encode() for r in records], key, gap=gap)

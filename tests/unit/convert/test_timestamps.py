@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from axsync.convert.timestamps import layout_of, parse_timestamps
 from axsync.schema import dates
+from tests.examples import scaled
 
 FORMS = ("rfc1123", "day", *(f"iso:{s}:{d}:{z}" for s in "TS" for d in (0, 3, 6) for z in ("none", "Z", "+00:00")))
 FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 and 9999
@@ -61,7 +62,7 @@ def check(array: pa.Array, form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=scaled(40))
 def test_many_texts_at_once_mean_what_each_means_alone(form: str, data: st.DataObject) -> None:
     """Wrong weekdays, impossible days, other forms and garbage are refused exactly where `dates.parse` refuses them."""
     check(pa.array(data.draw(st.lists(texts_of(form), max_size=8)), pa.string()), form)
@@ -69,7 +70,7 @@ def test_many_texts_at_once_mean_what_each_means_alone(form: str, data: st.DataO
 
 @pytest.mark.parametrize("form", FORMS)
 @given(data=st.data())
-@settings(max_examples=20)
+@settings(max_examples=scaled(20))
 def test_a_slice_is_read_where_it_stands(form: str, data: st.DataObject) -> None:
     """An array that begins in the middle of its buffers."""
     array = pa.array(data.draw(st.lists(texts_of(form), min_size=2, max_size=8)), pa.string())

@@ -16,6 +16,7 @@ from axsync.emulator.command import emulate
 from axsync.emulator.dataset import build_datasets
 from axsync.emulator.options import PROFILES, Options
 from axsync.emulator.recorded_shapes import read_recorded_shapes
+from tests.examples import scaled
 from tests.unit.emulator.test_command import line, running
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ shapes = st.recursive(
 
 
 @given(shapes)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(150), deadline=None)
 def test_any_shape_is_served_as_it_is_recorded(described: dict[str, Any]) -> None:
     """Lists in lists and empty objects too; and with drift the rows stay JSON."""
     name = f"{A}anything"

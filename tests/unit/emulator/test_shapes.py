@@ -73,16 +73,17 @@ def test_dates_are_written_in_eight_forms(name: str) -> None:
     assert date_in(name, 1793858828) == DATES[name]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_nearly_all_rows_serve_a_field_in_one_shape(seed: int) -> None:
+def test_nearly_all_rows_serve_a_field_in_one_shape() -> None:
     """At least 96 of 100; some fields have a few rows of another one, two thirds have none."""
-    plain = {key for key, counts in forms(rows_of("devices", None)).items() if len(counts) == 1}
-    found = {key: counts for key, counts in forms(rows_of("devices", seed)).items() if key in plain}
+    plain = {key for key, counts in forms(rows_of("devices", None, 300)).items() if len(counts) == 1}
+    for seed in (1, 2):
+        found = {key: counts for key, counts in forms(rows_of("devices", seed)).items() if key in plain}
 
-    mixed = [counts for counts in found.values() if len(counts) > 1]
-    assert all(counts.most_common(1)[0][1] >= 0.95 * counts.total() for counts in found.values() if counts.total() > 99)
-    assert 3 < len(mixed) <= len(found) / 3
-    assert all(counts.most_common(1)[0][1] < 0.995 * counts.total() for counts in mixed if counts.total() > 1000)
+        mixed = [counts for counts in found.values() if len(counts) > 1]
+        usual = [(counts.most_common(1)[0][1] / counts.total(), counts.total()) for counts in found.values()]
+        assert all(share >= 0.95 for share, total in usual if total > 99), seed
+        assert 3 < len(mixed) <= len(found) / 3, seed
+        assert all(c.most_common(1)[0][1] < 0.995 * c.total() for c in mixed if c.total() > 1000), seed
 
 
 def test_all_forms_occur_among_a_few_seeds() -> None:

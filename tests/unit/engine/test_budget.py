@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.engine.lane_walk import Budget
+from tests.examples import scaled
 
 
 async def settle() -> None:
@@ -103,7 +104,7 @@ async def test_giving_up_in_the_moment_of_a_gift_is_only_giving_up() -> None:
 
 
 @given(st.lists(st.integers(1, 15), min_size=1, max_size=25), st.integers(0, 2**32 - 1))
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 def test_the_budget_is_kept_whatever_happens(sizes: list[int], seed: int) -> None:
     """Held bytes never exceed the limit, but for a single page; nothing is lost by cancellation, nobody starves."""
 

@@ -11,6 +11,7 @@ from axsync.engine.lane_walk import Budget, LaneWalk, Stored
 from axsync.engine.paginators import OffsetPaginator, Paginator, TokenPaginator
 from axsync.errors import LaneError, Unreachable
 from axsync.model import Page, Window
+from tests.examples import scaled
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ def others() -> set["asyncio.Task[object]"]:
 @given(
     st.integers(0, 80), st.integers(1, 9), st.integers(1, 6), st.booleans(), st.booleans(), st.integers(0, 2**32 - 1)
 )
-@settings(max_examples=150)
+@settings(max_examples=scaled(150))
 def test_every_row_is_stored_once(  # each is a circumstance
     size: int, limit: int, width: int, by_token: bool, large: bool, seed: int
 ) -> None:

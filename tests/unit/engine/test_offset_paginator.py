@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from axsync.engine.paginators import SPARE_PAGES, OffsetPaginator
 from axsync.errors import LaneError
 from axsync.model import Page, Window
+from tests.examples import scaled
 from tests.unit.engine.listing import Journey, Listing, Total, Traveller, by_offset
 
 SIZES = st.one_of(st.integers(0, 150), st.sampled_from([0, 1, 10, 20, 21, 100]))
@@ -41,7 +42,7 @@ def page(window: Window, rows: int, total: int | None = None) -> Page:
 
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS)
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 def test_a_good_server_is_asked_once_per_page_and_once_more_after_a_full_one(
     size: int, limit: int, width: int, seed: int
 ) -> None:
@@ -56,7 +57,7 @@ def test_a_good_server_is_asked_once_per_page_and_once_more_after_a_full_one(
 
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, CHANCES, CHANCES, CHANCES, st.none() | st.integers(1, 12))
-@settings(max_examples=400)
+@settings(max_examples=scaled(400))
 def test_a_bad_server_that_tells_the_right_total_is_read_whole(  # noqa: PLR0913, PLR0917  # each is a vice
     size: int, limit: int, width: int, seed: int, short: float, longer: float, blank: float, clamp: int | None
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_bad_server_that_tells_the_right_total_is_read_whole(  # noqa: PLR0913
 
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, large_totals(), CHANCES, CHANCES, CHANCES, st.none() | st.integers(1, 12))
-@settings(max_examples=400)
+@settings(max_examples=scaled(400))
 def test_a_total_that_is_too_large_costs_no_more_than_two_widths(  # noqa: PLR0913, PLR0917  # each is a vice
     size: int,
     limit: int,
@@ -92,7 +93,7 @@ def test_a_total_that_is_too_large_costs_no_more_than_two_widths(  # noqa: PLR09
 
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, st.floats(0, 1), CHANCES)
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 def test_a_total_that_is_too_small_ends_no_walk_while_pages_are_full(
     size: int, limit: int, width: int, seed: int, share: float, longer: float
 ) -> None:
@@ -107,7 +108,7 @@ def test_a_total_that_is_too_small_ends_no_walk_while_pages_are_full(
 
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, CHANCES, st.none() | st.integers(1, 12))
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 def test_a_server_without_totals_is_read_page_by_page_to_an_empty_one(
     size: int, limit: int, width: int, seed: int, short: float, clamp: int | None
 ) -> None:
@@ -122,7 +123,7 @@ def test_a_server_without_totals_is_read_page_by_page_to_an_empty_one(
 
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, st.randoms(use_true_random=False))
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 def test_totals_that_jump_about_lose_no_row(size: int, limit: int, width: int, seed: int, dice: Random) -> None:
     """Whatever the answers say one after another, full pages are followed by the next ones."""
     listing = Listing(size, lambda answer: dice.randrange(2 * size + 1) if answer else size, Random(seed))
@@ -134,7 +135,7 @@ def test_totals_that_jump_about_lose_no_row(size: int, limit: int, width: int, s
 
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, CHANCES, st.none() | large_totals())
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 def test_no_more_is_in_flight_than_allowed(
     size: int, limit: int, width: int, seed: int, short: float, wrong: Callable[[int], Total] | None
 ) -> None:
@@ -149,7 +150,7 @@ def test_no_more_is_in_flight_than_allowed(
 
 
 @given(SIZES, LIMITS, WIDTHS, SEEDS, st.integers(1, 200), CHANCES)
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 def test_a_limited_walk_asks_for_exactly_so_many_rows(
     size: int, limit: int, width: int, seed: int, most: int, short: float
 ) -> None:
@@ -238,7 +239,7 @@ def test_an_answer_that_is_counted_twice_counts_once() -> None:
 
 
 @given(st.integers(0, 40), LIMITS, WIDTHS, SEEDS)
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 def test_an_endless_listing_is_stopped(announced: int, limit: int, width: int, seed: int) -> None:
     """A server that announces some rows and sends full pages for ever is left after twice as many and some pages."""
     listing = Listing(10**6, always(announced), Random(seed))
@@ -249,7 +250,7 @@ def test_an_endless_listing_is_stopped(announced: int, limit: int, width: int, s
 
 
 @given(LIMITS, WIDTHS, SEEDS)
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 def test_a_total_that_runs_ahead_for_ever_is_stopped(limit: int, width: int, seed: int) -> None:
     """The bound counts from the first total, so a total that always says "some more" does not lead on for ever."""
     listing = Listing(10**6, lambda answer: 2 * limit * (answer + 1), Random(seed))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from axsync.engine.paginators import OffsetPaginator, Paginator, TokenPaginator
 from axsync.model import Page, Window
+from tests.examples import scaled
 
 TOTAL = 97
 
@@ -68,7 +69,7 @@ def walk_limit(walk: Paginator) -> int:
     st.integers(1, 6),
     st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 def test_every_row_comes_once_by_offset(limit: int, bearable: int, limits: list[int], width: int, seed: int) -> None:
     """Whatever the limit becomes, and whichever windows are given back."""
     server = Server(bearable, Random(seed), limits)
@@ -78,7 +79,7 @@ def test_every_row_comes_once_by_offset(limit: int, bearable: int, limits: list[
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.lists(st.integers(1, 64), max_size=6), st.integers(0, 2**32 - 1))
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 def test_every_row_comes_once_by_token(limit: int, bearable: int, limits: list[int], seed: int) -> None:
     """And no token is ever sent with another limit than the one that it came with."""
     server = Server(bearable, Random(seed), limits)

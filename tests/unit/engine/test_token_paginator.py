@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from axsync.engine.paginators import SPARE_PAGES, TokenPaginator
 from axsync.errors import LaneError
 from axsync.model import Page, Window
+from tests.examples import scaled
 from tests.unit.engine.listing import Chain, Listing, Traveller
 
 SIZES = st.one_of(st.integers(0, 100), st.sampled_from([0, 1, 10, 20, 21, 100]))
@@ -21,7 +22,7 @@ def pages(size: int, limit: int) -> int:
 
 
 @given(SIZES, LIMITS, SEEDS, st.booleans(), st.booleans(), st.sampled_from([0.0, 0.3]))
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 def test_a_chain_is_followed_to_its_empty_page(
     size: int, limit: int, seed: int, cursor: bool, told: bool, short: float
 ) -> None:
@@ -38,7 +39,7 @@ def test_a_chain_is_followed_to_its_empty_page(
 
 
 @given(SIZES, LIMITS, SEEDS)
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 def test_a_cursor_that_is_named_once_is_used_to_the_end(size: int, limit: int, seed: int) -> None:
     """v1 may name its cursor in the first answer only; each further request carries it."""
     listing = Listing(size, lambda _: size, Random(seed))
@@ -52,7 +53,7 @@ def test_a_cursor_that_is_named_once_is_used_to_the_end(size: int, limit: int, s
 
 
 @given(st.integers(1, 100), LIMITS, SEEDS, st.integers(0, 12), st.integers(1, 8))
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 def test_a_token_that_vanishes_too_early_is_replaced_by_offsets(
     size: int, limit: int, seed: int, lost: int, width: int
 ) -> None:
@@ -68,7 +69,7 @@ def test_a_token_that_vanishes_too_early_is_replaced_by_offsets(
 
 
 @given(st.integers(1, 100), LIMITS, SEEDS, st.integers(0, 12))
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 def test_a_token_that_vanishes_where_no_total_is_told_is_no_end(size: int, limit: int, seed: int, lost: int) -> None:
     """Without a total only an empty page ends a walk: `meta` may be missing, and the token with it."""
     listing = Listing(size, lambda _: None, Random(seed))
@@ -80,7 +81,7 @@ def test_a_token_that_vanishes_where_no_total_is_told_is_no_end(size: int, limit
 
 
 @given(st.integers(1, 100), LIMITS, SEEDS, st.booleans())
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 def test_an_empty_page_before_the_total_is_reached_is_no_end(size: int, limit: int, seed: int, cursor: bool) -> None:
     """A chain that breaks off with an empty page leaves the rest to offsets."""
     listing = Listing(size, lambda _: size, Random(seed), blank=0.4)
@@ -125,7 +126,7 @@ def test_an_empty_type_is_one_request() -> None:
 
 
 @given(st.integers(0, 40), LIMITS, SEEDS, st.booleans())
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 def test_an_endless_chain_is_stopped(announced: int, limit: int, seed: int, cursor: bool) -> None:
     """Twice the rows that were announced, and some pages: that is no listing."""
     chain = Chain(Listing(10**6, lambda _: announced, Random(seed)), cursor)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from axsync.pacing.adaptive import AdaptiveLimiter, Sent
 from axsync.pacing.health import Heard
+from tests.examples import scaled
 
 HEARD = st.sampled_from(["good", "good", "good", "busy", "failed", "nothing"])
 
@@ -41,7 +42,7 @@ class Story:
     st.floats(0.1, 500.0),
     st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 def test_the_limits_are_never_left(
     heard: list[tuple[Heard, float, bool]], in_flight: int, rate: float, seed: int
 ) -> None:

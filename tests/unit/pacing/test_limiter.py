@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from axsync.pacing.limiter import HostLimiter
+from tests.examples import scaled
 from tests.unit.pacing.virtual import make_pace, most_within, run
 
 RATES = st.one_of(st.floats(0.5, 200), st.integers(1, 200).map(float))
@@ -31,7 +32,7 @@ async def crowd(rate: float, in_flight: int, count: int, seed: int, slow: float)
 @example(32.0, 64, 0, 0.0)
 @example(159.0, 256, 0, 0.0)
 @example(0.5, 1, 0, 0.0)
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 def test_no_second_holds_more_than_the_rate(rate: float, in_flight: int, seed: int, slow: float) -> None:
     """Whichever second one looks at, from the first request on; a rate below one means one."""
     grants = run(crowd(rate, in_flight, int(min(3 * rate, 250)) + 2, seed, slow))
@@ -40,7 +41,7 @@ def test_no_second_holds_more_than_the_rate(rate: float, in_flight: int, seed: i
 
 
 @given(RATES, st.integers(0, 2**32 - 1))
-@settings(max_examples=60)
+@settings(max_examples=scaled(60))
 def test_grants_are_spread(rate: float, seed: int) -> None:
     """Never more than a tenth of a second's requests, and never fewer than one, leave in a burst."""
     grants = run(crowd(rate, 64, int(min(2 * rate, 150)) + 2, seed, 0.0))
@@ -50,7 +51,7 @@ def test_grants_are_spread(rate: float, seed: int) -> None:
 
 
 @given(st.integers(1, 20).map(lambda tens: 10.0 * tens))
-@settings(max_examples=10)
+@settings(max_examples=scaled(10))
 def test_the_rate_is_used(rate: float) -> None:
     """With eager lanes, the host is asked at least nine times out of ten."""
     grants = run(crowd(rate, 64, int(3 * rate), 0, 0.0))
@@ -59,7 +60,7 @@ def test_the_rate_is_used(rate: float) -> None:
 
 
 @given(st.integers(1, 8), st.integers(0, 2**32 - 1))
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 def test_requests_at_once_are_bounded(in_flight: int, seed: int) -> None:
     """However slow the answers are, no more than `in_flight` are outstanding; all of these places are used."""
 
@@ -81,7 +82,7 @@ def test_requests_at_once_are_bounded(in_flight: int, seed: int) -> None:
 
 
 @given(st.integers(1, 5), st.integers(0, 2**32 - 1))
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 def test_first_come_first_served(in_flight: int, seed: int) -> None:
     """Requests leave in the order in which they came, whatever the answers take."""
 
@@ -132,7 +133,7 @@ def test_a_longer_quiet_that_is_ordered_stays(second: float) -> None:
 
 
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
-@settings(max_examples=50)
+@settings(max_examples=scaled(50))
 def test_cancelled_waiters_leak_nothing(in_flight: int, seed: int) -> None:
     """Whether they wait at the gate, for their turn or for the clock: afterwards all places are free again."""
 

@@ -21,6 +21,7 @@ from axsync.snapshots.changes import Change, changes_file, same
 from axsync.snapshots.diff import Diff, Wish, diff
 from axsync.snapshots.join import Ignoring
 from axsync.snapshots.opened import held_lanes
+from tests.examples import scaled
 from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import (
     DEVICES,
@@ -424,7 +425,7 @@ def applied(changes: Sequence[Change], records: dict[str, dict[str, Any]]) -> di
 
 
 @given(snapshots(COLUMNS), snapshots(COLUMNS | WIDER))
-@settings(max_examples=15)
+@settings(max_examples=scaled(15))
 def test_the_changes_applied_to_the_one_snapshot_give_the_other(
     tmp_path_factory: pytest.TempPathFactory, old: Type, new: Type
 ) -> None:
