@@ -177,7 +177,7 @@ async def test_a_listing_that_fails_costs_no_page(lab: Lab, start: Start) -> Non
     emulator = await start(sizes={"users": 250})
     emulator.mishaps.append(Mishap("500", on="page", page=lambda page: page.layout.fields == (ID_FIELD,)))
     settings = lab.settings(lab.instance(emulator, page_size=100, tries=1), types=FEW)
-    assert (await lab.run(settings)).verdicts() == {"prod/users": "partial"}
+    assert (await lab.run(settings)).verdicts() == {"prod/users": "failed"}
 
     emulator.mishaps.clear()
     before = len(emulator.log)
