@@ -154,7 +154,7 @@ def _began(memory: RunMemory, otherwise: datetime) -> datetime:
 
 
 def _needed(inventory: _Inventory) -> set[str]:
-    """Paths of part files that a kept manifest or a run that can be gone on with names."""
+    """Paths of part files that a kept manifest or a run that can be resumed names."""
     kept = [s for s in inventory.snapshots if s.run_id in inventory.kept]
     replaced = _replaced(kept)
     named = {f.path for s in kept for one in s.lanes if (s.run_id, one.lane) not in replaced for f in one.files}
@@ -261,6 +261,6 @@ def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
 
 
 def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
-    """A run without its staging can never be gone on with, and its journal has to say so first."""
+    """A run without its staging can never be resumed, and its journal has to say so first."""
     if memory.facts is not None and not memory.over:
         lake.journal(run_id).begin().append(record("abandoned"))

@@ -59,7 +59,7 @@ def _take_back(lake: Lake, run_id: str, memory: RunMemory) -> None:
     if not memory.published:
         lake.store.delete(layout.manifest(run_id))
     placed = {part.path for lane in memory.lanes.values() for part in lane.parts if lake.store.has(part.path)}
-    if placed and memory.published:  # earlier, and then gone on with: what that snapshot names stays
+    if placed and memory.published:  # earlier, and resumed since: what that snapshot names stays
         placed -= {file.path for snapshot in readable(lake) for lane in snapshot.lanes for file in lane.files}
     partitions = {layout.folder_of(path) for path in placed}
     lake.store.commit([_back(run_id, partition, placed) for partition in sorted(partitions)])

@@ -200,7 +200,7 @@ def test_fault_7_a_clock_that_was_set_back_does_not_reorder_runs() -> None:
 
 
 async def test_fault_8_a_run_over_midnight_has_one_day(lab: Lab, start: Start) -> None:
-    """Broken off before midnight, gone on with after it: the day is that of the beginning."""
+    """Interrupted before midnight and resumed after it: the day is that of the start."""
     emulator = await start(sizes={"devices": 400}, latency_ms=5.0)
     settings = lab.settings(lab.instance(emulator), types=FEW)
     await _broken_off(settings)

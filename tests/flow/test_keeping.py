@@ -1,4 +1,4 @@
-"""What real runs leave: verified, compared, cleared away, and gone on with."""
+"""What real runs leave: verified, compared, cleared away and resumed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

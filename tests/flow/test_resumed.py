@@ -105,7 +105,7 @@ async def test_a_finished_type_whose_part_is_gone_is_read_again(
 async def test_a_published_type_that_lost_a_part_is_read_again_whole(
     lab: Lab, start: Start, damage: Callable[[Path], None]
 ) -> None:
-    """Another type failed, so that the run is gone on with; no file of the snapshot changes under its readers."""
+    """Another type failed, so that the run is resumed; no file of the snapshot changes under its readers."""
     emulator = await start(sizes={"devices": 400, "users": 60}, mishaps=(Mishap("503", entity="users", on="page"),))
     settings = lab.settings(lab.instance(emulator, tries=1), types=FEW, lake=SMALL)
     await lab.run(settings)
@@ -122,7 +122,7 @@ async def test_a_published_type_that_lost_a_part_is_read_again_whole(
 
 @pytest.mark.fault(52)
 async def test_what_another_run_has_published_since_is_read_again(lab: Lab, start: Start) -> None:
-    """An older run that is gone on with brings no row back that the newer one had no more; the rest is not repeated."""
+    """An older run that is resumed brings no row back that the newer one had no more; the rest is not repeated."""
     emulator = await start(
         sizes={"devices": 60, "users": 60, "software": 60}, mishaps=(Mishap("503", entity="users", on="page"),)
     )
