@@ -7,6 +7,7 @@ _axsync/tmp/…                                       temporary files of a query
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
 _axsync/state/INSTANCE.json                         what runs learnt of an instance; may be deleted
+_axsync/schemas/E.json                              the registry of an entity type
 _axsync/runs/RUN/journal                            what is durable of a run; beside it:
 _axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
 _axsync/runs/RUN/dead_letters/I.E.jsonl             records that could not be read
@@ -28,6 +29,7 @@ SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
 ALL_REPORTS = f"{RUNS}/*/report.html"
 STATE = f"{CONTROL}/state"
+SCHEMAS = f"{CONTROL}/schemas"
 
 LEVELS = ("entity=", "instance=", "dt=")
 """How the names of partitions begin, level below level."""
@@ -121,6 +123,17 @@ def run_of_manifest(name: str) -> str | None:
 def state(instance: str) -> str:
     """What runs learnt of an instance."""
     return f"{STATE}/{instance}.json"
+
+
+def registry(entity: str) -> str:
+    """The registry of an entity type."""
+    return f"{SCHEMAS}/{entity}.json"
+
+
+def entity_of_registry(name: str) -> str | None:
+    """The entity type whose registry has this file name; None for what is no registry."""
+    entity = name.removesuffix(".json")
+    return entity if name.endswith(".json") and not name.startswith(".") else None
 
 
 def is_run_id(text: str) -> bool:

@@ -22,7 +22,7 @@ FIRST, SECOND, THIRD = "20261121T020000Z-aaaa", "20261122T020000Z-bbbb", "202611
 def publish(lake: FolderLake, run_id: str, day: str = "") -> None:
     started = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:00:00Z"
     facts = RunFacts(run_id, day or started[:10], None, started, "0.1.0")
-    lane = Outcome(DEVICES, "complete", rows=7, columns={"a": {}})
+    lane = Outcome(DEVICES, "complete", rows=7, columns={"a": {"field": "a", "type": "string", "dates": None}})
     lake.publish(
         facts, [lane, Outcome(Lane("prod", "users"), "skipped", "forbidden")], finished_at=started[:14] + "41:10Z"
     )

@@ -22,7 +22,7 @@ def test_a_new_partition_appears_whole(lake: FolderLake) -> None:
     with DISK.watched(lake.root) as steps:
         publish(lake, run, whole(DEVICES, parts))
 
-    assert steps[1:-1] == ["rename entity=devices/instance=prod/dt=2026-11-23"]
+    assert steps[2:-1] == ["rename entity=devices/instance=prod/dt=2026-11-23"]
     assert parts_below(lake.root) == sorted(part.path for part in parts)
 
 

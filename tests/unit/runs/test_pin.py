@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from axsync.api import GENERATIONS
 from axsync.model import ID_FIELD, Generation, Page, Window
-from axsync.runs.pin import Pinned, key_style, pin
+from axsync.runs.pin import LakeColumns, Pinned, key_style, pin
 from axsync.schema.columns import Field
 from axsync.schema.kinds import Atom, Kind, Many
+from axsync.schema.registry import Registry, extended
 from axsync.schema.selection import select_fields
 
+NOTHING = Registry()
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")
 HOST = Field("specific_data.data.hostname", Many(TEXT))
 SEEN = Field("specific_data.data.last_seen", Many(TEXT))
@@ -26,6 +28,7 @@ def settle(
     *records: dict[str, object],
     generation: Generation = "v2",
     earlier: Pinned | None = None,
+    known: Registry = NOTHING,
     most: int = 2000,
 ) -> Pinned:
     """The columns for these fields after a first page of these records."""
@@ -33,9 +36,10 @@ def settle(
     rows = rows if generation == "v2" else [{"attributes": row} for row in rows]
     api = GENERATIONS[generation]
     body = json.dumps({api.ROWS_KEY: rows}).encode()
-    before: dict[str, Any] | None = json.loads(json.dumps(earlier.manifest)) if earlier else None
+    before: dict[str, Any] = json.loads(json.dumps(earlier.manifest)) if earlier else {}
     page = Page(Window(0, 0, 10), body, len(rows), None, None)
-    return pin(api, select_fields(fields, "full"), page, earlier=before, max_columns=most)
+    known, _ = extended(known, earlier.columns if earlier else (), "r1")
+    return pin(api, select_fields(fields, "full"), page, lake=LakeColumns(known, before), max_columns=most)
 
 
 def kinds(pinned: Pinned) -> dict[str, Kind]:
@@ -114,7 +118,8 @@ def test_a_first_page_that_cannot_be_split_settles_nothing(body: bytes) -> None:
     """The catalogue alone decides; the conversion will say what is wrong."""
     page = Page(Window(0, 0, 10), body, None, None, None)
 
-    pinned = pin(GENERATIONS["v2"], select_fields([HOST], "full"), page, earlier=None, max_columns=10)
+    selection = select_fields([HOST], "full")
+    pinned = pin(GENERATIONS["v2"], selection, page, lake=LakeColumns(), max_columns=10)
 
     assert [c.json_key for c in pinned.columns] == [ID_FIELD, HOST.name]
 
