@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "verify": ("axsync.cli.gc:verify", "Compare every file of a snapshot with its manifest."),
         "forget": ("axsync.cli.forget:forget", "Show or remove one snapshot, or all of a day."),
         "gc": ("axsync.cli.gc:gc", "List files the lake no longer needs; --yes deletes them."),
+        "schema": ("axsync.cli.schema:schema", "Show or rebuild the registry of names and types."),
     },
     "Set up": {
         "init": ("axsync.cli.init:init", "Ask four questions and write a settings file."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from axsync.errors import ManifestError, RegistryDamaged
+from axsync.lake import layout
 from axsync.lake.history import snapshots
 from axsync.lake.manifest import columns_in
 from axsync.lake.publish import Lake
@@ -63,6 +64,14 @@ def rebuild(lake: Lake) -> Rebuilt:
     with storage_errors("write the registry"):
         put_registries(lake.store, found.registries)
     return found
+
+
+def rebuild_alone(lake: Lake) -> Rebuilt:
+    """The same for whoever does not hold the lake. Raises: NoLake, LakeError, Busy, StorageError."""
+    rebuilt(lake)  # so that what is no lake stays none
+    lake.store.preflight((layout.SCHEMAS,))
+    with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="schema rebuild"):
+        return rebuild(lake)
 
 
 def clash_texts(found: Rebuilt) -> list[str]:

@@ -1,7 +1,7 @@
 """Kinds: what the values of a field are, and how the server writes them if not as JSON would.
 
 A kind has an Arrow type, in which the lake stores its values, and two spellings in the manifest: the type text, for
-people, and JSON where the text does not say everything. From one snapshot to the next it may only widen.
+people, and JSON where the text does not say everything. From one run to the next it may only grow.
 """
 
 import re
@@ -380,6 +380,18 @@ def _widen(earlier: Kind, now: Kind) -> Kind:
             return Atom("number") if {earlier, now} == _NUMBERS else earlier
 
 
+def _widen_members(earlier: Group, now: Group) -> tuple[Member, ...]:
+    known = {m.key: m for m in earlier.members}
+    fresh = [m for m in now.members if m.key not in known]
+    today = {m.key: m for m in now.members}
+    kept_on = [
+        Member(m.key, m.name, _widen(m.kind, today[m.key].kind) if m.key in today else m.kind) for m in earlier.members
+    ]
+    taken = {m.name for m in earlier.members}
+    room = max(MAX_MEMBERS - len(kept_on), 0)
+    return (*kept_on, *[m for m in fresh if m.name not in taken][:room])
+
+
 def grown(kept: Kind, now: Kind) -> Kind | None:
     """The kind of the lake's column from now on, where values of another kind come; None where no rule reconciles them.
 
@@ -426,15 +438,3 @@ def only_gains_members(narrow: Kind, wide: Kind) -> bool:
             )
         case _:
             return narrow == wide
-
-
-def _widen_members(earlier: Group, now: Group) -> tuple[Member, ...]:
-    known = {m.key: m for m in earlier.members}
-    fresh = [m for m in now.members if m.key not in known]
-    today = {m.key: m for m in now.members}
-    kept_on = [
-        Member(m.key, m.name, _widen(m.kind, today[m.key].kind) if m.key in today else m.kind) for m in earlier.members
-    ]
-    taken = {m.name for m in earlier.members}
-    room = max(MAX_MEMBERS - len(kept_on), 0)
-    return (*kept_on, *[m for m in fresh if m.name not in taken][:room])
