@@ -35,7 +35,16 @@ ONE_FILE_SYSTEM = "the lake must be on one file system so that parts can be rena
 
 _DRAFT = ".draft"
 _ESCAPED = re.compile(r"\\([0-7]{3})")
-_OWN = (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, layout.STATE, layout.POINTER, layout.LOCK)
+_OWN = (
+    layout.CONTROL,
+    layout.RUNS,
+    layout.SNAPSHOTS,
+    layout.SCHEMAS,
+    layout.BY_HASH,
+    layout.STATE,
+    layout.POINTER,
+    layout.LOCK,
+)
 
 
 def fsync_folder(folder: Path) -> None:

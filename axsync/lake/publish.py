@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -22,7 +22,7 @@ from axsync.lake.manifest import (
     refuse_odd_columns,
     verdict_of,
 )
-from axsync.lake.schemas import register, registries
+from axsync.lake.schemas import put_schemas, register, registries
 from axsync.lake.store import Move, Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import LakeSettings
@@ -60,6 +60,7 @@ class Lake:
 
     store: Store
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
+    _read: dict[str, FoundRun] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -101,8 +102,14 @@ class Lake:
             self.store.delete_all(layout.staging(run_id))
 
     def newest(self) -> FoundRun | None:
-        """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
-        return read_newest(self.store)
+        """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer.
+
+        Its manifest is understood once, however often a command asks, as long as it stays what it is.
+        """
+        found = read_newest(self.store, self._read.get("newest"))
+        if found is not None:
+            self._read["newest"] = found
+        return found
 
     def latest(self) -> dict[str, Any] | None:
         """The manifest of the newest snapshot. Raises: as `newest`."""
@@ -183,7 +190,8 @@ class Lake:
         entries = _entries(outcomes, before, restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
-            manifest = _manifest(run, entries, verdict=verdict_of(outcomes), finished_at=finished_at)
+            lanes = put_schemas(self.store, entries)
+            manifest = _manifest(run, lanes, verdict=verdict_of(outcomes), finished_at=finished_at)
             content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
             register(self.store, run.run_id, outcomes)
             if not again:

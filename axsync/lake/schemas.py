@@ -1,8 +1,17 @@
-"""The schemas of a lake in its store: a registry for each entity type, replaced whole."""
+"""The schemas of a lake in its store.
 
-from collections.abc import Iterable, Mapping
+A registry for each entity type, replaced whole; and the columns of lanes, which manifests name by their SHA-256: most
+lanes have those of another one, or of the night before. Outside of this module and `manifest` an entry of a lane has
+`columns`, wherever they are kept.
+"""
 
-from axsync.errors import RegistryDamaged
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from axsync.errors import ManifestError, RegistryDamaged
 from axsync.lake import layout
 from axsync.lake.store import Store
 from axsync.model import Outcome
@@ -49,3 +58,57 @@ def register(store: Store, run_id: str, outcomes: Iterable[Outcome]) -> None:
                 before[entity] = now[entity] = registry(store, entity)
             now[entity], _ = extended(now[entity], columns_of({"columns": outcome.columns}), run_id)
     put_registries(store, {entity: one for entity, one in now.items() if one != before[entity]})
+
+
+# ---------------------------------------------------------------------------------------------------- columns by hash
+
+
+def put_schemas(store: Store, lanes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The entries of lanes as a manifest has them, each with the hash of its columns, which are in place by then.
+
+    Raises: OSError.
+    """
+    there = {layout.digest_of_schema(name) for name in store.names(layout.BY_HASH)}
+    contents: dict[int, tuple[Mapping[str, Any], str]] = {}  # by identity: entries of one schema share their columns
+    found = []
+    for lane in lanes:
+        columns = lane.get("columns", {})
+        if id(columns) not in contents:
+            content = orjson.dumps(columns)
+            digest = hashlib.sha256(content).hexdigest()
+            contents[id(columns)] = columns, digest
+            if columns and digest not in there:
+                store.write_if_absent(layout.schema(digest), content, shared=True)
+                there.add(digest)
+        named = {"schema": contents[id(columns)][1] if columns else None}
+        found.append(_replaced(lane, "columns", named))
+    return found
+
+
+def with_columns(lane: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry of a lane with its columns beside their hash."""
+    return _replaced(lane, "schema", {"schema": lane["schema"], "columns": columns})
+
+
+def _replaced(lane: Mapping[str, Any], key: str, by: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry with other keys in the place of one."""
+    found: dict[str, Any] = {}
+    for name, value in lane.items():
+        if name == key:
+            found |= by
+        elif name not in by:
+            found[name] = value
+    return found
+
+
+def schema(store: Store, digest: str) -> dict[str, dict[str, Any]]:
+    """The columns that have this SHA-256. Raises: ManifestError where they are missing or others."""
+    key = layout.schema(digest)
+    try:
+        content = store.read(key)
+        columns: dict[str, dict[str, Any]] = orjson.loads(content)
+    except (OSError, ValueError) as error:
+        raise ManifestError("the columns of a snapshot cannot be read", file=key) from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ManifestError("the columns of a snapshot are damaged", file=key)
+    return columns

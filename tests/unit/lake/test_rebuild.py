@@ -36,6 +36,8 @@ def lake(tmp_path: Path) -> FolderLake:
     second = Type(LAB, (ID, column("id", "data.id", Many(TEXT)), column("n", "n"), column("t", "t", Many(TEXT))))
     publish(lake, facts("2026-11-21"), first)
     publish(lake, facts("2026-11-22"), first, second)
+    for day in ("2026-11-21", "2026-11-22"):
+        lake.as_version_1(facts(day).run_id)
     shutil.rmtree(lake.root / layout.SCHEMAS)
     return lake
 
