@@ -206,7 +206,7 @@ class LocalStore:
 
     def prepare(self) -> None:
         """As `Store.prepare`. What runs keep is nobody else's business."""
-        for key in ("", layout.CONTROL, layout.SNAPSHOTS, layout.SCHEMAS):
+        for key in ("", layout.CONTROL, layout.SNAPSHOTS, layout.SCHEMAS, layout.BY_HASH):
             make_folder(self._path(key), self.folder_mode)
         runs = self._path(layout.RUNS)
         make_folder(runs)

@@ -310,11 +310,18 @@ def _inside(snapshot: Snapshot) -> bool:
 def refuse_odd_columns(store: Store, newest: FoundRun) -> None:
     """Raises: NewestDamaged where a column, whose name and type the next run keeps, is not described as one."""
     try:
-        # One lane for each schema: a snapshot of 50,000 lanes has few.
-        for lane in {lane.schema or lane.lane: lane for lane in newest.snapshot.lanes}.values():
-            columns_in(newest.snapshot, lane)
+        lane_columns(newest.snapshot)
     except ManifestError as error:
         raise newest_damaged(store, layout.manifest(newest.snapshot.run_id)) from error
+
+
+def lane_columns(snapshot: Snapshot) -> list[tuple[LaneRecord, tuple[Column, ...]]]:
+    """Each of its lanes with its columns, understood once for all that share them. Raises: ManifestError."""
+    known: dict[int, tuple[Column, ...]] = {}
+    for lane in snapshot.lanes:
+        if id(lane.columns) not in known:
+            known[id(lane.columns)] = columns_in(snapshot, lane)
+    return [(lane, known[id(lane.columns)]) for lane in snapshot.lanes]
 
 
 def columns_in(snapshot: Snapshot, lane: LaneRecord) -> tuple[Column, ...]:

@@ -71,6 +71,7 @@ def rebuild_alone(lake: Lake) -> Rebuilt:
     rebuilt(lake)  # so that what is no lake stays none
     lake.store.preflight((layout.SCHEMAS,))
     with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="schema rebuild"):
+        lake.prepare()
         return rebuild(lake)
 
 
