@@ -7,6 +7,7 @@ lanes have those of another one, or of the night before. Outside of this module 
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -70,7 +71,7 @@ def put_schemas(store: Store, lanes: Sequence[Mapping[str, Any]]) -> list[dict[s
 
     Raises: OSError.
     """
-    there = {layout.digest_of_schema(name) for name in store.names(layout.BY_HASH)}
+    there = set[str]()
     contents: dict[int, tuple[Mapping[str, Any], str]] = {}  # by identity: entries of one schema share their columns
     found = []
     for lane in lanes:
@@ -80,11 +81,18 @@ def put_schemas(store: Store, lanes: Sequence[Mapping[str, Any]]) -> list[dict[s
             digest = hashlib.sha256(content).hexdigest()
             contents[id(columns)] = columns, digest
             if columns and digest not in there:
-                store.write(layout.schema(digest), content, shared=True)
+                _put(store, layout.schema(digest), content)
                 there.add(digest)
         named = {"schema": contents[id(columns)][1] if columns else None}
         found.append(_replaced(lane, "columns", named))
     return found
+
+
+def _put(store: Store, key: str, content: bytes) -> None:
+    with suppress(FileNotFoundError):
+        if store.read(key) == content:  # a damaged one is made good
+            return
+    store.write(key, content, shared=True)
 
 
 def with_columns(lane: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:

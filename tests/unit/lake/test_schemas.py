@@ -78,6 +78,18 @@ def test_columns_that_are_not_what_the_manifest_names_are_refused(lake: FolderLa
         lake.preflight(RunTargets(["devices"], ["prod"], "2026-11-23"))
 
 
+def test_a_damaged_file_is_made_good_by_a_run_that_has_the_same_columns(lake: FolderLake) -> None:
+    """Its manifest would else name columns that nobody can read."""
+    publish(lake, facts("2026-11-23"), Type(USERS, PLAIN[:1]))
+    used = find_run(lake, "latest").snapshot.lanes[0].schema
+    (damaged,) = (path for path in schemas(lake) if path.stem != used)
+    damaged.write_bytes(b"[")
+
+    publish(lake, facts("2026-11-24"), Type(DEVICES))
+
+    assert columns(axsync.load_manifest(lake.root)) == {"prod/devices": [column.name for column in PLAIN]}
+
+
 def test_a_schema_that_is_no_hash_leads_nowhere(lake: FolderLake) -> None:
     """As little as the path of a file does."""
     path = lake.root / lake.manifest_name(facts("2026-11-22").run_id)
