@@ -56,9 +56,8 @@ COMMANDS = {name: command for commands in GROUPS.values() for name, command in c
 """The same without headings."""
 
 EPILOG = """\b
-Start with `axsync demo`, or `axsync init` and `axsync run`.
-Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 refused credential,
-5 a guard refused to publish, 75 try later, 130/143 signals, 141 broken pipe."""
+Start with `axsync demo`, or `axsync init`. Exit codes: 0 complete, 1 failed,
+2 usage, 3 partial, 4 refused, 5 guard, 75 later, 130/143 signals, 141 pipe."""
 
 
 def allocate_steadily() -> None:
