@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from axsync.config import load_settings
     from axsync.convert.rescue import restore
     from axsync.errors import AxsyncError
+    from axsync.lake.history import load_manifest
     from axsync.runs import Report, stream, sync
     from axsync.settings import (
         CredentialReference,
@@ -32,6 +33,7 @@ __all__ = [
     "RunSettings",
     "Settings",
     "StoredCredential",
+    "load_manifest",
     "load_settings",
     "restore",
     "stream",
@@ -40,6 +42,7 @@ __all__ = [
 
 _HOMES = {
     "AxsyncError": "axsync.errors",
+    "load_manifest": "axsync.lake.history",
     "load_settings": "axsync.config",
     "restore": "axsync.convert.rescue",
     "Report": "axsync.runs",

@@ -215,6 +215,10 @@ class NewestDamaged(LakeError, ManifestError):
     """The pointer to the newest snapshot, or the manifest that it names, cannot be read; `file` says which."""
 
 
+class RegistryDamaged(LakeError, ManifestError):
+    """The registry of an entity type, from which the next run takes names and types, cannot be read."""
+
+
 PointerDamaged = NewestDamaged
 """The former name of `NewestDamaged`."""
 

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "verify": ("axsync.cli.gc:verify", "Compare every file of a snapshot with its manifest."),
         "forget": ("axsync.cli.forget:forget", "Show or remove one snapshot, or all of a day."),
         "gc": ("axsync.cli.gc:gc", "List files the lake no longer needs; --yes deletes them."),
+        "schema": ("axsync.cli.schema:schema", "Show or rebuild the registry of names and types."),
     },
     "Set up": {
         "init": ("axsync.cli.init:init", "Ask four questions and write a settings file."),
@@ -55,9 +56,8 @@ COMMANDS = {name: command for commands in GROUPS.values() for name, command in c
 """The same without headings."""
 
 EPILOG = """\b
-Start with `axsync demo`, or `axsync init` and `axsync run`.
-Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 refused credential,
-5 a guard refused to publish, 75 try later, 130/143 signals, 141 broken pipe."""
+Start with `axsync demo`, or `axsync init`. Exit codes: 0 complete, 1 failed,
+2 usage, 3 partial, 4 refused, 5 guard, 75 later, 130/143 signals, 141 pipe."""
 
 
 def allocate_steadily() -> None:

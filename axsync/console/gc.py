@@ -135,6 +135,7 @@ def show_sweep(found: Sweep, console: Console) -> None:
 
 _NAMES = {
     "snapshot": "manifest",
+    "schema": "columns",
     "part": "part files",
     "run": "journal and dead letters",
     "staging": "staging",

@@ -172,7 +172,8 @@ def print_table(table: Table, console: Console) -> None:
 def plain_lines(table: Table) -> list[str]:
     """The table as aligned text, two spaces between columns, a rule above the total."""
     rows = [tuple(clean(cell) for cell in row) for row in (table.titles, *table.rows, table.total) if row]
-    lines = ["  ".join(map(_padded, row, table.widths, table.sides)).rstrip() for row in rows]
+    widths = table.widths  # looks at every row
+    lines = ["  ".join(map(_padded, row, widths, table.sides)).rstrip() for row in rows]
     if table.total:
         lines.insert(-1, "-" * max(map(cell_len, lines)))
     return lines

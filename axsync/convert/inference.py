@@ -1,8 +1,9 @@
 """Infers what each column is, and how the server writes its values, from records of the first page.
 
-Catalogue and earlier snapshot are priors. The catalogue decides what the page leaves open; the earlier snapshot keeps
-a column's type from day to day. Everything else is decided by the majority of values on the page: scalar or list,
-object or list of objects, the kind inside, and the written form (docs/axonius-api.md, "Shapes of values"). Two steps:
+Catalogue, registry and earlier snapshot are priors. The catalogue decides what the page leaves open; the registry keeps
+a column's type, which grows by its rules only; the earlier snapshot tells how this instance writes what the page does
+not show. Everything else is decided by the majority of values on the page: scalar or list, object or list of objects,
+the kind inside, and the written form (docs/axonius-api.md, "Shapes of values"). Two steps:
 
     _infer_kind   the kind of a column, by its prior and its values
     _infer_form   the same kind with the forms in which most of its values are written
@@ -20,6 +21,7 @@ import msgspec
 from axsync.convert import exact
 from axsync.convert.exact import Number, Unreadable, keeps_all
 from axsync.convert.page_bytes import REFUSALS
+from axsync.model import ID_FIELD
 from axsync.schema import dates
 from axsync.schema.columns import Column, assign_names, key_owners
 from axsync.schema.kinds import (
@@ -34,6 +36,7 @@ from axsync.schema.kinds import (
     Member,
     Wrapped,
     drop_forms,
+    grown,
     parse_text,
     widen,
 )
@@ -65,11 +68,12 @@ _TEXT, _JSON, _TIMESTAMP, _UNKNOWN = Atom("text"), Atom("json"), Atom("timestamp
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """The values seen at one path. `guess_dates` if strings may be dates."""
+    """The values seen at one path. `guess_dates` if strings may be dates; `known` if the lake has a column for them."""
 
     name: str
     values: Sequence[Value]
     guess_dates: bool
+    known: bool = False
     level: int = 0
 
     def inside(self, values: Iterable[Value], name: str | None = None) -> "_Sample":
@@ -82,23 +86,33 @@ def infer_columns(
     records: Sequence[bytes],
     *,
     guess_dates: bool = False,
+    known: Mapping[str, Kind] | None = None,
     earlier: Mapping[str, Kind] | None = None,
 ) -> tuple[Column, ...]:
     """The columns with their kinds and forms settled; `records` are JSON texts, in the order served.
 
     `guess_dates` also makes timestamps of strings that look or are named like dates, for catalogues without formats.
-    `earlier` maps fields to their kinds in the previous snapshot; these stay or are widened.
+    `known` maps fields to the kinds of their columns in the lake, without forms: these stay or grow, and a column whose
+    values no rule reconciles with them is JSON text. `earlier` are kinds with the forms of this instance until now.
     """
     seen = _collect_values(columns, records)
-    before = earlier or {}
-    return tuple(
-        _resolve_column(c, seen.get(c.field, []), before.get(c.field), guess_dates=guess_dates) for c in columns
-    )
+    kept, before = known or {}, earlier or {}
+    found = []
+    for column in columns:
+        sample = _Sample(column.field, seen.get(column.field, []), guess_dates)
+        kind = _settle_kind(drop_forms(column.kind), sample, kept.get(column.field))
+        if column.field == ID_FIELD:  # whatever a page shows: rows are known by it
+            kind = kept.get(column.field, kind)
+        found.append(replace(column, kind=_infer_form(kind, sample.values, before.get(column.field))))
+    return tuple(found)
 
 
-def _resolve_column(column: Column, values: Sequence[Value], before: Kind | None, *, guess_dates: bool) -> Column:
-    now = _infer_kind(drop_forms(column.kind), _Sample(column.field, values, guess_dates))
-    return replace(column, kind=_infer_form(now if before is None else widen(before, now), values, before))
+def _settle_kind(listed: Kind, sample: _Sample, kept: Kind | None) -> Kind:
+    if kept is None:
+        return _infer_kind(listed, sample)
+    # The catalogue adds members to objects; what else it lists is for the values to show.
+    prior = widen(kept, listed)
+    return grown(prior, _infer_kind(prior, replace(sample, guess_dates=False, known=True))) or _JSON
 
 
 def _collect_values(columns: Sequence[Column], records: Sequence[bytes]) -> dict[str, list[Value]]:
@@ -139,6 +153,8 @@ def _infer_kind(prior: Kind, sample: _Sample) -> Kind:
     if prior == _JSON or shape is None or (shape != "scalar" and sample.level >= _MAX_LEVELS):
         return _JSON
     if shape == "list":
+        if sample.known and _only_wrapped(prior, values):
+            return _infer_kind(prior, replace(sample, values=_unlisted(values)))
         item = prior.item if isinstance(prior, Many) else prior
         return Many(_infer_kind(item, sample.inside(_elements(values))))
     inner = replace(sample, values=values)
@@ -159,6 +175,11 @@ def _shape(prior: Kind, values: Sequence[Value]) -> Shape | None:
     return None if counts["object"] else "list"
 
 
+def _only_wrapped(prior: Kind, values: Sequence[Value]) -> bool:
+    """Whether lists are only the server's way to write the single values of a column that the lake has."""
+    return prior != _UNKNOWN and not isinstance(prior, Many) and not any(isinstance(v, list) and v[1:] for v in values)
+
+
 def _infer_group(prior: Kind, sample: _Sample) -> Kind:
     """The listed members, and those that most objects have; all seen members if none is listed."""
     objects = [value for value in sample.values if isinstance(value, dict)]
@@ -166,6 +187,8 @@ def _infer_group(prior: Kind, sample: _Sample) -> Kind:
     kinds = {member.key: member.kind for member in listed.members}
     counts = Counter(key for value in objects for key in value if key not in kinds and _is_encodable(key))
     fresh = [key for key, count in counts.items() if not kinds or 2 * count > len(objects)]
+    if sample.known:  # keys that are data come anew every night: they are left to the rescue column
+        fresh = fresh[: max(MAX_MEMBERS - len(kinds), 0)]
     if not 0 < len(kinds) + len(fresh) <= max(len(kinds), MAX_MEMBERS):
         return _JSON
     kinds |= dict.fromkeys(fresh, _UNKNOWN)
@@ -357,6 +380,10 @@ _FORMS: Mapping[str, Callable[[Sequence[Value]], str]] = {
     "number": _number_form,
     "bool": _bool_form,
 }
+
+
+def _unlisted(values: Iterable[Value]) -> list[Value]:
+    return [element for value in values for element in (value if isinstance(value, list) else (value,))]
 
 
 def _elements(values: Iterable[Value]) -> Iterable[Value]:

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeAlias
 
 from axsync.convert import exact
 from axsync.convert.exact import Number, Value, exact_float
+from axsync.errors import UsageError
 from axsync.schema import dates
 from axsync.schema.columns import OVERFLOW, RESCUED, Column, column_of
 from axsync.schema.kinds import EPOCHS, RFC1123, Atom, Group, Kind, Many, Wrapped, is_text, write_text
@@ -96,7 +97,13 @@ def _unquote(quoted: str) -> str:
 
 
 def restore(row: Mapping[str, object], lane: Mapping[str, Any]) -> dict[str, Restored]:
-    """The served record of this row, as pyarrow's `to_pylist` or a DuckDB fetch returns it."""
+    """The served record of this row, as pyarrow's `to_pylist` or a DuckDB fetch returns it.
+
+    `lane` is its lane's entry in a manifest, as `axsync.load_manifest` gives it. Raises: UsageError for one without
+    columns.
+    """
+    if "columns" not in lane:
+        raise UsageError("this is no lane with its columns; read the manifest with axsync.load_manifest(lake)")
     record: dict[str, Restored] = {}
     for name, entry in lane["columns"].items():
         value = row.get(name)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from axsync.errors import ManifestError, NoLake, UnknownRun, Unpublished, UsageError
 from axsync.lake import layout
@@ -25,9 +26,9 @@ from axsync.lake.manifest import (
     read_pointer,
     read_run,
 )
-from axsync.lake.publish import Lake
+from axsync.lake.publish import Lake, open_lake
 from axsync.model import Asked, Lane, iso
-from axsync.settings import DAY_WORDS, as_day
+from axsync.settings import DAY_WORDS, LakeSettings, as_day
 
 __all__ = [
     "LATEST",
@@ -47,6 +48,7 @@ __all__ = [
     "is_whole",
     "lanes_of_day",
     "latest_run",
+    "load_manifest",
     "newest_first",
     "past_runs",
     "published",
@@ -156,6 +158,18 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     """
     run_id = _meant(lake, _written(lake), asked)
     return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == _pointed_to(lake))
+
+
+def load_manifest(lake: str | Path, run: str = LATEST) -> dict[str, Any]:
+    """The manifest of a run, as a document whose lanes have their `columns` (docs/lake.md).
+
+    `lake` is a folder, `run` what `axsync show` takes: an id, the beginning of one, a day, `latest`, `latest~N`.
+    Raises: NoLake, UnknownRun, ManifestError.
+    """
+    opened = open_lake(LakeSettings(uri=str(lake)))
+    if opened is None:
+        raise NoLake(f"the lake {str(lake)!r} is in a store that this version does not know")
+    return find_run(opened, run).document
 
 
 def read_as_meant(

@@ -7,6 +7,8 @@ _axsync/tmp/…                                       temporary files of a query
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
 _axsync/state/INSTANCE.json                         what runs learnt of an instance; may be deleted
+_axsync/schemas/E.json                              the registry of an entity type
+_axsync/schemas/by-hash/SHA256.json                 the columns of lanes, as manifests name them
 _axsync/runs/RUN/journal                            what is durable of a run; beside it:
 _axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
 _axsync/runs/RUN/dead_letters/I.E.jsonl             records that could not be read
@@ -28,6 +30,8 @@ SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
 ALL_REPORTS = f"{RUNS}/*/report.html"
 STATE = f"{CONTROL}/state"
+SCHEMAS = f"{CONTROL}/schemas"
+BY_HASH = f"{SCHEMAS}/by-hash"
 
 LEVELS = ("entity=", "instance=", "dt=")
 """How the names of partitions begin, level below level."""
@@ -37,6 +41,7 @@ PARTS = f"{PART}.parquet"
 ALL_PARTS = f"entity=*/instance=*/dt=*/{PARTS}"
 
 _TABLE = "entity="
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -121,6 +126,33 @@ def run_of_manifest(name: str) -> str | None:
 def state(instance: str) -> str:
     """What runs learnt of an instance."""
     return f"{STATE}/{instance}.json"
+
+
+def registry(entity: str) -> str:
+    """The registry of an entity type."""
+    return f"{SCHEMAS}/{entity}.json"
+
+
+def schema(digest: str) -> str:
+    """The columns that have this SHA-256."""
+    return f"{BY_HASH}/{digest}.json"
+
+
+def is_digest(text: str) -> bool:
+    """Whether this is a SHA-256 in hexadecimal."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def digest_of_schema(name: str) -> str | None:
+    """The SHA-256 that a file name tells; None for what holds no columns."""
+    digest = name.removesuffix(".json")
+    return digest if name.endswith(".json") and is_digest(digest) else None
+
+
+def entity_of_registry(name: str) -> str | None:
+    """The entity type whose registry has this file name; None for what is no registry."""
+    entity = name.removesuffix(".json")
+    return entity if name.endswith(".json") and not name.startswith(".") else None
 
 
 def is_run_id(text: str) -> bool:

@@ -35,7 +35,16 @@ ONE_FILE_SYSTEM = "the lake must be on one file system so that parts can be rena
 
 _DRAFT = ".draft"
 _ESCAPED = re.compile(r"\\([0-7]{3})")
-_OWN = (layout.CONTROL, layout.RUNS, layout.SNAPSHOTS, layout.STATE, layout.POINTER, layout.LOCK)
+_OWN = (
+    layout.CONTROL,
+    layout.RUNS,
+    layout.SNAPSHOTS,
+    layout.SCHEMAS,
+    layout.BY_HASH,
+    layout.STATE,
+    layout.POINTER,
+    layout.LOCK,
+)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -197,7 +206,7 @@ class LocalStore:
 
     def prepare(self) -> None:
         """As `Store.prepare`. What runs keep is nobody else's business."""
-        for key in ("", layout.CONTROL, layout.SNAPSHOTS):
+        for key in ("", layout.CONTROL, layout.SNAPSHOTS, layout.SCHEMAS, layout.BY_HASH):
             make_folder(self._path(key), self.folder_mode)
         runs = self._path(layout.RUNS)
         make_folder(runs)

@@ -6,8 +6,9 @@ taken on trust: what does not have the promised form is refused with one sentenc
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -15,16 +16,18 @@ import orjson
 
 from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
 from axsync.lake import layout
+from axsync.lake.schemas import schema, with_columns
 from axsync.lake.store import Store
 from axsync.model import Asked, Lane, Outcome
 from axsync.schema.columns import Column, columns_of
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 had the columns of each lane in its entry, in place of their hash."""
 NOT_ASKED = "not part of this run"
 """The reason of a lane that another run read, and that this one was not to read."""
 
 _BEGINNING = re.compile(
-    rb'\{\s*"format_version":\s*%d,\s*"run_id":\s*"[^"\\]*",\s*"logical_date":\s*"([0-9-]+)"' % FORMAT_VERSION
+    rb'\{\s*"format_version":\s*[1-%d],\s*"run_id":\s*"[^"\\]*",\s*"logical_date":\s*"([0-9-]+)"' % FORMAT_VERSION
 )
 _BEGINNING_BYTES = 512
 """How manifests are written; one that begins otherwise is read whole."""
@@ -131,6 +134,7 @@ class LaneRecord:
     retries: int
     bytes: int
     seconds: float = 0.0
+    schema: str | None = None  # the SHA-256 of the columns; version 1 did not tell
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `axsync.schema.columns` reads them
     empty_columns: tuple[str, ...] | None = None  # 0.1.0 did not tell
     drift: Mapping[str, DriftRecord]
@@ -173,7 +177,7 @@ class Snapshot:
         return max((self.finished_at - self.started_at).total_seconds(), 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FoundRun:
     """One run that was asked for: its snapshot, the manifest as it is written, and whether it is the latest."""
 
@@ -181,10 +185,13 @@ class FoundRun:
     raw: bytes
     latest: bool
 
-    @property
+    @cached_property
     def document(self) -> dict[str, Any]:
-        """The whole manifest, with what a later version may have added."""
+        """The whole manifest with the columns of each lane, and with what a later version may have added."""
         document: dict[str, Any] = orjson.loads(self.raw)
+        known = {lane.schema: lane.columns for lane in self.snapshot.lanes}
+        lanes = document["lanes"]
+        document["lanes"] = [with_columns(lane, known[lane["schema"]]) if "schema" in lane else lane for lane in lanes]
         return document
 
 
@@ -217,23 +224,37 @@ def read_pointer(store: Store) -> str | None:
     return pointer.run_id
 
 
-def read_newest(store: Store) -> FoundRun | None:
-    """The newest snapshot; None where there is none. Raises: NewestDamaged, ManifestNewer."""
+def read_newest(store: Store, known: FoundRun | None = None) -> FoundRun | None:
+    """The newest snapshot; None where there is none. `known` was it a moment ago.
+
+    Raises: NewestDamaged, ManifestNewer.
+    """
     run_id = read_pointer(store)
     if run_id is None:
         return None
     try:
-        return read_run(store, run_id, latest=True)
+        return read_run(store, run_id, latest=True, known=known)
     except ManifestNewer:
         raise
     except ManifestError as error:
-        raise newest_damaged(store, layout.manifest(run_id)) from error
+        raise newest_damaged(store, error.file) from error
 
 
-def read_run(store: Store, run_id: str, *, latest: bool = False) -> FoundRun:
-    """The snapshot of a run. Raises: ManifestError."""
+def read_run(store: Store, run_id: str, *, latest: bool = False, known: FoundRun | None = None) -> FoundRun:
+    """The snapshot of a run, `known` where its manifest is that one's. Raises: ManifestError."""
     raw = _read(store, run_id)
-    return FoundRun(read_snapshot(raw, run_id), raw, latest)
+    if known is not None and known.raw == raw:
+        return known
+    return FoundRun(_with_columns(store, read_snapshot(raw, run_id)), raw, latest)
+
+
+def _with_columns(store: Store, snapshot: Snapshot) -> Snapshot:
+    """The snapshot with the columns of its lanes; those that have the same ones share them. Raises: ManifestError."""
+    known = {digest: schema(store, digest) for digest in {lane.schema for lane in snapshot.lanes} if digest}
+    if not known:
+        return snapshot
+    lanes = (replace(lane, columns=known[lane.schema]) if lane.schema else lane for lane in snapshot.lanes)
+    return replace(snapshot, lanes=tuple(lanes))
 
 
 def read_day(store: Store, run_id: str) -> str:
@@ -245,7 +266,7 @@ def read_day(store: Store, run_id: str) -> str:
         return begun[1].decode()
     raw = _read(store, run_id)
     try:
-        if decoded(raw, _Version).format_version == FORMAT_VERSION:
+        if 0 < decoded(raw, _Version).format_version <= FORMAT_VERSION:
             return decoded(raw, _Dated).logical_date
     except ValueError as error:
         raise damaged(run_id) from error
@@ -265,11 +286,11 @@ def newest_damaged(store: Store, file: str) -> NewestDamaged:
 
 
 def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
-    """The snapshot that these bytes tell of. Raises: ManifestError."""
+    """The snapshot that these bytes tell of, its lanes without columns that are kept by hash. Raises: ManifestError."""
     try:
         # First and alone: of a newer version nothing else is known.
         version = decoded(raw, _Version).format_version
-        snapshot = decoded(raw, Snapshot) if version == FORMAT_VERSION else None
+        snapshot = decoded(raw, Snapshot) if 0 < version <= FORMAT_VERSION else None
     except ValueError as error:
         raise damaged(run_id) from error
     if version > FORMAT_VERSION:
@@ -281,17 +302,26 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
 
 
 def _inside(snapshot: Snapshot) -> bool:
-    """Whether all of its files are in the lake."""
-    return all(layout.is_key(file.path) for lane in snapshot.lanes for file in lane.files)
+    """Whether all of its files are in the lake, and its schemas are named by hashes."""
+    named = all(lane.schema is None or layout.is_digest(lane.schema) for lane in snapshot.lanes)
+    return named and all(layout.is_key(file.path) for lane in snapshot.lanes for file in lane.files)
 
 
 def refuse_odd_columns(store: Store, newest: FoundRun) -> None:
     """Raises: NewestDamaged where a column, whose name and type the next run keeps, is not described as one."""
     try:
-        for lane in newest.snapshot.lanes:
-            columns_in(newest.snapshot, lane)
+        lane_columns(newest.snapshot)
     except ManifestError as error:
         raise newest_damaged(store, layout.manifest(newest.snapshot.run_id)) from error
+
+
+def lane_columns(snapshot: Snapshot) -> list[tuple[LaneRecord, tuple[Column, ...]]]:
+    """Each of its lanes with its columns, understood once for all that share them. Raises: ManifestError."""
+    known: dict[int, tuple[Column, ...]] = {}
+    for lane in snapshot.lanes:
+        if id(lane.columns) not in known:
+            known[id(lane.columns)] = columns_in(snapshot, lane)
+    return [(lane, known[id(lane.columns)]) for lane in snapshot.lanes]
 
 
 def columns_in(snapshot: Snapshot, lane: LaneRecord) -> tuple[Column, ...]:

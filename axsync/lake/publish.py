@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from axsync.lake.manifest import (
     refuse_odd_columns,
     verdict_of,
 )
+from axsync.lake.schemas import put_schemas, register, registries
 from axsync.lake.store import Move, Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import LakeSettings
@@ -59,6 +60,7 @@ class Lake:
 
     store: Store
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
+    _read: dict[str, FoundRun] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -68,13 +70,14 @@ class Lake:
     def preflight(self, targets: RunTargets) -> None:
         """Look whether this run can write and publish to what there is of the lake. Nothing is written.
 
-        Raises: LakeError; NewestDamaged and ManifestError, where the newest snapshot cannot be read.
+        Raises: LakeError; NewestDamaged and ManifestError, where the newest snapshot cannot be read; RegistryDamaged.
         """
         try:
             partitions = self._partitions(targets)
         except OSError as error:
             raise LakeError(f"the lake {self.name!r} cannot be looked at: {error.strerror}") from error
-        self.store.preflight((layout.RUNS, layout.SNAPSHOTS, *partitions))
+        self.store.preflight((layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, *partitions))
+        registries(self.store)
         if newest := self.newest():
             refuse_odd_columns(self.store, newest)
 
@@ -99,8 +102,14 @@ class Lake:
             self.store.delete_all(layout.staging(run_id))
 
     def newest(self) -> FoundRun | None:
-        """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer."""
-        return read_newest(self.store)
+        """The newest snapshot. Raises: NewestDamaged where it cannot be read, ManifestNewer.
+
+        Its manifest is understood once, however often a command asks, as long as it stays what it is.
+        """
+        found = read_newest(self.store, self._read.get("newest"))
+        if found is not None:
+            self._read["newest"] = found
+        return found
 
     def latest(self) -> dict[str, Any] | None:
         """The manifest of the newest snapshot. Raises: as `newest`."""
@@ -169,11 +178,11 @@ class Lake:
         A run that was `restricted` to some entity types or instances leaves the others as they were, and every run
         those that stand `apart`. `before` is the snapshot whose files stand in; by default the newest, if not later.
 
-        Manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole new
-        one. A run that has published before and brings more has its parts in place before its manifest names them.
+        Registry, manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole
+        new one. A run that has published before and brings more has its parts in place before its manifest names them.
         The pointer never moves to an older date: such a run is published once its journal says so.
-        What the day held before is left to `axsync.lake.replaced`. Raises: StorageError and PublishStopped, with the
-        pointer unmoved.
+        What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, RegistryDamaged and
+        PublishStopped, with the pointer unmoved.
         """
         newest = self.newest()
         leads = newest is None or newest.snapshot.logical_date <= run.logical_date
@@ -181,8 +190,10 @@ class Lake:
         entries = _entries(outcomes, before, restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
-            manifest = _manifest(run, entries, verdict=verdict_of(outcomes), finished_at=finished_at)
+            lanes = put_schemas(self.store, entries)
+            manifest = _manifest(run, lanes, verdict=verdict_of(outcomes), finished_at=finished_at)
             content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
+            register(self.store, run.run_id, outcomes)
             if not again:
                 self.store.write(name, content, shared=True)
             for moves in self._moves(run, outcomes):

@@ -24,7 +24,7 @@ from axsync.runs.retention import kept as by_rules
 from axsync.runs.state import RunMemory, memory_of, record
 from axsync.settings import LakeSettings
 
-Kind = Literal["snapshot", "part", "run", "staging", "draft"]
+Kind = Literal["snapshot", "schema", "part", "run", "staging", "draft"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,7 @@ def _replaced(kept: Sequence[Snapshot]) -> set[tuple[str, Lane]]:
 def _leftovers(inventory: _Inventory) -> Iterator[Leftover]:
     """In the order in which they are to be removed: a manifest goes before its files, so that none lacks any."""
     yield from _old_snapshots(inventory)
+    yield from _loose_schemas(inventory)
     yield from _loose_parts(inventory)
     folders = list(_run_folders(inventory))
     yield from folders
@@ -195,6 +196,18 @@ def _old_snapshots(inventory: _Inventory) -> Iterator[Leftover]:
         if run_id not in inventory.alive:
             key = layout.manifest(run_id)
             yield Leftover("snapshot", key, run_id, inventory.lake.store.size(key) or 0, "its run never published it")
+
+
+def _loose_schemas(inventory: _Inventory) -> Iterator[Leftover]:
+    """Columns that no manifest names any more; a run that publishes again writes its own anew."""
+    store, stay = inventory.lake.store, {*inventory.kept, *inventory.stand_ins}
+    named = {lane.schema for s in inventory.snapshots if s.run_id in stay for lane in s.lanes}
+    for name in store.names(layout.BY_HASH):
+        digest = layout.digest_of_schema(name)
+        if digest is not None and digest not in named:
+            yield Leftover(
+                "schema", layout.schema(digest), None, store.size(layout.schema(digest)) or 0, "no manifest names it"
+            )
 
 
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:

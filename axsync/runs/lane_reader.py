@@ -22,6 +22,7 @@ from axsync.model import Asked, Lane, Page, PageSpan, Window
 from axsync.pacing.page_size import FoundSize, PageSizer
 from axsync.runs.lane_schema import LaneSchema, question_of
 from axsync.runs.lane_selection import asked_by, least, question_for
+from axsync.runs.registries import Registries
 from axsync.runs.state import merged_ranges, record
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 
@@ -56,6 +57,7 @@ class RunContext:
     remember: Callable[[Record], Awaitable[None]] = forget  # returns when the record is durable
     ends: float | None = None  # on the loop's clock: when the time for the run is over
     page_bytes: int = 64 << 20  # of all pages in flight at one instance
+    registries: Registries = field(default_factory=Registries)
 
 
 @dataclass(slots=True)
@@ -86,7 +88,17 @@ class LaneReader:
     ) -> None:
         self.lane, self.source, self.instance, self.entity, self.context = lane, source, instance, entity, context
         self.stats = LaneStats()
-        self.schema = LaneSchema(self.asked, entity, source, context.workers, context.run_id, self.notice, earlier)
+        self.schema = LaneSchema(
+            lane.entity,
+            self.asked,
+            entity,
+            source,
+            context.workers,
+            context.registries,
+            context.run_id,
+            self.notice,
+            earlier,
+        )
         self.question = Question("")
         self.before: int | None = None
         self.totals: set[int] = set()

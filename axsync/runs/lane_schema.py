@@ -23,9 +23,11 @@ from axsync.engine.lane_walk import Workers
 from axsync.errors import BadAnswer, BadRequest, NotOffered, Unreachable
 from axsync.lake.journal import Record
 from axsync.model import ID_FIELD, Page
-from axsync.runs.pin import Pinned, is_detail, pin
-from axsync.schema.columns import OVERFLOW, Field, columns_of, describe_column
+from axsync.runs.pin import LakeColumns, Pinned, is_detail, pin
+from axsync.runs.registries import Registries
+from axsync.schema.columns import OVERFLOW, Column, Field, columns_of, describe_column
 from axsync.schema.kinds import Group, Many, drop_forms, kept_members
+from axsync.schema.registry import Registry
 from axsync.schema.selection import (
     GENERIC,
     RAW,
@@ -93,14 +95,17 @@ class Unlisted:
 class LaneSchema:
     """The fields of a lane and, once a page with rows has arrived, its columns.
 
-    `asked` is the entity type at Axonius, `earlier` the lane's entry in the previous snapshot, `notice` tells people.
-    `blind`: the field catalogue cannot be read.
+    `table` is the entity type in the lake, `asked` that at Axonius, `earlier` the lane's entry in the previous
+    snapshot, `registries` what the run knows of the columns of all instances; `notice` tells people. `blind`: the field
+    catalogue cannot be read.
     """
 
+    table: str
     asked: str
     entity: EntitySettings
     source: Source
     workers: Workers
+    registries: Registries
     run_id: str
     notice: Callable[[str], None]
     earlier: Mapping[str, Any] | None = None
@@ -138,7 +143,7 @@ class LaneSchema:
         self._details = bool(pinned["question"].get("details"))
         # Which of them came before is not known here, so that none is called never served.
         self._unlisted = Unlisted(frozenset(pinned.get("unlisted", ())))
-        columns = columns_of({"columns": {name: entry for name, _, entry in pinned["columns"]}})
+        columns = pinned_columns(pinned)
         json_keys = {name: key for name, key, _ in pinned["columns"]}
         self.pinned = Pinned(tuple(replace(c, json_key=json_keys[c.name]) for c in columns))
         self._converter = self._make_converter(self.pinned)
@@ -285,15 +290,17 @@ class LaneSchema:
     async def _pin(self, first: Page) -> Converter:
         if self._is_detailed and not self._details:
             self.notice("the server sends each adapter's value of every field, and cannot be told not to; none is kept")
-        earlier = (self.earlier or {}).get("columns")
-        work = partial(pin, earlier=earlier, max_columns=self.entity.max_columns, ignored=self._is_ignored)
-        found = await self.workers.run(work, self.source.api, self._selection, first)
-        hides = self.source.transport.hides
-        columns = tuple(replace(c, kind=kept_members(c.kind, hides)) for c in found.columns)
-        self.pinned = replace(found, columns=columns)
+        self.pinned = await self.registries.settle(self.table, partial(self._settled, first))
         for text in self.pinned.notices:
             self.notice(text)
         return self._make_converter(self.pinned)
+
+    async def _settled(self, first: Page, known: Registry) -> Pinned:
+        lake = LakeColumns(known, (self.earlier or {}).get("columns", {}))
+        work = partial(pin, lake=lake, max_columns=self.entity.max_columns, ignored=self._is_ignored)
+        found = await self.workers.run(work, self.source.api, self._selection, first)
+        hides = self.source.transport.hides
+        return replace(found, columns=tuple(replace(c, kind=kept_members(c.kind, hides)) for c in found.columns))
 
     def _make_converter(self, pinned: Pinned) -> Converter:
         return Converter(
@@ -334,6 +341,11 @@ class LaneSchema:
         columns = self.pinned.columns if self.pinned else ()
         names = tuple(c.field for c in columns if c.field != OVERFLOW)
         return question if question.fields else replace(question, fields=names)
+
+
+def pinned_columns(pinned: Record) -> tuple[Column, ...]:
+    """The columns of a lane that an earlier process settled, with their full names as keys."""
+    return columns_of({"columns": {name: entry for name, _, entry in pinned["columns"]}})
 
 
 def question_of(pinned: Record) -> Question:

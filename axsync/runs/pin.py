@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -19,14 +20,29 @@ from axsync.schema.columns import (
     KeyStyle,
     columns_of,
     describe_column,
+    free_name,
     key_owners,
     make_columns,
     short_key,
 )
-from axsync.schema.kinds import Atom, Group, Kind, Many, Wrapped, contains
+from axsync.schema.kinds import (
+    Atom,
+    Group,
+    Kind,
+    Many,
+    Wrapped,
+    contains,
+    drop_forms,
+    only_gains_members,
+    type_text,
+)
+from axsync.schema.registry import JSON_TEXT, Registered, Registry, json_name
 from axsync.schema.selection import CUSTOM, Selection
 
 SAMPLE_ROWS = 400
+MOST_NAMED = 5
+"""So many columns are named in a notice, each with so many characters of its type."""
+LONGEST_TYPE = 60
 OVERFLOW_COLUMN = Column("adapters_data", OVERFLOW, OVERFLOW, Atom("json"))
 """Where fields beyond the cap go: one JSON object per row."""
 
@@ -47,45 +63,117 @@ class Pinned:
         return {c.name: describe_column(c) for c in self.columns}
 
 
+@dataclass(frozen=True, slots=True)
+class LakeColumns:
+    """The columns that there are: of all instances, and this lane's entries in the previous snapshot."""
+
+    known: Registry = field(default_factory=Registry)
+    earlier: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def before(self) -> dict[str, Column]:
+        """Field → column of this lane."""
+        return {c.field: c for c in columns_of({"columns": self.earlier})}
+
+
 def pin(
     api: Api,
     selection: Selection,
     first: Page,
     *,
-    earlier: Mapping[str, Any] | None,
+    lake: LakeColumns,
     max_columns: int,
     ignored: Callable[[str], bool] = lambda _: False,
 ) -> Pinned:
     """Settle names, kinds and the forms in which values are served (docs/axonius-api.md, "Shapes of values").
 
-    `earlier` is the lane's entry in the previous snapshot: its columns keep names and kinds, or widen; a field that
-    the catalogue lists no more keeps its column, without values. `detailed`: records hold details of every field, also
-    of those of which none are wanted.
+    Columns of the registry keep names and kinds, or grow by its rules. A field that this lane had and that the
+    catalogue lists no more keeps its column, without values.
     """
     records = _records(first.body, api.ROWS_KEY)
     sample = records[:SAMPLE_ROWS]
-    before = {c.field: c for c in columns_of({"columns": earlier})} if earlier else {}
+    known, before = lake.known, lake.before
     fields, capped = _capped(_present(selection, sample, before), max_columns, before)
     json_keys, clashing = dict[str, str](), list[str]()
     if key_style(sample, [f.name for f in fields]) == "short":
         fields, json_keys, clashing = short_json_keys(fields)
-    names = {c.field: c.name for c in before.values()}
-    columns = make_columns(fields, json_keys=json_keys, earlier=names)
+    first_of = known.by_field
+    names = {field: one.name for field, one in first_of.items()}
+    named = partial(make_columns, json_keys=json_keys, earlier=names, taken=known.taken)
+    columns = named(fields)
     if not capped:
         strays = _strays(columns, sample, ever=selection.open, ignored=ignored)[: max(max_columns - len(columns), 0)]
-        columns = make_columns([*fields, *(Field(key, _UNKNOWN) for key in strays)], json_keys=json_keys, earlier=names)
-    columns = (*columns, *_details(columns, selection.details, names))
+        columns = named([*fields, *(Field(key, _UNKNOWN) for key in strays)])
+    columns = (*columns, *_details(columns, selection.details, known))
     # A catalogue without a single format is one that names none; dates then show only in the data.
     guess_dates = not any(contains(f.kind, "timestamp", "date") for f in selection.fields)
-    settled = infer_columns(
-        columns, records, guess_dates=guess_dates, earlier={c.field: c.kind for c in before.values()}
+    inferred = infer_columns(
+        columns,
+        records,
+        guess_dates=guess_dates,
+        known={field: one.kind for field, one in first_of.items()},
+        earlier={c.field: c.kind for c in before.values()},
     )
+    settled, changes = _by_the_rules(inferred, known)
     # The id has a column whether the catalogue lists it or not.
     away = before.keys() - selection.listed - {c.field for c in settled} - {OVERFLOW}
-    gone = _apart([c for name, c in before.items() if name in away], {c.json_key for c in settled})
-    overflow = [OVERFLOW_COLUMN] if capped else []
-    notices = (*_reshaped(settled, before), *_notices(clashing, capped))
-    return Pinned((*settled, *gone, *overflow), notices)
+    gone = [_registered(c, first_of.get(name)) for name, c in before.items() if name in away]
+    overflow = [_overflow(settled, known)] if capped else []
+    notices = (*changes, *_reshaped(settled, before), *_notices(clashing, capped))
+    return Pinned((*settled, *_apart(gone, {c.json_key for c in settled}), *overflow), notices)
+
+
+def _overflow(columns: Sequence[Column], known: Registry) -> Column:
+    taken = {*known.taken, *(c.name for c in columns)}
+    return replace(OVERFLOW_COLUMN, name=_name_of(OVERFLOW, OVERFLOW_COLUMN.name, known, taken))
+
+
+def _name_of(field: str, wished: str, known: Registry, taken: Container[str]) -> str:
+    """The name of a field that has none of its own in any catalogue."""
+    one = known.by_field.get(field)
+    return one.name if one else free_name(wished, field, taken) if wished in taken else wished
+
+
+def _registered(column: Column, one: Registered | None) -> Column:
+    """A column of the snapshot before, as the registry has its field."""
+    if one is None or (one.name == column.name and one.kind == drop_forms(column.kind)):
+        return column
+    return replace(column, name=one.name, kind=one.kind)
+
+
+def _by_the_rules(columns: Sequence[Column], known: Registry) -> tuple[tuple[Column, ...], list[str]]:
+    """The columns, each field in that column of the registry that takes its values, and what to say of changes."""
+    first_of, json_names = known.by_field, known.json_names
+    taken = {*known.taken, *(c.name for c in columns)}
+    found, grew, apart = list[Column](), list[str](), list[str]()
+    for column in columns:
+        now, one = drop_forms(column.kind), first_of.get(column.field)
+        if one is not None and now == JSON_TEXT != one.kind:
+            name = json_names.get(column.field) or json_name(one.name, column.field, taken)
+            taken.add(name)
+            found.append(replace(column, name=name))
+            apart.append(f"{name} (not {one.name}, {_short(one.kind)})")
+            continue
+        found.append(column)
+        if one is not None and not only_gains_members(one.kind, now):
+            grew.append(f"{column.name} from {_short(one.kind)} to {_short(now)}")
+    return tuple(found), [
+        *([f"columns that widen ({len(grew)}): {_some(grew)}"] if grew else []),
+        *(
+            [f"values that no longer fit their column go to a JSON column ({len(apart)}): {_some(apart)}"]
+            if apart
+            else []
+        ),
+    ]
+
+
+def _short(kind: Kind) -> str:
+    text = type_text(kind)
+    return text if len(text) <= LONGEST_TYPE else f"{text[:LONGEST_TYPE]}…"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
 
 
 def _present(selection: Selection, sample: Sequence[bytes], before: Container[str]) -> list[Field]:
@@ -98,11 +186,12 @@ def _present(selection: Selection, sample: Sequence[bytes], before: Container[st
     ]
 
 
-def _details(columns: Sequence[Column], wanted: Container[str], earlier: Mapping[str, str]) -> list[Column]:
+def _details(columns: Sequence[Column], wanted: Container[str], known: Registry) -> list[Column]:
     """For each of these fields the column of its values by adapter: `<column>__details`."""
+    taken = {*known.taken, *(c.name for c in columns)}
     return [
         Column(
-            earlier.get(c.field + DETAILS, f"{c.name}_{DETAILS}"),
+            _name_of(c.field + DETAILS, f"{c.name}_{DETAILS}", known, taken),
             c.field + DETAILS,
             c.json_key + DETAILS,
             Many(_UNKNOWN),
@@ -149,12 +238,16 @@ def _notices(clashing: Sequence[str], capped: int) -> tuple[str, ...]:
 
 def _reshaped(columns: Sequence[Column], before: Mapping[str, Column]) -> tuple[str, ...]:
     """What to say of columns that keep their type though their values are served in another shape than before."""
-    kept_on = [c.name for c in columns if c.field in before and _shape_differs(c.kind, before[c.field].kind)]
+    kept_on = [c.name for c in columns if c.field in before and _is_reshaped(c, before[c.field])]
     if not kept_on:
         return ()
-    shown = ", ".join(kept_on[:5]) + (", …" if len(kept_on) > 5 else "")
     who = "one column keeps its type" if len(kept_on) == 1 else f"{len(kept_on)} columns keep their type"
-    return (f"{who} though the server writes the values in another shape than before: {shown}",)
+    return (f"{who} though the server writes the values in another shape than before: {_some(kept_on)}",)
+
+
+def _is_reshaped(now: Column, before: Column) -> bool:
+    stays = now.name == before.name and only_gains_members(drop_forms(before.kind), drop_forms(now.kind))
+    return stays and _shape_differs(now.kind, before.kind)
 
 
 def _shape_differs(now: Kind, before: Kind) -> bool:
@@ -203,11 +296,11 @@ def short_json_keys(fields: Sequence[Field]) -> tuple[list[Field], dict[str, str
     """Short keys per field; where two fields share one, the first keeps it and the other is named."""
     taken: dict[str, str] = {}
     clashing: list[str] = []
-    for field in sorted(fields, key=lambda f: "." in f.name):
-        key = short_key(field.name)
+    for one in sorted(fields, key=lambda f: "." in f.name):
+        key = short_key(one.name)
         if key in taken:
-            clashing.append(field.name)
+            clashing.append(one.name)
         else:
-            taken[key] = field.name
+            taken[key] = one.name
     json_keys = {name: key for key, name in taken.items()}
     return [f for f in fields if f.name in json_keys], json_keys, clashing

@@ -38,10 +38,12 @@ from axsync.runs.gc import sweep_held
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
+from axsync.runs.lane_schema import pinned_columns
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.learnt import Learnt, keep_learnt, read_learnt
 from axsync.runs.recovery import recover
+from axsync.runs.registries import Registries, known_registries, registries_of
 from axsync.runs.replacing import Day, hold_worse, refuse_worse
 from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
 from axsync.runs.setup import all_of, alone, facts_of, fit_lake
@@ -135,6 +137,7 @@ class _Run:
     _earlier: FoundRun | None = field(default=None, init=False)  # the snapshot up to its logical date
     _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
     _newest: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # those of the newest snapshot
+    _registries: Registries = field(default_factory=Registries, init=False)
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
     _stale: list[Record] = field(default_factory=list, init=False)  # lanes to begin anew, not journaled yet
     _sound: set[str] = field(default_factory=set, init=False)  # staged parts that are what they were
@@ -215,7 +218,14 @@ class _Run:
         self._newest = _entries(self.lake.newest())
         self._earlier = up_to(self.lake, self.facts.logical_date)
         self._before = _entries(self._earlier)
-        return told if self.memory.finished else told + self._open_journal()
+        if self.memory.finished:
+            return told
+        known, clashes = known_registries(self.lake)
+        pins = ((lane.entity, one.pinned) for lane, one in self.memory.lanes.items() if one.pinned)
+        self._registries = registries_of(
+            self.facts.run_id, known, [(entity, pinned_columns(pinned)) for entity, pinned in pins]
+        )
+        return told + clashes + self._open_journal()
 
     async def _keep_timeline(self) -> None:
         timeline = self.watch.sampler.timeline()
@@ -378,6 +388,7 @@ class _Run:
             remember,
             ends,
             page_bytes=settings.lake.buffer_bytes,
+            registries=self._registries,
         )
         pool = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
         storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
@@ -104,7 +104,8 @@ def _legalize(text: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", text.lower())
 
 
-def _add_suffix(name: str, original: str, taken: Collection[str]) -> str:
+def free_name(name: str, original: str, taken: Container[str]) -> str:
+    """The name with a suffix that the original alone decides, as long as nobody has it."""
     seed = original
     while True:
         digest = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -130,7 +131,7 @@ def assign_names(
     for original in sorted(wanted - set(names), key=lambda o: (o.startswith("adapters_data."), o)):
         wished = plain_name(original)
         legal = wished not in taken and len(wished) <= MAX_NAME_BYTES and not wished.startswith("axsync_")
-        names[original] = wished if legal else _add_suffix(wished, original, taken)
+        names[original] = wished if legal else free_name(wished, original, taken)
         taken.add(names[original])
     return names
 
@@ -143,10 +144,17 @@ def group(pairs: Iterable[tuple[str, Kind]]) -> Group:
 
 
 def make_columns(
-    fields: Sequence[Field], *, json_keys: Mapping[str, str] | None = None, earlier: Mapping[str, str] | None = None
+    fields: Sequence[Field],
+    *,
+    json_keys: Mapping[str, str] | None = None,
+    earlier: Mapping[str, str] | None = None,
+    taken: Iterable[str] = (),
 ) -> tuple[Column, ...]:
-    """Columns for these fields, in their order; `json_keys` maps field names to the keys of the server's records."""
-    names = assign_names([f.name for f in fields], reserved=RESERVED, earlier=earlier)
+    """Columns for these fields, in their order; `json_keys` maps field names to the keys of the server's records.
+
+    `earlier` are the names of fields that have one, `taken` those that no other field gets.
+    """
+    names = assign_names([f.name for f in fields], reserved={*RESERVED, *taken}, earlier=earlier)
     keys = json_keys or {}
     return tuple(Column(names[f.name], f.name, keys.get(f.name, f.name), f.kind) for f in fields)
 

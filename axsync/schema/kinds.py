@@ -1,7 +1,7 @@
 """Kinds: what the values of a field are, and how the server writes them if not as JSON would.
 
 A kind has an Arrow type, in which the lake stores its values, and two spellings in the manifest: the type text, for
-people, and JSON where the text does not say everything. From one snapshot to the next it may only widen.
+people, and JSON where the text does not say everything. From one run to the next it may only grow.
 """
 
 import re
@@ -390,3 +390,51 @@ def _widen_members(earlier: Group, now: Group) -> tuple[Member, ...]:
     taken = {m.name for m in earlier.members}
     room = max(MAX_MEMBERS - len(kept_on), 0)
     return (*kept_on, *[m for m in fresh if m.name not in taken][:room])
+
+
+def grown(kept: Kind, now: Kind) -> Kind | None:
+    """The kind of the lake's column from now on, where values of another kind come; None where no rule reconciles them.
+
+    Both are without forms. A single value becomes a list, an integer a number, an object gets members; a text holds any
+    single value as its text, JSON holds anything. A member that cannot be reconciled keeps its kind.
+    """
+    match kept, now:
+        case (Atom("json"), _) | (_, Atom("unknown")):
+            return kept
+        case (Many(single), Many(other)) | (Many(single), other) | (single, Many(other)):
+            item = grown(single, other)
+            return None if item is None else Many(item)
+        case Group(), Group():
+            return Group(_grown_members(kept, now))
+        case Atom("integer"), Atom("number"):
+            return now
+        case Atom(), Atom() if kept == now or (kept.name, now.name) in _HOLDS:
+            return kept
+        case _:
+            return None
+
+
+_HOLDS = {("number", "integer"), ("timestamp", "date")} | {("text", name) for name in _READABLE if name != "json"}
+
+
+def _grown_members(kept: Group, now: Group) -> tuple[Member, ...]:
+    today = {m.key: m.kind for m in now.members}
+    names = {m.name for m in kept.members}
+    known = {m.key for m in kept.members}
+    stay = [replace(m, kind=grown(m.kind, today.get(m.key, m.kind)) or m.kind) for m in kept.members]
+    return (*stay, *[m for m in now.members if m.key not in known and m.name not in names])
+
+
+def only_gains_members(narrow: Kind, wide: Kind) -> bool:
+    """Whether the wide kind is the narrow one with more members, and else the same."""
+    match narrow, wide:
+        case Many(one), Many(other):
+            return only_gains_members(one, other)
+        case Group(members), Group(others):
+            known = {other.key: other for other in others}
+            return all(
+                m.key in known and m.name == known[m.key].name and only_gains_members(m.kind, known[m.key].kind)
+                for m in members
+            )
+        case _:
+            return narrow == wide

@@ -22,7 +22,7 @@ from axsync.errors import ConfigError, NoRoomToSpill, SnapshotGone
 from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD
 from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
-from axsync.schema.kinds import Atom, Group, Kind, Many, canonical, drop_forms, widen
+from axsync.schema.kinds import Atom, Kind, canonical, drop_forms, only_gains_members, widen
 from axsync.schema.selection import fields_meant
 from axsync.snapshots.labels import label_sql
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
@@ -109,22 +109,10 @@ def _pair(field: str, before: Column | None, after: Column | None) -> Pair:
         # The same instant may be served in another form: then the texts differ, and they are what counts.
         return Pair(field, before, after, "same" if before.kind == after.kind else "loose", after.kind)
     both = widen(before.kind, after.kind)
-    grown = _grows(before.kind, both) and _grows(after.kind, both) and before.dates == after.dates
+    grown = (
+        only_gains_members(before.kind, both) and only_gains_members(after.kind, both) and before.dates == after.dates
+    )
     return Pair(field, before, after, "cast" if grown else "loose", both)
-
-
-def _grows(narrow: Kind, wide: Kind) -> bool:
-    """Whether the wide kind is the narrow one with more members, and else the same."""
-    match narrow, wide:
-        case Many(one), Many(other):
-            return _grows(one, other)
-        case Group(members), Group(others):
-            known = {other.key: other for other in others}
-            return all(
-                m.key in known and m.name == known[m.key].name and _grows(m.kind, known[m.key].kind) for m in members
-            )
-        case _:
-            return narrow == wide
 
 
 BATCH_ROWS = 1024

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from axsync.errors import SnapshotGone
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
-from axsync.lake.manifest import columns_in
+from axsync.lake.manifest import lane_columns
 from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD
 from axsync.schema.columns import Column
@@ -35,7 +35,7 @@ class OpenSnapshot:
 
 def held_lanes(run: FoundRun) -> tuple[OpenSnapshot, ...]:
     """The lanes of a snapshot in the order of its manifest. Raises: ManifestError."""
-    return tuple(OpenSnapshot(record, columns_in(run.snapshot, record)) for record in run.snapshot.lanes)
+    return tuple(OpenSnapshot(record, columns) for record, columns in lane_columns(run.snapshot))
 
 
 def uris_of(lake: Lake, run_id: str, held: OpenSnapshot) -> tuple[str, ...]:

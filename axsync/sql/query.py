@@ -19,11 +19,12 @@ from duckdb import DuckDBPyConnection
 from axsync.errors import NoRoomToSpill, UsageError
 from axsync.lake.publish import Lake
 from axsync.lake.store import NativeFile
-from axsync.schema.columns import arrow_schema
+from axsync.schema.columns import Column, arrow_schema
 from axsync.settings import all_close, did_you_mean
 from axsync.sql.dialects import DIALECTS, double_quoted
 from axsync.sql.spill import spill_folder, spill_to
 from axsync.sql.tables import EntityTable, Piece, refuse_gone
+from axsync.sql.widening import widened
 
 BATCH = 2_000  # rows fetched at a time
 SHARE_OF_HANDLES = 4
@@ -109,12 +110,14 @@ def _lay_out(connection: DuckDBPyConnection, lake: Lake, table: EntityTable, *, 
     """Create one view. Instances with different columns are combined by column name."""
     datasets = _datasets(lake, table, hold=hold)
     if len(datasets) == 1:
-        connection.register(table.entity, datasets[0])
+        connection.register(table.entity, datasets[0][0])
         return
-    names = [f"{table.entity}:{number}" for number in range(len(datasets))]
-    for name, dataset in zip(names, datasets, strict=True):
+    parts = []
+    for number, (dataset, columns) in enumerate(datasets):
+        name = f"{table.entity}:{number}"
         connection.register(name, dataset)
-    parts = [f"SELECT * FROM {double_quoted(name)}" for name in names] or [_nothing(table)]  # noqa: S608  quoted
+        parts.append(f"SELECT *{widened(columns, table.columns)} FROM {double_quoted(name)}")  # noqa: S608  quoted
+    parts = parts or [_nothing(table)]
     connection.execute(f"CREATE TEMP VIEW {double_quoted(table.entity)} AS {' UNION ALL BY NAME '.join(parts)}")
 
 
@@ -126,19 +129,23 @@ def _nothing(table: EntityTable) -> str:
     return f"SELECT {', '.join([*columns, *partitions])} WHERE false"
 
 
-def _datasets(lake: Lake, table: EntityTable, *, hold: bool) -> list[ds.Dataset]:
-    """The files, grouped by columns. Where they are held open, no run that replaces them can take them away."""
+def _datasets(lake: Lake, table: EntityTable, *, hold: bool) -> list[tuple[ds.Dataset, tuple[Column, ...]]]:
+    """The files by their columns. Where they are held open, no run that replaces them can take them away."""
     form, files = ds.ParquetFileFormat(), lake.store.file_system()
-    found: dict[str, tuple[pa.Schema, list[ds.Fragment]]] = {}
+    found: dict[str, tuple[pa.Schema, list[ds.Fragment], tuple[Column, ...]]] = {}
     for share in table.shares:
         schema = pa.schema([*arrow_schema(share.columns), *_PARTITION_FIELDS])
-        _, fragments = found.setdefault(schema.to_string(show_field_metadata=False), (schema, []))
+        _, fragments, _ = found.setdefault(schema.to_string(show_field_metadata=False), (schema, [], share.columns))
         for piece in share.pieces:
             refuse_gone(lake, piece)
             partition = _partition(table.entity, piece)
             place = (_opened(lake, piece),) if hold else (piece.path, files)
             fragments.append(form.make_fragment(*place, partition_expression=partition))
-    return [ds.FileSystemDataset(fragments, schema, form, files) for schema, fragments in found.values() if fragments]
+    return [
+        (ds.FileSystemDataset(fragments, schema, form, files), columns)
+        for schema, fragments, columns in found.values()
+        if fragments
+    ]
 
 
 def _opened(lake: Lake, piece: Piece) -> NativeFile:

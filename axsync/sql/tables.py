@@ -7,10 +7,10 @@ from datetime import date
 from axsync.errors import SnapshotGone, UsageError
 from axsync.lake import layout
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
-from axsync.lake.manifest import columns_in, damaged
+from axsync.lake.manifest import damaged, lane_columns
 from axsync.lake.publish import Lake
 from axsync.schema.columns import FETCHED_AT, OVERFLOW, RESCUED, RUN_ID, Column
-from axsync.schema.kinds import Atom, Kind, type_text, widen
+from axsync.schema.kinds import Atom, Group, Kind, Many, drop_forms, grown, type_text
 from axsync.schema.selection import fields_meant
 from axsync.settings import closest, did_you_mean
 from axsync.sql.dialects import double_quoted
@@ -40,7 +40,7 @@ class Share:
 class EntityTable:
     """An entity type over all instances.
 
-    `clashes` describes columns whose types in two instances cannot be combined.
+    `clashes` describes columns whose type in an instance is not that of the table, in ways that engines cannot bridge.
     """
 
     entity: str
@@ -57,8 +57,8 @@ class EntityTable:
 def tables_of(found: FoundRun) -> dict[str, EntityTable]:
     """Entity type → table, of those that have columns; in the order of their names. Raises: ManifestError."""
     lanes: dict[str, list[tuple[LaneRecord, tuple[Column, ...]]]] = {}
-    for lane in found.snapshot.lanes:
-        if columns := columns_in(found.snapshot, lane):
+    for lane, columns in lane_columns(found.snapshot):
+        if columns:
             lanes.setdefault(lane.entity, []).append((lane, columns))
     try:
         return {entity: _table(entity, lanes[entity]) for entity in sorted(lanes)}
@@ -68,16 +68,34 @@ def tables_of(found: FoundRun) -> dict[str, EntityTable]:
 
 def _table(entity: str, lanes: Sequence[tuple[LaneRecord, tuple[Column, ...]]]) -> EntityTable:
     kinds: dict[str, Kind] = {}
-    clashes: list[str] = []
-    shares: list[Share] = []
-    for lane, columns in lanes:
-        shares.append(Share(columns, tuple(_piece(file.path, lane.instance) for file in lane.files)))
+    distinct = {id(columns): columns for _, columns in lanes}  # most lanes share theirs
+    for columns in distinct.values():
         for column in columns:
-            known = kinds.get(column.name, column.kind)
-            kinds[column.name] = widen(known, column.kind)
-            if widen(known, column.kind) != widen(column.kind, known):
-                clashes.append(f"{column.name} is {type_text(column.kind)} in {lane.instance}")
+            kind = drop_forms(column.kind)
+            known = kinds.get(column.name, kind)
+            kinds[column.name] = grown(known, kind) or grown(kind, known) or known
+    odd = {
+        key: [c for c in columns if not _reads(drop_forms(c.kind), kinds[c.name])] for key, columns in distinct.items()
+    }
+    clashes = [
+        f"{column.name} is {type_text(column.kind)} in {lane.instance}"
+        for lane, columns in lanes
+        for column in odd[id(columns)]
+    ]
+    shares = [Share(columns, tuple(_piece(file.path, lane.instance) for file in lane.files)) for lane, columns in lanes]
     return EntityTable(entity, {**kinds, **OWN}, tuple(shares), tuple(clashes))
+
+
+def _reads(written: Kind, wide: Kind) -> bool:
+    """Whether an engine reads values of one kind as the other: integers as numbers, objects with more keys."""
+    match written, wide:
+        case Many(one), Many(other):
+            return _reads(one, other)
+        case Group(members), Group(others):
+            known = {other.name: other.kind for other in others}
+            return all(member.name in known and _reads(member.kind, known[member.name]) for member in members)
+        case _:
+            return written == wide or (written, wide) == (Atom("integer"), Atom("number"))
 
 
 def _piece(path: str, instance: str) -> Piece:

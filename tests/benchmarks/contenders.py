@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from axsync.lake.history import load_manifest
 from tests.benchmarks.fleet import KEY, SECRET, Load
 from tests.benchmarks.process import Measured, folder, timed
 
@@ -62,8 +63,7 @@ def config_text(load: Load, urls: list[str], setting: Setting, lake: Path) -> st
 
 def _lanes(lake: Path) -> dict[str, Any]:
     """What the manifest says, over all entity types."""
-    named = json.loads((lake / "_axsync" / "latest.json").read_text("utf-8"))["manifest"]
-    lanes = json.loads((lake / "_axsync" / named).read_text("utf-8"))["lanes"]
+    lanes = load_manifest(lake)["lanes"]
     return {
         "rows": sum(lane["rows"] for lane in lanes),
         "json": sum(lane["bytes"] for lane in lanes) / 1e6,  # MB

@@ -23,7 +23,7 @@ from axsync.convert.typed_columns import finish
 from axsync.lake.parts import DICTIONARY_LIMIT, use_steady_memory
 from axsync.model import Page, Reply, Window
 from axsync.pacing.limiter import HostLimiter
-from axsync.runs.pin import pin
+from axsync.runs.pin import LakeColumns, pin
 from axsync.schema.selection import select_fields
 from tests.benchmarks.fleet import KEY, SECRET, Load, emulator
 from tests.benchmarks.process import own_cpu
@@ -52,7 +52,7 @@ def sample(load: Load, limit: int) -> Sample:
         asked = {"page": {"limit": limit, "offset": 0}, "fields": load.fields, "include_details": False}
         body = _ask(url + paths.read("v2.page", load.entity)[1], orjson.dumps(asked))
     selection = select_fields(v2.read_fields(Reply(200, {}, catalogue), "emulator"), load.fields)
-    pinned = pin(v2, selection, Page(Window(0, 0, limit), body, None, None, None), earlier=None, max_columns=2000)
+    pinned = pin(v2, selection, Page(Window(0, 0, limit), body, None, None, None), lake=LakeColumns(), max_columns=2000)
     return Sample(body, Converter(pinned.columns, rows_key="assets", run_id="bench"))
 
 

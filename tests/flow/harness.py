@@ -100,10 +100,7 @@ class Lab:
 
     def manifest(self) -> Record:
         """The newest snapshot, from its pointer."""
-        control = self.lake / "_axsync"
-        pointer = json.loads((control / "latest.json").read_text())
-        manifest: Record = json.loads((control / pointer["manifest"]).read_text())
-        return manifest
+        return axsync.load_manifest(self.lake)
 
     def lane(self, entity: str, instance: str = "prod") -> Record:
         lanes: list[Record] = self.manifest()["lanes"]

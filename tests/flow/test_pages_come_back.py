@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -21,9 +21,10 @@ from axsync.convert.rescue import restore
 from axsync.lake.local import LocalStore
 from axsync.lake.parts import PageBatch, PartWriter
 from axsync.model import ID_FIELD, Page, PageSpan, Window
-from axsync.runs.pin import pin
+from axsync.runs.pin import LakeColumns, pin
 from axsync.schema.columns import OVERFLOW, Column, Field, describe_column, group, make_columns
-from axsync.schema.kinds import Atom, Group, Kind, Many, Wrapped
+from axsync.schema.kinds import Atom, Group, Kind, Many, Wrapped, grown
+from axsync.schema.registry import Registered, Registry, extended
 from axsync.schema.selection import Selection
 from axsync.settings import LakeSettings
 from tests.unit.convert.lake import oracle, same
@@ -132,20 +133,26 @@ class TestNothingIsLost:
         The next day has another catalogue: the columns of the day before keep their names.
         """
         key, gap, meta_first = dress
-        earlier: Row | None = None
+        earlier: Row = {}
+        known = Registry()
         for wished, raws in (today, tomorrow):
             body = page(raws, key, gap=gap, meta_first=meta_first)
             first = Page(Window(0, 0, 20), body, len(raws), len(raws), None)
             selection = Selection(catalogue(wished, open_all=open_all))
 
-            pinned = pin(APIS[key], selection, first, earlier=earlier, max_columns=most)
+            pinned = pin(APIS[key], selection, first, lake=LakeColumns(known, earlier), max_columns=most)
             converted = Converter(pinned.columns, rows_key=key, run_id="r").convert(body, page=0, fetched_at=NOW)
 
             assert_all_come_back(shop, pinned.columns, raws, converted)
-            before, earlier = earlier or {}, json.loads(json.dumps(pinned.manifest))
-            named = {entry["field"]: name for name, entry in pinned.manifest.items()}
-            kept = {entry["field"]: name for name, entry in before.items() if entry["field"] in named}
-            assert kept.items() <= named.items()
+            before, (known, clashes) = known, extended(known, pinned.columns, "r")
+            earlier = json.loads(json.dumps(pinned.manifest))
+            assert clashes == ()
+            assert all(only_grew(old, new) for old, new in zip(before.columns, known.columns, strict=False))
+
+
+def only_grew(old: Registered, new: Registered) -> bool:
+    """Whether it is the same column, which holds what it held."""
+    return replace(new, kind=old.kind) == old and grown(new.kind, old.kind) == new.kind
 
 
 def test_a_field_that_is_gone_gives_its_name_to_a_short_key(shop: Shop) -> None:
@@ -157,7 +164,8 @@ def test_a_field_that_is_gone_gives_its_name_to_a_short_key(shop: Shop) -> None:
     body = page(raws, "assets", gap=b"", meta_first=False)
     selection = Selection((Field(ID_FIELD, text), Field(f"{PREFIX}labels", text)))
 
-    pinned = pin(v2, selection, Page(Window(0, 0, 20), body, 1, 1, None), earlier=earlier, max_columns=9)
+    first, (known, _) = Page(Window(0, 0, 20), body, 1, 1, None), extended(Registry(), before, "r")
+    pinned = pin(v2, selection, first, lake=LakeColumns(known, earlier), max_columns=9)
     converted = Converter(pinned.columns, rows_key="assets", run_id="r").convert(body, page=0, fetched_at=NOW)
 
     assert_all_come_back(shop, pinned.columns, raws, converted)

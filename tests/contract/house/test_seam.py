@@ -12,6 +12,7 @@ FOLDERS = {"os", "pathlib", "shutil", "tempfile", "fcntl", "stat", "axsync.lake.
 REASONS = {
     ("lake/local.py", "*"): "it is the store for folders",
     ("lake/layout.py", "pathlib"): "names alone, taken apart",
+    ("lake/history.py", "pathlib"): "the folder that `load_manifest` is given",
     ("lake/publish.py", "axsync.lake.local"): "it picks the store that the settings name",
     ("runs/check.py", "pathlib"): "the file that `check --probe` names",
     ("runs/probe_record.py", "os"): "the same file",

@@ -161,7 +161,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
     assert content(Path()) == before
 
 
-@pytest.mark.parametrize(("raw", "words"), [("{", "is damaged"), ('{"format_version": 2}', "has format version 2")])
+@pytest.mark.parametrize(("raw", "words"), [("{", "is damaged"), ('{"format_version": 3}', "has format version 3")])
 def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: FolderLake, raw: str, words: str) -> None:
     """Whichever of the two it is."""
     (lake.root / lake.manifest_name("20261121T020000Z-aaaa")).write_text(raw)

@@ -110,7 +110,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
 
 
 @pytest.mark.parametrize("command", [("verify", "20200101"), ("gc", "--yes")])
-@pytest.mark.parametrize(("raw", "words"), [("{", "is damaged"), ('{"format_version": 2}', "has format version 2")])
+@pytest.mark.parametrize(("raw", "words"), [("{", "is damaged"), ('{"format_version": 3}', "has format version 3")])
 def test_a_manifest_that_cannot_be_read_is_exit_2(
     axsync: Axsync, lake: FolderLake, command: tuple[str, ...], raw: str, words: str
 ) -> None:

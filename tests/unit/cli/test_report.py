@@ -15,6 +15,8 @@ from tests.unit.lake.folders import FolderLake
 Axsync: TypeAlias = Callable[..., Result]
 RUN = "20261122T020000Z-aaaa"
 
+COLUMNS = {"a": {"field": "a", "type": "string", "dates": None}}
+
 
 @pytest.fixture
 def lake(axsync: Axsync) -> FolderLake:
@@ -23,7 +25,7 @@ def lake(axsync: Axsync) -> FolderLake:
     facts = RunFacts(RUN, "2026-11-22", None, "2026-11-22T02:00:00Z", "0.1.0")
     made.publish(
         facts,
-        [Outcome(Lane("prod", "devices"), "complete", rows=7, columns={"a": {}})],
+        [Outcome(Lane("prod", "devices"), "complete", rows=7, columns=COLUMNS)],
         finished_at="2026-11-22T02:00:09Z",
     )
     failed = made.root / layout.report("20261123T020000Z-bbbb")

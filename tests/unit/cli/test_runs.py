@@ -13,6 +13,8 @@ from tests.unit.lake.folders import FolderLake
 Axsync: TypeAlias = Callable[..., Result]
 Fake: TypeAlias = Any  # of conftest.py, which cannot be imported: test folders are no packages
 
+COLUMNS = {"a": {"field": "a", "type": "string", "dates": None}}
+
 
 @pytest.fixture
 def lake(axsync: Axsync) -> FolderLake:
@@ -20,7 +22,7 @@ def lake(axsync: Axsync) -> FolderLake:
     made = FolderLake(Path("lake"))
     for day in ("21", "22"):
         facts = RunFacts(f"202611{day}T020000Z-aaaa", f"2026-11-{day}", None, f"2026-11-{day}T02:00:00Z", "0.1.0")
-        outcome = Outcome(Lane("prod", "devices"), "partial", "cut", rows=7, dead_letters=1, columns={"a": {}})
+        outcome = Outcome(Lane("prod", "devices"), "partial", "cut", rows=7, dead_letters=1, columns=COLUMNS)
         made.publish(facts, [outcome], finished_at=f"2026-11-{day}T02:00:09Z")
     return made
 
@@ -75,10 +77,12 @@ def test_show_tells_one_run_in_full(axsync: Axsync, lake: FolderLake) -> None:
 
 
 def test_show_as_json_is_the_manifest(axsync: Axsync, lake: FolderLake) -> None:
-    """Nothing added, nothing left out."""
+    """Nothing left out, and the columns of each lane beside their hash."""
     result = axsync("show", "latest", "--output", "json")
 
-    assert json.loads(result.stdout) == json.loads(manifest(lake, "22").read_text())
+    document = json.loads(result.stdout)
+    assert [lane.pop("columns") for lane in document["lanes"]] == [COLUMNS]
+    assert document == json.loads(manifest(lake, "22").read_text())
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
 
 
 @pytest.mark.parametrize(
-    ("raw", "words"), [("{", "is damaged"), ('{"format_version": 2}', "has format version 2, and this axsync reads")]
+    ("raw", "words"), [("{", "is damaged"), ('{"format_version": 3}', "has format version 3, and this axsync reads")]
 )
 def test_a_manifest_that_cannot_be_read_is_exit_2(axsync: Axsync, lake: FolderLake, raw: str, words: str) -> None:
     """`show` says it; `runs` says it as well, below the runs that can be read."""

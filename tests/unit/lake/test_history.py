@@ -22,7 +22,7 @@ FIRST, SECOND, THIRD = "20261121T020000Z-aaaa", "20261122T020000Z-bbbb", "202611
 def publish(lake: FolderLake, run_id: str, day: str = "") -> None:
     started = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:00:00Z"
     facts = RunFacts(run_id, day or started[:10], None, started, "0.1.0")
-    lane = Outcome(DEVICES, "complete", rows=7, columns={"a": {}})
+    lane = Outcome(DEVICES, "complete", rows=7, columns={"a": {"field": "a", "type": "string", "dates": None}})
     lake.publish(
         facts, [lane, Outcome(Lane("prod", "users"), "skipped", "forbidden")], finished_at=started[:14] + "41:10Z"
     )
@@ -85,10 +85,11 @@ def test_a_lake_without_a_snapshot_has_no_runs(tmp_path: Path) -> None:
 def test_a_run_is_found_by_its_id_the_beginning_of_it_or_as_the_latest(
     lake: FolderLake, asked: str, found: str
 ) -> None:
-    """What is found is the whole manifest, and whether it is the latest."""
+    """What is found is the whole manifest with the columns of its lanes, and whether it is the latest."""
     run = find_run(lake, asked)
 
     assert (run.snapshot.run_id, run.document["run_id"], run.latest) == (found, found, found == THIRD)
+    assert [len(lane.pop("columns")) for lane in run.document["lanes"]] == [1, 0]
     assert run.document == json.loads(manifest(lake, found).read_text())
 
 
@@ -271,9 +272,9 @@ def test_more_keys_do_not_disturb(lake: FolderLake) -> None:
 
 def test_a_newer_format_version_is_said_whatever_else_has_changed(lake: FolderLake) -> None:
     """Of a manifest of tomorrow only the version is read."""
-    manifest(lake, FIRST).write_text('{"format_version": 2, "tables": []}')
+    manifest(lake, FIRST).write_text('{"format_version": 3, "tables": []}')
 
-    with pytest.raises(ManifestError, match="has format version 2, and this axsync reads no newer one than 1"):
+    with pytest.raises(ManifestError, match="has format version 3, and this axsync reads no newer one than 2"):
         find_run(lake, FIRST)
 
 

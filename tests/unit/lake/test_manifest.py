@@ -141,7 +141,7 @@ def test_a_broken_column_is_the_error_of_its_manifest(tmp_path: Path, odd: dict[
     lake = FolderLake(tmp_path / "lake")
     run_id = publish(lake, facts("2026-11-23"), Type(rows=devices(3)))
     manifest = lake.root / lake.manifest_name(run_id)
-    document = json.loads(manifest.read_text())
+    document = lake.as_version_1(run_id)
     document["lanes"][0]["columns"]["hostname"] = odd
     manifest.write_text(json.dumps(document))
     run = RunTargets((), ("prod",), "2026-11-24")

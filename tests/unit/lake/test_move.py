@@ -22,7 +22,7 @@ def test_a_new_partition_appears_whole(lake: FolderLake) -> None:
     with DISK.watched(lake.root) as steps:
         publish(lake, run, whole(DEVICES, parts))
 
-    assert steps[1:-1] == ["rename entity=devices/instance=prod/dt=2026-11-23"]
+    assert [step for step in steps if "dt=" in step] == ["rename entity=devices/instance=prod/dt=2026-11-23"]
     assert parts_below(lake.root) == sorted(part.path for part in parts)
 
 
@@ -37,7 +37,7 @@ def test_what_is_no_part_of_the_run_is_not_moved(lake: FolderLake) -> None:
     assert [path.name for path in (lake.root / parts[0].path).parent.iterdir()] == [Path(parts[0].path).name]
 
 
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("step", range(6))
 def test_a_first_publication_is_repeatable(lake: FolderLake, step: int) -> None:
     """Interrupted before any step, and done again."""
     run = facts()

@@ -109,7 +109,7 @@ def test_a_newest_snapshot_of_a_later_version_is_not_called_damaged(lake: Folder
     """To move its pointer away would be bad advice."""
     (lake.root / "_axsync/snapshots").mkdir(parents=True)
     (lake.root / "_axsync/latest.json").write_text('{"run_id": "x", "manifest": "snapshots/x.json"}')
-    (lake.root / "_axsync/snapshots/x.json").write_text('{"format_version": 2, "run_id": "x"}')
+    (lake.root / "_axsync/snapshots/x.json").write_text('{"format_version": 3, "run_id": "x"}')
 
-    with pytest.raises(ManifestNewer, match="reads no newer one than 1"):
+    with pytest.raises(ManifestNewer, match="reads no newer one than 2"):
         lake.preflight(ALL)

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import json
 from pathlib import Path
 
@@ -43,7 +44,13 @@ def test_a_published_run_is_the_newest_snapshot(lake: FolderLake) -> None:
         "run_id": run.run_id,
         "manifest": f"snapshots/{run.run_id}.json",
     }
-    assert manifest == read_json(lake.root / path)
+    written = read_json(lake.root / path)
+    assert manifest is not None
+    (lane,) = manifest["lanes"]
+    columns = lane.pop("columns")
+    assert manifest == written
+    raw = (lake.root / f"_axsync/schemas/by-hash/{lane['schema']}.json").read_bytes()
+    assert (json.loads(raw), hashlib.sha256(raw).hexdigest()) == (columns, lane["schema"])
     assert parts_below(lake.root) == [part.path for part in parts]
 
 
@@ -57,7 +64,7 @@ def test_a_run_tells_its_facts(lake: FolderLake) -> None:
     assert manifest is not None
     assert [e["entity"] for e in manifest.pop("lanes")] == ["devices", "users"]
     assert manifest == {
-        "format_version": 1,
+        "format_version": 2,
         "run_id": run.run_id,
         "logical_date": "2026-11-23",
         "as_of": None,

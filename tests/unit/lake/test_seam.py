@@ -116,4 +116,4 @@ def test_a_run_is_told_where_it_cannot_write(lake: Lake, store: MemoryStore) -> 
     lake.prepare()
 
     partition = layout.partition(DEVICES, "2026-11-25")
-    assert store.calls == ["preflight", layout.RUNS, layout.SNAPSHOTS, partition, "prepare"]
+    assert store.calls == ["preflight", layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, partition, "prepare"]

@@ -308,7 +308,7 @@ def test_loose_parts_and_drafts_go_and_what_is_not_ours_stays(lake: FolderLake) 
     assert (lake.root / "_axsync/runs/link").is_symlink()
 
 
-@pytest.mark.parametrize("raw", ["{", '{"format_version": 2}'])
+@pytest.mark.parametrize("raw", ["{", '{"format_version": 3}'])
 def test_nothing_goes_while_a_manifest_cannot_be_read(lake: FolderLake, raw: str) -> None:
     """Nobody knows which files it names."""
     (lake.root / "_axsync/snapshots/20261101T020000Z-aaaa.json").write_text(raw)

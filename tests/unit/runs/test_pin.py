@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ from hypothesis import strategies as st
 
 from axsync.api import GENERATIONS
 from axsync.model import ID_FIELD, Generation, Page, Window
-from axsync.runs.pin import Pinned, key_style, pin
+from axsync.runs.pin import LakeColumns, Pinned, key_style, pin
 from axsync.schema.columns import Field
-from axsync.schema.kinds import Atom, Kind, Many
+from axsync.schema.kinds import Atom, Group, Kind, Many, drop_forms, grown
+from axsync.schema.registry import Registry, extended
 from axsync.schema.selection import select_fields
 
+NOTHING = Registry()
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")
 HOST = Field("specific_data.data.hostname", Many(TEXT))
 SEEN = Field("specific_data.data.last_seen", Many(TEXT))
@@ -26,6 +29,7 @@ def settle(
     *records: dict[str, object],
     generation: Generation = "v2",
     earlier: Pinned | None = None,
+    known: Registry = NOTHING,
     most: int = 2000,
 ) -> Pinned:
     """The columns for these fields after a first page of these records."""
@@ -33,9 +37,10 @@ def settle(
     rows = rows if generation == "v2" else [{"attributes": row} for row in rows]
     api = GENERATIONS[generation]
     body = json.dumps({api.ROWS_KEY: rows}).encode()
-    before: dict[str, Any] | None = json.loads(json.dumps(earlier.manifest)) if earlier else None
+    before: dict[str, Any] = json.loads(json.dumps(earlier.manifest)) if earlier else {}
     page = Page(Window(0, 0, 10), body, len(rows), None, None)
-    return pin(api, select_fields(fields, "full"), page, earlier=before, max_columns=most)
+    known, _ = extended(known, earlier.columns if earlier else (), "r1")
+    return pin(api, select_fields(fields, "full"), page, lake=LakeColumns(known, before), max_columns=most)
 
 
 def kinds(pinned: Pinned) -> dict[str, Kind]:
@@ -114,7 +119,8 @@ def test_a_first_page_that_cannot_be_split_settles_nothing(body: bytes) -> None:
     """The catalogue alone decides; the conversion will say what is wrong."""
     page = Page(Window(0, 0, 10), body, None, None, None)
 
-    pinned = pin(GENERATIONS["v2"], select_fields([HOST], "full"), page, earlier=None, max_columns=10)
+    selection = select_fields([HOST], "full")
+    pinned = pin(GENERATIONS["v2"], selection, page, lake=LakeColumns(), max_columns=10)
 
     assert [c.json_key for c in pinned.columns] == [ID_FIELD, HOST.name]
 
@@ -197,6 +203,55 @@ def test_a_schema_only_grows(before: list[Field], now: list[Field], short: bool)
     names = {c.name: c.field for c in second.columns}
     assert len(names) == len(second.columns)
     assert names.items() >= {c.name: c.field for c in first.columns}.items()
+
+
+NAMES = st.sampled_from(["specific_data.data.n", "n", "specific_data.data.n_json", "m"])
+LISTED = st.sampled_from([UNKNOWN, TEXT, Many(TEXT), Atom("integer"), Atom("timestamp"), Many(Group(()))])
+SERVED = st.sampled_from(
+    ["a", 7, 7.5, True, None, ["a"], ["a", "b"], [1, 2], {"x": 1}, {"x": ["y", "z"], "w": 1}, [{"x": "y"}, {}]]
+)
+RUNS = st.lists(
+    st.tuples(
+        st.sampled_from(["one", "other"]), st.dictionaries(NAMES, st.tuples(LISTED, st.lists(SERVED, max_size=3)))
+    ),
+    max_size=5,
+)
+
+
+@given(RUNS)
+def test_over_any_runs_of_any_instances_a_column_keeps_its_field_and_widens_by_the_rules(
+    runs: list[tuple[str, dict[str, tuple[Kind, list[object]]]]],
+) -> None:
+    """Whatever catalogues list and pages show; what a lane writes is what the registry says from then on."""
+    known, lanes = Registry(), dict[str, Pinned]()
+    for number, (instance, fields) in enumerate(runs):
+        rows = [{name: values[row] for name, (_, values) in fields.items() if row < len(values)} for row in range(3)]
+        listed = [Field(name, kind) for name, (kind, _) in fields.items()]
+
+        lanes[instance] = settle(listed, *rows, earlier=lanes.get(instance), known=known)
+
+        after, clashes = extended(known, lanes[instance].columns, f"r{number}")
+        assert clashes == ()
+        for old, new in zip(known.columns, after.columns, strict=False):
+            assert replace(new, kind=old.kind) == old
+            assert grown(old.kind, new.kind) == grown(new.kind, old.kind) == new.kind
+        kinds_now = {(c.name, c.field): c.kind for c in after.columns}
+        assert all(kinds_now[c.name, c.field] == drop_forms(c.kind) for c in lanes[instance].columns)
+        known = after
+
+
+def test_values_that_no_rule_reconciles_have_a_json_column_as_long_as_they_come() -> None:
+    """A notice tells each change; the old column is filled again when its values come back."""
+    first = settle([Field("n", UNKNOWN)], {"n": 7})
+    second = settle([Field("n", UNKNOWN)], {"n": "x"}, {"n": "y"}, earlier=first)
+    known, _ = extended(Registry(), [*first.columns, *second.columns], "r2")
+    third = settle([Field("n", UNKNOWN)], {"n": 7.5}, earlier=second, known=known)
+    fourth = settle([Field("n", UNKNOWN)], {"n": "x"}, earlier=third, known=known)
+
+    assert kinds(second) == kinds(fourth) == {"n_json": Atom("json")}
+    assert second.notices == ("values that no longer fit their column go to a JSON column (1): n_json (not n, int64)",)
+    assert kinds(third) == {"n": Atom("number")}
+    assert third.notices == ("columns that widen (1): n from int64 to double",)
 
 
 def test_beyond_the_cap_adapters_share_one_column() -> None:

@@ -38,7 +38,7 @@ def part(lake: FolderLake, number: int = 0, day: str = "2026-11-22") -> Path:
 def edit(lake: FolderLake, change: Callable[[dict[str, object]], None], day: str = "20261122") -> None:
     """Change the first lane of a manifest."""
     path = lake.root / lake.manifest_name(f"{day}T020000Z-aaaa")
-    document = json.loads(path.read_text())
+    document = lake.as_version_1(f"{day}T020000Z-aaaa")
     change(document["lanes"][0])
     path.write_text(json.dumps(document))
 

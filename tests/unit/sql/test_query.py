@@ -9,6 +9,8 @@ from axsync.console.explain import explain
 from axsync.errors import NoRoomToSpill, SnapshotGone, UsageError
 from axsync.lake.history import find_run
 from axsync.model import Lane
+from axsync.schema.columns import group
+from axsync.schema.kinds import Many
 from axsync.sql import query_session, tables_of
 from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, content, publish
@@ -90,6 +92,33 @@ def test_instances_are_put_together_by_name(tmp_path: Path) -> None:
         ("prod", "a", 4.0, None),
     ]
     assert ask(lake, "SELECT count(*) FROM devices WHERE instance = 'lab'") == [(1,)]
+
+
+def test_what_was_written_before_a_column_widened_is_read_beside_the_rest(tmp_path: Path) -> None:
+    """Single values as lists of one, at the top and inside of objects; members in another order are no difference."""
+    old, new = group([("size", WHOLE), ("tags", TEXT)]), group([("tags", Many(TEXT)), ("size", NUMBER)])
+    lake = publish(
+        tmp_path,
+        {
+            DEVICES: (
+                {"internal_axon_id": TEXT, "os": TEXT, "disks": Many(old), "n": WHOLE},
+                [
+                    {"internal_axon_id": "a", "os": "x", "disks": [{"size": 1, "tags": "t"}], "n": 5},
+                    {"internal_axon_id": "b"},
+                ],
+            ),
+            Lane("lab", "devices"): (
+                {"internal_axon_id": TEXT, "os": Many(TEXT), "disks": Many(new), "n": TEXT},
+                [{"internal_axon_id": "c", "os": ["y", "z"], "disks": [{"size": 2.5, "tags": ["u", "v"]}], "n": "6"}],
+            ),
+        },
+    )
+
+    assert ask(lake, "SELECT internal_axon_id, os, disks[1].size, disks[1].tags, n FROM devices ORDER BY ALL") == [
+        ("a", ["x"], 1.0, ["t"], "5"),
+        ("b", None, None, None, None),
+        ("c", ["y", "z"], 2.5, ["u", "v"], "6"),
+    ]
 
 
 def test_an_entity_type_without_rows_is_a_table_without_rows(tmp_path: Path) -> None:

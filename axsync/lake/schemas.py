@@ -1,0 +1,124 @@
+"""The schemas of a lake in its store.
+
+A registry for each entity type, replaced whole; and the columns of lanes, which manifests name by their SHA-256: most
+lanes have those of another one, or of the night before. Outside of this module and `manifest` an entry of a lane has
+`columns`, wherever they are kept.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from axsync.errors import ManifestError, RegistryDamaged
+from axsync.lake import layout
+from axsync.lake.store import Store
+from axsync.model import Outcome
+from axsync.schema.columns import columns_of
+from axsync.schema.registry import Registry, extended, read_registry, write_registry
+
+
+def registries(store: Store) -> dict[str, Registry]:
+    """Entity type → its registry, of all that have one. Raises: RegistryDamaged."""
+    return {entity: registry(store, entity) for entity in registered(store)}
+
+
+def registered(store: Store) -> list[str]:
+    """The entity types that have a registry, readable or not."""
+    named = [layout.entity_of_registry(name) for name in store.names(layout.SCHEMAS)]
+    return [entity for entity in named if entity]
+
+
+def registry(store: Store, entity: str) -> Registry:
+    """The registry of an entity type; an empty one where it has none. Raises: RegistryDamaged."""
+    key = layout.registry(entity)
+    try:
+        return read_registry(store.read(key))
+    except FileNotFoundError:
+        return Registry()
+    except (OSError, ValueError) as error:
+        raise RegistryDamaged(f"the registry of {entity!r} cannot be read", file=key) from error
+
+
+def put_registries(store: Store, found: Mapping[str, Registry]) -> None:
+    """Put these in place. Raises: OSError."""
+    for entity, one in found.items():
+        store.write(layout.registry(entity), write_registry(entity, one), shared=True)
+
+
+def register(store: Store, run_id: str, outcomes: Iterable[Outcome]) -> None:
+    """Enter the columns that these lanes bring, with the lake held. Raises: OSError, RegistryDamaged."""
+    before: dict[str, Registry] = {}
+    now: dict[str, Registry] = {}
+    seen = set[tuple[str, bytes]]()
+    for outcome in outcomes:
+        entity, written = outcome.lane.entity, orjson.dumps(outcome.columns)
+        if outcome.columns and (entity, written) not in seen:  # most lanes have the columns of another one
+            seen.add((entity, written))
+            if entity not in now:
+                before[entity] = now[entity] = registry(store, entity)
+            now[entity], _ = extended(now[entity], columns_of({"columns": outcome.columns}), run_id)
+    put_registries(store, {entity: one for entity, one in now.items() if one != before[entity]})
+
+
+# ---------------------------------------------------------------------------------------------------- columns by hash
+
+
+def put_schemas(store: Store, lanes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The entries of lanes as a manifest has them, each with the hash of its columns, which are in place by then.
+
+    Raises: OSError.
+    """
+    there = set[str]()
+    contents: dict[int, tuple[Mapping[str, Any], str]] = {}  # by identity: entries of one schema share their columns
+    found = []
+    for lane in lanes:
+        columns = lane.get("columns", {})
+        if id(columns) not in contents:
+            content = orjson.dumps(columns)
+            digest = hashlib.sha256(content).hexdigest()
+            contents[id(columns)] = columns, digest
+            if columns and digest not in there:
+                _put(store, layout.schema(digest), content)
+                there.add(digest)
+        named = {"schema": contents[id(columns)][1] if columns else None}
+        found.append(_replaced(lane, "columns", named))
+    return found
+
+
+def _put(store: Store, key: str, content: bytes) -> None:
+    with suppress(FileNotFoundError):
+        if store.read(key) == content:  # a damaged one is made good
+            return
+    store.write(key, content, shared=True)
+
+
+def with_columns(lane: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry of a lane with its columns beside their hash."""
+    return _replaced(lane, "schema", {"schema": lane["schema"], "columns": columns})
+
+
+def _replaced(lane: Mapping[str, Any], key: str, by: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry with other keys in the place of one."""
+    found: dict[str, Any] = {}
+    for name, value in lane.items():
+        if name == key:
+            found |= by
+        elif name not in by:
+            found[name] = value
+    return found
+
+
+def schema(store: Store, digest: str) -> dict[str, dict[str, Any]]:
+    """The columns that have this SHA-256. Raises: ManifestError where they are missing or others."""
+    key = layout.schema(digest)
+    try:
+        content = store.read(key)
+        columns: dict[str, dict[str, Any]] = orjson.loads(content)
+    except (OSError, ValueError) as error:
+        raise ManifestError("the columns of a snapshot cannot be read", file=key) from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ManifestError("the columns of a snapshot are damaged", file=key)
+    return columns

@@ -1,0 +1,62 @@
+"""The columns of all instances as one run knows them: those that the lake has, and those that its lanes have settled.
+
+Lanes of one entity type settle their columns one after the other, so that they agree on names and kinds. What a lane
+settled is not taken back when a later one widens it: its files of this run are narrower, and readers widen them.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from axsync.lake import layout
+from axsync.lake.publish import Lake
+from axsync.lake.rebuild import clash_texts, rebuild
+from axsync.lake.schemas import registries
+from axsync.lake.store import storage_errors
+from axsync.runs.pin import Pinned
+from axsync.schema.columns import Column
+from axsync.schema.registry import Registry, extended
+
+
+@dataclass(slots=True)
+class Registries:
+    """Entity type → its registry; shared by the lanes of a run. Without a lake, nothing is known."""
+
+    run_id: str = ""
+    known: dict[str, Registry] = field(default_factory=dict)
+    _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock), init=False)
+
+    def take(self, entity: str, columns: Iterable[Column]) -> None:
+        """Enter columns that are settled."""
+        self.known[entity], _ = extended(self.known.get(entity, Registry()), columns, self.run_id)
+
+    async def settle(self, entity: str, work: Callable[[Registry], Awaitable[Pinned]]) -> Pinned:
+        """Let one lane settle its columns by what is known, and know them."""
+        async with self._turns[entity]:
+            pinned = await work(self.known.get(entity, Registry()))
+            self.take(entity, pinned.columns)
+            return pinned
+
+
+def known_registries(lake: Lake) -> tuple[dict[str, Registry], list[str]]:
+    """What the lake has, made from its manifests where it has none, and what is to be said. Call it with the lake held.
+
+    Raises: RegistryDamaged, StorageError.
+    """
+    with storage_errors("read the registry"):
+        known = registries(lake.store)
+        if known or not lake.store.names(layout.SNAPSHOTS):
+            return known, []
+    found = rebuild(lake)
+    return dict(found.registries), [*clash_texts(found), *map(str, found.errors)]
+
+
+def registries_of(
+    run_id: str, known: Mapping[str, Registry], settled: Iterable[tuple[str, Iterable[Column]]]
+) -> Registries:
+    """What the lake has, and what an earlier process of the run has settled: entity type, columns."""
+    found = Registries(run_id, dict(known))
+    for entity, columns in settled:
+        found.take(entity, columns)
+    return found

@@ -1,0 +1,127 @@
+"""Columns of lanes, which manifests name by their hash."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import axsync
+from axsync.errors import ManifestError, NewestDamaged, UsageError
+from axsync.lake import layout
+from axsync.lake.history import find_run
+from axsync.lake.publish import RunTargets
+from axsync.model import Lane, Outcome
+from axsync.runs.gc import look, sweep
+from axsync.settings import LakeSettings
+from tests.unit.lake.folders import FolderLake
+from tests.unit.snapshots.lakes import DEVICES, PLAIN, USERS, Type, devices, facts, publish
+
+LAB = Lane("lab", "devices")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> FolderLake:
+    """Two instances with the same columns, and a type with others; a lane without any."""
+    lake = FolderLake(tmp_path / "lake")
+    types = Type(rows=devices(2)), Type(LAB), Type(USERS, PLAIN[:1]), Outcome(Lane("lab", "users"), "skipped", "403")
+    publish(lake, facts("2026-11-22"), *types)
+    return lake
+
+
+def schemas(lake: FolderLake) -> list[Path]:
+    return sorted((lake.root / layout.BY_HASH).iterdir())
+
+
+def columns(document: dict[str, Any]) -> dict[str, list[str]]:
+    return {f"{lane['instance']}/{lane['entity']}": list(lane["columns"]) for lane in document["lanes"]}
+
+
+def test_lanes_with_the_same_columns_share_one_file(lake: FolderLake) -> None:
+    """Readers have them in the entry of each lane."""
+    plain = [column.name for column in PLAIN]
+
+    assert len(schemas(lake)) == 2
+    assert columns(axsync.load_manifest(lake.root)) == {
+        "prod/devices": plain,
+        "lab/devices": plain,
+        "prod/users": plain[:1],
+        "lab/users": [],
+    }
+    lanes = find_run(lake, "latest").snapshot.lanes
+    assert lanes[0].columns is lanes[1].columns
+
+
+def test_manifests_of_version_1_are_read_and_carried_over(lake: FolderLake) -> None:
+    """A restricted run takes over the lanes of one that had the columns inline, and names them by hash."""
+    before = lake.as_version_1(facts("2026-11-22").run_id)
+    for path in schemas(lake):
+        path.unlink()
+    assert columns(axsync.load_manifest(lake.root, "2026-11-22")) == columns(before)
+
+    publish(lake, facts("2026-11-23"), Type(USERS, PLAIN[:1]), restricted=True)
+
+    after = axsync.load_manifest(str(lake.root))
+    assert columns(after) == {"prod/users": ["internal_axon_id"], "prod/devices": columns(before)["prod/devices"]}
+    assert len(schemas(lake)) == 2
+
+
+@pytest.mark.parametrize("raw", [None, b"", b"[", b'{"a": {"field": "a", "type": "string", "dates": null}}'])
+def test_columns_that_are_not_what_the_manifest_names_are_refused(lake: FolderLake, raw: bytes | None) -> None:
+    """Before a run, and by whoever reads; the file is named."""
+    path = schemas(lake)[0]
+    path.unlink() if raw is None else path.write_bytes(raw)
+
+    with pytest.raises(ManifestError, match=path.name):
+        find_run(lake, "2026-11-22")
+    with pytest.raises(NewestDamaged, match=path.name):
+        lake.preflight(RunTargets(["devices"], ["prod"], "2026-11-23"))
+
+
+def test_a_damaged_file_is_made_good_by_a_run_that_has_the_same_columns(lake: FolderLake) -> None:
+    """Its manifest would else name columns that nobody can read."""
+    publish(lake, facts("2026-11-23"), Type(USERS, PLAIN[:1]))
+    used = find_run(lake, "latest").snapshot.lanes[0].schema
+    (damaged,) = (path for path in schemas(lake) if path.stem != used)
+    damaged.write_bytes(b"[")
+
+    publish(lake, facts("2026-11-24"), Type(DEVICES))
+
+    assert columns(axsync.load_manifest(lake.root)) == {"prod/devices": [column.name for column in PLAIN]}
+
+
+def test_a_schema_that_is_no_hash_leads_nowhere(lake: FolderLake) -> None:
+    """As little as the path of a file does."""
+    path = lake.root / lake.manifest_name(facts("2026-11-22").run_id)
+    path.write_text(path.read_text().replace(schemas(lake)[0].stem, "../../x"))
+
+    with pytest.raises(ManifestError, match="is damaged"):
+        find_run(lake, "2026-11-22")
+
+
+def test_gc_removes_what_no_kept_manifest_names(lake: FolderLake) -> None:
+    """And nothing that one does."""
+    publish(lake, facts("2026-11-24"), Type(rows=devices(2)))
+    keep_one, now = LakeSettings(keep_snapshots=1, keep_days=0), datetime(2026, 11, 25, tzinfo=UTC)
+
+    left = [one.path for one in look(lake, keep_one, now).leftovers if one.kind == "schema"]
+    sweep(lake, keep_one, now)
+
+    assert len(left) == 1
+    assert [f"{layout.BY_HASH}/{path.name}" for path in schemas(lake)] != left
+    assert columns(axsync.load_manifest(lake.root)) == {"prod/devices": [column.name for column in PLAIN]}
+    assert look(lake, keep_one, now).leftovers == ()
+
+
+def test_the_newest_snapshot_is_understood_once(lake: FolderLake) -> None:
+    """However often a command asks, until another run has published."""
+    first = lake.newest()
+    assert lake.newest() is first
+    publish(FolderLake(lake.root), facts("2026-11-24"), Type(DEVICES))
+    assert lake.newest() is not first
+
+
+def test_restore_says_what_it_needs(lake: FolderLake) -> None:
+    """The entry of a lane as it is written names its columns only."""
+    with pytest.raises(UsageError, match=r"axsync\.load_manifest"):
+        axsync.restore({}, {"schema": "0" * 64})

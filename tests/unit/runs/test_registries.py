@@ -1,0 +1,42 @@
+"""What lanes of one run know of each other's columns."""
+
+import asyncio
+
+from axsync.runs.pin import Pinned
+from axsync.runs.registries import Registries, registries_of
+from axsync.schema.columns import Column, Field, make_columns
+from axsync.schema.kinds import Atom, Many
+from axsync.schema.registry import Registry, extended
+
+TEXT = Atom("text")
+
+
+async def test_lanes_that_settle_at_once_agree() -> None:
+    """One after the other within an entity type: two fields that want one name do not both get it."""
+    shared = Registries("r1")
+    fields = {"one": "specific_data.data.id", "other": "id"}
+
+    async def settle(field: str) -> Pinned:
+        async def work(known: Registry) -> Pinned:
+            await asyncio.sleep(0)  # another lane's turn, if it had one
+            names = {c.field: c.name for c in known.columns}
+            return Pinned(make_columns([Field(field, TEXT)], earlier=names, taken=known.taken))
+
+        return await shared.settle("devices", work)
+
+    found = await asyncio.gather(*map(settle, fields.values()))
+
+    names = {c.field: c.name for pinned in found for c in pinned.columns}
+    assert len(set(names.values())) == 2
+    assert {c.field: c.name for c in shared.known["devices"].columns} == names
+
+
+def test_what_an_earlier_process_settled_is_known() -> None:
+    """Beside what the lake has: its files have these names and types already."""
+    lake, _ = extended(Registry(), [Column("a", "a", "a", TEXT)], "r0")
+    settled = [Column("a", "a", "a", Many(TEXT)), Column("b", "b", "b", TEXT)]
+
+    found = registries_of("r1", {"devices": lake}, [("devices", settled)])
+
+    columns = [(c.name, c.kind, c.since) for c in found.known["devices"].columns]
+    assert columns == [("a", Many(TEXT), "r0"), ("b", TEXT, "r1")]
