@@ -21,6 +21,9 @@ from axsync.schema.selection import ALWAYS
 BARE = ALWAYS | {ID_FIELD}
 """The fields of a row that says nothing."""
 
+FORBIDDEN, NOT_OFFERED, UNNAMED = "forbidden", "not offered", "cannot be requested"
+"""How the reason of a skipped lane begins: the role may not, the instance has none, its name is no part of a path."""
+
 MAX_RESTARTS = 3
 """How often a lane begins anew because its token or cursor expired."""
 
@@ -196,7 +199,7 @@ class LaneRun:
         )
 
     def _skipped(self, error: NotOffered | BadRequest) -> Outcome:
-        why = "forbidden" if error.status == 403 else "not offered"
+        why = {403: FORBIDDEN, None: UNNAMED}.get(error.status, NOT_OFFERED)
         reason = f"{why}: {with_detail(error)}"
         self.reader.notice(f"skipped, {reason}")
         return self._bare("skipped", reason)

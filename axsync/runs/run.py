@@ -36,7 +36,7 @@ from axsync.pacing.retry import Jitter
 from axsync.runs.days import is_day_of, with_days, with_latest
 from axsync.runs.gc import sweep_held
 from axsync.runs.instances import end_of, open_sources
-from axsync.runs.lane import LaneRun, with_detail
+from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_schema import pinned_columns
 from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
@@ -500,9 +500,11 @@ class _Run:
         return [replace(o, excused=True) if self._is_excused(o) else o for o in outcomes]
 
     def _is_excused(self, outcome: Outcome) -> bool:
-        # A day of history that is not there was asked for, and is missing.
-        role = self.settings.run.as_of is None or (outcome.reason or "").startswith("forbidden")
-        return outcome.verdict == "skipped" and role and not self.lake.ever_held(outcome.lane)
+        if outcome.verdict != "skipped":
+            return False
+        # A day of history that is not there was asked for, and is missing; so is a type whose name no path can hold.
+        refusals = (FORBIDDEN, NOT_OFFERED) if self.settings.run.as_of is None else (FORBIDDEN,)
+        return (outcome.reason or "").startswith(refusals) and not self.lake.ever_held(outcome.lane)
 
     def _with_emptied(self, outcome: Outcome, before: Mapping[str, Any] | None) -> Outcome:
         """The outcome, with a notice of the columns that lost all of their values since the previous snapshot."""

@@ -31,7 +31,12 @@ class Said:
 
     @property
     def headline(self) -> str:
-        return self.err.splitlines()[0] if self.err else ""
+        return self.lines[0] if self.lines else ""
+
+    @property
+    def lines(self) -> list[str]:
+        """On stderr, without the line of the log that says who is asked."""
+        return [line for line in self.err.splitlines() if " asking default at " not in line]
 
 
 async def command(folder: Path, *arguments: str, environ: Mapping[str, str], stripped: bool = False) -> Said:
@@ -102,7 +107,7 @@ def cases(mistakes: Iterable[str]) -> list[ParameterSet]:
 
 def is_one_sentence(said: Said, words: str) -> bool:
     """A headline with these words, at most a cause and an advice below it, nothing on stdout, no traceback."""
-    short = len(said.err.splitlines()) <= 3 and "Traceback" not in said.err
+    short = len(said.lines) <= 3 and "Traceback" not in said.err
     return short and said.out == "" and said.headline.startswith("error: ") and words in said.headline
 
 
