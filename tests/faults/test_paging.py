@@ -109,7 +109,11 @@ async def test_fault_24_a_walk_without_end_is_stopped(
 @pytest.mark.parametrize(("profile", "paging"), WALKS)
 async def test_fault_24_a_page_that_comes_twice_is_kept_once(lab: Lab, start: Start, profile: str, paging: str) -> None:
     """The first page in the place of a later one: deduplicated, and the later one's rows are repaired."""
-    emulator = await start(profile, DEVICES, mishaps=(Mishap("repeat-page", page=in_a_walk, after=2, times=1),))
+
+    def is_full(page: PageRequest) -> bool:
+        return in_a_walk(page) and page.offset < 80  # pages under way at once come in any order
+
+    emulator = await start(profile, DEVICES, mishaps=(Mishap("repeat-page", page=is_full, after=2, times=1),))
     ran = await run(lab, emulator, paging)
 
     await assert_whole(lab, emulator, ran)

@@ -133,7 +133,7 @@ async def test_listed_types_that_cannot_be_named_are_skipped(lab: Lab, start: St
     assert ran.verdicts() == {"prod/users": "complete"} | dict.fromkeys(odd, "skipped")
     assert ran.report.errors == ()
     assert {lane["reason"] for lane in lab.manifest()["lanes"] if lane["verdict"] == "skipped"} == {
-        f"not offered: {name!r} is not a name of an entity type: small letters, digits and underscores only"
+        f"cannot be requested: {name!r} is not a name of an entity type: small letters, digits and underscores only"
         for name in ("../x", "a/b", "Üser")
     }
     assert not any("x" in seen.path.split("/") or "b" in seen.path.split("/") for seen in emulator.log)

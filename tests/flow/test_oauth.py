@@ -55,7 +55,7 @@ async def test_one_token_serves_a_run(lab: Lab, start: Start, profile: str) -> N
 
 async def test_a_revoked_token_is_renewed_once(lab: Lab, start: Start) -> None:
     """All that were on their way with it are asked again; nobody retries, nothing is lost or doubled."""
-    emulator = await start()
+    emulator = await start(sizes={"devices": 300})
     pages = 0
 
     def revoke(event: Event) -> None:
@@ -64,7 +64,7 @@ async def test_a_revoked_token_is_renewed_once(lab: Lab, start: Start) -> None:
         if isinstance(event, PageRead) and pages == 2:
             emulator.revoke_bearers()
 
-    ran = await lab.run(lab.settings(client(lab, emulator)), revoke)
+    ran = await lab.run(lab.settings(client(lab, emulator, page_size=20)), revoke)
 
     assert (ran.report.verdict, ran.of(Retried)) == ("complete", [])
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())

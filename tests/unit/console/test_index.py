@@ -17,12 +17,13 @@ from tests.unit.lake.folders import FolderLake
 
 TELLABLE = [name for name in HOSTILE[:-1] if "\ud800" not in name]
 """What JSON can hold."""
+COLUMNS = {"a": {"field": "a", "type": "string", "dates": None}}
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 def outcome(entity: str, rows: int, **changed: object) -> Outcome:
     part = Part(f"entity={entity}/instance=prod/dt=d/part-r-00000.parquet", rows, 100, "ab")
-    plain = Outcome(Lane("prod", entity), "complete", rows=rows, columns={"a": {}}, parts=(part,))
+    plain = Outcome(Lane("prod", entity), "complete", rows=rows, columns=COLUMNS, parts=(part,))
     return replace(plain, **changed)  # type: ignore[arg-type]  # whatever a test says
 
 
