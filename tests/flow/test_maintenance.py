@@ -48,7 +48,7 @@ async def copied(
 async def test_an_upgrade_costs_no_type_and_few_requests(lab: Lab, start: Start) -> None:
     """Wherever it begins, at the very start too: 2.5 s of pages with 200 and 503, all waits a tenth as long."""
     emulator = await start(sizes=SIZES)
-    hurry = {"requests_per_second": 100.0}
+    hurry = {"requests_per_second": 100.0, "page_size": 400}  # enough requests for a share of them to say something
     calm, before = await copied(lab, emulator, after=NEVER, seconds=0, jitter=drawn(1, share=0.1), **hurry)
     assert (calm.verdict, before.away) == ("complete", 0)
 
