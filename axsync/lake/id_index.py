@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert import arrays
+from axsync.lake import layout
 from axsync.lake.store import Store
-from axsync.model import PageSpan
+from axsync.model import Lane, PageSpan
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
@@ -165,6 +166,19 @@ def read_ids(store: Store, key: str, column: str) -> Iterator[pa.Array]:
     with store.open(key) as content, pq.ParquetFile(content) as file:
         for batch in file.iter_batches(_BATCH, columns=[column]):
             yield batch.column(0)
+
+
+def ever_held(store: Store, lane: Lane) -> bool:
+    """Whether the lake has rows of this lane, of whatever day. What cannot be read counts as rows."""
+    return any(_has_rows(store, one.key) for one in store.list(layout.all_parts_of(lane)))
+
+
+def _has_rows(store: Store, key: str) -> bool:
+    try:
+        with store.open(key) as content, pq.ParquetFile(content) as file:
+            return bool(file.metadata.num_rows)
+    except (OSError, pa.ArrowException):
+        return True
 
 
 def hash_ids(ids: pa.Array) -> Hashes:

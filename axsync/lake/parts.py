@@ -338,6 +338,11 @@ class PartFolder:
                 parts.append(self.finish(writer))
         return tuple(parts)
 
+    def add_empty(self) -> Sealed:
+        """A part that has columns and no rows."""
+        with storage_errors("write to the lake"):
+            return self.finish(self._new())
+
     def without(self, part: Part, rows: Places) -> Part:
         """The part anew, without these rows; the old file stays until it is removed, and `keep` is not told."""
         with storage_errors("write to the lake"):

@@ -234,6 +234,18 @@ class LaneWriter:
         await self._drop(reader, self._folder, duplicates)
         return await run(self._read_index, reader.schema.id_column)
 
+    async def keep_empty(self, reader: LaneReader) -> None:
+        """Of a lane without rows a part has the columns, so that readers find a table; nothing where none are known."""
+        if not self.memory.parts and reader.schema.known is not None:
+            folder = self._open(reader, reader.schema.known)
+            await reader.context.workers.run(self._keep_empty, folder)
+            self._tell_sealed(reader)
+
+    def _keep_empty(self, folder: PartFolder) -> None:
+        """In a writer thread."""
+        self._sweep(folder)
+        folder.add_empty()
+
     def _read_index(self, id_column: str) -> IdIndex:
         return read_id_index(self.storage.lake.store, self._staged(), id_column)
 
