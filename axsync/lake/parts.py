@@ -10,20 +10,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert import arrays
 from axsync.lake import layout
+from axsync.lake.row_order import Places, is_timed, moments_of, pages_of, rows_per_group, sort_rows
 from axsync.lake.store import Draft, NativeFile, Store, storage_errors
 from axsync.model import PageSpan, Part
+from axsync.schema.columns import FETCHED_AT
 from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
 FILES_SHARE = 4
 """A quarter of the open files that the system grants is for parts."""
-Places = npt.NDArray[np.int64]
 
 
 def use_steady_memory() -> None:
@@ -38,7 +38,8 @@ def use_steady_memory() -> None:
 class PageBatch:
     """What one page brings to a part: its rows, where they are from, what is told about them.
 
-    `dead` records could not be read; `letters` are the lines that keep them.
+    `dead` records could not be read; `letters` are the lines that keep them. `repeats`: an id comes twice in the page,
+    so that only the order of its rows tells which of the two is the later one.
     """
 
     batch: pa.RecordBatch
@@ -46,6 +47,7 @@ class PageBatch:
     dead: int = 0
     letters: bytes = b""
     drift: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,14 @@ class _Digested:
 class PartWriter:
     """One open part. Not for two threads at a time.
 
-    `draft` is what it is written to, `path` where it will be published, relative to the lake.
+    `draft` is what it is written to, `path` where it will be published, relative to the lake. Rows are sorted by the
+    column `order` within each row group.
     """
 
-    def __init__(self, draft: Draft, path: str, schema: pa.Schema, settings: LakeSettings) -> None:
-        self._draft, self.path, self._settings = draft, path, settings
+    def __init__(
+        self, draft: Draft, path: str, schema: pa.Schema, settings: LakeSettings, order: str | None = None
+    ) -> None:
+        self._draft, self.path, self._settings, self._order = draft, path, settings, order
         self._file = _Digested(draft)
         level = settings.compression_level if settings.compression in {"zstd", "gzip"} else None
         self._writer = pq.ParquetWriter(
@@ -91,6 +96,7 @@ class PartWriter:
             compression_level=level,
             dictionary_pagesize_limit=DICTIONARY_LIMIT,
             store_schema=True,
+            write_page_index=True,
         )
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
@@ -102,6 +108,7 @@ class PartWriter:
         self._rows = 0
         self.buffered = 0  # bytes of Arrow data
         self._waiting_rows = 0
+        self._repeats = False  # among the waiting rows
         self._whole = True  # no write has failed
 
     def add(self, load: PageBatch) -> None:
@@ -113,34 +120,45 @@ class PartWriter:
         self._drift = add_drift(self._drift, load.drift)
         self.buffered += batch.nbytes
         self._waiting_rows += batch.num_rows
+        self._repeats |= load.repeats
         settings = self._settings
         if self._waiting_rows >= settings.row_group_rows or self.buffered >= settings.row_group_bytes:
             self.flush()
 
     def copy(self, file: NativeFile, part: Part, leave_out: Places) -> None:
         """Take over another part's rows but these, row group by row group."""
-        self.pages, self._drift, self._empty = _thinned(part.pages, leave_out), dict(part.drift), set(part.empty)
-        start = 0
+        self._drift, self._empty = dict(part.drift), set(part.empty)
+        start, moments = 0, list[Places]()
         with pq.ParquetFile(file) as source:
             for index in range(source.num_row_groups):
                 table = source.read_row_group(index)
+                gone = leave_out[(leave_out >= start) & (leave_out < start + table.num_rows)] - start
                 keep = np.ones(table.num_rows, dtype=np.bool_)
-                keep[leave_out[(leave_out >= start) & (leave_out < start + len(keep))] - start] = False
+                keep[gone] = False
+                if is_timed(part.pages):
+                    moments += [_moments_in(table)[gone]]
                 start += len(keep)
                 kept = table.filter(arrays.flags(keep))
                 self._writer.write_table(kept, row_group_size=max(kept.num_rows, 1))
                 self._rows += kept.num_rows
+        self.pages = _thinned(part.pages, leave_out, np.concatenate(moments) if moments else None)
 
     def flush(self) -> None:
-        """Write what waits as one row group."""
+        """Write what waits as one row group, or as several where sorted ones are small enough."""
         if self._waiting_rows:
             self._whole = False
-            table = pa.Table.from_batches(self._waiting, schema=self._schema)
-            self._writer.write_table(table, row_group_size=table.num_rows)
-            self._empty -= {name for name in self._empty if table.column(name).null_count < table.num_rows}
-            self._rows += table.num_rows
+            self._write()
             self._whole = True
-        self._waiting, self.buffered, self._waiting_rows = [], 0, 0
+        self._waiting, self.buffered, self._waiting_rows, self._repeats = [], 0, 0, False
+
+    def _write(self) -> None:
+        if self._order is None or self._repeats:
+            table, rows = pa.Table.from_batches(self._waiting, schema=self._schema), self._waiting_rows
+        else:
+            table, rows = sort_rows(self._waiting, self._schema, self._order), rows_per_group(self._waiting_rows)
+        self._writer.write_table(table, row_group_size=rows)
+        self._empty -= {name for name in self._empty if table.column(name).null_count < table.num_rows}
+        self._rows += table.num_rows
 
     @property
     def size(self) -> int:
@@ -188,11 +206,15 @@ def add_drift(one: Mapping[str, tuple[int, str]], other: Mapping[str, tuple[int,
     return {**one, **more}
 
 
-def _thinned(pages: Sequence[PageSpan], rows: Places) -> list[PageSpan]:
-    """The spans after these rows are gone."""
-    ends = np.cumsum([span.rows for span in pages])
-    gone = np.bincount(np.searchsorted(ends, rows, side="right"), minlength=len(pages))
+def _thinned(pages: Sequence[PageSpan], rows: Places, moments: Places | None) -> list[PageSpan]:
+    """The spans after these rows, whose pages came at these moments, are gone."""
+    gone = np.bincount(pages_of(rows, moments, pages), minlength=len(pages))
     return [replace(span, rows=span.rows - int(lost)) for span, lost in zip(pages, gone, strict=True)]
+
+
+def _moments_in(table: pa.Table) -> Places:
+    chunks = [moments_of(chunk) for chunk in table.column(FETCHED_AT).chunks]
+    return np.concatenate(chunks) if chunks else np.empty(0, dtype=np.int64)
 
 
 def share_of_files() -> int:
@@ -281,7 +303,10 @@ class WriterPool:
 
 @dataclass(slots=True)
 class PartFolder:
-    """The parts of one lane, staged below a prefix of the store. `keep` is told of each part that is sealed."""
+    """The parts of one lane, staged below a prefix of the store.
+
+    `keep` is told of each part that is sealed; `order` is the column that rows are sorted by.
+    """
 
     store: Store
     staging: str
@@ -290,6 +315,7 @@ class PartFolder:
     schema: pa.Schema
     pool: WriterPool
     keep: Callable[[Sealed], None] = lambda _: None
+    order: str | None = None
     _count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -388,7 +414,8 @@ class PartFolder:
         path = f"{self.partition}/{name}"
         self.pool.opened()
         try:
-            return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.pool.settings)
+            draft = self.store.create(self._staged(path))
+            return PartWriter(draft, path, self.schema, self.pool.settings, self.order)
         except BaseException:
             self.pool.closed()
             raise

@@ -159,7 +159,11 @@ class LaneRun:
         parts = tuple(part for part in writer.memory.parts if part.rows or not evidence.distinct)
         columns = reader.schema.pinned.manifest if reader.schema.pinned else {}
         empty = tuple(name for name in columns if all(name in part.empty for part in parts))
-        if reader.schema.blind and evidence.distinct and {columns[name]["field"] for name in columns if name not in empty} <= BARE:
+        if (
+            reader.schema.blind
+            and evidence.distinct
+            and {columns[name]["field"] for name in columns if name not in empty} <= BARE
+        ):
             told = f"the field catalogue of {reader.asked} cannot be read, and without it only ids are served"
             raise LaneError(told)
         if verdict != "complete" and reader.question.history and evidence.limit is None:

@@ -26,9 +26,9 @@ from axsync.errors import (
 )
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.history import lanes_of_day, up_to
+from axsync.lake.id_index import ever_held
 from axsync.lake.journal import PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, verdict_of
-from axsync.lake.id_index import ever_held
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced

@@ -7,7 +7,15 @@ from typing import Annotated, Literal, get_args
 
 from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
-from axsync.settings.checks import Between, check_bounds, check_command, check_day, check_folder_names, check_names, nearest
+from axsync.settings.checks import (
+    Between,
+    check_bounds,
+    check_command,
+    check_day,
+    check_folder_names,
+    check_names,
+    nearest,
+)
 from axsync.settings.instance import InstanceSettings
 from axsync.settings.lake import LakeSettings
 

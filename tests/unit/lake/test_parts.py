@@ -135,7 +135,7 @@ def test_parts_roll_at_the_asked_size(tmp_path: Path) -> None:
     """A part is sealed by the batch that makes it large enough, and the next batch opens another."""
     lane = folder(tmp_path, lake(max_part_bytes=16 * KIB, row_group_rows=10))
     sealed = [
-        one.part for n in range(20) for one in lane.add(PageBatch(batch(10, first=10 * n, width=512), span(n, 10)))
+        one.part for n in range(30) for one in lane.add(PageBatch(batch(10, first=10 * n, width=512), span(n, 10)))
     ]
 
     rest = parts_of(lane.seal())
@@ -143,7 +143,7 @@ def test_parts_roll_at_the_asked_size(tmp_path: Path) -> None:
     parts = [*sealed, *rest]
     assert len(sealed) > 3
     assert all(16 * KIB <= part.size < 32 * KIB for part in sealed)
-    assert sum(part.rows for part in parts) == 200
+    assert sum(part.rows for part in parts) == 300
     assert [Path(part.path).name for part in parts] == [f"part-{RUN}-{n:05}.parquet" for n in range(len(parts))]
 
 

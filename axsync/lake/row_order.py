@@ -1,0 +1,110 @@
+"""In which order the rows of a row group stand, and from which page each of them is.
+
+Readers skip a row group whose smallest and largest value say that it cannot hold what they look for. So the rows of
+some entity types are sorted by the field that people filter by, and cut into small groups (docs/lake.md, "Row groups").
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from axsync.convert import arrays
+from axsync.model import PageSpan
+
+Places = npt.NDArray[np.int64]
+
+SORTED_BY: Mapping[str, str] = {
+    "devices": "specific_data.data.hostname_preferred",
+    "vulnerability_instances": "specific_data.data.cve_id",
+}
+"""Entity type at Axonius → the field that its rows are sorted by."""
+GROUP_ROWS = 20_480
+"""Rows of a sorted row group at least, where there are as many: ten times what DuckDB looks at together."""
+_WIDTH = 48  # bytes of a text that are compared
+
+
+def order_column(entity: str, schema: pa.Schema) -> str | None:
+    """The column that the rows of this entity type are sorted by; None where they stay as they came."""
+    wanted = SORTED_BY.get(entity, "").encode()
+    for field in schema:
+        item = field.type.value_type if pa.types.is_list(field.type) else field.type
+        if (field.metadata or {}).get(b"axonius.field") == wanted and pa.types.is_string(item):
+            return str(field.name)
+    return None
+
+
+def sort_rows(batches: list[pa.RecordBatch], schema: pa.Schema, column: str) -> pa.Table:
+    """All rows of these batches by a column of texts or of lists of them, of which the first counts; nulls last.
+
+    The list is emptied: each column is let go when its sorted copy is there, so that nothing is held twice.
+    """
+    table = pa.Table.from_batches(batches, schema=schema)
+    batches.clear()
+    order = _sorted_places(table.column(column))
+    places = arrays.fixed(order, np.ones(len(order), dtype=np.bool_), pa.int64())
+    unsorted = table.columns[::-1]
+    del table
+    done = []
+    while unsorted:
+        done.append(unsorted.pop().take(places))
+    return pa.Table.from_arrays(done, schema=schema)
+
+
+def rows_per_group(rows: int) -> int:
+    """How many of so many sorted rows make a row group."""
+    return -(-rows // max(rows // GROUP_ROWS, 1))
+
+
+def _sorted_places(column: pa.ChunkedArray) -> Places:
+    found = [_keys(chunk) for chunk in column.chunks]
+    keys, known = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = np.argsort(keys, kind="stable")
+    return np.concatenate([order[known[order]], np.flatnonzero(~known)])
+
+
+def _keys(chunk: pa.Array) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.bool_]]:
+    """The beginning of each text, and whether there is one."""
+    places, known = np.arange(len(chunk)), arrays.valid(chunk)
+    if pa.types.is_list(chunk.type):
+        ends = np.frombuffer(chunk.buffers()[1], dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+        places, known, chunk = ends[:-1].astype(np.int64), known & (ends[1:] > ends[:-1]), chunk.values
+        known[known] &= arrays.valid(chunk)[places[known]]
+    keys = np.zeros((len(places), _WIDTH), dtype=np.uint8)
+    if known.any():
+        _, offset_bytes, data = chunk.buffers()
+        offsets = np.frombuffer(offset_bytes, dtype=np.int32)[chunk.offset :]
+        starts, text = np.zeros(len(places), dtype=np.int64), np.frombuffer(data or b"", dtype=np.uint8)
+        lengths = np.zeros(len(places), dtype=np.int64)
+        starts[known], lengths[known] = offsets[places[known]], np.diff(offsets)[places[known]]
+        for at in range(min(_WIDTH, int(lengths.max()))):
+            longer = lengths > at
+            keys[longer, at] = text[starts[longer] + at]
+    return keys.view(f"S{_WIDTH}").ravel(), known
+
+
+def moments_of(instants: pa.Array) -> Places:
+    """Microseconds since 1970 of instants without nulls."""
+    micros = np.frombuffer(instants.buffers()[1], dtype=np.int64)
+    return micros[instants.offset : instants.offset + len(instants)]
+
+
+def is_timed(spans: Sequence[PageSpan]) -> bool:
+    """Whether `axsync_fetched_at` says from which page a row is; in parts of older versions it does not."""
+    return any(span.fetched for span in spans)
+
+
+def pages_of(rows: Places, moments: Places | None, spans: Sequence[PageSpan]) -> Places:
+    """For each of these rows, numbered over all spans, the position of its span.
+
+    By the moment in which its page came, as rows are sorted over pages; where the span knows no moment, by its place.
+    """
+    found: Places = np.searchsorted(np.cumsum([span.rows for span in spans]), rows, side="right")
+    if moments is None:
+        return found
+    fetched = np.array([span.fetched for span in spans], dtype=np.int64)
+    order = np.argsort(fetched, kind="stable")
+    timed = fetched[found] != 0
+    found[timed] = order[np.searchsorted(fetched[order], moments[timed])]
+    return found
