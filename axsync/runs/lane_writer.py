@@ -233,7 +233,7 @@ class LaneWriter:
 
     def _seal(self, folder: PartFolder, until: float) -> None:
         if time.monotonic() < until:
-            folder.seal()
+            folder.seal(hurry=until < math.inf)
 
     async def settle(self, reader: LaneReader) -> IdIndex:
         """Seal all parts, keep the later one of rows with the same id, and say which ids there are."""

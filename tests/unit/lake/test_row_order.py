@@ -1,4 +1,5 @@
 import random
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,12 +29,12 @@ SCHEMA = pa.schema(
 TEXTS = st.lists(st.none() | st.lists(st.none() | st.text(max_size=60), max_size=2), min_size=1, max_size=12)
 
 
-def page(number: int, rows: dict[str, list[str | None] | None], *, twice: bool = False) -> PageBatch:
+def page(number: int, rows: Mapping[str, list[str] | None]) -> PageBatch:
     """A page with these CVEs by id, which came at a moment of its own: pages that were asked later came earlier."""
     moment = 1_000 - number
     content = {"id": list(rows), "cve": list(rows.values()), "axsync_fetched_at": [moment] * len(rows)}
     batch = pa.RecordBatch.from_pydict(content, schema=SCHEMA)
-    return PageBatch(batch, PageSpan(number, 0, len(rows), fetched=moment), repeats=twice)
+    return PageBatch(batch, PageSpan(number, 0, len(rows), fetched=moment))
 
 
 def written(tmp_path: Path, *pages: PageBatch) -> tuple[PartFolder, Part]:
