@@ -136,7 +136,7 @@ class PartWriter:
         start, moments = 0, list[Places]()
         with pq.ParquetFile(file) as source:
             for index in range(source.num_row_groups):
-                table = source.read_row_group(index)
+                table = source.read_row_group(index, use_threads=False)  # memory is promised per writer
                 gone = leave_out[(leave_out >= start) & (leave_out < start + table.num_rows)] - start
                 start += table.num_rows
                 if is_timed(part.pages):
@@ -156,7 +156,7 @@ class PartWriter:
         self._waiting_rows += kept.num_rows
 
     def flush(self) -> None:
-        """Write what waits as one row group, or as several where sorted ones are small enough."""
+        """Write what waits, sorted, as one row group, or as several of few rows."""
         if self._waiting_rows:
             self._whole = False
             self._flushed.append((self._waiting_rows, self.buffered))

@@ -228,7 +228,7 @@ async def test_a_type_that_only_ever_was_empty_is_no_loss_when_it_is_forbidden(l
     emulator = await start(sizes={"devices": 3, "users": 0})
     night = lab.settings(lab.instance(emulator), types=FEW, fresh=True)
     await lab.run(night)
-    await lab.run(lab.settings(lab.instance(emulator), entities=("devices",), fresh=True))
+    await lab.run(lab.settings(lab.instance(emulator), types=FEW, entities=("devices",), fresh=True))
     kept, lake = lab.lane("users")["files"], FolderLake(lab.lake)
     faults = verify(lake, find_run(lake, "latest")).faults
     emulator.mishaps.append(Mishap("403", entity="users"))
