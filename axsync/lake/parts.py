@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from axsync.convert import arrays
 from axsync.lake import layout
-from axsync.lake.row_order import Places, is_timed, moments_of, pages_of, rows_per_group, sort_rows
+from axsync.lake.row_order import Places, in_row_groups, is_timed, moments_of, pages_of
 from axsync.lake.store import Draft, NativeFile, Store, storage_errors
 from axsync.model import PageSpan, Part
 from axsync.schema.columns import FETCHED_AT
@@ -82,7 +82,7 @@ class PartWriter:
     """One open part. Not for two threads at a time.
 
     `draft` is what it is written to, `path` where it will be published, relative to the lake. Rows are sorted by the
-    column `order` within each row group.
+    column `order`, as many as are flushed together.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class PartWriter:
         self._waiting_rows += kept.num_rows
 
     def flush(self) -> None:
-        """Write what waits, sorted, as one row group, or as several of few rows."""
+        """Write what waits as one row group, or sorted as several."""
         if self._waiting_rows:
             self._whole = False
             self._flushed.append((self._waiting_rows, self.buffered))
@@ -165,13 +165,11 @@ class PartWriter:
         self._waiting, self.buffered, self._waiting_rows, self._repeats = [], 0, 0, False
 
     def _write(self) -> None:
-        if self._order is None or self._repeats:
-            table, rows = pa.Table.from_batches(self._waiting, schema=self._schema), self._waiting_rows
-        else:
-            table, rows = sort_rows(self._waiting, self._schema, self._order), rows_per_group(self._waiting_rows)
-        self._writer.write_table(table, row_group_size=rows)
-        self._empty -= {name for name in self._empty if table.column(name).null_count < table.num_rows}
-        self._rows += table.num_rows
+        waiting = pa.Table.from_batches(self._waiting, schema=self._schema)
+        for table in in_row_groups(waiting, None if self._repeats else self._order):
+            self._writer.write_table(table, row_group_size=table.num_rows)
+        self._empty -= {name for name in self._empty if waiting.column(name).null_count < waiting.num_rows}
+        self._rows += waiting.num_rows
 
     @property
     def size(self) -> int:

@@ -4,7 +4,7 @@ Readers skip a row group whose smallest and largest value say that it cannot hol
 some entity types are sorted by the field that people filter by, and cut into small groups (docs/lake.md, "Row groups").
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,11 @@ from axsync.schema.kinds import FIELD_KEY
 
 Places = npt.NDArray[np.int64]
 
-SORTED_BY: Mapping[str, str] = {
-    "devices": "specific_data.data.hostname_preferred",
-    "vulnerability_instances": "specific_data.data.cve_id",
-}
-"""Entity type at Axonius → the field that its rows are sorted by."""
-GROUP_ROWS = 20_480
-"""Rows of a sorted row group at least, where there are as many: ten times what DuckDB looks at together."""
+SORTED_BY: Mapping[str, str] = {"vulnerability_instances": "specific_data.data.cve_id"}
+"""Entity type at Axonius → the field that its rows are sorted by. Not devices: their rows are so wide that a row group
+has too few of them to be cut (ADR 0029)."""
+GROUP_ROWS = 10_240
+"""Rows of a sorted row group at least: five times what DuckDB looks at together."""
 _WIDTH = 48  # bytes of a text that are compared
 
 
@@ -36,26 +34,18 @@ def order_column(entity: str, schema: pa.Schema) -> str | None:
     return None
 
 
-def sort_rows(batches: list[pa.RecordBatch], schema: pa.Schema, column: str) -> pa.Table:
-    """All rows of these batches by a column of texts or of lists of them, of which the first counts; nulls last.
+def in_row_groups(table: pa.Table, column: str | None) -> Iterator[pa.Table]:
+    """The rows as they are to be written: as they are, or sorted and cut where that makes more than one row group.
 
-    The list is emptied: each column is let go when its sorted copy is there, so that nothing is held twice.
+    The column holds texts or lists of them, of which the first counts; nulls come last. One row group at a time is held
+    beside the table.
     """
-    table = pa.Table.from_batches(batches, schema=schema)
-    batches.clear()
-    order = _sorted_places(table.column(column))
-    places = arrays.fixed(order, np.ones(len(order), dtype=np.bool_), pa.int64())
-    unsorted = table.columns[::-1]
-    del table
-    done = []
-    while unsorted:
-        done.append(unsorted.pop().take(places))
-    return pa.Table.from_arrays(done, schema=schema)
-
-
-def rows_per_group(rows: int) -> int:
-    """How many of so many sorted rows make a row group."""
-    return -(-rows // max(rows // GROUP_ROWS, 1))
+    count = table.num_rows // GROUP_ROWS
+    if column is None or count < 2:
+        yield table
+        return
+    for places in np.array_split(_sorted_places(table.column(column)), count):
+        yield table.take(arrays.fixed(places, np.ones(len(places), dtype=np.bool_), pa.int64()))
 
 
 def _sorted_places(column: pa.ChunkedArray) -> Places:

@@ -14,7 +14,7 @@ from axsync.lake import row_order
 from axsync.lake.id_index import earlier_duplicates, read_id_index, repeats
 from axsync.lake.local import LocalStore
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
-from axsync.lake.row_order import order_column, sort_rows
+from axsync.lake.row_order import in_row_groups, order_column
 from axsync.model import PageSpan, Part
 from tests.unit.lake.batches import lake
 
@@ -58,16 +58,18 @@ def test_rows_are_sorted_by_their_first_text(texts: list[list[str | None] | None
     firsts = [(text or [None])[0] for text in texts]
     column = pa.array(texts if listed else firsts, pa.list_(pa.string()) if listed else pa.string())
     batch = pa.RecordBatch.from_arrays([column, pa.array(range(len(texts)))], ["text", "place"])
-    batches = [batch.slice(0, cut), batch.slice(cut)]
+    table = pa.Table.from_batches([batch.slice(0, cut), batch.slice(cut)])
 
-    made = sort_rows(batches, batch.schema, "text").column("place").to_pylist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_order, "GROUP_ROWS", 1)
+        groups = list(in_row_groups(table, "text"))
 
     def key(place: int) -> tuple[bool, bytes]:
         text = firsts[place]
         return text is None, (text or "").encode()[:48].rstrip(b"\0")
 
-    assert made == sorted(range(len(texts)), key=key)
-    assert batches == []
+    made = pa.concat_tables(groups).column("place").to_pylist()
+    assert made == (sorted(range(len(texts)), key=key) if len(texts) > 1 else [0])
 
 
 def test_types_that_people_filter_are_sorted_by_what_they_filter_by() -> None:
@@ -89,7 +91,7 @@ def test_sorted_row_groups_are_small_and_apart(tmp_path: Path, monkeypatch: pyte
     _, part = written(tmp_path, page(0, rows), page(1, {"none": None}))
 
     found = groups(tmp_path / "staging" / part.path)
-    assert [len(one) for one in found] == [12, 12, 12, 10]
+    assert [len(one) for one in found] == [12, 12, 11, 11]
     assert [name for one in found for name in one] == [*sorted(rows), "none"]
     with pq.ParquetFile(tmp_path / "staging" / part.path) as file:
         ranges = [file.metadata.row_group(n).column(1) for n in range(4)]
@@ -97,34 +99,42 @@ def test_sorted_row_groups_are_small_and_apart(tmp_path: Path, monkeypatch: pyte
         assert all(one.has_offset_index and one.has_column_index for one in ranges)
 
 
+@pytest.fixture
+def pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row groups of two rows."""
+    monkeypatch.setattr(row_order, "GROUP_ROWS", 2)
+
+
+@pytest.mark.usefixtures("pairs")
 def test_of_two_rows_the_one_of_the_later_page_stays_wherever_it_stands(tmp_path: Path) -> None:
     """The moment in a row says from which page it is; the pages lose as many rows as are gone."""
     first = page(1, {"a": ["CVE-9"], "b": ["CVE-2"], "c": ["CVE-3"]})
     second = page(2, {"d": ["CVE-4"], "a": ["CVE-1"], "b": ["CVE-8"]})
     folder, part = written(tmp_path, first, second)
     store, keys = LocalStore(tmp_path), [f"staging/{part.path}"]
-    assert groups(tmp_path / keys[0]) == [["a", "b", "c", "d", "b", "a"]]
+    assert groups(tmp_path / keys[0]) == [["a", "b"], ["c", "d"], ["b", "a"]]
 
     found = earlier_duplicates(store, keys, "id", read_id_index(store, keys, "id").repeated, part.pages)
     thinned = folder.without(part, found)
 
     assert found.tolist() == [1, 5]
     assert [(span.number, span.rows) for span in thinned.pages] == [(1, 1), (2, 3)]
-    assert groups(tmp_path / "staging" / thinned.path) == [["a", "c", "d", "b"]]
+    assert groups(tmp_path / "staging" / thinned.path) == [["a"], ["c", "d"], ["b"]]
 
 
+@pytest.mark.usefixtures("pairs")
 def test_a_page_that_repeats_an_id_is_not_sorted(tmp_path: Path) -> None:
     """Its order alone tells which row is the later one."""
     rows = pa.RecordBatch.from_pydict(
-        {"id": ["a", "a"], "cve": [["CVE-2"], ["CVE-1"]], "axsync_fetched_at": [7, 7]}, schema=SCHEMA
+        {"id": list("abca"), "cve": [[text] for text in "4321"], "axsync_fetched_at": [7] * 4}, schema=SCHEMA
     )
-    twice = PageBatch(rows, PageSpan(0, 0, 2, fetched=7), repeats=repeats(rows.column(0)))
+    twice = PageBatch(rows, PageSpan(0, 0, 4, fetched=7), repeats=repeats(rows.column(0)))
 
     _, part = written(tmp_path, twice)
 
     assert twice.repeats
     with pq.ParquetFile(tmp_path / "staging" / part.path) as file:
-        assert file.read().column("cve").to_pylist() == [["CVE-2"], ["CVE-1"]]
+        assert file.read().column("cve").to_pylist() == [["4"], ["3"], ["2"], ["1"]]
 
 
 def test_parts_of_older_versions_are_in_the_order_of_their_pages() -> None:
