@@ -82,10 +82,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class PageSpan:
-    """Which rows of a part came from which window, in the order of the file.
+    """Which rows of a part came from which window.
 
     `served` counts what the server sent, dead letters included. `mark` is the token that follows the page, if there was
-    one; journals have it under this name.
+    one; journals have it under this name. `fetched` is `axsync_fetched_at` of these rows, which no other page of the
+    lane has; 0 in journals of older versions, where the rows are in the order of the spans.
     """
 
     number: int
@@ -94,6 +95,7 @@ class PageSpan:
     served: int = 0
     mark: str | None = None
     size: int = 0  # bytes of JSON
+    fetched: int = 0  # microseconds since 1970
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from axsync.errors import ConfigError
-from axsync.settings import CredentialReference, LakeSettings, RunSettings, check_names, normal_url
+from axsync.settings import CredentialReference, LakeSettings, RunSettings, check_folder_names, check_names, normal_url
 
 _TEMPLATE = """\
 # Settings of axsync. `axsync config --defaults` prints every option with its default, `axsync config` what is in force.
@@ -51,7 +51,7 @@ class Answers:
 
 def starter(answers: Answers) -> str:
     """The text of a valid settings file. Raises: ConfigError for an invalid answer."""
-    check_names("instance", [answers.instance])
+    check_folder_names("instance", [answers.instance])
     lake, run = LakeSettings(uri=answers.lake), RunSettings(entities=answers.entities)
     credential = "\n".join(f"{key} = {_toml(text)}" for key, text in _references(answers.credential).items())
     return _TEMPLATE.format(

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert import arrays
+from axsync.lake import layout
+from axsync.lake.row_order import Places, is_timed, moments_of, pages_of
 from axsync.lake.store import Store
-from axsync.model import PageSpan
+from axsync.model import Lane, PageSpan
+from axsync.schema.columns import FETCHED_AT
 
 Hashes = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
 _BATCH = 1 << 16  # rows
 _SOUGHT = 1 << 20  # hashes looked up at once: places of ten million would take as much as the hashes
 _REPEATED = 1 << 19  # ids that came more than once and are compared at once
@@ -127,29 +129,42 @@ def earlier_duplicates(
     Later means: of a page that was asked later, or further down in the same page. Equal hashes alone are no proof that
     two ids are equal. A second hash of another kind is: no two ids that differ have both in common.
     """
-    ends = np.cumsum([span.rows for span in spans])
     pages = np.array([span.number for span in spans], dtype=np.int64)
+    columns = (column, FETCHED_AT) if is_timed(spans) else (column,)
     found = [np.empty(0, dtype=np.int64)]
     for start in range(0, len(repeated), _REPEATED):  # the parts are read once for each so many ids
-        rows, hashes, others = _rows_with(store, parts, column, repeated[start : start + _REPEATED])
-        asked = pages[np.searchsorted(ends, rows, side="right")]
-        found.append(rows[_earlier(hashes, others, asked)])
+        rows = _rows_with(store, parts, columns, repeated[start : start + _REPEATED])
+        asked = pages[pages_of(rows.places, rows.moments, spans)]
+        found.append(rows.places[_earlier(rows.hashes, rows.others, asked)])
     return np.sort(np.concatenate(found))
 
 
-def _rows_with(store: Store, parts: Sequence[str], column: str, sought: Hashes) -> tuple[Places, Hashes, Hashes]:
-    """The rows whose ids have one of these hashes, with both hashes of each."""
-    rows, hashes, others, start = Collected(), Collected(), Collected(), 0
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Places over all parts; both hashes of the ids there; when their pages came, where the parts tell."""
+
+    places: Places
+    hashes: Hashes
+    others: Hashes
+    moments: Places | None
+
+
+def _rows_with(store: Store, parts: Sequence[str], columns: Sequence[str], sought: Hashes) -> _Rows:
+    """The rows whose ids, in the first of these columns, have one of these hashes."""
+    rows, hashes, others, moments, start = Collected(), Collected(), Collected(), Collected(), 0
     for key in parts:
-        for ids in read_ids(store, key, column):
+        for ids, *instants in _read(store, key, columns):
             found = hash_ids(ids)
             mine = np.flatnonzero(~lacking(sought, found))
             texts = ids.take(arrays.fixed(mine, np.ones(len(mine), dtype=np.bool_), pa.int64())).to_pylist()
             rows.add((mine + start).astype(np.uint64))
             hashes.add(found[mine])
             others.add(np.array([_hash_one(text, _TWIN) for text in texts], dtype=np.uint64))
+            for each in instants:
+                moments.add(moments_of(each)[mine].view(np.uint64))
             start += len(ids)
-    return rows.take().view(np.int64), hashes.take(), others.take()
+    told = moments.take().view(np.int64) if len(columns) > 1 else None
+    return _Rows(rows.take().view(np.int64), hashes.take(), others.take(), told)
 
 
 def _earlier(hashes: Hashes, others: Hashes, asked: Places) -> Places:
@@ -162,9 +177,32 @@ def _earlier(hashes: Hashes, others: Hashes, asked: Places) -> Places:
 
 def read_ids(store: Store, key: str, column: str) -> Iterator[pa.Array]:
     """The ids of one part in the order of its rows, some ten thousand at a time."""
+    for (ids,) in _read(store, key, (column,)):
+        yield ids
+
+
+def _read(store: Store, key: str, columns: Sequence[str]) -> Iterator[Sequence[pa.Array]]:
     with store.open(key) as content, pq.ParquetFile(content) as file:
-        for batch in file.iter_batches(_BATCH, columns=[column]):
-            yield batch.column(0)
+        for batch in file.iter_batches(_BATCH, columns=list(columns)):
+            yield [batch.column(name) for name in columns]
+
+
+def repeats(ids: pa.Array) -> bool:
+    """Whether an id is there more than once."""
+    return len(different(hash_ids(ids))) < len(ids)
+
+
+def ever_held(store: Store, lane: Lane) -> bool:
+    """Whether the lake has rows of this lane, of whatever day. What cannot be read counts as rows."""
+    return any(_has_rows(store, one.key) for one in store.list(layout.all_parts_of(lane)))
+
+
+def _has_rows(store: Store, key: str) -> bool:
+    try:
+        with store.open(key) as content, pq.ParquetFile(content) as file:
+            return bool(file.metadata.num_rows)
+    except (OSError, pa.ArrowException):
+        return True
 
 
 def hash_ids(ids: pa.Array) -> Hashes:

@@ -65,6 +65,11 @@ def partition(lane: Lane, logical_date: str) -> str:
     return f"{share(lane)}/dt={logical_date}"
 
 
+def all_parts_of(lane: Lane) -> str:
+    """The pattern of all its parts, of whatever day."""
+    return parts_in(partition(lane, "*"))
+
+
 def day_of(path: str) -> str | None:
     """The day of the partition that a file is in; None where it is in none."""
     days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]

@@ -5,25 +5,27 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.convert import arrays
 from axsync.lake import layout
+from axsync.lake.row_order import Places, in_row_groups, is_timed, moments_of, pages_of
 from axsync.lake.store import Draft, NativeFile, Store, storage_errors
 from axsync.model import PageSpan, Part
+from axsync.schema.columns import FETCHED_AT
 from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
+CRUMB = 4  # a row group of less than a quarter of what it could be is a crumb
+_NO_PLACES: Places = np.empty(0, dtype=np.int64)
 FILES_SHARE = 4
 """A quarter of the open files that the system grants is for parts."""
-Places = npt.NDArray[np.int64]
 
 
 def use_steady_memory() -> None:
@@ -38,7 +40,8 @@ def use_steady_memory() -> None:
 class PageBatch:
     """What one page brings to a part: its rows, where they are from, what is told about them.
 
-    `dead` records could not be read; `letters` are the lines that keep them.
+    `dead` records could not be read; `letters` are the lines that keep them. `repeats`: an id comes twice in the page,
+    so that only the order of its rows tells which of the two is the later one.
     """
 
     batch: pa.RecordBatch
@@ -46,6 +49,7 @@ class PageBatch:
     dead: int = 0
     letters: bytes = b""
     drift: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,14 @@ class _Digested:
 class PartWriter:
     """One open part. Not for two threads at a time.
 
-    `draft` is what it is written to, `path` where it will be published, relative to the lake.
+    `draft` is what it is written to, `path` where it will be published, relative to the lake. Rows are sorted by the
+    column `order`, as many as are flushed together.
     """
 
-    def __init__(self, draft: Draft, path: str, schema: pa.Schema, settings: LakeSettings) -> None:
-        self._draft, self.path, self._settings = draft, path, settings
+    def __init__(
+        self, draft: Draft, path: str, schema: pa.Schema, settings: LakeSettings, order: str | None = None
+    ) -> None:
+        self._draft, self.path, self._settings, self._order = draft, path, settings, order
         self._file = _Digested(draft)
         level = settings.compression_level if settings.compression in {"zstd", "gzip"} else None
         self._writer = pq.ParquetWriter(
@@ -91,6 +98,7 @@ class PartWriter:
             compression_level=level,
             dictionary_pagesize_limit=DICTIONARY_LIMIT,
             store_schema=True,
+            write_page_index=True,
         )
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
@@ -102,6 +110,9 @@ class PartWriter:
         self._rows = 0
         self.buffered = 0  # bytes of Arrow data
         self._waiting_rows = 0
+        self._repeats = False  # among the waiting rows
+        self.repeated = False  # among all
+        self._flushed: list[tuple[int, int]] = []  # rows and bytes of what was written at once
         self._whole = True  # no write has failed
 
     def add(self, load: PageBatch) -> None:
@@ -113,39 +124,63 @@ class PartWriter:
         self._drift = add_drift(self._drift, load.drift)
         self.buffered += batch.nbytes
         self._waiting_rows += batch.num_rows
+        self._repeats |= load.repeats
+        self.repeated |= load.repeats
         settings = self._settings
         if self._waiting_rows >= settings.row_group_rows or self.buffered >= settings.row_group_bytes:
             self.flush()
 
-    def copy(self, file: NativeFile, part: Part, leave_out: Places) -> None:
-        """Take over another part's rows but these, row group by row group."""
-        self.pages, self._drift, self._empty = _thinned(part.pages, leave_out), dict(part.drift), set(part.empty)
-        start = 0
+    def copy(self, file: NativeFile, part: Part, leave_out: Places, together: int = 0) -> None:
+        """Take over another part's rows but these, row group by row group, or `together` bytes of them in one."""
+        self._drift, self._empty = dict(part.drift), set(part.empty)
+        start, moments = 0, list[Places]()
         with pq.ParquetFile(file) as source:
             for index in range(source.num_row_groups):
-                table = source.read_row_group(index)
-                keep = np.ones(table.num_rows, dtype=np.bool_)
-                keep[leave_out[(leave_out >= start) & (leave_out < start + len(keep))] - start] = False
-                start += len(keep)
-                kept = table.filter(arrays.flags(keep))
-                self._writer.write_table(kept, row_group_size=max(kept.num_rows, 1))
-                self._rows += kept.num_rows
+                table = source.read_row_group(index, use_threads=False)  # memory is promised per writer
+                gone = leave_out[(leave_out >= start) & (leave_out < start + table.num_rows)] - start
+                start += table.num_rows
+                if is_timed(part.pages):
+                    moments += [_moments_in(table)[gone]]
+                self._take(table, gone)
+                if self.buffered >= together or self._waiting_rows >= self._settings.row_group_rows:
+                    self.flush()
+        self.flush()
+        self.pages = _thinned(part.pages, leave_out, np.concatenate(moments) if moments else None)
+
+    def _take(self, table: pa.Table, gone: Places) -> None:
+        keep = np.ones(table.num_rows, dtype=np.bool_)
+        keep[gone] = False
+        kept = table.filter(arrays.flags(keep)) if len(gone) else table
+        self._waiting += kept.to_batches()
+        self.buffered += kept.nbytes
+        self._waiting_rows += kept.num_rows
 
     def flush(self) -> None:
-        """Write what waits as one row group."""
+        """Write what waits as one row group, or sorted as several."""
         if self._waiting_rows:
             self._whole = False
-            table = pa.Table.from_batches(self._waiting, schema=self._schema)
-            self._writer.write_table(table, row_group_size=table.num_rows)
-            self._empty -= {name for name in self._empty if table.column(name).null_count < table.num_rows}
-            self._rows += table.num_rows
+            self._flushed.append((self._waiting_rows, self.buffered))
+            self._write()
             self._whole = True
-        self._waiting, self.buffered, self._waiting_rows = [], 0, 0
+        self._waiting, self.buffered, self._waiting_rows, self._repeats = [], 0, 0, False
+
+    def _write(self) -> None:
+        waiting = pa.Table.from_batches(self._waiting, schema=self._schema)
+        for table in in_row_groups(waiting, None if self._repeats else self._order):
+            self._writer.write_table(table, row_group_size=table.num_rows)
+        self._empty -= {name for name in self._empty if waiting.column(name).null_count < waiting.num_rows}
+        self._rows += waiting.num_rows
 
     @property
     def size(self) -> int:
         """Bytes in the file so far."""
         return self._file.size
+
+    def is_crumbled(self, whole: int) -> bool:
+        """Whether most of its row groups are so small that they should rather hold `whole` bytes each."""
+        most = self._settings.row_group_rows
+        crumbs = sum(rows < most and size < whole / CRUMB for rows, size in self._flushed)
+        return crumbs > 1 and 2 * crumbs > len(self._flushed)
 
     @property
     def due(self) -> bool:
@@ -188,11 +223,15 @@ def add_drift(one: Mapping[str, tuple[int, str]], other: Mapping[str, tuple[int,
     return {**one, **more}
 
 
-def _thinned(pages: Sequence[PageSpan], rows: Places) -> list[PageSpan]:
-    """The spans after these rows are gone."""
-    ends = np.cumsum([span.rows for span in pages])
-    gone = np.bincount(np.searchsorted(ends, rows, side="right"), minlength=len(pages))
+def _thinned(pages: Sequence[PageSpan], rows: Places, moments: Places | None) -> list[PageSpan]:
+    """The spans after these rows, whose pages came at these moments, are gone."""
+    gone = np.bincount(pages_of(rows, moments, pages), minlength=len(pages))
     return [replace(span, rows=span.rows - int(lost)) for span, lost in zip(pages, gone, strict=True)]
+
+
+def _moments_in(table: pa.Table) -> Places:
+    chunks = [moments_of(chunk) for chunk in table.column(FETCHED_AT).chunks]
+    return np.concatenate(chunks) if chunks else np.empty(0, dtype=np.int64)
 
 
 def share_of_files() -> int:
@@ -206,8 +245,9 @@ class WriterPool:
     """Open writers of all lanes that no thread is using, and how much they hold together.
 
     When they hold more than `most` bytes, the fullest one is flushed, so that memory depends on settings and
-    not on the number of lanes. When more than `most_open` parts are open, the one that has been idle for longest is
-    sealed. The thread that does so may belong to another lane.
+    not on the number of lanes. With many lanes that makes small row groups: a part of such crumbs is written anew when
+    it is sealed, for which half of `most` is kept free. When more than `most_open` parts are open, the one that has
+    been idle for longest is sealed. The thread that does so may belong to another lane.
     """
 
     settings: LakeSettings
@@ -216,7 +256,25 @@ class WriterPool:
     _open: int = 0  # parts, those in use included
     _idle: list[tuple["PartFolder", PartWriter]] = field(default_factory=list)
     _relieved: list[int] = field(default_factory=list)  # ids of the folders whose writers are flushed or sealed
+    _kept_free: int = 0  # bytes
     _change: threading.Condition = field(default_factory=threading.Condition)
+    _rewriting: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def whole(self) -> int:
+        """Bytes of a row group that is made of crumbs."""
+        return min(self.settings.row_group_bytes, self.most // 2)
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Room for one such row group; for one thread at a time, and not for one that has it."""
+        with self._rewriting:
+            self._kept_free = self.whole
+            try:
+                self._relieve()
+                yield
+            finally:
+                self._kept_free = 0
 
     def take(self, folder: "PartFolder") -> PartWriter | None:
         """An idle writer of this lane."""
@@ -238,17 +296,23 @@ class WriterPool:
         return None
 
     def put_back(self, folder: "PartFolder", writer: PartWriter) -> None:
-        """The writer is idle again; relieve the fullest one where all together hold too much."""
+        """The writer is idle again; where all together hold too much, the fullest are relieved."""
         with self._change:
             self._idle.append((folder, writer))
-            if sum(w.buffered for _, w in self._idle) <= self.most:
-                return
-            index = max(range(len(self._idle)), key=lambda i: self._idle[i][1].buffered)
-            fullest = self._taken(index)
-        try:
-            fullest[1].flush()
-        finally:
-            self._done(fullest[0], back=fullest)
+        self._relieve()
+
+    def _relieve(self) -> None:
+        while fullest := self._fullest():
+            try:
+                fullest[1].flush()
+            finally:
+                self._done(fullest[0], back=fullest)
+
+    def _fullest(self) -> tuple["PartFolder", PartWriter] | None:
+        with self._change:
+            if sum(w.buffered for _, w in self._idle) <= self.most - self._kept_free:
+                return None
+            return self._taken(max(range(len(self._idle)), key=lambda i: self._idle[i][1].buffered))
 
     def opened(self) -> None:
         """A lane is about to open a part. Where that is one too many, another is sealed and kept by its own lane."""
@@ -281,7 +345,10 @@ class WriterPool:
 
 @dataclass(slots=True)
 class PartFolder:
-    """The parts of one lane, staged below a prefix of the store. `keep` is told of each part that is sealed."""
+    """The parts of one lane, staged below a prefix of the store.
+
+    `keep` is told of each part that is sealed; `order` is the column that rows are sorted by.
+    """
 
     store: Store
     staging: str
@@ -290,6 +357,7 @@ class PartFolder:
     schema: pa.Schema
     pool: WriterPool
     keep: Callable[[Sealed], None] = lambda _: None
+    order: str | None = None
     _count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -309,18 +377,34 @@ class PartFolder:
             self.pool.put_back(self, writer)
             return ()
 
-    def finish(self, writer: PartWriter) -> Sealed:
-        """Seal a part of this lane, in whatever thread."""
-        part = self._sealed(writer)
-        sealed = Sealed(part, self._letters(part.path) if part.letters else None)
+    def finish(self, writer: PartWriter, *, hurry: bool = False) -> Sealed:
+        """Seal a part of this lane, in whatever thread; in a `hurry` its row groups stay as small as they are."""
+        try:
+            part = writer.seal()
+            letters = self._letters(part.path) if part.letters else None
+            if not hurry and writer.is_crumbled(self.pool.whole):
+                part = self._gathered(part, None if writer.repeated else self.order)
+        finally:
+            self.pool.closed()
+        sealed = Sealed(part, letters)
         self.keep(sealed)
         return sealed
 
-    def _sealed(self, writer: PartWriter) -> Part:
+    def _gathered(self, part: Part, order: str | None) -> Part:
+        """The part anew, its row groups as large as they can be within the memory of all lanes."""
+        with self.pool.room():
+            fresh = self._copied(part, self._create(order), _NO_PLACES, together=self.pool.whole)
+        self.remove([part])
+        return fresh
+
+    def _copied(self, part: Part, writer: PartWriter, leave_out: Places, together: int = 0) -> Part:
         try:
-            return writer.seal()
-        finally:
-            self.pool.closed()
+            with self.store.open(self._staged(part.path)) as file:
+                writer.copy(file, part, leave_out, together)
+        except BaseException:
+            writer.abandon()
+            raise
+        return replace(writer.seal(), letters=part.letters)
 
     def _abandon(self, writer: PartWriter) -> None:
         try:
@@ -330,25 +414,27 @@ class PartFolder:
             if writer.dead:
                 self.store.delete(self._letters(writer.path))
 
-    def seal(self) -> tuple[Sealed, ...]:
-        """Seal all open parts of this lane."""
+    def seal(self, *, hurry: bool = False) -> tuple[Sealed, ...]:
+        """Seal all open parts of this lane; `hurry` as in `finish`."""
         parts: list[Sealed] = []
         with storage_errors("write to the lake"):
             while (writer := self.pool.take_last(self)) is not None:
-                parts.append(self.finish(writer))
+                parts.append(self.finish(writer, hurry=hurry))
         return tuple(parts)
+
+    def add_empty(self) -> Sealed:
+        """A part that has columns and no rows."""
+        with storage_errors("write to the lake"):
+            return self.finish(self._new())
 
     def without(self, part: Part, rows: Places) -> Part:
         """The part anew, without these rows; the old file stays until it is removed, and `keep` is not told."""
         with storage_errors("write to the lake"):
             writer = self._new()
             try:
-                with self.store.open(self._staged(part.path)) as file:
-                    writer.copy(file, part, rows)
-            except BaseException:
-                self._abandon(writer)
-                raise
-            return replace(self._sealed(writer), letters=part.letters)
+                return self._copied(part, writer, rows)
+            finally:
+                self.pool.closed()
 
     def remove(self, parts: Iterable[Part]) -> None:
         """Take sealed parts off the disk."""
@@ -377,16 +463,19 @@ class PartFolder:
             self._abandon(writer)
 
     def _new(self) -> PartWriter:
+        self.pool.opened()
+        try:
+            return self._create(self.order)
+        except BaseException:
+            self.pool.closed()
+            raise
+
+    def _create(self, order: str | None) -> PartWriter:
         with self._lock:
             name = layout.part_name(self.run_id, self._count)
             self._count += 1
         path = f"{self.partition}/{name}"
-        self.pool.opened()
-        try:
-            return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.pool.settings)
-        except BaseException:
-            self.pool.closed()
-            raise
+        return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.pool.settings, order)
 
     def _letters(self, path: str) -> str:
         """The key of the dead letters of a part that is not journaled yet."""

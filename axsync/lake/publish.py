@@ -120,10 +120,6 @@ class Lake:
         """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
         return read_pointer(self.store)
 
-    def ever_held(self, lane: Lane) -> bool:
-        """Whether there are files of this lane, of whatever day."""
-        return bool(self.store.names(layout.share(lane)))
-
     def manifest_name(self, run_id: str) -> str:
         """Where a run's manifest is, relative to the lake."""
         return layout.manifest(run_id)

@@ -113,6 +113,8 @@ class LaneRun:
         await reconciler.walk(walk, anew=anew)
         reconciler.one_answer, reconciler.cycling = anew and walk.answers <= 1, await self._is_cycling(discovery)
         evidence = await reconciler.evidence(reader.before, walk.paginator.total)
+        if not evidence.distinct:
+            await self.writer.keep_empty(reader)
         reader.schema.tell_unserved()
         discovery["after"] = await self._cycle_after(discovery["before"], evidence, reconciler)
         return self._outcome(evidence, discovery, reconciler.repaired)
@@ -154,10 +156,14 @@ class LaneRun:
     def _outcome(self, evidence: Evidence, discovery: dict[str, str | None], repaired: int) -> Outcome:
         verdict, reason = judge(evidence)
         reader, writer = self.reader, self.writer
-        parts = tuple(part for part in writer.memory.parts if part.rows)
+        parts = tuple(part for part in writer.memory.parts if part.rows or not evidence.distinct)
         columns = reader.schema.pinned.manifest if reader.schema.pinned else {}
         empty = tuple(name for name in columns if all(name in part.empty for part in parts))
-        if reader.schema.blind and parts and {columns[name]["field"] for name in columns if name not in empty} <= BARE:
+        if (
+            reader.schema.blind
+            and evidence.distinct
+            and {columns[name]["field"] for name in columns if name not in empty} <= BARE
+        ):
             told = f"the field catalogue of {reader.asked} cannot be read, and without it only ids are served"
             raise LaneError(told)
         if verdict != "complete" and reader.question.history and evidence.limit is None:

@@ -17,19 +17,22 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from axsync.convert import Converted, Converter
 from axsync.engine.lane_walk import Stored, gather_all
 from axsync.events import Drifted, PageRead, PartSealed
 from axsync.lake import layout
-from axsync.lake.id_index import NO_IDS, Hashes, IdIndex, Places, earlier_duplicates, read_id_index
+from axsync.lake.id_index import NO_IDS, Hashes, IdIndex, earlier_duplicates, read_id_index, repeats
 from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
 from axsync.lake.publish import Lake, letter_lines
+from axsync.lake.row_order import Places, order_column
 from axsync.model import DeadLetter, Lane, Outcome, Page, PageSpan, Part
 from axsync.runs.lane_reader import LaneReader
 from axsync.runs.state import LaneMemory, Spent, record
+from axsync.schema.dates import micros_of
 
 MOST_STRAYS = 1_000
 """Names without a column of which drift is told by name, in one lane; a server may send a new one in each record."""
@@ -87,6 +90,7 @@ class LaneWriter:
     began: float = 0.0  # on the monotonic clock
     _folder: PartFolder | None = field(default=None, init=False)
     _names: DriftNames = field(default_factory=lambda: DriftNames(frozenset()), init=False)
+    _moments: set[int] = field(default_factory=set, init=False)  # in which pages came
     _swept: bool = field(default=False, init=False)  # nothing lies in the folder that is not in memory
     _untold: deque[Part] = field(default_factory=deque, init=False)  # sealed parts that no observer was told of
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -135,7 +139,9 @@ class LaneWriter:
             partition = layout.partition(self.lane, self.storage.logical_date)
             store, staging = self.storage.lake.store, layout.staging(self.run_id)
             schema, pool, keep = converter.schema, self.storage.pool, partial(self._keep, reader)
-            self._folder = PartFolder(store, staging, partition, self.run_id, schema, pool, keep)
+            order = order_column(reader.asked, schema)
+            self._folder = PartFolder(store, staging, partition, self.run_id, schema, pool, keep, order)
+            self._moments = {span.fetched for span in self.memory.spans}
             self._names = DriftNames(frozenset(column.field for column in converter.columns))
             self._names.counted(self.drift)  # of an earlier process
             self._swept = False
@@ -154,6 +160,7 @@ class LaneWriter:
     ) -> Converted:
         """In a writer thread: bytes to batch to part; a part that is due becomes durable and is journaled."""
         self._sweep(folder)
+        page = replace(page, fetched_at=self._own_moment(page.fetched_at))
         converted = reader.schema.convert(converter, page)
         converted = replace(converted, drift=self._names.counted(converted.drift))
         # A token that repeats a secret is followed, but it is in no journal: such a chain is not resumed.
@@ -161,10 +168,19 @@ class LaneWriter:
         span = _span(replace(page, token=token), converted, number)
         if converted.batch.num_rows:
             letters = letter_lines(self.lane, converted.dead)
-            folder.add(PageBatch(converted.batch, span, len(converted.dead), letters, converted.drift))
+            twice = folder.order is not None and repeats(converted.batch.column(reader.schema.id_column))
+            folder.add(PageBatch(converted.batch, span, len(converted.dead), letters, converted.drift, twice))
         elif converted.dead:
             self._keep_letters(converted.dead, span)
         return converted
+
+    def _own_moment(self, moment: datetime) -> datetime:
+        """When a page came, a little later where another page of the lane came just then: it tells its rows apart."""
+        with self._turn:
+            while micros_of(moment) in self._moments:
+                moment += timedelta(microseconds=1)
+            self._moments.add(micros_of(moment))
+        return moment
 
     def _keep_letters(self, letters: Sequence[DeadLetter], span: PageSpan) -> None:
         """Dead letters of a page that brought nothing else."""
@@ -217,7 +233,7 @@ class LaneWriter:
 
     def _seal(self, folder: PartFolder, until: float) -> None:
         if time.monotonic() < until:
-            folder.seal()
+            folder.seal(hurry=until < math.inf)
 
     async def settle(self, reader: LaneReader) -> IdIndex:
         """Seal all parts, keep the later one of rows with the same id, and say which ids there are."""
@@ -233,6 +249,18 @@ class LaneWriter:
         duplicates = await run(self._duplicates, repeated, reader.schema.id_column)
         await self._drop(reader, self._folder, duplicates)
         return await run(self._read_index, reader.schema.id_column)
+
+    async def keep_empty(self, reader: LaneReader) -> None:
+        """Of a lane without rows a part has the columns, so that readers find a table; nothing where none are known."""
+        if not self.memory.parts and reader.schema.known is not None:
+            folder = self._open(reader, reader.schema.known)
+            await reader.context.workers.run(self._keep_empty, folder)
+            self._tell_sealed(reader)
+
+    def _keep_empty(self, folder: PartFolder) -> None:
+        """In a writer thread."""
+        self._sweep(folder)
+        folder.add_empty()
 
     def _read_index(self, id_column: str) -> IdIndex:
         return read_id_index(self.storage.lake.store, self._staged(), id_column)
@@ -293,4 +321,5 @@ class LaneWriter:
 
 def _span(page: Page, converted: Converted, number: int) -> PageSpan:
     rows = int(converted.batch.num_rows)
-    return PageSpan(number, page.window.offset, rows, converted.served, page.token, len(page.body))
+    fetched = micros_of(page.fetched_at)
+    return PageSpan(number, page.window.offset, rows, converted.served, page.token, len(page.body), fetched)

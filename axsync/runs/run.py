@@ -26,6 +26,7 @@ from axsync.errors import (
 )
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.history import lanes_of_day, up_to
+from axsync.lake.id_index import ever_held
 from axsync.lake.journal import PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, verdict_of
 from axsync.lake.parts import WriterPool, use_steady_memory
@@ -504,7 +505,7 @@ class _Run:
             return False
         # A day of history that is not there was asked for, and is missing; so is a type whose name no path can hold.
         refusals = (FORBIDDEN, NOT_OFFERED) if self.settings.run.as_of is None else (FORBIDDEN,)
-        return (outcome.reason or "").startswith(refusals) and not self.lake.ever_held(outcome.lane)
+        return (outcome.reason or "").startswith(refusals) and not ever_held(self.lake.store, outcome.lane)
 
     def _with_emptied(self, outcome: Outcome, before: Mapping[str, Any] | None) -> Outcome:
         """The outcome, with a notice of the columns that lost all of their values since the previous snapshot."""

@@ -25,6 +25,13 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Of instances, credentials and entity types."""
 
 _NAME = re.compile(NAME_PATTERN)
+_TAKEN_FOR = {
+    "a number": re.compile(r"[0-9][0-9_]*\.?[0-9_]*(e[+-]?[0-9]+)?|0x[0-9a-f]+|nan|inf(inity)?", re.IGNORECASE),
+    "a date": re.compile(r"[0-9]{1,4}[.-][0-9]{1,2}[.-][0-9]{1,4}(t.*)?|[0-9]{4}-[0-9]{1,2}", re.IGNORECASE),
+    "a truth value": re.compile(r"true|false", re.IGNORECASE),
+    "no value": re.compile(r"null", re.IGNORECASE),
+}
+"""What DuckDB, Polars, pyarrow, Spark or Athena read out of a folder such as `instance=007`, when it is not text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,17 @@ def check_names(called: str, names: Iterable[str]) -> None:
     if not all(_NAME.fullmatch(name) for name in names):
         rule = "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit"
         raise ConfigError(f"{called} must be written with {rule}")
+
+
+def check_folder_names(called: str, names: Iterable[str]) -> None:
+    """The same for names that become folders of the lake: to every reader they must be text."""
+    checked = list(names)
+    check_names(called, checked)
+    for name in checked:
+        for what, pattern in _TAKEN_FOR.items():
+            if pattern.fullmatch(name):
+                told = f"{called} must not be {name!r}, which programs that read the lake would take for {what}"
+                raise ConfigError(f"{told}; write it with a word, such as 'site-{name}'")
 
 
 def check_day(called: str, day: str, *, also: str = "") -> None:

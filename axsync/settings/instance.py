@@ -12,6 +12,7 @@ from axsync.settings.checks import (
     Between,
     Seconds,
     check_bounds,
+    check_folder_names,
     check_names,
     check_reference,
     is_loopback,
@@ -78,7 +79,7 @@ class InstanceSettings:
 
     def __post_init__(self) -> None:
         check_bounds(self)
-        check_names("name", [self.name])
+        check_folder_names("name", [self.name])
         if 0 < self.max_page_bytes < 4 * KIB:
             raise ConfigError(f"max_page_bytes must be 0 or at least 4KiB, not {self.max_page_bytes}")
         object.__setattr__(self, "url", normal_url(self.url, allow_plain_http=self.allow_plain_http))

@@ -7,7 +7,15 @@ from typing import Annotated, Literal, get_args
 
 from axsync.errors import ConfigError
 from axsync.model import MAX_LIMIT
-from axsync.settings.checks import Between, check_bounds, check_command, check_day, check_names, nearest
+from axsync.settings.checks import (
+    Between,
+    check_bounds,
+    check_command,
+    check_day,
+    check_folder_names,
+    check_names,
+    nearest,
+)
 from axsync.settings.instance import InstanceSettings
 from axsync.settings.lake import LakeSettings
 
@@ -112,7 +120,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         check_bounds(self)
-        check_names("entities", self.entities)
+        check_folder_names("entities", self.entities)
         check_names("skip", self.skip)
         if self.entities and not self.wanted:
             raise ConfigError("skip leaves out every entity type that is named, so there is nothing to copy")
@@ -144,7 +152,7 @@ class Settings:
         # Names become folders, and some file systems do not distinguish Prod from prod.
         if len({name.lower() for name in known}) < len(known):
             raise ConfigError("two instances have the same name, ignoring case")
-        check_names("entities", self.entities)
+        check_folder_names("entities", self.entities)
         self._check_tables()
         for name in self.run.instances:
             if name not in known:

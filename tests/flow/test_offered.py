@@ -11,9 +11,12 @@ from axsync.console.run_result import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import ConfigError, Refused, UnknownEntity
 from axsync.events import Notice
+from axsync.lake.history import find_run
 from axsync.runs import check, entities, plan
 from axsync.settings import EntitySettings
+from axsync.snapshots.verify import verify
 from tests.flow.harness import Lab, Ran
+from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
 
@@ -218,6 +221,23 @@ async def test_a_type_that_was_never_read_does_not_spoil_a_night_and_one_that_ha
     assert skips(first, "prod")[0].startswith("skipped, forbidden: ")
     assert [n.text for n in second.of(Notice) if "--skip" in n.text and str(n.lane) == "prod/users"]
     assert lab.ids("users") == sorted(emulator.fleets["users"].ids())
+
+
+async def test_a_type_that_only_ever_was_empty_is_no_loss_when_it_is_forbidden(lab: Lab, start: Start) -> None:
+    """Its file held columns alone; a run of other types leaves that file, and it passes verification."""
+    emulator = await start(sizes={"devices": 3, "users": 0})
+    night = lab.settings(lab.instance(emulator), types=FEW, fresh=True)
+    await lab.run(night)
+    await lab.run(lab.settings(lab.instance(emulator), types=FEW, entities=("devices",), fresh=True))
+    kept, lake = lab.lane("users")["files"], FolderLake(lab.lake)
+    faults = verify(lake, find_run(lake, "latest")).faults
+    emulator.mishaps.append(Mishap("403", entity="users"))
+    ran = await lab.run(night)
+
+    assert [file["rows"] for file in kept] == [0]
+    assert faults == ()
+    assert ran.report.verdict == "complete"
+    assert lab.lane("users")["files"] == kept
 
 
 async def test_a_missing_day_of_history_is_no_excuse(lab: Lab, start: Start) -> None:

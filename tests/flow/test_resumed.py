@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import axsync
@@ -195,6 +196,9 @@ async def test_a_type_without_rows_has_columns(lab: Lab, start: Start) -> None:
     emulator = await start(sizes={"devices": 0, "users": 5})
     ran = await lab.run(lab.settings(lab.instance(emulator)))
 
+    lane = lab.lane("devices")
     assert ran.report.verdict == "complete"
-    assert len(lab.lane("devices")["columns"]) > 10
-    assert lab.lane("devices")["files"] == []
+    assert len(lane["columns"]) > 10
+    assert [file["rows"] for file in lane["files"]] == [0]
+    with pq.ParquetFile(lab.lake / lane["files"][0]["path"]) as file:
+        assert {*lane["columns"], "axsync_run_id"} <= set(file.schema_arrow.names)

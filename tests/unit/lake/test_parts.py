@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -135,7 +136,7 @@ def test_parts_roll_at_the_asked_size(tmp_path: Path) -> None:
     """A part is sealed by the batch that makes it large enough, and the next batch opens another."""
     lane = folder(tmp_path, lake(max_part_bytes=16 * KIB, row_group_rows=10))
     sealed = [
-        one.part for n in range(20) for one in lane.add(PageBatch(batch(10, first=10 * n, width=512), span(n, 10)))
+        one.part for n in range(30) for one in lane.add(PageBatch(batch(10, first=10 * n, width=512), span(n, 10)))
     ]
 
     rest = parts_of(lane.seal())
@@ -143,7 +144,7 @@ def test_parts_roll_at_the_asked_size(tmp_path: Path) -> None:
     parts = [*sealed, *rest]
     assert len(sealed) > 3
     assert all(16 * KIB <= part.size < 32 * KIB for part in sealed)
-    assert sum(part.rows for part in parts) == 200
+    assert sum(part.rows for part in parts) == 300
     assert [Path(part.path).name for part in parts] == [f"part-{RUN}-{n:05}.parquet" for n in range(len(parts))]
 
 
@@ -245,6 +246,66 @@ def test_all_lanes_together_stay_below_their_bound(tmp_path: Path) -> None:
 
     assert most <= 64 * KIB
     assert [part.rows for part in parts] == [200] * 20
+
+
+def median_group(tmp_path: Path, lanes: int) -> tuple[float, int]:
+    """The median of rows per row group where so many lanes share 64 KiB; the most that was held and kept free."""
+    shelf = WriterPool(lake(row_group_rows=50), 64 * KIB)
+    folders = [folder(tmp_path, lake(), shelf, f"entity=e{n}") for n in range(lanes)]
+    held = 0
+    for turn in range(6):
+        for lane in folders:
+            lane.add(PageBatch(batch(10, first=turn * 10), span(turn, 10)))
+            held = max(held, sum(writer.buffered for _, writer in shelf._idle))
+    parts = [one.part for lane in folders for one in lane.seal()]
+    assert [part.rows for part in parts] == [60] * lanes
+    assert sorted(files(tmp_path)) == sorted(Path(part.path).name for part in parts)
+    sizes = []
+    for part in parts:
+        with pq.ParquetFile(tmp_path / part.path) as file:
+            ids = file.read().column(0).to_pylist()
+            assert [int(i, 16) for i in ids] == [*range(60)]
+            sizes += [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    return median(sizes), held
+
+
+def test_row_groups_of_many_lanes_are_as_large_as_those_of_one(tmp_path: Path) -> None:
+    """Within the same memory: crumbs are put together when their part is sealed, one part after the other."""
+    one, _ = median_group(tmp_path / "one", 1)
+    many, held = median_group(tmp_path / "many", 200)
+
+    assert many >= one * 0.9
+    assert held <= 64 * KIB
+
+
+def test_room_for_a_large_row_group_is_made_by_the_other_lanes(tmp_path: Path) -> None:
+    """What they hold and what is kept free stay within the bound together."""
+    shelf = WriterPool(lake(), 64 * KIB)
+    lanes = [folder(tmp_path, lake(), shelf, f"entity=e{n}") for n in range(20)]
+    for lane in lanes:
+        lane.add(PageBatch(batch(20), span(0, 20)))
+
+    with shelf.room():
+        held = sum(writer.buffered for _, writer in shelf._idle)
+
+    assert 0 < held + shelf.whole <= 64 * KIB
+    for lane in lanes:
+        lane.abandon()
+
+
+def test_a_part_that_is_sealed_in_a_hurry_stays_as_it_is(tmp_path: Path) -> None:
+    """A process that is to end has no time for larger row groups."""
+    shelf = WriterPool(lake(), 1)
+    for name, groups in ((False, 1), (True, 3)):
+        lane = folder(tmp_path, lake(), shelf, f"entity={name}")
+        for number in range(3):
+            lane.add(PageBatch(batch(1, first=number), span(number, 1)))
+        shelf.most = MIB
+        (part,) = parts_of(lane.seal(hurry=name))
+        shelf.most = 1
+
+        with pq.ParquetFile(tmp_path / part.path) as file:
+            assert file.num_row_groups == groups
 
 
 def test_a_lane_takes_its_own_writer_back(tmp_path: Path) -> None:

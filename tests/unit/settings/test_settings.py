@@ -111,6 +111,30 @@ def test_an_instance_name_that_is_no_folder_name_is_refused(name: str) -> None:
         replace(PROD, name=name)
 
 
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("a number", ["007", "1_000", "1.5", "1e5", "0x1F", "NaN", "inf"]),
+        ("a date", ["2026-11-29", "2026-1-9", "29.11.2026", "2026-11-29T10", "2026-11"]),
+        ("a truth value", ["True", "false"]),
+        ("no value", ["null"]),
+    ],
+)
+def test_a_name_that_readers_would_not_read_as_text_is_refused(what: str, names: list[str]) -> None:
+    """Polars makes 7 of `instance=007`, and pyarrow too; the sentence says what to write instead."""
+    for name in names:
+        with pytest.raises(ConfigError, match=rf"^name must not be '{name}', .* for {what}; .*'site-{name}'$"):
+            replace(PROD, name=name)
+        with pytest.raises(ConfigError, match=rf"^entities must not be '{name}'"):
+            RunSettings(entities=(name,))
+
+
+def test_names_that_only_look_a_little_like_numbers_are_taken() -> None:
+    """Readers take them for text."""
+    for name in ("10.0.0.5", "7b", "site-007", "infra", "2026-q4", "nullsec"):
+        assert replace(PROD, name=name).name == name
+
+
 def test_an_entity_type_that_leaves_the_lake_is_refused() -> None:
     """An entity type becomes a folder too."""
     with pytest.raises(ConfigError, match=r"^entities must be written with"):
