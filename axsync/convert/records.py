@@ -75,7 +75,8 @@ def _present(
     return zip(compress(objects, valid(array).tolist()), _restored(array.drop_null(), kind), strict=True)
 
 
-def _with_nulls(array: pa.Array, kind: Kind) -> list[Any]:
+def restored_values(array: pa.Array, kind: Kind) -> list[Any]:
+    """What was served for each value; None for null."""
     found: list[Any] = [None] * len(array)
     if array.null_count == len(array):
         return found
@@ -107,7 +108,7 @@ def _restored(array: pa.Array, kind: Kind) -> list[Any]:
 
 def _lists(array: pa.Array, kind: Many) -> list[Any]:
     offsets = np.array(array.offsets.to_pylist())
-    items = _with_nulls(array.values.slice(offsets[0], offsets[-1] - offsets[0]), kind.item)
+    items = restored_values(array.values.slice(offsets[0], offsets[-1] - offsets[0]), kind.item)
     bounds = (offsets - offsets[0]).tolist()
     if kind.bare:  # for any other length, the served value is in the rescue column
         return [items[low] if high - low == 1 else items[low:high] for low, high in pairwise(bounds)]
