@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from axsync.errors import AxsyncError
     from axsync.lake.history import load_manifest
     from axsync.runs import Report, stream, sync
+    from axsync.runs.blocking import reader, run
     from axsync.settings import (
         CredentialReference,
         EntitySettings,
@@ -40,7 +41,9 @@ __all__ = [
     "load_manifest",
     "load_settings",
     "open",
+    "reader",
     "restore",
+    "run",
     "stream",
     "sync",
 ]
@@ -53,7 +56,9 @@ _HOMES = {
     "load_manifest": "axsync.lake.history",
     "load_settings": "axsync.config",
     "open": "axsync.snapshots.dataset",
+    "reader": "axsync.runs.blocking",
     "restore": "axsync.convert.rescue",
+    "run": "axsync.runs.blocking",
     "stream": "axsync.runs",
     "sync": "axsync.runs",
 }
