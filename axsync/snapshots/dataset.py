@@ -6,6 +6,7 @@ read. Files are held open while they are read, so that no run that replaces them
 many for that, one that goes missing is `SnapshotGone`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ROWS_AT_ONCE = 1_000
 """Records that are restored together: enough to share work, few enough for memory."""
+_UNKNOWN = re.compile(r"No match for FieldRef\.Name\((.*?)\) in ")
 PARTITIONS = (pa.field("instance", pa.string()), pa.field("dt", pa.date32()))
 Filter: TypeAlias = Any
 """A pyarrow expression, or conditions as `pyarrow.parquet.read_table` takes them; None for all rows."""
@@ -166,10 +168,11 @@ class LakeTable:
     def _chosen(self, columns: Sequence[str] | None) -> pa.Schema:
         for name in columns or ():
             if name not in self.schema.names:
-                raise UsageError(
-                    f"{self.entity} has no column {name!r}{did_you_mean(closest(name, self.schema.names))}"
-                )
+                raise self._no_column(name)
         return self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+
+    def _no_column(self, name: str) -> UsageError:
+        return UsageError(f"{self.entity} has no column {name!r}{did_you_mean(closest(name, self.schema.names))}")
 
     def _condition(self, filter: Filter) -> ds.Expression | None:  # noqa: A002
         if filter is None:
@@ -178,7 +181,10 @@ class LakeTable:
             condition = filter if isinstance(filter, ds.Expression) else pq.filters_to_expression(filter)
             self.schema.empty_table().filter(condition)
         except (pa.ArrowException, ValueError, TypeError) as error:
-            raise UsageError(f"the filter does not fit the columns of {self.entity}: {error}") from error
+            if unknown := _UNKNOWN.match(str(error)):
+                raise self._no_column(unknown[1]) from error
+            told = str(error).partition("\n")[0]
+            raise UsageError(f"the filter does not fit the columns of {self.entity}: {told}") from error
         return condition
 
     def _fits(self, share: _Share) -> bool:

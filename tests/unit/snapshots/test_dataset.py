@@ -169,7 +169,8 @@ def test_a_snapshot_that_is_replaced_is_read_anew(lake: Path) -> None:
         (lambda lake: lake.table("devcies"), "no entity type 'devcies'; did you mean 'devices'"),
         (lambda lake: lake.table("devices", at="latest", history=True).to_arrow(["hots"]), "did you mean 'host'"),
         (lambda lake: lake.table("devices", at="2026-11-23", history=True), "filter by dt"),
-        (lambda lake: lake.table("devices").to_arrow(filter=pc.field("nope") == 1), "does not fit"),
+        (lambda lake: lake.table("devices").to_arrow(filter=pc.field("hosts") == 1), "no column 'hosts'; did you"),
+        (lambda lake: lake.table("devices").to_arrow(filter=pc.field("host") == 1), "does not fit"),
         (lambda lake: lake.table("devices").to_arrow(filter=[("cores", "~", 1)]), "does not fit"),
     ],
 )
