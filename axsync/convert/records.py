@@ -21,8 +21,6 @@ from axsync.schema.columns import OVERFLOW, RESCUED, Column
 from axsync.schema.dates import DAY, DAY_MICROS, EPOCH_MICROS
 from axsync.schema.kinds import EPOCHS, RFC1123, Atom, Group, Kind, Many, Wrapped, is_text, write_text
 
-_FEW = 64
-"""Strings of shorter arrays are not looked at for repetition."""
 _MICROS = pa.timestamp("us", tz="UTC")
 
 
@@ -107,12 +105,12 @@ def _restored(array: pa.Array, kind: Kind) -> list[Any]:
 
 
 def _lists(array: pa.Array, kind: Many) -> list[Any]:
-    offsets = np.array(array.offsets.to_pylist())
-    items = restored_values(array.values.slice(offsets[0], offsets[-1] - offsets[0]), kind.item)
+    offsets = np.frombuffer(array.buffers()[1], np.int32, len(array) + 1, array.offset * 4)
     bounds = (offsets - offsets[0]).tolist()
+    items = restored_values(array.values.slice(offsets[0], bounds[-1]), kind.item)
     if kind.bare:  # for any other length, the served value is in the rescue column
         return [items[low] if high - low == 1 else items[low:high] for low, high in pairwise(bounds)]
-    return list(map(items.__getitem__, map(slice, bounds, bounds[1:])))
+    return [items[low:high] for low, high in pairwise(bounds)]
 
 
 def _atoms(array: pa.Array, atom: Atom) -> list[Any]:
@@ -120,21 +118,9 @@ def _atoms(array: pa.Array, atom: Atom) -> list[Any]:
         return _instants(_integers(array.cast(_MICROS).cast(pa.int64())), atom.form or RFC1123)
     if atom.name == "date":
         return write_timestamps(_integers(array.cast(pa.int32()).cast(pa.int64())) * DAY_MICROS, DAY)
-    if atom.name in ("text", "unknown"):
-        return _texts(array)
     values: list[Any] = array.to_pylist()
     written = _writer(atom)
     return values if written is None else list(map(written, values))
-
-
-def _texts(array: pa.Array) -> list[str]:
-    """Strings, those that repeat themselves made once."""
-    if len(array) >= _FEW:
-        encoded = array.dictionary_encode()
-        if len(encoded.dictionary) * 2 <= len(array):
-            return list(map(encoded.dictionary.to_pylist().__getitem__, encoded.indices.to_pylist()))
-    values: list[str] = array.to_pylist()
-    return values
 
 
 def _integers(array: pa.Array) -> Ints:
