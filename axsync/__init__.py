@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from axsync.errors import AxsyncError
     from axsync.lake.history import load_manifest
     from axsync.runs import Report, stream, sync
+    from axsync.runs.blocking import reader, run
     from axsync.settings import (
         CredentialReference,
         EntitySettings,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         Settings,
         StoredCredential,
     )
+    from axsync.snapshots.dataset import LakeTable, ReadableLake
+    from axsync.snapshots.dataset import open_to_read as open  # noqa: A004  as in `axsync.open`
 
 __all__ = [
     "AxsyncError",
@@ -29,32 +32,44 @@ __all__ = [
     "EntitySettings",
     "InstanceSettings",
     "LakeSettings",
+    "LakeTable",
+    "ReadableLake",
     "Report",
     "RunSettings",
     "Settings",
     "StoredCredential",
     "load_manifest",
     "load_settings",
+    "open",
+    "reader",
     "restore",
+    "run",
     "stream",
     "sync",
 ]
 
 _HOMES = {
     "AxsyncError": "axsync.errors",
+    "ReadableLake": "axsync.snapshots.dataset",
+    "Report": "axsync.runs",
+    "LakeTable": "axsync.snapshots.dataset",
     "load_manifest": "axsync.lake.history",
     "load_settings": "axsync.config",
+    "open": "axsync.snapshots.dataset",
+    "reader": "axsync.runs.blocking",
     "restore": "axsync.convert.rescue",
-    "Report": "axsync.runs",
+    "run": "axsync.runs.blocking",
     "stream": "axsync.runs",
     "sync": "axsync.runs",
 }
+_NAMES_AT_HOME = {"open": "open_to_read"}
 
 
 def __getattr__(name: str) -> object:
     """Load a public name from where it lives (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'axsync' has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES.get(name, "axsync.settings")), name)
+    home = import_module(_HOMES.get(name, "axsync.settings"))
+    value: object = getattr(home, _NAMES_AT_HOME.get(name, name))
     globals()[name] = value
     return value

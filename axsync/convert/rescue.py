@@ -18,7 +18,10 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
+
+import orjson
 
 from axsync.convert import exact
 from axsync.convert.exact import Number, Value, exact_float
@@ -45,6 +48,7 @@ def join_path(field: str, steps: Sequence[Step] = ()) -> str:
     return head + "".join(_step(step, first=not place) for place, step in enumerate(steps))
 
 
+@lru_cache(maxsize=1 << 12)
 def split_path(path: str) -> tuple[str, tuple[Step, ...]]:
     """Field and steps of a path; the inverse of `join_path`.
 
@@ -72,7 +76,7 @@ def read_rescued(rescued: str) -> dict[str, exact.Value]:
     """Path → exact value; the inverse of `write_rescued`."""
     read = exact.read(rescued, levels=exact.DEPTH + 1)
     if not isinstance(read, dict):
-        raise TypeError("the rescue column holds JSON objects")
+        raise _no_object()
     return read
 
 
@@ -110,9 +114,9 @@ def restore(row: Mapping[str, object], lane: Mapping[str, Any]) -> dict[str, Res
         if value is not None:
             column = column_of(name, entry)
             back = restore_value(value, column)
-            record |= _object(back) if column.field == OVERFLOW else {column.field: back}
+            record |= spread(back) if column.field == OVERFLOW else {column.field: back}
     rescued = row.get(RESCUED)
-    return _overlay(record, read_rescued(str(rescued))) if rescued is not None else record
+    return overlay(record, str(rescued)) if rescued is not None else record
 
 
 def restore_value(value: object, column: Column) -> Restored:
@@ -139,7 +143,7 @@ def _restore(value: Any, kind: Kind) -> Restored:  # noqa: ANN401  # whatever a 
 
 def _restore_atom(value: Any, atom: Atom) -> Restored:  # noqa: ANN401  # the same
     if atom.name == "json":
-        return _plain(exact.read(value, levels=exact.DEPTH + 1))
+        return read_plain(value)
     if isinstance(value, datetime):
         micros, form = dates.micros_of(value), atom.form or RFC1123
         return dates.to_epoch(micros, form) if form in EPOCHS else dates.write(micros, form)
@@ -148,6 +152,17 @@ def _restore_atom(value: Any, atom: Atom) -> Restored:  # noqa: ANN401  # the sa
     if is_text(atom):
         return write_text(value, atom)
     return int(value) if atom.form == "0/1" else value
+
+
+def read_plain(text: str) -> Restored:
+    """The value of a JSON text. Raises: as `exact.read`."""
+    try:
+        value: Restored = orjson.loads(text)
+        if orjson.dumps(value) == text.encode():  # nothing rounded, no key twice
+            return value
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        pass
+    return _plain(exact.read(text, levels=exact.DEPTH + 1))
 
 
 def _plain(value: Value) -> Restored:
@@ -174,18 +189,27 @@ def _number(text: str) -> Restored:
         return Number(text)
 
 
-def _overlay(record: dict[str, Restored], rescued: Mapping[str, Value]) -> dict[str, Restored]:
-    for path, value in rescued.items():
+def overlay(record: dict[str, Restored], rescued: str) -> dict[str, Restored]:
+    """Put the values of the rescue column where they were served."""
+    read = read_plain(rescued)
+    if not isinstance(read, dict):
+        raise _no_object()
+    for path, value in read.items():
         field, steps = split_path(path)
         place: Any = record
         *way, last = field, *steps
         for step in way:
             place = place[step]
-        place[last] = _plain(value)
+        place[last] = value
     return record
 
 
-def _object(value: Restored) -> dict[str, Restored]:
+def spread(value: Restored) -> dict[str, Restored]:
+    """The fields that a value of the overflow column holds."""
     if not isinstance(value, dict):
         raise TypeError("an overflow column must hold objects")
     return value
+
+
+def _no_object() -> TypeError:
+    return TypeError("the rescue column holds JSON objects")

@@ -1,14 +1,16 @@
-"""Parses columns of date strings to timestamps, many at once, and says which strings would not be reproduced."""
+"""Dates of a whole column at once: parsed to timestamps, with a word on what would not be reproduced, and written."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import repeat
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from axsync.convert.arrays import Bytes, Flags, Ints, valid
-from axsync.schema.dates import FIRST, LAST, zone_offset
+from axsync.schema.dates import DAY_MICROS, FIRST, LAST, write, zone_offset
 
 _POWERS = 10 ** np.arange(5, -1, -1, dtype=np.int64)
 _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -141,3 +143,42 @@ def _days(year: Ints, month: Ints, day: Ints, good: Flags) -> Ints:
     era, of_era = shifted // 400, shifted % 400
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - _EPOCH_DAYS
+
+
+# ------------------------------------------------------------------------------------------------------------- written
+
+_MINUTES: Final = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
+
+
+def write_timestamps(micros: Ints, form: str) -> list[str]:
+    """The instants, microseconds since 1970, as `schema.dates.write` writes each."""
+    template = layout_of(form).template
+    clock = template.find("hh")
+    days, rest = np.divmod(np.clip(micros + zone_offset(form), FIRST, LAST), DAY_MICROS)
+    heads = map(_head, days.tolist(), repeat(form), repeat(clock if clock >= 0 else len(template)))
+    if clock < 0:
+        return list(heads)
+    minutes, rest = np.divmod(rest, 60_000_000)
+    seconds, rest = np.divmod(rest, 1_000_000)
+    digits = template.count("f")
+    tail = template[clock + len("hh:mm:ss") + (digits and digits + 1) :]
+    ends = [f"{second:02}{tail}" if not digits else f"{second:02}." for second in range(60)]
+    texts = map("".join, zip(heads, _picked(_MINUTES, minutes), _picked(ends, seconds), strict=True))
+    if not digits:
+        return list(texts)
+    return [f"{text}{part:0{digits}}{tail}" for text, part in zip(texts, _cut(rest, digits), strict=True)]
+
+
+def _picked(words: list[str], places: Ints) -> Iterator[str]:
+    return map(words.__getitem__, places.tolist())
+
+
+def _cut(micros: Ints, digits: int) -> list[int]:
+    cut: list[int] = (micros // 10 ** (6 - digits)).tolist()
+    return cut
+
+
+@lru_cache(maxsize=1 << 16)
+def _head(day: int, form: str, length: int) -> str:
+    """What stands before the clock on that day."""
+    return write(day * DAY_MICROS - zone_offset(form), form)[:length]

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -29,6 +30,40 @@ class HostDead(Exception):
     """The host has not answered for so long that waiting is pointless."""
 
 
+class HostRequests:
+    """When requests left for one host, whoever sent them. Safe for threads.
+
+    The limiters of a process share it, and not their permits: a permit is held while a page waits for its reader, and
+    readers may wait for each other.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._times: deque[float] = deque()
+        self._most = 0  # requests that the largest limit looks back at
+
+    def take(self, per_second: float) -> float:
+        """Count one request that leaves now, and return 0; or the seconds until it may leave, with nothing counted."""
+        most = math.ceil(per_second)
+        with self._lock:
+            now = self._clock()
+            if len(self._times) >= most and (wait := self._times[-most] + most / per_second * MARGIN - now) > 0:
+                return wait
+            self._most = max(self._most, most)
+            self._times.append(now)
+            if len(self._times) > self._most:
+                self._times.popleft()
+            return 0.0
+
+
+_HOSTS: dict[str, HostRequests] = {}
+
+
+def requests_to(host: str) -> HostRequests:
+    """What this process knows of a host, for all that ask it."""
+    return _HOSTS.setdefault(host, HostRequests())
+
+
 class Permit:
     """Permission to send one request. `probe`: it is the one request that checks whether the host is back."""
 
@@ -53,10 +88,19 @@ class HostLimiter:
     asyncio-throttle's waiters poll and are not served in order. It sleeps exactly until the oldest grant leaves the
     window, so the throttler itself never blocks. The throttler allows bursts of a tenth of a second. Bursts at both
     ends of a second could exceed the rate (at 32 per second: eleven bursts of three), so a second window of one second
-    is checked as well. When the circuit breaker is open, only the head probes the host.
+    is checked as well. When the circuit breaker is open, only the head probes the host. Requests of other limiters to
+    the host count by `shared`.
     """
 
-    def __init__(self, *, requests_per_second: float, in_flight: int, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        requests_per_second: float,
+        in_flight: int,
+        clock: Clock = time.monotonic,
+        shared: HostRequests | None = None,
+    ) -> None:
+        self._shared, self._per_second = shared, requests_per_second
         self.adaptive = AdaptiveLimiter(requests_per_second=requests_per_second, in_flight=in_flight, probes=PROBES)
         self._throttler = Throttler(rate_limit=1, period=1.0)
         self._turn = asyncio.Lock()
@@ -123,7 +167,7 @@ class HostLimiter:
                 if self._probing or self.inside >= self.adaptive.limit:
                     self._changed.clear()
                     await self._changed.wait()
-                elif (wait := self._wait()) > 0:
+                elif (wait := self._wait() or self._wait_for_others()) > 0:
                     await asyncio.sleep(wait)
                 else:
                     break
@@ -135,7 +179,11 @@ class HostLimiter:
         burst, period, per_second = self._tune()
         now = self.clock()
         free = max(self._quiet_until, self._room(burst, period), self._room(per_second, MARGIN))
-        return max(free, self.adaptive.ready_at(now)) - now
+        return max(free, self.adaptive.ready_at(now), now) - now
+
+    def _wait_for_others(self) -> float:
+        """Only where nothing else is waited for: the request then counts for the others as well."""
+        return self._shared.take(self._per_second) if self._shared else 0.0
 
     def _tune(self) -> tuple[int, float, int]:
         rate = self.adaptive.rate(self.clock())

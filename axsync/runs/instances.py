@@ -17,7 +17,7 @@ from axsync.engine.lane_walk import gather_all
 from axsync.errors import OutOfMemory, ServerError, Unreachable
 from axsync.events import Asking, Notice, Observer
 from axsync.model import iso
-from axsync.pacing.limiter import HostLimiter
+from axsync.pacing.limiter import HostLimiter, requests_to
 from axsync.pacing.retry import Jitter
 from axsync.settings import InstanceSettings, RunSettings, Settings
 
@@ -45,7 +45,8 @@ async def open_transports(
     for name, credential in credentials.items():
         for text in (*ways[name].notices, *credential.notices):
             observe(Notice(None, f"instance {name}: {text}"))
-    paces = {way.host: _pace([w.settings for w in ways.values() if w.host == way.host]) for way in ways.values()}
+    hosts = {way.host for way in ways.values()}
+    paces = {host: _pace(host, [way.settings for way in ways.values() if way.host == host]) for host in hosts}
     async with AsyncExitStack() as stack:
         transports = {
             name: Transport(way, credentials[name], paces[way.host], observe=observe, jitter=jitter)
@@ -86,11 +87,12 @@ def remember(opened: Iterable[InstanceSettings]) -> None:
             store.used(name, moment)
 
 
-def _pace(instances: Sequence[InstanceSettings]) -> HostLimiter:
+def _pace(host: str, instances: Sequence[InstanceSettings]) -> HostLimiter:
     """The limits of a host: the lowest of what its instances may do, since the host cannot tell them apart."""
     return HostLimiter(
         requests_per_second=min(one.requests_per_second for one in instances),
         in_flight=min(one.in_flight for one in instances),
+        shared=requests_to(host),
     )
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -30,19 +30,21 @@ async def stream(
 ) -> AsyncGenerator[pa.RecordBatch, None]:
     """The rows of one entity type, page by page in the order of arrival, all batches with the same schema.
 
-    `instance` may be left out where the settings hold only one. Use under `contextlib.aclosing` when you may stop
-    early. Records that cannot be read raise, as there are no dead letters here.
+    There is at least one batch; where the type is empty, it has no rows. All streams of a process together keep within
+    the requests per second of their host. `instance` may be left out where the settings hold only one. Use under
+    `contextlib.aclosing` when you may stop early. Records that cannot be read raise, as there are no dead letters here.
 
     Raises: ConfigError, ServerError, LaneError.
     """
-    chosen, settings = _chosen(settings, instance), with_days(settings, datetime.now(UTC))
+    settings = with_days(_only(settings, instance), datetime.now(UTC))
+    (mine,) = settings.chosen()
     refuse_misplaced(settings, [entity])
 
     observe = all_of(observers)
 
     async def produce(put: Put) -> None:
         async with open_sources(settings, observe) as sources:
-            source = sources[chosen]
+            (source,) = sources.values()
             if isinstance(source, ServerError):
                 raise source
             workers = Workers(settings.run.writers or os.cpu_count() or 1)
@@ -50,8 +52,7 @@ async def stream(
             context = RunContext(
                 STREAM_ID, settings.run, Budget(size // PAGES_SHARE), workers, observe, page_bytes=size
             )
-            mine = next(i for i in settings.instances if i.name == chosen)
-            reader = LaneReader(Lane(chosen, entity), source, mine, settings.entity(entity), context)
+            reader = LaneReader(Lane(mine.name, entity), source, mine, settings.entity(entity), context)
             try:
                 await _read(reader, put)
             finally:
@@ -63,26 +64,33 @@ async def stream(
             yield batch
 
 
-def _chosen(settings: Settings, instance: str | None) -> str:
+def _only(settings: Settings, instance: str | None) -> Settings:
+    """The settings for this one instance; no other is asked."""
     names = [i.name for i in settings.chosen()]
     if instance is None and len(names) == 1:
-        return names[0]
+        instance = names[0]
     if instance is None or instance not in names:
         raise ConfigError(f"name one instance to stream from: {', '.join(names)}")
-    return instance
+    return replace(settings, run=replace(settings.run, instances=(instance,)))
 
 
 async def _read(reader: LaneReader, put: Put) -> None:
     store = _Store(reader, put)
     await reader.prepare()
     await reader.way(reader.walk(), store).run()
+    if store.blank is not None:
+        await put(store.blank)
     reader.schema.tell_unserved()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Store:
+    """Hands batches on. `blank` is one without rows, as long as there is no other."""
+
     reader: LaneReader
     put: Put
+    blank: pa.RecordBatch | None = None
+    _begun: bool = False
 
     async def __call__(self, page: Page) -> Stored:
         converter = await self.reader.converter(page)
@@ -90,6 +98,8 @@ class _Store:
         if converted.dead:
             first = converted.dead[0]
             raise ConfigError(f"a record of {self.reader.lane} cannot be read: {first.reason}")
+        self._begun = self._begun or converted.batch.num_rows > 0
+        self.blank = None if self._begun else converted.batch
         if converted.batch.num_rows:
             await self.put(converted.batch)
         return Stored(converted.served, converted.fingerprint)

@@ -27,9 +27,9 @@ EPOCH_MICROS: Final = dict(zip(EPOCHS, (1_000_000, 1_000), strict=True))
 _MICRO = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_DAY_MICROS = 86_400_000_000
-FIRST: Final = (1 - _EPOCH_DAY) * _DAY_MICROS  # 0001-01-01
-LAST: Final = (date(9999, 12, 31).toordinal() - _EPOCH_DAY + 1) * _DAY_MICROS - 1
+DAY_MICROS: Final = 86_400_000_000
+FIRST: Final = (1 - _EPOCH_DAY) * DAY_MICROS  # 0001-01-01
+LAST: Final = (date(9999, 12, 31).toordinal() - _EPOCH_DAY + 1) * DAY_MICROS - 1
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -149,7 +149,7 @@ def _instant(days: int | None, clock: str, fraction: str = "") -> int | None:
     minutes, seconds = _MINUTES.get(clock[:6]), _SECONDS.get(clock[6:])
     if days is None or minutes is None or seconds is None:
         return None
-    instant = days * _DAY_MICROS + minutes + seconds
+    instant = days * DAY_MICROS + minutes + seconds
     if not fraction:
         return instant
     return instant + int(fraction[:6].ljust(6, "0")) if fraction.isascii() and fraction.isdigit() else None

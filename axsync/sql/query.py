@@ -98,12 +98,17 @@ def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Que
     """Open a session with a view per entity type. Raises: SnapshotGone."""
     with spill_folder(lake) as folder, duckdb.connect() as connection:
         connection.execute(spill_to(folder))
-        hold = sum(len(table.pieces) for table in tables.values()) <= getrlimit(RLIMIT_NOFILE)[0] // SHARE_OF_HANDLES
+        hold = may_hold(sum(len(table.pieces) for table in tables.values()))
         for table in tables.values():
             _lay_out(connection, lake, table, hold=hold)
         for lock in _LOCKS:
             connection.execute(lock)
         yield QuerySession(connection, tuple(tables))
+
+
+def may_hold(files: int) -> bool:
+    """Whether so many files may be held open, so that no run that replaces them can take them away."""
+    return files <= getrlimit(RLIMIT_NOFILE)[0] // SHARE_OF_HANDLES
 
 
 def _lay_out(connection: DuckDBPyConnection, lake: Lake, table: EntityTable, *, hold: bool) -> None:
@@ -117,11 +122,11 @@ def _lay_out(connection: DuckDBPyConnection, lake: Lake, table: EntityTable, *, 
         name = f"{table.entity}:{number}"
         connection.register(name, dataset)
         parts.append(f"SELECT *{widened(columns, table.columns)} FROM {double_quoted(name)}")  # noqa: S608  quoted
-    parts = parts or [_nothing(table)]
+    parts = parts or [nothing(table)]
     connection.execute(f"CREATE TEMP VIEW {double_quoted(table.entity)} AS {' UNION ALL BY NAME '.join(parts)}")
 
 
-def _nothing(table: EntityTable) -> str:
+def nothing(table: EntityTable) -> str:
     """A query without rows, but with the right columns."""
     words = DIALECTS["duckdb"]
     columns = [f"CAST(NULL AS {words.of(kind)}) AS {double_quoted(name)}" for name, kind in table.columns.items()]
@@ -139,7 +144,7 @@ def _datasets(lake: Lake, table: EntityTable, *, hold: bool) -> list[tuple[ds.Da
         for piece in share.pieces:
             refuse_gone(lake, piece)
             partition = _partition(table.entity, piece)
-            place = (_opened(lake, piece),) if hold else (piece.path, files)
+            place = (opened(lake, piece),) if hold else (piece.path, files)
             fragments.append(form.make_fragment(*place, partition_expression=partition))
     return [
         (ds.FileSystemDataset(fragments, schema, form, files), columns)
@@ -148,7 +153,8 @@ def _datasets(lake: Lake, table: EntityTable, *, hold: bool) -> list[tuple[ds.Da
     ]
 
 
-def _opened(lake: Lake, piece: Piece) -> NativeFile:
+def opened(lake: Lake, piece: Piece) -> NativeFile:
+    """The file, for reading. Raises: SnapshotGone."""
     try:
         return lake.store.open(piece.path)
     except FileNotFoundError:  # in this very moment

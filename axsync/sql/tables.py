@@ -82,7 +82,9 @@ def _table(entity: str, lanes: Sequence[tuple[LaneRecord, tuple[Column, ...]]]) 
         for lane, columns in lanes
         for column in odd[id(columns)]
     ]
-    shares = [Share(columns, tuple(_piece(file.path, lane.instance) for file in lane.files)) for lane, columns in lanes]
+    shares = [
+        Share(columns, tuple(piece_of(file.path, lane.instance) for file in lane.files)) for lane, columns in lanes
+    ]
     return EntityTable(entity, {**kinds, **OWN}, tuple(shares), tuple(clashes))
 
 
@@ -98,7 +100,8 @@ def _reads(written: Kind, wide: Kind) -> bool:
             return written == wide or (written, wide) == (Atom("integer"), Atom("number"))
 
 
-def _piece(path: str, instance: str) -> Piece:
+def piece_of(path: str, instance: str) -> Piece:
+    """The file with its partition. Raises: ValueError for a path outside of those of a day."""
     # An earlier run's files may stand in, and then have an earlier day.
     day = layout.day_of(path)
     if day is None:

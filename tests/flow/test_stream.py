@@ -51,11 +51,15 @@ async def test_a_stream_takes_the_same_settings(lab: Lab, start: Start) -> None:
     assert "os_type" not in table.column_names
 
 
-async def test_an_empty_type_is_an_empty_stream(lab: Lab, start: Start) -> None:
-    """No batch, no error."""
-    emulator = await start(sizes={"devices": 0})
-    async with aclosing(axsync.stream(lab.settings(lab.instance(emulator)), "devices")) as batches:
-        assert [batch async for batch in batches] == []
+async def test_an_empty_type_is_one_batch_without_rows(lab: Lab, start: Start) -> None:
+    """It has the columns that its rows would have."""
+    empty, full = await start(sizes={"devices": 0}), await start(sizes={"devices": 5})
+    async with aclosing(axsync.stream(lab.settings(lab.instance(empty)), "devices")) as batches:
+        (batch,) = [batch async for batch in batches]
+
+    assert batch.num_rows == 0
+    assert {"internal_axon_id", "adapters", *OWN} <= set(batch.schema.names)
+    assert (await streamed(lab.settings(lab.instance(full)), "devices")).num_rows == 5
 
 
 async def left_early(settings: Settings) -> None:
@@ -122,3 +126,28 @@ async def test_one_of_several_instances_must_be_named(lab: Lab, start: Start) ->
 
     assert emulator.log == []
     assert (await streamed(settings, instance="two")).num_rows == 90
+
+
+async def test_only_the_chosen_instance_is_asked(lab: Lab, start: Start) -> None:
+    """The others may be many."""
+    chosen, other = await start(sizes={"devices": 5}), await start()
+    settings = lab.settings(lab.instance(chosen, "one"), lab.instance(other, "two"))
+
+    assert (await streamed(settings, instance="one")).num_rows == 5
+    assert other.log == []
+
+
+async def test_streams_of_one_process_share_the_pace_of_their_host(lab: Lab, start: Start) -> None:
+    """Five at once, some in threads of their own, send what one of them may send.
+
+    On a busy machine requests arrive later than they left, so that a window may have a few more; without a shared pace
+    it has all of them. `tests/unit/pacing` has the exact rule.
+    """
+    emulator = await start(sizes={"devices": 4})
+    settings = lab.settings(lab.instance(emulator, requests_per_second=20.0))
+    streams = [streamed(settings) for _ in range(3)]
+    readers = [asyncio.to_thread(lambda: axsync.reader(settings, "devices").read_all()) for _ in range(2)]
+    tables = await asyncio.gather(*streams, *readers)
+
+    assert [table.num_rows for table in tables] == [4] * 5
+    assert emulator.peak_in_window(1.0) <= 26 < len(emulator.log)

@@ -25,6 +25,7 @@ REASONS = {
     ("runs/run.py", "os"): "how many cores there are",
     ("runs/stream.py", "os"): "how many cores there are",
     ("snapshots/changes.py", "pathlib"): "the file that `diff --into` names",
+    ("snapshots/dataset.py", "pathlib"): "the folder that `axsync.open` is given",
     ("snapshots/diff.py", "pathlib"): "the folder that `diff --temporary` names",
     ("snapshots/join.py", "pathlib"): "the same folder",
     ("sql/spill.py", "pathlib"): "the same folder",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from axsync.pacing.limiter import HostLimiter
+from axsync.pacing.limiter import MARGIN, HostLimiter, HostRequests
 from tests.examples import scaled
 from tests.unit.pacing.virtual import make_pace, most_within, run
 
@@ -206,3 +206,34 @@ async def test_the_real_throttler_agrees() -> None:
 
     assert most_within(0.1, grants) <= 20
     assert grants[-1] - grants[0] < 1.2
+
+
+def test_limiters_of_one_host_count_each_other() -> None:
+    """Of two that may each send ten per second, both together send ten; without waiting for each other's permits."""
+
+    async def story() -> list[float]:
+        loop, grants = asyncio.get_running_loop(), list[float]()
+        shared = HostRequests(loop.time)
+        paces = [make_pace(10.0, 1, shared) for _ in range(2)]
+        async with asyncio.TaskGroup() as group:
+            for pace in paces:
+                for _ in range(20):
+                    group.create_task(ask(pace, grants, 0.01))
+        return grants
+
+    grants = run(story())
+
+    assert len(grants) == 40
+    assert most_within(1.0, sorted(grants)) <= 10
+    assert max(grants) - min(grants) < 5.0
+
+
+def test_a_slow_host_is_asked_less_than_once_per_second() -> None:
+    """Whoever asks it."""
+    moment = [1000.0]
+    shared = HostRequests(lambda: moment[0])
+
+    assert shared.take(0.5) == 0.0
+    assert shared.take(0.5) == pytest.approx(2 * MARGIN)
+    moment[0] += 2 * MARGIN
+    assert (shared.take(0.5), shared.take(5.0)) == (0.0, 0.0)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from asyncio_throttle.throttler import Throttler
 
-from axsync.pacing.limiter import HostLimiter
+from axsync.pacing.limiter import HostLimiter, HostRequests
 
 T = TypeVar("T")
 
@@ -58,9 +58,10 @@ def run(story: Coroutine[Any, Any, T]) -> T:
         return runner.run(story)
 
 
-def make_pace(rate: float, in_flight: int) -> HostLimiter:
+def make_pace(rate: float, in_flight: int, shared: HostRequests | None = None) -> HostLimiter:
     """A pace by the virtual clock."""
-    pace = HostLimiter(requests_per_second=rate, in_flight=in_flight, clock=asyncio.get_running_loop().time)
+    clock = asyncio.get_running_loop().time
+    pace = HostLimiter(requests_per_second=rate, in_flight=in_flight, clock=clock, shared=shared)
     pace._throttler = Turnstile(pace)
     return pace
 
