@@ -1,7 +1,7 @@
 """The entity types of a snapshot as tables: columns over all instances, and the files that hold their rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from axsync.errors import SnapshotGone, UsageError
@@ -30,10 +30,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The part of a table from one instance."""
+    """The part of a table from one instance. `renamed`: which columns of its files are others of the table."""
 
     columns: tuple[Column, ...]
     pieces: tuple[Piece, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class EntityTable:
     columns: Mapping[str, Kind]
     shares: tuple[Share, ...]
     clashes: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)  # column → Axonius field
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -83,7 +85,8 @@ def _table(entity: str, lanes: Sequence[tuple[LaneRecord, tuple[Column, ...]]]) 
         for column in odd[id(columns)]
     ]
     shares = [Share(columns, tuple(_piece(file.path, lane.instance) for file in lane.files)) for lane, columns in lanes]
-    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), tuple(clashes))
+    fields = {c.name: c.field for columns in distinct.values() for c in columns if c.field != OVERFLOW}
+    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), tuple(clashes), fields)
 
 
 def _reads(written: Kind, wide: Kind) -> bool:
@@ -132,7 +135,7 @@ def first_rows(tables: Mapping[str, EntityTable], entity: str, *, rows: int, col
 def _meant(table: EntityTable, names: Sequence[str], word: str) -> Sequence[str]:
     """The columns that a person means by a column's name, or by an Axonius name or glob. Raises: UsageError."""
     columns = {c.field: c.name for share in table.shares for c in share.columns if c.field != OVERFLOW}
-    found = [word] if word in names else [columns[field] for field in fields_meant(word, columns)]
+    found = [word] if word in names else [columns[one] for one in fields_meant(word, columns)]
     if not found:
         near = did_you_mean(closest(word, [*names, *columns]))
         raise UsageError(f"{table.entity} has no column {word!r}{near}")
