@@ -27,6 +27,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "sql": ("axsync.cli.sql:sql", "Query a snapshot with DuckDB."),
         "diff": ("axsync.cli.diff:diff", "List assets added, removed or changed between two days."),
         "history": ("axsync.cli.history:history", "Follow one asset through all snapshots."),
+        "views": ("axsync.cli.sql:views", "Print views for another engine, or dbt models."),
         "ddl": ("axsync.cli.sql:ddl", "Print CREATE TABLE statements for a warehouse."),
     },
     "Keep": {

@@ -18,7 +18,7 @@ from axsync.lake.schemas import registries
 from axsync.schema.columns import OVERFLOW, Column
 from axsync.schema.kinds import Kind
 from axsync.schema.registry import Registry, extended
-from axsync.sql.tables import OWN, EntityTable, Piece, Share
+from axsync.sql.tables import OWN, EntityTable, Piece, Share, clashes_of
 
 DayKey = tuple[str, str, str]
 """An entity type, an instance, a day."""
@@ -115,7 +115,8 @@ def _table(entity: str, reads: Sequence[_Read], known: Registry) -> EntityTable:
         if pieces
     ]
     fields = {one.name: one.field for one in known.columns if one.field != OVERFLOW}
-    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), fields=fields)
+    clashes = clashes_of(((read.record.instance, read.columns) for read in reads), kinds)
+    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), clashes, fields)
 
 
 def _pieces(entity: str, reads: Sequence[_Read]) -> list[tuple[_Read, list[Piece]]]:

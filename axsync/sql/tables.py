@@ -76,17 +76,26 @@ def _table(entity: str, lanes: Sequence[tuple[LaneRecord, tuple[Column, ...]]]) 
             kind = drop_forms(column.kind)
             known = kinds.get(column.name, kind)
             kinds[column.name] = grown(known, kind) or grown(kind, known) or known
-    odd = {
-        key: [c for c in columns if not _reads(drop_forms(c.kind), kinds[c.name])] for key, columns in distinct.items()
-    }
-    clashes = [
-        f"{column.name} is {type_text(column.kind)} in {lane.instance}"
-        for lane, columns in lanes
-        for column in odd[id(columns)]
-    ]
+    clashes = clashes_of(((lane.instance, columns) for lane, columns in lanes), kinds)
     shares = [Share(columns, tuple(_piece(file.path, lane.instance) for file in lane.files)) for lane, columns in lanes]
     fields = {c.name: c.field for columns in distinct.values() for c in columns if c.field != OVERFLOW}
-    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), tuple(clashes), fields)
+    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), clashes, fields)
+
+
+def clashes_of(shares: Iterable[tuple[str, tuple[Column, ...]]], kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+    """What engines cannot bridge between the columns of instances and those of their table, each told once."""
+    odd: dict[int, list[str]] = {}  # most instances share their columns
+    found: dict[str, None] = {}
+    for instance, columns in shares:
+        if id(columns) not in odd:
+            held = ((column.name, drop_forms(column.kind)) for column in columns)
+            odd[id(columns)] = [
+                f"{name} is {type_text(kind)}"
+                for name, kind in held
+                if name not in kinds or not _reads(kind, kinds[name])
+            ]
+        found |= {f"{told} in {instance}": None for told in odd[id(columns)]}
+    return tuple(found)
 
 
 def _reads(written: Kind, wide: Kind) -> bool:

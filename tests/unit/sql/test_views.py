@@ -1,8 +1,10 @@
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from axsync.lake.history import find_run
@@ -11,6 +13,10 @@ from axsync.schema.columns import group
 from axsync.schema.kinds import Atom, Kind, Many
 from axsync.sql import query as query_module
 from axsync.sql import query_session, tables_of
+from axsync.sql.days import all_days
+from axsync.sql.dbt import models
+from axsync.sql.ddl import view_statements
+from axsync.sql.engines import WORDS
 from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import NUMBER, TEXT, WHOLE, facts, outcome, publish
 
@@ -192,3 +198,49 @@ def test_files_of_old_lakes_are_read_by_their_fields(tmp_path: Path) -> None:
     lake = publish(tmp_path, {PROD: (flags, [{"eol": [True]}]), LAB: (moments, [{"eol": [at(1)]}])})
     rows = ask(lake, "SELECT instance, eol, eol_json FROM devices_history ORDER BY ALL")
     assert rows == [("lab", None, '["2026-11-01 00:00:00+00"]'), ("prod", [True], None)]
+
+
+def test_duckdb_runs_the_views_that_are_printed(lake: FolderLake) -> None:
+    """Each answers what the same view of `axsync sql` does."""
+    now, days = tables_of(find_run(lake, "latest")), all_days(lake)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'America/New_York'")
+        connection.execute("\n".join(view_statements("duckdb", now, days, location=str(lake.root), schema=None)))
+        names = [row[0] for row in connection.execute("SHOW TABLES").fetchall()]
+        for name in names:
+            printed = connection.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall()  # noqa: S608  ours
+            columns = ", ".join(sorted(column[0] for column in connection.description or []))
+            query = f"SELECT count(*), count(DISTINCT ({columns})) FROM {name}"  # noqa: S608  ours
+            assert connection.execute(query).fetchall() == ask(lake, query), name
+            assert len(printed) == ask(lake, f"SELECT count(*) FROM {name}")[0][0]  # noqa: S608  ours
+
+    assert {"devices", "devices_history", "devices_flat", "lanes", "coverage", "users", "users_flat"} <= set(names)
+
+
+def test_dbt_models_refer_to_each_other(lake: FolderLake) -> None:
+    """With the references resolved they run; tests look for ids that come twice and for days that are not whole."""
+    written = dict(models(tables_of(find_run(lake, "latest")), all_days(lake), str(lake.root)))
+    tests = written.pop("axsync.yml")
+    with duckdb.connect() as connection:
+        for name, model in written.items():
+            first, _, sql = model.partition("\n")
+            assert first == "{{ config(materialized='view') }}"
+            plain = re.sub(r"{{ ref\('(\w+)'\) }}", r'"\1"', sql)
+            connection.execute(f"CREATE VIEW {name.removesuffix('.sql')} AS {plain}")
+        assert connection.execute("SELECT hostname FROM devices_flat").fetchall() == [("y",)]
+
+    assert "{{ ref('devices_history') }}" in written["devices.sql"]
+    assert "  - name: devices_history\n    tests:\n      - unique:" in tests
+    assert "where: newest_of_day" in tests
+
+
+def test_other_engines_get_their_own_words(lake: FolderLake) -> None:
+    """Their statements name the tables that they create, in the schema that is given."""
+    now, days = tables_of(find_run(lake, "latest")), all_days(lake)
+    told = {e: "\n".join(view_statements(e, now, days, location="s3://b/l", schema="s.ax")) for e in WORDS}
+
+    assert 'CREATE OR REPLACE VIEW "s"."ax"."devices_flat" AS' in told["trino"]
+    assert 'CROSS JOIN UNNEST(t."network_interfaces") AS u("mac", "ips")' in told["athena"]
+    assert """("dt" = '2026-11-23' AND "instance" IN ('prod'))""" in told["athena"]
+    assert 'FROM "S"."AX"."DEVICES_HISTORY"' in told["snowflake"]
+    assert 'LATERAL FLATTEN(INPUT => t."SOFTWARE_CVES")' in told["snowflake"]
