@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from axsync.sql import EntityTable, tables_of
 from axsync.sql.days import AllDays, LaneRow, all_days
 from axsync.sql.ddl import statements, view_statements
 from axsync.sql.dialects import DIALECTS, Dialect
-from axsync.sql.tables import Share
+from axsync.sql.tables import OWN, Share
 from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, publish
 
@@ -145,8 +146,9 @@ def test_names_end_neither_a_text_nor_a_comment() -> None:
         connection.execute("CREATE TABLE z AS SELECT 1; CREATE TABLE y AS SELECT 1")
         connection.execute("\n".join(statements("duckdb", [table])))
         row = LaneRow(evil, date(2026, 11, 23), evil, evil, evil, 1, 0, None, newest_of_day=True)
-        every = AllDays((row,), {evil: table})
-        connection.execute("\n".join(view_statements("duckdb", {evil: table}, every, location=None, schema=None)))
+        held = replace(table, columns={**table.columns, **OWN})
+        every = AllDays((row,), {evil: held})
+        connection.execute("\n".join(view_statements("duckdb", {evil: held}, every, location=None, schema=None)))
         assert connection.execute("SELECT count(*) FROM y, z").fetchall() == [(1,)]
 
 
