@@ -25,7 +25,7 @@ DayKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class LaneRow:
+class LaneVerdict:
     """One lane of one run. `stand_in` is the older run whose files it has instead of its own."""
 
     run: str
@@ -43,7 +43,7 @@ class LaneRow:
 class AllDays:
     """Lanes, the newest run first; and entity type → table, of those that ever had columns."""
 
-    lanes: tuple[LaneRow, ...]
+    lanes: tuple[LaneVerdict, ...]
     tables: Mapping[str, EntityTable]
 
 
@@ -92,11 +92,11 @@ def _newest(reads: Iterable[_Read]) -> dict[DayKey, _Read]:
     return {key: read for key, (_, _, read) in found.items()}
 
 
-def _lane_row(read: _Read, *, is_newest: bool) -> LaneRow:
+def _lane_row(read: _Read, *, is_newest: bool) -> LaneVerdict:
     one, snapshot = read.record, read.snapshot
     day = date.fromisoformat(snapshot.logical_date)
     counted = one.verdict, one.rows, one.rescued_values
-    return LaneRow(snapshot.run_id, day, one.instance, one.entity, *counted, one.from_run, is_newest)
+    return LaneVerdict(snapshot.run_id, day, one.instance, one.entity, *counted, one.from_run, is_newest)
 
 
 def _table(entity: str, reads: Sequence[_Read], known: Registry) -> EntityTable:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from axsync.lake import layout
 from axsync.schema.kinds import Atom, Kind, drop_forms
-from axsync.sql.days import AllDays, LaneRow
+from axsync.sql.days import AllDays, LaneVerdict
 from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
 from axsync.sql.engines import WORDS, Engine, Words
 from axsync.sql.tables import OWN, PARTITIONS, EntityTable, Share
-from axsync.sql.views import LANE_COLUMNS, Names, View, Writer
+from axsync.sql.views import LANE_COLUMNS, Names, SqlView, Writer
 from axsync.sql.widening import star
 
 PLACEHOLDER = "s3://YOUR-BUCKET/lake"
@@ -58,16 +58,16 @@ def names_of(now: Mapping[str, EntityTable], days: AllDays) -> Names:
 
 def views_over(
     words: Words, names: Names, ref: Callable[[str], str], now: Mapping[str, EntityTable], days: AllDays
-) -> Iterator[View]:
+) -> Iterator[SqlView]:
     """All views but the histories, each after those that it needs."""
-    yield View(names.lanes, _lanes(days.lanes, words), ())
+    yield SqlView(names.lanes, _lanes(days.lanes, words), ())
     held = {entity: days.tables[entity] for entity in now if entity in days.tables}
     for entity, table in held.items():
         columns = [*((words.quoted(name), name) for name in table.columns), (literal(entity), "entity")]
         columns += [(words.quoted(name), name) for name in ("instance", "dt")]
         listed = ",\n".join(f"  {sql} AS {words.quoted(name)}" for sql, name in columns)
         source = names.history(entity)
-        yield View(entity, f"SELECT\n{listed}\nFROM {ref(source)}\nWHERE {_newest(now[entity], words)}", (source,))
+        yield SqlView(entity, f"SELECT\n{listed}\nFROM {ref(source)}\nWHERE {_newest(now[entity], words)}", (source,))
     yield from Writer(words, names, ref).views(held, days.tables)
 
 
@@ -81,7 +81,7 @@ def _newest(table: EntityTable, words: Words) -> str:
     return "\n  OR ".join(told) or "1 = 0"
 
 
-def _lanes(rows: Iterable[LaneRow], words: Words) -> str:
+def _lanes(rows: Iterable[LaneVerdict], words: Words) -> str:
     kinds = {name: kind for name, kind in LANE_COLUMNS.items() if name != "dt"}
     cast = [
         f"  CAST({words.quoted(name)} AS {words.types.of(kind)}) AS {words.quoted(name)}"
@@ -93,7 +93,7 @@ def _lanes(rows: Iterable[LaneRow], words: Words) -> str:
     return f"SELECT\n{listed}\nFROM (VALUES\n{values}\n) AS t({named})"
 
 
-def _value(row: LaneRow, name: str, words: Words) -> str:
+def _value(row: LaneVerdict, name: str, words: Words) -> str:
     match getattr(row, name):
         case None:
             return "NULL"

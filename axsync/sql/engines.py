@@ -14,7 +14,7 @@ Engine: TypeAlias = Literal["duckdb", "trino", "athena", "snowflake"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ListRows:
     """A list as rows: what follows the table in FROM, and the SQL of a row's value or of one of its members."""
 
     join: str
@@ -35,7 +35,7 @@ class Words:
     least: Callable[[str, Kind], str]
     any_true: Callable[[str], str]
     has_word: Callable[[str, str], str]  # whether a list of texts has this one, in upper or lower case
-    rows: Callable[[str, Kind, str], Rows]  # list, kind of its items, alias
+    rows: Callable[[str, Kind, str], ListRows]  # list, kind of its items, alias
     entries: Callable[[str, str], tuple[str, str, str]]  # object in JSON, alias: join, key, value
     day: Callable[[str], str]  # the UTC day of a timestamp or date
     days_between: Callable[[str, str], str]
@@ -50,9 +50,9 @@ def atom_cast(words: Words, value: str, kind: Kind) -> str:
 # --- DuckDB
 
 
-def _duckdb_rows(listed: str, _item: Kind, alias: str) -> Rows:
+def _duckdb_rows(listed: str, _item: Kind, alias: str) -> ListRows:
     value = f'{alias}."item"'
-    return Rows(
+    return ListRows(
         f'CROSS JOIN UNNEST({listed}) AS {alias}("item")', value, lambda name, _: f"{value}.{double_quoted(name)}"
     )
 
@@ -83,10 +83,10 @@ _DUCKDB = Words(
 # --- Trino, and Athena, whose views are Trino's
 
 
-def _trino_rows(listed: str, item: Kind, alias: str) -> Rows:
+def _trino_rows(listed: str, item: Kind, alias: str) -> ListRows:
     names = [member.name for member in item.members] if isinstance(item, Group) else ["item"]
     columns = ", ".join(map(double_quoted, names))
-    return Rows(
+    return ListRows(
         f"CROSS JOIN UNNEST({listed}) AS {alias}({columns})",
         f'{alias}."item"',
         lambda name, _: f"{alias}.{double_quoted(name)}",
@@ -126,9 +126,9 @@ def _trino(dt: Callable[[str], str]) -> Words:
 # --- Snowflake: lists and objects have no inner types, and column names are in upper case
 
 
-def _snowflake_rows(listed: str, item: Kind, alias: str) -> Rows:
+def _snowflake_rows(listed: str, item: Kind, alias: str) -> ListRows:
     types = DIALECTS["snowflake"]
-    return Rows(
+    return ListRows(
         f"CROSS JOIN LATERAL FLATTEN(INPUT => {listed}) AS {alias}",
         f"CAST({alias}.VALUE AS {types.of(item)})",
         lambda name, kind: f"CAST(GET({alias}.VALUE, {literal(name)}) AS {types.of(kind)})",

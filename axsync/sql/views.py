@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from axsync.schema.columns import RESCUED
 from axsync.schema.kinds import Atom, Group, Kind, Many
-from axsync.sql.engines import Rows, Words
+from axsync.sql.engines import ListRows, Words
 from axsync.sql.tables import PARTITIONS, EntityTable
 
 GENERIC = "specific_data.data."
@@ -58,7 +58,7 @@ _Joined: TypeAlias = tuple[str, list[tuple[str, str]], str]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SqlView:
     """One view: its SELECT, and the names that this selects from."""
 
     name: str
@@ -98,7 +98,7 @@ class Writer:
     names: Names
     ref: Callable[[str], str]
 
-    def views(self, now: Mapping[str, EntityTable], history: Mapping[str, EntityTable]) -> Iterator[View]:
+    def views(self, now: Mapping[str, EntityTable], history: Mapping[str, EntityTable]) -> Iterator[SqlView]:
         """All views over these tables, each after those that it needs."""
         for entity, table in now.items():
             yield self._view(self.names.flat(entity), self._flat(table), entity)
@@ -111,8 +111,8 @@ class Writer:
         if found := self._findings(now):
             yield self._view(self.names.of("findings"), *found)
 
-    def _view(self, name: str, sql: str, *needs: str) -> View:
-        return View(name, sql, needs)
+    def _view(self, name: str, sql: str, *needs: str) -> SqlView:
+        return SqlView(name, sql, needs)
 
     def q(self, name: str, alias: str = "t") -> str:
         """A column of a table in FROM."""
@@ -191,7 +191,7 @@ class Writer:
         source = "\n".join([self._from(table.entity), *joins])
         return self.select([*self._keys(table), *columns], source, distinct=bool(column))
 
-    def _inside(self, rows: Rows, member: str, kind: Kind) -> Rows:
+    def _inside(self, rows: ListRows, member: str, kind: Kind) -> ListRows:
         item = kind.item if isinstance(kind, Many) else kind
         return self.words.rows(self._listed(rows.member(member, kind), kind), item, "w")
 
@@ -309,7 +309,7 @@ def _free(member: str) -> str:
     return f"{member}_" if member in KEYS else member
 
 
-def named(views: Sequence[View], wanted: Iterable[str]) -> list[View]:
+def named(views: Sequence[SqlView], wanted: Iterable[str]) -> list[SqlView]:
     """Those of the views that are wanted, and those that they need, in their order."""
     by_name, found = {view.name: view for view in views}, set[str]()
     waiting = [name for name in wanted if name in by_name]

@@ -243,7 +243,8 @@ BLOCKS = re.findall(r"^<!-- runs -->\n```python\n(.*?)^```\n", PAGE, re.DOTALL |
 def recipe(begins: str) -> str:
     """The block with this in it, up to where it prints."""
     (block,) = [one for one in BLOCKS if begins in one]
-    return block.partition("print(")[0]
+    code: str = block.partition("print(")[0]
+    return code
 
 
 def test_every_recipe_has_every_column_and_row(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

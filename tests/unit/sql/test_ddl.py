@@ -12,7 +12,7 @@ from axsync.model import Lane
 from axsync.schema.columns import group
 from axsync.schema.kinds import Atom, AtomName, Kind, Many
 from axsync.sql import EntityTable, tables_of
-from axsync.sql.days import AllDays, LaneRow, all_days
+from axsync.sql.days import AllDays, LaneVerdict, all_days
 from axsync.sql.ddl import statements, view_statements
 from axsync.sql.dialects import DIALECTS, Dialect
 from axsync.sql.tables import OWN, Share
@@ -145,7 +145,7 @@ def test_names_end_neither_a_text_nor_a_comment() -> None:
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE z AS SELECT 1; CREATE TABLE y AS SELECT 1")
         connection.execute("\n".join(statements("duckdb", [table])))
-        row = LaneRow(evil, date(2026, 11, 23), evil, evil, evil, 1, 0, None, newest_of_day=True)
+        row = LaneVerdict(evil, date(2026, 11, 23), evil, evil, evil, 1, 0, None, newest_of_day=True)
         held = replace(table, columns={**table.columns, **OWN})
         every = AllDays((row,), {evil: held})
         connection.execute("\n".join(view_statements("duckdb", {evil: held}, every, location=None, schema=None)))
