@@ -5,7 +5,7 @@ The files are passed as Arrow datasets, not as paths. DuckDB may also write to a
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from resource import RLIMIT_NOFILE, getrlimit
@@ -59,6 +59,24 @@ class Answer:
     rows: Iterator[tuple[Any, ...]]
 
 
+class _Text:
+    """What a query may name: more than it does, where a name occurs as another word, and never less."""
+
+    def __init__(self, sql: str) -> None:
+        self._text = sql.casefold()
+        self._words = frozenset(re.findall(r"\w+", self._text))
+        self._lists_tables = _CATALOGUE.search(self._text) is not None
+
+    def has_any(self, parts: Iterable[str]) -> bool:
+        """Whether any of these is in it, or all tables are asked for."""
+        return self._lists_tables or any(part in self._text for part in parts)
+
+    def names(self, name: str) -> bool:
+        """Whether this table is asked for."""
+        known = name.casefold()
+        return self._lists_tables or (known in self._words if known.isidentifier() else known in self._text)
+
+
 @dataclass(frozen=True, slots=True)
 class QuerySession:
     """A locked DuckDB connection with the tables of a snapshot. Views are made once a query names them."""
@@ -83,22 +101,20 @@ class QuerySession:
         return Answer(tuple(str(column[0]) for column in described), tuple(map(_is_number, kinds)), self._rows(cursor))
 
     def _make_views(self, sql: str) -> None:
-        """Make the views whose names are in the text, and what they need. All days are looked up only for those."""
-        text = sql.casefold()
-        every = _CATALOGUE.search(text) is not None
-        if not every and not any(word in text for word in VIEW_WORDS):
+        """Make the views that the text names, and what they need. All days are looked up only for those."""
+        text = _Text(sql)
+        if not text.has_any(VIEW_WORDS):
             return
         writer = Writer(WORDS["duckdb"], Names(frozenset(self.tables)), double_quoted)
-        has_days = every or any(word in text for word in HISTORY_WORDS)
-        days = all_days(self.lake) if has_days else AllDays((), {})
+        days = all_days(self.lake) if text.has_any(HISTORY_WORDS) else AllDays((), {})
         views = list(writer.views(self.tables, days.tables))
-        made = named(views, [view.name for view in views if every or view.name in text])
+        made = named(views, [view.name for view in views if text.names(view.name)])
         needed = {name for view in made for name in view.needs}
-        if every or (has_days and writer.names.lanes in text):
+        if text.names(writer.names.lanes):
             self.connection.register(writer.names.lanes, _lanes(days))
         for entity, table in days.tables.items():
             name = writer.names.history(entity)
-            if every or name in text or name in needed:
+            if text.names(name) or name in needed:
                 _lay_out(self.connection, self.lake, table, name, hold=False)
         for view in made:
             self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {double_quoted(view.name)} AS {view.sql}")

@@ -174,6 +174,20 @@ def test_an_entity_type_keeps_its_name(tmp_path: Path) -> None:
     assert ask(lake, "SELECT entity FROM lanes_view") == [("lanes",)]
 
 
+def test_an_older_run_stands_in_and_a_partial_day_is_told(lake: FolderLake) -> None:
+    """A day without rows of its own has none in the history; a join leaves out a day that is not whole."""
+    run = facts(24)
+    partial = replace(outcome(lake, run, LAB, DEVICE, [ONE]), verdict="partial")
+    failed = replace(outcome(lake, run, PROD, DEVICE, []), verdict="failed", columns={}, parts=())
+    lake.publish(run, [partial, failed], finished_at="2026-11-24T02:10:00Z")
+
+    query = "SELECT instance, verdict, stand_in, newest_of_day FROM lanes WHERE dt = '2026-11-24' ORDER BY instance"
+    assert ask(lake, query) == [("lab", "partial", None, True), ("prod", "failed", "20261123T020000Z-aaaa", True)]
+    whole = "SELECT dt::VARCHAR FROM devices_history JOIN lanes USING (entity, instance, dt) WHERE verdict = 'complete'"
+    assert sorted(ask(lake, whole)) == [("2026-11-22",), ("2026-11-23",)]
+    assert len(ask(lake, "FROM devices_history")) == 3
+
+
 def test_days_are_looked_up_only_for_views_that_need_them(lake: FolderLake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query over a snapshot costs what it did without history."""
     monkeypatch.setattr(query_module, "all_days", None)
