@@ -27,6 +27,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "sql": ("axsync.cli.sql:sql", "Query a snapshot with DuckDB."),
         "diff": ("axsync.cli.diff:diff", "List assets added, removed or changed between two days."),
         "history": ("axsync.cli.history:history", "Follow one asset through all snapshots."),
+        "views": ("axsync.cli.sql:views", "Print views for another engine, or dbt models."),
         "ddl": ("axsync.cli.sql:ddl", "Print CREATE TABLE statements for a warehouse."),
     },
     "Keep": {
@@ -35,14 +36,12 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "gc": ("axsync.cli.gc:gc", "List files the lake no longer needs; --yes deletes them."),
         "schema": ("axsync.cli.schema:schema", "Show or rebuild the registry of names and types."),
     },
-    "Set up": {
+    "Set up and try": {
         "init": ("axsync.cli.init:init", "Ask four questions and write a settings file."),
         "config": ("axsync.cli.init:config", "Print the settings in force, or all defaults."),
         "credential": ("axsync.cli.credential:credential", "Manage named credentials, bound to their hosts."),
         "check": ("axsync.cli.check:check", "Test connection, credential, clock, and rights per type."),
         "completion": ("axsync.cli.init:completion", "Print a completion script for bash, zsh or fish."),
-    },
-    "Try": {
         "demo": ("axsync.cli.run:demo", "Emulate an Axonius, dump it, query the lake; no account."),
         "emulate": ("axsync.emulator.command:emulate", "Serve a small Axonius on loopback, with faults on demand."),
     },

@@ -1,4 +1,4 @@
-"""`axsync sql`, `axsync head` and `axsync ddl`: a snapshot in SQL. No instance is contacted."""
+"""`axsync sql`, `head`, `views` and `ddl`: a snapshot in SQL. No instance is contacted."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -34,6 +34,13 @@ Examples:
   axsync ddl trino --schema hive.axonius --location s3://acme-lake/axonius"""
 
 
+VIEWS = """\b
+Examples:
+  axsync views duckdb > views.sql && duckdb -init views.sql
+  axsync views trino --schema hive.axonius --location s3://acme-lake/axonius
+  axsync views dbt --into models/axsync"""
+
+
 def _run_option(function: Decorated) -> Decorated:
     told = "Snapshot to read: a run id, a day, `latest`, or `latest~1`."
     made = click.option("--run", default="latest", metavar="RUN", shell_complete=complete_runs, help=told)
@@ -56,8 +63,9 @@ def sql(context: click.Context, /, query: str, run: str, output: str) -> None:
     """Query a snapshot with DuckDB. QUERY is one SELECT, or - to read it from standard input.
 
     Each entity type is a table of the same name, with the columns `entity`, `instance` and `dt` in addition to those
-    that `axsync fields` lists. The query sees one snapshot, whatever is published meanwhile. It can read these tables
-    and nothing else, and write nothing.
+    that `axsync fields` lists. The query sees one snapshot, whatever is published meanwhile. Beside it there are
+    views, such as `devices_flat`, `findings`, `lanes`, and `devices_history` with all days: docs/reading.md. The query
+    can read these and nothing else, and write nothing.
     """
     perform(context, "axsync.console.sql:sql", query=query, run=run, output=output)
 
@@ -95,7 +103,34 @@ def ddl(
 ) -> None:
     """Print statements that create tables over the lake, for the named entity types or all of them.
 
-    Columns and types are those of one snapshot; the tables span all days in the lake.
+    The entity types are those of one snapshot. Columns and types are those of the lake, and the tables span all its
+    days.
     """
     given = {"dialect": dialect, "entities": entities, "location": location, "schema": schema, "run": run}
     perform(context, "axsync.console.sql:ddl", **given)
+
+
+@click.command(epilog=VIEWS)
+@click.argument("engine", type=click.Choice(["duckdb", "trino", "athena", "snowflake", "dbt"]))
+@click.option("--location", metavar="URI", help="Where the engine finds the lake; default for DuckDB: its local path.")
+@click.option("--schema", metavar="NAME", help="Schema or database of the views.")
+@click.option("--into", metavar="FOLDER", help="Where to write the models; for dbt only, which has a file for each.")
+@_run_option
+@lake_options
+@click.pass_context
+def views(
+    context: click.Context,
+    /,
+    engine: str,
+    location: str | None,
+    schema: str | None,
+    into: str | None,
+    run: str,
+) -> None:
+    """Print statements that create the views of `axsync sql` in another engine.
+
+    They show one snapshot, and all days of the lake in `<entity>_history`: print them again after a run. For dbt,
+    models for DuckDB and their tests are written.
+    """
+    given = {"engine": engine, "location": location, "schema": schema, "into": into, "run": run}
+    perform(context, "axsync.console.sql:views", **given)

@@ -1,15 +1,16 @@
-"""`axsync sql`, `head` and `ddl`: a snapshot in SQL, the result as a table, JSON or CSV.
+"""`axsync sql`, `head`, `views` and `ddl`: a snapshot in SQL, the result as a table, JSON or CSV.
 
 No text in it can control a terminal or a spreadsheet.
 """
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
-from typing import TextIO
+from pathlib import Path
+from typing import TextIO, cast
 
 import click
 from rich.console import Console
@@ -20,15 +21,20 @@ from axsync.console.output import Side, Table, narrowed, plain_console, print_li
 from axsync.console.spreadsheet import sheet
 from axsync.console.text import number, visible
 from axsync.console.values import distinct, words
+from axsync.errors import UsageError
 from axsync.lake.history import FoundRun, find_run, read_as_meant
 from axsync.lake.publish import Lake
 from axsync.sql import Answer, EntityTable, query_session, tables_of
-from axsync.sql.ddl import statements
+from axsync.sql.days import all_days
+from axsync.sql.dbt import models
+from axsync.sql.ddl import statements, view_statements
+from axsync.sql.engines import Engine
 from axsync.sql.tables import chosen, first_rows
 from axsync.sql.values import plain
 
 MOST_ROWS = 1_000
 """Limit of a table; JSON and CSV have all rows."""
+ONLY_DBT = "only dbt has files: leave --into out, and statements are printed"
 MOST_CELL = 120  # characters of a cell in a table
 
 
@@ -52,10 +58,39 @@ def ddl(
 ) -> None:
     """Print statements that create tables over the lake."""
     lake = given.lake()
-    tables = tables_of(find_run(lake, run))
+    names = [table.entity for table in chosen(tables_of(find_run(lake, run)), entities)]
+    every = all_days(lake).tables
     where = location or (lake.store.uri() if dialect == "duckdb" else None)
-    for statement in statements(dialect, chosen(tables, entities), location=where, schema=schema):
+    for statement in statements(dialect, [every[name] for name in names], location=where, schema=schema):
         click.echo(statement)
+
+
+def views(
+    given: Invocation, engine: str, run: str, *, location: str | None, schema: str | None, into: str | None
+) -> None:
+    """Print statements that create the views, or write them as models of dbt into a new folder."""
+    if (engine == "dbt") != (into is not None):
+        raise UsageError("dbt has a file for each view: name a folder with --into" if into is None else ONLY_DBT)
+    if into is not None and schema is not None:
+        raise UsageError("dbt names the schema of its models itself: leave --schema out")
+    lake = given.lake()
+    now, days = tables_of(find_run(lake, run)), all_days(lake)
+    where = location or (lake.store.uri() if engine in ("duckdb", "dbt") else None)
+    if into is not None:
+        _write_models(Path(into), dict(models(now, days, where or "")))
+        return
+    for statement in view_statements(cast("Engine", engine), now, days, location=where, schema=schema):
+        click.echo(statement)
+
+
+def _write_models(folder: Path, files: Mapping[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_text(content, "utf-8")
+    except OSError as error:
+        raise UsageError(f"the models cannot be written to {str(folder)!r}: {error.strerror}") from error
+    click.echo(f"{len(files) - 1} models in {folder}")
 
 
 def _answer(

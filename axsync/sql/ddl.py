@@ -1,11 +1,15 @@
 """Statements that create tables over a lake in another engine."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from axsync.lake import layout
-from axsync.schema.kinds import Kind
+from axsync.schema.kinds import Atom, Kind, drop_forms
+from axsync.sql.days import AllDays, LaneVerdict
 from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
-from axsync.sql.tables import EntityTable
+from axsync.sql.engines import WORDS, Engine, Words
+from axsync.sql.tables import OWN, PARTITIONS, EntityTable, Share
+from axsync.sql.views import LANE_COLUMNS, Names, SqlView, Writer
+from axsync.sql.widening import star
 
 PLACEHOLDER = "s3://YOUR-BUCKET/lake"
 FIRST_DAY = "2020-01-01"
@@ -19,9 +23,92 @@ def statements(
     first, make = _MAKERS[dialect]
     yield from first(where, schema)
     for table in tables:
-        for clash in table.clashes:
-            yield f"-- {_one_line(clash)}: files of that instance do not match this table"
-        yield make(table, where, schema)
+        if dialect != "duckdb":
+            yield from _told(table)
+        yield make(table, where, schema, table.entity)
+
+
+def view_statements(
+    engine: Engine, now: Mapping[str, EntityTable], days: AllDays, *, location: str | None, schema: str | None
+) -> Iterator[str]:
+    """Statements for the history of each entity type and for all views over a snapshot (`now`) and the lake's days."""
+    where = (location or PLACEHOLDER).rstrip("/")
+    first, make = _MAKERS[engine]
+    full = schema or ("hive.default" if engine == "trino" else None)
+    names, words = names_of(now, days), WORDS[engine]
+
+    def ref(name: str) -> str:
+        return ".".join(words.quoted(part) for part in [*(full.split(".") if full else ()), name])
+
+    yield from first(where, schema)
+    for entity, table in days.tables.items():
+        if engine != "duckdb":
+            yield from (
+                f"-- {_one_line(clash)}: files of that instance do not match this table" for clash in table.clashes
+            )
+        yield make(table, where, schema, names.history(entity))
+    for view in views_over(words, names, ref, now, days):
+        yield f"CREATE OR REPLACE VIEW {ref(view.name)} AS\n{view.sql};\n"
+
+
+def names_of(now: Mapping[str, EntityTable], days: AllDays) -> Names:
+    """The names of views beside these entity types."""
+    return Names(frozenset(now) | frozenset(days.tables))
+
+
+def views_over(
+    words: Words, names: Names, ref: Callable[[str], str], now: Mapping[str, EntityTable], days: AllDays
+) -> Iterator[SqlView]:
+    """All views but the histories, each after those that it needs."""
+    yield SqlView(names.lanes, _lanes(days.lanes, words), ())
+    held = {entity: days.tables[entity] for entity in now if entity in days.tables}
+    for entity, table in held.items():
+        columns = [*((words.quoted(name), name) for name in table.columns), (literal(entity), "entity")]
+        columns += [(words.quoted(name), name) for name in ("instance", "dt")]
+        listed = ",\n".join(f"  {sql} AS {words.quoted(name)}" for sql, name in columns)
+        source = names.history(entity)
+        yield SqlView(entity, f"SELECT\n{listed}\nFROM {ref(source)}\nWHERE {_newest(now[entity], words)}", (source,))
+    yield from Writer(words, names, ref).views(held, days.tables)
+
+
+def _newest(table: EntityTable, words: Words) -> str:
+    """The condition for the days of a snapshot."""
+    days: dict[str, dict[str, None]] = {}
+    for piece in table.pieces:
+        days.setdefault(words.dt(piece.dt.isoformat()), {})[literal(piece.instance)] = None
+    dt, instance = words.quoted("dt"), words.quoted("instance")
+    told = [f"({dt} = {day} AND {instance} IN ({', '.join(found)}))" for day, found in days.items()]
+    return "\n  OR ".join(told) or "1 = 0"
+
+
+def _lanes(rows: Iterable[LaneVerdict], words: Words) -> str:
+    kinds = {name: kind for name, kind in LANE_COLUMNS.items() if name != "dt"}
+    cast = [
+        f"  CAST({words.quoted(name)} AS {words.types.of(kind)}) AS {words.quoted(name)}"
+        for name, kind in kinds.items()
+    ]
+    listed = ",\n".join([*cast, f"  {words.quoted('dt')} AS {words.quoted('dt')}"])
+    values = ",\n".join(f"  ({', '.join(_value(row, name, words) for name in LANE_COLUMNS)})" for row in rows)
+    named = ", ".join(map(words.quoted, LANE_COLUMNS))
+    return f"SELECT\n{listed}\nFROM (VALUES\n{values}\n) AS t({named})"
+
+
+def _value(row: LaneVerdict, name: str, words: Words) -> str:
+    match getattr(row, name):
+        case None:
+            return "NULL"
+        case bool() | int() as value:
+            return str(value).upper()
+        case str() as text:
+            return literal(text)
+        case day:
+            return words.dt(day.isoformat())
+
+
+def _told(table: EntityTable) -> Iterator[str]:
+    """Columns that this engine does not read in the files of an instance; DuckDB has them read apart."""
+    for clash in table.clashes:
+        yield f"-- {_one_line(clash)}: files of that instance do not match this table"
 
 
 def _one_line(words: str) -> str:
@@ -41,7 +128,7 @@ def _columns(columns: Mapping[str, Kind], words: TypeNames) -> str:
     return ",\n".join(f"  {words.quoted(name)} {words.of(kind)}" for name, kind in columns.items())
 
 
-def _athena(table: EntityTable, where: str, schema: str | None) -> str:
+def _athena(table: EntityTable, where: str, schema: str | None, name: str) -> str:
     """Partition projection: needs no crawler and no MSCK; a new day is visible as soon as its files exist."""
     words = DIALECTS["athena"]
     folder = f"{where}/{layout.table(table.entity)}"
@@ -57,7 +144,7 @@ def _athena(table: EntityTable, where: str, schema: str | None) -> str:
     }
     listed = ",\n".join(f"  {literal(key)} = {literal(value)}" for key, value in properties.items())
     return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(schema, table.entity, words)} (\n"
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(schema, name, words)} (\n"
         f"{_columns(table.columns, words)}\n"
         ")\nPARTITIONED BY (`instance` string, `dt` string)\nSTORED AS PARQUET\n"
         f"LOCATION {literal(folder + '/')}\nTBLPROPERTIES (\n{listed}\n);\n"
@@ -70,19 +157,19 @@ def _trino_first(_where: str, schema: str | None) -> Iterator[str]:
     yield f"-- Timestamps have microseconds.\nSET SESSION {precision} = 'MICROSECONDS';\n"
 
 
-def _trino(table: EntityTable, where: str, schema: str | None) -> str:
+def _trino(table: EntityTable, where: str, schema: str | None, name: str) -> str:
     words = DIALECTS["trino"]
     full = schema or "hive.default"
     partitions = '  "instance" varchar,\n  "dt" date'
     catalog, _, inner = full.rpartition(".")
     call = f"{double_quoted(catalog)}.system" if catalog else "system"
     return (
-        f"CREATE TABLE IF NOT EXISTS {_name(full, table.entity, words)} (\n"
+        f"CREATE TABLE IF NOT EXISTS {_name(full, name, words)} (\n"
         f"{_columns(table.columns, words)},\n{partitions}\n)\nWITH (\n"
         f"  external_location = {literal(f'{where}/{layout.table(table.entity)}')},\n"
         "  format = 'PARQUET',\n  partitioned_by = ARRAY['instance', 'dt']\n);\n"
         f"-- Run this again for each new day.\n"
-        f"CALL {call}.sync_partition_metadata({literal(inner)}, {literal(table.entity)}, 'FULL');\n"
+        f"CALL {call}.sync_partition_metadata({literal(inner)}, {literal(name)}, 'FULL');\n"
     )
 
 
@@ -95,48 +182,84 @@ def _snowflake_first(where: str, schema: str | None) -> Iterator[str]:
     )
 
 
-def _snowflake(table: EntityTable, _where: str, schema: str | None) -> str:
+def _snowflake(table: EntityTable, _where: str, schema: str | None, name: str) -> str:
     words = DIALECTS["snowflake"]
     stage = _name(schema, "axsync_lake", words)
     columns = ",\n".join(
-        f"  {words.quoted(name)} {words.of(kind)} AS (value:{double_quoted(name)}::{words.of(kind)})"
-        for name, kind in table.columns.items()
+        f"  {words.quoted(column)} {words.of(kind)} AS (value:{double_quoted(column)}::{words.of(kind)})"
+        for column, kind in table.columns.items()
     )
 
     def part(key: str) -> str:
         return f"split_part(split_part(metadata$filename, '{key}=', 2), '/', 1)"
 
     return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(schema, table.entity, words)} (\n{columns},\n"
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(schema, name, words)} (\n{columns},\n"
         f'  "INSTANCE" varchar AS ({part("instance")}),\n'
         f'  "DT" date AS (to_date({part("dt")}))\n'
         ')\nPARTITION BY ("INSTANCE", "DT")\n'
         f"LOCATION = @{stage}/{layout.table(table.entity)}/\nAUTO_REFRESH = FALSE\nFILE_FORMAT = (TYPE = PARQUET);\n"
         "-- Run this again for each new day.\n"
-        f"ALTER EXTERNAL TABLE {_name(schema, table.entity, words)} REFRESH;\n"
+        f"ALTER EXTERNAL TABLE {_name(schema, name, words)} REFRESH;\n"
     )
 
 
-def _duckdb(table: EntityTable, where: str, schema: str | None) -> str:
-    """A view over all days, each column in the type of the newest day."""
-    words, view = DIALECTS["duckdb"], _name(schema, table.entity, DIALECTS["duckdb"])
+def _duckdb(table: EntityTable, where: str, schema: str | None, name: str) -> str:
+    return f"CREATE OR REPLACE VIEW {_name(schema, name, DIALECTS['duckdb'])} AS\n{duckdb_select(table, where)};\n"
+
+
+def duckdb_select(table: EntityTable, where: str) -> str:
+    """All days, in the columns of the table.
+
+    With a schema that is given DuckDB opens no file to learn of its columns, and none of a day that a query leaves out.
+    Files whose columns widened since, or have another name by now, are read by themselves.
+    """
+    words = DIALECTS["duckdb"]
+    listed = ",\n".join(f"  {words.quoted(name)}" for name in [*table.columns, *PARTITIONS])
     if not table.pieces:
         # A glob without matches is an error in DuckDB, so this view has no rows.
-        partitions = "CAST(NULL AS VARCHAR) AS entity, CAST(NULL AS VARCHAR) AS instance, CAST(NULL AS DATE) AS dt"
-        columns = _casts(table, words, lambda _: "NULL")
-        return f"CREATE OR REPLACE VIEW {view} AS SELECT\n{columns},\n  {partitions}\nWHERE false;\n"
-    columns = _casts(table, words, words.quoted)
+        kinds = [*table.columns.items(), ("entity", Atom("text")), ("instance", Atom("text")), ("dt", Atom("date"))]
+        nothing = ",\n".join(f"  CAST(NULL AS {words.of(kind)}) AS {words.quoted(name)}" for name, kind in kinds)
+        return f"SELECT\n{nothing}\nWHERE false"
+    odd: dict[tuple[int, str], list[Share]] = {}
+    for share in table.shares:
+        if star(share.columns, table.columns, share.renamed) != "*":
+            odd.setdefault((id(share.columns), repr(share.renamed)), []).append(share)
+    apart = [share for shares in odd.values() for share in shares]
     files = f"{_no_glob(where)}/{layout.table(_no_glob(table.entity))}/*/*/*.parquet"
+    plain = f"SELECT\n{listed}\nFROM {_read([files], table.columns)}"
+    if apart:
+        plain += f"\nWHERE NOT ({_partitions(apart)})"
+    return "\nUNION ALL BY NAME\n".join([plain, *(_widened(table, shares, where) for shares in odd.values())])
+
+
+def _widened(table: EntityTable, shares: Sequence[Share], where: str) -> str:
+    """Files that have other columns, read with these and taken as those of the table."""
+    one = shares[0]
+    held: dict[str, Kind] = {column.name: drop_forms(column.kind) for column in one.columns}
+    folders = dict.fromkeys(layout.folder_of(piece.path) for share in shares for piece in share.pieces)
+    files = [f"{_no_glob(where)}/{_no_glob(folder)}/*.parquet" for folder in folders]
+    return f"SELECT {star(one.columns, table.columns, one.renamed)}\nFROM {_read(files, {**held, **OWN})}"
+
+
+def _read(files: Sequence[str], columns: Mapping[str, Kind]) -> str:
+    types = DIALECTS["duckdb"]
+    schema = ",\n".join(
+        f"    {literal(name)}: {{name: {literal(name)}, type: {literal(types.of(kind))}, default_value: NULL}}"
+        for name, kind in columns.items()
+    )
     return (
-        f"CREATE OR REPLACE VIEW {view} AS SELECT\n{columns},\n"
-        f"  entity, instance, dt\nFROM read_parquet({literal(files)}, union_by_name = true, hive_partitioning = true,\n"
-        "  hive_types = {'entity': VARCHAR, 'instance': VARCHAR, 'dt': DATE});\n"
+        f"read_parquet([{', '.join(map(literal, files))}],\n  schema = MAP {{\n{schema}\n  }},\n"
+        "  hive_partitioning = true, hive_types = {'entity': VARCHAR, 'instance': VARCHAR, 'dt': DATE})"
     )
 
 
-def _casts(table: EntityTable, words: TypeNames, value: Callable[[str], str]) -> str:
-    listed = table.columns.items()
-    return ",\n".join(f"  CAST({value(name)} AS {words.of(kind)}) AS {words.quoted(name)}" for name, kind in listed)
+def _partitions(shares: Sequence[Share]) -> str:
+    """The condition that a row is in a partition of these."""
+    days: dict[str, dict[str, None]] = {}
+    for piece in (piece for share in shares for piece in share.pieces):
+        days.setdefault(piece.instance, {})[f"DATE {literal(piece.dt.isoformat())}"] = None
+    return " OR ".join(f"(instance = {literal(one)} AND dt IN ({', '.join(found)}))" for one, found in days.items())
 
 
 def _no_glob(path: str) -> str:

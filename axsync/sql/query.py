@@ -5,9 +5,9 @@ The files are passed as Arrow datasets, not as paths. DuckDB may also write to a
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from resource import RLIMIT_NOFILE, getrlimit
 from typing import Any
 
@@ -19,12 +19,16 @@ from duckdb import DuckDBPyConnection
 from axsync.errors import NoRoomToSpill, UsageError
 from axsync.lake.publish import Lake
 from axsync.lake.store import NativeFile
-from axsync.schema.columns import Column, arrow_schema
+from axsync.schema.columns import arrow_schema
+from axsync.schema.kinds import arrow_type
 from axsync.settings import all_close, did_you_mean
+from axsync.sql.days import AllDays, all_days
 from axsync.sql.dialects import DIALECTS, double_quoted
+from axsync.sql.engines import WORDS
 from axsync.sql.spill import spill_folder, spill_to
-from axsync.sql.tables import EntityTable, Piece, refuse_gone
-from axsync.sql.widening import widened
+from axsync.sql.tables import PARTITIONS, EntityTable, Piece, Share, refuse_gone
+from axsync.sql.views import HISTORY_WORDS, LANE_COLUMNS, VIEW_WORDS, Names, Writer, named
+from axsync.sql.widening import star
 
 BATCH = 2_000  # rows fetched at a time
 SHARE_OF_HANDLES = 4
@@ -32,6 +36,8 @@ SHARE_OF_HANDLES = 4
 MOST_NEAR = 3  # suggestions for a mistyped name
 _FAULT = "the query failed"
 _NO_TABLE = re.compile(r"Catalog Error: Table with name \"?([^\s\"]+)\"? does not exist")
+_CATALOGUE = re.compile(r"\b(show|information_schema|duckdb_\w+|sqlite_\w+|pg_\w+)\b")
+"""Words of queries that list tables: all views are made for them."""
 _LOCKS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -53,12 +59,31 @@ class Answer:
     rows: Iterator[tuple[Any, ...]]
 
 
+class _Text:
+    """What a query may name: more than it does, where a name occurs as another word, and never less."""
+
+    def __init__(self, sql: str) -> None:
+        self._text = sql.casefold()
+        self._words = frozenset(re.findall(r"\w+", self._text))
+        self._lists_tables = _CATALOGUE.search(self._text) is not None
+
+    def has_any(self, parts: Iterable[str]) -> bool:
+        """Whether any of these is in it, or all tables are asked for."""
+        return self._lists_tables or any(part in self._text for part in parts)
+
+    def names(self, name: str) -> bool:
+        """Whether this table is asked for."""
+        known = name.casefold()
+        return self._lists_tables or (known in self._words if known.isidentifier() else known in self._text)
+
+
 @dataclass(frozen=True, slots=True)
 class QuerySession:
-    """A locked DuckDB connection with the tables of a snapshot."""
+    """A locked DuckDB connection with the tables of a snapshot. Views are made once a query names them."""
 
     connection: DuckDBPyConnection
-    names: tuple[str, ...] = ()  # of its tables
+    lake: Lake
+    tables: Mapping[str, EntityTable]
 
     def ask(self, sql: str) -> Answer:
         """The answer to one SELECT. Raises: UsageError and NoRoomToSpill, also while its rows are fetched."""
@@ -69,10 +94,30 @@ class QuerySession:
                 raise UsageError(f"exactly one query is expected, and {told}")
             if statements[0].type.name != "SELECT":
                 raise UsageError(f"only SELECT is allowed, not {statements[0].type.name}")
+            self._make_views(sql)
             cursor = self.connection.execute(statements[0])
         described = cursor.description or []
         kinds = [str(column[1]).upper() for column in described]
         return Answer(tuple(str(column[0]) for column in described), tuple(map(_is_number, kinds)), self._rows(cursor))
+
+    def _make_views(self, sql: str) -> None:
+        """Make the views that the text names, and what they need. All days are looked up only for those."""
+        text = _Text(sql)
+        if not text.has_any(VIEW_WORDS):
+            return
+        writer = Writer(WORDS["duckdb"], Names(frozenset(self.tables)), double_quoted)
+        days = all_days(self.lake) if text.has_any(HISTORY_WORDS) else AllDays((), {})
+        views = list(writer.views(self.tables, days.tables))
+        made = named(views, [view.name for view in views if text.names(view.name)])
+        needed = {name for view in made for name in view.needs}
+        if text.names(writer.names.lanes):
+            self.connection.register(writer.names.lanes, _lanes(days))
+        for entity, table in days.tables.items():
+            name = writer.names.history(entity)
+            if text.names(name) or name in needed:
+                _lay_out(self.connection, self.lake, table, name, hold=False)
+        for view in made:
+            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {double_quoted(view.name)} AS {view.sql}")
 
     def _rows(self, cursor: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         while True:
@@ -90,7 +135,7 @@ class QuerySession:
         except duckdb.OutOfMemoryException:
             raise NoRoomToSpill("the query needs more memory than there is, or room for temporary files") from None
         except duckdb.Error as error:
-            raise UsageError(_unknown(str(error), self.names) or f"{_FAULT}: {_sentence(str(error))}") from None
+            raise UsageError(_unknown(str(error), tuple(self.tables)) or f"{_FAULT}: {_sentence(str(error))}") from None
 
 
 @contextmanager
@@ -100,10 +145,10 @@ def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Que
         connection.execute(spill_to(folder))
         hold = may_hold(sum(len(table.pieces) for table in tables.values()))
         for table in tables.values():
-            _lay_out(connection, lake, table, hold=hold)
+            _lay_out(connection, lake, table, table.entity, hold=hold)
         for lock in _LOCKS:
             connection.execute(lock)
-        yield QuerySession(connection, tuple(tables))
+        yield QuerySession(connection, lake, tables)
 
 
 def may_hold(files: int) -> bool:
@@ -111,19 +156,25 @@ def may_hold(files: int) -> bool:
     return files <= getrlimit(RLIMIT_NOFILE)[0] // SHARE_OF_HANDLES
 
 
-def _lay_out(connection: DuckDBPyConnection, lake: Lake, table: EntityTable, *, hold: bool) -> None:
-    """Create one view. Instances with different columns are combined by column name."""
+def _lay_out(connection: DuckDBPyConnection, lake: Lake, table: EntityTable, name: str, *, hold: bool) -> None:
+    """Create one view. Files with different columns are combined by column name, and have all columns of the table."""
     datasets = _datasets(lake, table, hold=hold)
-    if len(datasets) == 1:
-        connection.register(table.entity, datasets[0][0])
+    if len(datasets) == 1 and len(table.columns) == len(datasets[0][0].schema.names) - len(PARTITIONS):
+        connection.register(name, datasets[0][0])
         return
     parts = []
-    for number, (dataset, columns) in enumerate(datasets):
-        name = f"{table.entity}:{number}"
-        connection.register(name, dataset)
-        parts.append(f"SELECT *{widened(columns, table.columns)} FROM {double_quoted(name)}")  # noqa: S608  quoted
-    parts = parts or [nothing(table)]
-    connection.execute(f"CREATE TEMP VIEW {double_quoted(table.entity)} AS {' UNION ALL BY NAME '.join(parts)}")
+    for number, (dataset, share) in enumerate(datasets):
+        source = f"{name}:{number}"
+        connection.register(source, dataset)
+        taken = star(share.columns, table.columns, share.renamed)
+        parts.append(f"SELECT {taken} FROM {double_quoted(source)}")  # noqa: S608  quoted
+    every = " UNION ALL BY NAME ".join([nothing(table), *parts])
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {double_quoted(name)} AS {every}")
+
+
+def _lanes(days: AllDays) -> pa.Table:
+    schema = pa.schema([pa.field(name, arrow_type(kind)) for name, kind in LANE_COLUMNS.items()])
+    return pa.Table.from_pylist([asdict(row) for row in days.lanes], schema=schema)
 
 
 def nothing(table: EntityTable) -> str:
@@ -134,21 +185,25 @@ def nothing(table: EntityTable) -> str:
     return f"SELECT {', '.join([*columns, *partitions])} WHERE false"
 
 
-def _datasets(lake: Lake, table: EntityTable, *, hold: bool) -> list[tuple[ds.Dataset, tuple[Column, ...]]]:
+def _datasets(lake: Lake, table: EntityTable, *, hold: bool) -> list[tuple[ds.Dataset, Share]]:
     """The files by their columns. Where they are held open, no run that replaces them can take them away."""
     form, files = ds.ParquetFileFormat(), lake.store.file_system()
-    found: dict[str, tuple[pa.Schema, list[ds.Fragment], tuple[Column, ...]]] = {}
+    found: dict[tuple[str, str], tuple[pa.Schema, list[ds.Fragment], Share]] = {}
+    texts: dict[int, tuple[pa.Schema, str]] = {}  # most shares have the columns of another one
     for share in table.shares:
-        schema = pa.schema([*arrow_schema(share.columns), *_PARTITION_FIELDS])
-        _, fragments, _ = found.setdefault(schema.to_string(show_field_metadata=False), (schema, [], share.columns))
+        if id(share.columns) not in texts:
+            schema = pa.schema([*arrow_schema(share.columns), *_PARTITION_FIELDS])
+            texts[id(share.columns)] = schema, schema.to_string(show_field_metadata=False)
+        schema, text = texts[id(share.columns)]
+        _, fragments, _ = found.setdefault((text, repr(share.renamed)), (schema, [], share))
         for piece in share.pieces:
             refuse_gone(lake, piece)
             partition = _partition(table.entity, piece)
             place = (opened(lake, piece),) if hold else (piece.path, files)
             fragments.append(form.make_fragment(*place, partition_expression=partition))
     return [
-        (ds.FileSystemDataset(fragments, schema, form, files), columns)
-        for schema, fragments, columns in found.values()
+        (ds.FileSystemDataset(fragments, schema, form, files), share)
+        for schema, fragments, share in found.values()
         if fragments
     ]
 

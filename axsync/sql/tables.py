@@ -1,7 +1,7 @@
 """The entity types of a snapshot as tables: columns over all instances, and the files that hold their rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from axsync.errors import SnapshotGone, UsageError
@@ -30,10 +30,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The part of a table from one instance."""
+    """The part of a table from one instance. `renamed`: which columns of its files are others of the table."""
 
     columns: tuple[Column, ...]
     pieces: tuple[Piece, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class EntityTable:
     columns: Mapping[str, Kind]
     shares: tuple[Share, ...]
     clashes: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)  # column → Axonius field
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -74,18 +76,28 @@ def _table(entity: str, lanes: Sequence[tuple[LaneRecord, tuple[Column, ...]]]) 
             kind = drop_forms(column.kind)
             known = kinds.get(column.name, kind)
             kinds[column.name] = grown(known, kind) or grown(kind, known) or known
-    odd = {
-        key: [c for c in columns if not _reads(drop_forms(c.kind), kinds[c.name])] for key, columns in distinct.items()
-    }
-    clashes = [
-        f"{column.name} is {type_text(column.kind)} in {lane.instance}"
-        for lane, columns in lanes
-        for column in odd[id(columns)]
-    ]
+    clashes = clashes_of(((lane.instance, columns) for lane, columns in lanes), kinds)
     shares = [
         Share(columns, tuple(piece_of(file.path, lane.instance) for file in lane.files)) for lane, columns in lanes
     ]
-    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), tuple(clashes))
+    fields = {c.name: c.field for columns in distinct.values() for c in columns if c.field != OVERFLOW}
+    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), clashes, fields)
+
+
+def clashes_of(shares: Iterable[tuple[str, tuple[Column, ...]]], kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+    """What engines cannot bridge between the columns of instances and those of their table, each told once."""
+    odd: dict[int, list[str]] = {}  # most instances share their columns
+    found: dict[str, None] = {}
+    for instance, columns in shares:
+        if id(columns) not in odd:
+            held = ((column.name, drop_forms(column.kind)) for column in columns)
+            odd[id(columns)] = [
+                f"{name} is {type_text(kind)}"
+                for name, kind in held
+                if name not in kinds or not _reads(kind, kinds[name])
+            ]
+        found |= {f"{told} in {instance}": None for told in odd[id(columns)]}
+    return tuple(found)
 
 
 def _reads(written: Kind, wide: Kind) -> bool:
@@ -135,7 +147,7 @@ def first_rows(tables: Mapping[str, EntityTable], entity: str, *, rows: int, col
 def _meant(table: EntityTable, names: Sequence[str], word: str) -> Sequence[str]:
     """The columns that a person means by a column's name, or by an Axonius name or glob. Raises: UsageError."""
     columns = {c.field: c.name for share in table.shares for c in share.columns if c.field != OVERFLOW}
-    found = [word] if word in names else [columns[field] for field in fields_meant(word, columns)]
+    found = [word] if word in names else [columns[one] for one in fields_meant(word, columns)]
     if not found:
         near = did_you_mean(closest(word, [*names, *columns]))
         raise UsageError(f"{table.entity} has no column {word!r}{near}")

@@ -68,10 +68,17 @@ def blocks(page: Path) -> list[Block]:
 
 
 def run_commands(code: str) -> str:
-    results = [CliRunner().invoke(main, shlex.split(line)[1:]) for line in code.splitlines()]
-    for result in results:
+    printed = ""
+    for line in code.splitlines():
+        words = shlex.split(line)
+        words, into = (words[:-2], words[-1]) if words[-2] == ">" else (words, None)
+        result = CliRunner().invoke(main, words[1:])
         assert result.exit_code == 0, result.output
-    return "".join(result.stdout for result in results)
+        if into:
+            Path(into).write_text(result.stdout, "utf-8")
+        else:
+            printed += result.stdout
+    return printed
 
 
 def run_python(code: str, names: dict[str, Any]) -> str:

@@ -140,6 +140,15 @@ def test_ddl_prints_statements(axsync: Axsync, lake: FolderLake) -> None:
     assert axsync("ddl", "trino", "users").stdout.count("CREATE TABLE") == 1
 
 
+def test_views_prints_statements_or_writes_models(axsync: Axsync, lake: FolderLake) -> None:
+    """The models of dbt are files, each with its tests beside it."""
+    told = axsync("views", "duckdb", "--schema", "main").stdout
+    assert 'CREATE OR REPLACE VIEW "main"."devices_flat" AS' in told
+    written = axsync("views", "dbt", "--into", "models").stdout
+    assert written.endswith(" models in models\n")
+    assert {"devices.sql", "devices_history.sql", "axsync.yml"} <= {path.name for path in Path("models").iterdir()}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -155,6 +164,10 @@ def test_ddl_prints_statements(axsync: Axsync, lake: FolderLake) -> None:
         (("head", "users", "--columns", "mial"), "users has no column 'mial'; did you mean 'mail'?"),
         (("head", "users", "-n", "-1"), "-n"),
         (("ddl", "oracle"), "'oracle' is not one of"),
+        (("views", "oracle"), "'oracle' is not one of"),
+        (("views", "dbt"), "--into"),
+        (("views", "dbt", "--into", "m", "--schema", "s"), "--schema"),
+        (("views", "trino", "--into", "m"), "only dbt has files"),
         (("ddl", "trino", "user"), "did you mean 'users'?"),
     ],
 )

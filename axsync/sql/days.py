@@ -1,0 +1,141 @@
+"""All days of a lake: the lanes of its runs, and each entity type over all of its days, by the lake's registry.
+
+A day has the files of the newest run that read it. Columns have the names and kinds of the registry. Files of old lakes
+may have others: their fields tell which columns of the registry they are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+
+from axsync.errors import ManifestError
+from axsync.lake import layout
+from axsync.lake.history import FileRecord, LaneRecord, Snapshot, readable
+from axsync.lake.manifest import lane_columns
+from axsync.lake.publish import Lake
+from axsync.lake.schemas import registries
+from axsync.schema.columns import OVERFLOW, Column
+from axsync.schema.kinds import Kind
+from axsync.schema.registry import Registry, extended
+from axsync.sql.tables import OWN, EntityTable, Piece, Share, clashes_of
+
+DayKey = tuple[str, str, str]
+"""An entity type, an instance, a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneVerdict:
+    """One lane of one run. `stand_in` is the older run whose files it has instead of its own."""
+
+    run: str
+    dt: date
+    instance: str
+    entity: str
+    verdict: str
+    rows: int
+    rescued_values: int
+    stand_in: str | None
+    newest_of_day: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AllDays:
+    """Lanes, the newest run first; and entity type → table, of those that ever had columns."""
+
+    lanes: tuple[LaneVerdict, ...]
+    tables: Mapping[str, EntityTable]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A lane of a run, and its columns."""
+
+    snapshot: Snapshot
+    record: LaneRecord
+    columns: tuple[Column, ...]
+
+    @property
+    def key(self) -> DayKey:
+        return self.record.entity, self.record.instance, self.snapshot.logical_date
+
+
+def all_days(lake: Lake) -> AllDays:
+    """What the lake has, as far as its manifests can be read. Raises: NoLake, RegistryDamaged."""
+    found = sorted(readable(lake), key=lambda snapshot: (snapshot.finished_at, snapshot.run_id), reverse=True)
+    reads = list(chain.from_iterable(map(_reads, found)))
+    newest = _newest(reads)
+    rows = tuple(_lane_row(read, is_newest=newest[read.key] is read) for read in reads)
+    by_entity: dict[str, list[_Read]] = {}
+    for read in reads:
+        if read.columns:
+            by_entity.setdefault(read.record.entity, []).append(read)
+    known = registries(lake.store)
+    return AllDays(rows, {e: _table(e, by_entity[e], known.get(e, Registry())) for e in sorted(by_entity)})
+
+
+def _reads(snapshot: Snapshot) -> list[_Read]:
+    try:
+        return [_Read(snapshot, record, columns) for record, columns in lane_columns(snapshot)]
+    except ManifestError:
+        return []
+
+
+def _newest(reads: Iterable[_Read]) -> dict[DayKey, _Read]:
+    """The lane that each day's rows are from: the newest that wrote files there, else the newest that read it."""
+    found: dict[DayKey, tuple[bool, bool, _Read]] = {}
+    for read in reads:  # the newest first
+        own = read.record.from_run is None
+        rank = (own and bool(read.record.files), own and bool(read.columns))
+        if read.key not in found or rank > found[read.key][:2]:
+            found[read.key] = (*rank, read)
+    return {key: read for key, (_, _, read) in found.items()}
+
+
+def _lane_row(read: _Read, *, is_newest: bool) -> LaneVerdict:
+    one, snapshot = read.record, read.snapshot
+    day = date.fromisoformat(snapshot.logical_date)
+    counted = one.verdict, one.rows, one.rescued_values
+    return LaneVerdict(snapshot.run_id, day, one.instance, one.entity, *counted, one.from_run, is_newest)
+
+
+def _table(entity: str, reads: Sequence[_Read], known: Registry) -> EntityTable:
+    """The table over the files of all days; `reads` are those of this type, the newest first."""
+    distinct = {id(read.columns): read for read in reversed(reads)}  # most lanes share theirs; the oldest first
+    for read in distinct.values():
+        known, _ = extended(known, read.columns, read.snapshot.run_id)
+    renamed = {
+        key: {clash.name: clash.instead for clash in extended(known, read.columns, "")[1]}
+        for key, read in distinct.items()
+    }
+    kinds: dict[str, Kind] = {one.name: one.kind for one in known.columns}
+    shares = [
+        Share(read.columns, tuple(pieces), renamed[id(read.columns)])
+        for read, pieces in _pieces(entity, reads)
+        if pieces
+    ]
+    fields = {one.name: one.field for one in known.columns if one.field != OVERFLOW}
+    clashes = clashes_of(((read.record.instance, read.columns) for read in reads), kinds)
+    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), clashes, fields)
+
+
+def _pieces(entity: str, reads: Sequence[_Read]) -> list[tuple[_Read, list[Piece]]]:
+    """The files of each day, of the run that the day's rows are from.
+
+    Of a day whose own manifest is gone, those that a later day's snapshot still uses.
+    """
+    found: dict[DayKey, tuple[_Read, list[Piece]]] = {}
+    own = [read for read in _newest(reads).values() if read.record.from_run is None]
+    for read in [*own, *(read for read in reads if read.record.from_run is not None)]:
+        for day, files in _by_day(read.record.files).items():
+            pieces = [Piece(file.path, read.record.instance, date.fromisoformat(day)) for file in files]
+            found.setdefault((entity, read.record.instance, day), (read, pieces))
+    return [found[key] for key in sorted(found)]
+
+
+def _by_day(files: Iterable[FileRecord]) -> dict[str, list[FileRecord]]:
+    found: dict[str, list[FileRecord]] = {}
+    for file in files:
+        if day := layout.day_of(file.path):
+            found.setdefault(day, []).append(file)
+    return found

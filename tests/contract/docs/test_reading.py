@@ -1,0 +1,278 @@
+"""The questions and recipes of docs/reading.md over a lake of two instances and three days.
+
+What is right is computed from the records that the emulators serve, never from the lake.
+"""
+
+import asyncio
+import json
+import re
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from click.testing import CliRunner
+
+from axsync.cli import main
+from axsync.emulator import Emulator, Options
+from axsync.lake.history import find_run
+from axsync.lake.publish import open_lake
+from axsync.settings import EntitySettings, LakeSettings
+from axsync.sql import query_session, tables_of
+from tests.flow.harness import Lab
+
+PAGE = (Path(__file__).parents[3] / "docs/reading.md").read_text("utf-8")
+SIZES = {"devices": 40, "users": 20, "vulnerabilities": 12, "vulnerability_instances": 60, "licenses": 1}
+DAYS = ("2026-11-20", "2026-11-21", "2026-11-22")
+NEWEST = DAYS[-1]
+GENERIC = "specific_data.data."
+FIELDS = {
+    "devices": "adapters os.type os.type_preferred last_seen last_seen_preferred last_used_users installed_software "
+    "total_number_of_cores total_number_of_cores_preferred",
+    "users": "user_manager",
+    "vulnerability_instances": "cve_id cve_severity first_seen device_internal_axon_id",
+}
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "NONE")
+LIMITS = {"CRITICAL": 15, "HIGH": 30, "MEDIUM": 90, "LOW": 180}
+Record: TypeAlias = dict[str, Any]
+Rows: TypeAlias = list[tuple[Any, ...]]
+
+
+@dataclass
+class Served:
+    """A lake, and what the instances served for it: (day, instance, entity type) → records."""
+
+    lake: Path
+    records: dict[tuple[str, str, str], list[Record]] = field(default_factory=dict)
+
+    def newest(self, entity: str) -> Iterable[tuple[str, Record]]:
+        """Instance and record, of the newest day."""
+        return ((i, r) for (day, i, one), rows in self.records.items() if (day, one) == (NEWEST, entity) for r in rows)
+
+
+async def _fill(folder: Path) -> Served:
+    """Dates come as lists from the second day on, and all fields are read on the third; devices come and go."""
+    lab = Lab(folder)
+    served = Served(lab.lake)
+    for number, day in enumerate(DAYS):
+        dates = "list" if number else "newest"
+        emea = Options("p90", sizes=SIZES, types=tuple(SIZES), merged_dates=dates)
+        amer = Options("p70", seed=8, sizes={**SIZES, "licenses": 0}, types=tuple(SIZES), more_fields=3 * number)
+        async with Emulator(emea) as one, Emulator(amer) as other:
+            for emulator in (one, other)[: 1 + number]:
+                for _ in range(number):
+                    emulator.fleets["devices"].delete(0)
+                emulator.fleets["devices"].insert(0)
+            instances = [lab.instance(one, "emea"), lab.instance(other, "amer")]
+            types = {"default": EntitySettings(fields=("full" if number == 2 else "generic"))}
+            ran = await lab.run(lab.settings(*instances, types=types, logical_date=day))
+            assert ran.report.verdict == "complete", ran.verdicts()
+            for name, emulator in (("emea", one), ("amer", other)):
+                for entity, fields in FIELDS.items():
+                    served.records[day, name, entity] = _records(emulator, entity, fields.split())
+    return served
+
+
+def _records(emulator: Emulator, entity: str, fields: list[str]) -> list[Record]:
+    fleet = emulator.fleets[entity]
+    full = ["internal_axon_id", *(name if name == "adapters" else GENERIC + name for name in fields)]
+    records = [json.loads(fleet.record(place, full)) for place in range(len(fleet))]
+    return [{key.removeprefix(GENERIC): value for key, value in one.items()} for one in records]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    return asyncio.run(_fill(tmp_path_factory.mktemp("reading")))
+
+
+# ---------------------------------------------------------------------------------------------------------------- truth
+
+
+def listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def single(record: Record, name: str) -> Any:  # noqa: ANN401  any value of a record
+    """The preferred value, else the only distinct one."""
+    values = set(listed(record.get(name)))
+    preferred = record.get(f"{name}_preferred")
+    return preferred if preferred is not None else values.pop() if len(values) == 1 else None
+
+
+def moments(record: Record, name: str) -> list[datetime]:
+    return [parsedate_to_datetime(one).astimezone(UTC) for one in listed(record.get(name))]
+
+
+def counted(names: Iterable[Any]) -> Rows:
+    """Each with its number, as an unordered GROUP BY gives them."""
+    return [(*(key if isinstance(key, tuple) else (key,)), number) for key, number in Counter(names).items()]
+
+
+def by_os(served: Served) -> Rows:
+    return counted(single(record, "os.type") for _, record in served.newest("devices"))
+
+
+def stale(served: Served) -> Rows:
+    limit = datetime.combine(date.fromisoformat(NEWEST), datetime.min.time(), UTC) - timedelta(days=30)
+    seen = (
+        (instance, record.get("last_seen_preferred") and moments(record, "last_seen_preferred")[0])
+        for instance, record in served.newest("devices")
+    )
+    return counted(instance for instance, at in seen if at and at < limit)
+
+
+def without_control(served: Served) -> Rows:
+    return counted(i for i, record in served.newest("devices") if "acme_edr_adapter" not in record["adapters"])
+
+
+def severity(record: Record) -> str | None:
+    return next((one for one in SEVERITIES if one in listed(record.get("cve_severity"))), None)
+
+
+def severities(served: Served) -> Rows:
+    found: dict[str | None, list[int | None]] = defaultdict(list)
+    for _, record in served.newest("vulnerability_instances"):
+        first = min(moments(record, "first_seen"), default=None)
+        found[severity(record)].append((date.fromisoformat(NEWEST) - first.date()).days if first else None)
+    return [
+        (
+            name,
+            len(ages),
+            sum(age is not None and age > LIMITS.get(name or "", 10**6) for age in ages),
+            max(filter(None, ages)),
+        )
+        for name, ages in found.items()
+    ]
+
+
+def _late(name: str | None, ages: list[int | None]) -> tuple[int, int, int]:
+    known, limit = [age for age in ages if age is not None], LIMITS.get(name or "", 10**6)
+    return len(ages), sum(age > limit for age in known), max(known)
+
+
+def users(served: Served) -> Rows:
+    used = {(i, r["internal_axon_id"]): set(listed(r.get("last_used_users"))) for i, r in served.newest("devices")}
+    cves: dict[str, set[str]] = defaultdict(set)
+    where: dict[str, set[str]] = defaultdict(set)
+    for instance, record in served.newest("vulnerability_instances"):
+        (device,) = set(record["device_internal_axon_id"])
+        if severity(record) == "CRITICAL":
+            for name in used.get((instance, device), ()):
+                cves[name] |= set(record["cve_id"])
+                where[name].add(instance)
+    managed = [(i, single(r, "user_manager"), r["internal_axon_id"]) for i, r in served.newest("users")]
+    return [(n, len(found), len({u for i, m, u in managed if m == n and i in where[n]})) for n, found in cves.items()]
+
+
+def software(served: Served) -> Rows:
+    devices = served.newest("devices")
+    return counted(n for _, r in devices for n in {one["name"] for one in r.get("installed_software", [])})
+
+
+def cores(served: Served) -> Rows:
+    found: Counter[str] = Counter()
+    for instance, record in served.newest("devices"):
+        found[instance] += single(record, "total_number_of_cores") or 0
+    return list(found.items())
+
+
+def devices_of(served: Served) -> dict[tuple[date, str], list[Record]]:
+    return {(date.fromisoformat(d), i): rows for (d, i, one), rows in served.records.items() if one == "devices"}
+
+
+def trend(served: Served) -> Rows:
+    return [(*key, len(rows)) for key, rows in devices_of(served).items()]
+
+
+def came_and_went(served: Served) -> Rows:
+    days: dict[tuple[str, str], list[date]] = defaultdict(list)
+    for (day, instance), rows in devices_of(served).items():
+        for record in rows:
+            days[instance, record["internal_axon_id"]].append(day)
+    return counted((instance, min(found), max(found)) for (instance, _), found in days.items())
+
+
+def coverage(served: Served) -> Rows:
+    return [
+        (day, instance, adapter, number, round(100 * number / len(rows), 1))
+        for (day, instance), rows in devices_of(served).items()
+        for adapter, number in counted(one for record in rows for one in set(record["adapters"]))
+    ]
+
+
+TRUTHS: tuple[Callable[[Served], Rows], ...] = (
+    by_os,
+    stale,
+    without_control,
+    severities,
+    users,
+    software,
+    cores,
+    trend,
+    came_and_went,
+    coverage,
+)
+SECTION = re.search(r"^## Ten questions\n(.*?)^## ", PAGE, re.DOTALL | re.MULTILINE)
+QUESTIONS = [shlex.split(one)[2] for one in re.findall(r"^axsync sql .*", SECTION[1] if SECTION else "", re.MULTILINE)]
+
+
+@pytest.mark.parametrize(("number", "truth"), list(enumerate(TRUTHS)), ids=[truth.__name__ for truth in TRUTHS])
+def test_each_question_is_answered_truly(served: Served, number: int, truth: Callable[[Served], Rows]) -> None:
+    """As the documented query says it; nothing is asked that has no answer."""
+    lake = open_lake(LakeSettings(uri=str(served.lake)))
+    assert lake is not None
+    with query_session(lake, tables_of(find_run(lake, "latest"))) as session:
+        answer = list(session.ask(QUESTIONS[number]).rows)
+    expected = truth(served)
+
+    assert len(QUESTIONS) == len(TRUTHS)
+    assert sorted(answer, key=repr) == sorted(expected, key=repr)
+    assert len(expected) > 1
+
+
+# -------------------------------------------------------------------------------------------------------------- recipes
+
+BLOCKS = re.findall(r"^<!-- runs -->\n```python\n(.*?)^```\n", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def recipe(begins: str) -> str:
+    """The block with this in it, up to where it prints."""
+    (block,) = [one for one in BLOCKS if begins in one]
+    code: str = block.partition("print(")[0]
+    return code
+
+
+def test_every_recipe_has_every_column_and_row(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the newest snapshot; through the views, of all days."""
+    monkeypatch.chdir(served.lake.parent)
+    registry = json.loads((served.lake / "_axsync/schemas/devices.json").read_bytes())
+    wanted = {*registry["columns"], "axsync_run_id", "axsync_fetched_at", "axsync_rescued", "entity", "instance", "dt"}
+    newest = len(list(served.newest("devices")))
+    every = sum(len(rows) for rows in devices_of(served).values())
+    Path("views.sql").write_text(CliRunner().invoke(main, ["views", "duckdb"]).stdout, "utf-8")
+    names: dict[str, Any] = {}
+    found: dict[str, tuple[set[str], int]] = {}
+    for begins in ("manifest = json", "views.sql", "def schema"):
+        _run(recipe(begins), names)
+    files = names["files"]["devices"]
+    found["views"] = set(names["history"].columns), names["history"].height
+    _run(recipe("duckdb.read_parquet").partition("duckdb.sql")[0], names)
+    found["duckdb"] = set(names["devices"].columns), names["devices"].shape[0]
+    _run(recipe("import polars"), names)
+    found["polars"] = set(names["devices"].collect_schema()), names["devices"].collect().height
+    _run(recipe("import pyarrow.dataset"), names)
+    found["dataset"] = set(names["devices"].schema.names), names["devices"].count_rows()
+    _run(recipe("import pandas"), names)
+    frame = names["pandas"].read_parquet(files, schema=names["schema"](files), partitioning="hive")
+    found["pandas"] = set(frame.columns), len(frame)
+
+    assert found == {name: (wanted, every if name == "views" else newest) for name in found}
+
+
+def _run(code: str, names: dict[str, Any]) -> None:
+    exec(compile(code, "reading.md", "exec"), names)  # noqa: S102  our own words
