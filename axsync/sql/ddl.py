@@ -21,6 +21,8 @@ def statements(
     """Statements that the engine can run as they are, if the location is right. Tables span all days of the lake."""
     where = (location or PLACEHOLDER).rstrip("/")
     first, make = _MAKERS[dialect]
+    if schema and not (dialect == "athena" and "." in schema):  # Athena makes none in a named catalogue
+        yield _schema(dialect, schema)
     yield from first(where, schema)
     for table in tables:
         if dialect != "duckdb":
@@ -118,6 +120,10 @@ def _one_line(words: str) -> str:
 
 def _nothing(_where: str, _schema: str | None) -> Iterator[str]:
     yield from ()
+
+
+def _schema(dialect: str, schema: str) -> str:
+    return f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(DIALECTS[dialect].quoted, schema.split('.')))};\n"
 
 
 def _name(schema: str | None, entity: str, words: TypeNames) -> str:

@@ -90,6 +90,21 @@ def test_members_in_another_order_are_no_clash(tmp_path: Path) -> None:
         assert connection.execute(query).fetchall() == [(1, "sda")]
 
 
+def test_the_schema_is_made_before_its_tables(lake: FolderLake) -> None:
+    """DuckDB runs it from nothing; the others are told in their own quotes."""
+    tables = list(all_days(lake).tables.values())
+    with duckdb.connect() as connection:
+        connection.execute("\n".join(statements("duckdb", tables, location=str(lake.root), schema='ax"o')))
+        assert connection.execute('SELECT count(*) FROM "ax""o".devices').fetchall() == [(2,)]
+    named = {"trino": "one.two", "snowflake": "one.two", "athena": "two"}
+    assert {name: next(iter(statements(name, tables, schema=schema))) for name, schema in named.items()} == {
+        "trino": 'CREATE SCHEMA IF NOT EXISTS "one"."two";\n',
+        "snowflake": 'CREATE SCHEMA IF NOT EXISTS "ONE"."TWO";\n',
+        "athena": "CREATE SCHEMA IF NOT EXISTS `two`;\n",
+    }
+    assert not any("CREATE SCHEMA" in told for told in statements("athena", tables, schema="glue.two"))
+
+
 def test_duckdb_gets_the_types_that_the_files_have(lake: FolderLake) -> None:
     """As DuckDB itself reads them from a file of the newest day."""
     (part,) = lake.root.glob("entity=devices/instance=prod/dt=2026-11-23/*.parquet")
