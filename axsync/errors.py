@@ -5,6 +5,7 @@ AxsyncError
 │   ├── ConfigError          a setting is missing, unknown or out of range
 │   │   ├── NoInstance       no instance is configured
 │   │   ├── UnknownQuery     no instance has this saved query
+│   │   ├── UnknownField     no instance lists this field
 │   │   └── NoFile           the settings file does not exist
 │   ├── StoreError           the credential store cannot be read or written
 │   │   ├── StoreExposed     others can read or change it
@@ -86,6 +87,10 @@ class ConfigError(UsageError):
 
 class NoInstance(ConfigError):
     """Neither a settings file nor the environment names an instance."""
+
+
+class UnknownField(ConfigError):
+    """No instance lists this field for a type of which it is wanted."""
 
 
 class UnknownQuery(ConfigError):

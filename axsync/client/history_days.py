@@ -1,6 +1,6 @@
 """Which day of history an as-of date means for an entity type (docs/axonius-api.md, "History")."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from axsync.api import Question, history_days_request, read_history_days
@@ -25,7 +25,7 @@ async def history_mark(source: Source, entity: str, as_of: str | None) -> str | 
         days = listed.get(entity, {})
         day = max(filter(_has_come, days), default=None) if as_of == LATEST else as_of
         if day is None or day not in days:
-            raise _missing(source, entity, as_of)
+            raise _missing(source, entity, as_of, days)
         return source.api.history_key(day, days[day])
     if as_of == LATEST:
         return await _newest_day(source, entity)
@@ -91,6 +91,13 @@ def _today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def _missing(source: Source, entity: str, as_of: str) -> NotOffered:
-    host = source.transport.host
-    return NotOffered(f"{host} has no history of {entity} for {as_of}", host=host, status=404)
+def _missing(source: Source, entity: str, as_of: str, listed: Collection[str] = ()) -> NotOffered:
+    host, near = source.transport.host, _nearest(as_of, listed) if as_of != LATEST else []
+    told = f"; the nearest day{'s are' if len(near) > 1 else ' is'} {' and '.join(near)}" if near else ""
+    return NotOffered(f"{host} has no history of {entity} for {as_of}{told}", host=host, status=404)
+
+
+def _nearest(day: str, listed: Collection[str]) -> list[str]:
+    """The last day before, and the first one after this."""
+    known = sorted(filter(_has_come, listed))
+    return [*[one for one in known if one < day][-1:], *[one for one in known if one > day][:1]]

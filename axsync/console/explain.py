@@ -51,6 +51,7 @@ from axsync.errors import (
     TooLarge,
     UnknownCredential,
     UnknownEntity,
+    UnknownField,
     UnknownQuery,
     UnknownRun,
     Unpublished,
@@ -107,6 +108,11 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     ),
     (NoFile, USAGE, "Give the path of another file with --config, or write a settings file with `axsync init`."),
     (UnknownQuery, USAGE, "Choose one of the queries that `axsync queries` lists, by its name or its id."),
+    (
+        UnknownField,
+        USAGE,
+        "Choose one that `axsync fields TYPE` lists. A field that no catalogue lists goes into `extra_fields`.",
+    ),
     (ConfigError, USAGE, ""),
     (
         StoreExposed,
@@ -314,7 +320,7 @@ def report_error(error: Exception, options: OutputOptions) -> int:
     explanation = explain(error, environ=os.environ)
     if options.verbosity > 0 and not isinstance(error, AxsyncError):
         sys.stderr.write("".join(_traceback(error)))
-    say(("; " if options.log_format == "json" else "\n").join(explanation.lines()), options)
+    say(("; " if options.log_format == "json" else "\n").join(explanation.lines()), options, level="error")
     return explanation.exit_code
 
 

@@ -18,6 +18,7 @@ from axsync.errors import (
     ProxyRefused,
     Refused,
     ServerError,
+    UnknownField,
     Unreachable,
     Untrusted,
     UsageError,
@@ -185,7 +186,7 @@ async def _probed(path: Path, found: Sequence[InstanceCheck], seen: Mapping[str,
 
 
 async def _refused(settings: Settings, seen: Mapping[str, Seen]) -> UsageError | None:
-    """Why a run with these settings would not begin: they name an entity type that is not there."""
+    """Why a run with these settings would not begin: they name an entity type or a field that is not there."""
     try:
         await lanes_among(
             settings,
@@ -198,7 +199,8 @@ async def _refused(settings: Settings, seen: Mapping[str, Seen]) -> UsageError |
 
 
 def _with_refused(found: InstanceCheck, error: UsageError) -> InstanceCheck:
-    advice = "Choose one of the types that `axsync entities` lists. A run with these settings is refused as well."
+    what = "fields that `axsync fields`" if isinstance(error, UnknownField) else "types that `axsync entities`"
+    advice = f"Choose one of the {what} lists. A run with these settings is refused as well."
     steps = [
         replace(step, ok=False, text=str(error), advice=advice, failure="unknown")
         if step.name == "entity types"

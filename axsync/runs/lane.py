@@ -156,6 +156,8 @@ class LaneRun:
     def _outcome(self, evidence: Evidence, discovery: dict[str, str | None], repaired: int) -> Outcome:
         verdict, reason = judge(evidence)
         reader, writer = self.reader, self.writer
+        if verdict == "complete" and not evidence.distinct and (reader.question.query or reader.question.saved_query):
+            reader.notice("no row matches the query")
         parts = tuple(part for part in writer.memory.parts if part.rows or not evidence.distinct)
         columns = reader.schema.pinned.manifest if reader.schema.pinned else {}
         empty = tuple(name for name in columns if all(name in part.empty for part in parts))

@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Literal, TypeAlias
 
 from axsync.api import KNOWN_ENTITIES, SYSTEM_TABLES, Question, is_system
+from axsync.api.catalogue import ROOTS
 from axsync.client.history_days import history_mark
 from axsync.client.source import POLL_TOTAL, Source
 from axsync.engine.lane_walk import gather_all
@@ -16,19 +17,25 @@ from axsync.errors import (
     BadAnswer,
     BadRequest,
     ConfigError,
+    ManifestError,
     NotOffered,
     ServerError,
     UnknownEntity,
+    UnknownField,
     UnknownQuery,
     Unreachable,
     UsageError,
 )
 from axsync.events import Asking
+from axsync.lake.history import up_to
+from axsync.lake.publish import Lake
 from axsync.model import Asked, Lane
+from axsync.schema.columns import Field, columns_of
 from axsync.schema.selection import (
     choose_lanes,
     closest_field,
     in_axonius_names,
+    is_glob,
     refuse_misnamed,
     refuse_misspelled,
     select_fields,
@@ -43,6 +50,11 @@ HEARD_OF = (*KNOWN_ENTITIES, *SYSTEM_TABLES)
 
 EntityState: TypeAlias = Literal["readable", "empty", "forbidden", "not licensed", "not offered", "failed"]
 """Whether an entity type can be read with a credential, or why not."""
+
+Columns: TypeAlias = Mapping[Lane, Mapping[str, str]]
+"""Lane → Axonius name → column."""
+
+_NONE: Columns = {}
 
 _OF_LISTINGS = frozenset({"type", "page_size", "max_columns", "proof"})
 """What can be said of an administrators' table; everything else concerns assets."""
@@ -67,18 +79,31 @@ def refuse_misplaced(settings: Settings, named: Sequence[str] | None = None) -> 
                 raise ConfigError(f"[entities.{table}]: {told}")
 
 
-async def chosen_lanes(settings: Settings, sources: Mapping[str, Source]) -> tuple[Lane, ...]:
-    """The lanes that a run with these settings would walk.
+def columns_before(lake: Lake, day: str) -> dict[Lane, dict[str, str]]:
+    """What a lane of this logical date finds in the lake: the columns of the nearest date before it, or the newest."""
+    try:
+        found = [one.document["lanes"] for one in (lake.newest(), up_to(lake, day)) if one is not None]
+        entries = {Lane(entry["instance"], entry["entity"]): entry for lanes in found for entry in lanes}
+        return {lane: {c.field: c.name for c in columns_of(entry)} for lane, entry in entries.items()}
+    except (ManifestError, ValueError):  # whoever needs the manifest itself tells of it
+        return {}
 
-    Raises: UnknownEntity; ConfigError where a table is for a type, or for a saved query, that is nowhere to be found;
-        ServerError.
+
+async def chosen_lanes(settings: Settings, sources: Mapping[str, Source], earlier: Columns = _NONE) -> tuple[Lane, ...]:
+    """The lanes that a run with these settings would walk. `earlier` are the columns that the lake has of each.
+
+    Raises: UnknownEntity, UnknownField; ConfigError where a table is for a type, or for a saved query, that is nowhere
+        to be found; ServerError.
     """
     offered = await gather_all([_offered(settings, source) for source in sources.values()])
-    return await lanes_among(settings, sources, dict(zip(sources, offered, strict=True)))
+    return await lanes_among(settings, sources, dict(zip(sources, offered, strict=True)), earlier)
 
 
 async def lanes_among(
-    settings: Settings, sources: Mapping[str, Source], named: Mapping[str, Collection[str]]
+    settings: Settings,
+    sources: Mapping[str, Source],
+    named: Mapping[str, Collection[str]],
+    earlier: Columns = _NONE,
 ) -> tuple[Lane, ...]:
     """The same, where it is known what each instance offers. Raises: as `chosen_lanes`."""
     refuse_misplaced(settings)
@@ -91,6 +116,7 @@ async def lanes_among(
         refuse_misspelled(settings.run.skip, dict.fromkeys((*heard, *configured)))
         await _refuse_unheard({e: settings.asked(e) for e in configured}, settings.run.wanted, heard, sources)
         await _refuse_queries(settings, lanes, sources)
+        await _refuse_fields(settings, lanes, sources, earlier)
     await _refuse_details(settings, lanes, sources)
     return lanes
 
@@ -192,6 +218,50 @@ async def _refuse_queries(settings: Settings, lanes: Sequence[Lane], sources: Ma
             raise UnknownQuery(f"saved_query of {table}: {why[0]}")
 
 
+async def _refuse_fields(
+    settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source], earlier: Columns
+) -> None:
+    """Raises: UnknownField for a named field that no lane of which it is wanted has, if all their catalogues are read.
+
+    Types that share a list of fields, as `--fields` gives them one, need not have all of it each. What
+    [entities.default] says is meant for whatever type has it.
+    """
+    general = settings.entity(DEFAULT_ENTITY).fields
+    sharing: dict[tuple[str, ...], list[Lane]] = {}
+    for lane in lanes:
+        wish = settings.entity(lane.entity)
+        if wish.fields != general and not isinstance(wish.fields, str) and not is_system(wish.asked(lane.entity)):
+            sharing.setdefault(tuple(name for name in wish.fields if not is_glob(name)), []).append(lane)
+    for names, of in sharing.items():
+        unknown, listed = list(names), set[str]()
+        for lane in of:
+            if not unknown:
+                break
+            catalogue = await _catalogue(sources, lane, settings)
+            if not any(f.name not in ROOTS for f in catalogue):
+                break  # the lane asks for what is named, as it is
+            wish = in_axonius_names(EntitySettings(fields=tuple(unknown)), catalogue, earlier.get(lane, {}))
+            unknown = list(select_fields(catalogue, wish.fields).unmatched)
+            listed |= {f.name for f in catalogue}
+        else:
+            _refuse_unknown(unknown, listed, dict.fromkeys(settings.asked(lane.entity) for lane in of))
+
+
+def _refuse_unknown(names: Sequence[str], listed: Collection[str], types: Collection[str]) -> None:
+    """Raises: UnknownField for the first of these names."""
+    for name in names:
+        near = did_you_mean(closest_field(name, listed))
+        raise UnknownField(f"fields (--fields): no field of {', '.join(types)} matches {name!r}{near}")
+
+
+async def _catalogue(sources: Mapping[str, Source], lane: Lane, settings: Settings) -> tuple[Field, ...]:
+    """The field catalogue of a lane; nothing where it cannot be read: the lane says what is wrong with it."""
+    try:
+        return await sources[lane.instance].fields(settings.asked(lane.entity))
+    except (BadRequest, BadAnswer, NotOffered, Unreachable):
+        return ()
+
+
 async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Mapping[str, Source]) -> None:
     """Raises: ConfigError for details of a field that is not selected, as far as the catalogue can be read."""
     for lane in lanes:
@@ -199,10 +269,9 @@ async def _refuse_details(settings: Settings, lanes: Sequence[Lane], sources: Ma
         asked = wish.asked(lane.entity)
         if not wish.details or is_system(asked):
             continue
-        try:
-            catalogue = await sources[lane.instance].fields(asked)
-        except (BadRequest, BadAnswer, NotOffered, Unreachable):
-            continue  # the lane says what is wrong with it
+        catalogue = await _catalogue(sources, lane, settings)
+        if not catalogue:
+            continue
         wish = in_axonius_names(wish, catalogue, {})
         found = select_fields(catalogue, wish.fields, entity=asked, extra=wish.extra_fields, details=wish.details)
         for name in found.lacking:

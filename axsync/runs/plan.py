@@ -23,7 +23,7 @@ from axsync.model import Lane
 from axsync.pacing.page_size import FIRST_ROWS
 from axsync.runs.days import logical_date, with_days, with_latest
 from axsync.runs.instances import open_sources
-from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
+from axsync.runs.lane_selection import Columns, chosen_lanes, columns_before, count_for, refuse_misplaced, refuses_type
 from axsync.runs.reconcile import LIST_LIMITS
 from axsync.runs.resume import Past, find, plan_of
 from axsync.runs.setup import all_of, fit_lake
@@ -154,7 +154,8 @@ async def plan(settings: Settings, *, observers: Sequence[Observer] = ()) -> Pla
         errors = {name: error for name, error in found.items() if isinstance(error, ServerError)}
         if not sources:
             raise next(iter(errors.values()))
-        lanes = await _lanes(settings, sources, memory)
+        earlier = await asyncio.to_thread(columns_before, lake, day)
+        lanes = await _lanes(settings, sources, memory, earlier)
         questions = await gather_all([_question(settings, sources[lane.instance], lane, memory) for lane in lanes])
     bounds = {i.name: Bounds(i.requests_per_second, i.in_flight) for i in settings.chosen()}
     rows = tuple(forecast(q, learned, bounds[q.lane.instance]) for q in sorted(questions, key=lambda q: q.lane))
@@ -194,11 +195,13 @@ def _learned(lake: Lake) -> Experience:
         return Experience()
 
 
-async def _lanes(settings: Settings, sources: Mapping[str, Source], memory: RunMemory) -> Sequence[Lane]:
+async def _lanes(
+    settings: Settings, sources: Mapping[str, Source], memory: RunMemory, earlier: Columns
+) -> Sequence[Lane]:
     known = {lane.instance for lane in memory.lanes}
     fresh = {name: source for name, source in sources.items() if name not in known}
     kept = [lane for lane in memory.lanes if lane.instance in sources]
-    return [*kept, *(await chosen_lanes(settings, fresh) if fresh else ())]
+    return [*kept, *(await chosen_lanes(settings, fresh, earlier) if fresh else ())]
 
 
 async def _question(settings: Settings, source: Source, lane: Lane, memory: RunMemory) -> LaneForecast:

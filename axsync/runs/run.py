@@ -40,7 +40,7 @@ from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_schema import pinned_columns
-from axsync.runs.lane_selection import chosen_lanes, count_for, refuse_misplaced, refuses_type
+from axsync.runs.lane_selection import chosen_lanes, columns_before, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.learnt import Learnt, keep_learnt, read_learnt
 from axsync.runs.recovery import recover
@@ -295,7 +295,7 @@ class _Run:
     async def choose(self, sources: Mapping[str, Source | ServerError]) -> tuple[Lane, ...]:
         """The lanes of the instances that answer: as chosen when the run began, or now.
 
-        Raises: UnknownEntity; the error of one instance, where none answers.
+        Raises: UnknownEntity, UnknownField; the error of one instance, where none answers.
         """
         alive = _alive(sources)
         if not alive:
@@ -303,7 +303,10 @@ class _Run:
         known = {lane.instance for lane in self.memory.lanes}
         fresh = {name: source for name, source in alive.items() if name not in known}
         kept = [lane for lane in self.memory.lanes if lane.instance in alive]
-        return (*kept, *(await chosen_lanes(self.settings, fresh) if fresh else ()))
+        if not fresh:
+            return tuple(kept)
+        earlier = await self.keeper.run(columns_before, self.lake, self.facts.logical_date)
+        return (*kept, *await chosen_lanes(self.settings, fresh, earlier))
 
     async def only_count(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> Report:
         """A dry run: what each lane would have to copy."""
@@ -479,8 +482,11 @@ class _Run:
     def _close(self) -> None:
         if not self.errors:
             self.lake.clear_staging(self.facts.run_id)
-            if not any(o.verdict == "skipped" for o in self.outcomes):
+            skipped = [o.verdict == "skipped" for o in self.outcomes]
+            if not any(skipped):
                 self.journal.append(record("finished"))
+            elif all(skipped):  # nothing was read that a later run could go on with
+                self.journal.append(record("abandoned"))
 
     @property
     def _restricted(self) -> bool:

@@ -20,10 +20,8 @@ def statements(
 ) -> Iterator[str]:
     """Statements that the engine can run as they are, if the location is right. Tables span all days of the lake."""
     where = (location or PLACEHOLDER).rstrip("/")
-    first, make = _MAKERS[dialect]
-    if schema and not (dialect == "athena" and "." in schema):  # Athena makes none in a named catalogue
-        yield _schema(dialect, schema)
-    yield from first(where, schema)
+    make = _MAKERS[dialect][1]
+    yield from _opening(dialect, where, schema)
     for table in tables:
         if dialect != "duckdb":
             yield from _told(table)
@@ -35,14 +33,14 @@ def view_statements(
 ) -> Iterator[str]:
     """Statements for the history of each entity type and for all views over a snapshot (`now`) and the lake's days."""
     where = (location or PLACEHOLDER).rstrip("/")
-    first, make = _MAKERS[engine]
+    make = _MAKERS[engine][1]
     full = schema or ("hive.default" if engine == "trino" else None)
     names, words = names_of(now, days), WORDS[engine]
 
     def ref(name: str) -> str:
         return ".".join(words.quoted(part) for part in [*(full.split(".") if full else ()), name])
 
-    yield from first(where, schema)
+    yield from _opening(engine, where, schema)
     for entity, table in days.tables.items():
         if engine != "duckdb":
             yield from (
@@ -122,8 +120,12 @@ def _nothing(_where: str, _schema: str | None) -> Iterator[str]:
     yield from ()
 
 
-def _schema(dialect: str, schema: str) -> str:
-    return f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(DIALECTS[dialect].quoted, schema.split('.')))};\n"
+def _opening(dialect: str, where: str, schema: str | None) -> Iterator[str]:
+    """What comes before all tables."""
+    if schema and not (dialect == "athena" and "." in schema):  # Athena makes none in a named catalogue
+        quoted = {str(name): words.quoted for name, words in DIALECTS.items()}[dialect]
+        yield f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(quoted, schema.split('.')))};\n"
+    yield from _MAKERS[dialect][0](where, schema)
 
 
 def _name(schema: str | None, entity: str, words: TypeNames) -> str:

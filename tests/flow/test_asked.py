@@ -1,6 +1,7 @@
 """What was asked is what is counted and told: days that are not there, dry runs, mistyped names, odd lists."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,9 +13,12 @@ from axsync.console.run_result import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.events import Notice
+from axsync.lake.local import LocalStore
+from axsync.lake.publish import Lake
 from axsync.runs import plan
 from axsync.runs.instances import open_sources
 from axsync.settings import EntitySettings
+from axsync.snapshots.unpublished import all_runs
 from tests.flow.harness import Lab, Ran
 
 Start = Callable[..., Awaitable[Emulator]]
@@ -39,6 +43,17 @@ async def test_an_empty_day_beside_live_rows_is_no_day(lab: Lab, start: Start, p
     assert ran.verdicts() == {"prod/devices": "skipped", "prod/secrets": "complete"}
     assert f"has no history of devices for {day}" in str(ran.outcome("devices").reason)
     assert f"has no history of devices for {day}" in (await plan(settings)).rows[0].note
+
+
+async def test_a_missing_day_names_its_neighbours_and_leaves_nothing_unfinished(lab: Lab, start: Start) -> None:
+    """Where the server lists its days; a run that has read nothing is not one to go on with."""
+    emulator = await start("v1", {"devices": 10}, today=TODAY)
+    day = "2020-01-01"
+    ran = await lab.run(lab.settings(lab.instance(emulator), entities=("devices",), as_of=day))
+
+    assert re.search(rf"history of devices for {day}; the nearest day is 20\d\d-", str(ran.outcome("devices").reason))
+    (past,) = all_runs(Lake(LocalStore(lab.lake)), datetime.now(UTC)).runs
+    assert (past.verdict, past.rows) == ("given up", 0)
 
 
 async def test_a_day_that_has_not_come_is_refused(lab: Lab, start: Start) -> None:
@@ -112,15 +127,51 @@ async def test_capitals_find_their_small_letters(lab: Lab, start: Start, profile
         await lab.run(lab.settings(lab.instance(emulator), entities=("DEVICES",)))
 
 
-async def test_a_mistyped_field_finds_its_nearest(lab: Lab, start: Start) -> None:
-    """The notice names it as it was written: without the prefix, or with it."""
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("usernme", "username"), ("specific_data.data.usernme", "specific_data.data.username")],
+)
+async def test_a_mistyped_field_is_refused_with_its_nearest(lab: Lab, start: Start, name: str, near: str) -> None:
+    """Before a row is read or anything is written, named as it was written: without the prefix, or with it."""
     emulator = await start()
-    fields = ("usernme", "specific_data.data.usernme")
-    settings = lab.settings(lab.instance(emulator), types={"users": EntitySettings(fields=fields)}, entities=("users",))
-    told = notices(await lab.run(settings))
+    settings = lab.settings(
+        lab.instance(emulator), types={"users": EntitySettings(fields=("mail", name))}, entities=("users",)
+    )
+    for ask in (lab.run, plan):
+        with pytest.raises(ConfigError, match=rf"no field of users matches '{name}'; did you mean '{near}'\?"):
+            await ask(settings)
 
-    assert "no field of users matches 'usernme'; did you mean 'username'?" in told
-    assert "'specific_data.data.usernme'; did you mean 'specific_data.data.username'?" in told
+    assert [seen.path for seen in emulator.log if seen.path.endswith("/users")] == []
+    assert not (lab.lake / "_axsync" / "runs").exists()
+
+
+async def test_fields_that_one_of_the_types_has_are_taken(lab: Lab, start: Start) -> None:
+    """As are globs, names under `extra_fields`, and whatever is named where no catalogue can be read."""
+    emulator = await start(sizes={"devices": 20, "users": 20})
+    wish = EntitySettings(fields=("hostname", "username", "zzz*"), extra_fields=("nobodys",))
+    ran = await lab.run(
+        lab.settings(lab.instance(emulator), types={"devices": wish, "users": wish}, entities=("devices", "users"))
+    )
+    assert ran.verdicts() == {"prod/devices": "complete", "prod/users": "complete"}
+
+    blind = await start(sizes={"users": 20}, mishaps=(Mishap("other-body", on="fields", body="{}"),))
+    settings = lab.settings(
+        lab.instance(blind, "blind"),
+        types={"users": EntitySettings(fields=("usernme", "username"))},
+        entities=("users",),
+    )
+    assert (await lab.run(settings)).verdicts() == {"blind/users": "complete"}
+
+
+async def test_a_query_that_finds_nothing_is_told(lab: Lab, start: Start) -> None:
+    """It is complete, and may be misspelt all the same."""
+    emulator = await start(sizes={"devices": 20})
+    wish = EntitySettings(fields=("hostname",), query='("specific_data.data.hostname" == "nobody")')
+    settings = lab.settings(lab.instance(emulator), types={"devices": wish}, entities=("devices",))
+    ran = await lab.run(settings)
+
+    assert ran.verdicts() == {"prod/devices": "complete"}
+    assert "no row matches the query" in notices(ran)
 
 
 async def test_listed_types_that_cannot_be_named_are_skipped(lab: Lab, start: Start) -> None:

@@ -214,13 +214,13 @@ async def test_fields_by_name_and_glob(lab: Lab, start: Start, profile: str) -> 
     assert set(asked) <= columns
 
 
-async def test_a_wish_that_matches_nothing_is_told(lab: Lab, start: Start) -> None:
+async def test_a_glob_that_matches_nothing_is_told(lab: Lab, start: Start) -> None:
     """A notice names it; the rest is copied."""
     emulator = await start(sizes={"devices": 30})
-    types = {"devices": EntitySettings(fields=("hostname", "hostnaem"))}
+    types = {"devices": EntitySettings(fields=("hostname", "hostnaem*"))}
     ran = await lab.run(lab.settings(lab.instance(emulator), types=types))
 
-    assert any("'hostnaem'" in notice.text for notice in ran.of(Notice))
+    assert any("'hostnaem*'" in notice.text for notice in ran.of(Notice))
     assert ran.report.verdict == "complete"
 
 
