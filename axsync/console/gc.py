@@ -18,7 +18,7 @@ from axsync.console.output import Table, plain_console, print_line, print_table
 from axsync.console.text import counted, megabytes, number, volume
 from axsync.lake.history import FoundRun, Snapshot, read_as_meant
 from axsync.runs.gc import Leftover, Sweep, look, sweep
-from axsync.snapshots.verify import Heard, Verified
+from axsync.snapshots.verify import Damage, Heard, Verified
 from axsync.snapshots.verify import verify as verify_snapshot
 
 MOST_SHOWN = 20
@@ -65,8 +65,7 @@ def bar(stream: TextIO, snapshot: Snapshot) -> Iterator[Heard]:
 
 def verified_json(verified: Verified) -> str:
     """All lanes and all faults, in plain ASCII."""
-    verdict = "damaged" if verified.faults else "whole"
-    return json.dumps({"run_id": verified.run_id, "verdict": verdict, **asdict(verified)}, indent=2)
+    return json.dumps({"run_id": verified.run_id, "verdict": _state(verified.faults), **asdict(verified)}, indent=2)
 
 
 def verify_exit_code(verified: Verified) -> int:
@@ -83,7 +82,7 @@ def show_verified(verified: Verified, console: Console) -> None:
             number(lane.files),
             number(lane.rows),
             megabytes(lane.bytes),
-            "damaged" if lane.faults else "whole",
+            _state(lane.faults),
         )
         for lane in verified.lanes
         if lane.files or lane.faults
@@ -96,9 +95,18 @@ def show_verified(verified: Verified, console: Console) -> None:
         print_line(f"{fault.path or fault.lane}: {fault.text}", console)
     if (more := len(verified.faults) - MOST_SHOWN) > 0:
         print_line(f"and {more:,} more; use --output json to see all of them", console)
+    if any(fault.stray for fault in verified.faults):
+        print_line("axsync gc --yes removes stray files; without --yes it shows them", console)
     files, rows_read = sum(lane.files for lane in verified.lanes), sum(lane.rows for lane in verified.lanes)
     came_out = f"{counted(len(verified.faults), 'fault')} in" if verified.faults else "everything matches the manifest:"
     print_line(f"{came_out} {counted(files, 'file')}, {counted(rows_read, 'row')}, run {verified.run_id}", console)
+
+
+def _state(faults: Sequence[Damage]) -> str:
+    """The files of the manifest may be whole beside one that is in no manifest."""
+    if all(fault.stray for fault in faults):
+        return "stray file" if faults else "whole"
+    return "damaged"
 
 
 def sweep_json(found: Sweep) -> str:

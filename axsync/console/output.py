@@ -32,6 +32,7 @@ COLOURS = {
     "whole": "green",
     "unfinished": "yellow",
     "damaged": "red",
+    "stray file": "yellow",
     "given up": "dim",
     "drifted": "yellow",
     "partial": "red",
@@ -55,10 +56,10 @@ class OutputOptions:
     verbosity: int = 0  # -1 quiet, 0, 1 verbose
 
 
-def say(line: str, options: OutputOptions) -> None:
-    """Write one line to stderr; a JSON object if logs are JSON."""
+def say(line: str, options: OutputOptions, *, level: Literal["warning", "error"] = "warning") -> None:
+    """Write one line to stderr; a JSON object with its level if logs are JSON."""
     if options.log_format == "json":
-        said = json_line(datetime.now(UTC), "axsync.message", {"level": "warning", "text": line})
+        said = json_line(datetime.now(UTC), "axsync.message", {"level": level, "text": line})
         sys.stderr.write(said + "\n")
     else:
         sys.stderr.write((wrapped(line, get_terminal_size().columns) if sys.stderr.isatty() else line) + "\n")

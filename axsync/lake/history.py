@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -363,7 +363,15 @@ def _meant(lake: Lake, ids: Sequence[str], asked: str) -> str:
         return _latest_of(lake)
     if matched := _BACK.fullmatch(asked):
         return _days_back(lake, ids, int(matched[1]), asked)
-    return _of_day(lake, ids, as_day(asked, datetime.now(UTC))) if is_day(asked) else _named(lake, ids, asked)
+    return _of_day(lake, ids, _day_meant(asked)) if is_day(asked) else _named(lake, ids, asked)
+
+
+def _day_meant(asked: str) -> str:
+    day = as_day(asked, datetime.now(UTC))
+    try:
+        return date.fromisoformat(day).isoformat()
+    except ValueError:
+        raise UnknownRun(f"{asked!r} is not a day", asked=asked) from None
 
 
 def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:

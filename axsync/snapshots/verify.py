@@ -26,11 +26,15 @@ Heard = Callable[[int], None]  # is told of bytes that were read
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something that is not as the manifest says; `path` is relative to the lake, None for a whole lane."""
+    """Something that is not as the manifest says; `path` is relative to the lake, None for a whole lane.
+
+    `stray`: a file beside those of the lane, which are not touched by it. A reader of the whole folder reads it, too.
+    """
 
     lane: Lane
     path: str | None
     text: str
+    stray: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard
             faults.append(Damage(record.lane, file.path, wrong))
         else:
             sound.append(file.path)
-    faults += [Damage(record.lane, path, _EXTRA) for path in known.strangers(held)]
+    faults += [Damage(record.lane, path, _EXTRA, stray=True) for path in known.strangers(held)]
     try:
         faults += [Damage(record.lane, None, text) for text in _wrong_ids(lake.store, held, sound)]
     except (OSError, pa.ArrowException) as error:  # it was there a moment ago

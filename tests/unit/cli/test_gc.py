@@ -48,6 +48,21 @@ def test_verify_names_the_file_that_is_damaged(axsync: Axsync, lake: FolderLake)
     assert (found["verdict"], found["lanes"][0]["faults"][0]["path"]) == ("damaged", str(path.relative_to(lake.root)))
 
 
+def test_a_file_that_is_in_no_manifest_damages_none(axsync: Axsync, lake: FolderLake) -> None:
+    """It is named, with the command that removes it; the exit code is 1 until then."""
+    path = min((lake.root / lake.partition(DEVICES, "2020-01-02")).glob("*.parquet"))
+    stray = path.with_name(path.name.replace("20200102", "20190102"))
+    stray.write_bytes(path.read_bytes())
+    told, document = axsync("verify"), axsync("verify", "--output", "json")
+
+    assert (told.exit_code, "damaged" in told.stdout) == (1, False)
+    assert told.stdout.splitlines()[1].split() == ["devices", "2", "7", "0.0", "stray", "file"]
+    assert "is not in any manifest\naxsync gc --yes removes stray files; without --yes it shows them\n" in told.stdout
+    assert (document.exit_code, json.loads(document.stdout)["verdict"]) == (1, "stray file")
+    assert axsync("gc", "--yes").exit_code == 0
+    assert (stray.exists(), axsync("verify").exit_code) == (False, 0)
+
+
 def test_gc_shows_and_with_yes_removes(axsync: Axsync, lake: FolderLake) -> None:
     """What was shown is what goes; afterwards nothing is left over."""
     before = content(lake.root)
@@ -91,6 +106,7 @@ def test_looking_is_allowed_while_a_run_holds_the_lake(axsync: Axsync, lake: Fol
     [
         (("verify", "nope"), "has no run 'nope'"),
         (("verify", "latest~2"), "holds snapshots of 2 days, too few for 'latest~2'"),
+        (("verify", "2020-13-45"), "'2020-13-45' is not a day"),
         (("verify", "2020-02-01"), "has no snapshot of 2020-02-01"),
         (("verify", "latest", "--lake", "."), "is not a lake"),
         (("gc", "--yes", "--lake", "."), "is not a lake"),
