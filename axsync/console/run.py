@@ -109,7 +109,7 @@ def _conclude(report: Report, options: OutputOptions, *, dry_run: bool, page: st
             say(f"warning: {lost}", options)
     if options.log_format == "json":
         for explanation in explain_all(report.errors):
-            say("; ".join(explanation.lines()), options)
+            say("; ".join(explanation.lines()), options, level="error")
     else:
         show_errors(report, plain_console(sys.stderr))
     return is_read

@@ -25,8 +25,8 @@ FEW_SKIPPED = 3
 MOST_DEAD_LETTER_FILES = 3
 """If more entity types than this have dead letters, only their folder is named."""
 
-_TITLES = ("instance", "entity type", "rows", "pages", "MB", "seconds", "rescued", "dead letters", "verdict", "")
-_SIDES: tuple[Side, ...] = ("left", "left", *(("right",) * 6), "left", "left")
+_TITLES = ("instance", "entity type", "rows", "pages", "MB", "seconds", "rescued", "dead letters", "verdict")
+_SIDES: tuple[Side, ...] = ("left", "left", *(("right",) * 6), "left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ def exit_code(report: Report, *, dry_run: bool) -> int:
 def show_report(report: Report, console: Console, *, dry_run: bool, page: str | None = None) -> None:
     """Print the closing table and what follows it; `page` is the path of the HTML report."""
     print_table(_counts(report.outcomes) if dry_run else closing_table(report.outcomes, report.seconds), console)
-    remarks = [] if dry_run else [*_skipped_lines(report.outcomes), *_dead_letter_lines(report)]
+    remarks = _remark_lines(report.outcomes)
+    remarks += [] if dry_run else [*_skipped_lines(report.outcomes), *_dead_letter_lines(report)]
     shown = [f"report: {page}"] if page else []
     for line in [*remarks, *_where(report, dry_run=dry_run), *shown]:
         print_line(line, console)
@@ -71,19 +72,18 @@ def show_errors(report: Report, console: Console) -> None:
 
 def closing_table(outcomes: Sequence[Outcome], seconds: float) -> Table:
     """One line per entity type, and a total. Empty columns are left out."""
-    several = len({outcome.lane.instance for outcome in outcomes}) > 1
-    listed = [o for o in outcomes if o.verdict != "skipped" or not _many_skipped(outcomes)]
-    total = ("", "total", *_numbers(outcomes, seconds), "", "")
+    several, listed = _are_several(outcomes), _listed(outcomes)
+    total = ("", "total", *_numbers(outcomes, seconds), "")
     table = Table(_TITLES, _SIDES, tuple(_row(o, several=several) for o in listed), total)
     return table.without_empty() if listed else Table(_TITLES[1:6], _SIDES[1:6], (), total[1:6])
 
 
 def _counts(outcomes: Sequence[Outcome]) -> Table:
     """The counts that a dry run returns."""
-    several = len({outcome.lane.instance for outcome in outcomes}) > 1
-    rows = tuple((o.lane.instance if several else "", o.lane.entity, _count(o), _why(o)) for o in outcomes)
-    total = ("", "total", number(sum(o.count_before or 0 for o in outcomes)), "")
-    table = Table(("instance", "entity type", "count", ""), ("left", "left", "right", "left"), rows, total)
+    several = _are_several(outcomes)
+    rows = tuple((o.lane.instance if several else "", o.lane.entity, _count(o)) for o in outcomes)
+    total = ("", "total", number(sum(o.count_before or 0 for o in outcomes)))
+    table = Table(("instance", "entity type", "count"), ("left", "left", "right"), rows, total)
     return table.without_empty() if rows else table
 
 
@@ -91,14 +91,20 @@ def _count(outcome: Outcome) -> str:
     return "" if outcome.count_before is None else number(outcome.count_before)
 
 
-def _why(outcome: Outcome) -> str:
-    return "" if outcome.reason in (None, "dry run") else str(outcome.reason)
+def _are_several(outcomes: Sequence[Outcome]) -> bool:
+    """Whether instances have to be named."""
+    return len({outcome.lane.instance for outcome in outcomes}) > 1
+
+
+def _listed(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Those with a line of their own."""
+    return [o for o in outcomes if o.verdict != "skipped" or not _many_skipped(outcomes)]
 
 
 def _row(outcome: Outcome, *, several: bool) -> tuple[str, ...]:
     place = (outcome.lane.instance if several else "", outcome.lane.entity)
     numbers = ("",) * 6 if outcome.verdict == "skipped" else _numbers([outcome], outcome.seconds)
-    return (*place, *numbers, outcome.verdict, "; ".join(_remarks(outcome)))
+    return (*place, *numbers, outcome.verdict)
 
 
 def _numbers(outcomes: Sequence[Outcome], seconds: float) -> tuple[str, ...]:
@@ -113,9 +119,19 @@ def _numbers(outcomes: Sequence[Outcome], seconds: float) -> tuple[str, ...]:
     )
 
 
+def _remark_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """Below the table: a server's words in it would make each of its lines as long as theirs."""
+    told = [(_named(o, outcomes), "; ".join(_remarks(o))) for o in _listed(outcomes)]
+    return [f"{name}: {remarks}" for name, remarks in told if remarks]
+
+
+def _named(outcome: Outcome, outcomes: Sequence[Outcome]) -> str:
+    return str(outcome.lane) if _are_several(outcomes) else outcome.lane.entity
+
+
 def _remarks(outcome: Outcome) -> list[str]:
     if outcome.verdict == "skipped":
-        return [outcome.reason or ""]
+        return [outcome.reason] if outcome.reason not in (None, "dry run") else []
     remarks = [outcome.reason] if outcome.reason else []
     if outcome.missing:
         remarks.append(f"{number(outcome.missing)} missing")
@@ -131,11 +147,10 @@ def _many_skipped(outcomes: Sequence[Outcome]) -> bool:
 def _skipped_lines(outcomes: Sequence[Outcome]) -> list[str]:
     if not _many_skipped(outcomes):
         return []
-    several = len({outcome.lane.instance for outcome in outcomes}) > 1
     reasons: dict[str, list[str]] = {}
     for outcome in outcomes:
         if outcome.verdict == "skipped":
-            name = str(outcome.lane) if several else outcome.lane.entity
+            name = _named(outcome, outcomes)
             # The rest of the reason, from the server, differs from type to type.
             reasons.setdefault((outcome.reason or "").partition(":")[0], []).append(name)
     return [f"skipped{f' ({reason})' if reason else ''}: {', '.join(names)}" for reason, names in reasons.items()]

@@ -219,7 +219,7 @@ def all_close(word: str, known: Iterable[str], *, most: int) -> list[str]:
     folded: dict[str, str] = {}
     for name in known:
         folded.setdefault(name.lower(), name)
-    return [folded[name] for name in difflib.get_close_matches(word.lower(), folded, n=most, cutoff=0.5)]
+    return [folded[name] for name in difflib.get_close_matches(word.lower(), folded, n=most, cutoff=0.6)]
 
 
 def did_you_mean(*near: str | None) -> str:

@@ -120,6 +120,10 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         check_bounds(self)
+        for name in self.entities:
+            if "," in name:
+                apart = " ".join(word.strip() for word in name.split(",") if word.strip())
+                raise ConfigError(f"separate entity types with spaces: {apart}")
         check_folder_names("entities", self.entities)
         check_names("skip", self.skip)
         if self.entities and not self.wanted:

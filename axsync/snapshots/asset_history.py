@@ -115,7 +115,7 @@ def _places(connection: DuckDBPyConnection, days: dict[Lane, list[_Day]], wanted
     """The id of the asset in each lane that has it. Raises: UsageError where a label is that of several."""
     found = {(lane, row): None for lane, of_lane in days.items() for row in _newest(connection, of_lane, wanted)}
     exact = [(lane, name) for lane, (name, _) in found if name == wanted]
-    if not exact and len(found) > 1:
+    if not exact and len({name for _, (name, _) in found}) > 1:
         named = ", ".join(f"{name} of {lane.instance}" for lane, (name, _) in list(found)[:MOST_NAMED])
         more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         raise UsageError(f"{wanted!r} is the label of {len(found)} assets; name one by its id: {named}{more}")

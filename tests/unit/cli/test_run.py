@@ -109,7 +109,16 @@ def test_an_error_is_a_json_line_where_logs_are_json(axsync: Axsync, fake: Fake)
     fake.error = ConfigError("url is empty")
     result = axsync("run", "--log-format", "json")
 
-    assert json.loads(result.stderr)["text"] == "error: url is empty"
+    told = json.loads(result.stderr)
+    assert (told["level"], told["text"]) == ("error", "error: url is empty")
+
+
+def test_types_that_are_joined_by_a_comma_are_told_apart(axsync: Axsync, fake: Fake) -> None:
+    """As they are for other tools; the sentence can be copied."""
+    result = axsync("run", "devices,users")
+
+    assert (result.exit_code, fake.asked) == (2, [])
+    assert "separate entity types with spaces: devices users" in result.stderr
 
 
 def test_a_bug_is_one_line_and_a_traceback_only_when_asked_for(axsync: Axsync, fake: Fake) -> None:

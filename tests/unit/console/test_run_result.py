@@ -51,12 +51,16 @@ def test_the_table_has_one_line_per_entity_type_and_a_total() -> None:
 
 
 def test_rescued_values_dead_letters_and_reasons_are_shown_where_there_are_any() -> None:
-    """What needs a look is in the table."""
+    """Numbers are in the table, and words below it, however long they are."""
     drifted = replace(outcome(verdict="drifted"), rescued_values=12, dead_letters=1, missing=3, reason="7 counted")
     table = closing_table([drifted], 3.0)
 
-    assert table.titles[-4:] == ("rescued", "dead letters", "verdict", "")
-    assert table.rows[0][-4:] == ("12", "1", "drifted", "7 counted; 3 missing")
+    assert table.titles[-3:] == ("rescued", "dead letters", "verdict")
+    assert table.rows[0][-3:] == ("12", "1", "drifted")
+    bad, error = failed("users", BadAnswer("the server's words " * 20, host="h"))
+    lines = shown(report(drifted, bad, errors=(error,)))
+    assert "devices: 7 counted; 3 missing" in lines
+    assert [line for line in lines if len(line) > 100] == [f"users: {bad.reason}".strip()]
 
 
 def test_the_end_says_where_dead_letters_lie() -> None:
@@ -99,10 +103,11 @@ def test_many_skipped_entity_types_share_a_line() -> None:
 
 
 def test_few_skipped_entity_types_have_their_own_lines() -> None:
-    """Three fit into the table."""
+    """In the table, and with their reasons below it."""
     lines = shown(report(outcome(), Outcome(Lane("prod", "users"), "skipped", "forbidden")))
 
-    assert any(line.split() == ["users", "skipped", "forbidden"] for line in lines)
+    assert any(line.split() == ["users", "skipped"] for line in lines)
+    assert "users: forbidden" in lines
 
 
 def test_the_end_says_where_the_lake_is_and_what_to_try() -> None:

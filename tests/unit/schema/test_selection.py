@@ -72,7 +72,9 @@ def test_a_mistyped_type_may_be_near_to_one_that_nobody_lists() -> None:
         choose_lanes(("vulnerabilites",), {"old": ()}, heard_of=["vulnerabilities"])
 
 
-@pytest.mark.parametrize(("word", "near"), [("user", "users"), ("sofware", "software"), ("zzz", None), ("", None)])
+@pytest.mark.parametrize(
+    ("word", "near"), [("user", "users"), ("sofware", "software"), ("nothere", None), ("zzz", None), ("", None)]
+)
 def test_a_word_is_close_or_not(word: str, near: str | None) -> None:
     """A guess is made only where it is likely."""
     assert closest(word, ["users", "software"]) == near

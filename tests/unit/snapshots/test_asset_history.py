@@ -94,16 +94,16 @@ def test_an_asset_is_found_by_a_label_that_is_its_own(lake: FolderLake) -> None:
 
 
 def test_each_instance_has_a_history_of_its_own(lake: FolderLake) -> None:
-    """Where the same id is in both."""
+    """Where the same id is in both, also where it goes by its label."""
     other = Lane("test", "devices")
     publish(lake, facts("2026-11-21"), Type(rows=devices(1)), Type(other, rows=devices(1)))
     publish(lake, facts("2026-11-22"), Type(rows=devices(1)), Type(other, rows=[]))
-    found, _ = asset_history(lake, "devices", ONE, Ignoring())
-
-    assert {one.lane.instance: [step.change.kind for step in one.steps] for one in found} == {
-        "prod": ["added"],
-        "test": ["added", "removed"],
-    }
+    for wanted in (ONE, "host-0"):
+        found, _ = asset_history(lake, "devices", wanted, Ignoring())
+        assert {one.lane.instance: [step.change.kind for step in one.steps] for one in found} == {
+            "prod": ["added"],
+            "test": ["added", "removed"],
+        }
 
 
 @given(snapshots(COLUMNS), snapshots(COLUMNS | WIDER))
