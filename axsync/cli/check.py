@@ -12,9 +12,9 @@ Examples:
   axsync check
   axsync check --instance prod
   axsync check --instance prod --probe probe.json
-  axsync check --output json | jq '.[].steps[] | select(.name == "TLS").facts.days_left'
+  axsync check --output json |
+    jq '.[].steps[] | select(.name == "TLS").facts.days_left'
 
-\b
 Exit codes: 0 all steps passed, 2 settings that a run refuses, 4 refused credential, 75 unreachable, 1 other failure."""
 
 ENTITIES = """\b
@@ -32,7 +32,7 @@ QUERIES = """\b
 Examples:
   axsync queries devices
   axsync queries --output json | jq -r '.[] | [.entity, .name, .query] | @tsv'
-  axsync run devices --saved-query "Linux machines" --fields saved-query --lake linux"""
+  axsync run devices --saved-query "Linux machines" --fields saved-query"""
 
 
 @click.command(epilog=CHECK)

@@ -53,7 +53,7 @@ def _options(function: Decorated) -> Decorated:
 
 @credential.command(
     epilog="\b\nExamples:\n  axsync credential add prod\n"
-    "  axsync credential add prod --url https://acme.on.axonius.com --key-file key --secret-file secret"
+    "  axsync credential add prod --url https://acme.on.axonius.com \\\n    --key-file key --secret-file secret"
 )
 @click.argument("name")
 @click.option(
@@ -111,9 +111,9 @@ def remove(context: click.Context, /, name: str, *, yes: bool) -> None:
 
 
 @credential.command(
-    epilog="\b\nExamples:\n  axsync credential rekey                            asks for the old and the new one\n"
-    "  axsync credential rekey --new-passphrase-file new  without a terminal\n"
-    "  axsync credential rekey --new-key-file store.key   a key file from now on"
+    epilog="\b\nExamples:\n  axsync credential rekey                   asks for the old and the new one\n"
+    "  axsync credential rekey --new-passphrase-file new    without a terminal\n"
+    "  axsync credential rekey --new-key-file store.key     a key file from now on"
 )
 @click.option("--new-passphrase-file", type=_FILE, metavar="FILE", help="Read the new passphrase from this file.")
 @click.option("--new-key-file", type=_FILE, metavar="FILE", help="Lock the store with this key file.")

@@ -12,11 +12,13 @@ from axsync.cli.options import lake_options, perform, speech_options_with
 KINDS = ("added", "removed", "changed")
 EPILOG = """\b
 Examples:
-  axsync diff latest~1 latest                        yesterday and today, all entity types
+  axsync diff latest~1 latest                   yesterday and today, all types
   axsync diff 2026-11-22 2026-11-23 devices --show 10
   axsync diff latest~7 latest devices --id 0f3c9a5be1d24477a6c0b1e2d3f4a5b6
-  axsync diff latest~1 latest devices --change removed --columns last_seen,os_type_preferred --output csv
-  axsync diff latest~1 latest --output jsonl | jq -c 'select(.change == "added")'
+  axsync diff latest~1 latest devices --change removed --output csv \\
+    --columns last_seen,os_type_preferred
+  axsync diff latest~1 latest --output jsonl |
+    jq -c 'select(.change == "added")'
   axsync diff latest~1 latest devices --into changes.parquet
   axsync diff latest~1 latest --ignore '*.uptime' --ignore adapter_list_length
   axsync diff latest~1 latest --compare last_seen     (left out by default)
@@ -26,11 +28,10 @@ Formats of the result:
   text     counts, the fields that changed most, a few assets field by field
   json     the same as one document
   jsonl    one line per asset that differs, with all fields that differ
-  csv      one row per asset that came or went, one per field that differs of the others
+  csv      one row per asset that came or went, one per field that differs
   excel    the same, for Excel
   --into   the same rows as a Parquet file
 
-\b
 Exit codes: 0 compared, with or without differences; 1 disk error; 2 there is no such run, its files are gone, or
 the two snapshots have no entity type in common."""
 

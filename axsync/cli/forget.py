@@ -7,11 +7,10 @@ from axsync.cli.options import lake_options, perform, speech_options
 
 FORGET = """\b
 Examples:
-  axsync forget 2031-01-01               show what of that day would be removed
-  axsync forget 2031-01-01 --yes         remove it
-  axsync forget 20261123T02 --yes        one run
+  axsync forget 2031-01-01             show what of that day would be removed
+  axsync forget 2031-01-01 --yes       remove it
+  axsync forget 20261123T02 --yes      one run
 
-\b
 Exit codes: 0 done, 1 disk error, 2 there is no such run, or a manifest cannot be read (nothing is removed then),
 75 a run is using the lake."""
 

@@ -13,7 +13,6 @@ Examples:
   axsync verify 2026-11-23 --lake /srv/lake
   axsync verify latest --output json | jq '.lanes[].faults'
 
-\b
 Exit codes: 0 everything matches the manifest, 1 something differs, 2 there is no such run."""
 
 GC = """\b
@@ -27,11 +26,11 @@ Retention is set in axsync.toml. A snapshot is kept if any rule keeps it:
   [lake]
   gc = true                      each run that publishes does this by itself
   keep_last = 3                  the 3 newest snapshots, by logical date
-  keep_daily = 30                the newest of each of 30 days that have one; keep_weekly, keep_monthly likewise
+  keep_daily = 30                the newest of each of 30 days that have one;
+                                 keep_weekly and keep_monthly likewise
   keep_days = 90                 all that finished within 90 days
 Without any of them: keep_last = 14 and keep_days = 90.
 
-\b
 Exit codes: 0 done, 1 disk error, 2 there is no lake, or a manifest cannot be read (nothing is removed then),
 75 a run is using the lake."""
 

@@ -14,7 +14,6 @@ Examples:
   axsync history vulnerabilities CVE-2024-90011 --output csv
   axsync history users jane.doe --ignore '*.uptime' --compare last_seen
 
-\b
 Exit codes: 0 printed, 1 disk error, 2 there is no such asset, several assets have the label, or a manifest cannot
 be read (the others are used, and stderr names the file)."""
 

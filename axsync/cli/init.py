@@ -9,16 +9,16 @@ from axsync.cli.options import output_option, perform, run_options, source_optio
 INIT = """\b
 Examples:
   axsync init
-  axsync init --yes --url https://acme.on.axonius.com --entity devices --entity users
+  axsync init --yes --url https://acme.on.axonius.com --entity devices
   axsync init --credential prod --lake /srv/lake --config /etc/axsync.toml
 
 \b
-CREDENTIAL is the name of a stored credential, or two references, to key and secret:
+CREDENTIAL is the name of a stored credential, or references to both:
   env:NAME env:NAME      variables (the default: env:AX_KEY env:AX_SECRET)
   file:PATH file:PATH    files such as those of Docker, Kubernetes and systemd
+
 It is never the secret itself: the file holds none, and can be kept with your other settings.
 
-\b
 Exit codes: 0 written, 2 invalid answer, or the file exists already (it is not changed)."""
 
 
@@ -70,10 +70,9 @@ Examples:
   axsync config --schema > axsync.schema.json
 
 \b
-An editor with TOML support completes and checks axsync.toml after this first line in it:
+An editor with TOML support completes and checks axsync.toml after this line:
   #:schema ./axsync.schema.json
 
-\b
 Exit codes: 0 printed, 2 invalid settings."""
 
 
@@ -96,11 +95,10 @@ def config(context: click.Context, /, **given: object) -> None:
 
 COMPLETION = """\b
 Examples:
-  eval "$(axsync completion bash)"                         in ~/.bashrc (bash 4.4 or newer)
-  eval "$(axsync completion zsh)"                          in ~/.zshrc, after compinit
+  eval "$(axsync completion bash)"     in ~/.bashrc (bash 4.4 or newer)
+  eval "$(axsync completion zsh)"      in ~/.zshrc, after compinit
   axsync completion fish > ~/.config/fish/completions/axsync.fish
 
-\b
 Completes commands, options, files and folders; instances from ./axsync.toml or --config; entity types and runs from
 the lake; stored credentials by name. Without a lake, entity types are those of the settings, or all known ones."""
 

@@ -16,38 +16,35 @@ from axsync.cli.options import (
 PAGES = "Also log each page; print tracebacks of bugs."
 RUN = """\b
 Examples:
-  axsync run                                everything that the instance offers
-  axsync run devices users --limit 1000 --lake try      a first look
-  axsync run devices --query '("specific_data.data.os.type" == "Windows")' --fields hostname,os_type,last_seen
-  axsync run devices --saved-query "Linux machines" --fields saved-query --lake linux
-  axsync run --skip tickets                 everything but one type
-  axsync run --as-of 2026-11-01             that day of history, as that day
+  axsync run                           everything that the instance offers
+  axsync run devices users --limit 1000 --lake try             a first look
+  axsync run devices --fields hostname,os_type,last_seen \\
+    --query '("specific_data.data.os.type" == "Windows")'
+  axsync run devices --lake linux \\
+    --saved-query "Linux machines" --fields saved-query
+  axsync run --skip tickets            everything but one type
+  axsync run --as-of 2026-11-01        that day of history, as that day
   axsync run -q --log-format json --on-finish 'notify --channel lake'
 
-\b
 Variables: AX_URL, AX_KEY and AX_SECRET, if no settings file names an instance; AXSYNC_LAKE;
 NO_COLOR; HTTPS_PROXY, HTTP_PROXY and NO_PROXY; OTEL_* with --otel.
 
-\b
 Files: ./axsync.toml, or the one given with --config; in the lake _axsync/latest.json, _axsync/snapshots/RUN.json
 (the manifest) and _axsync/runs/RUN/ (journal, report, dead letters).
 
-\b
 Exit codes: 0 complete, 1 failed, 2 usage or configuration (nothing was sent), 3 partial or drifted,
 4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 interrupted, terminated,
 141 the reader of the result has gone. Only 75 is worth an automatic retry."""
 
 PLAN = """\b
 Examples:
-  axsync plan                                everything that the instance offers
+  axsync plan                          everything that the instance offers
   axsync plan devices users --as-of 2026-11-01
   axsync plan --instance prod --output json | jq .seconds
 
-\b
 Bytes per row, requests and rates are taken from earlier runs in the lake; what is guessed is marked. Nothing is
 written, and no lock is taken.
 
-\b
 Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be asked, 4 refused credential,
 75 no instance could be reached."""
 

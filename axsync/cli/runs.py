@@ -10,9 +10,9 @@ from axsync.cli.options import lake_options, perform, speech_options
 REPORT = """\b
 Examples:
   axsync report
-  axsync report --all                       one page about all runs, with links to their reports
-  axsync report latest~1                    the snapshot of the day before
-  axsync report 2026-11-23                  the newest one of that day
+  axsync report --all                  one page about all runs, with links
+  axsync report latest~1               the snapshot of the day before
+  axsync report 2026-11-23             the newest one of that day
   axsync report 20261123T02 --into /tmp/report.html"""
 
 

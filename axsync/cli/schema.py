@@ -26,8 +26,8 @@ def show(context: click.Context, /, entity: str | None) -> None:
 
 @schema.command(
     epilog="\b\nExamples:\n  axsync schema rebuild\n  axsync schema rebuild --lake /srv/lake\n\n"
-    "\b\nExit codes: 0 done, 1 disk error, 2 there is no lake, or a manifest cannot be read (the others are "
-    "used),\n75 a run is using the lake."
+    "Exit codes: 0 done, 1 disk error, 2 there is no lake, or a manifest cannot be read (the others are used), "
+    "75 a run is using the lake."
 )
 @lake_options
 @speech_options

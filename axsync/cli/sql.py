@@ -18,7 +18,6 @@ Examples:
   axsync sql --output excel "select * from users" > for-excel.csv
   axsync sql --run latest~1 - < question.sql
 
-\b
 Exit codes: 0 answered, 1 too little memory or disk, 2 the query failed or the lake cannot be read."""
 
 HEAD = """\b

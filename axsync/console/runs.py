@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -91,8 +91,8 @@ def run_json(found: FoundRun) -> str:
 def show_history(history: History, lake: Lake, console: Console) -> None:
     """Print one line per run."""
     if history.runs:
-        titles = ("run", "date", "as of", "verdict", "lanes", "rows", "duration", "")
-        sides: tuple[Side, ...] = ("left", "left", "left", "left", "right", "right", "right", "left")
+        titles = ("run", "date", "verdict", "lanes", "rows", "duration", "")
+        sides: tuple[Side, ...] = ("left", "left", "left", "right", "right", "right", "left")
         print_table(Table(titles, sides, tuple(map(_run_cells, history.runs))).without_empty(), console)
     elif not history.errors:
         print_line(f"there are no runs in {lake.name} yet", console)
@@ -101,8 +101,15 @@ def show_history(history: History, lake: Lake, console: Console) -> None:
 def _run_cells(run: PastRun) -> Cells:
     seconds = "" if run.seconds is None else clock(run.seconds)
     numbers = (number(run.lanes), number(run.rows), seconds)
-    latest = "latest" if run.latest else ""
-    return (run.run_id, run.logical_date, run.as_of or "", run.verdict, *numbers, latest)
+    return (run.run_id, run.logical_date, run.verdict, *numbers, ", ".join(filter(None, _notes(run))))
+
+
+def _notes(run: PastRun) -> Iterator[str]:
+    """Few runs have any, so that a column of its own would cost the list its width."""
+    if run.as_of:
+        yield "history" if run.as_of == run.logical_date else f"history of {run.as_of}"
+    if run.latest:
+        yield "latest"
 
 
 def show_run(found: FoundRun, lake: Lake, console: Console, *, files: bool = False) -> None:

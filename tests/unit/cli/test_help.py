@@ -53,6 +53,29 @@ def test_all_that_is_loaded_late_is_there() -> None:
         assert load(place) is not None, place
 
 
+def helps(command: click.Command, parent: click.Context) -> Iterator[tuple[str, str]]:
+    """Path and help of a command and of those below it, on a screen of 80 columns."""
+    name = command.name or ""
+    context = click.Context(command, parent, info_name=name, terminal_width=80, **command.context_settings)
+    yield context.command_path, command.get_help(context)
+    for below in command.list_commands(context) if isinstance(command, click.Group) else ():
+        found = command.get_command(context, below)
+        if found is not None:
+            yield from helps(found, context)
+
+
+def test_every_help_fits_a_screen_of_80_columns() -> None:
+    """Examples as well, which are printed as they are written."""
+    wide = [
+        f"{path}: {line}"
+        for path, text in helps(main, click.Context(main, info_name="axsync"))
+        for line in text.splitlines()
+        if len(line) > 80
+    ]
+
+    assert wide == []
+
+
 def test_the_list_has_each_command_with_the_first_words_of_its_own_help() -> None:
     """The lines of the list cannot drift away from the commands."""
     context = click.Context(main)

@@ -73,6 +73,20 @@ def test_the_list_has_one_line_per_run() -> None:
     ]
 
 
+def test_the_list_fits_a_screen_also_with_days_of_history() -> None:
+    """What was read of history is a word where it is of its date."""
+    name, day = "20261123T020000Z-aaaa", "2026-11-23"
+    run = PastRun(name, day, day, "", "", "unfinished", 19, 1_841_870, 2470.0, latest=True)
+    other = replace(run, as_of="2026-11-01", latest=False)
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=True, color_system=None)
+    show_history(History((run, other)), LAKE, console)
+    lines = stream.getvalue().splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert " ".join(stream.getvalue().split()).count("history") == 2
+
+
 def test_no_runs_are_said() -> None:
     """An empty table would look like a mistake."""
     stream = io.StringIO()
