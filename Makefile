@@ -31,19 +31,25 @@ help: ## This list
 	@echo
 	@echo "  PYTHON=python3.12 picks the interpreter; ARGS='-k name' goes to pytest, bench and demo."
 
+# Runs a command with a dot on stderr every few seconds, since pip says nothing while it unpacks; keeps its exit code. The
+# dots end with the shell, however that ends.
+PAUSE := 2
+dotted = (while sleep $(PAUSE) && kill -0 $$$$ 2>/dev/null; do printf . >&2; done) & dots=$$!; \
+	$(1); code=$$?; kill $$dots 2>/dev/null; echo >&2; exit $$code
+
 # What runs axsync, and what else development and tests need on top of it, in one environment: `make demo` waits for the
 # first only. Each runs once, and again when its lock or pyproject.toml is newer than its last success.
 $(DEMO_READY): requirements-demo.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "axsync needs Python 3.11 or newer; try make PYTHON=python3.11")'
 	@echo "setting up $(VENV): $$(grep -c '==' requirements-demo.lock) packages, about a minute" >&2
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-demo.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(call dotted,{ test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && \
+		$(BIN)/python -m pip install --quiet --require-hashes -r requirements-demo.lock && \
+		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .)
 	@touch $@
 
 $(READY): requirements.lock $(DEMO_READY)
 	@echo "setting up $(VENV): $$(grep -c '==' requirements.lock) packages with those for tests, about two minutes" >&2
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(call dotted,$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock)
 	@touch $@
 
 setup: $(READY) ## The locked environment in .venv, axsync installed from the checkout

@@ -56,3 +56,22 @@ def test_make_says_what_it_installs_and_how_long_that_takes(tmp_path: Path) -> N
     assert re.findall(r"--require-hashes -r (\S+)", demo) == [DEMO]
     assert re.findall(r"--require-hashes -r (\S+)", tests) == [DEMO, FULL]
     assert [text.count('echo "setting up') for text in (demo, tests)] == [1, 2]
+
+
+def test_make_says_that_it_is_still_at_work_and_keeps_exit_codes(tmp_path: Path) -> None:
+    """A dot every few seconds, as long as a command takes that says nothing itself."""
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"include {ROOT}/Makefile\nwell ill:\n\t@$(call dotted,sleep 0.3; test $@ = well)\n")
+    told = {
+        name: subprocess.run(["make", "-f", makefile, name, "PAUSE=0.1"], cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510  the code is looked at
+        for name in ("well", "ill")
+    }
+
+    assert {name: one.returncode for name, one in told.items()} == {"well": 0, "ill": 2}
+    assert all(one.stderr.startswith(".") for one in told.values())
+
+
+def test_what_is_installed_is_waited_for_with_dots(tmp_path: Path) -> None:
+    """Each step of `make demo` and of `make test` that takes a while."""
+    for target, steps in (("demo", 1), ("test", 2)):
+        assert commands(target, tmp_path).count("printf .") == steps
