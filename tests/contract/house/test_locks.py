@@ -53,8 +53,8 @@ def test_make_says_what_it_installs_and_how_long_that_takes(tmp_path: Path) -> N
     """The demo does not wait for tools of developers; tests have both, in one environment."""
     demo, tests = commands("demo", tmp_path), commands("test", tmp_path)
 
-    assert re.findall(r"--require-hashes -r (\S+)", demo) == [DEMO]
-    assert re.findall(r"--require-hashes -r (\S+)", tests) == [DEMO, FULL]
+    assert re.findall(r"--require-hashes -r ([\w.-]+)", demo) == [DEMO]
+    assert re.findall(r"--require-hashes -r ([\w.-]+)", tests) == [DEMO, FULL]
     assert [text.count('echo "setting up') for text in (demo, tests)] == [1, 2]
 
 

@@ -58,7 +58,9 @@ def helps(command: click.Command, parent: click.Context) -> Iterator[tuple[str, 
     name = command.name or ""
     context = click.Context(command, parent, info_name=name, terminal_width=80, **command.context_settings)
     yield context.command_path, command.get_help(context)
-    for below in command.list_commands(context) if isinstance(command, click.Group) else ():
+    if not isinstance(command, click.Group):
+        return
+    for below in command.list_commands(context):
         found = command.get_command(context, below)
         if found is not None:
             yield from helps(found, context)
