@@ -194,9 +194,10 @@ async def test_a_backfilled_day_is_compared_with_days_before_it(lab: Lab, start:
 async def test_instances_with_different_newest_days_are_read_one_by_one(lab: Lab, start: Start) -> None:
     """A snapshot is of one day of history, so `latest` has to be the same for all."""
     days = [NOW.date() - timedelta(days=back) for back in (1, 2)]
-    hosts = [lab.instance(await start(sizes={"devices": 5}, today=day), name=str(day)) for day in days]
+    hosts = [lab.instance(await start(sizes={"devices": 5}, today=day), name=f"of-{day}") for day in days]
 
-    with pytest.raises(ConfigError, match=rf"latest is {days[0]} for {days[0]}, {days[1]} for {days[1]}; name a day"):
+    told = ", ".join(f"{day} for of-{day}" for day in days)
+    with pytest.raises(ConfigError, match=f"latest is {told}; name a day"):
         await lab.run(lab.settings(*hosts, as_of="latest"))
     assert not (lab.lake / "_axsync" / "runs").exists()
 
