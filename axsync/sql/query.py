@@ -119,6 +119,12 @@ class QuerySession:
         for view in made:
             self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {double_quoted(view.name)} AS {view.sql}")
 
+    def _views(self) -> list[str]:
+        """The names of views over the snapshot."""
+        return [
+            view.name for view in Writer(WORDS["duckdb"], Names(frozenset(self.tables)), str).views(self.tables, {})
+        ]
+
     def _rows(self, cursor: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         while True:
             with self._plain_errors():
@@ -135,7 +141,8 @@ class QuerySession:
         except duckdb.OutOfMemoryException:
             raise NoRoomToSpill("the query needs more memory than there is, or room for temporary files") from None
         except duckdb.Error as error:
-            raise UsageError(_unknown(str(error), tuple(self.tables)) or f"{_FAULT}: {_sentence(str(error))}") from None
+            told = _unknown(str(error), tuple(self.tables), self._views())
+            raise UsageError(told or f"{_FAULT}: {_sentence(str(error))}") from None
 
 
 @contextmanager
@@ -221,8 +228,8 @@ def _partition(entity: str, piece: Piece) -> ds.Expression:
     return (ds.field("entity") == entity) & (ds.field("instance") == piece.instance) & (ds.field("dt") == piece.dt)
 
 
-def _unknown(words: str, known: Sequence[str]) -> str:
-    """The message for an unknown table, with the closest known ones; empty for any other error.
+def _unknown(words: str, known: Sequence[str], views: Sequence[str]) -> str:
+    """The message for an unknown table, with the closest known ones or views; empty for any other error.
 
     DuckDB's own suggestion may be one of its internal tables, or missing.
     """
@@ -230,9 +237,13 @@ def _unknown(words: str, known: Sequence[str]) -> str:
     if matched is None:
         return ""
     asked = matched[1].lower()
-    near = [name for name in known if asked in name][:MOST_NEAR] or all_close(asked, known, most=MOST_NEAR)
+    near = _near(asked, known) or _near(asked, views)
     hint = did_you_mean(*near) or f"; there are {', '.join(known) or 'none'}"
     return f"{_FAULT}: there is no table {matched[1]!r}{hint}"
+
+
+def _near(asked: str, known: Sequence[str]) -> list[str]:
+    return [name for name in known if asked in name][:MOST_NEAR] or list(all_close(asked, known, most=MOST_NEAR))
 
 
 def _sentence(words: str) -> str:

@@ -137,15 +137,12 @@ class Writer:
         return self.select([*listed, *((self.q(name), name) for name in PARTITIONS)], self._from(table.entity))
 
     def _single(self, table: EntityTable, name: str) -> str:
-        kind, value = table.columns[name], self.q(name)
-        if not isinstance(kind, Many):
-            return value
-        field = table.fields.get(name, name).rpartition(".")[2]
-        found = self._one_of(value, kind.item, field)
+        kind, found = table.columns[name], self.q(name)
+        if isinstance(kind, Many):
+            kind, field = kind.item, table.fields.get(name, name).rpartition(".")[2]
+            found = self._one_of(found, kind, field)
         chosen = f"{name}{PREFERRED}"
-        if table.columns.get(chosen) == kind.item:
-            return f"coalesce({self.q(chosen)}, {found})"
-        return found
+        return f"coalesce({self.q(chosen)}, {found})" if table.columns.get(chosen) == kind else found
 
     def _one_of(self, value: str, kind: Kind, field: str) -> str:
         words = self.words
@@ -295,10 +292,10 @@ def _flat_column(table: EntityTable, field: str) -> str | None:
 
 
 def _flat_columns(table: EntityTable) -> Iterator[str]:
-    """Columns that have, or can be taken for, a single value. A preferred one takes the place of its list."""
+    """Columns that have, or can be taken for, a single value. A preferred one takes the place of the others."""
     for name, kind in table.columns.items():
         bare = name.removesuffix(PREFERRED)
-        takes_place = bare != name and table.columns.get(bare) == Many(kind)
+        takes_place = bare != name and table.columns.get(bare) in (kind, Many(kind))
         is_single = isinstance(kind, Atom) or (isinstance(kind, Many) and isinstance(kind.item, Atom))
         if is_single and not takes_place and table.fields.get(name) not in _BY_NATURE_LISTS:
             yield name

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from axsync.cli import main
-from axsync.emulator import Emulator, Options
+from axsync.emulator import Emulator, Fault, Options
 from axsync.lake.history import find_run
 from axsync.lake.publish import open_lake
 from axsync.settings import EntitySettings, LakeSettings
@@ -56,13 +56,19 @@ class Served:
 
 
 async def _fill(folder: Path) -> Served:
-    """Dates come as lists from the second day on, and all fields are read on the third; devices come and go."""
+    """Dates come as lists from the second day on, and all fields are read on the third; devices come and go.
+
+    The second day is replaced by a later run of it, and has no users of one instance; the other one has no licenses.
+    """
     lab = Lab(folder)
     served = Served(lab.lake)
     for number, day in enumerate(DAYS):
         dates = "list" if number else "newest"
+        forbidden = (Fault("403", entity="users"),) if number == 1 else ()
         emea = Options("p90", sizes=SIZES, types=tuple(SIZES), merged_dates=dates)
-        amer = Options("p70", seed=8, sizes={**SIZES, "licenses": 0}, types=tuple(SIZES), more_fields=3 * number)
+        amer = Options(
+            "p70", seed=8, sizes={**SIZES, "licenses": 0}, types=tuple(SIZES), more_fields=3 * number, faults=forbidden
+        )
         async with Emulator(emea) as one, Emulator(amer) as other:
             for emulator in (one, other)[: 1 + number]:
                 for _ in range(number):
@@ -70,8 +76,12 @@ async def _fill(folder: Path) -> Served:
                 emulator.fleets["devices"].insert(0)
             instances = [lab.instance(one, "emea"), lab.instance(other, "amer")]
             types = {"default": EntitySettings(fields=("full" if number == 2 else "generic"))}
-            ran = await lab.run(lab.settings(*instances, types=types, logical_date=day))
-            assert ran.report.verdict == "complete", ran.verdicts()
+            settings = lab.settings(*instances, types=types, logical_date=day)
+            ran = await lab.run(settings)
+            if number == 1:
+                one.fleets["devices"].insert(0)
+                ran = await lab.run(replace(settings, run=replace(settings.run, fresh=True)))
+            assert ran.report.verdict == ("partial" if number == 1 else "complete"), ran.verdicts()
             for name, emulator in (("emea", one), ("amer", other)):
                 for entity, fields in FIELDS.items():
                     served.records[day, name, entity] = _records(emulator, entity, fields.split())
@@ -233,6 +243,22 @@ def test_each_question_is_answered_truly(served: Served, number: int, truth: Cal
     assert len(QUESTIONS) == len(TRUTHS)
     assert sorted(answer, key=repr) == sorted(expected, key=repr)
     assert len(expected) > 1
+
+
+def test_lanes_tell_which_days_are_whole(served: Served) -> None:
+    """Four runs in three days: the replaced one is not the newest of its day, and forbidden users are no rows."""
+    lake = open_lake(LakeSettings(uri=str(served.lake)))
+    assert lake is not None
+    with query_session(lake, tables_of(find_run(lake, "latest"))) as session:
+        query = "SELECT dt::VARCHAR, verdict, newest_of_day FROM lanes WHERE (instance, entity) = ('amer', 'users')"
+        lanes = sorted(session.ask(query).rows)
+        query = "SELECT DISTINCT dt::VARCHAR FROM users_history WHERE instance = 'amer' ORDER BY 1"
+        days = list(session.ask(query).rows)
+
+    first, second, third = DAYS
+    skipped = [(second, "skipped", False), (second, "skipped", True)]
+    assert lanes == [(first, "complete", True), *skipped, (third, "complete", True)]
+    assert days == [(first,), (third,)]
 
 
 # -------------------------------------------------------------------------------------------------------------- recipes

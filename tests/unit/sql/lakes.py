@@ -6,12 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis import strategies as st
 
 from axsync.lake import layout
 from axsync.lake.publish import RunFacts
 from axsync.model import Lane, Outcome, Part
 from axsync.schema.columns import Column, arrow_schema, describe_column, group
-from axsync.schema.kinds import Atom, Kind, Many
+from axsync.schema.kinds import Atom, AtomName, Kind, Many
 from tests.unit.lake.folders import FolderLake
 
 TEXT, WHOLE, NUMBER = Atom("text"), Atom("integer"), Atom("number")
@@ -26,6 +27,15 @@ KINDS: Mapping[str, Kind] = {
     "extra": Atom("json"),
     "disks": Many(group([("device", TEXT), ("size", WHOLE), ("checked", Many(Atom("timestamp")))])),
 }
+
+ATOMS: tuple[AtomName, ...] = ("text", "timestamp", "date", "bool", "integer", "number", "json")
+ANY_KIND: st.SearchStrategy[Kind] = st.recursive(
+    st.sampled_from([Atom(name) for name in ATOMS]),
+    lambda inner: st.one_of(
+        inner.map(Many), st.lists(st.tuples(st.text(min_size=1), inner), min_size=1, max_size=4).map(group)
+    ),
+    max_leaves=8,
+)
 
 
 def columns(kinds: Mapping[str, Kind]) -> tuple[Column, ...]:

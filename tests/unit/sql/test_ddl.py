@@ -5,29 +5,20 @@ from pathlib import Path
 import duckdb
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from axsync.lake.history import find_run
 from axsync.model import Lane
 from axsync.schema.columns import group
-from axsync.schema.kinds import Atom, AtomName, Kind, Many
+from axsync.schema.kinds import Atom, Kind, Many
 from axsync.sql import EntityTable, tables_of
 from axsync.sql.days import AllDays, LaneVerdict, all_days
 from axsync.sql.ddl import statements, view_statements
 from axsync.sql.dialects import DIALECTS, Dialect
 from axsync.sql.tables import OWN, Share
 from tests.unit.lake.folders import FolderLake
-from tests.unit.sql.lakes import KINDS, NUMBER, TEXT, WHOLE, publish
+from tests.unit.sql.lakes import ANY_KIND, KINDS, NUMBER, TEXT, WHOLE, publish
 
 ROW = {"internal_axon_id": "a1", "hostname": ["x"], "disks": [{"device": "sda", "size": 7, "checked": []}]}
-ATOMS: tuple[AtomName, ...] = ("text", "timestamp", "date", "bool", "integer", "number", "json")
-ANY_KIND: st.SearchStrategy[Kind] = st.recursive(
-    st.sampled_from([Atom(name) for name in ATOMS]),
-    lambda inner: st.one_of(
-        inner.map(Many), st.lists(st.tuples(st.text(min_size=1), inner), min_size=1, max_size=4).map(group)
-    ),
-    max_leaves=8,
-)
 SMALL = EntityTable(
     "users", {"mail": Many(TEXT), "disks": Many(group([("size", WHOLE)])), "seen": Atom("timestamp")}, ()
 )

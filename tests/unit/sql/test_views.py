@@ -6,19 +6,24 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from axsync.errors import UsageError
 from axsync.lake.history import find_run
 from axsync.model import Lane
 from axsync.schema.columns import group
 from axsync.schema.kinds import Atom, Kind, Many
+from axsync.sql import EntityTable, query_session, tables_of
 from axsync.sql import query as query_module
-from axsync.sql import query_session, tables_of
-from axsync.sql.days import all_days
+from axsync.sql.days import AllDays, LaneVerdict, all_days
 from axsync.sql.dbt import models
 from axsync.sql.ddl import view_statements
 from axsync.sql.engines import WORDS
+from axsync.sql.tables import OWN
+from tests.examples import scaled
 from tests.unit.lake.folders import FolderLake
-from tests.unit.sql.lakes import NUMBER, TEXT, WHOLE, facts, outcome, publish
+from tests.unit.sql.lakes import ANY_KIND, NUMBER, TEXT, WHOLE, facts, outcome, publish
 
 MOMENT, FLAG = Atom("timestamp"), Atom("bool")
 CVE = Many(group([("cve_id", TEXT), ("dt", TEXT)]))
@@ -30,6 +35,8 @@ DEVICE: dict[str, Kind] = {
     "hostname_preferred": TEXT,
     "os_type": Many(TEXT),
     "cores": Many(WHOLE),
+    "serial": TEXT,
+    "serial_preferred": TEXT,
     "last_seen": Many(MOMENT),
     "first_seen": Many(MOMENT),
     "is_managed": Many(FLAG),
@@ -51,6 +58,7 @@ ONE = {
     "hostname_preferred": "y",
     "os_type": ["Linux", "Linux"],
     "cores": [2, 4],
+    "serial": "s1",
     "last_seen": [at(1), at(3), at(2)],
     "first_seen": [at(2), at(1)],
     "is_managed": [False, True],
@@ -94,12 +102,12 @@ def test_lanes_tell_verdicts(lake: FolderLake) -> None:
 
 def test_flat_has_one_value_per_field(lake: FolderLake) -> None:
     """Preferred, else the only one; newest and oldest; any flag; the highest severity."""
-    names = "hostname, os_type, cores, last_seen, first_seen, is_managed, severity"
+    names = "hostname, os_type, cores, serial, last_seen, first_seen, is_managed, severity"
     assert ask(lake, f"SELECT {names} FROM devices_flat") == [  # noqa: S608  ours
-        ("y", "Linux", None, at(3), at(1), True, "CRITICAL")
+        ("y", "Linux", None, "s1", at(3), at(1), True, "CRITICAL")
     ]
     described = {row[0] for row in ask(lake, "SELECT column_name FROM (DESCRIBE devices_flat)")}
-    assert described.isdisjoint({"hostname_preferred", "adapters", "network_interfaces"})
+    assert described.isdisjoint({"hostname_preferred", "serial_preferred", "adapters", "network_interfaces"})
 
 
 @pytest.mark.parametrize(
@@ -129,6 +137,8 @@ def test_a_view_whose_columns_are_missing_is_not_there(lake: FolderLake) -> None
     """And says so as any other name does."""
     shown = {row[0] for row in ask(lake, "SHOW TABLES")}
     assert shown.isdisjoint({"device_open_ports", "findings"})
+    with pytest.raises(UsageError, match=r"there is no table 'ips'; did you mean 'device_ips'"):
+        ask(lake, "FROM ips")
 
 
 def test_rescued_values_are_rows(tmp_path: Path) -> None:
@@ -258,3 +268,20 @@ def test_other_engines_get_their_own_words(lake: FolderLake) -> None:
     assert """("dt" = '2026-11-23' AND "instance" IN ('prod'))""" in told["athena"]
     assert 'FROM "S"."AX"."DEVICES_HISTORY"' in told["snowflake"]
     assert 'LATERAL FLATTEN(INPUT => t."SOFTWARE_CVES")' in told["snowflake"]
+
+
+@settings(max_examples=scaled(50))
+@given(st.lists(ANY_KIND, min_size=4, max_size=4))
+def test_views_stand_on_columns_of_any_kind(kinds: list[Kind]) -> None:
+    """A list of lists, a single value where a list was meant, members of any name: what has no meaning is left out."""
+    names = ("adapters", "network_interfaces", "last_used_users", "open_ports")
+    columns = dict(zip(names, kinds, strict=True))
+    table = EntityTable(
+        "devices", {"internal_axon_id": TEXT, **columns, **OWN}, (), fields={name: name for name in names}
+    )
+    days = AllDays(
+        (LaneVerdict("r", date(2026, 11, 23), "prod", "devices", "complete", 0, 0, None, True),), {"devices": table}
+    )
+    with duckdb.connect() as connection:
+        connection.execute("\n".join(view_statements("duckdb", {"devices": table}, days, location=None, schema=None)))
+        assert connection.execute("SELECT count(*) FROM devices_flat").fetchall() == [(0,)]
