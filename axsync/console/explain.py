@@ -171,7 +171,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         ReplacesBetter,
         USAGE,
-        "Give this run another lake with --lake, or another day with --date. If it is meant, add --replace-worse.",
+        "Give this run another lake with --lake. If it is meant, add --replace-worse.",
     ),
     (
         SnapshotGone,

@@ -221,6 +221,7 @@ class DayLane:
     run_id: str
     record: LaneRecord
     asked: Asked
+    began: datetime  # when its run did
 
     @property
     def rows(self) -> int:
@@ -239,7 +240,7 @@ def lanes_of_day(lake: Lake, day: str) -> dict[Lane, DayLane]:
             is_newer = one.lane not in found or found[one.lane][0] < snapshot.finished_at
             if one.columns and one.from_run is None and is_newer and _is_there(lake, one):
                 asked = one.asked or Asked(as_of=snapshot.as_of)
-                found[one.lane] = (snapshot.finished_at, DayLane(snapshot.run_id, one, asked))
+                found[one.lane] = (snapshot.finished_at, DayLane(snapshot.run_id, one, asked, snapshot.started_at))
     return {lane: held for lane, (_, held) in found.items()}
 
 

@@ -44,6 +44,12 @@ def is_day_of(moment: datetime, day: str) -> bool:
     return _day(moment + WESTERNMOST) <= day <= _day(moment + EASTERNMOST)
 
 
+def other_day(moment: datetime, day: str) -> str | None:
+    """The day of this moment by UTC, where it is not this one."""
+    own = _day(moment)
+    return None if own == day else own
+
+
 async def with_latest(settings: Settings, sources: Mapping[str, Source | ServerError]) -> Settings:
     """The settings with the newest day of history in place of `latest`.
 

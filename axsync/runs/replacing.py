@@ -1,8 +1,9 @@
 """Whether a lane may take the place of what its logical date has: never of something better. Pure.
 
 Better is what is whole: complete, then drifted, then partial, then cut by a limit. Live data is better than a day of
-history, which can be read again as long as the server keeps it; live data of another day is not. Rows of a query are
-less than all rows, and those of another query are others; so are columns that were not asked for any more.
+history, which can be read again as long as the server keeps it. Live data that were read on another day are less than
+either: nobody can read those of the day itself again. Rows of a query are less than all rows, and those of another
+query are others; so are columns that were not asked for any more.
 
 What is known from the question alone is refused before anything is sent (`refuse_worse`), the rest lane by lane before
 publishing (`hold_worse`); `run.replace_worse` switches off both.
@@ -10,10 +11,12 @@ publishing (`hold_worse`); `run.replace_worse` switches off both.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from axsync.errors import KeepsBetter, ReplacesBetter
 from axsync.lake.history import DayLane
 from axsync.model import Asked, Lane, Outcome
+from axsync.runs.days import is_day_of
 from axsync.runs.lane_selection import asked_by
 from axsync.runs.verdict import held_back
 from axsync.settings import Settings
@@ -25,10 +28,24 @@ _RANKS = (_CUT, "partial", "drifted", "complete")
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A logical date, and whether the run is of it: only then is its live data that of this date."""
+    """A logical date, and when the run began: on this date, or its live data are those of another day."""
 
     date: str
-    is_own: bool
+    began: datetime
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was this date somewhere on earth when the run began."""
+        return is_day_of(self.began, self.date)
+
+    def spoils(self, held: DayLane) -> bool:
+        """Whether live data of the day itself would be replaced by those of another day.
+
+        A date lasts for two days all over the earth, and nowhere longer than one: two runs that began further apart
+        are not both of it.
+        """
+        is_same = self.is_own and abs(self.began - held.began) < timedelta(days=1)
+        return is_day_of(held.began, self.date) and not is_same
 
 
 def refuse_worse(settings: Settings, day: Day, there: Mapping[Lane, DayLane]) -> None:
@@ -76,6 +93,8 @@ def less_asked(asked: Asked, held: DayLane, day: Day) -> str | None:
             return f"history of {asked.as_of} never replaces that of {there.as_of}"
         if not day.is_own:
             return f"live data of another day never replaces the history of {there.as_of}"
+    elif asked.as_of is None and day.spoils(held):
+        return "live data of another day never replaces what was read on the day itself"
     if _rows_of(asked) not in (("", ""), _rows_of(there)):
         return "rows of one query never replace others"
     if asked.limit is not None and asked.limit < held.rows and _rank(held.record.verdict, held.rows, there):

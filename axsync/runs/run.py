@@ -34,7 +34,7 @@ from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
-from axsync.runs.days import is_day_of, with_days, with_latest
+from axsync.runs.days import other_day, with_days, with_latest
 from axsync.runs.gc import sweep_held
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
@@ -242,7 +242,7 @@ class _Run:
         return self._journal
 
     def _open_journal(self) -> list[str]:
-        plan, told = plan_of(self.settings), list[str]()
+        plan, told = plan_of(self.settings), self._told_of_date()
         if not self.resumes:
             told += [f"the unfinished run {run_id} is given up" for run_id in give_up(self.lake, plan)]
         self._journal = self.lake.journal(self.facts.run_id).begin()
@@ -261,10 +261,14 @@ class _Run:
             told.append(f"{len(self._lost)} files of this run are gone or damaged; what was in them is asked again")
         return told
 
+    def _told_of_date(self) -> list[str]:
+        """That live data get another date than that of their day, which may be a slip."""
+        read, date = other_day(datetime.fromisoformat(self.facts.started_at), self.facts.logical_date), self._day.date
+        return [f"live data of {read} are filed under {date}"] if read and self.settings.run.as_of is None else []
+
     @property
     def _day(self) -> Day:
-        began, date = datetime.fromisoformat(self.facts.started_at), self.facts.logical_date
-        return Day(date, is_day_of(began, date))
+        return Day(self.facts.logical_date, datetime.fromisoformat(self.facts.started_at))
 
     def refuse_worse(self) -> None:
         """Refuse a run that is sure to bring less than its logical date has. Raises: ReplacesBetter."""

@@ -1,5 +1,6 @@
 """What a date has is never replaced by less, unless that is asked for; and a day of history has its own date."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from axsync.console.run_result import exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import ConfigError, ReplacesBetter
+from axsync.events import Notice
 from axsync.lake import layout
 from axsync.lake.history import find_run
 from axsync.lake.publish import open_lake
@@ -189,6 +191,29 @@ async def test_a_backfilled_day_is_compared_with_days_before_it(lab: Lab, start:
     assert (code(today), code(past), code(fallen)) == (0, 0, 5)
     assert lab.manifest()["run_id"] == today.report.run_id
     assert owners(lab)["2026-01-02", "devices"] == past.report.run_id
+
+
+async def test_a_mistyped_date_never_costs_the_day_that_it_names(lab: Lab, start: Start) -> None:
+    """Its live data, read on the day itself, are nobody's to read again; that data get another date is always told."""
+    day = str(NOW.date() - timedelta(days=3))
+    runs = Runs(lab, await start(sizes={"devices": 6}), {})
+    first = await runs.run(logical_date=day)
+    assert first is not None
+    assert [n.text for n in first.of(Notice)][0] == f"live data of {TODAY} are filed under {day}"
+    again = await runs.run(logical_date=day, fresh=True)
+    assert again is not None
+    assert owners(lab) == {(day, "devices"): again.report.run_id}
+    manifest = lab.lake / str(again.report.manifest)
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"started_at": f"{day}T02:00:00Z"}))
+
+    assert await runs.run(logical_date=day, fresh=True) is None
+    assert owners(lab) == {(day, "devices"): again.report.run_id}
+    meant = await runs.run(logical_date=day, fresh=True, replace_worse=True)
+    assert meant is not None
+    assert owners(lab) == {(day, "devices"): meant.report.run_id}
+    today = await runs.run()
+    assert today is not None
+    assert not [n.text for n in today.of(Notice) if "filed under" in n.text]
 
 
 async def test_instances_with_different_newest_days_are_read_one_by_one(lab: Lab, start: Start) -> None:

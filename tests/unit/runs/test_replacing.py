@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from axsync.model import Asked, Lane, Outcome, Part, Verdict
 from axsync.runs.replacing import Day, hold_worse, less_asked, refuse_worse
 from axsync.settings import CredentialReference, EntitySettings, InstanceSettings, LakeSettings, RunSettings, Settings
 
-LANE, TODAY = Lane("prod", "devices"), Day("2026-11-23", is_own=True)
+LANE, NOON = Lane("prod", "devices"), datetime(2026, 11, 23, 12, tzinfo=UTC)
+TODAY, LATER = (Day("2026-11-23", NOON + timedelta(days=days)) for days in (0, 6))
 COLUMNS = {name: {"field": name, "type": "string", "dates": None} for name in ("a", "b")}
 LIVE, HISTORY = Asked(fields=("generic",)), Asked("2026-11-23", fields=("generic",))
 CUT, FILTERED = replace(LIVE, limit=10), replace(LIVE, query="q")
@@ -26,7 +28,7 @@ def outcome(asked: Asked = LIVE, rows: int = 100, verdict: Verdict = "complete",
     return replace(Outcome(LANE, verdict, rows=rows, columns=COLUMNS, parts=parts, asked=asked), **more)
 
 
-def held(of: Outcome, run_id: str = "r1") -> DayLane:
+def held(of: Outcome, run_id: str = "r1", began: datetime = NOON) -> DayLane:
     """What the date has after this one was published."""
     counts: dict[str, Any] = dict.fromkeys(
         [
@@ -48,7 +50,7 @@ def held(of: Outcome, run_id: str = "r1") -> DayLane:
         **counts, **told, instance="prod", entity="devices", verdict=of.verdict, rows=of.rows, discovery={}, drift={},
         columns=of.columns, empty_columns=of.empty_columns, files=files, asked=of.asked,
     )  # fmt: skip
-    return DayLane(run_id, record, of.asked or Asked())
+    return DayLane(run_id, record, of.asked or Asked(), began)
 
 
 def stays(there: Outcome, came: Outcome, day: Day = TODAY) -> str:
@@ -95,7 +97,26 @@ def test_what_a_date_has_is_replaced_by_nothing_less(there: Outcome, came: Outco
 
 def test_live_data_of_another_day_is_no_better_than_history() -> None:
     """The history of 23 November stays, where somebody files what is there now under that date."""
-    assert "live data of another day" in stays(outcome(HISTORY), outcome(), Day("2026-11-23", is_own=False))
+    assert "live data of another day" in stays(outcome(HISTORY), outcome(), LATER)
+
+
+@pytest.mark.parametrize(
+    ("there", "came", "stay"),
+    [
+        (2, 33, True),  # the next morning, when it is still the 23rd in Honolulu
+        (2, 200, True),
+        (18, 28, False),  # 10:00 and 20:00 in Los Angeles
+        (-8, 12, False),  # from 02:00 in Auckland
+        (28, 40, True),  # both are late, the second one everywhere
+        (40, 60, False),  # both are of the 24th
+        (-30, 12, False),
+    ],
+)
+def test_live_data_of_the_day_itself_stay(there: int, came: int, *, stay: bool) -> None:
+    """Hours since midnight, UTC, of the date at which the two runs began; refused before anything is sent."""
+    old, new = (datetime(2026, 11, 23, tzinfo=UTC) + timedelta(hours=hours) for hours in (there, came))
+    why = less_asked(LIVE, held(outcome(), began=old), Day("2026-11-23", new))
+    assert (why == "live data of another day never replaces what was read on the day itself") is stay
 
 
 def test_what_earlier_versions_read_is_live_and_whole() -> None:
@@ -132,13 +153,13 @@ CAME = st.builds(outcome, ASKED, st.integers(0, 4), st.sampled_from(["complete",
 def is_as_good(there: Asked, came: Asked, day: Day) -> bool:
     """Of the same kind, or of a wider one."""
     rows = came.query in ("", there.query)
-    return rows and (came.as_of == there.as_of or (came.as_of is None and day.is_own))
+    return rows and (day.is_own if came.as_of is None else came.as_of == there.as_of)
 
 
 @given(st.lists(CAME, max_size=8), st.booleans())
 def test_a_complete_lane_is_only_ever_replaced_by_a_complete_one_of_its_kind(came: list[Outcome], own: bool) -> None:
     """Over any sequence of lanes; and what was refused before anything was read would have been refused then, too."""
-    day, there = Day("2026-11-23", is_own=own), None
+    day, there = TODAY if own else LATER, None
     for one in came:
         kept, refused = hold_worse([one], {} if there is None else {LANE: held(there)}, day)
         if there is not None:
