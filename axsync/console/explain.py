@@ -211,7 +211,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (InternalError, FAILED, "This is a bug. Report it with the traceback in the log."),
     (BadAnswer, FAILED, "Check that `url` is the address of Axonius itself, not of a proxy or login page."),
     (ServerError, FAILED, "Run `axsync check`."),
-    (OutOfTime, PARTIAL, "Run the same command again: it resumes where this run stopped."),
+    (OutOfTime, PARTIAL, "Run the same command again, without --fresh: it resumes where this run stopped."),
     (
         LaneError,
         FAILED,
@@ -220,7 +220,8 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         OutOfMemory,
         FAILED,
-        "Give it more, or set smaller `page_bytes`, `buffer_bytes` and `writers`. The same command resumes the run.",
+        "Give it more, or set smaller `page_bytes`, `buffer_bytes` and `writers`. "
+        "The same command, without --fresh, resumes the run.",
     ),
     (
         NoRoomToSpill,
@@ -236,7 +237,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         KeepsBetter,
         GUARDED,
-        "Read it again with --fresh, or publish what was read: the same command with --replace-worse.",
+        "Read it again with --fresh, or publish what was read: the same command without --fresh, but with --replace-worse.",
     ),
     (
         DropByLimit,

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 import click
 from rich.console import Console
@@ -34,8 +35,18 @@ def show_forgotten(found: Forgotten, console: Console) -> None:
     stays = f"; {counted(found.kept, 'file')} kept for other snapshots" if found.kept else ""
     print_line(goes + stays, console)
     print_line(_latest(found), console)
+    if found.lost:
+        print_line(_lost(found, datetime.now(UTC).date().isoformat()), console)
     if not found.removed:
         print_line("run the same command with --yes to remove it", console)
+
+
+def _lost(found: Forgotten, today: str) -> str:
+    day = found.days[0]
+    told = f"lost: {', '.join(found.lost)} of {day}, which this had replaced"
+    if day == today:
+        return f"{told}; the next `axsync run` reads what is lost again"
+    return f"{told}; `axsync run --as-of {day}` reads its history, if the instance keeps it"
 
 
 def _latest(found: Forgotten) -> str:

@@ -128,7 +128,8 @@ def _farewell(code: int, seen: _Seen, settings: Settings) -> str:
     if seen.published:
         return f"{what} after run {seen.run_id} was published"
     rows = _kept(seen.run_id, settings)
-    told = f"; {counted(rows, 'row')} kept, and the same command resumes the run" if rows else ""
+    command = "the same command without --fresh" if settings.run.fresh else "the same command"
+    told = f"; {counted(rows, 'row')} kept, and {command} resumes the run" if rows else ""
     return f"{what}: nothing was published{told}"
 
 

@@ -86,19 +86,27 @@ def hold_worse(
 def less_asked(asked: Asked, held: DayLane, day: Day) -> str | None:
     """Why an answer to this question is less than what the date has, whatever comes; None where it may not be."""
     there = held.asked
-    if asked.as_of != there.as_of:
-        if there.as_of is None:
-            return "history never replaces live data"
-        if asked.as_of is not None:
-            return f"history of {asked.as_of} never replaces that of {there.as_of}"
-        if not day.is_own:
-            return f"live data of another day never replaces the history of {there.as_of}"
-    elif asked.as_of is None and day.spoils(held):
-        return "live data of another day never replaces what was read on the day itself"
+    if why := _of_less_worth(asked, held, day):
+        return why
     if _rows_of(asked) not in (("", ""), _rows_of(there)):
         return "rows of one query never replace others"
     if asked.limit is not None and asked.limit < held.rows and _rank(held.record.verdict, held.rows, there):
         return f"a limit of {asked.limit:,} rows would cut them"
+    return None
+
+
+def _of_less_worth(asked: Asked, held: DayLane, day: Day) -> str | None:
+    """Why data of the day that is asked for are less than what there is: they are history, or of another day."""
+    there = held.asked.as_of
+    if asked.as_of is None:
+        if there is None and day.spoils(held):
+            return "live data of another day never replaces what was read on the day itself"
+        if there is not None and not day.is_own:
+            return f"live data of another day never replaces the history of {there}"
+    elif there is None:
+        return "history never replaces live data"
+    elif asked.as_of != there:
+        return f"history of {asked.as_of} never replaces that of {there}"
     return None
 
 

@@ -7,7 +7,7 @@ that the same command would still resume.
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -16,10 +16,11 @@ import orjson
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import readable, run_of_day
+from axsync.lake.journal import Record
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.store import digest_of
-from axsync.model import Lane, Part
-from axsync.runs.state import LaneMemory, RunMemory, memory_of, record
+from axsync.model import Lane, Outcome, Part
+from axsync.runs.state import LaneMemory, RunMemory, memory_of, record, restart
 from axsync.settings import Settings
 
 FRESH_ENOUGH = timedelta(hours=24)
@@ -32,6 +33,7 @@ class Past:
 
     run_id: str
     memory: RunMemory
+    reopened: tuple[Record, ...] = ()  # lanes of a finished run whose files are gone, begun anew; not journaled yet
 
 
 def plan_of(settings: Settings) -> str:
@@ -76,16 +78,28 @@ def is_under_way(lake: Lake, run_id: str) -> bool:
 def find(lake: Lake, plan: str, logical_date: str, now: datetime) -> Past | None:
     """The newest run of this plan that can be resumed, or that already produced the requested snapshot.
 
-    One whose journal cannot be read is passed over.
+    One that has finished goes on where files of it are gone: a later run replaced them and was forgotten, or somebody
+    removed them. One whose journal cannot be read is passed over.
     """
     for past in _of_plan(lake, plan):
         if past.memory.finished:
             same_day = past.memory.facts is not None and past.memory.facts.logical_date == logical_date
             # Another run may have replaced its snapshot since: then there is something to do.
-            return past if same_day and run_of_day(lake, logical_date) == past.run_id else None
+            return _reopened(lake, past) if same_day and run_of_day(lake, logical_date) == past.run_id else None
         if resumable(past.memory, now, logical_date):
             return past
     return None
+
+
+def _reopened(lake: Lake, past: Past) -> Past:
+    gone = [
+        lane for lane, known in past.memory.lanes.items() if known.outcome and not _is_published(lake, known.outcome)
+    ]
+    return replace(past, reopened=tuple(restart(past.memory, lane) for lane in gone))
+
+
+def _is_published(lake: Lake, outcome: Outcome) -> bool:
+    return all(lake.store.size(part.path) == part.size for part in outcome.parts)
 
 
 def lost_parts(lake: Lake, run_id: str, memory: RunMemory, sound: set[str]) -> list[tuple[Lane, str]]:

@@ -141,17 +141,18 @@ class _Run:
     _registries: Registries = field(default_factory=Registries, init=False)
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
     _stale: list[Record] = field(default_factory=list, init=False)  # lanes to begin anew, not journaled yet
+    _reopened: tuple[Record, ...] = field(default=(), init=False)  # lanes of a finished run that are gone, likewise
     _sound: set[str] = field(default_factory=set, init=False)  # staged parts that are what they were
 
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
         self._fresh_facts = self._fresh_facts or self.facts
-        self.memory, self.facts, self._lost, self._stale = RunMemory(), self._fresh_facts, [], []
+        self.memory, self.facts, self._lost, self._stale, self._reopened = RunMemory(), self._fresh_facts, [], [], ()
         if self.settings.run.fresh or self.settings.run.dry_run:
             return
         past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
         if past is not None and past.memory.facts is not None:
-            self.memory, self.facts = past.memory, past.memory.facts
+            self.memory, self.facts, self._reopened = past.memory, past.memory.facts, past.reopened
             if not self.memory.finished:
                 gone = lost_parts(self.lake, self.facts.run_id, self.memory, self._sound)
                 self._lost = [lose(self.memory, lane, path) for lane, path in gone]
@@ -252,8 +253,12 @@ class _Run:
             return told
         done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
         told.append(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
-        for one in (*self._lost, *self._stale):
+        for one in (*self._reopened, *self._lost, *self._stale):
             self.journal.append(one)
+        told += [
+            f"files of {Lane(**one['lane'])} that this run had published are gone; it is read again"
+            for one in self._reopened
+        ]
         told += [
             f"run {one['newer']} has published {Lane(**one['lane'])} since; it is read again" for one in self._stale
         ]
@@ -263,8 +268,10 @@ class _Run:
 
     def _told_of_date(self) -> list[str]:
         """That live data get another date than that of their day, which may be a slip."""
-        read, date = other_day(datetime.fromisoformat(self.facts.started_at), self.facts.logical_date), self._day.date
-        return [f"live data of {read} are filed under {date}"] if read and self.settings.run.as_of is None else []
+        if self.settings.run.as_of is not None or (self.resumes and self.all_closed):
+            return []
+        read = other_day(datetime.now(UTC), self.facts.logical_date)
+        return [f"live data of {read} are filed under {self.facts.logical_date}"] if read else []
 
     @property
     def _day(self) -> Day:

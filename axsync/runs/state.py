@@ -7,7 +7,7 @@ part_sealed     a part is durable; which pages it holds, what drifted in them
 pages_buried    pages of which nothing but dead letters came
 part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
-lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since
+lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since; a finished run goes on
 lane_closed     its outcome
 published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
                 be removed yet, of a date that `latest.json` does not name
@@ -122,9 +122,9 @@ def lose(memory: RunMemory, lane: Lane, path: str) -> Record:
     return lost
 
 
-def restart(memory: RunMemory, lane: Lane, newer: str) -> Record:
-    """Forget what was read of a lane before a newer run published it; returns the record that says so."""
-    restarted = record("lane_restarted", lane, newer=newer)
+def restart(memory: RunMemory, lane: Lane, newer: str | None = None) -> Record:
+    """Forget what was read of a lane: a `newer` run published it, or it is gone; returns the record that says so."""
+    restarted = record("lane_restarted", lane, **({"newer": newer} if newer else {}))
     _STEPS["lane_restarted"](memory, restarted)
     return restarted
 
@@ -192,7 +192,9 @@ def _replaced(lane: LaneMemory, record: Record) -> None:
     lane.duplicates += record["duplicates"]
 
 
-def _restarted(lane: LaneMemory, record: Record) -> None:
+def _restarted(memory: RunMemory, record: Record) -> None:
+    memory.over = memory.finished = False
+    lane = memory.lanes[msgspec.convert(record["lane"], Lane)]
     lane.read_after |= {record["newer"]} if "newer" in record else set()
     lane.pinned, lane.outcome = None, None
     lane.parts, lane.buried, lane.letters, lane.letters_size, lane.duplicates = [], [], 0, 0, 0
@@ -210,7 +212,7 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
     "pages_buried": _lane(_buried),
     "part_lost": _lane(_lost),
     "part_replaced": _lane(_replaced),
-    "lane_restarted": _lane(_restarted),
+    "lane_restarted": _restarted,
     "lane_closed": _lane(_closed),
     "published": _published,
     "finished": _finished,

@@ -1,6 +1,7 @@
 """`axsync forget`: one snapshot, or all of a logical date, and its removal, with the files that no other one names.
 
-`latest.json` goes back to the snapshot of the nearest earlier date, or of the newest that is left. The pointer moves
+`latest.json` goes back to the newest snapshot that is whole, of this date or the nearest earlier one, or to the newest
+that is left. The pointer moves
 first, then manifests go, then files: whoever reads meanwhile finds a whole snapshot, and what a kill leaves is no
 snapshot's, so that `axsync gc` removes it.
 """
@@ -14,6 +15,7 @@ from axsync.lake.history import find_run, is_day, is_whole, latest_run, snapshot
 from axsync.lake.manifest import Snapshot
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
+from axsync.model import Lane
 from axsync.runs.recovery import recover
 
 
@@ -30,6 +32,7 @@ class Forgotten:
     latest: str | None  # the run that `latest` is then
     latest_day: str | None
     moves: bool  # whether it is another one before
+    lost: tuple[str, ...] = ()  # lanes of which that date then has no files: what goes had replaced them
     removed: bool = False
 
 
@@ -42,6 +45,7 @@ def look(lake: Lake, asked: str) -> Forgotten:
     meant = find_run(lake, asked).snapshot
     gone = [s for s in found if s.run_id == meant.run_id or (is_day(asked) and s.logical_date == meant.logical_date)]
     left = [s for s in found if s not in gone]
+    left_of_day = [s for s in left if s.logical_date == meant.logical_date]
     needed = {file.path for s in left for lane in s.lanes for file in lane.files}
     named = {f.path: f for s in gone for lane in s.lanes for f in lane.files if layout.is_part(f.path)}
     files = [file for path, file in named.items() if path not in needed and lake.store.size(path) is not None]
@@ -58,7 +62,13 @@ def look(lake: Lake, asked: str) -> Forgotten:
         latest=latest.run_id if latest else None,
         latest_day=latest.logical_date if latest else None,
         moves=moves,
+        lost=tuple(str(lane) for lane in _lost(lake, next(iter(left_of_day), None))),
     )
+
+
+def _lost(lake: Lake, newest: Snapshot | None) -> list[Lane]:
+    lanes = newest.lanes if newest else ()
+    return [one.lane for one in lanes if any(lake.store.size(file.path) is None for file in one.files)]
 
 
 def _latest_among(lake: Lake, left: Sequence[Snapshot], day: str) -> Snapshot | None:

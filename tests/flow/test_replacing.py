@@ -19,7 +19,9 @@ from axsync.lake.publish import open_lake
 from axsync.model import Asked, Outcome
 from axsync.runs.days import is_day_of
 from axsync.settings import EntitySettings
-from tests.flow.harness import Lab, Ran
+from axsync.snapshots.forget import forget
+from axsync.snapshots.verify import verify
+from tests.flow.harness import Lab, Ran, pages
 
 Start = Callable[..., Awaitable[Emulator]]
 
@@ -199,7 +201,7 @@ async def test_a_mistyped_date_never_costs_the_day_that_it_names(lab: Lab, start
     runs = Runs(lab, await start(sizes={"devices": 6}), {})
     first = await runs.run(logical_date=day)
     assert first is not None
-    assert [n.text for n in first.of(Notice)][0] == f"live data of {TODAY} are filed under {day}"
+    assert first.of(Notice)[0].text == f"live data of {TODAY} are filed under {day}"
     again = await runs.run(logical_date=day, fresh=True)
     assert again is not None
     assert owners(lab) == {(day, "devices"): again.report.run_id}
@@ -214,6 +216,32 @@ async def test_a_mistyped_date_never_costs_the_day_that_it_names(lab: Lab, start
     today = await runs.run()
     assert today is not None
     assert not [n.text for n in today.of(Notice) if "filed under" in n.text]
+
+
+async def test_what_a_forgotten_run_had_replaced_is_read_again(lab: Lab, start: Start) -> None:
+    """A run whose files are gone is not finished; of its types only those that are gone are read."""
+    runs = Runs(lab, await start(sizes={"devices": 6, "users": 4}), {})
+    first = await runs.run(entities=("devices", "users"))
+    await runs.run(entities=("users",))
+    lake = open_lake(lab.settings(lab.instance(runs.emulator)).lake)
+    assert first is not None
+    assert lake is not None
+    assert forget(lake, "latest").lost == ("prod/users",)
+    assert verify(lake, find_run(lake, "latest")).faults
+    sent = len(runs.emulator.log)
+    again = await runs.run(entities=("devices", "users"))
+
+    assert again is not None
+    assert (code(again), again.report.run_id) == (0, first.report.run_id)
+    assert {"files of prod/users that this run had published are gone; it is read again"} < {
+        n.text for n in again.of(Notice)
+    }
+    assert [lane for lane in ("devices", "users") if pages(runs.emulator.log[sent:], lane)] == ["users"]
+    assert verify(lake, find_run(lake, "latest")).faults == ()
+    sent = len(runs.emulator.log)
+    done = await runs.run(entities=("devices", "users"))
+    assert done is not None
+    assert (done.report.run_id, len(runs.emulator.log)) == (first.report.run_id, sent)
 
 
 async def test_instances_with_different_newest_days_are_read_one_by_one(lab: Lab, start: Start) -> None:

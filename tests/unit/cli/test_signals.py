@@ -93,13 +93,14 @@ def test_a_signal_ends_a_run_cleanly_and_says_so(tmp_path: Path, number: signal.
     assert (process.returncode, out, err) == (code, "put away\n", f"{word}: nothing was published\n")
 
 
-def test_a_signal_tells_how_many_rows_are_kept(tmp_path: Path) -> None:
-    """They are durable, and not read again."""
-    with waiting(tmp_path, "run", "kept") as process:
+@pytest.mark.parametrize(("flags", "command"), [((), ""), (("--fresh",), " without --fresh")])
+def test_a_signal_tells_how_many_rows_are_kept(tmp_path: Path, flags: tuple[str, ...], command: str) -> None:
+    """They are durable, and not read again by the same command; with `--fresh`, it would begin anew."""
+    with waiting(tmp_path, "run", "kept", flags=flags) as process:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
 
-    told = "interrupted: nothing was published; 48,000 rows kept, and the same command resumes the run\n"
+    told = f"interrupted: nothing was published; 48,000 rows kept, and the same command{command} resumes the run\n"
     assert (process.returncode, err) == (130, told)
 
 

@@ -66,6 +66,16 @@ def test_all_snapshots_of_a_day_go_together(lake: FolderLake) -> None:
         find_run(lake, "2026-11-22")
 
 
+def test_what_the_forgotten_run_had_replaced_is_lost_and_told(lake: FolderLake) -> None:
+    """`latest` is a snapshot that is whole, where there is one."""
+    again = publish(lake, facts("2026-11-22", "bbbb"), Type(rows=devices(11)), restricted=True)
+    assert look(lake, "2031-01-01").lost == ()
+    forget(lake, "2031-01-01")
+    done = forget(lake, again)
+
+    assert (done.lost, done.latest) == (("prod/devices",), OLD)
+
+
 def test_the_last_snapshot_leaves_an_empty_lake(lake: FolderLake) -> None:
     """Without a pointer, as before the first run."""
     left = [forget(lake, day).latest for day in ("2026-11-22", "2031-01-01", "2026-11-21")]
