@@ -58,6 +58,7 @@ AxsyncError
 ├── OutOfMemory              the system gives this process no more memory (exit 1)
 ├── GuardRefused             a guard refused to publish (exit 5)
 │   ├── DropByLimit          a limited run brought less than half
+│   ├── DropByQuery          rows of a query would follow all rows, and are less than half
 │   ├── KeepsBetter          the logical date has something better, which stays
 │   └── NotWhole             all-or-nothing was requested, and something is missing
 └── Busy                     another run holds the lake or the host (exit 75)
@@ -350,6 +351,10 @@ class GuardRefused(AxsyncError):
 
 class DropByLimit(GuardRefused):
     """A type fell by more than half, in a run that was limited."""
+
+
+class DropByQuery(GuardRefused):
+    """A type fell by more than half: all of its rows were there, and now there are those of a query."""
 
 
 class KeepsBetter(GuardRefused):

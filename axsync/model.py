@@ -138,6 +138,11 @@ class Asked:
     saved_query: str = ""
     fields: tuple[str, ...] = ()
 
+    @property
+    def queries(self) -> tuple[str, str]:
+        """What rows were chosen by, the query and the saved one; both empty: all rows."""
+        return (self.query, self.saved_query)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, TextIO
 
@@ -161,8 +161,9 @@ def diff_json(found: Diff, examples: Examples, wish: Wish) -> str:
     """The summary as one JSON document in plain ASCII. Of kinds that were not looked for, the count is null."""
     lanes = [_lane_json(lane, examples, wish) for lane in found.lanes]
     only = {"only_before": list(map(str, found.only_before)), "only_after": list(map(str, found.only_after))}
+    odd = [asdict(one) | {"lane": str(one.lane)} for one in found.incomparable]
     runs = {"before": _run_json(found.before), "after": _run_json(found.after)}
-    return json.dumps({**runs, "lanes": lanes, **only}, indent=2)
+    return json.dumps({**runs, "lanes": lanes, **only, "not_comparable": odd}, indent=2)
 
 
 def _run_json(run: FoundRun) -> dict[str, str]:
@@ -307,6 +308,8 @@ def _remarks(found: Diff) -> Iterable[str]:
     for run, lanes in ((found.before, found.only_before), (found.after, found.only_after)):
         if lanes:
             yield f"only in {run.snapshot.run_id}: {', '.join(map(str, lanes))}"
+    for one in found.incomparable:
+        yield f"not comparable: {one}"
     left_out = sorted({name for lane in found.lanes for name in lane.ignored} - set(OWN))
     yield f"not compared: {', '.join((*OWN, *left_out))}"
     yield f"(left out by default: fields that end in {', '.join(MOVING)})"

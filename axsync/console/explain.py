@@ -16,6 +16,7 @@ from axsync.errors import (
     Busy,
     ConfigError,
     DropByLimit,
+    DropByQuery,
     EntryChanged,
     EntryMissing,
     GuardRefused,
@@ -220,8 +221,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         OutOfMemory,
         FAILED,
-        "Give it more, or set smaller `page_bytes`, `buffer_bytes` and `writers`. "
-        "The same command, without --fresh, resumes the run.",
+        "Give it more, or set smaller `page_bytes`, `buffer_bytes` and `writers`. Rerun without --fresh to resume.",
     ),
     (
         NoRoomToSpill,
@@ -237,12 +237,17 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         KeepsBetter,
         GUARDED,
-        "Read it again with --fresh, or publish what was read: the same command without --fresh, but with --replace-worse.",
+        "Read it again with --fresh, or publish what was read: rerun with --replace-worse, without --fresh.",
     ),
     (
         DropByLimit,
         GUARDED,
         "Give a limited run a lake of its own with --lake. If it is meant, rerun with --accept-drop.",
+    ),
+    (
+        DropByQuery,
+        GUARDED,
+        "Give a query a lake of its own with --lake. If it is meant, rerun with --accept-drop.",
     ),
     (
         GuardRefused,

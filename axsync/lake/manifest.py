@@ -148,6 +148,21 @@ class LaneRecord:
         return Lane(self.instance, self.entity)
 
     @property
+    def rows_chosen(self) -> str:
+        """Which rows of the type its files have, in words: those of a query, or up to a limit; empty: all that came.
+
+        A limit that is not reached cuts nothing, nor one that a complete lane just reaches.
+        """
+        asked, rows = self.asked or Asked(), sum(file.rows for file in self.files)
+        is_cut = asked.limit is not None and rows >= asked.limit and self.verdict != "complete"
+        chosen = [
+            asked.query and f"query {asked.query}",
+            asked.saved_query and f"saved query {asked.saved_query!r}",
+            f"limit {asked.limit}" if is_cut else "",
+        ]
+        return ", ".join(one for one in chosen if one)
+
+    @property
     def elsewhere(self) -> bool:
         """Whether another run read it, which this one was not to do; its numbers are those of that run."""
         return self.from_run is not None and self.reason == NOT_ASKED

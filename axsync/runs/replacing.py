@@ -88,7 +88,7 @@ def less_asked(asked: Asked, held: DayLane, day: Day) -> str | None:
     there = held.asked
     if why := _of_less_worth(asked, held, day):
         return why
-    if _rows_of(asked) not in (("", ""), _rows_of(there)):
+    if asked.queries not in (("", ""), there.queries):
         return "rows of one query never replace others"
     if asked.limit is not None and asked.limit < held.rows and _rank(held.record.verdict, held.rows, there):
         return f"a limit of {asked.limit:,} rows would cut them"
@@ -122,10 +122,6 @@ def less_read(outcome: Outcome, held: DayLane, day: Day) -> str | None:
     if lacking:
         return f"{lacking} of its columns with values are not asked for any more"
     return None
-
-
-def _rows_of(asked: Asked) -> tuple[str, str]:
-    return (asked.query, asked.saved_query)
 
 
 def _rank(verdict: str, rows: int, asked: Asked) -> int:

@@ -25,7 +25,7 @@ from axsync.errors import (
     UsageError,
 )
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
-from axsync.lake.history import lanes_of_day, up_to
+from axsync.lake.history import MOST_NAMED, lanes_of_day, up_to
 from axsync.lake.id_index import ever_held
 from axsync.lake.journal import PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, verdict_of
@@ -35,7 +35,7 @@ from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.retry import Jitter
 from axsync.runs.days import other_day, with_days, with_latest
-from axsync.runs.gc import sweep_held
+from axsync.runs.gc import Sweep, sweep_held
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
@@ -50,7 +50,7 @@ from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
 from axsync.runs.setup import all_of, alone, facts_of, fit_lake
 from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
-from axsync.runs.verdict import emptied, hold_all, hold_back
+from axsync.runs.verdict import emptied, hold_all, hold_back, narrowed
 from axsync.settings import LATEST, Settings
 
 
@@ -434,6 +434,7 @@ class _Run:
             self.errors += held
         if self.settings.run.publish == "all-or-nothing":
             self.errors += hold_all(self.outcomes)
+        self.outcomes = [self._with_narrowed(outcome) for outcome in self.outcomes]
         self._tell_of_lost()
         verdict = verdict_of(self.outcomes)
         publishes = any(o.columns for o in self.outcomes) and not any(isinstance(e, NotWhole) for e in self.errors)
@@ -486,9 +487,14 @@ class _Run:
             swept = sweep_held(self.lake, self.settings.lake, datetime.now(UTC), just_published=self.facts.run_id)
         except (UsageError, StorageError, OSError) as error:
             return [f"the snapshot is published, but the lake is not cleared: {error}; `axsync gc` shows more"]
-        gone = sum(not one.reasons for one in swept.snapshots)
-        told = f"{gone} snapshot{'s' * (gone != 1)} beyond the retention removed, {swept.bytes / 1e6:,.1f} MB freed"
-        return [told] if swept.leftovers else []
+        told = [_told_of(swept)] if swept.leftovers else []
+        own = next((one.reasons for one in swept.snapshots if one.run_id == self.facts.run_id), ())
+        if own and {"just published", "can be resumed"}.issuperset(own):
+            told.append(
+                f"{self.facts.logical_date} is beyond the retention, and the next run removes it. To keep days that"
+                " are filled in, set `keep_days` as well, or give them a lake of their own with --lake"
+            )
+        return told
 
     def _close(self) -> None:
         if not self.errors:
@@ -531,6 +537,19 @@ class _Run:
             return outcome
         shown = ", ".join(gone[:5]) + (", …" if len(gone) > 5 else "")
         text = f"columns that had values in the previous snapshot and are empty now ({len(gone)}): {shown}"
+        return self._with_notice(outcome, text)
+
+    def _with_narrowed(self, outcome: Outcome) -> Outcome:
+        """The outcome, with a notice where rows of a query are about to follow all rows of the type."""
+        if not (outcome.columns and narrowed(outcome, self._before.get(outcome.lane))):
+            return outcome
+        text = (
+            f"the snapshot before has all rows of {outcome.lane.entity}, this one only those of a query: diff does not"
+            " compare them. Give a query a lake of its own with --lake"
+        )
+        return self._with_notice(outcome, text)
+
+    def _with_notice(self, outcome: Outcome, text: str) -> Outcome:
         self.observe(Notice(outcome.lane, text))
         return replace(outcome, notices=(*outcome.notices, text))
 
@@ -564,6 +583,13 @@ class _Run:
             still_due=None if asked == self.facts.logical_date else asked,
             latest=self._leads,
         )
+
+
+def _told_of(swept: Sweep) -> str:
+    gone = [one.logical_date for one in swept.snapshots if not one.reasons]
+    days = f" ({', '.join(gone[:MOST_NAMED])}{', …' if len(gone) > MOST_NAMED else ''})" if gone else ""
+    what = f"{len(gone)} snapshot{'s' * (len(gone) != 1)} beyond the retention removed{days}"
+    return f"{what}, {swept.bytes / 1e6:,.1f} MB freed"
 
 
 def _entries(found: FoundRun | None) -> dict[Lane, dict[str, Any]]:

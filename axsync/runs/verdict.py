@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from axsync.errors import DropByLimit, GuardRefused, NotWhole
+from axsync.errors import DropByLimit, DropByQuery, GuardRefused, NotWhole
 from axsync.model import Lane, Outcome, Verdict
 
 
@@ -82,12 +82,24 @@ def hold_back(
         if reason is None:
             kept.append(outcome)
             continue
-        limited = outcome.asked is not None and outcome.asked.limit is not None
-        error = DropByLimit(reason) if limited else GuardRefused(reason)
+        error = _drop(outcome, earlier.get(outcome.lane))(reason)
         error.add_note(str(outcome.lane))
         refused.append(error)
         kept.append(held_back(outcome, reason))
     return kept, refused
+
+
+def _drop(outcome: Outcome, before: Mapping[str, Any] | None) -> type[GuardRefused]:
+    if outcome.asked is not None and outcome.asked.limit is not None:
+        return DropByLimit
+    return DropByQuery if narrowed(outcome, before) else GuardRefused
+
+
+def narrowed(outcome: Outcome, before: Mapping[str, Any] | None) -> bool:
+    """Whether rows of a query follow all rows of the type in the previous snapshot."""
+    asked = (before or {}).get("asked") or {}
+    chosen = outcome.asked is not None and any(outcome.asked.queries)
+    return chosen and not (asked.get("query") or asked.get("saved_query")) and bool(before and before.get("files"))
 
 
 def held_back(outcome: Outcome, reason: str) -> Outcome:

@@ -1,7 +1,8 @@
 """`axsync history`: one asset through all snapshots of a lake, day by day: when it came, what changed, when it went.
 
 A day of an entity type is what its newest snapshot says of it; a type that a run carried over belongs to the day when
-it was read. An asset that is missing from a day that is not whole, such as one of `--limit`, has not gone.
+it was read. An asset that is missing from a day that is not whole, such as one of `--limit`, has not gone; nor one
+that is missing from the rows of a query, unless all days have those of the same query.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from axsync.lake import layout
 from axsync.lake.history import Snapshot, snapshots
 from axsync.lake.manifest import LaneRecord, columns_in
 from axsync.lake.publish import Lake
-from axsync.model import ID_FIELD, Lane
+from axsync.model import ID_FIELD, Asked, Lane
 from axsync.schema.columns import Column, describe_column
 from axsync.schema.kinds import canonical
 from axsync.settings import nearest
@@ -58,6 +59,7 @@ class _Day:
     day: str
     side: Side
     is_whole: bool
+    queries: tuple[str, str] = ("", "")  # what its rows were chosen by
 
 
 def asset_history(
@@ -90,7 +92,14 @@ def _days(lake: Lake, found: Sequence[Snapshot], entity: str) -> dict[Lane, list
     lanes: dict[Lane, list[_Day]] = {}
     for (lane, day), (snapshot, record) in sorted(days.items(), key=lambda item: item[0][1]):
         lanes.setdefault(lane, []).append(_day(lake, day, snapshot, record))
-    return lanes
+    return {lane: _with_queries_apart(found) for lane, found in lanes.items()}
+
+
+def _with_queries_apart(days: list[_Day]) -> list[_Day]:
+    """The days, of which none is whole that has the rows of a query, where another has other rows."""
+    if len({one.queries for one in days}) == 1:
+        return days
+    return [replace(one, is_whole=one.is_whole and not any(one.queries)) for one in days]
 
 
 def _held(lake: Lake, found: Sequence[Snapshot], entity: str) -> Iterator[tuple[Snapshot, LaneRecord]]:
@@ -108,7 +117,8 @@ def _day(lake: Lake, day: str, snapshot: Snapshot, record: LaneRecord) -> _Day:
     uris = tuple(lake.store.uri(file.path) for file in record.files)
     # Of a lane that another run stands in for, the verdict is about the attempt that failed.
     is_whole = record.verdict in ("complete", "drifted") or record.from_run is not None
-    return _Day(day, Side(record.from_run or snapshot.run_id, uris, columns, held.id_column), is_whole)
+    side = Side(record.from_run or snapshot.run_id, uris, columns, held.id_column)
+    return _Day(day, side, is_whole, (record.asked or Asked()).queries)
 
 
 def _places(connection: DuckDBPyConnection, days: dict[Lane, list[_Day]], wanted: str) -> dict[Lane, str]:

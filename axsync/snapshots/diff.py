@@ -67,14 +67,28 @@ class LaneDiff:
 
 
 @dataclass(frozen=True, slots=True)
+class Incomparable:
+    """A lane of which a snapshot has the rows of a query, or of a limit, that the other has not; empty: all rows."""
+
+    lane: Lane
+    rows_before: str
+    rows_after: str
+
+    def __str__(self) -> str:
+        """Which rows each of the two snapshots has."""
+        return f"{self.lane} has {self.rows_before or 'all rows'}, then {self.rows_after or 'all rows'}"
+
+
+@dataclass(frozen=True, slots=True)
 class Diff:
-    """What two snapshots come to; the lanes that only one of them holds are not compared."""
+    """What two snapshots come to. Not compared are lanes that only one of them holds, and those of different rows."""
 
     before: FoundRun
     after: FoundRun
     lanes: tuple[LaneDiff, ...]
     only_before: tuple[Lane, ...]
     only_after: tuple[Lane, ...]
+    incomparable: tuple[Incomparable, ...] = ()
 
 
 def diff(lake: Lake, runs: tuple[FoundRun, FoundRun], wish: Wish, keep: Keep) -> Diff:
@@ -85,9 +99,11 @@ def diff(lake: Lake, runs: tuple[FoundRun, FoundRun], wish: Wish, keep: Keep) ->
     Raises: NothingCommon, ManifestError, SnapshotGone, ConfigError before anything is handed out; StorageError.
     """
     held = tuple(_comparable(run, wish.entity) for run in runs)
-    common = [lane for lane in held[0] if lane in held[1]]
+    both = [lane for lane in held[0] if lane in held[1]]
+    odd = _incomparable(both, *held)
+    common = [lane for lane in both if lane not in {one.lane for one in odd}]
     if not common:
-        raise _nothing_common(runs, held, wish.entity)
+        raise _of_other_rows(odd) if odd else _nothing_common(runs, held, wish.entity)
     _refuse_unknown(wish, [one for lane in common for one in (held[0][lane], held[1][lane])])
     joins = {lane: _sides(lake, runs, (held[0][lane], held[1][lane]), wish.columns) for lane in common}
     with opened(lake, wish.memory, wish.folder) as connection:
@@ -103,14 +119,26 @@ def diff(lake: Lake, runs: tuple[FoundRun, FoundRun], wish: Wish, keep: Keep) ->
                 others = tuple(pair for pair in pairs if own.ignoring(pair.field))
                 _tell(_Walk(lane, Join(connection, *joins[lane], chosen, others, wish.ids), own), found, keep)
             lanes.append(found)
-    only = [tuple(lane for lane in one if lane not in common) for one in held]
-    return Diff(*runs, tuple(lanes), *only)
+    only_before, only_after = (tuple(lane for lane in one if lane not in both) for one in held)
+    return Diff(*runs, tuple(lanes), only_before, only_after, odd)
 
 
 def _comparable(run: FoundRun, entity: str | None) -> dict[Lane, OpenSnapshot]:
     """The lanes that hold something, be it no rows: those that were skipped or failed have no columns."""
     held = {one.record.lane: one for one in held_lanes(run) if one.columns}
     return {lane: one for lane, one in sorted(held.items()) if entity in (None, lane.entity)}
+
+
+def _incomparable(
+    lanes: Sequence[Lane], before: Mapping[Lane, OpenSnapshot], after: Mapping[Lane, OpenSnapshot]
+) -> tuple[Incomparable, ...]:
+    """The lanes of which the two have different rows: what seems gone may only not have been asked for."""
+    found = (Incomparable(lane, before[lane].record.rows_chosen, after[lane].record.rows_chosen) for lane in lanes)
+    return tuple(one for one in found if one.rows_before != one.rows_after)
+
+
+def _of_other_rows(odd: Sequence[Incomparable]) -> NothingCommon:
+    return NothingCommon(f"the snapshots cannot be compared: {'; '.join(map(str, odd))}")
 
 
 def _nothing_common(

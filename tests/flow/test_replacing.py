@@ -244,6 +244,19 @@ async def test_what_a_forgotten_run_had_replaced_is_read_again(lab: Lab, start: 
     assert (done.report.run_id, len(runs.emulator.log)) == (first.report.run_id, sent)
 
 
+async def test_rows_of_a_query_that_follow_all_rows_are_told_of(lab: Lab, start: Start) -> None:
+    """They are published, and the manifest tells as well; the next day of that query is as before."""
+    runs = Runs(lab, await start(sizes={"devices": 6}), {})
+    told = list[bool]()
+    for back, wish in ((9, FEW), (8, FILTERED), (7, FILTERED)):
+        ran = await runs.run(wish=wish, logical_date=str(NOW.date() - timedelta(days=back)))
+        assert ran is not None
+        assert code(ran) == 0
+        told.append(any("Give a query a lake of its own" in text for text in lab.lane("devices")["notices"]))
+
+    assert told == [False, True, False]
+
+
 async def test_instances_with_different_newest_days_are_read_one_by_one(lab: Lab, start: Start) -> None:
     """A snapshot is of one day of history, so `latest` has to be the same for all."""
     days = [NOW.date() - timedelta(days=back) for back in (1, 2)]

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from axsync.errors import DropByLimit, GuardRefused
+from axsync.errors import DropByLimit, DropByQuery, GuardRefused
 from axsync.model import Asked, Lane, Outcome, Part
 from axsync.runs.verdict import emptied, hold_all, hold_back
 
@@ -79,3 +79,11 @@ def test_a_limit_is_no_reason_to_accept_a_drop(limit: int | None, kind: type[Gua
     cut = replace(outcome(10, verdict="partial"), asked=Asked(limit=limit))
 
     assert [type(error) for error in hold_back([cut], {LANE: entry(100)})[1]] == [kind]
+
+
+@pytest.mark.parametrize(("before", "kind"), [({}, DropByQuery), ({"asked": {"query": "q"}}, GuardRefused)])
+def test_a_query_is_no_reason_to_accept_a_drop(before: dict[str, object], kind: type[GuardRefused]) -> None:
+    """Unless the snapshot before has the rows of a query as well: then there really are fewer."""
+    few = replace(outcome(10), asked=Asked(saved_query="q"))
+
+    assert [type(error) for error in hold_back([few], {LANE: entry(100) | before})[1]] == [kind]

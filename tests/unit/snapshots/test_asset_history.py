@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from axsync.errors import UsageError
-from axsync.model import ID_FIELD, Lane, Outcome
+from axsync.model import ID_FIELD, Asked, Lane, Outcome
 from axsync.snapshots.asset_history import AssetHistory, asset_history
 from axsync.snapshots.join import Ignoring
 from tests.unit.lake.folders import FolderLake
@@ -55,6 +55,16 @@ def test_when_it_came_what_changed_and_when_it_went(lake: FolderLake) -> None:
     assert (found.lane, found.id, found.label) == (DEVICES, ONE, "host-0")
     assert dict(found.steps[1].change.before) == {HOST: "host-0"}
     assert found.steps[1].run_id == "20261128T020000Z-late"
+
+
+@pytest.mark.parametrize(("first", "removed"), [(Asked(), False), (Asked(query="q"), True)])
+def test_rows_of_a_query_tell_of_nothing_that_is_gone(lake: FolderLake, first: Asked, *, removed: bool) -> None:
+    """Unless all days have those of the same query."""
+    publish(lake, facts("2026-11-21"), Type(rows=devices(2), facts={"asked": first}))
+    publish(lake, facts("2026-11-22"), Type(rows=devices(1, first=1), facts={"asked": Asked(query="q")}))
+    found = history(lake)
+
+    assert steps(found) == [("21", "added", []), *([("22", "removed", [])] if removed else [])]
 
 
 def limited(lake: FolderLake, day: str, rows: list[Row]) -> Outcome:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from axsync.convert.rescue import restore
 from axsync.errors import ConfigError, NothingCommon, SnapshotGone
 from axsync.lake.history import find_run
-from axsync.model import ID_FIELD, Outcome
+from axsync.model import ID_FIELD, Asked, Outcome
 from axsync.schema.columns import OVERFLOW, RESCUED, Column
 from axsync.schema.kinds import Atom, Group, Kind, Many, Member
 from axsync.snapshots.changes import Change, changes_file, same
@@ -34,6 +34,7 @@ from tests.unit.snapshots.lakes import (
     content,
     devices,
     facts,
+    outcome,
     publish,
     write,
 )
@@ -305,6 +306,26 @@ def test_two_snapshots_without_a_common_type_are_refused(lake: FolderLake) -> No
         compared(lake, only, before="latest~2")
     with pytest.raises(NothingCommon, match="neither snapshot holds 'user'; did you mean 'users'"):
         compared(lake, replace(only, entity="user"))
+
+
+def test_rows_of_a_query_are_not_compared_with_all_rows(lake: FolderLake) -> None:
+    """Nor those of a limit that cut them: what seems gone was not asked for. The same query twice is compared."""
+    query, limit = Asked(query="q"), Asked(limit=2)
+    cut = replace(outcome(lake, facts("2026-11-24"), Type(rows=devices(2))), verdict="partial", asked=limit)
+    publish(lake, facts("2026-11-21"), Type(rows=devices(5)), Type(USERS, rows=devices(1)))
+    publish(lake, facts("2026-11-22"), Type(rows=devices(2), facts={"asked": query}), Type(USERS, rows=devices(1)))
+    publish(lake, facts("2026-11-23"), Type(rows=devices(1), facts={"asked": query}))
+    publish(lake, facts("2026-11-24"), cut)
+    publish(lake, facts("2026-11-25"), Type(rows=devices(2), facts={"asked": limit}))
+
+    found, changes = compared(lake, before="2026-11-21", after="2026-11-22")
+    assert ([lane.entity for lane in found.lanes], changes) == (["users"], [])
+    assert [str(one) for one in found.incomparable] == ["prod/devices has all rows, then query q"]
+    assert (found.only_before, found.only_after) == ((), ())
+    assert compared(lake, before="2026-11-22", after="2026-11-23")[0].lanes[0].removed == 1
+    with pytest.raises(NothingCommon, match=r"compared: prod/devices has all rows, then limit 2$"):
+        compared(lake, before="2026-11-21", after="2026-11-24")
+    assert compared(lake, before="2026-11-21", after="2026-11-25")[0].lanes[0].removed == 3
 
 
 def test_a_snapshot_that_was_replaced_or_is_damaged_is_refused(lake: FolderLake) -> None:
