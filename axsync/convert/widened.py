@@ -44,7 +44,8 @@ def _bare(kind: Kind) -> Kind:
 def _cast(array: pa.Array, have: Kind, want: Kind) -> pa.Array:
     wide = arrow_type(want)
     can = isinstance(have, Atom) and isinstance(want, Atom) and (have.name, want.name) in _CASTS
-    return array.cast(wide) if can else pa.nulls(len(array), wide)
+    # Integers beyond 2^53 become the nearest number, as in every engine; `restore` reads the file, not this.
+    return array.cast(wide, safe=wide != pa.float64()) if can else pa.nulls(len(array), wide)
 
 
 def _becomes_json(have: Kind, want: Kind) -> bool:

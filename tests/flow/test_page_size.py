@@ -106,7 +106,7 @@ async def test_rows_with_lists_of_objects_begin_with_small_pages(lab: Lab, start
     emulator = await start("p90", {"devices": 600, "users": 600})
     types = {
         "devices": EntitySettings(fields=("name", "network_interfaces")),
-        "users": EntitySettings(fields=("name",)),
+        "users": EntitySettings(fields=("username",)),
     }
     ran = await lab.run(lab.settings(lab.instance(emulator, page_size=2000), types=types))
 

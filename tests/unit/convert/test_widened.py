@@ -37,6 +37,7 @@ def test_a_single_value_becomes_a_list_and_a_number_its_text() -> None:
     ints = pa.array([1, None, 3])
 
     assert widened(ints, Atom("integer"), Many(Atom("number"))).to_pylist() == [[1.0], None, [3.0]]
+    assert widened(pa.array([2**53 + 1]), Atom("integer"), Atom("number")).to_pylist() == [2.0**53]
     assert widened(ints, Atom("integer"), Atom("text")).to_pylist() == ["1", None, "3"]
     assert widened(pa.array([["x"]]), Many(Atom("text")), Atom("json")).to_pylist() == ['["x"]']
     assert widened(pa.array(["x"]), Atom("text"), Atom("json")).to_pylist() == ['"x"']
