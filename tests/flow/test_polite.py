@@ -163,7 +163,7 @@ async def test_token_walks_go_side_by_side(lab: Lab, start: Start) -> None:
 
 async def test_waiting_lanes_leave_no_crowd(lab: Lab, start: Start) -> None:
     """No more requests in flight than allowed, however many pages are left."""
-    emulator = await start(sizes={"devices": 400}, latency_ms=5.0)
+    emulator = await start(sizes={"devices": 300}, latency_ms=40.0)
     await lab.run(lab.settings(lab.instance(emulator, page_size=10, in_flight=3), types=FEW))
 
     assert emulator.peak_at_once() == 3
