@@ -5,6 +5,7 @@ some entity types are sorted by the field that people filter by, and cut into sm
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,6 @@ SORTED_BY: Mapping[str, str] = {"vulnerability_instances": "specific_data.data.c
 has too few of them to be cut (ADR 0029)."""
 GROUP_ROWS = 10_240
 """Rows of a sorted row group at least: five times what DuckDB looks at together."""
-_WIDTH = 48  # bytes of a text that are compared
 
 
 def order_column(entity: str, schema: pa.Schema) -> str | None:
@@ -44,36 +44,26 @@ def in_row_groups(table: pa.Table, column: str | None) -> Iterator[pa.Table]:
     if column is None or count < 2:
         yield table
         return
-    for places in np.array_split(_sorted_places(table.column(column)), count):
-        yield table.take(arrays.fixed(places, np.ones(len(places), dtype=np.bool_), pa.int64()))
+    places = _sorted_places(table.column(column))
+    borders = [table.num_rows * group // count for group in range(count + 1)]
+    for start, end in pairwise(borders):
+        yield table.take(places.slice(start, end - start))
 
 
-def _sorted_places(column: pa.ChunkedArray) -> Places:
-    found = [_keys(chunk) for chunk in column.chunks]
-    keys, known = (np.concatenate(each) for each in zip(*found, strict=True))
-    words = keys.view(">u8").astype(np.uint64)  # compare as their bytes do, eight at a time
-    order: Places = np.lexsort((*words.T[::-1], ~known))
-    return order
+def _sorted_places(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Where the rows are that come first, second, … by their texts; nulls come last."""
+    count = len(column)
+    rows = arrays.fixed(np.arange(count), np.ones(count, dtype=np.bool_), pa.int64())
+    keys = pa.chunked_array(map(_firsts, column.chunks), pa.string())
+    return pa.table([keys, rows], names=["key", "row"]).sort_by("key").column("row")
 
 
-def _keys(chunk: pa.Array) -> tuple[arrays.Bytes, arrays.Flags]:
-    """The first bytes of each text, with zeros behind them, and whether there is a text."""
-    places, known = np.arange(len(chunk)), arrays.valid(chunk)
-    if pa.types.is_list(chunk.type):
-        ends = np.frombuffer(chunk.buffers()[1], dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-        places, known, chunk = ends[:-1].astype(np.int64), known & (ends[1:] > ends[:-1]), chunk.values
-        known[known] &= arrays.valid(chunk)[places[known]]
-    keys = np.zeros((len(places), _WIDTH), dtype=np.uint8)
-    if known.any():
-        _, offset_bytes, data = chunk.buffers()
-        offsets = np.frombuffer(offset_bytes, dtype=np.int32)[chunk.offset :]
-        starts, text = np.zeros(len(places), dtype=np.int64), np.frombuffer(data or b"", dtype=np.uint8)
-        lengths = np.zeros(len(places), dtype=np.int64)
-        starts[known], lengths[known] = offsets[places[known]], np.diff(offsets)[places[known]]
-        for at in range(min(_WIDTH, int(lengths.max()))):
-            longer = lengths > at
-            keys[longer, at] = text[starts[longer] + at]
-    return keys, known
+def _firsts(chunk: pa.Array) -> pa.Array:
+    """The texts; of lists the first, null where there is none."""
+    if not pa.types.is_list(chunk.type):
+        return chunk
+    ends = np.frombuffer(chunk.buffers()[1], dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    return chunk.values.take(arrays.fixed(ends[:-1], arrays.valid(chunk) & (ends[1:] > ends[:-1]), pa.int32()))
 
 
 def moments_of(instants: pa.Array) -> Places:
