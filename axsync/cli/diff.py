@@ -1,4 +1,4 @@
-"""`axsync diff`: assets that were added, removed or changed between two snapshots."""
+"""`axsync diff` and `history`: what changed between two snapshots, and what changed about one asset in all of them."""
 
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from axsync.cli.completing import complete_held, complete_runs
 from axsync.cli.options import lake_options, perform, speech_options_with
 
 KINDS = ("added", "removed", "changed")
-EPILOG = """\b
+DIFF = """\b
 Examples:
   axsync diff latest~1 latest                   yesterday and today, all types
   axsync diff 2026-11-22 2026-11-23 devices --show 10
@@ -34,6 +34,15 @@ Formats of the result:
 
 Exit codes: 0 compared, with or without differences; 1 disk error; 2 there is no such run, its files are gone, or
 the two snapshots have no entity type in common."""
+HISTORY = """\b
+Examples:
+  axsync history devices 0f3c9a5be1d24477a6c0b1e2d3f4a5b6
+  axsync history devices srv-0000012.corp.test
+  axsync history vulnerabilities CVE-2024-90011 --output csv
+  axsync history users jane.doe --ignore '*.uptime' --compare last_seen
+
+Exit codes: 0 printed, 1 disk error, 2 there is no such asset, several assets have the label, or a manifest cannot
+be read (the others are used, and stderr names the file)."""
 
 
 def _kinds(_context: click.Context, _parameter: click.Parameter, given: str) -> tuple[str, ...]:
@@ -53,60 +62,48 @@ def _complete_kinds(_context: click.Context, _parameter: click.Parameter, incomp
     return [f"{before}{comma}{kind}" for kind in KINDS if kind.startswith(last) and kind not in before.split(",")]
 
 
-def _options(function: Any) -> Any:  # noqa: ANN401  a function that click has decorated
-    for option in (
-        click.option("--id", "ids", multiple=True, metavar="ID", help="Only this asset; repeatable."),
-        click.option(
-            "--change",
-            "kinds",
-            default=",".join(KINDS),
-            metavar="KINDS",
-            callback=_kinds,
-            shell_complete=_complete_kinds,
-            help="Only these kinds, separated by commas: added, removed, changed.",
-        ),
-        click.option(
-            "--columns",
-            default="",
-            metavar="NAMES",
-            callback=_names,
-            help="Show the values of these columns for each asset, separated by commas.",
-        ),
-        click.option("--ignore", multiple=True, metavar="GLOB", help="Leave out these fields as well; repeatable."),
-        click.option(
-            "--compare", multiple=True, metavar="GLOB", help="Also compare these volatile fields; repeatable."
-        ),
-        click.option("--records", is_flag=True, help="Include all fields of added and removed assets."),
-        click.option(
-            "--show",
-            type=click.IntRange(0, 1000),
-            default=3,
-            show_default=True,
-            help="Number of example assets of each kind.",
-        ),
-        click.option(
-            "--into", type=click.Path(path_type=Path), metavar="FILE", help="Write all changes to a Parquet file."
-        ),
-        click.option(
-            "--memory",
-            default="1GB",
-            show_default=True,
-            metavar="SIZE",
-            help="Spill to disk above this size.",
-        ),
-        click.option(
-            "--temporary", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder for temporary files."
-        ),
-    ):
-        function = option(function)
-    return function
+ignore_option = click.option(
+    "--ignore", multiple=True, metavar="GLOB", help="Leave out these fields as well; repeatable."
+)
+compare_option = click.option(
+    "--compare", multiple=True, metavar="GLOB", help="Also compare these volatile fields; repeatable."
+)
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=DIFF)
 @click.argument("before", metavar="A", shell_complete=complete_runs)
 @click.argument("after", metavar="B", shell_complete=complete_runs)
 @click.argument("entity", required=False, shell_complete=complete_held)
-@_options
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Only this asset; repeatable.")
+@click.option(
+    "--change",
+    "kinds",
+    default=",".join(KINDS),
+    metavar="KINDS",
+    callback=_kinds,
+    shell_complete=_complete_kinds,
+    help="Only these kinds, separated by commas: added, removed, changed.",
+)
+@click.option(
+    "--columns",
+    default="",
+    metavar="NAMES",
+    callback=_names,
+    help="Show the values of these columns for each asset, separated by commas.",
+)
+@ignore_option
+@compare_option
+@click.option("--records", is_flag=True, help="Include all fields of added and removed assets.")
+@click.option(
+    "--show",
+    type=click.IntRange(0, 1000),
+    default=3,
+    show_default=True,
+    help="Number of example assets of each kind.",
+)
+@click.option("--into", type=click.Path(path_type=Path), metavar="FILE", help="Write all changes to a Parquet file.")
+@click.option("--memory", default="1GB", show_default=True, metavar="SIZE", help="Spill to disk above this size.")
+@click.option("--temporary", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder for temporary files.")
 @lake_options
 @partial(speech_options_with, click.Choice(["text", "json", "jsonl", "csv", "excel"]))
 @click.pass_context
@@ -119,3 +116,23 @@ def diff(context: click.Context, /, before: str, after: str, entity: str | None,
     their Axonius names. Beside its id, each asset has a label: a CVE, a host name, a user name or another name.
     """
     perform(context, "axsync.console.diff:diff", before=before, after=after, entity=entity, **wished)
+
+
+@click.command(epilog=HISTORY)
+@click.argument("entity", shell_complete=complete_held)
+@click.argument("asset", metavar="ID")
+@ignore_option
+@compare_option
+@lake_options
+@partial(speech_options_with, click.Choice(["text", "json", "csv", "excel"]))
+@click.pass_context
+def history(
+    context: click.Context, /, entity: str, asset: str, ignore: tuple[str, ...], compare: tuple[str, ...]
+) -> None:
+    """Follow one asset through all snapshots: when it appeared, what changed when, when it vanished.
+
+    ID is the id of an asset, or a label that only one asset has: a CVE, a host name, a user name. Days are logical
+    dates. On the first day an asset is listed as added, because the lake knows no earlier day. An asset that is missing
+    from a partial read is not taken for removed.
+    """
+    perform(context, "axsync.console.history:history", entity=entity, asset=asset, ignore=ignore, compare=compare)

@@ -1,4 +1,4 @@
-"""`axsync verify` and `axsync gc`: checks a snapshot against its manifest; removes what is no longer needed."""
+"""`axsync verify`, `gc` and `forget`: checks a snapshot against its manifest; removes what the lake should not keep."""
 
 from functools import partial
 
@@ -33,6 +33,14 @@ Without any of them: keep_last = 14 and keep_days = 90.
 
 Exit codes: 0 done, 1 disk error, 2 there is no lake, or a manifest cannot be read (nothing is removed then),
 75 a run is using the lake."""
+FORGET = """\b
+Examples:
+  axsync forget 2031-01-01             show what of that day would be removed
+  axsync forget 2031-01-01 --yes       remove it
+  axsync forget 20261123T02 --yes      one run
+
+Exit codes: 0 done, 1 disk error, 2 there is no such run, or a manifest cannot be read (nothing is removed then),
+75 a run is using the lake."""
 
 
 @click.command(epilog=VERIFY)
@@ -63,3 +71,19 @@ def gc(context: click.Context, /, *, yes: bool) -> None:
     rules that keep it are listed.
     """
     perform(context, "axsync.console.gc:gc", yes=yes)
+
+
+@click.command(epilog=FORGET)
+@click.argument("run", metavar="RUN|DAY", shell_complete=complete_runs)
+@click.option("--yes", is_flag=True, help="Remove it; by default it is only shown.")
+@lake_options
+@speech_options
+@click.pass_context
+def forget(context: click.Context, /, run: str, *, yes: bool) -> None:
+    """Show or remove one snapshot, or all of a day.
+
+    RUN is an id, the start of one, `latest`, or `latest~1`. DAY is a logical date, `today` or `yesterday`, and means
+    all of its snapshots. Removed are manifest, journal, report, dead letters, and files that no other snapshot names.
+    `latest` is then the snapshot of the day before. What the removed one had replaced does not come back.
+    """
+    perform(context, "axsync.console.forget:forget", run=run, yes=yes)

@@ -14,11 +14,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from axsync.console.cells import AddRow, distinct, sheet, words
 from axsync.console.invocation import Invocation
 from axsync.console.output import Side, Table, plain_console, print_line, print_table
-from axsync.console.spreadsheet import AddRow, sheet
 from axsync.console.text import clean, counted, number
-from axsync.console.values import distinct, words
 from axsync.errors import StorageError, UsageError
 from axsync.lake.history import FoundRun, read_as_meant
 from axsync.model import Lane

@@ -9,10 +9,10 @@ from typing import Any
 import click
 from rich.console import Console
 
+from axsync.console.cells import sheet
 from axsync.console.diff import called, change_text, sheet_value, show_fields_of
 from axsync.console.invocation import Invocation
 from axsync.console.output import plain_console, print_line
-from axsync.console.spreadsheet import sheet
 from axsync.console.text import counted
 from axsync.lake.history import read_as_meant, unreadable
 from axsync.snapshots.asset_history import AssetHistory, asset_history

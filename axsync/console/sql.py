@@ -16,11 +16,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from axsync.console.cells import distinct, sheet, words
 from axsync.console.invocation import Invocation
 from axsync.console.output import Side, Table, narrowed, plain_console, print_line, print_table
-from axsync.console.spreadsheet import sheet
 from axsync.console.text import number, visible
-from axsync.console.values import distinct, words
 from axsync.errors import UsageError
 from axsync.lake.history import FoundRun, find_run, read_as_meant
 from axsync.lake.publish import Lake

@@ -1,11 +1,13 @@
-"""CSV that a spreadsheet opens without computing any of it, on request with what Excel needs to read UTF-8."""
+"""Values of a lake as cells: text that controls no terminal, CSV that a spreadsheet opens without computing it."""
 
 import csv
+import json
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from typing import TextIO, TypeAlias
 
-from axsync.console.values import words
+from axsync.console.text import visible
+from axsync.sql.values import plain
 
 AddRow: TypeAlias = Callable[[Sequence[object]], None]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -13,6 +15,27 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel reads a file in the character set of the machine, and `Büro` becomes `BÃ¼ro`."""
 _WHOLE = 1 << 30  # characters of a cell
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names made unique: a second `a` becomes `a_2`."""
+    told: list[str] = []
+    for name in names:
+        candidate, count = name, 1
+        while candidate in told:
+            count += 1
+            candidate = f"{name}_{count}"
+        told.append(candidate)
+    return tuple(told)
+
+
+def words(value: object, *, most: int) -> str:
+    """The value as text on one line: empty for null, JSON for lists and objects."""
+    told = plain(value)
+    if told is None:
+        return ""
+    text = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+    return visible(text, most=most)
 
 
 def sheet(stream: TextIO, titles: Sequence[str], *, excel: bool = False) -> AddRow:
