@@ -15,6 +15,8 @@ USUAL_BYTES = 4 << 20
 """A page need not be smaller: conversion keeps up with pages of this size, and smaller ones cost more requests."""
 FIXED_SHARE = 0.1
 """Of the time of a page, which its fixed part is to be at most."""
+QUICK_SECONDS = 0.1
+"""A fixed part up to this costs nothing: other pages are converted meanwhile. Larger ones would only take memory."""
 FIRST_ROWS = 420
 """The first page has at least so many, whatever size its rows are expected to have."""
 SLACK = 1.25  # pages with the same number of rows differ in size; a difference below this changes nothing
@@ -139,6 +141,8 @@ class PageSizer:
             return
         fixed, per_row = parts
         cheap = fixed * (1 / FIXED_SHARE - 1) / per_row if per_row else math.inf
+        if fixed <= QUICK_SECONDS:
+            cheap = 0.0
         bearable = (ROOM * SLOW_SECONDS - fixed) / per_row if per_row else math.inf
         wanted = max(cheap, self._fitting(USUAL_BYTES))
         rows = int(max(1, min(self.most, wanted, self._fitting(self.ceiling), max(bearable, self.limit))))

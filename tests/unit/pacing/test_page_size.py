@@ -142,13 +142,23 @@ def test_without_an_aim_only_unbearable_pages_are_made_smaller() -> None:
 
 
 def test_pages_are_so_large_that_the_fixed_time_of_a_request_is_a_tenth() -> None:
-    """Two seconds for any request and 4 ms a row: 4,500 rows would be best; 10 ms and 0.2 ms a row: 450 are."""
-    slow, quick = PageSizer(10_000, 1 << 40), PageSizer(10_000, 1 << 40)
-    for sizer, fixed, per_row in ((slow, 2.0, 0.004), (quick, 0.01, 0.0002)):
+    """Two seconds for any request and 4 ms a row: 4,500 rows would be best; 0.2 s and 4 ms a row: 450 are."""
+    slow, fair = PageSizer(10_000, 1 << 40), PageSizer(10_000, 1 << 40)
+    for sizer, fixed, per_row in ((slow, 2.0, 0.004), (fair, 0.2, 0.004)):
         sizer.answered(0, fixed)
         sizer.served(500, fixed + 500 * per_row, 500 * 100_000)
     assert slow.limit == pytest.approx(4_500, abs=1)
-    assert quick.limit == pytest.approx(450, abs=1)
+    assert fair.limit == pytest.approx(450, abs=1)
+
+
+@pytest.mark.parametrize("per_row", [0.0, 0.00002])
+def test_a_server_that_answers_at_once_is_asked_for_pages_of_the_usual_size(per_row: float) -> None:
+    """Its requests take less than a page takes to convert, so that larger pages would save nothing."""
+    quick = PageSizer(2_000, 16 << 20)
+    quick.answered(0, 0.05)
+    quick.served(500, 0.05 + 500 * per_row, 500 * 8_192)
+
+    assert quick.limit == (4 << 20) // 8_192
 
 
 def test_a_page_takes_no_more_bytes_than_memory_allows_and_no_longer_than_a_server_bears() -> None:
