@@ -46,7 +46,7 @@ class IdListing:
         self.is_void = False
         self._index = index
         self._hashes = Collected()
-        self._missing = [pa.array([], pa.string())]
+        self._missing: list[pa.Array] = []
         self._unseen: list[pa.Array] = []
         self._comparable = asyncio.Event()
 
@@ -63,7 +63,11 @@ class IdListing:
         self._hashes.add(hashes)
         if self._index is None:
             self._unseen.append(ids)
-        elif (absent := self._index.lacks(hashes)).any():
+        else:
+            self._keep_lacking(ids, self._index.lacks(hashes))
+
+    def _keep_lacking(self, ids: pa.Array, absent: arrays.Flags) -> None:
+        if absent.any():
             self._missing.append(ids.filter(arrays.flags(absent)))
 
     def indexed(self, index: IdIndex) -> list[pa.Array]:
@@ -75,7 +79,7 @@ class IdListing:
     def compare(self, index: IdIndex, unseen: Sequence[pa.Array]) -> None:
         """Take in names that came before the index. For a writer thread; pages may come meanwhile."""
         for ids in unseen:
-            self._missing.append(ids.filter(arrays.flags(index.lacks(hash_ids(ids)))))
+            self._keep_lacking(ids, index.lacks(hash_ids(ids)))
 
     def make_void(self) -> None:
         """Ask for nothing more."""
@@ -85,7 +89,7 @@ class IdListing:
     @property
     def missing(self) -> pa.Array:
         """The names that no part holds, each once: Python's own strings would take twice as much."""
-        return pa.chunked_array(self._missing).unique()
+        return pa.chunked_array(self._missing).unique() if self._missing else pa.nulls(0, pa.string())
 
     def known(self) -> Hashes:
         """The different hashes, sorted; the listing itself forgets them."""
