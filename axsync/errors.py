@@ -36,6 +36,7 @@ AxsyncError
 │   ├── Refused              401: the credential is not accepted; stops the instance (exit 4)
 │   │   └── ProxyRefused     407: the proxy does not accept its user and password (exit 4)
 │   ├── NotOffered           403 or 404 on a type's first page; the type is skipped with a notice
+│   │   ├── UnknownApi       the host speaks no generation of the API that axsync knows
 │   │   └── QueryMissing *   there is no such saved query
 │   ├── BadRequest           400 or 422: the server does not understand the request
 │   ├── Unreachable          no usable response after all tries (exit 75 if no host was reached)
@@ -44,9 +45,11 @@ AxsyncError
 │   │   ├── TooHeavy         5xx or timeouts for a page that can be split
 │   │   ├── RetryableStatus *    429 or 5xx, while tries are left
 │   │   ├── TimedOut *       no response in time, while tries are left
-│   │   └── NotRetryable *   trying again is pointless; HopelessPage is its form for web pages
+│   │   └── NotRetryable *   trying again is pointless; NotRetryablePage is its form for web pages
 │   └── BadAnswer            a response that breaks the contract, after all tries
 │       ├── InternalError    axsync itself failed on it; the log has the traceback
+│       ├── Redirected       a redirect, which is not followed
+│       ├── BrokenPage       a page that is cut off or malformed
 │       ├── TooLarge         one that cannot be divided has more bytes than it may
 │       └── EndlessList *    the list of saved queries does not end
 ├── LaneError                a guard stopped a lane: loop, endless listing
@@ -268,6 +271,10 @@ class NotOffered(ServerError):
     """403 or 404 on the first page of a type."""
 
 
+class UnknownApi(NotOffered):
+    """The host speaks no generation of the API that axsync knows."""
+
+
 class BadRequest(ServerError):
     """400 or 422: the server does not understand the request; `detail` says why."""
 
@@ -301,6 +308,14 @@ class BadAnswer(ServerError):
 
 class InternalError(BadAnswer):
     """A defect of axsync, met on an answer. It costs one entity type or instance; the cause has the traceback."""
+
+
+class Redirected(BadAnswer):
+    """The server redirects; the keys are not sent there. `detail` is the host that it names."""
+
+
+class BrokenPage(BadAnswer):
+    """A page that is cut off or malformed. Its words are values of assets, so that `detail` is empty."""
 
 
 class TooLarge(BadAnswer):

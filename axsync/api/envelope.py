@@ -8,7 +8,7 @@ import msgspec
 import orjson
 
 from axsync.convert.page_bytes import REFUSALS, CutPage, read_member
-from axsync.errors import BadAnswer
+from axsync.errors import BadAnswer, BrokenPage
 from axsync.model import Reply
 
 SMALL_PAGE = 1 << 16  # bytes; below this, counting rows costs less than not knowing
@@ -91,7 +91,7 @@ def read_envelope(reply: Reply, *, rows_key: str, host: str) -> tuple[Meta, int 
         return _tolerant(body, rows_key, host), None
     rows = envelope.assets if rows_key == "assets" else envelope.data
     if rows is None:
-        raise _not_a_page(body, host)
+        raise _not_a_page(body, rows_key, host)
     meta = envelope.meta or Meta(next_page=envelope.next_page)
     return meta, len(rows)
 
@@ -109,7 +109,7 @@ def _large(body: bytes, rows_key: str, host: str) -> Meta:
     except REFUSALS:
         return _tolerant(body, rows_key, host)
     if bytes(memoryview(getattr(outline, rows_key))[:1]) != b"[":
-        raise _not_a_page(body, host)
+        raise _not_a_page(body, rows_key, host)
     return outline.meta or Meta(next_page=outline.next_page)
 
 
@@ -120,11 +120,15 @@ def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:
         if rows is not None and rows.startswith(b"["):
             return _decode_tail(meta) if meta and meta != b"null" else Meta()
     except (CutPage, *REFUSALS) as error:
-        raise _not_a_page(body, host) from error
-    raise _not_a_page(body, host)
+        raise _not_a_page(body, rows_key, host) from error
+    raise _not_a_page(body, rows_key, host)
 
 
-def _not_a_page(body: bytes, host: str) -> BadAnswer:
+def _not_a_page(body: bytes, rows_key: str, host: str) -> BadAnswer:
+    # Of a page that holds rows no word is told: they are values of assets, not of the server.
+    if re.search(rb'"%s"\s*:\s*[\[{]' % rows_key.encode(), body[:WORDS_BYTES]):
+        message = f"{host} sent a page that is cut off or malformed ({len(body):,} bytes)"
+        return BrokenPage(message, host=host, status=200)
     words = error_words(body)
     return BadAnswer(f"{host} answered 200 with something that is not a page", host=host, status=200, detail=words)
 

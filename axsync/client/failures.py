@@ -11,10 +11,10 @@ import aiohttp
 from axsync.api.envelope import error_words, is_web_page, page_title
 from axsync.client.connection import ConnectionConfig
 from axsync.errors import (
-    BadAnswer,
     BadRequest,
     NotOffered,
     ProxyRefused,
+    Redirected,
     Refused,
     ServerError,
     TooLarge,
@@ -58,8 +58,8 @@ class TooLargeAnswer(TooLarge, NotRetryable):
     """More bytes than an answer may have; it would have them again."""
 
 
-class Redirected(BadAnswer, NotRetryable):
-    """The server redirects; the keys are not sent there."""
+class RedirectAnswer(Redirected, NotRetryable):
+    """A redirect; the same request would be redirected again."""
 
 
 # ------------------------------------------------------------------------------------------------------------ statuses
@@ -80,7 +80,7 @@ def judge(reply: Reply, host: str, *, instance: str) -> None:
     if 300 <= status < 400:
         target = _redirect_host(reply.headers.get("location", ""))
         message = f"{host} redirects to {target}; redirects are refused"
-        raise Redirected(message, host=host, status=status, detail=target)
+        raise RedirectAnswer(message, host=host, status=status, detail=target)
     if status < 500 and status != 429:
         raise BadRequest(f"{host} answered {status}", host=host, status=status, detail=words)
     told = RetryableStatus(f"{host} answered {status}", host=host, status=status, detail=words)

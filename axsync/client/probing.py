@@ -10,7 +10,16 @@ from typing import Any, TypeAlias
 from axsync.api import GENERATIONS, Api, Dialect, Question
 from axsync.client.source import Source
 from axsync.client.transport import RequestContext, Transport
-from axsync.errors import BadAnswer, BadRequest, InternalError, NotOffered, ServerError, Unreachable
+from axsync.errors import (
+    BadAnswer,
+    BadRequest,
+    InternalError,
+    NotOffered,
+    Redirected,
+    ServerError,
+    UnknownApi,
+    Unreachable,
+)
 from axsync.model import Generation, Window
 from axsync.settings import InstanceSettings
 
@@ -38,7 +47,7 @@ async def probe(
 
     One round trip where the server is still as it was `known`.
 
-    Raises: Refused, Unreachable, NotOffered if neither generation answers.
+    Raises: Refused, Unreachable, Redirected; UnknownApi if neither generation answers.
     """
     wanted = list(GENERATIONS) if settings.api == "auto" else [settings.api]
     if known is not None and known.generation in wanted:
@@ -51,7 +60,7 @@ async def probe(
         source = Source(settings.name, api, transport, Dialect())
         try:
             return await _introduce(source, together, sure=len(wanted) == 1)
-        except InternalError:
+        except (InternalError, Redirected):
             raise
         except (NotOffered, BadAnswer, BadRequest) as error:
             # An error reported with status 200 is more specific than the absence of the other generation.
@@ -59,7 +68,7 @@ async def probe(
     host = transport.host
     message = f"{host} speaks no API that axsync knows ({', '.join(wanted)})"
     status, words = (refusal.status, refusal.detail) if refusal else (None, "")
-    raise NotOffered(message, host=host, status=status, detail=words)
+    raise UnknownApi(message, host=host, status=status, detail=words)
 
 
 async def _introduce(source: Source, together: Together, *, sure: bool) -> Source:

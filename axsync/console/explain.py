@@ -13,6 +13,7 @@ from axsync.errors import (
     AxsyncError,
     BadAnswer,
     BadRequest,
+    BrokenPage,
     Busy,
     ConfigError,
     DropByLimit,
@@ -39,6 +40,7 @@ from axsync.errors import (
     OutOfMemory,
     OutOfTime,
     ProxyRefused,
+    Redirected,
     Refused,
     RegistryDamaged,
     ReplacesBetter,
@@ -50,6 +52,7 @@ from axsync.errors import (
     StoreExposed,
     StoreLocked,
     TooLarge,
+    UnknownApi,
     UnknownCredential,
     UnknownEntity,
     UnknownField,
@@ -97,6 +100,7 @@ _POINTER = (
     "ones. That run has no earlier counts to compare with and publishes only what it reads (add --fresh if today's run "
     "has finished)."
 )
+_ITSELF = "Check that `url` is the address of Axonius itself, not of a proxy or login page."
 _UPDATE = "`axsync credential update NAME --key-file FILE --secret-file FILE`"
 
 # The first matching type wins, so narrow types stand above wide ones. NAME is replaced by the name in the error.
@@ -187,6 +191,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         REFUSED,
         "Check that the key and secret belong to this host and are still valid: `axsync check`.",
     ),
+    (UnknownApi, FAILED, _ITSELF),
     (
         NotOffered,
         FAILED,
@@ -208,9 +213,19 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         "Retry later. If it persists, check that `url` is the address of Axonius itself; `axsync check` tests it.",
     ),
     (TooLarge, FAILED, "Set `max_page_bytes` of the instance to allow more; an answer is held in memory whole."),
+    (
+        Redirected,
+        FAILED,
+        "Set `url` to the address that the server redirects to, if it is Axonius itself: keys are not sent elsewhere.",
+    ),
     (Unreachable, LATER, "Retry later. `axsync check` shows how far a connection gets."),
     (InternalError, FAILED, "This is a bug. Report it with the traceback in the log."),
-    (BadAnswer, FAILED, "Check that `url` is the address of Axonius itself, not of a proxy or login page."),
+    (
+        BrokenPage,
+        FAILED,
+        "Retry. If it persists, set a smaller `page_size` of the instance: something on the way may cut long answers.",
+    ),
+    (BadAnswer, FAILED, _ITSELF),
     (ServerError, FAILED, "Run `axsync check`."),
     (OutOfTime, PARTIAL, "Run the same command again, without --fresh: it resumes where this run stopped."),
     (

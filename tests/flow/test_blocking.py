@@ -57,7 +57,7 @@ async def test_leaving_a_reader_early_ends_its_thread(lab: Lab, start: Start, le
     emulator = await start(sizes={"devices": 500})
 
     def some() -> None:
-        reader = axsync.reader(lab.settings(lab.instance(emulator, page_size=20)), "devices")
+        reader = axsync.reader(lab.settings(lab.instance(emulator, page_size=5)), "devices")
         reader.read_next_batch()
         if leave == "close":
             reader.close()
@@ -67,7 +67,7 @@ async def test_leaving_a_reader_early_ends_its_thread(lab: Lab, start: Start, le
         assert threads() == []
 
     await asyncio.to_thread(some)
-    assert len(emulator.log) < 500 // 20
+    assert len(emulator.log) < 500 // 5
 
 
 async def test_two_readers_of_one_host_do_not_wait_for_each_other(lab: Lab, start: Start) -> None:

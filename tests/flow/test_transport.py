@@ -10,7 +10,7 @@ import axsync
 from axsync.client import transport
 from axsync.console.explain import explain
 from axsync.emulator import Emulator, Mishap
-from axsync.errors import BadAnswer, NotOffered, Refused, Unreachable, WebPage
+from axsync.errors import BadAnswer, Redirected, Refused, Unreachable, WebPage
 from axsync.events import Answered, Notice, PageRead, Retried
 from tests.flow.harness import Lab, pages
 from tests.flow.relay import listener, relay
@@ -215,7 +215,7 @@ async def test_a_host_that_only_redirects_is_refused(lab: Lab, start: Start) -> 
     """A login portal in the way: an error before anything is written."""
     async with listener() as other:
         emulator = await start(mishaps=[Mishap("redirect", location=other.url)])
-        with pytest.raises((NotOffered, BadAnswer)):
+        with pytest.raises(Redirected, match=other.url.removeprefix("http://")):
             await lab.run(lab.settings(lab.instance(emulator)))
 
     assert (other.connections, lab.lake.exists()) == (0, False)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from axsync.api import GENERATIONS
 from axsync.api.envelope import SMALL_PAGE, WORDS_BYTES, error_words, is_web_page, page_title
-from axsync.errors import BadAnswer
+from axsync.errors import BadAnswer, BrokenPage
 from axsync.model import Generation, Reply, Window
 from tests.unit.api.asked import HOST, raw
 
@@ -155,10 +155,22 @@ NOT_A_PAGE = {
 @pytest.mark.parametrize("body", NOT_A_PAGE.values(), ids=NOT_A_PAGE)
 def test_what_is_no_page_is_a_bad_answer(generation: Generation, body: bytes) -> None:
     """Status 200 alone makes no page."""
-    with pytest.raises(BadAnswer, match="200 with something that is not a page") as caught:
+    with pytest.raises(BadAnswer, match=r"200 with something that is not a page|cut off or malformed") as caught:
         GENERATIONS[generation].read_page(WINDOW, raw(body), HOST)
 
     assert (caught.value.host, caught.value.status) == (HOST, 200)
+
+
+@GENERATION
+@pytest.mark.parametrize("rows", [3, 1000], ids=["small", "large"])
+def test_of_a_page_that_is_cut_off_no_value_of_an_asset_is_told(generation: Generation, rows: int) -> None:
+    """Messages are printed, logged and kept in reports; whose laptop it was is nobody's matter there."""
+    body = json.dumps({KEYS[generation]: rows_of(generation, rows), "meta": META}).encode()
+
+    with pytest.raises(BrokenPage, match=r"acme\.on\.axonius\.com sent a page .* \([0-9,]+ bytes\)") as caught:
+        GENERATIONS[generation].read_page(WINDOW, raw(body[:-9]), HOST)
+
+    assert caught.value.detail == ""
 
 
 @GENERATION

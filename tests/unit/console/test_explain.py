@@ -1,10 +1,12 @@
 import pytest
 
+from axsync.client.failures import RedirectAnswer
 from axsync.console.explain import explain, explain_all
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
     BadRequest,
+    BrokenPage,
     ConfigError,
     EntryChanged,
     EntryMissing,
@@ -16,12 +18,14 @@ from axsync.errors import (
     NoInstance,
     NoLakeYet,
     NotOffered,
+    Redirected,
     Refused,
     StorageError,
     StoreDamaged,
     StoreError,
     StoreExposed,
     StoreLocked,
+    UnknownApi,
     UnknownCredential,
     UnknownEntity,
     UnknownField,
@@ -68,6 +72,10 @@ def noted(error: AxsyncError, *notes: str) -> AxsyncError:
         (LakeError("the lake is a file"), 2, "--lake"),
         (Refused("no", host=HOST, status=401), 4, "axsync check"),
         (NotOffered("no", host=HOST, status=403), 1, "role"),
+        (UnknownApi("no", host=HOST, status=404), 1, "Check that `url`"),
+        (Redirected("no", host=HOST, status=302), 1, "Set `url`"),
+        (RedirectAnswer("no", host=HOST, status=302), 1, "Set `url`"),
+        (BrokenPage("no", host=HOST, status=200), 1, "page_size"),
         (BadRequest("no", host=HOST, status=400), 1, "axsync fields"),
         (Unreachable("no", host=HOST), 75, "later"),
         (WebPage("no", host=HOST, status=200), 75, "check that `url`"),
