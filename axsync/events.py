@@ -21,6 +21,15 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
+class DayBegun:
+    """A backfill comes to a day of history, the one with this `number` of `total`; its run follows, if it has any."""
+
+    day: str
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """A run has its id and its logical date; lanes follow."""
 
@@ -131,6 +140,7 @@ class SnapshotPublished:
 
 Event: TypeAlias = (
     Asking
+    | DayBegun
     | RunStarted
     | LaneOpened
     | PageRead

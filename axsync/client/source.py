@@ -45,6 +45,7 @@ class Source:
     listed: tuple[str, ...] | None = None  # entity types that the server lists itself
     titles: Mapping[str, str] = field(default_factory=dict)  # what it calls them, as far as it tells
     agreed: bool = False  # a page was answered, now or in an earlier run, so the dialect holds
+    history_marks: dict[tuple[str, str], str] = field(default_factory=dict)  # (type, day) → what `history` must hold
     _catalogues: dict[str, tuple[Field, ...]] = field(default_factory=dict)
     _cycle: str | None = None
     _cycle_at: float = -math.inf

@@ -7,12 +7,13 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from axsync.console.progress import ProgressTracker, asking_phrase, progress_fields, progress_phrases
+from axsync.console.progress import ProgressTracker, asking_phrase, day_phrase, progress_fields, progress_phrases
 from axsync.console.text import clean, counted, json_line, volume
 from axsync.events import (
     Answered,
     Asking,
     Crashed,
+    DayBegun,
     Drifted,
     Event,
     LaneClosed,
@@ -52,6 +53,8 @@ def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  o
     match event:
         case Asking():
             return asking_phrase(event)
+        case DayBegun():
+            return day_phrase(event)
         case RunStarted(run_id, logical_date, lanes):
             return f"run {run_id} for {logical_date}: {counted(len(lanes), 'entity type')}"
         case LaneOpened(_, total):

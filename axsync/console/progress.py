@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from axsync.console.text import clock, counted, number, volume
-from axsync.events import Answered, Asking, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.events import Answered, Asking, DayBegun, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
 from axsync.model import Lane, Outcome, Verdict
 
 WINDOW_SECONDS = 20.0  # over which rates are averaged
@@ -123,6 +123,7 @@ class ProgressState:
     asking: tuple[str, ...] = ()  # what instances are asked before there are lanes
     asked: int = 0  # lanes about which something was answered
     done: tuple[ClosedLane, ...] = ()  # those that closed last, newest first
+    day: str = ""  # of a backfill, and which of how many
 
     @property
     def share(self) -> float | None:
@@ -147,6 +148,7 @@ class ProgressTracker:
     _active: dict[Lane, _Track] = field(default_factory=dict)
     _hosts: dict[str, Answered] = field(default_factory=dict)
     _asking: dict[str, Asking] = field(default_factory=dict)  # by instance; until lanes are chosen
+    _day: str = ""  # of a backfill
     _done: deque[ClosedLane] = field(default_factory=lambda: deque(maxlen=MOST_DONE))
     _meter: Meter = field(default_factory=Meter)
     _again_at: float = 0.0
@@ -168,6 +170,8 @@ class ProgressTracker:
         match event:
             case Asking(instance):
                 self._asking[instance] = event
+            case DayBegun():
+                self._day, self._tracks, self._active = day_phrase(event), {}, {}
             case RunStarted(run_id, _, lanes):
                 self.run_id = run_id
                 self._several = len({lane.instance for lane in lanes}) > 1
@@ -252,7 +256,8 @@ class ProgressTracker:
             limit=sum(host.limit for host in self._hosts.values()),
             requests_per_second=sum(host.rate for host in self._hosts.values()),
             next_try=self._again_at - now if self._again_at > now else None,
-            asking=tuple(map(asking_phrase, self._asking.values())),
+            asking=(self._day,) if self._day else tuple(map(asking_phrase, self._asking.values())),
+            day=self._day,
             asked=sum(t.asked or t.opened or t.outcome is not None for t in tracks),
             done=tuple(self._done),
         )
@@ -280,6 +285,7 @@ def progress_phrases(state: ProgressState) -> list[str]:
     if not state.lanes:
         return [*state.asking, *_traffic(state)]
     phrases = [
+        *([state.day] if state.day else []),
         f"{number(state.closed)} of {counted(state.lanes, 'entity type')}",
         counted(state.rows, "row"),
         volume(state.size),
@@ -323,6 +329,11 @@ def asking_phrase(asking: Asking) -> str:
     """What an instance is asked, and how far it has answered."""
     told = "" if asking.total is None else f": {asking.done} of {counted(asking.total, 'entity type')} counted"
     return f"asking {asking.instance} at {asking.host} what it offers{told}"
+
+
+def day_phrase(begun: DayBegun) -> str:
+    """Which day of history a backfill has come to."""
+    return f"{begun.day}: day {begun.number} of {begun.total}"
 
 
 def retried(times: int) -> str:

@@ -114,17 +114,21 @@ class Instance:
     def _on_day(self, dataset: Dataset, day: str | None) -> Sequence[int]:
         if day is None:
             return dataset.numbers()
-        if day not in self.days():
+        if day not in self.days() or not self.remembers(dataset.entity):
             return ()
         return dataset.on_day(self.newest, date.fromisoformat(day))
 
+    def remembers(self, entity: str) -> bool:
+        """Whether there is history of *entity*."""
+        return self.options.history_types is None or entity in self.options.history_types
+
     def days(self) -> list[str]:
-        """The days with a history snapshot, oldest first; the third newest is missing."""
+        """The days with a history snapshot, oldest first."""
         newest = self.newest.toordinal()
         return [
             date.fromordinal(newest - age).isoformat()
             for age in range(self.options.history_days - 1, -1, -1)
-            if age != 2
+            if age not in self.options.history_gaps
         ]
 
     def aql_of(self, identity: str) -> str:

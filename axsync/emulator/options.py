@@ -141,6 +141,8 @@ class Options:
     faults: tuple[Fault, ...] = ()  # from the start; more can be added while it runs
     today: date | None = None  # newest history day; None: the current UTC day
     history_days: int = 7
+    history_gaps: tuple[int, ...] = (2,)  # days without a snapshot, by how many days they are before the newest
+    history_types: tuple[str, ...] | None = None  # with history; None: all in v2, three in v1
     log: Path | None = None  # requests as JSON lines
     mishaps: InitVar[tuple[Fault, ...]] = ()  # the former name of faults
 

@@ -326,7 +326,8 @@ async def login(_instance: Instance, _request: ApiRequest) -> ApiReply:
 async def allowed_dates(instance: Instance, _request: ApiRequest) -> ApiReply:
     """GET /api/dashboard/get_allowed_dates: timestamps per entity type. Not every type has any."""
     days = {day: day + HISTORY_TIME for day in instance.days()}
-    value = {entity: days for entity in instance.datasets if entity in ("devices", "users", "vulnerabilities")}
+    kept = instance.options.history_types or ("devices", "users", "vulnerabilities")
+    value = {entity: days for entity in instance.datasets if entity in kept}
     return json_reply({"data": {"type": "dict_value_schema", "attributes": {"value": value}}})
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +49,7 @@ __all__ = [
     "lanes_of_day",
     "latest_run",
     "load_manifest",
+    "neighbour",
     "newest_first",
     "past_runs",
     "published",
@@ -251,6 +252,19 @@ def up_to(lake: Lake, day: str) -> FoundRun | None:
         if nearest <= day:
             with suppress(ManifestError, UnknownRun):
                 return read_run(lake.store, _of_day(lake, ids, nearest))
+    return None
+
+
+def neighbour(lake: Lake, day: str) -> FoundRun | None:
+    """The snapshot of the logical date that is nearest to this one; of two as near, the later."""
+    ids, own = _written_if_any(lake), date.fromisoformat(day)
+
+    def distance(other: str) -> tuple[timedelta, bool]:
+        return abs(date.fromisoformat(other) - own), other < day
+
+    for nearest in sorted((other for other in _days_of(lake, ids) if other != day), key=distance):
+        with suppress(ManifestError, UnknownRun):
+            return read_run(lake.store, _of_day(lake, ids, nearest))
     return None
 
 

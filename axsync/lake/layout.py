@@ -2,7 +2,8 @@
 
 entity=E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   a published part
 _axsync/latest.json                                 the pointer
-_axsync/lock                                        who may write
+_axsync/lock                                        who may write; beside it:
+_axsync/lock.backfill, lock.waiting                 who fills in history, and which run it makes way for
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
@@ -24,6 +25,8 @@ CONTROL = "_axsync"
 """Names that begin with an underscore are hidden from Hive, Spark, Athena and Trino."""
 POINTER = f"{CONTROL}/latest.json"
 LOCK = f"{CONTROL}/lock"
+BACKFILL = f"{CONTROL}/lock.backfill"
+WAITING = f"{CONTROL}/lock.waiting"
 SCRATCH = f"{CONTROL}/tmp"  # noqa: S108  in the lake
 INDEX = f"{CONTROL}/index.html"
 SNAPSHOTS = f"{CONTROL}/snapshots"

@@ -1,5 +1,6 @@
 """The use cases: a run, and looks at instances. With `config` this is the public interface."""
 
+from axsync.runs.backfill import Backfill, BackfillDay, backfill
 from axsync.runs.check import CheckStep, EntityCheck, InstanceCheck, check
 from axsync.runs.inspect import EntityRow, FieldRow, QueryRow, entities, fields, queries
 from axsync.runs.plan import Plan, PlanRow, plan
@@ -7,6 +8,8 @@ from axsync.runs.run import Report, sync
 from axsync.runs.stream import stream
 
 __all__ = [
+    "Backfill",
+    "BackfillDay",
     "CheckStep",
     "EntityCheck",
     "EntityRow",
@@ -16,6 +19,7 @@ __all__ = [
     "PlanRow",
     "QueryRow",
     "Report",
+    "backfill",
     "check",
     "entities",
     "fields",

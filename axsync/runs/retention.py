@@ -39,6 +39,11 @@ def kept(
     return {run_id: tuple(words) for run_id, words in why.items()}
 
 
+def keeps(new: Snapshot, others: Sequence[Snapshot], rules: Retention, now: datetime) -> bool:
+    """Whether a snapshot that comes now, beside these whole ones, would be kept."""
+    return new.run_id in kept([new], [*others, new], rules, now)
+
+
 def _newest_of_each(newest_first: Iterable[Snapshot], period: Period) -> Iterable[Snapshot]:
     firsts: dict[object, Snapshot] = {}
     for snapshot in newest_first:

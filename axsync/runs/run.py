@@ -1,9 +1,10 @@
 """`axsync run`: every lane of every instance, then one snapshot."""
 
+import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from axsync.errors import (
     AxsyncError,
     BadAnswer,
     BadRequest,
+    Busy,
     NotOffered,
     NotWhole,
     ServerError,
@@ -25,7 +27,7 @@ from axsync.errors import (
     UsageError,
 )
 from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
-from axsync.lake.history import MOST_NAMED, lanes_of_day, up_to
+from axsync.lake.history import MOST_NAMED, lanes_of_day, neighbour, up_to
 from axsync.lake.id_index import ever_held
 from axsync.lake.journal import PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, verdict_of
@@ -47,11 +49,14 @@ from axsync.runs.recovery import recover
 from axsync.runs.registries import Registries, known_registries, registries_of
 from axsync.runs.replacing import Day, hold_worse, refuse_worse
 from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
-from axsync.runs.setup import all_of, alone, facts_of, fit_lake
+from axsync.runs.setup import Relay, all_of, alone, facts_of, fit_lake, wait_behind_backfill
 from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
 from axsync.runs.verdict import emptied, hold_all, hold_back, narrowed
 from axsync.settings import LATEST, Settings
+
+TURN_SECONDS, MOST_TURNS = 0.5, 120
+"""So long, and so often, a run waits for a backfill to make way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +121,34 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
         return await run.with_answers(sources)
 
 
+async def sync_day(
+    settings: Settings, lanes: Collection[Lane], sources: Mapping[str, Source], heard: Relay, keeper: Workers
+) -> Report:
+    """These lanes of one day of history, from instances that are open, as the snapshot of that day.
+
+    Goes on with an unfinished run of the day, also one of `axsync run --as-of`. What the day has besides stays. `heard`
+    is what the transports tell. Raises: as `sync`.
+    """
+    lake, observe = await keeper.run(fit_lake, settings), heard.to
+    watch = TimelineFile.begin(lake, time.monotonic)
+    heard.to = all_of((watch.sampler, observe))
+    try:
+        facts = await keeper.run(facts_of, settings, lake)
+        run = _Run(settings, lake, facts, heard.to, watch, keeper, only=frozenset(lanes))
+        await keeper.run(run.look_back)
+        run.learnt = await keeper.run(read_learnt, lake, settings)
+        return await run.with_answers(sources)
+    finally:
+        heard.to = observe
+
+
 @dataclass(slots=True)
 class _Run:
-    """One execution: its lanes, what became of them, its snapshot. `keeper` is the thread for its durable work."""
+    """One execution: its lanes, what became of them, its snapshot. `keeper` is the thread for its durable work.
+
+    `only` are the lanes that a backfill wants of the day; it goes back in time, so the day is compared with its
+    neighbour, and no file of an earlier one stands in unless `latest.json` comes to name it.
+    """
 
     settings: Settings
     lake: Lake
@@ -126,6 +156,7 @@ class _Run:
     observe: Observer
     watch: TimelineFile
     keeper: Workers
+    only: frozenset[Lane] | None = None  # None: those that the settings choose
     memory: RunMemory = field(default_factory=RunMemory)
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -138,6 +169,7 @@ class _Run:
     _earlier: FoundRun | None = field(default=None, init=False)  # the snapshot up to its logical date
     _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
     _newest: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # those of the newest snapshot
+    _compared: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # what the drop guard looks at
     _registries: Registries = field(default_factory=Registries, init=False)
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
     _stale: list[Record] = field(default_factory=list, init=False)  # lanes to begin anew, not journaled yet
@@ -151,6 +183,8 @@ class _Run:
         if self.settings.run.fresh or self.settings.run.dry_run:
             return
         past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
+        if past is not None and past.memory.finished and not (self.only or frozenset()) <= past.memory.lanes.keys():
+            return  # the day has come to have more types
         if past is not None and past.memory.facts is not None:
             self.memory, self.facts, self._reopened = past.memory, past.memory.facts, past.reopened
             if not self.memory.finished:
@@ -181,13 +215,32 @@ class _Run:
     async def held(self) -> AsyncIterator[None]:
         """Alone with the lake and the hosts, the journal open. Raises: Busy, StorageError."""
         with ExitStack() as stack:
-            for text in await self.keeper.run(self._hold, stack):
+            for text in await self._held_in_turn(stack):
                 self._say(text)
             try:
                 yield
             finally:
                 if not self.memory.finished:
                     await self._keep_timeline()
+
+    async def _held_in_turn(self, stack: ExitStack) -> list[str]:
+        """Hold the lake, behind a backfill that makes way; returns what is to be said. Raises: Busy, StorageError."""
+        try:
+            return await self.keeper.run(self._hold, stack)
+        except Busy as busy:
+            if self.only is not None:
+                raise
+            first = busy
+        with ExitStack() as waiting:
+            for turn in range(MOST_TURNS):
+                if not await self.keeper.run(wait_behind_backfill, self.lake, self.facts.run_id, waiting):
+                    break
+                if not turn:
+                    self._say("a backfill is using the lake and makes way")
+                await asyncio.sleep(TURN_SECONDS)
+                with suppress(Busy):
+                    return await self.keeper.run(self._hold, stack)
+        raise first
 
     async def without_asking(self) -> Report | None:
         """What the run comes to where no instance has to be asked any more: it has finished, or only has to publish."""
@@ -217,9 +270,11 @@ class _Run:
         stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
         told = recover(self.lake)
         self.look_back()
-        self._newest = _entries(self.lake.newest())
-        self._earlier = up_to(self.lake, self.facts.logical_date)
-        self._before = _entries(self._earlier)
+        newest = self.lake.newest()
+        self._newest, self._earlier = _entries(newest), up_to(self.lake, self.facts.logical_date)
+        self._before = self._compared = _entries(self._earlier)
+        if self.only is not None:
+            self._look_beside(newest)
         if self.memory.finished:
             return told
         known, clashes = known_registries(self.lake)
@@ -228,6 +283,15 @@ class _Run:
             self.facts.run_id, known, [(entity, pinned_columns(pinned)) for entity, pinned in pins]
         )
         return told + clashes + self._open_journal()
+
+    def _look_beside(self, newest: FoundRun | None) -> None:
+        """What a day of a backfill is compared with, and what stays in its snapshot."""
+        day, earlier = self.facts.logical_date, self._earlier
+        leads = newest is None or newest.snapshot.logical_date <= day
+        is_own = earlier is not None and earlier.snapshot.logical_date == day
+        self._earlier = earlier if leads or is_own else None
+        self._before = _entries(self._earlier)
+        self._compared = _entries(neighbour(self.lake, day)) | (self._before if is_own else {})
 
     async def _keep_timeline(self) -> None:
         timeline = self.watch.sampler.timeline()
@@ -311,6 +375,9 @@ class _Run:
         alive = _alive(sources)
         if not alive:
             raise next(error for error in sources.values() if isinstance(error, ServerError))
+        if self.only is not None:
+            closed = {lane for lane, known in self.memory.lanes.items() if known.outcome and lane.instance in alive}
+            return tuple(sorted(self.only | closed))
         known = {lane.instance for lane in self.memory.lanes}
         fresh = {name: source for name, source in alive.items() if name not in known}
         kept = [lane for lane in self.memory.lanes if lane.instance in alive]
@@ -423,7 +490,7 @@ class _Run:
         self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
         self.outcomes = await self.keeper.run(self._excused, self.outcomes)
         self.outcomes = [self._with_emptied(outcome, self._before.get(outcome.lane)) for outcome in self.outcomes]
-        there, before = await self.keeper.run(lanes_of_day, self.lake, self.facts.logical_date), self._before
+        there, before = await self.keeper.run(lanes_of_day, self.lake, self.facts.logical_date), self._compared
         if self.settings.run.replace_worse:
             before = {lane: entry for lane, entry in before.items() if lane not in there}
         else:
@@ -508,7 +575,7 @@ class _Run:
     @property
     def _restricted(self) -> bool:
         """Whether only some entity types or instances were asked for."""
-        return bool(self.settings.run.entities or self.settings.run.instances)
+        return self.only is not None or bool(self.settings.run.entities or self.settings.run.instances)
 
     def _apart(self, before: Iterable[Lane]) -> list[Lane]:
         """Lanes of instances that there are, which a run of everything leaves as they were.

@@ -3,14 +3,15 @@
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from axsync.config import check_lake
-from axsync.errors import ConfigError
+from axsync.errors import Busy, ConfigError
 from axsync.events import Event, Observer
 from axsync.lake import layout
 from axsync.lake.local import hold
@@ -65,6 +66,56 @@ def all_of(observers: Sequence[Observer]) -> Observer:
             observer(event)
 
     return observe
+
+
+@contextmanager
+def mark_backfill(lake: Lake) -> Iterator[None]:
+    """Show runs of this lake that a backfill is under way, which makes way for them; one at a time.
+
+    Raises: Busy, also where a run holds the lake just now; StorageError.
+    """
+    lake.prepare()
+    with ExitStack() as locks:
+        with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="backfill"):
+            locks.enter_context(lake.store.hold(layout.BACKFILL, what=f"the lake {lake.name}", run="backfill"))
+        yield
+
+
+def is_awaited(lake: Lake) -> bool:
+    """Whether a run waits for a backfill to make way. Blocks."""
+    return _is_held(lake, layout.WAITING)
+
+
+def is_in_use(lake: Lake) -> bool:
+    """Whether a run holds the lake, or waits for it. Blocks."""
+    return is_awaited(lake) or _is_held(lake, layout.LOCK)
+
+
+def wait_behind_backfill(lake: Lake, run_id: str, stack: ExitStack) -> bool:
+    """Ask the backfill that is under way to make way, as long as the stack lasts; False where there is none. Blocks."""
+    if not _is_held(lake, layout.BACKFILL):
+        return False
+    with suppress(Busy):  # another run waits as well
+        stack.enter_context(lake.store.hold(layout.WAITING, what="the turn behind a backfill", run=run_id))
+    return True
+
+
+def _is_held(lake: Lake, key: str) -> bool:
+    try:
+        with lake.store.hold(key, what=key, run="nobody"):
+            return False
+    except Busy:
+        return True
+
+
+@dataclass(slots=True)
+class Relay:
+    """An observer that passes on to another one, which may change while what it observes stays open."""
+
+    to: Observer
+
+    def __call__(self, event: Event) -> None:
+        self.to(event)
 
 
 @contextmanager
