@@ -14,6 +14,7 @@ from axsync.cli.lazy_group import LazyGroup
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Run": {
         "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
+        "backfill": ("axsync.cli.backfill:backfill", "Fill in days of history, newest first."),
         "plan": ("axsync.cli.run:plan", "Estimate requests, MB and minutes of a run."),
         "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
         "show": ("axsync.cli.runs:show", "Show one run in full: counts, repairs, drift, files."),
@@ -54,9 +55,7 @@ A new command is one line here; the list has to fit a screen of 80 columns and 4
 COMMANDS = {name: command for commands in GROUPS.values() for name, command in commands.items()}
 """The same without headings."""
 
-EPILOG = """\b
-Start with `axsync demo`, or `axsync init`. Exit codes: 0 complete, 1 failed,
-2 usage, 3 partial, 4 refused, 5 guard, 75 later, 130/143 signals, 141 pipe."""
+EPILOG = "Start with `axsync demo`, or `axsync init`. Exit codes: `axsync run --help`."
 
 
 def allocate_steadily() -> None:

@@ -115,8 +115,8 @@ def lake_option(**more: Any) -> Callable[[Decorated], Decorated]:
     return click.option("--lake", metavar="URI", help=LAKE_HELP, shell_complete=complete_folders, **more)
 
 
-def run_options(function: Decorated) -> Decorated:
-    """What `run`, `plan` and `config` share: which lake, which day, which assets and fields."""
+def question_options(function: Decorated) -> Decorated:
+    """Which assets and fields."""
     for option in (
         click.option(
             "--fields",
@@ -135,6 +135,15 @@ def run_options(function: Decorated) -> Decorated:
             shell_complete=complete_entities,
             help="Leave out this entity type; repeatable; in addition to `skip` of the settings.",
         ),
+    ):
+        function = option(function)
+    return function
+
+
+def run_options(function: Decorated) -> Decorated:
+    """What `run`, `plan` and `config` share: which lake, which day, which assets and fields."""
+    function = question_options(function)
+    for option in (
         click.option("--limit", type=int, metavar="N", help="At most N rows per entity type."),
         click.option("--as-of", metavar="DAY|latest", help="Read a day of Axonius history instead of live data."),
         click.option(

@@ -1,11 +1,13 @@
-"""`axsync run`: a run with its reporters, that is metrics file, traces, lineage, the command at the end."""
+"""`axsync run` and `axsync backfill` with their reporters: metrics file, traces, lineage, the command at the end."""
 
 import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
+from axsync.console.backfill import backfill_summary, fill
 from axsync.console.invocation import Invocation
 from axsync.console.output import OutputOptions, say
 from axsync.console.run import dump
@@ -13,6 +15,7 @@ from axsync.console.run_result import Ended, SummaryCollector, summary_of, summa
 from axsync.console.services import services_of
 from axsync.console.text import clean, redact
 from axsync.errors import UsageError
+from axsync.runs.backfill import pace_of
 from axsync.settings import RunSettings, Settings
 from axsync.telemetry import Reporters, SafeReporter, Warn, watch_over
 
@@ -30,6 +33,40 @@ def run(given: Invocation, **overrides: object) -> int:
     if given.output_options.verbosity >= 0:
         say(f"that was {report.logical_date}; now {report.still_due} is read", given.output_options)
     return _reported(given, overrides).exit_code or first.exit_code
+
+
+def backfill(given: Invocation, first: str, last: str, share: int, **overrides: object) -> int:
+    """Fill in days of history, tell the command at the end, and return the exit code.
+
+    Metrics, traces and lineage are about the run of a night: days of long ago are no news there.
+    """
+    began, warn = time.monotonic(), _warner(given.output_options)
+    asked = given.settings(**overrides)
+    own = replace(asked.run, metrics_file="", lineage_file="", otel=False)
+    watch = watch_over(RunSettings() if own.dry_run else own, warn)
+    try:
+        ended = fill(
+            lambda observers: services_of(given).backfill(asked, first, last, share=share, observers=observers),
+            pace_of(asked, share),
+            given.output_options,
+        )
+    except Exception as error:
+        watch.close(_of_backfill(summary_of_failure(error, _collector(asked), seconds=time.monotonic() - began)))
+        raise
+    if ended.done is not None:
+        watch.close(backfill_summary(ended.done))
+    else:
+        stopped = summary_of(Ended(ended.exit_code), _collector(asked), seconds=time.monotonic() - began, dry_run=False)
+        watch.close(_of_backfill(stopped))
+    return ended.exit_code
+
+
+def _collector(asked: Settings) -> SummaryCollector:
+    return SummaryCollector(asked.lake.uri)
+
+
+def _of_backfill(summary: dict[str, Any]) -> dict[str, Any]:
+    return summary | {"text": summary["text"].replace("axsync run", "axsync backfill", 1), "days": []}
 
 
 def _reported(given: Invocation, overrides: Mapping[str, object]) -> Ended:

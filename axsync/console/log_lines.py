@@ -48,7 +48,7 @@ def verbosity(event: Event) -> int:
             return NORMAL
 
 
-def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  one per event
+def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911, PLR0912  one per event
     """What happened, without where; `run_id` locates the dead letters."""
     match event:
         case Asking():

@@ -57,13 +57,14 @@ def dump(sync: Sync, settings: Settings, options: OutputOptions, observers: Sequ
         page = _page(report, settings, options) if seen.run_id and not settings.run.dry_run else None
         is_read = _conclude(report, options, dry_run=settings.run.dry_run, page=page)
     except (Stopped, Terminated, KeyboardInterrupt) as ended:
-        code = _code_of(ended)
+        code = code_of(ended)
         say(_farewell(code, seen, settings), options)
         return Ended(code)
     return Ended(exit_code(report, dry_run=settings.run.dry_run) if is_read else BROKEN_PIPE, report, page)
 
 
-def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
+def code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
+    """The exit code of what a signal ended."""
     if isinstance(ended, Stopped):
         return ended.exit_code
     return TERMINATED if isinstance(ended, Terminated) else INTERRUPTED

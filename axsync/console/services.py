@@ -8,7 +8,7 @@ from axsync import runs
 from axsync.console.invocation import Invocation
 from axsync.credentials import Credential
 from axsync.events import Observer
-from axsync.runs import EntityRow, FieldRow, InstanceCheck, Plan, QueryRow, Report
+from axsync.runs import Backfill, EntityRow, FieldRow, InstanceCheck, Plan, QueryRow, Report
 from axsync.runs.inspect import Accepted, try_credential
 from axsync.settings import InstanceSettings, Settings
 
@@ -26,6 +26,7 @@ class Services:
     """What commands call to ask an instance."""
 
     sync: Sync
+    backfill: Callable[..., Awaitable[Backfill]]
     check: Callable[..., Awaitable[tuple[InstanceCheck, ...]]]
     entities: Callable[..., Awaitable[tuple[EntityRow, ...]]]
     fields: Callable[..., Awaitable[tuple[FieldRow, ...]]]
@@ -36,7 +37,8 @@ class Services:
     @classmethod
     def real(cls, **replaced: Any) -> "Services":
         """The library itself, apart from what is replaced."""
-        library = {name: getattr(runs, name) for name in ("sync", "check", "entities", "fields", "queries", "plan")}
+        names = ("sync", "backfill", "check", "entities", "fields", "queries", "plan")
+        library = {name: getattr(runs, name) for name in names}
         return cls(**library | {"try_credential": try_credential} | replaced)
 
 

@@ -20,6 +20,7 @@ from axsync.engine.lane_walk import Workers, gather_all
 from axsync.errors import AxsyncError, Busy, ConfigError, OutOfTime, Refused, ServerError, Unreachable
 from axsync.events import DayBegun, Notice, Observer
 from axsync.lake.history import DayLane, is_whole, lanes_of_day, snapshots
+from axsync.lake.id_index import ever_held
 from axsync.lake.manifest import Snapshot
 from axsync.lake.publish import Lake
 from axsync.model import Lane
@@ -76,23 +77,30 @@ class BackfillDay:
 class Backfill:
     """What a backfill came to. `days` are newest first.
 
-    `never` are lanes without history on any of the days, `closed` those that the role may not read. `stopped` is why
-    days are left, `errors` are those of instances that could not be asked.
+    `never` are lanes without history on any of the days, `closed` those that the role may not read; `missed` are those
+    of both that were named, or that the lake has had rows of. `stopped` is why days are left, `errors` are those of
+    instances that could not be asked.
     """
 
     lake: str
     days: tuple[BackfillDay, ...]
-    never: tuple[Lane, ...]
-    closed: tuple[Lane, ...]
     seconds: float
-    dry_run: bool
-    named: bool  # whether entity types were, so that one without history is missing
+    dry_run: bool = False
+    never: tuple[Lane, ...] = ()
+    closed: tuple[Lane, ...] = ()
+    missed: tuple[Lane, ...] = ()
     stopped: AxsyncError | None = None
     errors: tuple[AxsyncError, ...] = ()
 
     def count(self, *states: DayState) -> int:
         """How many days came to one of these."""
         return sum(one.state in states for one in self.days)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the lake has all that was asked for; of a dry run, whether it will have."""
+        found = self.count("published", "there", "kept", "due") == len(self.days)
+        return found and not (self.all_errors or self.missed or any(one.lacking for one in self.days))
 
     @property
     def all_errors(self) -> tuple[AxsyncError, ...]:
@@ -170,6 +178,14 @@ def shared(instance: InstanceSettings, percent: int) -> InstanceSettings:
     return replace(instance, requests_per_second=max(rate, 0.01), in_flight=max(at_once, 1))
 
 
+def pace_of(settings: Settings, share: int) -> list[str]:
+    """What a backfill asks of each instance at most, in words. Raises: ConfigError."""
+    return [
+        f"instance {one.name}: at most {one.requests_per_second:g} requests per second, {one.in_flight} in flight"
+        for one in (shared(instance, share) for instance in settings.chosen())
+    ]
+
+
 def of_day(settings: Settings, day: str) -> Settings:
     """The settings of `axsync run --as-of DAY`, whose runs these are. What the retention keeps is not looked at."""
     run = replace(settings.run, as_of=day, logical_date=None, fresh=False, dry_run=False, wait_stable_minutes=0.0)
@@ -197,7 +213,6 @@ class _Backfill:
     async def run(self, days: Sequence[str]) -> Backfill:
         """All days, as long as there is somebody to ask and time left."""
         self.history = {name: HistoryDays(source) for name, source in self.sources.items()}
-        self._tell_pace(len(days))
         if self.settings.lake.gc:
             self.snapshots = await self.keeper.run(_whole, self.lake)
         for number, day in enumerate(days, 1):
@@ -205,26 +220,25 @@ class _Backfill:
                 break
             self.heard(DayBegun(day, number, len(days)))
             self.days.append(await self._day(day))
+        return await self._result(days)
+
+    async def _result(self, days: Sequence[str]) -> Backfill:
         closed = tuple(lane for lane in self.lanes if self._is_closed(lane))
-        never = tuple(lane for lane in self.lanes if lane not in self.seen and lane not in closed)
+        lacked = {lane for one in self.days for lane in one.lacking}
+        never = tuple(lane for lane in self.lanes if lane in lacked - self.seen)
         told = [replace(one, lacking=tuple(lane for lane in one.lacking if lane in self.seen)) for one in self.days]
+        lost = await self.keeper.run(lambda: [lane for lane in closed if ever_held(self.lake.store, lane)])
         return Backfill(
             lake=self.settings.lake.uri,
             days=(*told, *(BackfillDay(day, "left") for day in days[len(told) :])),
-            never=never,
-            closed=closed,
             seconds=time.monotonic() - self.started,
             dry_run=self.settings.run.dry_run,
-            named=bool(self.settings.run.wanted),
+            never=never,
+            closed=closed,
+            missed=(*(never if self.settings.run.wanted else ()), *lost),
             stopped=self.stopped,
             errors=tuple(self.errors),
         )
-
-    def _tell_pace(self, days: int) -> None:
-        for one in self.settings.chosen():
-            if one.name in self.sources:
-                pace = f"at most {one.requests_per_second:g} requests per second, {one.in_flight} in flight"
-                self._say(f"instance {one.name}: {pace}, for {days} day{'s' * (days != 1)} of history")
 
     def _say(self, text: str) -> None:
         self.heard(Notice(None, text))

@@ -536,7 +536,7 @@ class _Run:
             return []
         # Readers see it: from here on, nothing is a reason to say that the run has failed.
         told = remove_replaced(self.lake, self.facts, self.outcomes)
-        if not self._leads:
+        if not self._leads and self.only is None:
             told.append(f"the snapshot of {self.facts.logical_date} is published; latest stays that of a later date")
         try:
             self.journal.append(record(PUBLISHED))
