@@ -294,7 +294,7 @@ class _Backfill:
         """Whether the retention will keep this day. All newer ones are there already, so this is sure."""
         moment = datetime.now(UTC)
         new = Snapshot("", day, day, moment, moment, "", "complete", ())
-        return keeps(new, self.snapshots, self.settings.lake.retention, moment)
+        return keeps(new, self.snapshots, self.settings.lake.retention, moment + timedelta(minutes=1))
 
     async def _found(self, day: str, asked: Sequence[Lane]) -> dict[Lane, int | None]:
         """Those of these lanes that the server has of the day, with their rows where they were counted."""
