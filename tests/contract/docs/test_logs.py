@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import pytest
 
+from axsync.console.backfill import backfill_summary
 from axsync.console.log_lines import VERBOSE, Beat, JsonLog
 from axsync.console.progress import ProgressTracker, progress_fields
 from axsync.console.run_result import Ended, SummaryCollector, report_fields, summary_of
@@ -20,6 +21,7 @@ from axsync.events import (
     Answered,
     Asking,
     Crashed,
+    DayBegun,
     Drifted,
     Event,
     LaneClosed,
@@ -33,7 +35,7 @@ from axsync.events import (
 )
 from axsync.lake.manifest import lane_entry
 from axsync.model import Lane, Outcome, Part
-from axsync.runs import Report
+from axsync.runs import Backfill, BackfillDay, Report
 from axsync.telemetry import metrics
 
 ROOT = Path(__file__).parents[3]
@@ -42,6 +44,7 @@ LANE = Lane("prod", "devices")
 DONE = Outcome(LANE, "complete", rows=1)
 ONE_OF_EACH: tuple[Event, ...] = (
     Asking("prod", "acme.example"),
+    DayBegun("2026-11-23", 1, 30),
     RunStarted("r1", "2026-11-23", (LANE,)),
     LaneOpened(LANE, 10),
     PageRead(LANE, 0, 10, 100, 0.1),
@@ -119,6 +122,15 @@ def test_the_keys_of_the_summary_are_explained() -> None:
     assert set(summary) == named(text)
     assert set(summary) - {"text"} == set(report_fields(report, dry_run=False, page=None))
     assert {key for key in summary["errors"][0] if f"`{key}`" not in text} == set()
+
+
+def test_the_keys_of_the_summary_of_a_backfill_are_explained() -> None:
+    """Those that the summary of a run has not, and those of a day."""
+    summary = backfill_summary(Backfill("lake", (BackfillDay("2026-11-23", "published"),), 1.0))
+    text = section("The summary of a backfill")
+
+    keys = {*summary, *summary["days"][0]} - named(section("The summary, and `--on-finish`"))
+    assert {key for key in keys if f"`{key}`" not in text} == set()
 
 
 def test_every_metric_is_explained_with_its_labels() -> None:

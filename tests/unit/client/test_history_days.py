@@ -1,11 +1,11 @@
-"""Which day `latest` is, where the server lists its days."""
+"""Which day `latest` is, and which types a day of history has."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from axsync.client.history_days import newest_day
+from axsync.client.history_days import newest_day, with_snapshot
 
 
 def listing(days: dict[str, dict[str, str]]) -> Any:  # noqa: ANN401  what of a source is looked at
@@ -30,3 +30,21 @@ async def test_latest_is_a_day_that_has_come(days: list[str], newest: str | None
     source = listing({"devices": dict.fromkeys(days, "t"), "users": {}})
 
     assert await newest_day(source, ["users", "devices"]) == newest
+
+
+@pytest.mark.parametrize(
+    ("counts", "live", "there"),
+    [
+        ({"devices": 5, "users": 0, "disks": 0}, {"users": 9, "disks": 0}, {"devices": 5, "disks": 0}),
+        ({"devices": 0, "disks": 0}, {"devices": 9, "disks": 0}, {}),  # a day that is not there
+        ({"disks": 0}, {"disks": 0}, {}),
+        ({"devices": -1, "users": None}, {}, {"users": None}),  # refused; not counted in time
+        ({"devices": None, "disks": 0}, {"disks": 0}, {"devices": None}),
+        ({"devices": 5, "disks": 0}, {"disks": None}, {"devices": 5}),
+    ],
+)
+def test_no_rows_are_a_snapshot_only_beside_rows_of_another_type(
+    counts: dict[str, int | None], live: dict[str, int | None], there: dict[str, int | None]
+) -> None:
+    """And only of a type that has none today: a day that the server does not have looks empty as well."""
+    assert with_snapshot(counts, live) == there

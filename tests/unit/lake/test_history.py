@@ -9,7 +9,7 @@ import pytest
 
 from axsync.errors import ManifestError, NoLake, UnknownRun
 from axsync.lake import layout
-from axsync.lake.history import LATEST, find_run, lanes_of_day, past_runs, run_of_day, unreadable, up_to
+from axsync.lake.history import LATEST, find_run, lanes_of_day, neighbour, past_runs, run_of_day, unreadable, up_to
 from axsync.lake.manifest import damaged
 from axsync.lake.publish import RunFacts
 from axsync.model import Asked, DeadLetter, Lane, Outcome
@@ -115,6 +115,18 @@ def test_a_day_that_was_filled_in_later_is_counted_where_it_belongs(lake: Folder
         None,
     ]
     assert run_of_day(lake, "2026-11-20") == "20261123T010000Z-dddd"
+
+
+def test_the_neighbour_of_a_day_is_the_nearest_other_one(tmp_path: Path) -> None:
+    """Before or behind it; the later of two that are as near; never the day itself."""
+    lake = FolderLake(tmp_path / "lake")
+    for run_id, day in ((FIRST, "2026-11-10"), (SECOND, "2026-11-14"), (THIRD, "2026-11-15")):
+        publish(lake, run_id, day)
+
+    asked = ("2026-11-01", "2026-11-11", "2026-11-12", "2026-11-14", "2026-11-15", "2026-12-01")
+    found = [neighbour(lake, day) for day in asked]
+    assert [near and near.snapshot.logical_date[-2:] for near in found] == ["10", "10", "14", "15", "14", "15"]
+    assert neighbour(FolderLake(tmp_path / "none"), "2026-11-01") is None
 
 
 def test_a_word_is_a_day(lake: FolderLake) -> None:
