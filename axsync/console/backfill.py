@@ -203,11 +203,10 @@ def backfill_fields(done: Backfill) -> dict[str, Any]:
 
 
 def _day_fields(one: BackfillDay) -> dict[str, Any]:
-    report = one.report
     return {
         "day": one.day,
         "state": one.state,
-        "run_id": report.run_id if report else None,
+        "run_id": one.run_id,
         "rows": one.rows,
         "entity_types": one.lanes,
         "without_history": list(map(str, one.lacking)),

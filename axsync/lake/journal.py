@@ -19,6 +19,8 @@ Record = dict[str, Any]
 PUBLISHED = "published"
 """The event that follows the move of `latest.json`: from then on, the run's manifest is a snapshot."""
 _HEAD = 18  # eight digits of length, eight of checksum, two separators
+_FIRST_BYTES = 4096
+"""More than a first record has."""
 _ANY_LINE = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \{")
 
 
@@ -77,6 +79,11 @@ class Journal:
         if _is_damaged(content, at):
             raise ValueError("a record is damaged, and others follow it")
         return records
+
+    def first(self) -> Record | None:
+        """The first record, without reading much more; None where it cannot be read so. Raises: OSError."""
+        found = _one(self.store.read(self.key, _FIRST_BYTES), 0)
+        return found[0] if found else None
 
     def tells_of(self, event: str) -> bool | None:
         """Whether there is a record of this event; None where that cannot be told: no journal, or a damaged one.

@@ -62,7 +62,7 @@ left       not reached: the host or the time was gone before
 class BackfillDay:
     """What became of a day. `rows` are those that were read, of a dry run counted; None where nobody counted them.
 
-    `lacking` are lanes of which the server has no snapshot of this day.
+    `lacking` are lanes of which the server has no snapshot of this day, `run_id` the run that read it now.
     """
 
     day: str
@@ -70,7 +70,8 @@ class BackfillDay:
     rows: int | None = 0
     lanes: int = 0
     lacking: tuple[Lane, ...] = ()
-    report: Report | None = None
+    run_id: str | None = None
+    errors: tuple[AxsyncError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Backfill:
     @property
     def all_errors(self) -> tuple[AxsyncError, ...]:
         """Those of all days as well."""
-        own = [error for one in self.days if one.report for error in one.report.errors]
+        own = [error for one in self.days for error in one.errors]
         stopped = [self.stopped] if self.stopped is not None and self.stopped not in own else []
         return (*self.errors, *own, *stopped)
 
@@ -219,6 +220,8 @@ class _Backfill:
             if self._is_over():
                 break
             self.heard(DayBegun(day, number, len(days)))
+            if not self.settings.run.dry_run:
+                await self._let_others_go_first(f"{day}: another run is using the lake; waiting for its end")
             self.days.append(await self._day(day))
         return await self._result(days)
 
@@ -324,10 +327,10 @@ class _Backfill:
             try:
                 return await self._unless_awaited(settings, lanes)
             except _MadeWay:
-                self._say(f"{day}: another run waits for the lake; this backfill makes way")
+                await self._let_others_go_first(f"{day}: another run waits for the lake; this backfill makes way")
             except Busy as busy:
-                self._say(f"{day}: {busy}; waiting for its end")
-            await self._others_have_ended()
+                await asyncio.sleep(WAIT_SECONDS)
+                await self._let_others_go_first(f"{day}: {busy}; waiting for its end")
         return None
 
     async def _unless_awaited(self, settings: Settings, lanes: Collection[Lane]) -> Report:
@@ -349,11 +352,14 @@ class _Backfill:
             raise AssertionError("a day that was read has a report")
         return report
 
-    async def _others_have_ended(self) -> None:
-        while True:
+    async def _let_others_go_first(self, why: str) -> None:
+        """Ask nothing while another run of the lake asks, or waits for it."""
+        said = False
+        while not self._is_over() and await asyncio.to_thread(is_in_use, self.lake):
+            if not said:
+                self._say(why)
+            said = True
             await asyncio.sleep(WAIT_SECONDS)
-            if self._is_over() or not await asyncio.to_thread(is_in_use, self.lake):
-                return
 
     def _concluded(self, day: str, report: Report | None, lacking: tuple[Lane, ...]) -> BackfillDay:
         if report is None:
@@ -367,13 +373,23 @@ class _Backfill:
             moment = datetime.now(UTC)
             self.snapshots.append(Snapshot(report.run_id, day, day, moment, moment, "", report.verdict, ()))
         rows = sum(outcome.rows for outcome in report.outcomes)
-        return BackfillDay(day, state, rows, len(report.outcomes), lacking, report)
+        errors = tuple(map(_without_frames, report.errors))
+        return BackfillDay(day, state, rows, len(report.outcomes), lacking, report.run_id, errors)
 
 
 def _whole(lake: Lake) -> list[Snapshot]:
     if not lake.store.has("_axsync"):
         return []
     return [snapshot for snapshot in snapshots(lake)[0] if is_whole(lake, snapshot)]
+
+
+def _without_frames(error: AxsyncError) -> AxsyncError:
+    """The error and its causes without tracebacks, which would keep what its day held to the end of the backfill."""
+    found: BaseException | None = error
+    while found is not None and found.__traceback__ is not None:
+        found.__traceback__ = None
+        found = found.__cause__ or found.__context__
+    return error
 
 
 async def _is_set(event: asyncio.Event, seconds: float) -> bool:

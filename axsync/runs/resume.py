@@ -155,10 +155,13 @@ def give_up(lake: Lake, plan: str) -> list[str]:
 
 def _of_plan(lake: Lake, plan: str) -> Iterator[Past]:
     for run_id in lake.runs():
-        with suppress(ManifestError):
-            memory = memory_of(lake, run_id)
-            if memory.plan == plan:
-                yield Past(run_id, memory)
+        with suppress(ManifestError, OSError):
+            # Journals of a long history are not read in full, for each of its days again.
+            opened = lake.journal(run_id).first()
+            if opened is None or opened.get("plan") == plan:
+                memory = memory_of(lake, run_id)
+                if memory.plan == plan:
+                    yield Past(run_id, memory)
 
 
 def _young(memory: RunMemory, now: datetime) -> bool:

@@ -244,6 +244,19 @@ async def test_a_host_that_goes_down_leaves_the_rest_for_later(lab: Lab, start: 
     assert (states(rest), backfill_exit_code(rest)) == (["there", *["published"] * 4], 0)
 
 
+async def test_each_instance_has_days_of_its_own(lab: Lab, start: Start) -> None:
+    """What one lacks, or one that is down, costs the others nothing."""
+    long, short = [await start(sizes={"devices": 9}, history_days=days, history_gaps=()) for days in (3, 1)]
+    down = lab.instance(long, "down", url="http://127.0.0.1:1", tries=1)
+    done = await fill(lab.settings(lab.instance(long, "long"), lab.instance(short, "short"), down, types=FEW), 1)
+
+    assert [(one.state, one.lanes, one.lacking) for one in done.days] == [
+        ("published", 2, ()),
+        ("published", 1, (Lane("short", "devices"),)),
+    ]
+    assert ([error.__notes__ for error in done.errors], backfill_exit_code(done)) == ([["instance down"]], 3)
+
+
 async def test_the_time_may_be_over(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Days that are not begun are left."""
     emulator = await start(sizes={"devices": 9}, history_days=5, history_gaps=())

@@ -16,17 +16,16 @@ from axsync.console.backfill import backfill_exit_code
 from axsync.console.services import Services
 from axsync.errors import AxsyncError, ConfigError, GuardRefused, OutOfTime, Refused, Unreachable
 from axsync.events import DayBegun, Observer, SnapshotPublished
-from axsync.model import Lane, Outcome
-from axsync.runs import Backfill, BackfillDay, Report
+from axsync.model import Lane
+from axsync.runs import Backfill, BackfillDay
 from axsync.settings import Settings
 
 USERS, SOFTWARE, GROUPS = (Lane("prod", name) for name in ("users", "software", "groups"))
-READ = Report("r9", "2026-11-09", "complete", (Outcome(Lane("prod", "devices"), "complete"),), "m", "lake", 1.0)
 DONE = Backfill(
     "lake",
     (
-        BackfillDay("2026-11-09", "published", 3100, 2, report=READ),
-        BackfillDay("2026-11-08", "published", 2500, 1, (USERS,), replace(READ, run_id="r8")),
+        BackfillDay("2026-11-09", "published", 3100, 2, run_id="r9"),
+        BackfillDay("2026-11-08", "published", 2500, 1, (USERS,), "r8"),
         BackfillDay("2026-11-07", "none", lacking=(USERS,)),
         BackfillDay("2026-11-06", "there", 2900, 2),
         BackfillDay("2026-11-05", "there", 2890, 2),
@@ -162,12 +161,12 @@ DOWN = Unreachable("down", host="h")
         (replace(WHOLE, never=(SOFTWARE,)), 0),
         (replace(WHOLE, missed=(SOFTWARE,)), 3),
         (Backfill("lake", (BackfillDay("2026-11-01", "none"),), 1.0), 1),
-        (Backfill("lake", (BackfillDay("2026-11-01", "failed", report=replace(READ, errors=(DOWN,))),), 1.0), 75),
+        (Backfill("lake", (BackfillDay("2026-11-01", "failed", errors=(DOWN,)),), 1.0), 75),
         (Backfill("lake", (BackfillDay("2026-11-01", "due"),), 1.0, dry_run=True), 0),
         (left(DOWN, *DONE.days), 75),
         (left(Refused("refused", host="h", status=401), *DONE.days), 4),
         (left(OutOfTime("over"), *DONE.days), 3),
-        (left(DOWN, BackfillDay("2026-11-02", "partial", report=replace(READ, errors=(GuardRefused("fell"),)))), 5),
+        (left(DOWN, BackfillDay("2026-11-02", "partial", errors=(GuardRefused("fell"),))), 5),
     ],
 )
 def test_exit_codes(done: Backfill, code: int) -> None:

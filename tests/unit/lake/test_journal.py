@@ -34,6 +34,17 @@ def test_a_journal_that_is_not_there_has_no_records(journal: Journal, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_first_record_is_there_before_the_others_are_read(journal: Journal) -> None:
+    """None where there is none yet, or it is torn."""
+    journal.begin()
+    assert journal.first() is None
+    journal.append(FIRST)
+    journal.append({"event": "lane_pinned", "much": "x" * 5000})
+    assert journal.first() == FIRST
+    journal.store.truncate(KEY, len(WHOLE) - 1)
+    assert journal.first() is None
+
+
 @pytest.mark.parametrize("cut", range(len(encode(SECOND))))
 def test_a_torn_line_is_cut_off_before_the_next(journal: Journal, cut: int) -> None:
     """Wherever the power went: what was whole before it is kept, and what comes after it is read."""
