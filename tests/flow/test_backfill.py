@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -22,19 +22,20 @@ from axsync.config import load_settings
 from axsync.console.backfill import backfill_exit_code
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Busy, ConfigError
-from axsync.events import DayBegun, Event, PartSealed, SnapshotPublished
+from axsync.events import DayBegun, Event, Notice, PageRead, PartSealed, SnapshotPublished
 from axsync.lake import layout
 from axsync.lake.local import LocalStore
 from axsync.lake.publish import Lake
 from axsync.model import Lane
 from axsync.runs.backfill import Backfill, backfill
-from axsync.runs.setup import mark_backfill
+from axsync.runs.setup import is_awaited, mark_backfill
 from axsync.settings import EntitySettings, Settings
 from tests.flow.harness import Lab, Ran, Record, at_once, attributes, exact, pages
 
 Start = Callable[..., Awaitable[Emulator]]
 
 MODULE = import_module("axsync.runs.backfill")  # `axsync.runs` has the function under this name
+RUN = import_module("axsync.runs.run")
 TODAY = datetime.now(UTC).date()
 FEW = {"default": EntitySettings(fields=("name",))}
 FIELDS = ("internal_axon_id", "adapters", "adapter_list_length", "labels", "specific_data.data.name")
@@ -287,30 +288,78 @@ async def test_a_dry_run_counts(lab: Lab, start: Start) -> None:
     assert not lab.lake.exists()
 
 
-async def test_a_run_of_the_night_does_not_wait_for_history(
-    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A backfill makes way in the middle of a day, and goes on with that day afterwards: no page is asked for twice."""
-    monkeypatch.setattr(MODULE, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(MODULE, "WAIT_SECONDS", 0.02)
-    monkeypatch.setattr("axsync.runs.run.TURN_SECONDS", 0.02)
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who wait for each other look often."""
+    for module, name in ((MODULE, "LOOK_SECONDS"), (MODULE, "WAIT_SECONDS"), (RUN, "TURN_SECONDS")):
+        monkeypatch.setattr(module, name, 0.02)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_run_of_the_night_does_not_wait_for_history(lab: Lab, start: Start) -> None:
+    """It begins in the middle of a day, and is there; the backfill goes on behind it."""
     emulator = await start(sizes={"devices": 200}, history_days=3, history_gaps=(), latency_ms=20.0)
-    settings = lab.settings(lab.instance(emulator, in_flight=2, page_size=10), types=FEW, lake={"seal_seconds": 1.0})
-    told, nights = list[Event](), list[asyncio.Future[Ran]]()
+    settings = lab.settings(lab.instance(emulator, in_flight=2, page_size=10), types=FEW)
+    nights, begun = list[asyncio.Future[Ran]](), list[int]()
 
     def begin_night(event: Event) -> None:
-        told.append(event)
-        if isinstance(event, DayBegun) and event.number == 2:
+        begun.extend([event.number] if isinstance(event, DayBegun) else [])
+        if isinstance(event, PageRead) and begun[-1] == 2 and not nights:
             nights.append(asyncio.ensure_future(lab.run(settings)))
 
     done = await fill(settings, 3, 1, begin_night)
     night = await nights[0]
 
-    assert night.report.verdict == "complete"
-    assert states(done) == ["published", "published", "none"]
-    assert [texts for texts in map(str, told) if "makes way" in texts] != []
-    assert differing(lab, emulator, "devices", day(2)) == []
+    assert (night.report.verdict, states(done)) == ("complete", ["published", "published", "none"])
+    assert [one for back in (1, 2) for one in differing(lab, emulator, "devices", day(back))] == []
     assert lab.manifest()["run_id"] == night.report.run_id
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_backfill_makes_way_for_whoever_waits(lab: Lab, start: Start) -> None:
+    """It lets go of the lake in the middle of a day, and resumes that day: its rows are not read twice."""
+    emulator = await start(sizes={"devices": 200}, history_days=1, latency_ms=20.0)
+    settings = lab.settings(lab.instance(emulator, in_flight=2, page_size=10), types=FEW)
+    store, told = LocalStore(lab.lake), list[str]()
+
+    with ExitStack() as waiting:
+
+        def wait(event: Event) -> None:
+            if isinstance(event, PageRead) and not told:
+                told.append("waits")
+                waiting.enter_context(store.hold(layout.WAITING, what="the turn", run="r1"))
+            elif isinstance(event, Notice) and "makes way" in event.text:
+                with store.hold(layout.LOCK, what="the lake", run="r1"):
+                    told.append(event.text)
+                waiting.close()
+
+        done = await fill(settings, 0, 0, wait)
+
+    assert (states(done), len(told)) == (["published"], 2)
+    assert len(pages(emulator.log)) <= 21 + 4  # 20 pages and the end; those that were under way
+    assert differing(lab, emulator, "devices", day(0)) == []
+    assert len(list((lab.lake / layout.RUNS).iterdir())) == 1
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_run_waits_behind_a_backfill_alone(lab: Lab, start: Start) -> None:
+    """Behind anything else that holds the lake it does not wait."""
+    emulator = await start(sizes={"devices": 3})
+    settings = lab.settings(lab.instance(emulator), types=FEW)
+    lake = Lake(LocalStore(lab.lake))
+    with mark_backfill(lake), ExitStack() as day_of_history:
+        day_of_history.enter_context(lake.store.hold(layout.LOCK, what="the lake", run="r1"))
+
+        def let_pass(event: Event) -> None:
+            if isinstance(event, Notice) and "makes way" in event.text:
+                day_of_history.close()
+
+        ran = await lab.run(settings, let_pass)
+    with lake.store.hold(layout.LOCK, what="the lake", run="r1"), pytest.raises(Busy, match="run r1"):
+        await lab.run(lab.settings(lab.instance(emulator), types=FEW, fresh=True))
+
+    assert ran.report.verdict == "complete"
+    assert not is_awaited(lake)
 
 
 async def test_one_backfill_at_a_time(lab: Lab, start: Start) -> None:
