@@ -35,7 +35,9 @@ entity types are missing or not reached yet, 4 refused credential, 5 a guard hel
     help="Use so much of `requests_per_second` and `in_flight`.",
 )
 @click.option("--dry-run", is_flag=True, default=None, help="Look which days there are; write nothing.")
-@click.option("--accept-drop", is_flag=True, default=None, help="Publish even if far fewer assets came than next day.")
+@click.option(
+    "--accept-drop", is_flag=True, default=None, help="Publish even if a day has far fewer assets than its neighbour."
+)
 @click.option(
     "--deadline",
     "deadline_minutes",

@@ -10,7 +10,7 @@ from typing import Any
 from axsync.console.backfill import backfill_summary, fill
 from axsync.console.invocation import Invocation
 from axsync.console.output import OutputOptions, say
-from axsync.console.run import dump
+from axsync.console.run import dump, write_index_of
 from axsync.console.run_result import Ended, SummaryCollector, summary_of, summary_of_failure
 from axsync.console.services import services_of
 from axsync.console.text import clean, redact
@@ -54,6 +54,8 @@ def backfill(given: Invocation, first: str, last: str, share: int, **overrides: 
         watch.close(_of_backfill(summary_of_failure(error, _collector(asked), seconds=time.monotonic() - began)))
         raise
     if ended.done is not None:
+        if not asked.run.dry_run:
+            write_index_of(asked, given.output_options)
         watch.close(backfill_summary(ended.done))
     else:
         stopped = summary_of(Ended(ended.exit_code), _collector(asked), seconds=time.monotonic() - began, dry_run=False)

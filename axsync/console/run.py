@@ -92,6 +92,17 @@ def _page(report: Report, settings: Settings, options: OutputOptions) -> str | N
         return None
 
 
+def write_index_of(settings: Settings, options: OutputOptions) -> None:
+    """The page about all runs, where the settings want it and nobody else has the lake."""
+    lake = open_lake(settings.lake)
+    if lake is not None and settings.lake.index:
+        try:
+            with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="index"):
+                _write_index(lake, options)
+        except Busy as error:
+            say(f"the index of all runs is not written: {error}", options)
+
+
 def _write_index(lake: Lake, options: OutputOptions) -> None:
     try:
         write_index(lake, datetime.now(UTC))

@@ -19,6 +19,7 @@ from axsync.client.source import Source
 from axsync.engine.lane_walk import Workers, gather_all
 from axsync.errors import AxsyncError, Busy, ConfigError, OutOfTime, Refused, ServerError, Unreachable
 from axsync.events import DayBegun, Notice, Observer
+from axsync.lake import layout
 from axsync.lake.history import DayLane, is_whole, lanes_of_day, snapshots
 from axsync.lake.id_index import ever_held
 from axsync.lake.manifest import Snapshot
@@ -27,7 +28,7 @@ from axsync.model import Lane
 from axsync.pacing.retry import Jitter
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import asked_by, chosen_lanes, columns_before, refuse_misplaced
-from axsync.runs.learnt import read_learnt
+from axsync.runs.learnt import believed, read_learnt
 from axsync.runs.replacing import Day, less_asked
 from axsync.runs.retention import keeps
 from axsync.runs.run import Report, sync_day
@@ -139,15 +140,13 @@ async def backfill(
     try:
         lake = await keeper.run(fit_lake, newest)
         refuse_misplaced(newest)
-        learnt, today = await keeper.run(read_learnt, lake, settings), datetime.now(UTC).date()
-        known = {name: believed for name, one in learnt.items() if (believed := one.believed(today))}
+        known = believed(await keeper.run(read_learnt, lake, settings), datetime.now(UTC).date())
         async with open_sources(settings, heard, jitter=jitter, known=known) as found:
             alive = {name: source for name, source in found.items() if isinstance(source, Source)}
             errors = [error for error in found.values() if isinstance(error, ServerError)]
             if not alive:
                 raise errors[0]
-            earlier = await keeper.run(columns_before, lake, days[0])
-            lanes = await chosen_lanes(newest, alive, earlier)
+            lanes = await chosen_lanes(newest, alive, await keeper.run(columns_before, lake, days[0]))
             with ExitStack() as stack:
                 if not settings.run.dry_run:
                     await keeper.run(stack.enter_context, mark_backfill(lake))
@@ -378,7 +377,7 @@ class _Backfill:
 
 
 def _whole(lake: Lake) -> list[Snapshot]:
-    if not lake.store.has("_axsync"):
+    if not lake.store.has(layout.CONTROL):
         return []
     return [snapshot for snapshot in snapshots(lake)[0] if is_whole(lake, snapshot)]
 

@@ -63,6 +63,11 @@ def read_learnt(lake: Lake, settings: Settings) -> dict[str, Learnt]:
     return {name: _read(lake, name, host) for name, host in hosts.items()}
 
 
+def believed(learnt: Mapping[str, Learnt], today: date) -> dict[str, Known]:
+    """What earlier runs found of the instances, as far as it may be believed today."""
+    return {name: known for name, one in learnt.items() if (known := one.believed(today))}
+
+
 def _read(lake: Lake, instance: str, host: str) -> Learnt:
     try:
         found = msgspec.json.decode(lake.store.read(layout.state(instance), MOST_BYTES), type=Learnt)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from axsync.api import is_system
-from axsync.client import Known
 from axsync.client.source import Source
 from axsync.engine.lane_walk import Budget, Workers, gather_all
 from axsync.errors import (
@@ -44,7 +43,7 @@ from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_schema import pinned_columns
 from axsync.runs.lane_selection import chosen_lanes, columns_before, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
-from axsync.runs.learnt import Learnt, keep_learnt, read_learnt
+from axsync.runs.learnt import Learnt, believed, keep_learnt, read_learnt
 from axsync.runs.recovery import recover
 from axsync.runs.registries import Registries, known_registries, registries_of
 from axsync.runs.replacing import Day, hold_worse, refuse_worse
@@ -116,7 +115,8 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
         await keeper.run(run.refuse_worse)
         run.learnt = await keeper.run(read_learnt, lake, settings)
         if sources is None:
-            opening = open_sources(settings, observe, jitter=jitter, known=run.believed)
+            known = believed(run.learnt, datetime.now(UTC).date())
+            opening = open_sources(settings, observe, jitter=jitter, known=known)
             sources = await stack.enter_async_context(opening)
         return await run.with_answers(sources)
 
@@ -197,12 +197,6 @@ class _Run:
     def resumes(self) -> bool:
         """Whether an earlier process has begun this run."""
         return self.memory.facts is not None
-
-    @property
-    def believed(self) -> dict[str, Known]:
-        """What earlier runs found of the instances, as far as it may be believed today."""
-        today = datetime.now(UTC).date()
-        return {name: known for name, one in self.learnt.items() if (known := one.believed(today))}
 
     @property
     def all_closed(self) -> bool:
