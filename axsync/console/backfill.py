@@ -128,8 +128,9 @@ def show_backfill(done: Backfill, console: Console) -> None:
 
 def _table(done: Backfill) -> Table:
     rows = tuple(_row(list(group)) for _, group in groupby(enumerate(done.days), key=_place))
-    known = [one.rows for one in done.days if one.rows is not None]
-    total = ("total", "", number(len(done.days)), "", number(sum(known)))
+    counts = [one.rows for one in done.days]
+    rows_told = "" if None in counts else number(sum(count or 0 for count in counts))
+    total = ("total", "", number(len(done.days)), "", rows_told)
     return Table(("day", "", "days", "entity types", "rows"), ("name", "left", *(("right",) * 3)), rows, total)
 
 

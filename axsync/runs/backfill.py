@@ -27,6 +27,7 @@ from axsync.lake.publish import Lake
 from axsync.model import Lane
 from axsync.pacing.retry import Jitter
 from axsync.runs.instances import open_sources
+from axsync.runs.lane import FORBIDDEN
 from axsync.runs.lane_selection import asked_by, chosen_lanes, columns_before, refuse_misplaced
 from axsync.runs.learnt import believed, read_learnt
 from axsync.runs.replacing import Day, less_asked
@@ -363,9 +364,7 @@ class _Backfill:
     def _concluded(self, day: str, report: Report | None, lacking: tuple[Lane, ...]) -> BackfillDay:
         if report is None:
             return BackfillDay(day, "left")
-        gone = [error for error in report.errors if isinstance(error, Refused | Unreachable)]
-        if gone and not any(outcome.verdict == "complete" for outcome in report.outcomes):
-            self.stopped = gone[0]
+        self._learn(report)
         state: DayState = "failed"
         if report.manifest is not None:
             state = "published" if report.verdict == "complete" and not report.errors else "partial"
@@ -374,6 +373,19 @@ class _Backfill:
         rows = sum(outcome.rows for outcome in report.outcomes)
         errors = tuple(map(_without_frames, report.errors))
         return BackfillDay(day, state, rows, len(report.outcomes), lacking, report.run_id, errors)
+
+    def _learn(self, report: Report) -> None:
+        """Ask no more who could not be reached, nor for what may not be read."""
+        gone = {error.host: error for error in report.errors if isinstance(error, Refused | Unreachable)}
+        for name, source in list(self.sources.items()):
+            own = [outcome for outcome in report.outcomes if outcome.lane.instance == name]
+            for outcome in own:
+                if outcome.verdict == "skipped" and (outcome.reason or "").startswith(FORBIDDEN):
+                    self.history[name].closed[self.settings.asked(outcome.lane.entity)] = outcome.reason or ""
+            error = gone.get(source.transport.host)
+            if error is not None and own and not any(outcome.verdict == "complete" for outcome in own):
+                del self.sources[name]
+                self.stopped = None if self.sources else error
 
 
 def _whole(lake: Lake) -> list[Snapshot]:

@@ -258,6 +258,26 @@ async def test_each_instance_has_days_of_its_own(lab: Lab, start: Start) -> None
     assert ([error.__notes__ for error in done.errors], backfill_exit_code(done)) == ([["instance down"]], 3)
 
 
+async def test_who_cannot_be_reached_any_more_is_asked_no_more(lab: Lab, start: Start) -> None:
+    """The other instance goes on; and a type whose pages are forbidden is tried once."""
+    mishaps = [Mishap("503", on="page", page=lambda page: page.day == day(1))]
+    one = await start(sizes={"devices": 9}, history_days=4, history_gaps=(), mishaps=mishaps)
+    sizes, closed = {"devices": 9, "users": 4}, [Mishap("403", entity="users", on="page")]
+    other = await start(sizes=sizes, history_days=4, history_gaps=(), mishaps=closed)
+    instances = (lab.instance(one, "one", tries=1), lab.instance(other, "other"))
+    done = await fill(lab.settings(*instances, types=FEW), 3)
+
+    assert [(each.state, each.lanes) for each in done.days] == [
+        ("published", 3),
+        ("partial", 2),
+        ("published", 1),
+        ("published", 1),
+    ]
+    assert {attributes(seen).get("history") for seen in one.log} - {None} == {day(0), day(1)}
+    assert len(pages(other.log, "users")) == 1
+    assert (done.closed, backfill_exit_code(done)) == ((Lane("other", "users"),), 3)
+
+
 async def test_the_time_may_be_over(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Days that are not begun are left."""
     emulator = await start(sizes={"devices": 9}, history_days=5, history_gaps=())
