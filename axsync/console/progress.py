@@ -172,6 +172,7 @@ class ProgressTracker:
                 self._asking[instance] = event
             case DayBegun():
                 self._day, self._tracks, self._active = day_phrase(event), {}, {}
+                self._done.clear()
             case RunStarted(run_id, _, lanes):
                 self.run_id = run_id
                 self._several = len({lane.instance for lane in lanes}) > 1

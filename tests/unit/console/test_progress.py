@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from axsync.console.progress import ProgressTracker, progress_phrases
-from axsync.events import Answered, Asking, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.events import Answered, Asking, DayBegun, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
 from axsync.model import Lane, Outcome
 
 DEVICES, USERS = Lane("prod", "devices"), Lane("prod", "users")
@@ -178,3 +178,17 @@ def test_a_pause_that_is_not_over_is_never_of_no_seconds() -> None:
         told.append(progress_phrases(tracker.state())[-1])
 
     assert told == ["next try in 0:01:30", "next try in 1 s", "next try in 1 s"]
+
+
+def test_a_day_of_a_backfill_begins_with_nothing() -> None:
+    """It is told before there are lanes and with them; rates go on over all days."""
+    tracker = started(Watch())
+    tracker(PageRead(DEVICES, 0, 10, 10, 0.1))
+    tracker(LaneClosed(Outcome(USERS, "complete", rows=9)))
+    tracker(DayBegun("2026-11-09", 2, 30))
+    before = tracker.state()
+    tracker(RunStarted("r2", "2026-11-09", (DEVICES,)))
+
+    assert (before.lanes, before.active, before.done) == (0, (), ())
+    assert progress_phrases(before)[0] == "2026-11-09: day 2 of 30"
+    assert progress_phrases(tracker.state())[:2] == ["2026-11-09: day 2 of 30", "0 of 1 entity type"]
