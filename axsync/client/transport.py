@@ -3,13 +3,13 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from traceback import format_exception
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import aiohttp
 
@@ -25,7 +25,7 @@ from axsync.client.failures import (
     page_sentence,
 )
 from axsync.client.oauth import REQUEST, Bearer, Token, buying_headers, read_token
-from axsync.client.session import ANSWER_BYTES, HttpSession, open_session
+from axsync.client.session import ANSWER_BYTES, Arriving, HttpSession, open_session
 from axsync.client.told import without_secrets
 from axsync.credentials import Credential, Redactor, Secret, basic
 from axsync.errors import (
@@ -45,7 +45,7 @@ from axsync.errors import (
 )
 from axsync.events import Answered, Crashed, Event, Notice, Observer, Retried
 from axsync.model import Lane, Reply, Request
-from axsync.pacing.limiter import HostDead, HostLimiter, Permit
+from axsync.pacing.limiter import HostDead, HostLimiter, Permit, Room
 from axsync.pacing.retry import Jitter, Pause, after_status, backoff, longest_wait
 
 T = TypeVar("T")
@@ -67,9 +67,17 @@ BAD_GATEWAY = 502
 """A web page instead of JSON counts as this status: a gateway answers for a product that is down."""
 
 
-async def admit_at_once(size: int) -> None:
-    """Admit without back-pressure, for small control answers."""
-    del size
+class Admission(Room, Protocol):
+    """The memory of one page, from before its request leaves until it is there."""
+
+    def sent(self) -> None:
+        """The request has left."""
+
+    async def arriving(self, size: int | None) -> None:
+        """The answer begins, of so many bytes if that is known; returns when its body may be read."""
+
+    def arrived(self, size: int) -> None:
+        """The page is there and has so many bytes, which whoever has the page gives back."""
 
 
 @dataclass(slots=True)
@@ -82,10 +90,10 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Who asks, and the admission that must finish before the permit is released (back-pressure by bytes)."""
+    """Who asks, and the memory that must be reserved before a page is asked for; small answers need none."""
 
     lane: Lane | None = None
-    admit: Callable[[int], Awaitable[None]] = admit_at_once
+    room: Admission | None = None
     counters: Counters = field(default_factory=Counters)
     kind: str = ""  # separates requests whose latencies are not comparable
     heard: Callable[[float, int], None] | None = None  # transfer seconds and bytes of a good answer
@@ -234,16 +242,27 @@ class Transport:
         """Whether this request waits until another one has shown that the credential is still accepted."""
         return self._doubter not in (None, asyncio.current_task()) and request is not REQUEST
 
+    async def _until_trusted(self, request: Request) -> None:
+        if self._is_doubted(request):
+            async with self._doubt:
+                pass
+
     async def _sent(self, request: Request, read: Callable[[Reply], T], ask: RequestContext, timeouts: int) -> T:
+        """Send until there is an answer; without one, no memory is held any more."""
+        try:
+            return await self._sent_once(request, read, ask, timeouts)
+        finally:
+            if ask.room is not None:
+                ask.room.drop()
+
+    async def _sent_once(self, request: Request, read: Callable[[Reply], T], ask: RequestContext, timeouts: int) -> T:
         renewed = False
         while True:
-            if self._is_doubted(request):
-                async with self._doubt:
-                    pass
+            await self._until_trusted(request)
             self._check()
             token = await self._token(request)
             try:
-                async with self._limiter.slot(ask.kind or request.path) as permit:
+                async with self._limiter.slot(ask.kind or request.path, ask.room) as permit:
                     self._check()
                     if self._is_doubted(request):
                         permit.answered("nothing")
@@ -337,7 +356,10 @@ class Transport:
         self, request: Request, read: Callable[[Reply], T], ask: RequestContext, permit: Permit, this: "_Try"
     ) -> T:
         try:
-            reply = await self._send(request, self._timeout(this.timeouts), this.token, ask.most)
+            if ask.room is not None:
+                ask.room.sent()
+            arriving = partial(self._make_room, ask.room, permit) if ask.room else None
+            reply = await self._send(request, self._timeout(this.timeouts), this.token, ask.most, arriving)
         except (Unreachable, ProxyRefused):
             self._page_title = None
             self._tell_answered(ask.lane, None, permit.answered("failed"))
@@ -349,8 +371,15 @@ class Transport:
             self._known, self._known_size = request, len(reply.body)
         if ask.heard is not None:
             ask.heard(seconds, len(reply.body))
-        await ask.admit(len(reply.body))
+        if ask.room is not None:
+            ask.room.arrived(len(reply.body))
         return answer
+
+    async def _make_room(self, room: Admission, permit: Permit, size: int | None) -> None:
+        """Before a body is read. The host is not to blame for how long that takes."""
+        began = self._limiter.clock()
+        await room.arriving(size)
+        permit.waited(self._limiter.clock() - began)
 
     def crashed(self, error: Exception, lane: Lane | None) -> InternalError:
         """The error for a defect of axsync; observers are told, without secrets. Raises: OutOfMemory."""
@@ -394,13 +423,14 @@ class Transport:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's
         token: Token | None,
         most: int = ANSWER_BYTES,
+        arriving: Arriving | None = None,
     ) -> Reply:
         if self._session is None:
             raise RuntimeError("the transport is not open")
         signed = Unprintable(
             buying_headers(self._credential) if request is REQUEST else token.headers() if token else {}
         )
-        return await self._session.send(request, timeout, signed=signed, most=most)
+        return await self._session.send(request, timeout, signed=signed, most=most, arriving=arriving)
 
     def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:
         # A request that timed out gets longer the next time.

@@ -1,6 +1,6 @@
 """Reads a lane: which pages to request, how many requests in flight, how much memory their pages may take."""
 
-from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers, gather_all, stream_items
+from axsync.engine.lane_walk import Budget, LaneWalk, Reservation, Stored, Workers, gather_all, stream_items
 from axsync.engine.paginators import SPARE_PAGES, OffsetPaginator, Paginator, Returned, TokenPaginator
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "LaneWalk",
     "OffsetPaginator",
     "Paginator",
+    "Reservation",
     "Returned",
     "Stored",
     "TokenPaginator",

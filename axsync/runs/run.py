@@ -12,7 +12,7 @@ from typing import Any
 from axsync.api import is_system
 from axsync.client import Known
 from axsync.client.source import Source
-from axsync.engine.lane_walk import Budget, Workers, gather_all
+from axsync.engine.lane_walk import Workers, gather_all
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -38,7 +38,7 @@ from axsync.runs.days import other_day, with_days, with_latest
 from axsync.runs.gc import Sweep, sweep_held
 from axsync.runs.instances import end_of, open_sources
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
-from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
+from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext, page_budget
 from axsync.runs.lane_schema import pinned_columns
 from axsync.runs.lane_selection import chosen_lanes, columns_before, count_for, refuse_misplaced, refuses_type
 from axsync.runs.lane_writer import LaneWriter, RunStorage
@@ -397,7 +397,7 @@ class _Run:
         context = RunContext(
             run_id,
             settings.run,
-            Budget(waiting),
+            page_budget(settings.lake.buffer_bytes),
             workers,
             self.observe,
             remember,
