@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -99,6 +99,8 @@ class RequestContext:
     heard: Callable[[float, int], None] | None = None  # transfer seconds and bytes of a good answer
     most: int = ANSWER_BYTES  # decoded bytes of the answer, unless `max_page_bytes` is set
     max_attempts: Callable[[], int] | None = None  # 5xx and timeouts after which a smaller page is requested
+    seconds: float = math.inf  # most for an answer
+    tries: int = 100  # most while nothing answers
 
 
 class Transport:
@@ -115,6 +117,7 @@ class Transport:
         *,
         observe: Observer,
         jitter: Jitter = random.uniform,
+        seats: asyncio.Semaphore | None = None,
     ) -> None:
         self.config, self._credential, self._limiter = config, credential, limiter
         self._settings = config.settings
@@ -127,21 +130,45 @@ class Transport:
         self._known_size = KNOWN_BYTES
         self._page_title: str | None = None  # title of the last answer, if that was a web page
         self._session: HttpSession | None = None
+        self._seats = seats or asyncio.Semaphore()
+        self._users = 0  # who hold the connections
+        self._door = asyncio.Lock()
+        self._closing = AsyncExitStack()
+        self._skew: float | None = None
         self._redactor: tuple[tuple[Secret, ...], Redactor] | None = None  # for these tokens
         self._bearer = Bearer(self._buy) if credential.kind == "oauth" else None
         self.host = config.host
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Transport"]:
-        """Hold the connections; they close at the end."""
-        async with open_session(self.config, self._credential) as session:
-            self._session = session
+        """Hold the connections. They close when nobody holds them any more, and another instance may open its own.
+
+        Every request holds them; hold them for several that follow each other.
+        """
+        async with self._door:
+            if not self._users:
+                await self._seats.acquire()
+                self._session = await self._closing.enter_async_context(open_session(self.config, self._credential))
+            self._users += 1
+        try:
             yield self
+        finally:
+            self._users -= 1
+            if not self._users:
+                await self._close()
+
+    async def _close(self) -> None:
+        closing, self._closing = self._closing, AsyncExitStack()
+        self._skew, self._session = self.skew, None
+        try:
+            await closing.aclose()
+        finally:
+            self._seats.release()
 
     @property
     def skew(self) -> float | None:
         """Seconds by which the server's clock is ahead of this machine's; None until known."""
-        return self._session.skew if self._session else None
+        return self._session.skew if self._session else self._skew
 
     def tell(self, event: Event) -> None:
         """Pass an event to the observer."""
@@ -152,6 +179,10 @@ class Transport:
 
         Raises: TooHeavy if `ask.max_attempts` is reached before the tries are used up.
         """
+        async with self.open():
+            return await self._asked(request, read, ask)
+
+    async def _asked(self, request: Request, read: Callable[[Reply], T], ask: RequestContext) -> T:
         attempt, timeouts, heavy, failed_at = 0, 0, 0, math.inf
         while True:
             attempt += 1
@@ -162,7 +193,8 @@ class Transport:
                 # A web page says nothing about the size of the request.
                 heavy += isinstance(error, TimedOut) or (error.status or 0) >= 500
                 failed_at = min(failed_at, self._limiter.clock())
-                pause, failed = self._pause(error, attempt, self._limiter.clock() - failed_at), error
+                tries = 100 if isinstance(error, RetryableStatus) else ask.tries
+                pause, failed = self._pause(error, attempt, self._limiter.clock() - failed_at, tries), error
                 if pause is None:
                     raise
             ask.counters.retries += 1
@@ -171,10 +203,10 @@ class Transport:
             if heavy and ask.max_attempts is not None and heavy >= ask.max_attempts():
                 raise TooHeavy(str(failed), host=self.host, status=failed.status, detail=failed.detail) from None
 
-    def _pause(self, error: ServerError, attempt: int, waited: float) -> Pause | None:
+    def _pause(self, error: ServerError, attempt: int, waited: float, most: int) -> Pause | None:
         """The pause before a retry, None if a retry is pointless. Pauses the whole host where required.
 
-        `waited` is how many seconds this request has been failing.
+        `waited` is how many seconds this request has been failing, `most` the tries that it may take.
         """
         if isinstance(error, NotRetryable | Untrusted | InternalError):
             return None
@@ -187,7 +219,7 @@ class Transport:
             pause = Pause(backoff(count, self._jitter))
         if pause is not None and (pause.whole_host or self._limiter.broken):
             self._limiter.quiet(pause.seconds)
-        tries = min(self._settings.tries, BAD_ANSWER_TRIES if isinstance(error, BadAnswer) else 100)
+        tries = min(self._settings.tries, BAD_ANSWER_TRIES if isinstance(error, BadAnswer) else most)
         return pause if attempt < tries or self._may_be_starting(error, waited) else None
 
     def _count(self, attempt: int) -> int:
@@ -343,7 +375,7 @@ class Transport:
         """
         host = self.host
         try:
-            return await self.ask(REQUEST, lambda reply: read_token(reply, host), RequestContext())
+            return await self.ask(REQUEST, lambda reply: read_token(reply, host), RequestContext(seconds=PROBE_SECONDS))
         except Unreachable as error:
             kind = NotRetryablePage if isinstance(error, WebPage) else NotRetryable
             raise kind(str(error), host=host, status=error.status, detail=error.detail) from None
@@ -359,7 +391,8 @@ class Transport:
             if ask.room is not None:
                 ask.room.sent()
             arriving = partial(self._make_room, ask.room, permit) if ask.room else None
-            reply = await self._send(request, self._timeout(this.timeouts), this.token, ask.most, arriving)
+            timeout = self._timeout(this.timeouts, most=ask.seconds)
+            reply = await self._send(request, timeout, this.token, ask.most, arriving)
         except (Unreachable, ProxyRefused):
             self._page_title = None
             self._tell_answered(ask.lane, None, permit.answered("failed"))

@@ -1,6 +1,6 @@
 """Reads a lane: which pages to request, how many requests in flight, how much memory their pages may take."""
 
-from axsync.engine.lane_walk import Budget, LaneWalk, Reservation, Stored, Workers, gather_all, stream_items
+from axsync.engine.lane_walk import Budget, LaneWalk, Reservation, Stored, Workers, alongside, gather_all, stream_items
 from axsync.engine.paginators import SPARE_PAGES, OffsetPaginator, Paginator, Returned, TokenPaginator
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Stored",
     "TokenPaginator",
     "Workers",
+    "alongside",
     "gather_all",
     "stream_items",
 ]

@@ -43,6 +43,18 @@ async def gather_all(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
+async def alongside(background: Coroutine[Any, Any, None], work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`; what runs in the background is cancelled then. The first error of either is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            beside = group.create_task(background)
+            result = await group.create_task(work)
+            beside.cancel()
+    except BaseExceptionGroup as group_error:
+        raise _first(group_error) from None
+    return result
+
+
 class Budget:
     """Byte budget for pages, first come first served. One page always fits."""
 

@@ -1,5 +1,6 @@
 """`axsync run`: every lane of every instance, then one snapshot."""
 
+import asyncio
 import os
 import random
 import time
@@ -12,7 +13,7 @@ from typing import Any
 from axsync.api import is_system
 from axsync.client import Known
 from axsync.client.source import Source
-from axsync.engine.lane_walk import Workers, gather_all
+from axsync.engine.lane_walk import Workers, alongside, gather_all
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -24,7 +25,7 @@ from axsync.errors import (
     Unreachable,
     UsageError,
 )
-from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
+from axsync.events import LanesAdded, Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.history import MOST_NAMED, lanes_of_day, up_to
 from axsync.lake.id_index import ever_held
 from axsync.lake.journal import PUBLISHED, Journal, Record
@@ -33,14 +34,22 @@ from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
+from axsync.pacing.page_size import FoundSize
 from axsync.pacing.retry import Jitter
 from axsync.runs.days import other_day, with_days, with_latest
 from axsync.runs.gc import Sweep, sweep_held
-from axsync.runs.instances import end_of, open_sources
+from axsync.runs.instances import Instances, end_of, open_instances
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext, page_budget
 from axsync.runs.lane_schema import pinned_columns
-from axsync.runs.lane_selection import chosen_lanes, columns_before, count_for, refuse_misplaced, refuses_type
+from axsync.runs.lane_selection import (
+    chosen_lanes,
+    columns_before,
+    count_for,
+    lanes_of_late,
+    refuse_misplaced,
+    refuses_type,
+)
 from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.learnt import Learnt, keep_learnt, read_learnt
 from axsync.runs.recovery import recover
@@ -99,10 +108,11 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
     watch = TimelineFile.begin(lake, time.monotonic)
     observe = all_of((watch.sampler, observe))
     async with AsyncExitStack() as stack:
-        sources = None
+        instances = None
         if settings.run.as_of == LATEST:
-            sources = await stack.enter_async_context(open_sources(settings, observe, jitter=jitter))
-            settings = await with_latest(settings, sources)
+            instances = await stack.enter_async_context(open_instances(settings, observe, jitter=jitter))
+            await instances.probe()
+            settings = await with_latest(settings, instances.found)
             await keeper.run(fit_lake, settings)
         run = _Run(settings, lake, await keeper.run(facts_of, settings, lake), observe, watch, keeper)
         await keeper.run(run.look_back)
@@ -110,10 +120,36 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
             return report
         await keeper.run(run.refuse_worse)
         run.learnt = await keeper.run(read_learnt, lake, settings)
-        if sources is None:
-            opening = open_sources(settings, observe, jitter=jitter, known=run.believed)
-            sources = await stack.enter_async_context(opening)
-        return await run.with_answers(sources)
+        if instances is None:
+            opening = open_instances(settings, observe, jitter=jitter, known=run.believed)
+            instances = await stack.enter_async_context(opening)
+        return await alongside(instances.probe(), run.with_answers(instances))
+
+
+LANES_AT_ONCE = 512
+"""Lanes that are open at the same time, of all instances: each takes memory and a file."""
+FEWEST_LANES = 2
+"""Of one instance, however many there are: its small types do not wait for its largest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What became of a lane. `found_size` is what its server bears of a page, `read` whether it read anything whole."""
+
+    outcome: Outcome
+    error: AxsyncError | None
+    found_size: FoundSize | None
+    read: bool
+
+
+@dataclass(slots=True)
+class _Walks:
+    """What the lanes of a run share while they are walked. `turns` bounds those that are open at once."""
+
+    context: RunContext
+    storage: RunStorage
+    at_once: int  # lanes of one instance
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_AT_ONCE))
 
 
 @dataclass(slots=True)
@@ -201,15 +237,18 @@ class _Run:
                     return await self.finish()
         return None
 
-    async def with_answers(self, sources: Mapping[str, Source | ServerError]) -> Report:
+    async def with_answers(self, instances: Instances) -> Report:
         """Read the lanes and publish, or count them only. Raises: as `choose`; Busy, StorageError."""
-        lanes = await self.choose(sources)
         if self.settings.run.dry_run:
-            return await self.only_count(lanes, sources)
+            sources = await instances.all()
+            return await self.only_count(await self.choose(sources), sources)
+        first = await instances.first()
+        lanes = await self.choose(first)
         async with self.held():
             if self.memory.finished:
                 return self.already_done()
-            await self.walk(lanes, sources)
+            chosen = {name: [lane for lane in lanes if lane.instance == name] for name in _alive(first)}
+            await self.walk(chosen, instances)
             return await self.finish()
 
     def _hold(self, stack: ExitStack) -> list[str]:
@@ -343,36 +382,81 @@ class _Run:
             return Outcome(lane, "failed", with_detail(error))
         return Outcome(lane, "skipped", "dry run", count_before=count)
 
-    async def walk(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
-        """Walk every lane; what was written is durable when this ends, however it ends."""
+    async def walk(self, chosen: Mapping[str, Sequence[Lane]], instances: Instances) -> None:
+        """Walk every lane; what was written is durable when this ends, however it ends.
+
+        `chosen` has the lanes of the instances that have answered.
+        """
+        lanes = [lane for of_instance in chosen.values() for lane in of_instance]
         use_steady_memory()
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
+        await self._remember_chosen(lanes)
+        workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
+        walks = self._walks(workers, len(instances.settings))
+        try:
+            walking = [self._walk_instance(instances, name, chosen.get(name), walks) for name in instances.settings]
+            walked = await gather_all(walking)
+        finally:
+            workers.close()
+        ended = [one for of_instance in walked for one in of_instance]
+        self.outcomes += [one.outcome for one in ended]
+        self.errors += [one.error for one in ended if one.error]
+        for text in await self.keeper.run(self._keep_learnt, _alive(instances.found), ended):
+            self._say(text)
+        self._note_down([one.outcome.lane for one in ended], instances.found)
+
+    async def _remember_chosen(self, lanes: Sequence[Lane]) -> None:
         fresh = [lane for lane in lanes if lane not in self.memory.lanes]
         if fresh:
             await self.keeper.run(self.journal.append, record("lanes_chosen", lanes=fresh))
-        minutes = self.settings.run.wait_stable_minutes
-        await gather_all([source.wait_stable(minutes, self._say) for source in _alive(sources).values()])
-        workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
-        lane_runs = self._lane_runs(lanes, _alive(sources), workers)
-        try:
-            looks = [_look(source) for source in _alive(sources).values()]
-            await gather_all([*looks, self._read(lane_runs)])
-        finally:
-            workers.close()
-        self.errors += [one.error for one in lane_runs if one.error]
-        for text in await self.keeper.run(self._keep_learnt, _alive(sources), lane_runs):
-            self._say(text)
-        self._note_down(lanes, sources)
 
-    async def _read(self, lane_runs: Sequence[LaneRun]) -> None:
-        self.outcomes += await gather_all([one.run() for one in lane_runs])
+    async def _walk_instance(
+        self, instances: Instances, name: str, lanes: Sequence[Lane] | None, walks: "_Walks"
+    ) -> list["_Ended"]:
+        """Walk the lanes of one instance as soon as it answers; nothing where it does not."""
+        source = await instances.answered(name)
+        if isinstance(source, ServerError):
+            return []
+        async with source.transport.open():
+            if lanes is None:
+                try:
+                    lanes = await self._join(source)
+                except ServerError as error:
+                    error.add_note(f"instance {name}")
+                    instances.found[name] = error
+                    return []
+            await source.wait_stable(self.settings.run.wait_stable_minutes, self._say)
+            gate = asyncio.Semaphore(walks.at_once)
+            if len(lanes) > walks.at_once:  # small types first, as far as they are known
+                lanes = sorted(lanes, key=lambda lane: self._before.get(lane, {}).get("rows") or 0)
+            reading = [self._read(lane, source, gate, walks) for lane in lanes]
+            _, *ended = await gather_all([_look(source), *reading])
+            return [one for one in ended if one is not None]
 
-    def _keep_learnt(self, sources: Mapping[str, Source], lane_runs: Sequence[LaneRun]) -> list[str]:
+    async def _join(self, source: Source) -> Sequence[Lane]:
+        """The lanes of an instance that answered after the run had begun."""
+        lanes = [lane for lane in self.memory.lanes if lane.instance == source.name]
+        lanes = lanes or list(await lanes_of_late(self.settings, source))
+        if lanes:
+            self.observe(LanesAdded(tuple(lanes)))
+            await self._remember_chosen(lanes)
+        return lanes
+
+    async def _read(self, lane: Lane, source: Source, gate: asyncio.Semaphore, walks: "_Walks") -> "_Ended":
+        """Walk a lane when it is its turn; what it needs is made then, and is gone afterwards."""
+        async with gate, walks.turns:
+            lane_run = self._lane_run(lane, source, walks)
+            outcome = await lane_run.run()
+            reader = lane_run.reader
+            read = lane_run.error is None and reader.stats.size > 0
+            return _Ended(outcome, lane_run.error, reader.found_size, read=read)
+
+    def _keep_learnt(self, sources: Mapping[str, Source], ended: Sequence["_Ended"]) -> list[str]:
         """In the keeper's thread; returns what is to be said."""
-        read = [one.reader for one in lane_runs if one.error is None and one.reader.stats.size]
+        read = [(one.outcome.lane, one.found_size) for one in ended if one.read]
         told, today = list[str](), datetime.now(UTC).date()
         for name, source in sources.items():
-            sizes = [(reader.lane, reader.found_size) for reader in read if reader.lane.instance == name]
+            sizes = [(lane, size) for lane, size in read if lane.instance == name]
             told.append(keep_learnt(self.lake, name, self.learnt[name].after(source, sizes, today)))
         return [text for text in told if text]
 
@@ -386,37 +470,35 @@ class _Run:
     def _say(self, text: str) -> None:
         self.observe(Notice(None, text))
 
-    def _lane_runs(self, lanes: Sequence[Lane], sources: Mapping[str, Source], workers: Workers) -> list[LaneRun]:
-        settings, run_id = self.settings, self.facts.run_id
-        waiting = settings.lake.buffer_bytes // PAGES_SHARE
-        ends = end_of(settings.run, self.started)
+    def _walks(self, workers: Workers, instances: int) -> "_Walks":
+        settings = self.settings
 
         async def remember(record: Record) -> None:
             await workers.run(self.journal.append, record)
 
         context = RunContext(
-            run_id,
+            self.facts.run_id,
             settings.run,
             page_budget(settings.lake.buffer_bytes),
             workers,
             self.observe,
             remember,
-            ends,
+            end_of(settings.run, self.started),
             page_bytes=settings.lake.buffer_bytes,
             registries=self._registries,
         )
-        pool = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
+        rows = settings.lake.buffer_bytes - settings.lake.buffer_bytes // PAGES_SHARE
+        pool = WriterPool(settings.lake, rows)
         storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)
-        instances = {i.name: i for i in settings.instances}
+        return _Walks(context, storage, max(FEWEST_LANES, LANES_AT_ONCE // instances))
 
-        def lane_run(lane: Lane) -> LaneRun:
-            instance, entity = instances[lane.instance], settings.entity(lane.entity)
-            earlier = self._before.get(lane) or self._newest.get(lane)
-            reader = LaneReader(lane, sources[lane.instance], instance, entity, context, earlier)
-            reader.begin_with(self.learnt[lane.instance].pages.get(lane.entity))
-            return LaneRun(reader, LaneWriter(lane, run_id, storage, self.memory.lanes.get(lane, LaneMemory())))
-
-        return [lane_run(lane) for lane in lanes]
+    def _lane_run(self, lane: Lane, source: Source, walks: "_Walks") -> LaneRun:
+        instance = next(one for one in self.settings.instances if one.name == lane.instance)
+        earlier = self._before.get(lane) or self._newest.get(lane)
+        reader = LaneReader(lane, source, instance, self.settings.entity(lane.entity), walks.context, earlier)
+        reader.begin_with(self.learnt[lane.instance].pages.get(lane.entity))
+        memory = self.memory.lanes.get(lane, LaneMemory())
+        return LaneRun(reader, LaneWriter(lane, self.facts.run_id, walks.storage, memory))
 
     async def finish(self) -> Report:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
