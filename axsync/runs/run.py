@@ -590,7 +590,7 @@ class _Run:
     @property
     def _restricted(self) -> bool:
         """Whether only some entity types or instances were asked for."""
-        return bool(self.settings.run.entities or self.settings.run.instances)
+        return bool(self.settings.run.entities) or self.settings.are_chosen
 
     def _apart(self, before: Iterable[Lane]) -> list[Lane]:
         """Lanes of instances that there are, which a run of everything leaves as they were.

@@ -69,7 +69,7 @@ def _only(settings: Settings, instance: str | None) -> Settings:
         instance = names[0]
     if instance is None or instance not in names:
         raise ConfigError(f"name one instance to stream from: {', '.join(names)}")
-    return replace(settings, run=replace(settings.run, instances=(instance,)))
+    return replace(settings, run=replace(settings.run, instances=(instance,), tags=()))
 
 
 async def _read(reader: LaneReader, put: Put) -> None:
