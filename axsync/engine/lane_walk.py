@@ -18,8 +18,9 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -53,6 +54,33 @@ async def alongside(background: Coroutine[Any, Any, None], work: Coroutine[Any, 
     except BaseExceptionGroup as group_error:
         raise _first(group_error) from None
     return result
+
+
+class Deadline:
+    """When work has to end, on the loop's clock, and why; None: it takes as long as it does."""
+
+    def __init__(self, at: float | None = None, reason: str = "") -> None:
+        self._at, self.reason = at, reason
+        self._running: set[asyncio.Timeout] = set()
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Raises: TimeoutError where the block has not ended in time."""
+        async with asyncio.timeout_at(self._at) as timeout:
+            self._running.add(timeout)
+            try:
+                yield
+            finally:
+                self._running.discard(timeout)
+
+    def bring_forward(self, at: float, reason: str) -> None:
+        """End at this time, if that is earlier; also what is under way."""
+        if self._at is not None and self._at <= at:
+            return
+        self._at, self.reason = at, reason
+        for timeout in self._running:
+            if not timeout.expired():
+                timeout.reschedule(at)
 
 
 class Budget:

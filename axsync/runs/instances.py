@@ -150,7 +150,7 @@ class Instances:
         async with transport.open():
             found = await _probed(self.settings[name], transport, self.ends, self.known.get(name))
         async with self._changed:
-            self.found[name] = found
+            self.found.setdefault(name, found)  # unless nobody waited so long
             self._changed.notify_all()
 
     async def answered(self, name: str) -> Source | ServerError:
@@ -158,6 +158,13 @@ class Instances:
         async with self._changed:
             await self._changed.wait_for(lambda: name in self.found)
         return self.found[name]
+
+    def give_up(self, name: str) -> ServerError:
+        """The instance is not waited for any more."""
+        error = _too_late(self.transports[name])
+        error.add_note(f"instance {name}")
+        self.found[name] = error
+        return error
 
     async def first(self) -> dict[str, Source | ServerError]:
         """Those to begin with: all, or those that have answered when the quickest did so a moment ago."""
@@ -194,6 +201,10 @@ def _pace(host: str, instances: Sequence[InstanceSettings]) -> HostLimiter:
     )
 
 
+def _too_late(transport: Transport) -> ServerError:
+    return Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
+
+
 async def _probed(
     instance: InstanceSettings, transport: Transport, ends: float | None, known: Known | None
 ) -> Source | ServerError:
@@ -203,7 +214,7 @@ async def _probed(
         async with asyncio.timeout_at(ends):
             return await probe(instance, transport, gather_all, known)
     except TimeoutError:
-        found = Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
+        found = _too_late(transport)
     except ServerError as error:
         found = error
     except OutOfMemory:

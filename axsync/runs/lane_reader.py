@@ -13,7 +13,7 @@ from axsync.api import Listing, Question, is_system
 from axsync.client.source import Source
 from axsync.client.transport import Counters, RequestContext
 from axsync.convert import Converter
-from axsync.engine.lane_walk import Budget, LaneWalk, Reservation, Stored, Workers
+from axsync.engine.lane_walk import Budget, Deadline, LaneWalk, Reservation, Stored, Workers
 from axsync.engine.paginators import OffsetPaginator, Paginator, Returned, TokenPaginator
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy, TooLarge
 from axsync.events import LaneOpened, Notice, Observer
@@ -62,7 +62,7 @@ class RunContext:
     workers: Workers
     observe: Observer
     remember: Callable[[Record], Awaitable[None]] = forget  # returns when the record is durable
-    ends: float | None = None  # on the loop's clock: when the time for the run is over
+    deadline: Deadline = field(default_factory=Deadline)  # when the time for the run is over
     page_bytes: int = 64 << 20  # of all pages in flight at one instance
     registries: Registries = field(default_factory=Registries)
     row_bytes: dict[tuple[str, int], float] = field(default_factory=dict)  # of entity type and number of fields, seen

@@ -13,7 +13,7 @@ from typing import Any
 from axsync.api import is_system
 from axsync.client import Known
 from axsync.client.source import Source
-from axsync.engine.lane_walk import Workers, alongside, gather_all
+from axsync.engine.lane_walk import Deadline, Workers, alongside, gather_all
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -149,7 +149,20 @@ class _Walks:
     context: RunContext
     storage: RunStorage
     at_once: int  # lanes of one instance
+    left: int  # instances that are not read yet
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_AT_ONCE))
+    few: int = field(init=False)  # so many of the last are not waited for beyond `publish_wait_minutes`
+
+    def __post_init__(self) -> None:
+        self.few = max(1, self.left // 10)
+
+    def ended(self) -> None:
+        """An instance is read, or cannot be."""
+        self.left -= 1
+        minutes = self.context.run.publish_wait_minutes
+        if minutes and self.left == self.few:
+            reason = f"the instance was still being read {minutes:g} minutes after the others"
+            self.context.deadline.bring_forward(asyncio.get_running_loop().time() + minutes * 60, reason)
 
 
 @dataclass(slots=True)
@@ -414,24 +427,34 @@ class _Run:
         self, instances: Instances, name: str, lanes: Sequence[Lane] | None, walks: "_Walks"
     ) -> list["_Ended"]:
         """Walk the lanes of one instance as soon as it answers; nothing where it does not."""
-        source = await instances.answered(name)
-        if isinstance(source, ServerError):
+        try:
+            async with walks.context.deadline.limit():
+                source = await instances.answered(name)
+        except TimeoutError:
+            source = instances.give_up(name)
+        try:
+            if isinstance(source, ServerError):
+                return []
+            async with source.transport.open():
+                lanes = await self._join(source) if lanes is None else lanes
+                return await self._walk_lanes(source, lanes, walks)
+        except ServerError as error:
+            error.add_note(f"instance {name}")
+            instances.found[name] = error
             return []
-        async with source.transport.open():
-            if lanes is None:
-                try:
-                    lanes = await self._join(source)
-                except ServerError as error:
-                    error.add_note(f"instance {name}")
-                    instances.found[name] = error
-                    return []
-            await source.wait_stable(self.settings.run.wait_stable_minutes, self._say)
-            gate = asyncio.Semaphore(walks.at_once)
-            if len(lanes) > walks.at_once:  # small types first, as far as they are known
-                lanes = sorted(lanes, key=lambda lane: self._before.get(lane, {}).get("rows") or 0)
-            reading = [self._read(lane, source, gate, walks) for lane in lanes]
-            _, *ended = await gather_all([_look(source), *reading])
-            return [one for one in ended if one is not None]
+        finally:
+            walks.ended()
+
+    async def _walk_lanes(self, source: Source, lanes: Sequence[Lane], walks: "_Walks") -> list["_Ended"]:
+        with suppress(TimeoutError):  # the lanes then say so
+            async with walks.context.deadline.limit():
+                await source.wait_stable(self.settings.run.wait_stable_minutes, self._say)
+        gate = asyncio.Semaphore(walks.at_once)
+        if len(lanes) > walks.at_once:  # small types first, as far as they are known
+            lanes = sorted(lanes, key=lambda lane: self._before.get(lane, {}).get("rows") or 0)
+        reading = [self._read(lane, source, gate, walks) for lane in lanes]
+        _, *ended = await gather_all([_look(source), *reading])
+        return [one for one in ended if one is not None]
 
     async def _join(self, source: Source) -> Sequence[Lane]:
         """The lanes of an instance that answered after the run had begun."""
@@ -483,14 +506,14 @@ class _Run:
             workers,
             self.observe,
             remember,
-            end_of(settings.run, self.started),
+            Deadline(end_of(settings.run, self.started), _told_of_deadline(settings.run.deadline_minutes)),
             page_bytes=settings.lake.buffer_bytes,
             registries=self._registries,
         )
         rows = settings.lake.buffer_bytes - settings.lake.buffer_bytes // PAGES_SHARE
         pool = WriterPool(settings.lake, rows)
         storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)
-        return _Walks(context, storage, max(FEWEST_LANES, LANES_AT_ONCE // instances))
+        return _Walks(context, storage, max(FEWEST_LANES, LANES_AT_ONCE // instances), instances)
 
     def _lane_run(self, lane: Lane, source: Source, walks: "_Walks") -> LaneRun:
         instance = next(one for one in self.settings.instances if one.name == lane.instance)
@@ -665,6 +688,10 @@ class _Run:
             still_due=None if asked == self.facts.logical_date else asked,
             latest=self._leads,
         )
+
+
+def _told_of_deadline(minutes: float) -> str:
+    return f"the {minutes:g} minutes that this run may take are over"
 
 
 def _told_of(swept: Sweep) -> str:

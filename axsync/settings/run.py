@@ -113,6 +113,9 @@ class RunSettings:
     accept_drop: bool = False
     replace_worse: bool = False  # publish also what is less than the logical date has
     publish: Publish = "what-is-whole"  # if an entity type failed: the others, or nothing
+    publish_wait_minutes: Annotated[float, Between(0, 10_080)] = (
+        0.0  # for the last tenth of the instances; 0: unlimited
+    )
     wait_stable_minutes: Annotated[float, Between(0, 1440)] = 0.0
     deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: unlimited
     writers: Annotated[int, Between(0, 1024)] = 0  # threads; 0: one per core

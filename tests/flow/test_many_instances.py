@@ -105,6 +105,34 @@ async def test_an_instance_that_refuses_while_it_joins_costs_itself(
     assert ran.report.manifest is not None
 
 
+async def test_what_is_late_is_left_to_the_next_run(lab: Lab, start: Start) -> None:
+    """The snapshot waits so long for the last instance after the others; the next run goes on where that one was."""
+    slow, quick = await start(sizes={"devices": 60}, latency_ms=250.0), await start(sizes={"devices": 30}, seed=3)
+    chosen = [lab.instance(slow, "slow", in_flight=1, page_size=5), lab.instance(quick, "quick")]
+    first = await lab.run(lab.settings(*chosen, publish_wait_minutes=0.02))
+    second = await lab.run(lab.settings(*chosen))
+
+    assert first.verdicts() == {"slow/devices": "failed", "quick/devices": "complete"}
+    assert "minutes after the others" in str(first.outcome("devices", "slow").reason)
+    assert first.report.manifest is not None
+    assert second.report.run_id == first.report.run_id
+    assert second.verdicts() == {"slow/devices": "complete", "quick/devices": "complete"}
+
+
+async def test_an_instance_that_does_not_answer_is_not_waited_for(
+    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its probe would take a minute."""
+    monkeypatch.setattr(instances, "OTHERS_SECONDS", 0.05)
+    hanging, good = await start(mishaps=[Mishap("hang")]), await start(sizes=SIZES)
+    chosen = [lab.instance(hanging, "hanging"), lab.instance(good, "good")]
+    ran = await asyncio.wait_for(
+        lab.run(lab.settings(*chosen, entities=("devices",), publish_wait_minutes=0.005)), timeout=25
+    )
+
+    assert ran.verdicts() == {"hanging/devices": "failed", "good/devices": "complete"}
+
+
 async def test_more_instances_than_connections(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where few files may be open, instances are read one after the other, and all are whole."""
     monkeypatch.setattr(instances, "connected_at_once", lambda _: 1)
