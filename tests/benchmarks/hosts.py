@@ -9,6 +9,7 @@ process. With `--bulk 2.3`, a device has 8 kB, as in large deployments.
 import argparse
 import asyncio
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -157,7 +158,9 @@ def main() -> None:
     else:
         with serving(asked.hosts, asked.devices, asked.bulk, asked.latency) as urls:
             again = [sys.executable, __file__, "--copy", *sys.argv[1:]]
-            subprocess.run(again, input=json.dumps(urls), text=True, check=True)
+            # As the command does it (ADR 0018).
+            environ = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
+            subprocess.run(again, input=json.dumps(urls), text=True, check=True, env=environ)
 
 
 if __name__ == "__main__":
