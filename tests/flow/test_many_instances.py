@@ -10,8 +10,9 @@ import pytest
 
 from axsync.client import probing
 from axsync.emulator import Emulator, Mishap
-from axsync.events import Event, LaneClosed, LanesAdded
-from axsync.runs import instances
+from axsync.engine.lane_walk import Budget
+from axsync.events import Event, LaneClosed, LanesAdded, PageRead
+from axsync.runs import instances, lane_reader
 from tests.flow.conftest import Start
 from tests.flow.harness import Lab
 
@@ -131,6 +132,26 @@ async def test_an_instance_that_does_not_answer_is_not_waited_for(
     )
 
     assert ran.verdicts() == {"hanging/devices": "failed", "good/devices": "complete"}
+
+
+async def test_pages_of_all_instances_share_one_budget(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many instances answer at the same moment, their pages are read one after the other as memory allows."""
+    held: list[int] = []
+
+    class Watched(Budget):
+        def _fits(self, size: int) -> bool:
+            held.append(self._used)
+            return super()._fits(size)
+
+    monkeypatch.setattr(lane_reader, "Budget", Watched)
+    emulators = [await start(sizes={"devices": 60}, seed=seed, latency_ms=50.0) for seed in range(4)]
+    chosen = [lab.instance(emulator, f"t{n}", page_bytes=64 << 10) for n, emulator in enumerate(emulators)]
+    ran = await lab.run(lab.settings(*chosen, lake={"buffer_bytes": 128 << 10}, entities=("devices",)))
+
+    pages = [event.size for event in ran.of(PageRead)]
+    assert ran.report.verdict == "complete"
+    assert sum(sorted(pages)[-16:]) > 2 * (160 << 10)  # otherwise nothing would have to wait
+    assert max(held) <= 160 << 10
 
 
 async def test_more_instances_than_connections(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
