@@ -39,6 +39,13 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class LanesAdded:
+    """An instance answered after the run had begun, and brings these lanes."""
+
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LaneOpened:
     """A lane knows its size; `total` in rows, None if the server does not report it."""
 
@@ -142,6 +149,7 @@ Event: TypeAlias = (
     Asking
     | DayBegun
     | RunStarted
+    | LanesAdded
     | LaneOpened
     | PageRead
     | Answered

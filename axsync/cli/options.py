@@ -20,7 +20,7 @@ from axsync.cli.completing import (
 from axsync.cli.lazy_import import load
 
 VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync.output"
-INSTANCES, CREDENTIALS = "axsync.instances", "axsync.credentials"
+INSTANCES, TAGS, CREDENTIALS = "axsync.instances", "axsync.tags", "axsync.credentials"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 LAKE_HELP = "Folder of the lake; default: lake.uri from the settings."
@@ -44,6 +44,7 @@ def _invocation(context: click.Context) -> object:
         output_options(context),
         config=meta.get(CONFIG),
         instances=meta.get(INSTANCES, ()),
+        tags=meta.get(TAGS, ()),
         credentials=meta.get(CREDENTIALS, ()),
         lake_uri=meta.get(LAKE),
         services=context.obj,
@@ -92,10 +93,14 @@ def output_option(function: Decorated) -> Decorated:
 
 
 def source_options(function: Decorated) -> Decorated:
-    """`--config`, `--instance` and `--credential`."""
-    told: dict[str, Any] = {"metavar": "NAME", "help": "Only this instance; repeatable."}
+    """`--config`, `--instance`, `--tag` and `--credential`."""
+    told: dict[str, Any] = {
+        "metavar": "NAME",
+        "help": "Only this instance, or those that a glob such as 'emea-*' matches; repeatable.",
+    }
     only = _kept(INSTANCES, "--instance", multiple=True, shell_complete=complete_instances, **told)
-    return config_option(only(_credential_option(function)))
+    tag = _kept(TAGS, "--tag", multiple=True, metavar="TAG", help="Only instances with this tag; repeatable.")
+    return config_option(only(tag(_credential_option(function))))
 
 
 def _credential_option(function: Decorated) -> Decorated:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from axsync.api import GENERATIONS, Api, Dialect, Question
 from axsync.client.source import Source
-from axsync.client.transport import RequestContext, Transport
+from axsync.client.transport import PROBE_SECONDS, RequestContext, Transport
 from axsync.errors import (
     BadAnswer,
     BadRequest,
@@ -26,6 +26,9 @@ from axsync.settings import InstanceSettings
 _FIRST = Window(0, 0, 1)
 _PROBED = ("specific_data.data.hostname", "specific_data.data.last_seen")
 
+
+PROBE_TRIES = 2
+"""For each question, of `PROBE_SECONDS` each: a host that does not answer is not waited for as a page is."""
 
 Together: TypeAlias = Callable[[Iterable[Coroutine[Any, Any, Any]]], Awaitable[list[Any]]]
 """Runs coroutines side by side and returns their results in order, as `engine.gather_all`."""
@@ -84,7 +87,7 @@ async def _introduce(source: Source, together: Together, *, sure: bool) -> Sourc
         hidden = error.status == 403
         if not sure and not hidden:
             raise
-    cycle, source.titles, ill = await together([source.discovery(), _listed(source), _probe_row(source)])
+    cycle, source.titles, ill = await together([source.discovery(_briefly()), _listed(source), _probe_row(source)])
     source.listed = tuple(source.titles) or None
     # Errors reported with status 200 look like answers; without any usable answer, this is not the API.
     if isinstance(ill, BadAnswer) and not (hidden or source.version or cycle or source.listed):
@@ -103,9 +106,13 @@ async def _is_as_known(source: Source, known: Known, together: Together) -> bool
     return source.version == known.version
 
 
+def _briefly() -> RequestContext:
+    return RequestContext(seconds=PROBE_SECONDS, tries=PROBE_TRIES)
+
+
 async def _about(api: Api, transport: Transport) -> str | None:
     host = transport.host
-    return await transport.ask(api.about_request(), lambda reply: api.read_about(reply, host), RequestContext())
+    return await transport.ask(api.about_request(), lambda reply: api.read_about(reply, host), _briefly())
 
 
 async def _listed(source: Source) -> dict[str, str]:
@@ -115,9 +122,7 @@ async def _listed(source: Source) -> dict[str, str]:
         return {}
     host = source.transport.host
     try:
-        return await source.transport.ask(
-            request, lambda reply: source.api.read_entities(reply, host), RequestContext()
-        )
+        return await source.transport.ask(request, lambda reply: source.api.read_entities(reply, host), _briefly())
     except (NotOffered, BadRequest, BadAnswer):
         return {}  # some servers take the path for an asset's id and answer 400, 404 or 405
 
@@ -128,7 +133,7 @@ async def _probe_row(source: Source) -> ServerError | None:
     Returns the error, if any: the account may not be allowed to read devices. The lanes will report that.
     """
     try:
-        await source.page(Question("devices", _PROBED), _FIRST, RequestContext())
+        await source.page(Question("devices", _PROBED), _FIRST, _briefly())
     except (NotOffered, BadRequest, BadAnswer, Unreachable) as error:
         return error
     return None

@@ -4,11 +4,12 @@ No aiohttp exception leaves this module. Some print the request's headers, and w
 translated without being chained.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
 
 import aiohttp
 
@@ -34,6 +35,10 @@ ERROR_BYTES = 1 << 20
 """Bytes read of an error's body; its message is short."""
 
 
+Arriving: TypeAlias = Callable[[int | None], Awaitable[None]]
+"""Awaited before the body of a good answer is read, with its size if the answer tells it."""
+
+
 @dataclass(slots=True)
 class HttpSession:
     """An open session. `skew` is how many seconds the server's clock is ahead of ours; None until known."""
@@ -50,6 +55,7 @@ class HttpSession:
         *,
         signed: Mapping[str, str] | None = None,
         most: int = ANSWER_BYTES,
+        arriving: Arriving | None = None,
     ) -> Reply:
         """Bytes of a good answer beyond `most` are refused. Raises: Unreachable, Untrusted, ProxyRefused, TooLarge."""
         try:
@@ -65,6 +71,8 @@ class HttpSession:
             ) as response:
                 headers = {k.lower(): v for k, v in response.headers.items()}
                 self._measure_skew(headers.get("date", ""))
+                if arriving is not None and _is_good(response):
+                    await arriving(response.content_length if _is_plain(response) else None)
                 reply = Reply(response.status, headers, await self._body(response, most))
         except (aiohttp.ClientError, OSError) as error:
             raise translate(error, self.config) from None
@@ -87,10 +95,9 @@ class HttpSession:
             self.skew = (there - datetime.now(UTC)).total_seconds()
 
     async def _body(self, response: aiohttp.ClientResponse, most: int) -> bytes:
-        good, length = 200 <= response.status < 300, response.content_length
+        good, length = _is_good(response), response.content_length
         cap = (self.config.settings.max_page_bytes or most) if good else ERROR_BYTES
-        plain = "Content-Encoding" not in response.headers
-        if plain and length is not None and length <= cap:
+        if _is_plain(response) and length is not None and length <= cap:
             return await response.read()
         chunks: list[bytes] = []
         size = 0
@@ -105,6 +112,14 @@ class HttpSession:
                 message = f"{host} sent more than {cap} bytes in one answer"
                 raise TooLargeAnswer(message, host=host, status=response.status)
         return b"".join(chunks)
+
+
+def _is_good(response: aiohttp.ClientResponse) -> bool:
+    return 200 <= response.status < 300
+
+
+def _is_plain(response: aiohttp.ClientResponse) -> bool:
+    return "Content-Encoding" not in response.headers
 
 
 @asynccontextmanager

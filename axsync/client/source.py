@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from axsync.api import Api, Dialect, Question, is_system, table_fields
 from axsync.client.saved_queries import SavedQueries
-from axsync.client.transport import RequestContext, Transport, admit_at_once
+from axsync.client.transport import RequestContext, Transport
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
 from axsync.events import Notice
 from axsync.model import Page, Reply, Request, Window
@@ -155,8 +155,10 @@ class Source:
         """A window of an administrators' table, whose rows are made anew: the page that is kept is what is admitted."""
         request = self.api.system_request(question.entity, window)
         read = partial(self.api.read_system, question, window)
-        page = await self._ask(request, read, replace(ask, admit=admit_at_once))
-        await ask.admit(len(page.body))
+        page = await self._ask(request, read, replace(ask, room=None))
+        if ask.room is not None:
+            await ask.room.take()
+            ask.room.arrived(len(page.body))
         return page
 
     async def _negotiated(self, question: Question, window: Window, ask: RequestContext) -> Page:

@@ -3,13 +3,13 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from traceback import format_exception
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import aiohttp
 
@@ -25,7 +25,7 @@ from axsync.client.failures import (
     page_sentence,
 )
 from axsync.client.oauth import REQUEST, Bearer, Token, buying_headers, read_token
-from axsync.client.session import ANSWER_BYTES, HttpSession, open_session
+from axsync.client.session import ANSWER_BYTES, Arriving, HttpSession, open_session
 from axsync.client.told import without_secrets
 from axsync.credentials import Credential, Redactor, Secret, basic
 from axsync.errors import (
@@ -45,7 +45,7 @@ from axsync.errors import (
 )
 from axsync.events import Answered, Crashed, Event, Notice, Observer, Retried
 from axsync.model import Lane, Reply, Request
-from axsync.pacing.limiter import HostDead, HostLimiter, Permit
+from axsync.pacing.limiter import HostDead, HostLimiter, Permit, Room
 from axsync.pacing.retry import Jitter, Pause, after_status, backoff, longest_wait
 
 T = TypeVar("T")
@@ -67,9 +67,17 @@ BAD_GATEWAY = 502
 """A web page instead of JSON counts as this status: a gateway answers for a product that is down."""
 
 
-async def admit_at_once(size: int) -> None:
-    """Admit without back-pressure, for small control answers."""
-    del size
+class Admission(Room, Protocol):
+    """The memory of one page, from before its request leaves until it is there."""
+
+    def sent(self) -> None:
+        """The request has left."""
+
+    async def arriving(self, size: int | None) -> None:
+        """The answer begins, of so many bytes if that is known; returns when its body may be read."""
+
+    def arrived(self, size: int) -> None:
+        """The page is there and has so many bytes, which whoever has the page gives back."""
 
 
 @dataclass(slots=True)
@@ -82,15 +90,17 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Who asks, and the admission that must finish before the permit is released (back-pressure by bytes)."""
+    """Who asks, and the memory that must be reserved before a page is asked for; small answers need none."""
 
     lane: Lane | None = None
-    admit: Callable[[int], Awaitable[None]] = admit_at_once
+    room: Admission | None = None
     counters: Counters = field(default_factory=Counters)
     kind: str = ""  # separates requests whose latencies are not comparable
     heard: Callable[[float, int], None] | None = None  # transfer seconds and bytes of a good answer
     most: int = ANSWER_BYTES  # decoded bytes of the answer, unless `max_page_bytes` is set
     max_attempts: Callable[[], int] | None = None  # 5xx and timeouts after which a smaller page is requested
+    seconds: float = math.inf  # most for an answer
+    tries: int = 100  # most while nothing answers
 
 
 class Transport:
@@ -107,6 +117,7 @@ class Transport:
         *,
         observe: Observer,
         jitter: Jitter = random.uniform,
+        seats: asyncio.Semaphore | None = None,
     ) -> None:
         self.config, self._credential, self._limiter = config, credential, limiter
         self._settings = config.settings
@@ -119,21 +130,45 @@ class Transport:
         self._known_size = KNOWN_BYTES
         self._page_title: str | None = None  # title of the last answer, if that was a web page
         self._session: HttpSession | None = None
+        self._seats = seats or asyncio.Semaphore()
+        self._users = 0  # who hold the connections
+        self._door = asyncio.Lock()
+        self._closing = AsyncExitStack()
+        self._skew: float | None = None
         self._redactor: tuple[tuple[Secret, ...], Redactor] | None = None  # for these tokens
         self._bearer = Bearer(self._buy) if credential.kind == "oauth" else None
         self.host = config.host
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Transport"]:
-        """Hold the connections; they close at the end."""
-        async with open_session(self.config, self._credential) as session:
-            self._session = session
+        """Hold the connections. They close when nobody holds them any more, and another instance may open its own.
+
+        Every request holds them; hold them for several that follow each other.
+        """
+        async with self._door:
+            if not self._users:
+                await self._seats.acquire()
+                self._session = await self._closing.enter_async_context(open_session(self.config, self._credential))
+            self._users += 1
+        try:
             yield self
+        finally:
+            self._users -= 1
+            if not self._users:
+                await self._close()
+
+    async def _close(self) -> None:
+        closing, self._closing = self._closing, AsyncExitStack()
+        self._skew, self._session = self.skew, None
+        try:
+            await closing.aclose()
+        finally:
+            self._seats.release()
 
     @property
     def skew(self) -> float | None:
         """Seconds by which the server's clock is ahead of this machine's; None until known."""
-        return self._session.skew if self._session else None
+        return self._session.skew if self._session else self._skew
 
     def tell(self, event: Event) -> None:
         """Pass an event to the observer."""
@@ -144,6 +179,10 @@ class Transport:
 
         Raises: TooHeavy if `ask.max_attempts` is reached before the tries are used up.
         """
+        async with self.open():
+            return await self._asked(request, read, ask)
+
+    async def _asked(self, request: Request, read: Callable[[Reply], T], ask: RequestContext) -> T:
         attempt, timeouts, heavy, failed_at = 0, 0, 0, math.inf
         while True:
             attempt += 1
@@ -154,7 +193,8 @@ class Transport:
                 # A web page says nothing about the size of the request.
                 heavy += isinstance(error, TimedOut) or (error.status or 0) >= 500
                 failed_at = min(failed_at, self._limiter.clock())
-                pause, failed = self._pause(error, attempt, self._limiter.clock() - failed_at), error
+                tries = 100 if isinstance(error, RetryableStatus) else ask.tries
+                pause, failed = self._pause(error, attempt, self._limiter.clock() - failed_at, tries), error
                 if pause is None:
                     raise
             ask.counters.retries += 1
@@ -163,10 +203,10 @@ class Transport:
             if heavy and ask.max_attempts is not None and heavy >= ask.max_attempts():
                 raise TooHeavy(str(failed), host=self.host, status=failed.status, detail=failed.detail) from None
 
-    def _pause(self, error: ServerError, attempt: int, waited: float) -> Pause | None:
+    def _pause(self, error: ServerError, attempt: int, waited: float, most: int) -> Pause | None:
         """The pause before a retry, None if a retry is pointless. Pauses the whole host where required.
 
-        `waited` is how many seconds this request has been failing.
+        `waited` is how many seconds this request has been failing, `most` the tries that it may take.
         """
         if isinstance(error, NotRetryable | Untrusted | InternalError):
             return None
@@ -179,7 +219,7 @@ class Transport:
             pause = Pause(backoff(count, self._jitter))
         if pause is not None and (pause.whole_host or self._limiter.broken):
             self._limiter.quiet(pause.seconds)
-        tries = min(self._settings.tries, BAD_ANSWER_TRIES if isinstance(error, BadAnswer) else 100)
+        tries = min(self._settings.tries, BAD_ANSWER_TRIES if isinstance(error, BadAnswer) else most)
         return pause if attempt < tries or self._may_be_starting(error, waited) else None
 
     def _count(self, attempt: int) -> int:
@@ -234,16 +274,27 @@ class Transport:
         """Whether this request waits until another one has shown that the credential is still accepted."""
         return self._doubter not in (None, asyncio.current_task()) and request is not REQUEST
 
+    async def _until_trusted(self, request: Request) -> None:
+        if self._is_doubted(request):
+            async with self._doubt:
+                pass
+
     async def _sent(self, request: Request, read: Callable[[Reply], T], ask: RequestContext, timeouts: int) -> T:
+        """Send until there is an answer; without one, no memory is held any more."""
+        try:
+            return await self._sent_once(request, read, ask, timeouts)
+        finally:
+            if ask.room is not None:
+                ask.room.drop()
+
+    async def _sent_once(self, request: Request, read: Callable[[Reply], T], ask: RequestContext, timeouts: int) -> T:
         renewed = False
         while True:
-            if self._is_doubted(request):
-                async with self._doubt:
-                    pass
+            await self._until_trusted(request)
             self._check()
             token = await self._token(request)
             try:
-                async with self._limiter.slot(ask.kind or request.path) as permit:
+                async with self._limiter.slot(ask.kind or request.path, ask.room) as permit:
                     self._check()
                     if self._is_doubted(request):
                         permit.answered("nothing")
@@ -324,7 +375,7 @@ class Transport:
         """
         host = self.host
         try:
-            return await self.ask(REQUEST, lambda reply: read_token(reply, host), RequestContext())
+            return await self.ask(REQUEST, lambda reply: read_token(reply, host), RequestContext(seconds=PROBE_SECONDS))
         except Unreachable as error:
             kind = NotRetryablePage if isinstance(error, WebPage) else NotRetryable
             raise kind(str(error), host=host, status=error.status, detail=error.detail) from None
@@ -337,7 +388,11 @@ class Transport:
         self, request: Request, read: Callable[[Reply], T], ask: RequestContext, permit: Permit, this: "_Try"
     ) -> T:
         try:
-            reply = await self._send(request, self._timeout(this.timeouts), this.token, ask.most)
+            if ask.room is not None:
+                ask.room.sent()
+            arriving = partial(self._make_room, ask.room, permit) if ask.room else None
+            timeout = self._timeout(this.timeouts, most=ask.seconds)
+            reply = await self._send(request, timeout, this.token, ask.most, arriving)
         except (Unreachable, ProxyRefused):
             self._page_title = None
             self._tell_answered(ask.lane, None, permit.answered("failed"))
@@ -349,8 +404,15 @@ class Transport:
             self._known, self._known_size = request, len(reply.body)
         if ask.heard is not None:
             ask.heard(seconds, len(reply.body))
-        await ask.admit(len(reply.body))
+        if ask.room is not None:
+            ask.room.arrived(len(reply.body))
         return answer
+
+    async def _make_room(self, room: Admission, permit: Permit, size: int | None) -> None:
+        """Before a body is read. The host is not to blame for how long that takes."""
+        began = self._limiter.clock()
+        await room.arriving(size)
+        permit.waited(self._limiter.clock() - began)
 
     def crashed(self, error: Exception, lane: Lane | None) -> InternalError:
         """The error for a defect of axsync; observers are told, without secrets. Raises: OutOfMemory."""
@@ -394,13 +456,14 @@ class Transport:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's
         token: Token | None,
         most: int = ANSWER_BYTES,
+        arriving: Arriving | None = None,
     ) -> Reply:
         if self._session is None:
             raise RuntimeError("the transport is not open")
         signed = Unprintable(
             buying_headers(self._credential) if request is REQUEST else token.headers() if token else {}
         )
-        return await self._session.send(request, timeout, signed=signed, most=most)
+        return await self._session.send(request, timeout, signed=signed, most=most, arriving=arriving)
 
     def _timeout(self, timeouts: int, *, most: float = math.inf) -> aiohttp.ClientTimeout:
         # A request that timed out gets longer the next time.

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from axsync.config.inventory import InstanceTables
 from axsync.config.tables import Environ, Table, hints_of, named_tables, place, read_table
 from axsync.credentials import CredentialStore
 from axsync.errors import ConfigError, NoInstance
@@ -18,20 +19,21 @@ FROM_STORE = ("url", "ca_file", "allow_plain_http")
 _FILES = ("ca_file", "client_cert", "client_key")
 
 
-def read_instances(document: Table, environ: Environ) -> tuple[InstanceSettings, ...]:
-    """The instances that the file names.
+def read_instances(given: InstanceTables, environ: Environ) -> tuple[InstanceSettings, ...]:
+    """The instances that a file or a program names. `environ` tells where the credential store is.
 
     Raises: ConfigError; UnknownCredential and StoreError if a URL has to come from the credential store.
     """
-    tables = named_tables(document, "instances")
-    return tuple(_instance(tables, name, environ) for name in tables)
+    with place(f"{given.where}:"):
+        tables = named_tables(given.tables, "instances")
+        return tuple(_instance(tables, name, given.environ, environ) for name in tables)
 
 
-def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
+def _instance(tables: Table, name: str, expanded: Environ | None, environ: Environ) -> InstanceSettings:
     hints = hints_of(InstanceSettings) | dict.fromkeys(_REFERENCES, str)
     del hints["name"]  # it is the name of the table
     with place(f"[instances.{name}]"):
-        values = read_table(tables, name, hints, environ)
+        values = read_table(tables, name, hints, expanded)
         references: dict[str, str] = {key: values.pop(key) for key in _REFERENCES if key in values}
         credential = _credential_of(references)
         if "url" not in values:

@@ -12,6 +12,7 @@ from typing import Any
 
 from axsync.api import KNOWN_ENTITIES
 from axsync.config.instances import chosen_by_credential, instance_of_environment, read_instances
+from axsync.config.inventory import InstanceTables, files_beside, printed_instances, refuse_twice
 from axsync.config.tables import Environ, Table, convert, hints_of, named_tables, place, read_table, refuse_unknown
 from axsync.errors import ConfigError, LakeError, NoFile
 from axsync.schema.selection import refuse_misnamed
@@ -59,7 +60,8 @@ def load_settings(
         lake = _lake(document, environ)
         with place("[run]"):
             run = RunSettings(**read_table(document, "run", hints_of(RunSettings), environ))
-        instances, entities = read_instances(document, environ), _entities(document, environ)
+        entities = _entities(document, environ)
+    instances = _instances(found, document, run.inventory, environ)
     given = dict(overrides or {})
     if names := given.pop(_CREDENTIALS, None):
         run, instances = _by_credential(run, instances, names, environ, given)
@@ -73,14 +75,28 @@ def load_settings(
     return Settings(lake, instances, entities, run)
 
 
+def _instances(path: Path | None, document: Table, inventory: str, environ: Environ) -> tuple[InstanceSettings, ...]:
+    """Those of the file, of the files beside it, and of the program that it names."""
+    beside = [(file, _parsed(file)[1]) for file in files_beside(path)]
+    for file, further in beside:
+        with place(f"{file}:"):
+            refuse_unknown(further, ["instances"])
+    given = [InstanceTables(str(path), document, environ)]
+    given += [InstanceTables(str(file), further, environ) for file, further in beside]
+    given += printed_instances(inventory, environ)
+    found = [(one.where, read_instances(one, environ)) for one in given]
+    refuse_twice([(where, [instance.name for instance in instances]) for where, instances in found])
+    return tuple(instance for _, instances in found for instance in instances)
+
+
 def _by_credential(
     run: RunSettings, instances: tuple[InstanceSettings, ...], names: object, environ: Environ, given: Table
 ) -> tuple[RunSettings, tuple[InstanceSettings, ...]]:
     """Only the instances of these credentials, whatever instances the file selects."""
-    if given.get("instances"):
+    if given.get("instances") or given.get("tags"):
         raise ConfigError("instances and credentials cannot both be selected")
     wanted = convert(_CREDENTIALS, names, tuple[str, ...])
-    return replace(run, instances=()), chosen_by_credential(instances, wanted, environ)
+    return replace(run, instances=(), tags=()), chosen_by_credential(instances, wanted, environ)
 
 
 def load_lake(

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from axsync.config.documented import KeyPath, key_lines
 from axsync.config.instances import FROM_STORE, VARIABLES
+from axsync.config.inventory import files_beside
 from axsync.config.loading import LAKE_VARIABLE, QUESTION, load_settings, read_file
 from axsync.config.tables import Environ, Table
 from axsync.settings import (
@@ -20,9 +21,12 @@ from axsync.settings import (
 )
 
 DEFAULT = "default"
-_OPTIONS = {"logical_date": "--date", "entities": "command line", "instances": "--instance"}
+_OPTIONS = {"logical_date": "--date", "entities": "command line", "instances": "--instance", "tags": "--tag"}
 _LOOKED_INTO = ("uri", "url")
 """Keys whose ${…} is replaced when they are shown: they are refused where they hold a secret."""
+
+
+_DEFAULTS = {one.name: one.default for one in fields(InstanceSettings) if one.default is not MISSING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ def in_force(
     given = {k: v for k, v in (overrides or {}).items() if v is not None and v not in ((), [])}
     settings = load_settings(path, environ=environ, overrides=overrides)
     found, text, document = read_file(path)
-    sources = _Sources(f"{found}", document, key_lines(text), environ, given)
+    beside = {name: str(file) for file in files_beside(found) for name in read_file(file)[2].get("instances", {})}
+    sources = _Sources(f"{found}", document, key_lines(text), environ, given, beside)
     return tuple(sources.of(settings))
 
 
@@ -60,6 +65,7 @@ class _Sources:
     lines: Mapping[KeyPath, int]
     environ: Environ
     given: Mapping[str, object]
+    beside: Mapping[str, str]  # instance → its file, where that is another one
 
     def of(self, settings: Settings) -> Iterator[Setting]:
         kept = settings.lake.retention
@@ -69,7 +75,7 @@ class _Sources:
             value = unset.get(one.name) if value is None else value
             yield self._setting(("lake", one.name), value, self._of_lake(one.name))
         for instance in settings.chosen():
-            yield from self._instance(instance)
+            yield from self._instance(instance, settings)
         yield from self._entities(settings)
         for one in fields(settings.run):
             yield self._setting(("run", one.name), getattr(settings.run, one.name), self._of_run(one.name))
@@ -100,17 +106,21 @@ class _Sources:
         file = self._in_file(("run", key)) if key == "skip" else ""
         return f"{file}, {option}" if file else option
 
-    def _instance(self, instance: InstanceSettings) -> Iterator[Setting]:
+    def _instance(self, instance: InstanceSettings, settings: Settings) -> Iterator[Setting]:
         table = ("instances", instance.name)
         there = _at(self.document, table) is not None
         stored = instance.credential.name if isinstance(instance.credential, StoredCredential) else ""
-        elsewhere = "" if there else "--credential" if stored else "variables"
+        printed = "inventory" if settings.run.inventory and not there else ""
+        elsewhere = self.beside.get(instance.name, printed)
+        fallback = elsewhere or ("" if there else "--credential" if stored else "variables")
         for key, value in _keys(instance):
             origin = ""
-            if key == "url" and not there and not stored:
+            if elsewhere:
+                origin = elsewhere if value != _DEFAULTS.get(key) else ""
+            elif key == "url" and not there and not stored:
                 origin = VARIABLES[0]
             elif key in ("api_key", "api_secret", "credential"):
-                origin = elsewhere
+                origin = fallback
             elif stored and key in FROM_STORE and _at(self.document, (*table, key)) is None:
                 origin = f"credential {stored}" if value else ""
             yield self._setting((*table, key), value, origin)

@@ -43,8 +43,8 @@ def place(words: str) -> Iterator[None]:
         raise ConfigError(f"{words} {error}") from error
 
 
-def read_table(container: Table, name: str, hints: Hints, environ: Environ) -> Table:
-    """The typed values of one table; empty if it is absent."""
+def read_table(container: Table, name: str, hints: Hints, environ: Environ | None) -> Table:
+    """The typed values of one table; empty if it is absent. Without variables, ${…} is plain text."""
     table = container.get(name, {})
     if not isinstance(table, dict):
         raise ConfigError(f"must be a table, not {_described(table)}")
@@ -72,8 +72,10 @@ def hints_of(kind: type) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
 
-def _expand(key: str, value: object, environ: Environ) -> object:
+def _expand(key: str, value: object, environ: Environ | None) -> object:
     """The value with each ${…} replaced, in a string or in the strings of a list."""
+    if environ is None:
+        return value
     if isinstance(value, list):
         return [_expand(key, item, environ) if isinstance(item, str) else item for item in value]
     if not isinstance(value, str):

@@ -21,6 +21,7 @@ class Invocation:
     output_options: OutputOptions
     config: Path | None = None
     instances: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
     lake_uri: str | None = None
     services: Any = None  # what tests put in place of the library, see `console.services`
@@ -32,7 +33,7 @@ class Invocation:
 
     def settings(self, **overrides: object) -> Settings:
         """Settings from the file and the environment, overridden by the command line."""
-        named = {"instances": self.instances, "credentials": self.credentials, **overrides}
+        named = {"instances": self.instances, "tags": self.tags, "credentials": self.credentials, **overrides}
         found = load_settings(self.config, overrides=named)
         if self.credentials:
             self._tell_unused(found)

@@ -2,13 +2,24 @@
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 from axsync.console.text import clock, counted, number, volume
-from axsync.events import Answered, Asking, DayBegun, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.events import (
+    Answered,
+    Asking,
+    DayBegun,
+    Event,
+    LaneClosed,
+    LaneOpened,
+    LanesAdded,
+    PageRead,
+    Retried,
+    RunStarted,
+)
 from axsync.model import Lane, Outcome, Verdict
 
 WINDOW_SECONDS = 20.0  # over which rates are averaged
@@ -174,9 +185,10 @@ class ProgressTracker:
                 self._day, self._tracks, self._active = day_phrase(event), {}, {}
                 self._done.clear()
             case RunStarted(run_id, _, lanes):
-                self.run_id = run_id
-                self._several = len({lane.instance for lane in lanes}) > 1
-                self._tracks = {lane: _Track(self.label(lane)) for lane in lanes}
+                self.run_id, self._tracks = run_id, {}
+                self._add(lanes)
+            case LanesAdded(lanes):
+                self._add(lanes)
             case LaneOpened(lane, total):
                 track = self._track(lane)
                 track.opened, track.total = True, total
@@ -185,14 +197,14 @@ class ProgressTracker:
                 self._page(lane, rows, size)
             case Retried(retried, _, _, seconds):
                 self._retry(retried, seconds)
-            case Answered(lane):
-                self._hosts[event.host], self._again_at = event, 0.0
-                if lane is not None:
-                    self._track(lane).asked = True
+            case Answered():
+                self._answered(event)
             case LaneClosed(outcome):
                 self._close(outcome)
-            case _:
-                pass
+
+    def _add(self, lanes: Iterable[Lane]) -> None:
+        self._several = len({lane.instance for lane in (*self._tracks, *lanes)}) > 1
+        self._tracks |= {lane: _Track(self.label(lane)) for lane in lanes if lane not in self._tracks}
 
     def label(self, lane: Lane | None) -> str:
         """The name of a lane; with its instance only if there are several."""
@@ -215,6 +227,11 @@ class ProgressTracker:
         now = self.now()
         track.meter.note(now, track.rows, track.size)
         self._meter.note(now, self._rows, self._size)
+
+    def _answered(self, event: Answered) -> None:
+        self._hosts[event.host], self._again_at = event, 0.0
+        if event.lane is not None:
+            self._track(event.lane).asked = True
 
     def _retry(self, lane: Lane | None, seconds: float) -> None:
         self._retries += 1

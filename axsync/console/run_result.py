@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from axsync.console.output import Side, Table, print_line, print_table
 from axsync.console.text import clean, clock, counted, megabytes, number
 from axsync.errors import GuardRefused
 from axsync.events import Event, LaneClosed, RunStarted, SnapshotPublished
+from axsync.lake.manifest import verdict_of
 from axsync.model import Outcome
 from axsync.runs import Report
 
@@ -24,6 +26,17 @@ FEW_SKIPPED = 3
 
 MOST_DEAD_LETTER_FILES = 3
 """If more entity types than this have dead letters, only their folder is named."""
+
+FEW_INSTANCES = 5
+"""Of more instances than this, each has one line for all of its entity types."""
+
+MOST_INSTANCES = 25
+"""Lines of instances in the closing table, those with the worst verdicts first; the others share one."""
+
+MOST_REMARKS = 12
+"""Lines of remarks, and paragraphs of errors, where there are many instances."""
+
+_BADNESS = {"skipped": 0, "complete": 1, "drifted": 2, "partial": 3, "failed": 4}
 
 _TITLES = ("instance", "entity type", "rows", "pages", "MB", "seconds", "rescued", "dead letters", "verdict")
 _SIDES: tuple[Side, ...] = ("left", "left", *(("right",) * 6), "left")
@@ -56,7 +69,7 @@ def exit_code(report: Report, *, dry_run: bool) -> int:
 def show_report(report: Report, console: Console, *, dry_run: bool, page: str | None = None) -> None:
     """Print the closing table and what follows it; `page` is the path of the HTML report."""
     print_table(_counts(report.outcomes) if dry_run else closing_table(report.outcomes, report.seconds), console)
-    remarks = _remark_lines(report.outcomes)
+    remarks = _fewer(_remark_lines(report.outcomes), report.outcomes, "remark")
     remarks += [] if dry_run else [*_skipped_lines(report.outcomes), *_dead_letter_lines(report)]
     shown = [f"report: {page}"] if page else []
     for line in [*remarks, *_where(report, dry_run=dry_run), *shown]:
@@ -65,17 +78,55 @@ def show_report(report: Report, console: Console, *, dry_run: bool, page: str | 
 
 def show_errors(report: Report, console: Console) -> None:
     """Print why entity types failed, one paragraph per kind of failure."""
-    for explanation in explain_all(report.errors):
-        for line in explanation.lines():
-            console.print(Text(line), soft_wrap=True)
+    paragraphs = ["\n".join(explanation.lines()) for explanation in explain_all(report.errors)]
+    for paragraph in _fewer(paragraphs, report.outcomes, "error"):
+        console.print(Text(paragraph), soft_wrap=True)
+
+
+def _fewer(texts: list[str], outcomes: Sequence[Outcome], what: str) -> list[str]:
+    """The texts, as many as fit a screen where there are many instances."""
+    more = len(texts) - MOST_REMARKS
+    if more <= 0 or not _are_many(outcomes):
+        return texts
+    return [*texts[:MOST_REMARKS], f"{counted(more, what)} more: --output json lists them, and so does the report"]
 
 
 def closing_table(outcomes: Sequence[Outcome], seconds: float) -> Table:
-    """One line per entity type, and a total. Empty columns are left out."""
+    """One line per entity type, or per instance where there are many, and a total. Empty columns are left out."""
+    if _are_many(outcomes):
+        return _by_instance(outcomes, seconds)
     several, listed = _are_several(outcomes), _listed(outcomes)
     total = ("", "total", *_numbers(outcomes, seconds), "")
     table = Table(_TITLES, _SIDES, tuple(_row(o, several=several) for o in listed), total)
     return table.without_empty() if listed else Table(_TITLES[1:6], _SIDES[1:6], (), total[1:6])
+
+
+def _by_instance(outcomes: Sequence[Outcome], seconds: float) -> Table:
+    instances: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        instances.setdefault(outcome.lane.instance, []).append(outcome)
+    badly = sorted(instances.items(), key=lambda one: (-_BADNESS[verdict_of(one[1])], one[0]))
+    shown, others = badly[:MOST_INSTANCES], badly[MOST_INSTANCES:]
+    rows = [_instance_row(name, of_instance) for name, of_instance in shown]
+    if others:
+        rows.append(_instance_row(f"{number(len(others))} others", [o for _, these in others for o in these]))
+    titles = (_TITLES[0], "types", *_TITLES[2:])
+    total = (f"total: {number(len(instances))}", number(len(outcomes)), *_numbers(outcomes, seconds), "")
+    return Table(titles, ("left", *(("right",) * 7), "left"), tuple(rows), total).without_empty()
+
+
+def _instance_row(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    longest = max(outcome.seconds for outcome in outcomes)
+    return (name, number(len(outcomes)), *_numbers(outcomes, longest), _verdicts(outcomes))
+
+
+def _verdicts(outcomes: Sequence[Outcome]) -> str:
+    """The verdict that all have, or how often each occurs, the worst first."""
+    found = Counter(outcome.verdict for outcome in outcomes)
+    if len(found) == 1:
+        return outcomes[0].verdict
+    ordered = sorted(found.items(), key=lambda one: -_BADNESS[one[0]])
+    return ", ".join(f"{number(count)} {verdict}" for verdict, count in ordered)
 
 
 def _counts(outcomes: Sequence[Outcome]) -> Table:
@@ -89,6 +140,10 @@ def _counts(outcomes: Sequence[Outcome]) -> Table:
 
 def _count(outcome: Outcome) -> str:
     return "" if outcome.count_before is None else number(outcome.count_before)
+
+
+def _are_many(outcomes: Sequence[Outcome]) -> bool:
+    return len({outcome.lane.instance for outcome in outcomes}) > FEW_INSTANCES
 
 
 def _are_several(outcomes: Sequence[Outcome]) -> bool:

@@ -98,14 +98,14 @@ def config(given: Invocation, *, defaults: bool, schema: bool, **overrides: obje
     if defaults or schema:
         click.echo(documented() if defaults else schema_text(), nl=False)
         return
-    named = {"instances": given.instances, "credentials": given.credentials, **overrides}
+    named = {"instances": given.instances, "tags": given.tags, "credentials": given.credentials, **overrides}
     found = [_harmless(one) for one in in_force(given.config, overrides=named)]
     click.echo(json.dumps([asdict(one) for one in found], indent=2) if given.as_json else "\n".join(_told(found)))
 
 
 def _harmless(one: Setting) -> Setting:
     """The setting without what may be a key in the words of a command."""
-    return replace(one, value=redact(str(one.value), os.environ)) if one.key == "on_finish" else one
+    return replace(one, value=redact(str(one.value), os.environ)) if one.key in ("on_finish", "inventory") else one
 
 
 def _told(found: Sequence[Setting]) -> Iterator[str]:

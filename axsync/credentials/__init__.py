@@ -12,7 +12,7 @@ from axsync.credentials.encrypted_file import (
     opener_of_person,
 )
 from axsync.credentials.records import Record, shown_reference
-from axsync.credentials.references import resolve, resolve_credential, secret_word
+from axsync.credentials.references import output_of, resolve, resolve_credential, secret_word
 from axsync.credentials.store import CredentialStore, Listed, credential_for, stored
 from axsync.credentials.system_keyring import keyring_at_hand
 
@@ -35,6 +35,7 @@ __all__ = [
     "opener_of_file",
     "opener_of_key",
     "opener_of_person",
+    "output_of",
     "resolve",
     "resolve_credential",
     "secret_word",

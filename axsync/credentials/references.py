@@ -123,19 +123,36 @@ def _from_keyring(name: str) -> Secret:
 
 def _from_command(line: str, environ: Mapping[str, str], seconds: float) -> Secret:
     """The first line that the command prints; no shell is involved."""
+    argv = _argv(line)
+    # Errors only name the program: arguments and output may be secret.
+    printed = _printed(argv, child_environment(environ, for_secrets=True), seconds)
+    first = printed[:_MAX_FILE_BYTES].decode("utf-8", "replace").strip().partition("\n")[0]
+    return secret_word(first, f"the output of the command {argv[0]!r}")
+
+
+def output_of(line: str, environ: Mapping[str, str], seconds: float, most: int) -> bytes:
+    """All that a command prints, at most so many bytes; it may log in to secret stores. No shell is involved.
+
+    Raises: ConfigError, which only names the program.
+    """
+    argv = _argv(line)
+    printed = _printed(argv, child_environment(environ, for_secrets=True), seconds, most + 1)
+    if len(printed) > most:
+        raise ConfigError(f"the command {argv[0]!r} printed more than {most >> 20} MiB")
+    return printed
+
+
+def _argv(line: str) -> list[str]:
     try:
         argv = shlex.split(line)
     except ValueError as error:
         raise ConfigError("a command: reference has an unmatched quote or a trailing backslash") from error
     if not argv or not argv[0]:
         raise ConfigError("a command: reference names no program")
-    # Errors only name the program: arguments and output may be secret.
-    printed = _printed(argv, child_environment(environ, for_secrets=True), seconds)
-    first = printed.decode("utf-8", "replace").strip().partition("\n")[0]
-    return secret_word(first, f"the output of the command {argv[0]!r}")
+    return argv
 
 
-def _printed(argv: list[str], environ: Mapping[str, str], seconds: float) -> bytes:
+def _printed(argv: list[str], environ: Mapping[str, str], seconds: float, most: int = _MAX_FILE_BYTES) -> bytes:
     """What the program prints until it ends; children that it leaves behind are not waited for."""
     program = f"the command {argv[0]!r}"
     nothing = subprocess.DEVNULL
@@ -146,7 +163,7 @@ def _printed(argv: list[str], environ: Mapping[str, str], seconds: float) -> byt
     except OSError as error:
         raise ConfigError(f"{program} cannot be started ({error.strerror})") from error
     with child:
-        printed = _until_it_ends(child, seconds)
+        printed = _until_it_ends(child, seconds, most)
     if printed is None:
         raise ConfigError(f"{program} did not finish within {seconds:g} seconds")
     if child.returncode:
@@ -154,18 +171,18 @@ def _printed(argv: list[str], environ: Mapping[str, str], seconds: float) -> byt
     return printed
 
 
-def _until_it_ends(child: "subprocess.Popen[bytes]", seconds: float) -> bytes | None:
-    """The first 64 KiB that it prints; None where it did not end in time and was killed."""
-    printed, ends = b"", time.monotonic() + seconds
+def _until_it_ends(child: "subprocess.Popen[bytes]", seconds: float, most: int) -> bytes | None:
+    """The first so many bytes that it prints; None where it did not end in time and was killed."""
+    printed, ends = bytearray(), time.monotonic() + seconds
     out = child.stdout.fileno() if child.stdout else -1
     os.set_blocking(out, False)  # a child of its own may hold the other end for ever
     while True:
         ended = _has_ended(child)
         with suppress(BlockingIOError):
             while piece := os.read(out, _MAX_FILE_BYTES):
-                printed = (printed + piece)[:_MAX_FILE_BYTES]
+                printed += piece[: most - len(printed)]
         if ended:
-            return printed
+            return bytes(printed)
         if time.monotonic() >= ends:
             child.kill()
             return None

@@ -2,19 +2,25 @@
 
 Theory of operation
 -------------------
-A lane's paginator says which windows are due; each becomes a task that fetches its page. A page is admitted into a
-byte budget, shared by all lanes, while its request still holds its permit. When the writers fall behind, no permit
-becomes free, so the host gets no further requests and memory depends on the budget, not on speed. Once a page is
-admitted, the paginator learns how to continue, so the next request leaves before this page is converted. Conversion
-and writing run in a few threads. A task that is cancelled while its thread holds a file waits for the thread.
+A lane's paginator says which windows are due; each becomes a task that fetches its page. What the page is expected to
+take is reserved from a byte budget, shared by all lanes of all hosts, before its request leaves, and corrected when its
+answer comes. When the writers fall behind, no request leaves, so memory depends on the budget, neither on speed nor on
+hosts. Once a page has come, the paginator learns how to continue, so the next request leaves before this page is
+converted. Conversion and writing run in a few threads. A task that is cancelled while its thread holds a file waits for
+the thread.
+
+A host that takes long must not keep memory that it does not use yet: what its pages reserved is lent to others after a
+moment. When its answer begins, the page has to wait for memory before its body is read, ahead of requests that have not
+left.
 """
 
 import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -38,41 +44,167 @@ async def gather_all(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
+async def alongside(background: Coroutine[Any, Any, None], work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`; what runs in the background is cancelled then. The first error of either is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            beside = group.create_task(background)
+            result = await group.create_task(work)
+            beside.cancel()
+    except BaseExceptionGroup as group_error:
+        raise _first(group_error) from None
+    return result
+
+
+class Deadline:
+    """When work has to end, on the loop's clock, and why; None: it takes as long as it does."""
+
+    def __init__(self, at: float | None = None, reason: str = "") -> None:
+        self._at, self.reason = at, reason
+        self._running: set[asyncio.Timeout] = set()
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Raises: TimeoutError where the block has not ended in time."""
+        async with asyncio.timeout_at(self._at) as timeout:
+            self._running.add(timeout)
+            try:
+                yield
+            finally:
+                self._running.discard(timeout)
+
+    def bring_forward(self, at: float, reason: str) -> None:
+        """End at this time, if that is earlier; also what is under way."""
+        if self._at is not None and self._at <= at:
+            return
+        self._at, self.reason = at, reason
+        for timeout in self._running:
+            if not timeout.expired():
+                timeout.reschedule(at)
+
+
 class Budget:
-    """Byte budget for pages that wait to be written, first come first served. One page always fits."""
+    """Byte budget for pages, first come first served. One page always fits."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._used = limit, 0
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._urgent: deque[tuple[int, asyncio.Future[None]]] = deque()  # served before the others
 
-    async def take(self, size: int) -> None:
-        """Reserve these bytes; wait until they fit."""
-        if not self._queue and self._fits(size):
+    def try_take(self, size: int) -> bool:
+        """Reserve these bytes if they fit and nobody waits."""
+        free = not self._queue and not self._urgent and self._fits(size)
+        self._used += size if free else 0
+        return free
+
+    async def take(self, size: int, *, urgent: bool = False) -> None:
+        """Reserve these bytes; wait until they fit. What is urgent waits for nothing but what is urgent, too."""
+        queue = self._urgent if urgent else self._queue
+        if not self._urgent and (urgent or not self._queue) and self._fits(size):
             self._used += size
             return
         turn = asyncio.get_running_loop().create_future()
-        self._queue.append((size, turn))
+        queue.append((size, turn))
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
                 self.give(size)
-            elif (size, turn) in self._queue:  # `give` may have removed it already
-                self._queue.remove((size, turn))
+            elif (size, turn) in queue:  # `give` may have removed it already
+                queue.remove((size, turn))
                 self.give(0)  # the next in the queue may fit
             raise
+
+    def overdraw(self, size: int) -> None:
+        """Take these bytes, whether they fit or not."""
+        self._used += size
 
     def give(self, size: int) -> None:
         """Release these bytes."""
         self._used -= size
-        while self._queue and self._fits(self._queue[0][0]):
-            waiting, turn = self._queue.popleft()
+        while (queue := self._urgent or self._queue) and self._fits(queue[0][0]):
+            waiting, turn = queue.popleft()
             if not turn.done():
                 self._used += waiting
                 turn.set_result(None)
 
     def _fits(self, size: int) -> bool:
         return self._used == 0 or self._used + size <= self._limit
+
+
+LEND_SECONDS = 1.0
+"""After which the memory of a request that has no answer yet is lent to others."""
+ARRIVAL_SECONDS = 30.0
+"""How long the body of an answer waits for memory; servers close connections that nobody reads."""
+
+
+@dataclass(slots=True)
+class Reservation:
+    """What one page takes of a budget: `expected` bytes before its request leaves, then what came.
+
+    Whoever stores the page gives back its bytes; without a page, `drop` gives back what is held.
+    """
+
+    budget: Budget
+    expected: int
+    held: int = 0
+    _lending: asyncio.TimerHandle | None = None
+
+    def try_take(self) -> bool:
+        """Reserve at once; True if it is reserved."""
+        if not self.held and self.budget.try_take(self.expected):
+            self.held = self.expected
+        return self.held > 0
+
+    async def take(self) -> None:
+        """Reserve; wait until it fits."""
+        if not self.held:
+            await self.budget.take(self.expected)
+            self.held = self.expected
+
+    def sent(self) -> None:
+        """The request has left."""
+        self._lending = asyncio.get_running_loop().call_later(LEND_SECONDS, self.drop)
+
+    async def arriving(self, size: int | None) -> None:
+        """The answer begins, of so many bytes if that is known; returns when its body may be read."""
+        self._keep()
+        wanted = max(size or self.expected, 1)
+        if wanted > self.held:  # nothing is held while more is waited for, or pages would wait for each other
+            self.drop()
+            try:
+                async with asyncio.timeout(ARRIVAL_SECONDS):
+                    await self.budget.take(wanted, urgent=True)
+            except TimeoutError:
+                self.budget.overdraw(wanted)
+            self.held = wanted
+        elif wanted < self.held:
+            self._correct(wanted)
+
+    def arrived(self, size: int) -> None:
+        """The page is there; what it holds is now its own to give back."""
+        self._keep()
+        self._correct(size)
+        self.held = 0
+
+    def drop(self) -> None:
+        """Give back what is held."""
+        self._keep()
+        held, self.held = self.held, 0
+        if held:
+            self.budget.give(held)
+
+    def _keep(self) -> None:
+        if self._lending is not None:
+            self._lending.cancel()
+            self._lending = None
+
+    def _correct(self, size: int) -> None:
+        if size > self.held:
+            self.budget.overdraw(size - self.held)
+        elif size < self.held:
+            self.budget.give(self.held - size)
+        self.held = size
 
 
 GRACE_SECONDS = 6.0

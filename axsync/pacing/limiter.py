@@ -7,7 +7,8 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from dataclasses import replace
+from typing import Protocol, TypeAlias
 
 from asyncio_throttle.throttler import Throttler
 
@@ -28,6 +29,23 @@ Clock: TypeAlias = Callable[[], float]
 
 class HostDead(Exception):
     """The host has not answered for so long that waiting is pointless."""
+
+
+class Room(Protocol):
+    """Memory for an answer, reserved before its request leaves."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that are reserved."""
+
+    def try_take(self) -> bool:
+        """Reserve at once; whether it is reserved."""
+
+    async def take(self) -> None:
+        """Reserve; wait until it fits."""
+
+    def drop(self) -> None:
+        """Give back what is reserved."""
 
 
 class HostRequests:
@@ -79,6 +97,10 @@ class Permit:
             self._limiter.learn(self._sent, heard, kind=self._kind, now=now, probe=self.probe)
         return now - self._sent.at
 
+    def waited(self, seconds: float) -> None:
+        """Leave out this time: we, not the host, made the answer wait."""
+        self._sent = replace(self._sent, at=self._sent.at + seconds)
+
 
 class HostLimiter:
     """The request limiter of one host, shared by all its lanes.
@@ -90,6 +112,9 @@ class HostLimiter:
     ends of a second could exceed the rate (at 32 per second: eleven bursts of three), so a second window of one second
     is checked as well. When the circuit breaker is open, only the head probes the host. Requests of other limiters to
     the host count by `shared`.
+
+    A page needs memory as well as a permit, and takes it last, so that a host that rests holds none. While it waits for
+    memory, requests that need none pass. One page of a host waits at a time, so that hosts take turns.
     """
 
     def __init__(
@@ -104,6 +129,7 @@ class HostLimiter:
         self.adaptive = AdaptiveLimiter(requests_per_second=requests_per_second, in_flight=in_flight, probes=PROBES)
         self._throttler = Throttler(rate_limit=1, period=1.0)
         self._turn = asyncio.Lock()
+        self._pages = asyncio.Lock()
         self.inside = 0  # requests in flight
         self._probing = False  # a probe is in flight
         self._changed = asyncio.Event()  # a slot may be free, or the probe has ended
@@ -135,18 +161,21 @@ class HostLimiter:
         return self.adaptive.breaker.failures
 
     @asynccontextmanager
-    async def slot(self, kind: str = "") -> AsyncIterator[Permit]:
-        """Hold a permit; entered when the host may be asked. `kind` as in `AdaptiveLimiter.answered`.
+    async def slot(self, kind: str = "", room: Room | None = None) -> AsyncIterator[Permit]:
+        """Hold a permit; entered when the host may be asked and `room` is reserved.
 
-        A block that ends without `answered` counts as a good answer, or as no answer if it raises. Raises: HostDead.
+        `kind` as in `AdaptiveLimiter.answered`. A block that ends without `answered` counts as a good answer, or as no
+        answer if it raises. Raises: HostDead.
         """
         self.waiting += 1
         try:
-            place = Permit(self, await self._take_turn(), kind)
+            place = Permit(self, await self._granted(room), kind)
         finally:
             self.waiting -= 1
         self.inside += 1
         self._probing = place.probe
+        if place.probe and room is not None:  # the host may be gone: it gets memory when it answers
+            room.drop()
         try:
             yield place
         except BaseException:
@@ -159,21 +188,62 @@ class HostLimiter:
             self._probing = self._probing and not place.probe
             self._changed.set()
 
-    async def _take_turn(self) -> Sent:
-        async with self._turn:
-            while True:
-                if self.adaptive.breaker.dead:
-                    raise HostDead
-                if self._probing or self.inside >= self.adaptive.limit:
-                    self._changed.clear()
-                    await self._changed.wait()
-                elif (wait := self._wait() or self._wait_for_others()) > 0:
-                    await asyncio.sleep(wait)
-                else:
-                    break
-            await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no hints there
-            self._grants.append(self.clock())
-            return self.adaptive.sent(self._grants[-1])
+    async def _granted(self, room: Room | None) -> Sent:
+        if room is None:
+            async with self._turn:
+                await self._take_turn(None)
+                return await self._grant()
+        async with self._pages:
+            try:
+                return await self._grant_with(room)
+            except BaseException:
+                room.drop()
+                raise
+
+    async def _grant_with(self, room: Room) -> Sent:
+        while True:
+            if self._turn.locked() or not self._is_free():
+                room.drop()
+            async with self._turn:
+                if await self._take_turn(room):
+                    return await self._grant()
+            await room.take()
+
+    async def _take_turn(self, room: Room | None) -> bool:
+        """Wait until the host may be asked; False if there is no memory then."""
+        while True:
+            await self._until_free(room)
+            if room is not None and not room.try_take():
+                return False
+            if (wait := self._wait_for_others()) <= 0:
+                return True
+            if room is not None:
+                room.drop()
+            await asyncio.sleep(wait)
+
+    async def _until_free(self, room: Room | None) -> None:
+        while not self._is_free():
+            if room is not None:
+                room.drop()
+            if self.adaptive.breaker.dead:
+                raise HostDead
+            if self._has_slot():
+                await asyncio.sleep(self._wait())
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+
+    def _has_slot(self) -> bool:
+        return not self._probing and self.inside < self.adaptive.limit
+
+    def _is_free(self) -> bool:
+        """Whether the host may be asked now, as far as its own limits go."""
+        return not self.adaptive.breaker.dead and self._has_slot() and self._wait() <= 0
+
+    async def _grant(self) -> Sent:
+        await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no hints there
+        self._grants.append(self.clock())
+        return self.adaptive.sent(self._grants[-1])
 
     def _wait(self) -> float:
         burst, period, per_second = self._tune()

@@ -1,11 +1,17 @@
-"""Opening the instances of a run: credentials, pace, transport, probe. Instances on one host share its pace."""
+"""Opening the instances of a run: credentials, pace, transport, probe. Instances on one host share its pace.
+
+Each instance is probed by itself, so that one that hangs costs itself. So many are connected at once as the files that
+this process may open allow; of more, each connects when it is asked and disconnects afterwards.
+"""
 
 import asyncio
 import os
 import random
+import resource
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from axsync.client import Known, probe
@@ -16,10 +22,34 @@ from axsync.credentials import Credential, CredentialStore, credential_for, stor
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import OutOfMemory, ServerError, Unreachable
 from axsync.events import Asking, Notice, Observer
+from axsync.lake.parts import share_of_files
 from axsync.model import iso
 from axsync.pacing.limiter import HostLimiter, requests_to
 from axsync.pacing.retry import Jitter
 from axsync.settings import InstanceSettings, RunSettings, Settings
+
+MOST_FILES = 65_536
+"""No run needs more open files."""
+OWN_FILES = 64
+"""Open files that are neither parts nor connections: libraries, journals, what is read and hashed."""
+OTHERS_SECONDS = 2.0
+"""How long a run waits for the other instances when the first has answered; those that answer later join it."""
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as the system grants it; many systems grant few unless asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # some systems grant less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def connected_at_once(in_flight: int) -> int:
+    """How many instances with so many requests in flight may be connected at the same time."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    return max(1, (files - min(share_of_files(), files) - OWN_FILES) // (in_flight + 1))
 
 
 def end_of(run: RunSettings, started: float) -> float | None:
@@ -46,13 +76,16 @@ async def open_transports(
         for text in (*ways[name].notices, *credential.notices):
             observe(Notice(None, f"instance {name}: {text}"))
     hosts = {way.host for way in ways.values()}
+    raise_file_limit()
+    most = connected_at_once(max(way.settings.in_flight for way in ways.values()))
+    seats = asyncio.Semaphore(most)
     paces = {host: _pace(host, [way.settings for way in ways.values() if way.host == host]) for host in hosts}
     async with AsyncExitStack() as stack:
         transports = {
-            name: Transport(way, credentials[name], paces[way.host], observe=observe, jitter=jitter)
+            name: Transport(way, credentials[name], paces[way.host], observe=observe, jitter=jitter, seats=seats)
             for name, way in ways.items()
         }
-        for transport in transports.values():
+        for transport in transports.values() if len(transports) <= most else ():
             await stack.enter_async_context(transport.open())
         yield transports
 
@@ -70,13 +103,90 @@ async def open_sources(
 
     Raises: what `open_transports` raises, before any request is sent.
     """
+    async with open_instances(settings, observe, jitter=jitter, given=given, known=known) as instances:
+        await instances.probe()
+        yield dict(instances.found)
+
+
+@asynccontextmanager
+async def open_instances(
+    settings: Settings,
+    observe: Observer,
+    *,
+    jitter: Jitter = random.uniform,
+    given: Credential | None = None,
+    known: Mapping[str, Known] | None = None,
+) -> AsyncIterator["Instances"]:
+    """The instances, not probed yet. `known` is what earlier runs found, by instance. Raises: as `open_sources`."""
     chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
     async with open_transports(settings, observe, jitter=jitter, given=given) as transports:
-        before = known or {}
-        found = await gather_all([_probed(i, transports[i.name], ends, before.get(i.name)) for i in chosen])
-        if given is None:
-            remember([i for i, source in zip(chosen, found, strict=True) if isinstance(source, Source)])
-        yield dict(zip(transports, found, strict=True))
+        instances = Instances({i.name: i for i in chosen}, transports, ends, known or {})
+        try:
+            yield instances
+        finally:
+            if given is None:
+                remember([i for i in chosen if isinstance(instances.found.get(i.name), Source)])
+
+
+@dataclass(slots=True)
+class Instances:
+    """The instances of a run. `found` has those that were probed: the source, or why it cannot be asked."""
+
+    settings: Mapping[str, InstanceSettings]
+    transports: Mapping[str, Transport]
+    ends: float | None
+    known: Mapping[str, Known]
+    found: dict[str, Source | ServerError] = field(default_factory=dict)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @classmethod
+    def probed(cls, chosen: Iterable[InstanceSettings], found: Mapping[str, Source]) -> "Instances":
+        """Those of the chosen ones that were probed before, and are open."""
+        return cls({i.name: i for i in chosen if i.name in found}, {}, None, {}, dict(found))
+
+    async def probe(self) -> None:
+        """Probe all at once, but for those that were probed before."""
+        await gather_all([self._probe(name) for name in self.settings if name not in self.found])
+        # In the order of the configuration, whoever answered first.
+        self.found = {name: self.found[name] for name in self.settings}
+
+    async def _probe(self, name: str) -> None:
+        transport = self.transports[name]
+        async with transport.open():
+            found = await _probed(self.settings[name], transport, self.ends, self.known.get(name))
+        async with self._changed:
+            self.found.setdefault(name, found)  # unless nobody waited so long
+            self._changed.notify_all()
+
+    async def answered(self, name: str) -> Source | ServerError:
+        """What the probe of this instance found, while `probe` runs."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: name in self.found)
+        return self.found[name]
+
+    def give_up(self, name: str) -> ServerError:
+        """The instance is not waited for any more."""
+        error = _too_late(self.transports[name])
+        error.add_note(f"instance {name}")
+        self.found[name] = error
+        return error
+
+    async def first(self) -> dict[str, Source | ServerError]:
+        """Those to begin with: all, or those that have answered when the quickest did so a moment ago."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._all or any(isinstance(s, Source) for s in self.found.values()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(OTHERS_SECONDS):
+                    await self._changed.wait_for(lambda: self._all)
+        return {name: self.found[name] for name in self.settings if name in self.found}
+
+    async def all(self) -> dict[str, Source | ServerError]:
+        """All of them, while `probe` runs."""
+        return {name: await self.answered(name) for name in self.settings}
+
+    @property
+    def _all(self) -> bool:
+        return len(self.found) == len(self.settings)
 
 
 def remember(opened: Iterable[InstanceSettings]) -> None:
@@ -96,6 +206,10 @@ def _pace(host: str, instances: Sequence[InstanceSettings]) -> HostLimiter:
     )
 
 
+def _too_late(transport: Transport) -> ServerError:
+    return Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
+
+
 async def _probed(
     instance: InstanceSettings, transport: Transport, ends: float | None, known: Known | None
 ) -> Source | ServerError:
@@ -105,7 +219,7 @@ async def _probed(
         async with asyncio.timeout_at(ends):
             return await probe(instance, transport, gather_all, known)
     except TimeoutError:
-        found = Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
+        found = _too_late(transport)
     except ServerError as error:
         found = error
     except OutOfMemory:

@@ -46,12 +46,11 @@ class LaneRun:
             return self.writer.memory.outcome
         started = self._begin()
         try:
-            async with asyncio.timeout_at(self.reader.context.ends):
+            async with self.reader.context.deadline.limit():
                 outcome = await self._walked()
         except TimeoutError:
             await self.writer.seal(self.reader)
-            minutes = self.reader.context.run.deadline_minutes
-            outcome = self._failed(OutOfTime(f"the {minutes:g} minutes that this run may take are over"))
+            outcome = self._failed(OutOfTime(self.reader.context.deadline.reason))
         except (NotOffered, BadRequest) as error:
             outcome = self._skipped(error) if self._is_absent(error) else self._failed(error)
         except (StorageError, OutOfMemory):

@@ -13,7 +13,7 @@ from axsync.api import Listing, Question, is_system
 from axsync.client.source import Source
 from axsync.client.transport import Counters, RequestContext
 from axsync.convert import Converter
-from axsync.engine.lane_walk import Budget, LaneWalk, Stored, Workers
+from axsync.engine.lane_walk import Budget, Deadline, LaneWalk, Reservation, Stored, Workers
 from axsync.engine.paginators import OffsetPaginator, Paginator, Returned, TokenPaginator
 from axsync.errors import BadAnswer, BadRequest, LaneError, NotOffered, TooHeavy, TooLarge
 from axsync.events import LaneOpened, Notice, Observer
@@ -28,12 +28,19 @@ from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 
 PAGES_SHARE = 4
 """A quarter of `buffer_bytes` is for pages that wait for a writer, the rest for rows that wait for a row group."""
+ENVELOPE_BYTES = 4 << 10
+"""Of an answer besides its rows, and what a page without rows takes."""
 OVERSHOOT = 2
 """A page may be so many times as large as it is meant to be."""
 ROUND_SHIFT = 1_000_000
 """Page numbers of a repair round start here, so that its answers count as later ones."""
 MOST_PAGES = 1_000
 """No administrators' table is longer; a server that never ends is not asked for ever."""
+
+
+def page_budget(buffer_bytes: int) -> Budget:
+    """Memory for the pages of all lanes: as many as one host may have in flight, and those that wait for a writer."""
+    return Budget(buffer_bytes + buffer_bytes // PAGES_SHARE)
 
 
 class MarkExpired(LaneError):
@@ -55,9 +62,10 @@ class RunContext:
     workers: Workers
     observe: Observer
     remember: Callable[[Record], Awaitable[None]] = forget  # returns when the record is durable
-    ends: float | None = None  # on the loop's clock: when the time for the run is over
+    deadline: Deadline = field(default_factory=Deadline)  # when the time for the run is over
     page_bytes: int = 64 << 20  # of all pages in flight at one instance
     registries: Registries = field(default_factory=Registries)
+    row_bytes: dict[tuple[str, int], float] = field(default_factory=dict)  # of entity type and number of fields, seen
 
 
 @dataclass(slots=True)
@@ -296,14 +304,15 @@ class LaneReader:
         """
         if self.is_listing and window.number >= MOST_PAGES:
             raise LaneError(f"the server lists {self.asked} without end: {MOST_PAGES} pages were not enough")
+        most = most or max(self.context.page_bytes, self._most_of_a_page)
         started = time.monotonic()
         ask = RequestContext(
             self.lane,
-            self.context.budget.take,
+            Reservation(self.context.budget, self._expected(window, most)),
             self.stats.counters,
             kind=f"{self.lane} {window.limit} {len(self.question.fields)}",
             heard=partial(self._sizer.served, window.limit),
-            most=most or max(self.context.page_bytes, self._most_of_a_page),
+            most=most,
             max_attempts=max_attempts,
         )
         try:
@@ -317,7 +326,25 @@ class LaneReader:
         if page.total is not None:
             self.totals.add(page.total)
             self.stats.newest_total = page.total
+        if rows := self._rows_in(window):  # instances differ in their rows, so the largest that were seen count
+            seen, kind = self.context.row_bytes, self._kind_of_rows
+            seen[kind] = max(seen.get(kind, 0.0), len(page.body) / rows)
         return page
+
+    def _expected(self, window: Window, most: int) -> int:
+        """Bytes that the page will have, by what is known of the type and of how many rows there are."""
+        known = self.context.row_bytes.get(self._kind_of_rows)
+        each = self.schema.row_bytes(self.question) if known is None else known
+        return min(ENVELOPE_BYTES + int(self._rows_in(window) * each), most)
+
+    def _rows_in(self, window: Window) -> int:
+        """Rows that an answer has, as far as is known."""
+        total = self.stats.newest_total or self.before or self.schema.rows_before
+        return window.limit if total is None else max(0, min(window.limit, total - window.offset))
+
+    @property
+    def _kind_of_rows(self) -> tuple[str, int]:
+        return self.asked, len(self.question.fields)
 
     async def _asked_for(self, window: Window, ask: RequestContext) -> Page:
         """The page, without fields that no catalogue lists and that this server refuses."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from axsync.api import is_system
 from axsync.client.source import Source
-from axsync.engine.lane_walk import Budget, Workers, gather_all
+from axsync.engine.lane_walk import Deadline, Workers, alongside, gather_all
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -25,7 +25,7 @@ from axsync.errors import (
     Unreachable,
     UsageError,
 )
-from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
+from axsync.events import LanesAdded, Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.history import MOST_NAMED, lanes_of_day, neighbour, up_to
 from axsync.lake.id_index import ever_held
 from axsync.lake.journal import PUBLISHED, Journal, Record
@@ -34,14 +34,22 @@ from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.model import Lane, Outcome, iso
+from axsync.pacing.page_size import FoundSize
 from axsync.pacing.retry import Jitter
 from axsync.runs.days import other_day, with_days, with_latest
 from axsync.runs.gc import Sweep, sweep_held
-from axsync.runs.instances import end_of, open_sources
+from axsync.runs.instances import Instances, end_of, open_instances
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
-from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
+from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext, page_budget
 from axsync.runs.lane_schema import pinned_columns
-from axsync.runs.lane_selection import chosen_lanes, columns_before, count_for, refuse_misplaced, refuses_type
+from axsync.runs.lane_selection import (
+    chosen_lanes,
+    columns_before,
+    count_for,
+    lanes_of_late,
+    refuse_misplaced,
+    refuses_type,
+)
 from axsync.runs.lane_writer import LaneWriter, RunStorage
 from axsync.runs.learnt import Learnt, believed, keep_learnt, read_learnt
 from axsync.runs.recovery import recover
@@ -103,10 +111,11 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
     watch = TimelineFile.begin(lake, time.monotonic)
     observe = all_of((watch.sampler, observe))
     async with AsyncExitStack() as stack:
-        sources = None
+        instances = None
         if settings.run.as_of == LATEST:
-            sources = await stack.enter_async_context(open_sources(settings, observe, jitter=jitter))
-            settings = await with_latest(settings, sources)
+            instances = await stack.enter_async_context(open_instances(settings, observe, jitter=jitter))
+            await instances.probe()
+            settings = await with_latest(settings, instances.found)
             await keeper.run(fit_lake, settings)
         run = _Run(settings, lake, await keeper.run(facts_of, settings, lake), observe, watch, keeper)
         await keeper.run(run.look_back)
@@ -114,11 +123,50 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
             return report
         await keeper.run(run.refuse_worse)
         run.learnt = await keeper.run(read_learnt, lake, settings)
-        if sources is None:
+        if instances is None:
             known = believed(run.learnt, datetime.now(UTC).date())
-            opening = open_sources(settings, observe, jitter=jitter, known=known)
-            sources = await stack.enter_async_context(opening)
-        return await run.with_answers(sources)
+            opening = open_instances(settings, observe, jitter=jitter, known=known)
+            instances = await stack.enter_async_context(opening)
+        return await alongside(instances.probe(), run.with_answers(instances))
+
+
+LANES_AT_ONCE = 512
+"""Lanes that are open at the same time, of all instances: each takes memory and a file."""
+FEWEST_LANES = 2
+"""Of one instance, however many there are: its small types do not wait for its largest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What became of a lane. `found_size` is what its server bears of a page, `read` whether it read anything whole."""
+
+    outcome: Outcome
+    error: AxsyncError | None
+    found_size: FoundSize | None
+    read: bool
+
+
+@dataclass(slots=True)
+class _Walks:
+    """What the lanes of a run share while they are walked. `turns` bounds those that are open at once."""
+
+    context: RunContext
+    storage: RunStorage
+    at_once: int  # lanes of one instance
+    left: int  # instances that are not read yet
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_AT_ONCE))
+    few: int = field(init=False)  # so many of the last are not waited for beyond `publish_wait_minutes`
+
+    def __post_init__(self) -> None:
+        self.few = max(1, self.left // 10)
+
+    def ended(self) -> None:
+        """An instance is read, or cannot be."""
+        self.left -= 1
+        minutes = self.context.run.publish_wait_minutes
+        if minutes and self.left == self.few:
+            reason = f"the instance was still being read {minutes:g} minutes after the others"
+            self.context.deadline.bring_forward(asyncio.get_running_loop().time() + minutes * 60, reason)
 
 
 async def sync_day(
@@ -137,7 +185,7 @@ async def sync_day(
         run = _Run(settings, lake, facts, heard.to, watch, keeper, only=frozenset(lanes))
         await keeper.run(run.look_back)
         run.learnt = await keeper.run(read_learnt, lake, settings)
-        return await run.with_answers(sources)
+        return await run.with_answers(Instances.probed(settings.chosen(), sources))
     finally:
         heard.to = observe
 
@@ -248,15 +296,18 @@ class _Run:
                     return await self.finish()
         return None
 
-    async def with_answers(self, sources: Mapping[str, Source | ServerError]) -> Report:
+    async def with_answers(self, instances: Instances) -> Report:
         """Read the lanes and publish, or count them only. Raises: as `choose`; Busy, StorageError."""
-        lanes = await self.choose(sources)
         if self.settings.run.dry_run:
-            return await self.only_count(lanes, sources)
+            sources = await instances.all()
+            return await self.only_count(await self.choose(sources), sources)
+        first = await instances.first()
+        lanes = await self.choose(first)
         async with self.held():
             if self.memory.finished:
                 return self.already_done()
-            await self.walk(lanes, sources)
+            chosen = {name: [lane for lane in lanes if lane.instance == name] for name in _alive(first)}
+            await self.walk(chosen, instances)
             return await self.finish()
 
     def _hold(self, stack: ExitStack) -> list[str]:
@@ -404,36 +455,91 @@ class _Run:
             return Outcome(lane, "failed", with_detail(error))
         return Outcome(lane, "skipped", "dry run", count_before=count)
 
-    async def walk(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
-        """Walk every lane; what was written is durable when this ends, however it ends."""
+    async def walk(self, chosen: Mapping[str, Sequence[Lane]], instances: Instances) -> None:
+        """Walk every lane; what was written is durable when this ends, however it ends.
+
+        `chosen` has the lanes of the instances that have answered.
+        """
+        lanes = [lane for of_instance in chosen.values() for lane in of_instance]
         use_steady_memory()
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
+        await self._remember_chosen(lanes)
+        workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
+        walks = self._walks(workers, len(instances.settings))
+        try:
+            walking = [self._walk_instance(instances, name, chosen.get(name), walks) for name in instances.settings]
+            walked = await gather_all(walking)
+        finally:
+            workers.close()
+        ended = [one for of_instance in walked for one in of_instance]
+        self.outcomes += [one.outcome for one in ended]
+        self.errors += [one.error for one in ended if one.error]
+        for text in await self.keeper.run(self._keep_learnt, _alive(instances.found), ended):
+            self._say(text)
+        self._note_down([one.outcome.lane for one in ended], instances.found)
+
+    async def _remember_chosen(self, lanes: Sequence[Lane]) -> None:
         fresh = [lane for lane in lanes if lane not in self.memory.lanes]
         if fresh:
             await self.keeper.run(self.journal.append, record("lanes_chosen", lanes=fresh))
-        minutes = self.settings.run.wait_stable_minutes
-        await gather_all([source.wait_stable(minutes, self._say) for source in _alive(sources).values()])
-        workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
-        lane_runs = self._lane_runs(lanes, _alive(sources), workers)
+
+    async def _walk_instance(
+        self, instances: Instances, name: str, lanes: Sequence[Lane] | None, walks: "_Walks"
+    ) -> list["_Ended"]:
+        """Walk the lanes of one instance as soon as it answers; nothing where it does not."""
         try:
-            looks = [_look(source) for source in _alive(sources).values()]
-            await gather_all([*looks, self._read(lane_runs)])
+            async with walks.context.deadline.limit():
+                source = await instances.answered(name)
+        except TimeoutError:
+            source = instances.give_up(name)
+        try:
+            if isinstance(source, ServerError):
+                return []
+            async with source.transport.open():
+                lanes = await self._join(source) if lanes is None else lanes
+                return await self._walk_lanes(source, lanes, walks)
+        except ServerError as error:
+            error.add_note(f"instance {name}")
+            instances.found[name] = error
+            return []
         finally:
-            workers.close()
-        self.errors += [one.error for one in lane_runs if one.error]
-        for text in await self.keeper.run(self._keep_learnt, _alive(sources), lane_runs):
-            self._say(text)
-        self._note_down(lanes, sources)
+            walks.ended()
 
-    async def _read(self, lane_runs: Sequence[LaneRun]) -> None:
-        self.outcomes += await gather_all([one.run() for one in lane_runs])
+    async def _walk_lanes(self, source: Source, lanes: Sequence[Lane], walks: "_Walks") -> list["_Ended"]:
+        with suppress(TimeoutError):  # the lanes then say so
+            async with walks.context.deadline.limit():
+                await source.wait_stable(self.settings.run.wait_stable_minutes, self._say)
+        gate = asyncio.Semaphore(walks.at_once)
+        if len(lanes) > walks.at_once:  # small types first, as far as they are known
+            lanes = sorted(lanes, key=lambda lane: self._before.get(lane, {}).get("rows") or 0)
+        reading = [self._read(lane, source, gate, walks) for lane in lanes]
+        _, *ended = await gather_all([_look(source), *reading])
+        return [one for one in ended if one is not None]
 
-    def _keep_learnt(self, sources: Mapping[str, Source], lane_runs: Sequence[LaneRun]) -> list[str]:
+    async def _join(self, source: Source) -> Sequence[Lane]:
+        """The lanes of an instance that answered after the run had begun."""
+        lanes = [lane for lane in self.memory.lanes if lane.instance == source.name]
+        lanes = lanes or list(await lanes_of_late(self.settings, source))
+        if lanes:
+            self.observe(LanesAdded(tuple(lanes)))
+            await self._remember_chosen(lanes)
+        return lanes
+
+    async def _read(self, lane: Lane, source: Source, gate: asyncio.Semaphore, walks: "_Walks") -> "_Ended":
+        """Walk a lane when it is its turn; what it needs is made then, and is gone afterwards."""
+        async with gate, walks.turns:
+            lane_run = self._lane_run(lane, source, walks)
+            outcome = await lane_run.run()
+            reader = lane_run.reader
+            read = lane_run.error is None and reader.stats.size > 0
+            return _Ended(outcome, lane_run.error, reader.found_size, read=read)
+
+    def _keep_learnt(self, sources: Mapping[str, Source], ended: Sequence["_Ended"]) -> list[str]:
         """In the keeper's thread; returns what is to be said."""
-        read = [one.reader for one in lane_runs if one.error is None and one.reader.stats.size]
+        read = [(one.outcome.lane, one.found_size) for one in ended if one.read]
         told, today = list[str](), datetime.now(UTC).date()
         for name, source in sources.items():
-            sizes = [(reader.lane, reader.found_size) for reader in read if reader.lane.instance == name]
+            sizes = [(lane, size) for lane, size in read if lane.instance == name]
             told.append(keep_learnt(self.lake, name, self.learnt[name].after(source, sizes, today)))
         return [text for text in told if text]
 
@@ -447,37 +553,35 @@ class _Run:
     def _say(self, text: str) -> None:
         self.observe(Notice(None, text))
 
-    def _lane_runs(self, lanes: Sequence[Lane], sources: Mapping[str, Source], workers: Workers) -> list[LaneRun]:
-        settings, run_id = self.settings, self.facts.run_id
-        waiting = settings.lake.buffer_bytes // PAGES_SHARE
-        ends = end_of(settings.run, self.started)
+    def _walks(self, workers: Workers, instances: int) -> "_Walks":
+        settings = self.settings
 
         async def remember(record: Record) -> None:
             await workers.run(self.journal.append, record)
 
         context = RunContext(
-            run_id,
+            self.facts.run_id,
             settings.run,
-            Budget(waiting),
+            page_budget(settings.lake.buffer_bytes),
             workers,
             self.observe,
             remember,
-            ends,
+            Deadline(end_of(settings.run, self.started), _told_of_deadline(settings.run.deadline_minutes)),
             page_bytes=settings.lake.buffer_bytes,
             registries=self._registries,
         )
-        pool = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
+        rows = settings.lake.buffer_bytes - settings.lake.buffer_bytes // PAGES_SHARE
+        pool = WriterPool(settings.lake, rows)
         storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)
-        instances = {i.name: i for i in settings.instances}
+        return _Walks(context, storage, max(FEWEST_LANES, LANES_AT_ONCE // instances), instances)
 
-        def lane_run(lane: Lane) -> LaneRun:
-            instance, entity = instances[lane.instance], settings.entity(lane.entity)
-            earlier = self._before.get(lane) or self._newest.get(lane)
-            reader = LaneReader(lane, sources[lane.instance], instance, entity, context, earlier)
-            reader.begin_with(self.learnt[lane.instance].pages.get(lane.entity))
-            return LaneRun(reader, LaneWriter(lane, run_id, storage, self.memory.lanes.get(lane, LaneMemory())))
-
-        return [lane_run(lane) for lane in lanes]
+    def _lane_run(self, lane: Lane, source: Source, walks: "_Walks") -> LaneRun:
+        instance = next(one for one in self.settings.instances if one.name == lane.instance)
+        earlier = self._before.get(lane) or self._newest.get(lane)
+        reader = LaneReader(lane, source, instance, self.settings.entity(lane.entity), walks.context, earlier)
+        reader.begin_with(self.learnt[lane.instance].pages.get(lane.entity))
+        memory = self.memory.lanes.get(lane, LaneMemory())
+        return LaneRun(reader, LaneWriter(lane, self.facts.run_id, walks.storage, memory))
 
     async def finish(self) -> Report:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
@@ -569,7 +673,7 @@ class _Run:
     @property
     def _restricted(self) -> bool:
         """Whether only some entity types or instances were asked for."""
-        return self.only is not None or bool(self.settings.run.entities or self.settings.run.instances)
+        return self.only is not None or bool(self.settings.run.entities) or self.settings.are_chosen
 
     def _apart(self, before: Iterable[Lane]) -> list[Lane]:
         """Lanes of instances that there are, which a run of everything leaves as they were.
@@ -644,6 +748,10 @@ class _Run:
             still_due=None if asked == self.facts.logical_date else asked,
             latest=self._leads,
         )
+
+
+def _told_of_deadline(minutes: float) -> str:
+    return f"the {minutes:g} minutes that this run may take are over"
 
 
 def _told_of(swept: Sweep) -> str:

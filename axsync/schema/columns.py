@@ -203,6 +203,11 @@ def settle_keys(keys: Iterable[str], owner: Mapping[str, Column]) -> dict[str, C
 
 def describe_column(column: Column) -> dict[str, Json]:
     """The column's entry in the manifest; `kind` only if the type text does not say everything."""
+    return dict(_described(column))
+
+
+@lru_cache(maxsize=1 << 14)
+def _described(column: Column) -> Mapping[str, Json]:
     text = type_text(column.kind)
     entry: dict[str, Json] = {"field": column.field, "type": text, "dates": column.dates}
     told = from_type(text)

@@ -101,6 +101,10 @@ _ARROW: dict[str, pa.DataType] = {
 }
 
 
+MOST_KINDS = 1 << 12
+"""Kinds for which answers are remembered: lanes of one entity type have the same in all instances."""
+
+
 def arrow_type(kind: Kind) -> pa.DataType:
     """The Arrow type in which values of `kind` are stored."""
     match kind:
@@ -114,6 +118,7 @@ def arrow_type(kind: Kind) -> pa.DataType:
             return _ARROW[name]
 
 
+@lru_cache(MOST_KINDS)
 def type_text(kind: Kind) -> str:
     """The type as shown to people and in the manifest, such as `list<struct<mac: string>>`."""
     match kind:
@@ -187,6 +192,7 @@ def with_date_form(kind: Kind, form: str) -> Kind:
     return _map_atoms(kind, lambda atom: Atom("timestamp", form) if atom == Atom("timestamp") else atom)
 
 
+@lru_cache(MOST_KINDS)
 def drop_forms(kind: Kind) -> Kind:
     """The kind without the forms of the server: what decides the column's type."""
     return _map_atoms(_unwrap(kind), lambda atom: Atom(atom.name))

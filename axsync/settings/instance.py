@@ -76,10 +76,12 @@ class InstanceSettings:
     proxy: str = ""  # scheme://host[:port], or none; empty: as the environment says
     proxy_user: str = ""
     proxy_password: str = ""  # a reference
+    tags: tuple[str, ...] = ()  # by which instances are chosen
 
     def __post_init__(self) -> None:
         check_bounds(self)
         check_folder_names("name", [self.name])
+        check_names("tags", self.tags)
         if 0 < self.max_page_bytes < 4 * KIB:
             raise ConfigError(f"max_page_bytes must be 0 or at least 4KiB, not {self.max_page_bytes}")
         object.__setattr__(self, "url", normal_url(self.url, allow_plain_http=self.allow_plain_http))

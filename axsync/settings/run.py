@@ -1,8 +1,9 @@
 """Settings of entity types and of one run; and all settings together."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal, get_args
 
 from axsync.errors import ConfigError
@@ -92,7 +93,9 @@ def _check_field(called: str, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Settings of one run. Empty `entities` or `instances` mean all of them; `skip` wins.
+    """Settings of one run. Empty `entities`, `instances` or `tags` mean all of them; `skip` wins.
+
+    `instances` are names or globs of them. Of several tags an instance needs one.
 
     Days are YYYY-MM-DD, or `today` and `yesterday` by UTC.
     """
@@ -100,6 +103,8 @@ class RunSettings:
     entities: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    inventory: str = ""  # command:ARGV, a program that prints more instances as JSON; empty: none
     logical_date: str | None = None  # None: the day of history that is read, or the UTC day on which the run starts
     as_of: str | None = None  # a day of history, or "latest"; None: live data
     limit: Annotated[int | None, Between(1, 10**12)] = None  # rows per entity type
@@ -108,6 +113,9 @@ class RunSettings:
     accept_drop: bool = False
     replace_worse: bool = False  # publish also what is less than the logical date has
     publish: Publish = "what-is-whole"  # if an entity type failed: the others, or nothing
+    publish_wait_minutes: Annotated[float, Between(0, 10_080)] = (
+        0.0  # for the last tenth of the instances; 0: unlimited
+    )
     wait_stable_minutes: Annotated[float, Between(0, 1440)] = 0.0
     deadline_minutes: Annotated[float, Between(0, 10_080)] = 0.0  # for the whole run; 0: unlimited
     writers: Annotated[int, Between(0, 1024)] = 0  # threads; 0: one per core
@@ -135,6 +143,12 @@ class RunSettings:
         if self.as_of not in (None, LATEST):
             check_day("as_of (--as-of)", self.as_of, also=" or latest")
         check_command("on_finish", self.on_finish)
+        check_names("tags", self.tags)
+        if self.inventory and not self.inventory.startswith("command:"):
+            raise ConfigError("inventory must be command:PROGRAM ARGUMENTS")
+        check_command("inventory", self.inventory.removeprefix("command:"))
+        if self.inventory and not self.inventory.removeprefix("command:").strip():
+            raise ConfigError("inventory does not name a program")
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -158,9 +172,23 @@ class Settings:
             raise ConfigError("two instances have the same name, ignoring case")
         check_folder_names("entities", self.entities)
         self._check_tables()
+        self._check_choice(known)
+
+    def _check_choice(self, known: Sequence[str]) -> None:
         for name in self.run.instances:
-            if name not in known:
-                raise ConfigError(f"there is no instance {name!r}{nearest(name, known)}")
+            if not any(fnmatchcase(one, name) for one in known):
+                told = (
+                    f"no instance matches {name!r}"
+                    if any(letter in "*?[" for letter in name)
+                    else f"there is no instance {name!r}"
+                )
+                raise ConfigError(f"{told}{nearest(name, known)}")
+        tags = dict.fromkeys(tag for instance in self.instances for tag in instance.tags)
+        for tag in self.run.tags:
+            if tag not in tags:
+                raise ConfigError(f"no instance has the tag {tag!r}{nearest(tag, tags)}")
+        if self.instances and not self.chosen():
+            raise ConfigError(f"no instance that is chosen by name has a tag of {', '.join(self.run.tags)}")
 
     def _check_tables(self) -> None:
         if len({name.lower() for name in self.entities}) < len(self.entities):
@@ -188,4 +216,15 @@ class Settings:
 
     def chosen(self) -> tuple[InstanceSettings, ...]:
         """The instances of this run, in the order of the configuration."""
-        return tuple(i for i in self.instances if not self.run.instances or i.name in self.run.instances)
+        names, tags = self.run.instances, self.run.tags
+        return tuple(
+            one
+            for one in self.instances
+            if (not names or any(fnmatchcase(one.name, name) for name in names))
+            and (not tags or any(tag in one.tags for tag in tags))
+        )
+
+    @property
+    def are_chosen(self) -> bool:
+        """Whether only some of the instances were asked for."""
+        return bool(self.run.instances or self.run.tags)

@@ -210,3 +210,25 @@ def test_the_json_report_is_one_ascii_document() -> None:
     assert "\x1b" not in text
     assert (document["verdict"], document["exit_code"], document["lanes"][0]["rows"]) == ("partial", 3, 2000)
     assert document["errors"][0]["where"] == ["prod/users"]
+
+
+def test_many_instances_have_a_line_each_and_fit_a_screen() -> None:
+    """The worst come first, and what they are short of; the others share a line."""
+    outcomes = [outcome(entity, instance=f"t{n:03}") for n in range(200) for entity in ("devices", "users")]
+    outcomes[201] = replace(outcomes[201], verdict="failed", rows=0, reason="no answer")
+    lines = shown(report(*outcomes, verdict="partial"))
+
+    assert len(lines) < 40
+    assert lines[1].split() == ["t100", "2", "2,000", "2", "24.6", "2.0", "1", "failed,", "1", "complete"]
+    assert lines[2].split()[0] == "t000"
+    assert "175 others" in "\n".join(lines)
+    assert "total: 200" in "\n".join(lines)
+    assert "t100/users: no answer" in lines
+
+
+def test_remarks_about_many_instances_are_cut() -> None:
+    """They say where all of them are."""
+    lines = shown(report(*(replace(outcome(instance=f"t{n}"), reason=f"reason {n}") for n in range(20))))
+
+    assert sum("reason" in line for line in lines) == 12
+    assert any(line.startswith("8 remarks more") for line in lines)

@@ -23,7 +23,7 @@ def test_values_have_the_type_that_their_column_has_grown_to(lane: Lane, other: 
     batch = written(columns, kept).combine_chunks().slice(1)
     for column in columns:
         array = pa.concat_arrays(batch[column.name].chunks or [pa.nulls(0, arrow_type(column.kind))])
-        want = grown(drop_forms(column.kind), drop_forms(other))  # type: ignore[arg-type]  # a kind
+        want = grown(drop_forms(column.kind), drop_forms(other))
         if want is not None:
             wide = widened(array, column.kind, want)
 

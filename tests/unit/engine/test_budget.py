@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from axsync.engine.lane_walk import Budget
+from axsync.engine import lane_walk
+from axsync.engine.lane_walk import Budget, Reservation
 from tests.examples import scaled
 
 
@@ -132,3 +133,82 @@ def test_the_budget_is_kept_whatever_happens(sizes: list[int], seed: int) -> Non
         await asyncio.wait_for(budget.take(10), 1)
 
     asyncio.run(story())
+
+
+async def test_what_is_urgent_goes_first() -> None:
+    """An answer that has come waits for no request that has not left."""
+    budget, order = Budget(10), list[str]()
+    await budget.take(10)
+
+    async def page(name: str, *, urgent: bool) -> None:
+        await budget.take(10, urgent=urgent)
+        order.append(name)
+        budget.give(10)
+
+    waiting = [asyncio.create_task(page("request", urgent=False))]
+    await settle()
+    waiting.append(asyncio.create_task(page("answer", urgent=True)))
+    await settle()
+    budget.give(10)
+    await asyncio.gather(*waiting)
+
+    assert order == ["answer", "request"]
+
+
+async def test_a_reservation_is_corrected_by_what_comes() -> None:
+    """More or less than expected: afterwards the budget is as full as the page is large."""
+    for size in (3, 9):
+        budget = Budget(10)
+        page = Reservation(budget, 6)
+        assert page.try_take()
+        page.sent()
+        await page.arriving(None)
+        page.arrived(size)
+        page.drop()  # the page is somebody else's now
+
+        assert not budget.try_take(11 - size)
+        assert budget.try_take(10 - size)
+
+
+async def test_the_memory_of_a_slow_answer_is_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that does not answer holds nothing; its answer waits until there is memory again."""
+    monkeypatch.setattr(lane_walk, "LEND_SECONDS", 0.0)
+    budget = Budget(10)
+    slow, quick = Reservation(budget, 8), Reservation(budget, 8)
+    await slow.take()
+    slow.sent()
+
+    await asyncio.wait_for(quick.take(), 1)
+    arriving = asyncio.create_task(slow.arriving(8))
+    await settle()
+    assert not arriving.done()
+    quick.drop()
+
+    await asyncio.wait_for(arriving, 1)
+
+
+async def test_answers_that_are_larger_than_expected_do_not_wait_for_each_other() -> None:
+    """Whoever waits for more holds nothing meanwhile."""
+    budget = Budget(10)
+    pages = [Reservation(budget, 5) for _ in range(2)]
+    for page in pages:
+        await page.take()
+
+    async def come(page: Reservation) -> None:
+        await page.arriving(9)
+        page.arrived(9)
+        budget.give(9)
+
+    await asyncio.wait_for(asyncio.gather(*map(come, pages)), 1)
+
+
+async def test_an_answer_is_read_in_time_whatever_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server closes connections that nobody reads."""
+    monkeypatch.setattr(lane_walk, "ARRIVAL_SECONDS", 0.01)
+    budget = Budget(10)
+    await budget.take(10)
+    page = Reservation(budget, 5)
+
+    await asyncio.wait_for(page.arriving(5), 1)
+
+    assert page.held == 5
