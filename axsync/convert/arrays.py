@@ -13,6 +13,7 @@ import pyarrow as pa
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
+Letters = npt.NDArray[np.bytes_]
 
 
 def valid(array: pa.Array) -> Flags:
@@ -27,8 +28,7 @@ def valid(array: pa.Array) -> Flags:
 
 def fixed(values: npt.NDArray[np.generic], is_valid: Flags, kind: pa.DataType) -> pa.Array:
     """Fixed-width values, null where not valid."""
-    nulls = len(values) - int(np.count_nonzero(is_valid))
-    return pa.Array.from_buffers(kind, len(values), [bitmap(is_valid) if nulls else None, pa.py_buffer(values)], nulls)
+    return pa.Array.from_buffers(kind, len(values), [_validity(is_valid), pa.py_buffer(values)])
 
 
 def flags(values: Flags, is_valid: Flags | None = None) -> pa.Array:
@@ -48,6 +48,19 @@ def texts(values: Sequence[str | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
+def same_width(words: Letters, is_valid: Flags) -> pa.Array:
+    """Words that are equally long as strings, null where not valid."""
+    offsets = np.arange(len(words) + 1, dtype=np.int32) * np.int32(words.itemsize)
+    buffers = [_validity(is_valid), pa.py_buffer(offsets), pa.py_buffer(words.tobytes())]
+    return pa.Array.from_buffers(pa.string(), len(words), buffers)
+
+
+def lists(bounds: npt.NDArray[np.int32], items: pa.Array, is_valid: Flags) -> pa.Array:
+    """Lists of these items, which begin and end at these bounds; null where not valid."""
+    buffers = [_validity(is_valid), pa.py_buffer(bounds)]
+    return pa.Array.from_buffers(pa.list_(items.type), len(is_valid), buffers, children=[items])
+
+
 def same_text(text: str, count: int) -> pa.Array:
     """One string, `count` times."""
     encoded = text.encode()
@@ -59,6 +72,10 @@ def same_instant(micros: int, count: int) -> pa.Array:
     """One instant, in microseconds since 1970, `count` times."""
     values = np.full(count, micros, dtype=np.int64)
     return pa.Array.from_buffers(pa.timestamp("us", tz="UTC"), count, [None, pa.py_buffer(values)], 0)
+
+
+def _validity(is_valid: Flags) -> pa.Buffer | None:
+    return None if is_valid.all() else bitmap(is_valid)
 
 
 def bitmap(bits: Flags) -> pa.Buffer:

@@ -1,16 +1,14 @@
 """Dates of a whole column at once: parsed to timestamps, with a word on what would not be reproduced, and written."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import repeat
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from axsync.convert.arrays import Bytes, Flags, Ints, valid
-from axsync.schema.dates import DAY_MICROS, FIRST, LAST, write, zone_offset
+from axsync.convert.arrays import Bytes, Flags, Ints, Letters, same_width, valid
+from axsync.schema.dates import DAY, DAY_MICROS, FIRST, LAST, write, zone_offset
 
 _POWERS = 10 ** np.arange(5, -1, -1, dtype=np.int64)
 _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -147,38 +145,36 @@ def _days(year: Ints, month: Ints, day: Ints, good: Flags) -> Ints:
 
 # ------------------------------------------------------------------------------------------------------------- written
 
-_MINUTES: Final = [f"{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
+_MINUTES: Final = np.array([f"{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)], "S")
 
 
-def write_timestamps(micros: Ints, form: str) -> list[str]:
-    """The instants, microseconds since 1970, as `schema.dates.write` writes each."""
-    template = layout_of(form).template
-    clock = template.find("hh")
+def write_timestamps(micros: Ints, form: str, is_valid: Flags) -> pa.Array:
+    """The instants, microseconds since 1970, as `schema.dates.write` writes each; null where not valid.
+
+    A text is put together from parts that are looked up. Each day of the column is written once.
+    """
     days, rest = np.divmod(np.clip(micros + zone_offset(form), FIRST, LAST), DAY_MICROS)
-    heads = map(_head, days.tolist(), repeat(form), repeat(clock if clock >= 0 else len(template)))
-    if clock < 0:
-        return list(heads)
-    minutes, rest = np.divmod(rest, 60_000_000)
-    seconds, rest = np.divmod(rest, 1_000_000)
-    digits = template.count("f")
-    tail = template[clock + len("hh:mm:ss") + (digits and digits + 1) :]
-    ends = [f"{second:02}{tail}" if not digits else f"{second:02}." for second in range(60)]
-    texts = map("".join, zip(heads, _picked(_MINUTES, minutes), _picked(ends, seconds), strict=True))
-    if not digits:
-        return list(texts)
-    return [f"{text}{part:0{digits}}{tail}" for text, part in zip(texts, _cut(rest, digits), strict=True)]
+    known, places = np.unique(days, return_inverse=True)
+    heads = np.array([_head(day, form) for day in known.tolist()], "S")[places]
+    return same_width(heads if form == DAY else _with_clock(heads, rest, layout_of(form).template), is_valid)
 
 
-def _picked(words: list[str], places: Ints) -> Iterator[str]:
-    return map(words.__getitem__, places.tolist())
-
-
-def _cut(micros: Ints, digits: int) -> list[int]:
-    cut: list[int] = (micros // 10 ** (6 - digits)).tolist()
-    return cut
+def _with_clock(heads: Letters, micros: Ints, template: str) -> Letters:
+    """Texts in a form, from what stands before the clock and the microseconds of the day."""
+    clock = template.index("hh")
+    tail = template[clock + len("hh:mm:ss") :]
+    minutes, rest = np.divmod(micros, 60_000_000)
+    seconds, fraction = np.divmod(rest, 1_000_000)
+    ends = np.array([f"{second:02}{tail}" for second in range(60)], "S")
+    found = np.empty(len(heads), [("head", f"S{clock}"), ("minute", "S6"), ("end", ends.dtype)])
+    found["head"], found["minute"], found["end"] = heads, _MINUTES[minutes], ends[seconds]
+    letters = found.view(np.uint8).reshape(len(heads), len(template))
+    for place in range(tail.count("f")):
+        letters[:, clock + len("hh:mm:ss.") + place] = fraction // 10 ** (5 - place) % 10 + ord("0")
+    return letters.reshape(-1).view(f"S{len(template)}")
 
 
 @lru_cache(maxsize=1 << 16)
-def _head(day: int, form: str, length: int) -> str:
+def _head(day: int, form: str) -> str:
     """What stands before the clock on that day."""
-    return write(day * DAY_MICROS - zone_offset(form), form)[:length]
+    return write(day * DAY_MICROS - zone_offset(form), form).partition("00:00")[0]

@@ -5,7 +5,7 @@ whoever else looks back.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -40,6 +40,7 @@ __all__ = [
     "LaneRecord",
     "PastRun",
     "Snapshot",
+    "days_written",
     "each_snapshot",
     "find_run",
     "half_published",
@@ -210,9 +211,16 @@ def newest_first(lake: Lake) -> Iterator[Snapshot]:
     return _back_from(lake, _written(lake))
 
 
-def readable(lake: Lake) -> Iterator[Snapshot]:
-    """All snapshots that can be read, newest first. Raises: NoLake."""
-    return (one for one in _each(lake, sorted(_written(lake), reverse=True)) if isinstance(one, Snapshot))
+def readable(lake: Lake, days: Collection[str] | None = None) -> Iterator[Snapshot]:
+    """All snapshots that can be read, or those of some logical dates, newest first. Raises: NoLake."""
+    ids = sorted(_written(lake), reverse=True)
+    chosen = ids if days is None else [run_id for run_id in ids if _day_or_error(lake, run_id)[0] in days]
+    return (one for one in _each(lake, chosen) if isinstance(one, Snapshot))
+
+
+def days_written(lake: Lake) -> list[str]:
+    """The logical dates that have a manifest, published or not, in their order. Raises: NoLake."""
+    return sorted({_day_or_error(lake, run_id)[0] for run_id in _written(lake)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,8 @@ def all_parts_of(lane: Lane) -> str:
 
 def day_of(path: str) -> str | None:
     """The day of the partition that a file is in; None where it is in none."""
-    days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]
-    return days[-1] if days else None
+    days = [part for part in path.split("/") if part.startswith("dt=")]
+    return days[-1].removeprefix("dt=") if days else None
 
 
 def parts_in(partition: str) -> str:
@@ -225,8 +225,8 @@ def name_of(key: str) -> str:
 
 def is_key(text: str) -> bool:
     """Whether this can be a key: nothing that leads out of a lake is."""
-    path = PurePosixPath(text)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    parts = text.split("/")
+    return bool(parts[0]) and text != "." and ".." not in parts
 
 
 def dead_letters(run_id: str, lane: Lane) -> str:

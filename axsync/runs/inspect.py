@@ -13,9 +13,11 @@ from axsync.events import Event, Observer
 from axsync.model import Generation
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import offered
+from axsync.runs.registries import settled_columns
 from axsync.runs.setup import all_of
 from axsync.schema.columns import make_columns
 from axsync.schema.kinds import type_text
+from axsync.schema.registry import Registry
 from axsync.schema.selection import select_fields
 from axsync.settings import InstanceSettings, LakeSettings, Settings, closest
 
@@ -33,7 +35,7 @@ class EntityRow:
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """A field of the catalogue, with the column and the type it gets."""
+    """A field of the catalogue, with the column and the type that it has in the lake, or gets."""
 
     instance: str
     field: str
@@ -79,15 +81,19 @@ def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
 
 
 async def fields(settings: Settings, entity: str, *, observers: Sequence[Observer] = ()) -> tuple[FieldRow, ...]:
-    """The field catalogue of an entity type, or of that of a table. Raises: ConfigError, UnknownEntity, ServerError."""
+    """The field catalogue of an entity type, or of that of a table, with the columns that the lake has for it.
+
+    Raises: ConfigError, UnknownEntity, ServerError, RegistryDamaged.
+    """
+    known = settled_columns(settings.lake, entity)
     rows: list[FieldRow] = []
     async with open_sources(settings, all_of(observers)) as sources:
         for name, source in _alive(sources).items():
-            rows += await _fields(name, source, settings.asked(entity))
+            rows += await _fields(name, source, settings.asked(entity), known)
     return tuple(rows)
 
 
-async def _fields(instance: str, source: Source, entity: str) -> list[FieldRow]:
+async def _fields(instance: str, source: Source, entity: str, known: Registry) -> list[FieldRow]:
     try:
         catalogue = await source.fields(entity)
     except NotOffered as error:
@@ -96,10 +102,12 @@ async def _fields(instance: str, source: Source, entity: str) -> list[FieldRow]:
         near = closest(entity, source.listed or KNOWN_ENTITIES)
         raise UnknownEntity(entity, instance=instance, nearest=near) from error
     listed = select_fields(catalogue, "full").fields
-    columns = make_columns(listed)
+    held = known.by_field
+    columns = make_columns(listed, earlier={field: one.name for field, one in held.items()}, taken=known.taken)
+    kinds = [held[c.field].kind if c.field in held else c.kind for c in columns]
     return [
-        FieldRow(instance, f.name, c.name, type_text(c.kind), f.title, f.adapter)
-        for f, c in zip(listed, columns, strict=True)
+        FieldRow(instance, f.name, c.name, type_text(kind), f.title, f.adapter)
+        for f, c, kind in zip(listed, columns, kinds, strict=True)
     ]
 
 

@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from axsync.lake import layout
-from axsync.lake.publish import Lake
+from axsync.lake.publish import Lake, open_lake
 from axsync.lake.rebuild import clash_texts, rebuild
-from axsync.lake.schemas import registries
+from axsync.lake.schemas import registries, registry
 from axsync.lake.store import storage_errors
 from axsync.runs.pin import Pinned
 from axsync.schema.columns import Column
 from axsync.schema.registry import Registry, extended
+from axsync.settings import LakeSettings
 
 
 @dataclass(slots=True)
@@ -50,6 +51,15 @@ def known_registries(lake: Lake) -> tuple[dict[str, Registry], list[str]]:
             return known, []
     found = rebuild(lake)
     return dict(found.registries), [*clash_texts(found), *map(str, found.errors)]
+
+
+def settled_columns(settings: LakeSettings, entity: str) -> Registry:
+    """What the lake of these settings has of an entity type; nothing where there is no such lake.
+
+    Raises: RegistryDamaged.
+    """
+    lake = open_lake(settings)
+    return registry(lake.store, entity) if lake is not None else Registry()
 
 
 def registries_of(

@@ -1,4 +1,4 @@
-"""One entity type as a stream of record batches, without a lake."""
+"""One entity type as a stream of record batches. No lake is needed; one that is there tells names and types."""
 
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -17,6 +17,7 @@ from axsync.runs.days import with_days
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_reader import LaneReader, RunContext, page_budget
 from axsync.runs.lane_selection import refuse_misplaced
+from axsync.runs.registries import Registries, settled_columns
 from axsync.runs.setup import all_of
 from axsync.settings import Settings
 
@@ -30,17 +31,19 @@ async def stream(
 ) -> AsyncGenerator[pa.RecordBatch, None]:
     """The rows of one entity type, page by page in the order of arrival, all batches with the same schema.
 
-    There is at least one batch; where the type is empty, it has no rows. All streams of a process together keep within
+    There is at least one batch; where the type is empty, it has no rows. Columns are called as in the lake of the
+    settings, where it has the type, and have its types. All streams of a process together keep within
     the requests per second of their host. `instance` may be left out where the settings hold only one. Use under
     `contextlib.aclosing` when you may stop early. Records that cannot be read raise, as there are no dead letters here.
 
-    Raises: ConfigError, ServerError, LaneError.
+    Raises: ConfigError, ServerError, LaneError, RegistryDamaged.
     """
     settings = with_days(_only(settings, instance), datetime.now(UTC))
     (mine,) = settings.chosen()
     refuse_misplaced(settings, [entity])
 
     observe = all_of(observers)
+    registries = Registries(STREAM_ID, {entity: settled_columns(settings.lake, entity)})
 
     async def produce(put: Put) -> None:
         async with open_sources(settings, observe) as sources:
@@ -49,7 +52,15 @@ async def stream(
                 raise source
             workers = Workers(settings.run.writers or os.cpu_count() or 1)
             size = settings.lake.buffer_bytes
-            context = RunContext(STREAM_ID, settings.run, page_budget(size), workers, observe, page_bytes=size)
+            context = RunContext(
+                STREAM_ID,
+                settings.run,
+                page_budget(size),
+                workers,
+                observe,
+                page_bytes=size,
+                registries=registries,
+            )
             reader = LaneReader(Lane(mine.name, entity), source, mine, settings.entity(entity), context)
             try:
                 await _read(reader, put)

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 T = TypeVar("T")
-ROWS_AT_ONCE = 1_000
-"""Records that are restored together: enough to share work, few enough for memory."""
+ROWS_AT_ONCE = 2_000
+"""Rows that are read together to be restored: enough to share work, few enough for memory."""
 _UNKNOWN = re.compile(r"No match for FieldRef\.Name\((.*?)\) in ")
 PARTITIONS = (pa.field("instance", pa.string()), pa.field("dt", pa.date32()))
 Filter: TypeAlias = Any

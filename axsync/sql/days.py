@@ -4,7 +4,7 @@ A day has the files of the newest run that read it. Columns have the names and k
 may have others: their fields tell which columns of the registry they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -62,7 +62,40 @@ class _Read:
 
 def all_days(lake: Lake) -> AllDays:
     """What the lake has, as far as its manifests can be read. Raises: NoLake, RegistryDamaged."""
-    found = sorted(readable(lake), key=lambda snapshot: (snapshot.finished_at, snapshot.run_id), reverse=True)
+    rows, by_entity = _sorted_out(readable(lake))
+    known = registries(lake.store)
+    return AllDays(rows, {e: _table(e, by_entity[e], known.get(e, Registry())) for e in sorted(by_entity)})
+
+
+def registered_tables(known: Mapping[str, Registry]) -> dict[str, EntityTable]:
+    """Tables with all columns of these entity types, without files."""
+    return {entity: _table(entity, [], known[entity]) for entity in sorted(known)}
+
+
+def partitions(lake: Lake, entities: Iterable[str]) -> list[str]:
+    """The folders of these entity types, one for each instance and day."""
+    shares = [
+        f"{layout.table(entity)}/{name}" for entity in entities for name in lake.store.names(layout.table(entity))
+    ]
+    return [f"{share}/{name}" for share in shares for name in lake.store.names(share) if name.startswith("dt=")]
+
+
+def some_days(
+    lake: Lake, days: Collection[str], known: Mapping[str, Registry], folders: Iterable[str]
+) -> AllDays | None:
+    """The same of these days alone, of entity types that have these folders; no other manifest is read.
+
+    None where only other manifests tell of a folder: of files whose own manifest is gone.
+    """
+    rows, by_entity = _sorted_out(readable(lake, days))
+    tables = {entity: _table(entity, by_entity.get(entity, []), known[entity], days) for entity in sorted(known)}
+    told = {layout.folder_of(piece.path) for table in tables.values() for piece in table.pieces}
+    return AllDays(rows, tables) if told.issuperset(f for f in folders if layout.day_of(f) in days) else None
+
+
+def _sorted_out(snapshots: Iterable[Snapshot]) -> tuple[tuple[LaneVerdict, ...], dict[str, list[_Read]]]:
+    """The lanes of these snapshots, and those with columns by entity type; those of the newest run first."""
+    found = sorted(snapshots, key=lambda snapshot: (snapshot.finished_at, snapshot.run_id), reverse=True)
     reads = list(chain.from_iterable(map(_reads, found)))
     newest = _newest(reads)
     rows = tuple(_lane_row(read, is_newest=newest[read.key] is read) for read in reads)
@@ -70,8 +103,7 @@ def all_days(lake: Lake) -> AllDays:
     for read in reads:
         if read.columns:
             by_entity.setdefault(read.record.entity, []).append(read)
-    known = registries(lake.store)
-    return AllDays(rows, {e: _table(e, by_entity[e], known.get(e, Registry())) for e in sorted(by_entity)})
+    return rows, by_entity
 
 
 def _reads(snapshot: Snapshot) -> list[_Read]:
@@ -99,8 +131,8 @@ def _lane_row(read: _Read, *, is_newest: bool) -> LaneVerdict:
     return LaneVerdict(snapshot.run_id, day, one.instance, one.entity, *counted, one.from_run, is_newest)
 
 
-def _table(entity: str, reads: Sequence[_Read], known: Registry) -> EntityTable:
-    """The table over the files of all days; `reads` are those of this type, the newest first."""
+def _table(entity: str, reads: Sequence[_Read], known: Registry, days: Collection[str] | None = None) -> EntityTable:
+    """The table over the files of all days, or of these; `reads` are those of this type, the newest first."""
     distinct = {id(read.columns): read for read in reversed(reads)}  # most lanes share theirs; the oldest first
     for read in distinct.values():
         known, _ = extended(known, read.columns, read.snapshot.run_id)
@@ -111,15 +143,15 @@ def _table(entity: str, reads: Sequence[_Read], known: Registry) -> EntityTable:
     kinds: dict[str, Kind] = {one.name: one.kind for one in known.columns}
     shares = [
         Share(read.columns, tuple(pieces), renamed[id(read.columns)])
-        for read, pieces in _pieces(entity, reads)
-        if pieces
+        for day, read, pieces in _pieces(entity, reads)
+        if pieces and (days is None or day in days)
     ]
     fields = {one.name: one.field for one in known.columns if one.field != OVERFLOW}
     clashes = clashes_of(((read.record.instance, read.columns) for read in reads), kinds)
     return EntityTable(entity, {**kinds, **OWN}, tuple(shares), clashes, fields)
 
 
-def _pieces(entity: str, reads: Sequence[_Read]) -> list[tuple[_Read, list[Piece]]]:
+def _pieces(entity: str, reads: Sequence[_Read]) -> list[tuple[str, _Read, list[Piece]]]:
     """The files of each day, of the run that the day's rows are from.
 
     Of a day whose own manifest is gone, those that a later day's snapshot still uses.
@@ -130,7 +162,7 @@ def _pieces(entity: str, reads: Sequence[_Read]) -> list[tuple[_Read, list[Piece
         for day, files in _by_day(read.record.files).items():
             pieces = [Piece(file.path, read.record.instance, date.fromisoformat(day)) for file in files]
             found.setdefault((entity, read.record.instance, day), (read, pieces))
-    return [found[key] for key in sorted(found)]
+    return [(day, *found[entity, instance, day]) for _, instance, day in sorted(found)]
 
 
 def _by_day(files: Iterable[FileRecord]) -> dict[str, list[FileRecord]]:

@@ -229,10 +229,12 @@ def duckdb_select(table: EntityTable, where: str) -> str:
         kinds = [*table.columns.items(), ("entity", Atom("text")), ("instance", Atom("text")), ("dt", Atom("date"))]
         nothing = ",\n".join(f"  CAST(NULL AS {words.of(kind)}) AS {words.quoted(name)}" for name, kind in kinds)
         return f"SELECT\n{nothing}\nWHERE false"
-    odd: dict[tuple[int, str], list[Share]] = {}
+    alike: dict[tuple[int, str], list[Share]] = {}  # most shares have the columns of another one
     for share in table.shares:
-        if star(share.columns, table.columns, share.renamed) != "*":
-            odd.setdefault((id(share.columns), repr(share.renamed)), []).append(share)
+        alike.setdefault((id(share.columns), repr(share.renamed)), []).append(share)
+    odd = {
+        key: shares for key, shares in alike.items() if star(shares[0].columns, table.columns, shares[0].renamed) != "*"
+    }
     apart = [share for shares in odd.values() for share in shares]
     files = f"{_no_glob(where)}/{layout.table(_no_glob(table.entity))}/*/*/*.parquet"
     plain = f"SELECT\n{listed}\nFROM {_read([files], table.columns)}"

@@ -17,17 +17,21 @@ import pyarrow.dataset as ds
 from duckdb import DuckDBPyConnection
 
 from axsync.errors import NoRoomToSpill, UsageError
+from axsync.lake import layout
+from axsync.lake.history import days_written
 from axsync.lake.publish import Lake
+from axsync.lake.schemas import registries
 from axsync.lake.store import NativeFile
 from axsync.schema.columns import arrow_schema
 from axsync.schema.kinds import arrow_type
 from axsync.settings import all_close, did_you_mean
-from axsync.sql.days import AllDays, all_days
+from axsync.sql.asked_days import Planned, asked_days
+from axsync.sql.days import AllDays, all_days, partitions, registered_tables, some_days
 from axsync.sql.dialects import DIALECTS, double_quoted
 from axsync.sql.engines import WORDS
 from axsync.sql.spill import spill_folder, spill_to
 from axsync.sql.tables import PARTITIONS, EntityTable, Piece, Share, refuse_gone
-from axsync.sql.views import HISTORY_WORDS, LANE_COLUMNS, VIEW_WORDS, Names, Writer, named
+from axsync.sql.views import HISTORY_WORDS, LANE_COLUMNS, VIEW_WORDS, Names, SqlView, Writer, named
 from axsync.sql.widening import star
 
 BATCH = 2_000  # rows fetched at a time
@@ -47,6 +51,8 @@ _LOCKS = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
+_PLANNING = ("SET disabled_optimizers = 'statistics_propagation'",)
+"""Of empty tables it would know that no row passes."""
 _PARTITION_FIELDS = [pa.field("entity", pa.string()), pa.field("instance", pa.string()), pa.field("dt", pa.date32())]
 
 
@@ -94,30 +100,45 @@ class QuerySession:
                 raise UsageError(f"exactly one query is expected, and {told}")
             if statements[0].type.name != "SELECT":
                 raise UsageError(f"only SELECT is allowed, not {statements[0].type.name}")
-            self._make_views(sql)
+            self._make_views(statements[0].query)
             cursor = self.connection.execute(statements[0])
         described = cursor.description or []
         kinds = [str(column[1]).upper() for column in described]
         return Answer(tuple(str(column[0]) for column in described), tuple(map(_is_number, kinds)), self._rows(cursor))
 
     def _make_views(self, sql: str) -> None:
-        """Make the views that the text names, and what they need. All days are looked up only for those."""
+        """Make the views that the text names, and what they need. Other days are looked up only for those."""
         text = _Text(sql)
         if not text.has_any(VIEW_WORDS):
             return
         writer = Writer(WORDS["duckdb"], Names(frozenset(self.tables)), double_quoted)
-        days = all_days(self.lake) if text.has_any(HISTORY_WORDS) else AllDays((), {})
-        views = list(writer.views(self.tables, days.tables))
-        made = named(views, [view.name for view in views if text.names(view.name)])
-        needed = {name for view in made for name in view.needs}
+        days = self._days(sql, text, writer) if text.has_any(HISTORY_WORDS) else AllDays((), {})
+        made = _views_named(text, writer, self.tables, days.tables)
         if text.names(writer.names.lanes):
             self.connection.register(writer.names.lanes, _lanes(days))
-        for entity, table in days.tables.items():
-            name = writer.names.history(entity)
-            if text.names(name) or name in needed:
-                _lay_out(self.connection, self.lake, table, name, hold=False)
+        for name, table in _histories_named(text, writer, days.tables, made).items():
+            _lay_out(self.connection, self.lake, table, name, hold=False)
         for view in made:
             self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {double_quoted(view.name)} AS {view.sql}")
+
+    def _days(self, sql: str, text: _Text, writer: Writer) -> AllDays:
+        """The days of which the query needs rows: of others, no manifest is read and no file looked up."""
+        known = registries(self.lake.store)
+        if not self.tables.keys() <= known.keys():
+            return all_days(self.lake)
+        held = registered_tables(known)
+        made = _views_named(text, writer, self.tables, held)
+        histories = _histories_named(text, writer, held, made)
+        folders = partitions(self.lake, [table.entity for table in histories.values()])
+        every = sorted({*days_written(self.lake), *filter(None, map(layout.day_of, folders))})
+        of_days = {writer.names.lanes: LANE_COLUMNS, **{name: table.columns for name, table in histories.items()}}
+        planned = Planned(of_days, {entity: table.columns for entity, table in self.tables.items()}, made)
+        with duckdb.connect() as connection:
+            for setting in (*_PLANNING, *_LOCKS):
+                connection.execute(setting)
+            days = asked_days(connection, sql, planned, every)
+        some = some_days(self.lake, days, known, folders) if len(days) < len(every) else None
+        return some or all_days(self.lake)
 
     def _views(self) -> list[str]:
         """The names of views over the snapshot."""
@@ -143,6 +164,23 @@ class QuerySession:
         except duckdb.Error as error:
             told = _unknown(str(error), tuple(self.tables), self._views())
             raise UsageError(told or f"{_FAULT}: {_sentence(str(error))}") from None
+
+
+def _views_named(
+    text: _Text, writer: Writer, now: Mapping[str, EntityTable], history: Mapping[str, EntityTable]
+) -> list[SqlView]:
+    """The views over these tables that the text names, and those that they need."""
+    views = list(writer.views(now, history))
+    return named(views, [view.name for view in views if text.names(view.name)])
+
+
+def _histories_named(
+    text: _Text, writer: Writer, history: Mapping[str, EntityTable], made: Iterable[SqlView]
+) -> dict[str, EntityTable]:
+    """The tables of all days that the text or one of these views names."""
+    needed = {name for view in made for name in view.needs}
+    found = {writer.names.history(entity): table for entity, table in history.items()}
+    return {name: table for name, table in found.items() if text.names(name) or name in needed}
 
 
 @contextmanager

@@ -12,6 +12,11 @@ import pytest
 import axsync
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import AxsyncError, ConfigError, NotOffered, ServerError
+from axsync.lake.publish import open_lake
+from axsync.lake.schemas import put_registries
+from axsync.runs.inspect import fields
+from axsync.schema.kinds import Atom, Many
+from axsync.schema.registry import Registered, Registry
 from axsync.settings import EntitySettings, Settings
 from tests.flow.harness import ONE_WALK_EACH, Lab
 
@@ -38,6 +43,21 @@ async def test_a_stream_has_the_rows_of_the_lake(lab: Lab, start: Start, profile
     await lab.run(settings)
 
     assert plain((await streamed(settings)).to_pylist()) == plain(lab.rows("devices"))
+
+
+async def test_names_and_types_are_those_of_the_lake(lab: Lab, start: Start) -> None:
+    """Of a stream and of the list of fields: another instance may have brought other names first."""
+    settings = lab.settings(lab.instance(await start(sizes={"devices": 5})))
+    opened, field = open_lake(settings.lake), "specific_data.data.last_seen"
+    assert opened is not None
+    put_registries(opened.store, {"devices": Registry((Registered("seen", field, Many(Atom("timestamp")), "r"),))})
+
+    table = await streamed(settings)
+    listed = {row.field: (row.column, row.type) for row in await fields(settings, "devices")}
+
+    assert table.schema.field("seen").type == pa.list_(pa.timestamp("us", tz="UTC"))
+    assert "last_seen" not in table.column_names
+    assert listed[field] == ("seen", "list<timestamp[us, tz=UTC]>")
 
 
 async def test_a_stream_takes_the_same_settings(lab: Lab, start: Start) -> None:

@@ -13,9 +13,9 @@ from axsync.convert.records import restore_batch
 from axsync.convert.rescue import restore
 from axsync.convert.timestamps import write_timestamps
 from axsync.schema import dates
-from axsync.schema.columns import Column, Field, make_columns
+from axsync.schema.columns import Column, Field, arrow_schema, make_columns
 from axsync.schema.dates import FIRST, LAST
-from axsync.schema.kinds import Atom
+from axsync.schema.kinds import Atom, Many
 from tests.unit.convert.served import FORMS, examples, lanes
 from tests.unit.convert.test_lossless import cleaned, lane_of, written
 
@@ -46,19 +46,30 @@ def test_a_batch_comes_back_as_its_rows_do(lane: Lane, times: int, skipped: int)
 @given(st.lists(st.integers(FIRST, LAST) | st.sampled_from([FIRST, LAST]), min_size=1, max_size=5), FORMS)
 def test_dates_are_written_as_one_by_one(micros: list[int], form: str) -> None:
     """In every form, from the first moment to the last."""
-    assert write_timestamps(np.array(micros), form) == [dates.write(one, form) for one in micros]
+    texts = write_timestamps(np.array(micros), form, np.ones(len(micros), np.bool_))
+
+    assert texts.to_pylist() == [dates.write(one, form) for one in micros]
 
 
 def test_a_column_that_is_not_there_is_passed_over() -> None:
     """A reader may leave columns out, the rescue column too."""
     columns = make_columns([Field("a", Atom("text")), Field("b", Atom("text"))])
 
-    assert restore_batch(pa.RecordBatch.from_pydict({"b": ["x", None]}), columns) == [{"b": "x"}, {}]
+    assert list(restore_batch(pa.RecordBatch.from_pydict({"b": ["x", None]}), columns)) == [{"b": "x"}, {}]
+
+
+def test_a_value_that_is_none_keeps_its_key() -> None:
+    """JSON null, and the null element of a list that was served bare; a row without the value has no key."""
+    columns = (Column("a", "A", "A", Atom("json")), Column("b", "B", "B", Many(Atom("text"), bare=True)))
+    rows = [{"a": "null", "b": [None]}, {"a": None, "b": None}, {"a": "1", "b": ["x"]}]
+    batch = pa.RecordBatch.from_pylist(rows, arrow_schema(columns))
+
+    assert list(restore_batch(batch, columns)) == [{"A": None, "B": None}, {}, {"A": 1, "B": "x"}]
 
 
 def test_the_collector_of_garbage_works_again_afterwards() -> None:
     """Also after an error: a rescue column that holds no object."""
     with pytest.raises(TypeError):
-        restore_batch(pa.RecordBatch.from_pydict({"axsync_rescued": ["[]"]}), ())
+        list(restore_batch(pa.RecordBatch.from_pydict({"axsync_rescued": ["[]"]}), ()))
 
     assert gc.isenabled()

@@ -1,0 +1,112 @@
+"""A lake of many instances and days: what looks at all days costs against a lake of one day.
+
+    python tests/benchmarks/many_days.py [--instances 200] [--days 90] [--folder FOLDER]
+
+The lakes, one of all days and one of the newest alone, are made by `Lake.publish`, each part a hard link to the same
+five devices of 80 columns. Then each command runs three times on both, in turns; the fewest CPU seconds are printed.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import date, timedelta
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from axsync.lake import layout
+from axsync.lake.journal import PUBLISHED
+from axsync.lake.publish import RunFacts
+from axsync.model import ID_FIELD, Lane, Outcome, Part
+from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column, arrow_schema, describe_column
+from axsync.schema.kinds import Atom, Kind, Many
+from tests.unit.lake.folders import FolderLake
+
+ROWS, COLUMNS, TIMES = 5, 80, 3
+FIRST = date(2026, 8, 1)
+TEXT = Atom("text")
+
+
+def column(name: str, kind: Kind) -> Column:
+    field = name if name in (ID_FIELD, "adapters") else f"specific_data.data.{name}"
+    return Column(name, field, field, kind)
+
+
+HELD = (column(ID_FIELD, TEXT), column("adapters", Many(TEXT)), *(column(f"text_{n}", TEXT) for n in range(COLUMNS)))
+OWN = [
+    pa.field(RUN_ID, pa.string()),
+    pa.field(FETCHED_AT, pa.timestamp("us", tz="UTC")),
+    pa.field(RESCUED, pa.string()),
+]
+
+
+def part(folder: Path) -> Path:
+    """The file that all parts are."""
+    rows = [{ID_FIELD: f"{n:032x}", "adapters": ["a_adapter"], "text_1": "x"} for n in range(ROWS)]
+    path = folder / "part.parquet"
+    held = [one for one in arrow_schema(HELD) if one.name not in {own.name for own in OWN}]
+    pq.write_table(pa.Table.from_pylist(rows, pa.schema([*held, *OWN])), path)
+    return path
+
+
+def publish(lake: FolderLake, day: date, instances: int, one: Path) -> None:
+    run = RunFacts(f"{day:%Y%m%d}T020000Z-aaaa", f"{day}", None, f"{day}T02:00:00Z", "0.2.0")
+    described = {column.name: describe_column(column) for column in HELD}
+    outcomes = []
+    for number in range(instances):
+        lane = Lane(f"i{number:03}", "devices")
+        path = f"{lake.partition(lane, run.logical_date)}/{layout.part_name(run.run_id, 0)}"
+        staged = lake.root / layout.staging(run.run_id) / path
+        staged.parent.mkdir(parents=True)
+        os.link(one, staged)
+        parts = (Part(path, ROWS, one.stat().st_size, "ab" * 32),)
+        outcomes.append(Outcome(lane, "complete", rows=ROWS, columns=described, parts=parts))
+    lake.publish(run, outcomes, finished_at=f"{day}T02:10:00Z")
+    lake.journal(run.run_id).begin().append({"event": PUBLISHED})
+
+
+def measure(lake: Path, words: list[str]) -> float:
+    """CPU seconds of one command."""
+    before = getrusage(RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "axsync", *words, "--lake", str(lake)], check=True, stdout=subprocess.DEVNULL)
+    after = getrusage(RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--instances", type=int, default=200)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    folder = given.folder or Path(tempfile.mkdtemp())
+    newest = FIRST + timedelta(given.days - 1)
+    lakes = {"all days": folder / "all", "one day": folder / "one"}
+    if not lakes["one day"].exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        one = part(folder)
+        for day in range(given.days):
+            publish(FolderLake(lakes["all days"]), FIRST + timedelta(day), given.instances, one)
+        publish(FolderLake(lakes["one day"]), newest, given.instances, one)
+    of_day = f"WHERE dt = '{newest}'"
+    commands = {
+        "sql: a snapshot": ["sql", "SELECT count(*) FROM devices"],
+        "sql: lanes of a day": ["sql", f"FROM lanes {of_day}"],
+        "sql: a day of the history": ["sql", f"FROM devices_history {of_day}"],
+        "views duckdb": ["views", "duckdb"],
+        "show": ["show", "latest"],
+        "show of a day": ["show", str(newest)],
+    }
+    for name, words in commands.items():
+        turns = [{which: measure(lake, words) for which, lake in lakes.items()} for _ in range(TIMES)]
+        seconds = {which: min(turn[which] for turn in turns) for which in lakes}
+        ratio = seconds["all days"] / seconds["one day"]
+        print(f"{name:<26}", *(f"{which} {found:6.2f} s" for which, found in seconds.items()), f"{ratio:5.2f}")
+
+
+if __name__ == "__main__":
+    main()
