@@ -38,6 +38,7 @@ from axsync.errors import (
     NotWhole,
     OutOfMemory,
     OutOfTime,
+    Overtaken,
     ProxyRefused,
     Refused,
     RegistryDamaged,
@@ -228,6 +229,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         FAILED,
         "Set TMPDIR to a folder with room for temporary files, or give `axsync diff` one with --temporary.",
     ),
+    (Overtaken, LATER, "Run the same command again: it goes on with the run, or finds that it is done."),
     (
         StorageError,
         FAILED,

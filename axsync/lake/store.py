@@ -124,6 +124,13 @@ class Store(Protocol):
         """
         ...
 
+    def turn(self) -> int:
+        """A number that nobody has who holds the store before or after; 0 where its lease cannot be lost.
+
+        Names that are made with it are nobody else's, also where a process that was paused goes on making names.
+        """
+        ...
+
     def scratch(self) -> AbstractContextManager[str | None]:
         """A private folder of this machine that lasts as long as the block, for an engine that spills, such as DuckDB.
 

@@ -11,12 +11,12 @@ import pytest
 from axsync.errors import Busy, NoLake, StorageError
 from axsync.lake.local import LocalStore
 from axsync.lake.store import Move, Store
-from tests.unit.lake.memory import MemoryStore
+from tests.unit.lake.memory import store_in_memory
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "objects"])
 def store(tmp_path: Path, request: pytest.FixtureRequest) -> Store:
-    return MemoryStore() if request.param == "memory" else LocalStore(tmp_path / "lake")
+    return store_in_memory(tmp_path) if request.param == "objects" else LocalStore(tmp_path / "lake")
 
 
 @pytest.fixture

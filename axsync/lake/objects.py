@@ -1,0 +1,641 @@
+"""A store of objects (S3, GCS, Azure): the only module that knows obstore, and what obstore does not hide.
+
+What a folder does by a rename or a lock is done by conditions here: create where nothing is, replace what is still what
+was read. A request whose answer is lost is sent again, and then meets its own object, so what is there is read before
+a refusal is believed. Every change asks the lease first, with all that its condition needs read before that: what a
+process that was paused still sends when it wakes is refused by the store, or hurts nobody.
+
+Parts are written to a folder of this machine and uploaded when they are sealed. What grows are numbered objects
+(`axsync.lake.numbered`).
+"""
+
+import errno
+import io
+import os
+import re
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
+from uuid import UUID, uuid4
+
+import obstore
+import pyarrow as pa
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import ObjectStore as Bucket
+from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFileSystem
+
+from axsync.errors import LakeError, NoLake, NoLakeYet
+from axsync.lake import layout
+from axsync.lake.lease import TTL, Lease, Mark, Seen
+from axsync.lake.local import make_folder, own_folder
+from axsync.lake.numbered import HEAD, Piece, decode, encode, joined, number_of, piece_key, start_of
+from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile, storage_errors
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Condition: TypeAlias = Mark | Literal["create"]
+
+ONE_PUT = 16 << 20
+"""Bytes that are uploaded in one request, which leaves nothing behind where it fails."""
+CHUNK, CHUNKS_AT_ONCE = 8 << 20, 4
+"""Of a larger upload."""
+READ_AHEAD = 1 << 20
+"""Bytes that are asked for at least where a large content is read here and there."""
+AT_ONCE = 8
+"""Requests for many small things."""
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before a conditional write is sent again that the store refused, although its condition holds (409)."""
+
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_STATUS = re.compile(r"status code: (\d{3})")
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
+_NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
+_ELSEWHERE = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
+_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(_NO_BUCKET, "the bucket does not exist"),
+    **dict.fromkeys(_ELSEWHERE, "the bucket is in another region"),
+    **dict.fromkeys(_EXPIRED, "the credentials have expired"),
+    "InvalidAccessKeyId": "the store does not know the access key",
+    "SignatureDoesNotMatch": "the secret key is wrong",
+    "AuthenticationFailed": "the credentials are not accepted",
+    "AccessDenied": "no right to do so",
+    "AuthorizationPermissionMismatch": "no right to do so",
+    "AuthorizationFailure": "no right to do so",
+    "SlowDown": "the store asks for fewer requests, again and again",
+}
+
+
+def words_of(error: BaseException) -> str:
+    """One sentence about an error of obstore, whose own text has addresses and pages of details."""
+    text = str(error)
+    code, status = _CODE.search(text), _STATUS.search(text)
+    if code and code[1] in _WORDS:
+        return _WORDS[code[1]]
+    if "without LOCATION" in text:  # a redirect (301): S3 says so by it
+        return _WORDS["PermanentRedirect"]
+    if code or status:
+        return f"the store answers {' '.join(found[1] for found in (status, code) if found)}"
+    if "credential" in text.lower():
+        return "no credentials are found"
+    return "the store does not answer" if "HTTP error" in text else f"the store fails ({type(error).__name__})"
+
+
+def _code_of(error: BaseException) -> str:
+    found = _CODE.search(str(error))
+    return found[1] if found else ""
+
+
+def _as_os_error(error: BaseException, key: str) -> OSError:
+    if isinstance(error, FileNotFoundError) and _code_of(error) not in _NO_BUCKET:
+        return FileNotFoundError(errno.ENOENT, "there is no such object", key)
+    return OSError(errno.EIO, words_of(error))
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class ObjectStore:
+    """A bucket as `axsync.lake.store.Store`; keys are below the `prefix`, which may be empty.
+
+    `address` is the URI that people gave. `renewed` makes the bucket anew, with fresh credentials, where they expire
+    before their time. Drafts are in a private folder below `drafts`, by default in the system's for temporary files.
+    """
+
+    bucket: Bucket
+    prefix: str
+    address: str
+    renewed: Callable[[], Bucket] | None = None
+    drafts: Path | None = None
+    ttl: float = TTL
+    _who: UUID = field(default_factory=uuid4)
+    _lease: Lease | None = field(default=None, init=False)
+    _ends: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # growing key → next number, its size
+    _fit: bool = field(default=False, init=False)  # conditions are heeded
+    _folder: Path | None = field(default=None, init=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    # Requests
+
+    def _path(self, key: str) -> str:
+        return "/".join(part for part in (self.prefix, key) if part)
+
+    def _key(self, path: str) -> str:
+        return path[len(self.prefix) + 1 :] if self.prefix else path
+
+    def _ask(self, verb: Callable[..., Result], key: str, *args: Any, **named: Any) -> Result:  # whatever a verb takes
+        """Raises: OSError in words; AlreadyExistsError and PreconditionError."""
+        for again in (True, False):
+            try:
+                return verb(self.bucket, self._path(key), *args, **named)
+            except (AlreadyExistsError, PreconditionError):
+                raise
+            except (BaseError, FileNotFoundError) as error:
+                if not (again and self.renewed and _code_of(error) in _EXPIRED):
+                    raise _as_os_error(error, key) from None
+                self.bucket = self.renewed()
+        raise AssertionError("the second try ends it")
+
+    def _may(self) -> None:
+        """Before each change. Raises: Overtaken."""
+        if self._lease is not None:
+            self._lease.check()
+
+    def _look(self, key: str) -> Seen | None:
+        try:
+            found = self._ask(obstore.get, key)
+            meta = found.meta
+            return Seen(bytes(found.bytes()), _mark(meta), meta["last_modified"])
+        except FileNotFoundError:
+            return None
+
+    def _put(self, key: str, content: bytes, condition: Condition) -> Mark | None:
+        """A conditional write; None where something else is there."""
+        for pause in (*PAUSES, None):
+            try:
+                return _mark(self._ask(obstore.put, key, content, mode=condition, use_multipart=False))
+            except (AlreadyExistsError, PreconditionError):
+                seen = self._look(key)
+            if seen is not None and seen.content == content:
+                return seen.mark
+            holds = seen is None if condition == "create" else seen is not None and seen.mark == condition
+            if not holds or pause is None:
+                return None
+            time.sleep(pause)
+        return None
+
+    # Names
+
+    def name(self, key: str = "") -> str:
+        """As `Store.name`."""
+        return self.uri(key)
+
+    def uri(self, key: str = "") -> str:
+        """As `Store.uri`."""
+        return f"{self.address.rstrip('/')}/{key}" if key else self.address
+
+    def file_system(self) -> FileSystem:
+        """As `Store.file_system`."""
+        return PyFileSystem(_Files(self))
+
+    # Before a run, and around what writes
+
+    def refuse_no_lake(self) -> None:
+        """As `Store.refuse_no_lake`."""
+        try:
+            is_there = self.has(layout.CONTROL)
+        except OSError as error:
+            raise NoLake(f"the lake {self.name()!r} cannot be read: {error.strerror}") from error
+        if not is_there:
+            raise NoLakeYet(f"there is no lake {self.name()!r} yet")
+
+    def preflight(self, prefixes: Collection[str] = ()) -> None:
+        """As `Store.preflight`: once, whether the store heeds conditions. All prefixes are alike."""
+        del prefixes
+        if not self._fit:
+            try:
+                self._refuse_blind()
+            except OSError as error:
+                raise LakeError(f"the lake {self.name()!r} cannot be written: {error.strerror}") from error
+            self._fit = True
+
+    def _refuse_blind(self) -> None:
+        probe = f"{layout.CONTROL}/probe-{self._who.hex}"
+        try:
+            first = self._put(probe, b"1", "create")
+            second = self._put(probe, b"2", "create") if first else None
+            right = self._put(probe, b"3", first) if first else None
+            stale = self._put(probe, b"4", first) if first else None
+            if not (first and right) or second or stale:
+                raise LakeError(
+                    f"the lake {self.name()!r} cannot be written safely: the store does not heed conditions"
+                    " (If-None-Match, If-Match), so that two runs could overwrite each other"
+                )
+        finally:
+            with suppress(OSError):
+                self._remove([probe])
+
+    def prepare(self) -> None:
+        """As `Store.prepare`: a bucket needs nothing."""
+
+    @contextmanager
+    def hold(self, key: str, *, what: str, run: str) -> Iterator[None]:
+        """As `Store.hold`: a lease. From its end on, this store has forgotten what of it has grown."""
+        with storage_errors(f"lock {what}"):
+            lease = Lease.take(_Cell(self, key), self._who, what=what, run=run, ttl=self.ttl)
+        self._lease = lease
+        try:
+            with lease.kept():
+                yield
+        finally:
+            self._lease = None
+            self._ends.clear()
+
+    def turn(self) -> int:
+        """As `Store.turn`: the epoch of the lease."""
+        return self._lease.epoch if self._lease else 0
+
+    @contextmanager
+    def scratch(self) -> Iterator[str | None]:
+        """As `Store.scratch`."""
+        with ExitStack() as held:
+            made = None
+            with suppress(OSError):
+                made = str(own_folder(self._drafts_place(), held))
+            yield made
+
+    def _drafts_place(self) -> Path:
+        if self.drafts is not None:
+            return self.drafts
+        place = Path(tempfile.gettempdir()) / f"axsync-{os.getuid()}"
+        make_folder(place)
+        if place.is_symlink() or place.stat().st_uid != os.getuid():
+            raise OSError(errno.EACCES, f"{str(place)!r} belongs to somebody else")
+        return place
+
+    def _draft(self) -> Path:
+        """Where the next draft is written; the folder goes with this store."""
+        with self._turn:
+            if self._folder is None:
+                held = ExitStack()
+                self._folder = own_folder(self._drafts_place(), held)
+                weakref.finalize(self, held.close)
+            return self._folder / uuid4().hex
+
+    # Reading
+
+    def read(self, key: str, most: int | None = None) -> bytes:
+        """As `Store.read`."""
+        try:
+            found = self._ask(obstore.get, key)
+            if most is not None and found.meta["size"] > most:
+                return bytes(self._ask(obstore.get_range, key, start=0, length=most))
+            return bytes(found.bytes())
+        except FileNotFoundError:
+            if numbers := self._numbers(key):
+                return self._joined(key, numbers)[:most]
+            raise
+
+    def _numbers(self, key: str) -> Sequence[int]:
+        """The pieces of a content that grows."""
+        found = (number_of(path) for path in self._objects(layout.folder_of(key)))
+        return sorted(number for of, number in found if of == key and number is not None)
+
+    def _joined(self, key: str, numbers: Sequence[int]) -> bytes:
+        pieces = _each(lambda number: bytes(self._ask(obstore.get, piece_key(key, number)).bytes()), numbers)
+        try:
+            return joined(map(decode, pieces))
+        except ValueError as error:
+            raise OSError(errno.EIO, str(error)) from error
+
+    def _grown(self, key: str, number: int, stored: int) -> int:
+        """How long a content is whose last piece has this number and so many bytes."""
+        head = bytes(self._ask(obstore.get_range, piece_key(key, number), start=0, length=HEAD))
+        return start_of(head) + stored - HEAD
+
+    def open(self, key: str) -> NativeFile:
+        """As `Store.open`: at once where it is small."""
+        size = self._plain_size(key)
+        if size is None or size <= ONE_PUT:
+            return pa.BufferReader(self.read(key))
+        return pa.PythonFile(io.BufferedReader(_Ranges(self, key, size), READ_AHEAD), mode="r")
+
+    def size(self, key: str) -> int | None:
+        """As `Store.size`."""
+        size = self._plain_size(key)
+        if size is None and (numbers := self._numbers(key)):
+            last = piece_key(key, numbers[-1])
+            return self._grown(key, numbers[-1], self._plain_size(last) or 0)
+        return size
+
+    def _plain_size(self, key: str) -> int | None:
+        try:
+            return int(self._ask(obstore.head, key)["size"])
+        except FileNotFoundError:
+            return None
+
+    def is_inside(self, key: str) -> bool:
+        """As `Store.is_inside`."""
+        del key
+        return True
+
+    def has(self, prefix: str) -> bool:
+        """As `Store.has`."""
+        if not prefix:
+            return bool(self.names(""))
+        return layout.name_of(prefix) in self.names(layout.folder_of(prefix))
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """As `Store.names`."""
+        found = {number_of(key)[0] for key in self._objects(prefix)}
+        return tuple(sorted({layout.name_of(key) for key in found} | {*self.folders(prefix)}))
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        """As `Store.folders`."""
+        found = self._ask(obstore.list_with_delimiter, prefix)["common_prefixes"]
+        return tuple(sorted(layout.name_of(path) for path in found))
+
+    def _objects(self, prefix: str) -> dict[str, int]:
+        """The keys right below a prefix and their bytes, pieces one by one."""
+        found: Any = self._ask(obstore.list_with_delimiter, prefix)  # or a table, which was not asked for
+        return self._below(prefix, found["objects"])
+
+    def _all_objects(self, prefix: str) -> dict[str, int]:
+        """The same for all keys below it."""
+        found = self._ask(lambda bucket, path: [one for some in obstore.list(bucket, path) for one in some], prefix)
+        return self._below(prefix, found)
+
+    def _below(self, prefix: str, found: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+        # Consoles leave objects that are called like a folder; such a one is no key below it.
+        own = self._path(prefix)
+        return {self._key(one["path"]): one["size"] for one in found if one["path"] != own}
+
+    def list(self, pattern: str) -> Iterator[ListedKey]:
+        """As `Store.list`."""
+        wanted, sizes, last = _fits(pattern), dict[str, int](), dict[str, int]()
+        for prefix in self._prefixes(pattern):
+            is_flat = "*" not in layout.folder_of(pattern)
+            for path, size in (self._objects(prefix) if is_flat else self._all_objects(prefix)).items():
+                key, number = number_of(path)
+                if wanted.fullmatch(key) and (number is None or number >= last.get(key, 0)):
+                    sizes[key] = size
+                    last |= {} if number is None else {key: number}
+        for key in sorted(sizes):
+            yield ListedKey(key, self._grown(key, last[key], sizes[key]) if key in last else sizes[key])
+
+    def _prefixes(self, pattern: str) -> Sequence[str]:
+        """What to list: what is before the first star; of the root only what fits, without runs and journals."""
+        segments = pattern.split("/")
+        fixed = [*takewhile(lambda one: "*" not in one, segments[:-1])]
+        if fixed or len(segments) == 1 or "**" in segments[0]:
+            return ("/".join(fixed),)
+        wanted = _fits(segments[0])
+        return [name for name in self.folders("") if wanted.fullmatch(name)]
+
+    def unfinished(self, prefix: str) -> Iterator[ListedKey]:
+        """As `Store.unfinished`."""
+        del prefix
+        return iter(())
+
+    # Writing
+
+    def write(self, key: str, content: bytes, *, shared: bool = False) -> None:
+        """As `Store.write`."""
+        del shared
+        self._may()
+        self._ask(obstore.put, key, content, use_multipart=False)
+
+    def create(self, key: str) -> "Upload":
+        """As `Store.create`."""
+        path = self._draft()
+        return Upload(self, key, path, path.open("xb"))
+
+    def upload(self, path: Path, key: str) -> None:
+        """Put a file of this machine in place. Raises: OSError, Overtaken."""
+        self._may()
+        size = path.stat().st_size
+        if size <= ONE_PUT:
+            self._ask(obstore.put, key, path.read_bytes(), use_multipart=False)
+            return
+        try:
+            self._ask(obstore.put, key, path, chunk_size=CHUNK, max_concurrency=CHUNKS_AT_ONCE)
+        except OSError:
+            # The answer to the last request of many may be lost, and the upload is unknown when it is asked again.
+            if self._plain_size(key) != size:
+                raise
+
+    def write_if_absent(self, key: str, content: bytes, *, shared: bool = False) -> bool:
+        """As `Store.write_if_absent`."""
+        del shared
+        self._may()
+        return self._put(key, content, "create") is not None
+
+    def replace_if_unchanged(self, key: str, seen: bytes | None, content: bytes, *, shared: bool = False) -> bool:
+        """As `Store.replace_if_unchanged`: what is there is looked at before the lease is."""
+        if seen is None:
+            return self.write_if_absent(key, content, shared=shared)
+        there = self._look(key)
+        if there is None or there.content != seen:
+            return False
+        self._may()
+        return self._put(key, content, there.mark) is not None
+
+    def append(self, key: str, content: bytes) -> int:
+        """As `Store.append`; also nothing is a piece, which stops whoever else still appends."""
+        number, size = self._ends.get(key) or self._end(key)
+        self._may()
+        piece = Piece(size, self._who, content)
+        while self._put(piece_key(key, number), encode(piece), "create") is None:
+            # It may be of one who was paused, and lost the lease. What he put there is void by the piece behind it.
+            if self._lease is None:
+                raise OSError(errno.EBUSY, "another process writes to it")
+            self._lease.renew()
+            number += 1
+        self._ends[key] = number + 1, piece.end
+        return piece.end
+
+    def _end(self, key: str) -> tuple[int, int]:
+        numbers = self._numbers(key)
+        return (numbers[-1] + 1, self.size(key) or 0) if numbers else (0, 0)
+
+    def truncate(self, key: str, size: int) -> None:
+        """As `Store.truncate`: by a piece that begins there and is empty."""
+        number, end = self._ends.get(key) or self._end(key)
+        if end > size:
+            self._ends[key] = number, size
+            self.append(key, b"")
+
+    def commit(self, moves: Sequence[Move]) -> None:
+        """As `Store.commit`: all copies, and then what was copied goes."""
+        copies = [pair for move in moves for pair in self._copies(move)]
+        _each(self._copy, copies)
+        self._remove([source for source, _ in copies])
+
+    def _copies(self, move: Move) -> Sequence[tuple[str, str]]:
+        """From where to where. Raises: FileNotFoundError, for what is in neither place."""
+        staged, final = {*self.names(move.staged)}, {*self.names(move.final)}
+        for name in sorted(move.names - staged - final):
+            raise FileNotFoundError(errno.ENOENT, "there is no such object", f"{move.staged}/{name}")
+        return [(f"{move.staged}/{name}", f"{move.final}/{name}") for name in sorted(move.names & staged)]
+
+    def _copy(self, pair: tuple[str, str]) -> None:
+        source, target = pair
+        self._may()
+        self._ask(obstore.copy, source, self._path(target))
+
+    def delete(self, *keys: str) -> None:
+        """As `Store.delete`."""
+        gone = list[str]()
+        for folder in dict.fromkeys(map(layout.folder_of, keys)):
+            gone += [path for path in self._objects(folder) if number_of(path)[0] in keys or path in keys]
+        self._remove(gone)
+        for key in keys:
+            self._ends.pop(key, None)
+
+    def delete_all(self, prefix: str) -> None:
+        """As `Store.delete_all`."""
+        self._remove(list(self._all_objects(prefix)))
+        for key in [key for key in self._ends if key.startswith(f"{prefix}/")]:
+            self._ends.pop(key, None)
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        """Remove objects; one that is not there is no error, and one that stays keeps none of the others."""
+
+        def remove(key: str) -> OSError | None:
+            self._may()
+            try:
+                self._ask(obstore.delete, key)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                return error
+            return None
+
+        if failed := [error for error in _each(remove, keys) if error]:
+            raise failed[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of this machine as `axsync.lake.store.Draft`."""
+
+    store: ObjectStore
+    key: str
+    path: Path
+    file: BinaryIO
+
+    def seal(self) -> None:
+        """As `Draft.seal`."""
+        self.file.close()
+        self.store.upload(self.path, self.key)
+        self.path.unlink()
+
+    def abandon(self) -> None:
+        """As `Draft.abandon`."""
+        try:
+            self.file.close()
+        finally:
+            self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One object as `axsync.lake.lease.Cell`."""
+
+    store: ObjectStore
+    key: str
+
+    def look(self) -> Seen | None:
+        return self.store._look(self.key)  # noqa: SLF001  one module
+
+    def swap(self, mark: Mark | None, content: bytes) -> Mark | None:
+        return self.store._put(self.key, content, mark or "create")  # noqa: SLF001  one module
+
+    def now(self) -> datetime:
+        """When the store says that it took a probe."""
+        probe = f"{layout.CONTROL}/probe-{uuid4().hex}"
+        try:
+            self.store._ask(obstore.put, probe, b"", use_multipart=False)  # noqa: SLF001  one module
+            return self.store._ask(obstore.head, probe)["last_modified"]  # noqa: SLF001  one module
+        finally:
+            with suppress(OSError):
+                self.store._remove([probe])  # noqa: SLF001  one module
+
+
+class _Ranges(io.RawIOBase):
+    """A large content, asked for piece by piece."""
+
+    def __init__(self, store: ObjectStore, key: str, size: int) -> None:
+        self._store, self._key, self._size, self._at = store, key, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  any writable buffer
+        length = min(len(buffer), self._size - self._at)
+        if length <= 0:
+            return 0
+        found = self._store._ask(obstore.get_range, self._key, start=self._at, length=length)  # noqa: SLF001  one module
+        buffer[: len(found)] = bytes(found)
+        self._at += len(found)
+        return len(found)
+
+
+class _Files(FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
+    """The store as pyarrow sees it, for reading."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def get_type_name(self) -> str:
+        return "axsync"
+
+    def normalize_path(self, path: str) -> str:
+        return path
+
+    def get_file_info(self, paths: Sequence[str]) -> Sequence[FileInfo]:
+        return [self._found(path) for path in paths]
+
+    def _found(self, path: str) -> FileInfo:
+        size = self._store.size(path)
+        if size is not None:
+            return FileInfo(path, FileType.File, size=size)
+        return FileInfo(path, FileType.Directory if self._store.has(path) else FileType.NotFound)
+
+    def get_file_info_selector(self, selector: FileSelector) -> Sequence[FileInfo]:
+        below = layout.below(selector.base_dir) if selector.recursive else f"{selector.base_dir}/*"
+        return [FileInfo(one.key, FileType.File, size=one.size) for one in self._store.list(below)]
+
+    def open_input_file(self, path: str) -> NativeFile:
+        return self._store.open(path)
+
+    def open_input_stream(self, path: str) -> NativeFile:
+        return self._store.open(path)
+
+    def _never(self, *_args: object) -> None:
+        raise NotImplementedError("the lake is written by axsync")
+
+    create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = delete_file = move = copy_file = _never
+    open_output_stream = open_append_stream = _never
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Files) and other._store is self._store
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return id(self._store)
+
+
+def _each(work: Callable[[Item], Result], items: Collection[Item]) -> list[Result]:
+    """The same for many items, several at once; in their order."""
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(min(AT_ONCE, len(items)), "axsync-store") as pool:
+        return list(pool.map(work, items))
+
+
+def _mark(told: Mapping[str, Any]) -> Mark:
+    """What of an answer names the state of an object; obstore takes no keys that are empty."""
+    return {name: told[name] for name in ("e_tag", "version") if told.get(name)}
+
+
+def _fits(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*"))

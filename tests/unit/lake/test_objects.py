@@ -1,0 +1,122 @@
+"""What the store of objects does beyond the contract that all stores keep (`test_store.py`)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from obstore.store import MemoryStore
+
+from axsync.errors import Busy, Overtaken
+from axsync.lake.numbered import Piece, encode, piece_key
+from axsync.lake.objects import ObjectStore
+from axsync.lake.store import Move
+from tests.unit.lake.memory import store_in_memory
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[ObjectStore, ObjectStore]:
+    """Two processes that share a bucket."""
+    bucket = MemoryStore()
+    return store_in_memory(tmp_path, bucket), store_in_memory(tmp_path, bucket)
+
+
+def seal(store: ObjectStore) -> None:
+    draft = store.create("part")
+    draft.file.write(b"late")
+    draft.seal()
+
+
+CHANGES: list[Callable[[ObjectStore], object]] = [
+    lambda store: store.write("a", b""),
+    lambda store: store.write_if_absent("fresh", b""),
+    lambda store: store.replace_if_unchanged("there", b"1", b"2"),
+    lambda store: store.append("grown", b"late"),
+    lambda store: store.truncate("grown", 1),
+    lambda store: store.delete("there"),
+    lambda store: store.delete_all("folder"),
+    lambda store: store.commit([Move("folder", "final", frozenset({"one"}))]),
+    seal,
+]
+
+
+def everything(store: ObjectStore) -> dict[str, bytes]:
+    return {one.key: store.read(one.key) for one in store.list("**/*") if not one.key.endswith("lock")}
+
+
+def expire(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let others believe that its process has ended, and itself that it slept."""
+    monkeypatch.setattr("axsync.lake.lease._has_ended", lambda _lock: True)
+    monkeypatch.setattr(store._lease, "_at", -1e9)
+
+
+def test_who_was_overtaken_changes_nothing(
+    two: tuple[ObjectStore, ObjectStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By none of the verbs; the other one goes on undisturbed."""
+    paused, other = two
+    with paused.hold("lock", what="the lake", run="a"):
+        for key in ("there", "folder/one"):
+            paused.write(key, b"1")
+        paused.append("grown", b"123")
+        expire(paused, monkeypatch)
+        with other.hold("lock", what="the lake", run="b"):
+            before = everything(other)
+            for change in CHANGES:
+                with pytest.raises(Overtaken):
+                    change(paused)
+            assert everything(other) == before
+            other.append("grown", b"45")
+        assert other.read("grown") == b"12345"
+
+
+def test_what_an_overtaken_one_appended_at_the_last_moment_is_void(tmp_path: Path) -> None:
+    """Its request was under way, and came when the new holder had looked how far the content goes."""
+    store = store_in_memory(tmp_path)
+    with store.hold("lock", what="the lake", run="a"):
+        store.append("grown", b"123")
+        late = encode(Piece(3, uuid4(), b"late"))
+        assert store.write_if_absent(piece_key("grown", 1), late)
+        store.append("grown", b"45")
+
+    assert store.read("grown") == b"12345"
+
+
+def test_two_that_append_without_a_lease_lose_nothing(two: tuple[ObjectStore, ObjectStore]) -> None:
+    """The second one is told, since neither can prove that it may."""
+    one, other = two
+    one.append("grown", b"1")
+    other.append("grown", b"2")
+    with pytest.raises(OSError, match="another process writes to it"):
+        one.append("grown", b"3")
+    assert other.read("grown") == b"12"
+
+
+def test_each_holder_has_numbers_of_its_own(two: tuple[ObjectStore, ObjectStore]) -> None:
+    """A number of one is never one of another; without a lease there is none."""
+    turns = [two[0].turn()]
+    for store in (*two, *two):
+        with store.hold("lock", what="the lake", run="a"):
+            turns.append(store.turn())
+
+    assert turns == [0, 1, 2, 3, 4]
+
+
+def test_a_store_that_is_held_elsewhere_is_busy(two: tuple[ObjectStore, ObjectStore]) -> None:
+    """And free again at once when that one has ended."""
+    one, other = two
+    with one.hold("lock", what="the lake", run="a"), pytest.raises(Busy), other.hold("lock", what="it", run="b"):
+        pass
+    with other.hold("lock", what="the lake", run="b"):
+        pass
+
+
+def test_drafts_go_with_their_store(tmp_path: Path) -> None:
+    """And those of a process that was killed with the next one."""
+    (tmp_path / "drafts/left").mkdir(parents=True)
+    store = store_in_memory(tmp_path)
+    store.create("part").file.close()
+    assert [path.name for path in (tmp_path / "drafts").iterdir()] != ["left"]
+    del store
+
+    assert [*(tmp_path / "drafts").iterdir()] == []
