@@ -311,12 +311,10 @@ class LocalStore:
 
     def replace_if_unchanged(self, key: str, seen: bytes | None, content: bytes, *, shared: bool = False) -> bool:
         """As `Store.replace_if_unchanged`; the lease keeps others away between the look and the write."""
-        if seen is None:
-            return self.write_if_absent(key, content, shared=shared)
-        try:
-            if self.read(key) != seen:
-                return False
-        except FileNotFoundError:
+        there = None
+        with suppress(FileNotFoundError):
+            there = self.read(key)
+        if there != seen:
             return False
         self.write(key, content, shared=shared)
         return True

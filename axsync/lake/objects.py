@@ -142,10 +142,25 @@ class ObjectStore:
                 self.bucket = self.renewed()
         raise AssertionError("the second try ends it")
 
-    def _may(self) -> None:
-        """Before each change. Raises: Overtaken."""
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Around each change. Raises: Overtaken, before it, or where that may be why it failed."""
         if self._lease is not None:
             self._lease.check()
+        try:
+            yield
+        except OSError:
+            if self._lease is not None:
+                self._lease.renew()
+            raise
+
+    def _put_if(self, key: str, content: bytes, condition: Condition) -> bool:
+        """A conditional write; whether it was made. Raises: as `_change`, also where the condition does not hold."""
+        with self._change():
+            mark = self._put(key, content, condition)
+        if mark is None and self._lease is not None:
+            self._lease.renew()
+        return mark is not None
 
     def _look(self, key: str) -> Seen | None:
         try:
@@ -388,8 +403,8 @@ class ObjectStore:
     def write(self, key: str, content: bytes, *, shared: bool = False) -> None:
         """As `Store.write`."""
         del shared
-        self._may()
-        self._ask(obstore.put, key, content, use_multipart=False)
+        with self._change():
+            self._ask(obstore.put, key, content, use_multipart=False)
 
     def create(self, key: str) -> "Upload":
         """As `Store.create`."""
@@ -398,11 +413,14 @@ class ObjectStore:
 
     def upload(self, path: Path, key: str) -> None:
         """Put a file of this machine in place. Raises: OSError, Overtaken."""
-        self._may()
         size = path.stat().st_size
-        if size <= ONE_PUT:
-            self._ask(obstore.put, key, path.read_bytes(), use_multipart=False)
-            return
+        with self._change():
+            if size <= ONE_PUT:
+                self._ask(obstore.put, key, path.read_bytes(), use_multipart=False)
+            else:
+                self._upload(path, key, size)
+
+    def _upload(self, path: Path, key: str, size: int) -> None:
         try:
             self._ask(obstore.put, key, path, chunk_size=CHUNK, max_concurrency=CHUNKS_AT_ONCE)
         except OSError:
@@ -413,8 +431,7 @@ class ObjectStore:
     def write_if_absent(self, key: str, content: bytes, *, shared: bool = False) -> bool:
         """As `Store.write_if_absent`."""
         del shared
-        self._may()
-        return self._put(key, content, "create") is not None
+        return self._put_if(key, content, "create")
 
     def replace_if_unchanged(self, key: str, seen: bytes | None, content: bytes, *, shared: bool = False) -> bool:
         """As `Store.replace_if_unchanged`: what is there is looked at before the lease is."""
@@ -423,19 +440,16 @@ class ObjectStore:
         there = self._look(key)
         if there is None or there.content != seen:
             return False
-        self._may()
-        return self._put(key, content, there.mark) is not None
+        return self._put_if(key, content, there.mark)
 
     def append(self, key: str, content: bytes) -> int:
         """As `Store.append`; also nothing is a piece, which stops whoever else still appends."""
         number, size = self._ends.get(key) or self._end(key)
-        self._may()
         piece = Piece(size, self._who, content)
-        while self._put(piece_key(key, number), encode(piece), "create") is None:
-            # It may be of one who was paused, and lost the lease. What he put there is void by the piece behind it.
+        while not self._put_if(piece_key(key, number), encode(piece), "create"):
+            # It is of one who was paused and has lost the lease. What he put there is void by the piece behind it.
             if self._lease is None:
                 raise OSError(errno.EBUSY, "another process writes to it")
-            self._lease.renew()
             number += 1
         self._ends[key] = number + 1, piece.end
         return piece.end
@@ -453,8 +467,9 @@ class ObjectStore:
 
     def commit(self, moves: Sequence[Move]) -> None:
         """As `Store.commit`: all copies, and then what was copied goes."""
-        copies = [pair for move in moves for pair in self._copies(move)]
-        _each(self._copy, copies)
+        with self._change():  # also what is missing may be so because another process was quicker
+            copies = [pair for move in moves for pair in self._copies(move)]
+            _each(self._copy, copies)
         self._remove([source for source, _ in copies])
 
     def _copies(self, move: Move) -> Sequence[tuple[str, str]]:
@@ -466,8 +481,8 @@ class ObjectStore:
 
     def _copy(self, pair: tuple[str, str]) -> None:
         source, target = pair
-        self._may()
-        self._ask(obstore.copy, source, self._path(target))
+        with self._change():
+            self._ask(obstore.copy, source, self._path(target))
 
     def delete(self, *keys: str) -> None:
         """As `Store.delete`."""
@@ -488,11 +503,9 @@ class ObjectStore:
         """Remove objects; one that is not there is no error, and one that stays keeps none of the others."""
 
         def remove(key: str) -> OSError | None:
-            self._may()
             try:
-                self._ask(obstore.delete, key)
-            except FileNotFoundError:
-                return None
+                with self._change(), suppress(FileNotFoundError):
+                    self._ask(obstore.delete, key)
             except OSError as error:
                 return error
             return None

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import LakeError
+from axsync.errors import LakeError, StorageError
 from axsync.lake import layout
-from axsync.lake.journal import Journal
+from axsync.lake.journal import PUBLISHING, Journal
 from axsync.lake.local import LocalStore
 from axsync.lake.manifest import (
     FORMAT_VERSION,
@@ -180,43 +180,66 @@ class Lake:
         What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, RegistryDamaged and
         PublishStopped, with the pointer unmoved.
         """
-        newest = self.newest()
-        leads = newest is None or newest.snapshot.logical_date <= run.logical_date
-        before = before or (newest if leads else None)
+        before = before or (self.newest() if self._leads(run.logical_date) else None)
         entries = _entries(outcomes, before, restricted=restricted, apart=apart)
-        name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             lanes = put_schemas(self.store, entries)
             manifest = _manifest(run, lanes, verdict=verdict_of(outcomes), finished_at=finished_at)
-            content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
             register(self.store, run.run_id, outcomes)
-            if not again:
-                self.store.write(name, content, shared=True)
-            for moves in self._moves(run, outcomes):
-                self._go_on()
-                self.store.commit(moves)
+            if self.store.turn():
+                self.journal(run.run_id).append({"event": PUBLISHING, "manifest": manifest})
+            self.carry_out(manifest)
+        return layout.manifest(run.run_id)
+
+    def carry_out(self, manifest: Mapping[str, Any]) -> None:
+        """The steps that readers see, up to the pointer; can be repeated after a kill at any of them.
+
+        Raises: OSError, FileNotFoundError where a part is neither staged nor in its place; PublishStopped.
+        """
+        run_id, content = manifest["run_id"], orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+        before = self._seen(layout.manifest(run_id))
+        if before is None:
+            self._put(layout.manifest(run_id), None, content)
+        for moves in self._moves(manifest):
             self._go_on()
-            if again:
-                self.store.write(name, content, shared=True)
-            if leads:
-                self.point_to(run.run_id)
-        return name
+            self.store.commit(moves)
+        self._go_on()
+        if before is not None:
+            self._put(layout.manifest(run_id), before, content)
+        if self._leads(manifest["logical_date"]):
+            self.point_to(run_id)
+
+    def _leads(self, day: str) -> bool:
+        """Whether the pointer may move to this date."""
+        newest = self.newest()
+        return newest is None or newest.snapshot.logical_date <= day
 
     def _go_on(self) -> None:
         if self.stops():
             raise PublishStopped
 
-    def _moves(self, run: RunFacts, outcomes: Sequence[Outcome]) -> Iterator[list[Move]]:
+    def _seen(self, key: str) -> bytes | None:
+        try:
+            return self.store.read(key)
+        except FileNotFoundError:
+            return None
+
+    def _put(self, key: str, seen: bytes | None, content: bytes) -> None:
+        """Replace what was seen, which nobody else may have changed meanwhile."""
+        if not self.store.replace_if_unchanged(key, seen, content, shared=True):
+            raise StorageError(f"cannot publish the snapshot: {key} was changed by somebody else meanwhile")
+
+    def _moves(self, manifest: Mapping[str, Any]) -> Iterator[list[Move]]:
         """Parts to their places, new partitions one by one; at last and together those where the day has other parts.
 
         So a glob sees both as briefly as can be.
         """
         replacing = list[Move]()
-        for outcome in outcomes:
-            if outcome.parts:
-                partition = self.partition(outcome.lane, run.logical_date)
-                names = frozenset(layout.name_of(part.path) for part in outcome.parts)
-                move = Move(layout.staged(run.run_id, partition), partition, names)
+        for entry in manifest["lanes"]:
+            if entry["files"] and entry.get("from_run") is None:
+                partition = layout.folder_of(entry["files"][0]["path"])
+                names = frozenset(layout.name_of(file["path"]) for file in entry["files"])
+                move = Move(layout.staged(manifest["run_id"], partition), partition, names)
                 if self.store.has(partition):
                     replacing.append(move)
                 else:
@@ -224,10 +247,12 @@ class Lake:
         yield replacing
 
     def point_to(self, run_id: str) -> None:
-        """Make this run the one that `latest.json` names. Raises: OSError."""
-        pointer = orjson.dumps({"run_id": run_id, "manifest": layout.manifest_in_pointer(run_id)})
+        """Make this run the one that `latest.json` names. Raises: OSError, StorageError."""
+        pointer: dict[str, Any] = {"run_id": run_id, "manifest": layout.manifest_in_pointer(run_id)}
+        if turn := self.store.turn():  # so that no pointer is ever like one before it
+            pointer["turn"] = turn
         try:
-            self.store.write(layout.POINTER, pointer, shared=True)
+            self._put(layout.POINTER, self._seen(layout.POINTER), orjson.dumps(pointer))
         except OSError:
             # It may have failed behind the swap, when readers see the new snapshot already: then there is no way back.
             if read_pointer(self.store) != run_id:

@@ -5,6 +5,7 @@ lanes have those of another one, or of the night before. Outside of this module 
 `columns`, wherever they are kept.
 """
 
+import errno
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -43,9 +44,13 @@ def registry(store: Store, entity: str) -> Registry:
 
 
 def put_registries(store: Store, found: Mapping[str, Registry]) -> None:
-    """Put these in place. Raises: OSError."""
+    """Put these in place, with the lake held. Raises: OSError."""
     for entity, one in found.items():
-        store.write(layout.registry(entity), write_registry(entity, one), shared=True)
+        key, seen = layout.registry(entity), None
+        with suppress(FileNotFoundError):
+            seen = store.read(key)
+        if not store.replace_if_unchanged(key, seen, write_registry(entity, one), shared=True):
+            raise OSError(errno.EBUSY, f"{key} was changed by somebody else meanwhile")
 
 
 def register(store: Store, run_id: str, outcomes: Iterable[Outcome]) -> None:

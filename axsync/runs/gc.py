@@ -109,6 +109,7 @@ def _take_stock(lake: Lake, settings: LakeSettings, now: datetime, just_publishe
     found, memories = _read_all(lake)
     resumed = {run_id: memory for run_id, memory in memories.items() if resumable(memory, now)}
     held = {run_id for run_id, memory in resumed.items() if not memory.published or _fresh(memory, now)}
+    held |= {run_id for run_id, memory in memories.items() if memory.publishing is not None}
     rules = settings.retention
     whole = [s for s in found if is_whole(lake, s)]  # what a later run of the day has replaced is no candidate
     why = {run_id: list(words) for run_id, words in by_rules(found, whole, rules, now).items()}

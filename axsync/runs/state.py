@@ -9,6 +9,7 @@ part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
 lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since; a finished run goes on
 lane_closed     its outcome
+publishing      the manifest of what will be the snapshot, which whoever comes next carries out; where a lease can be lost
 published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
                 be removed yet, of a date that `latest.json` does not name
 finished        nothing is left to do
@@ -24,7 +25,7 @@ import msgspec
 from axsync.api import GENERATIONS
 from axsync.errors import ManifestError
 from axsync.lake import layout
-from axsync.lake.journal import Record
+from axsync.lake.journal import PUBLISHED, PUBLISHING, Record
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, PageSpan, Part
 
@@ -83,6 +84,7 @@ class RunMemory:
     plan: str = ""
     dated: bool = False  # its logical date was asked for, so that the same command asks for it again on any day
     lanes: dict[Lane, LaneMemory] = field(default_factory=dict)
+    publishing: Mapping[str, Any] | None = None  # a manifest that is to be carried out
     published: bool = False
     replacing: bool = False  # what its date had before may still be there
     over: bool = False  # finished or abandoned
@@ -140,7 +142,12 @@ def _chosen(memory: RunMemory, record: Record) -> None:
     memory.lanes |= {msgspec.convert(lane, Lane): LaneMemory() for lane in record["lanes"]}
 
 
+def _publishing(memory: RunMemory, record: Record) -> None:
+    memory.publishing = record["manifest"]
+
+
 def _published(memory: RunMemory, record: Record) -> None:
+    memory.publishing = None
     memory.published, memory.replacing = True, record.get("replacing", False)
 
 
@@ -214,7 +221,8 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
     "part_replaced": _lane(_replaced),
     "lane_restarted": _restarted,
     "lane_closed": _lane(_closed),
-    "published": _published,
+    PUBLISHING: _publishing,
+    PUBLISHED: _published,
     "finished": _finished,
     "abandoned": _abandoned,
 }

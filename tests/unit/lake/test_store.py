@@ -11,11 +11,14 @@ import pytest
 from axsync.errors import Busy, NoLake, StorageError
 from axsync.lake.local import LocalStore
 from axsync.lake.store import Move, Store
+from tests.stores.servers import SERVERS, store_at
 from tests.unit.lake.memory import store_in_memory
 
 
-@pytest.fixture(params=["folder", "objects"])
+@pytest.fixture(params=["folder", "objects", *(pytest.param(name, marks=pytest.mark.stores) for name in SERVERS)])
 def store(tmp_path: Path, request: pytest.FixtureRequest) -> Store:
+    if request.param in SERVERS:
+        return store_at(SERVERS[request.param](), tmp_path)
     return store_in_memory(tmp_path) if request.param == "objects" else LocalStore(tmp_path / "lake")
 
 
