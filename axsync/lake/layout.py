@@ -29,6 +29,8 @@ INDEX = f"{CONTROL}/index.html"
 SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
 ALL_REPORTS = f"{RUNS}/*/report.html"
+ALL_STAGED = f"{RUNS}/*/staging/**/*"
+ALL_JOURNALS = f"{RUNS}/*/journal"
 STATE = f"{CONTROL}/state"
 SCHEMAS = f"{CONTROL}/schemas"
 BY_HASH = f"{SCHEMAS}/by-hash"
@@ -198,6 +200,11 @@ def report_in_index(run_id: str) -> str:
 def staging(run_id: str) -> str:
     """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
     return f"{run(run_id)}/staging"
+
+
+def run_of_staged(key: str) -> str:
+    """The run that staged this."""
+    return key.removeprefix(f"{RUNS}/").partition("/")[0]
 
 
 def staged(run_id: str, key: str) -> str:

@@ -295,6 +295,8 @@ class ObjectStore:
         except FileNotFoundError:
             if numbers := self._numbers(key):
                 return self._joined(key, numbers)[:most]
+            if self._lease is not None:  # who has overtaken this process may have moved or removed it
+                self._lease.check()
             raise
 
     def _numbers(self, key: str) -> Sequence[int]:

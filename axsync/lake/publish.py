@@ -130,8 +130,8 @@ class Lake:
 
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        found = self.store.folders(layout.RUNS)
-        return sorted((run_id for run_id in found if self.store.has(layout.journal(run_id))), reverse=True)
+        found = (layout.folder_of(one.key) for one in self.store.list(layout.ALL_JOURNALS))
+        return sorted((layout.name_of(folder) for folder in found), reverse=True)
 
     def write_dead_letters(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.

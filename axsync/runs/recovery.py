@@ -38,6 +38,7 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
             if journal.tells_of(PUBLISHED) is False:
                 told += go_on_replacing(lake, latest.snapshot)
                 journal.begin().append(record(PUBLISHED))
+        staged = {layout.run_of_staged(one.key) for one in lake.store.list(layout.ALL_STAGED)}
         for run_id in lake.runs() if runs is None else runs:
             try:
                 memory = memory_of(lake, run_id)
@@ -50,6 +51,8 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
                 told += _remove_the_rest(lake, run_id)
             if not memory.over:
                 _take_back(lake, run_id, memory)
+            elif run_id in staged:  # by a process that was paused, and woke when others had ended its run
+                lake.clear_staging(run_id)
     return told
 
 

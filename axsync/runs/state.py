@@ -9,7 +9,7 @@ part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
 lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since; a finished run goes on
 lane_closed     its outcome
-publishing      the manifest of what will be the snapshot, which whoever comes next carries out; where a lease can be lost
+publishing      the manifest of what will be the snapshot, where a lease can be lost: whoever comes next carries it out
 published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
                 be removed yet, of a date that `latest.json` does not name
 finished        nothing is left to do

@@ -132,7 +132,7 @@ def s3() -> Server:
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
     client = s3_client(endpoint)
     _wait(process, lambda: client.create_bucket(Bucket=BUCKET), BotoCoreError, ClientError)
-    return Server(endpoint, lambda at=endpoint, **more: s3_bucket(at, **more))
+    return Server(endpoint, lambda at=endpoint, **more: S3Store(**s3_config(at, **more)))
 
 
 def s3_client(endpoint: str) -> Any:  # noqa: ANN401  boto3 makes its types as it goes
@@ -142,11 +142,10 @@ def s3_client(endpoint: str) -> Any:  # noqa: ANN401  boto3 makes its types as i
     )
 
 
-def s3_bucket(endpoint: str, **more: Any) -> Bucket:
-    """The bucket as obstore knows it; `more` takes the place of what it is made with."""
-    keys = {"access_key_id": KEY, "secret_access_key": SECRET}
-    made: dict[str, Any] = {"bucket": BUCKET, "endpoint": endpoint, "region": REGION, **keys}
-    return S3Store(**{**made, "client_options": {"allow_http": True}, **more})
+def s3_config(endpoint: str, **more: Any) -> dict[str, Any]:
+    """What the bucket is made with; `more` takes the place of it."""
+    keys = {"access_key_id": KEY, "secret_access_key": SECRET, "client_options": {"allow_http": True}}
+    return {"bucket": BUCKET, "endpoint": endpoint, "region": REGION, **keys, **more}
 
 
 def store_at(server: Server, drafts: Path, **more: Any) -> ObjectStore:
