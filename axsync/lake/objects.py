@@ -344,19 +344,27 @@ class ObjectStore:
 
     def has(self, prefix: str) -> bool:
         """As `Store.has`."""
-        if not prefix:
-            return bool(self.names(""))
-        return layout.name_of(prefix) in self.names(layout.folder_of(prefix))
+        if prefix and layout.name_of(prefix) in {layout.name_of(number_of(key)[0]) for key in self._near(prefix)}:
+            return True
+        return self._ask(lambda bucket, path: any(obstore.list(bucket, path, chunk_size=1)), prefix)
+
+    def _near(self, prefix: str) -> Collection[str]:
+        return self._objects(layout.folder_of(prefix))
 
     def names(self, prefix: str) -> tuple[str, ...]:
-        """As `Store.names`."""
+        """As `Store.names`; some stores keep folders in which nothing is any more, and these are among them."""
         found = {number_of(key)[0] for key in self._objects(prefix)}
-        return tuple(sorted({layout.name_of(key) for key in found} | {*self.folders(prefix)}))
+        return tuple(sorted({layout.name_of(key) for key in found} | self._prefixes_in(prefix)))
 
     def folders(self, prefix: str) -> tuple[str, ...]:
-        """As `Store.folders`."""
-        found = self._ask(obstore.list_with_delimiter, prefix)["common_prefixes"]
-        return tuple(sorted(layout.name_of(path) for path in found))
+        """As `Store.folders`, by all keys below it."""
+        start = len(prefix) + 1 if prefix else 0
+        below = (number_of(key)[0][start:] for key in self._all_objects(prefix))
+        return tuple(sorted({key.partition("/")[0] for key in below if "/" in key}))
+
+    def _prefixes_in(self, prefix: str) -> set[str]:
+        found: Any = self._ask(obstore.list_with_delimiter, prefix)
+        return {layout.name_of(path) for path in found["common_prefixes"]}
 
     def _objects(self, prefix: str) -> dict[str, int]:
         """The keys right below a prefix and their bytes, pieces one by one."""
@@ -393,7 +401,7 @@ class ObjectStore:
         if fixed or len(segments) == 1 or "**" in segments[0]:
             return ("/".join(fixed),)
         wanted = _fits(segments[0])
-        return [name for name in self.folders("") if wanted.fullmatch(name)]
+        return [name for name in sorted(self._prefixes_in("")) if wanted.fullmatch(name)]
 
     def unfinished(self, prefix: str) -> Iterator[ListedKey]:
         """As `Store.unfinished`."""

@@ -132,7 +132,7 @@ def s3() -> Server:
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
     client = s3_client(endpoint)
     _wait(process, lambda: client.create_bucket(Bucket=BUCKET), BotoCoreError, ClientError)
-    return Server(endpoint, lambda at=endpoint, **more: S3Store(**s3_config(at, **more)))
+    return Server(endpoint, lambda **more: S3Store(**s3_config(**{"endpoint": endpoint, **more})))
 
 
 def s3_client(endpoint: str) -> Any:  # noqa: ANN401  boto3 makes its types as it goes
