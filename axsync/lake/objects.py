@@ -33,12 +33,14 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import ObjectStore as Bucket
 from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFileSystem
 
-from axsync.errors import LakeError, NoLake, NoLakeYet
+from axsync.errors import LakeError, NoLake, NoLakeYet, Overtaken
 from axsync.lake import layout
+from axsync.lake.answers import EXPIRED, as_os_error, code_of
 from axsync.lake.lease import TTL, Lease, Mark, Seen
 from axsync.lake.local import make_folder, own_folder
 from axsync.lake.numbered import HEAD, Piece, decode, encode, joined, number_of, piece_key, start_of
 from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile, storage_errors
+from axsync.lake.uploads import UPLOAD, Uploads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,52 +54,23 @@ READ_AHEAD = 1 << 20
 """Bytes that are asked for at least where a large content is read here and there."""
 AT_ONCE = 8
 """Requests for many small things."""
+MOST_REMOVED = 500
+"""Objects that one request removes."""
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds before a conditional write is sent again that the store refused, although its condition holds (409)."""
 
-_CODE = re.compile(r"<Code>(\w+)</Code>")
-_STATUS = re.compile(r"status code: (\d{3})")
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
-_NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
-_ELSEWHERE = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
-_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(_NO_BUCKET, "the bucket does not exist"),
-    **dict.fromkeys(_ELSEWHERE, "the bucket is in another region"),
-    **dict.fromkeys(_EXPIRED, "the credentials have expired"),
-    "InvalidAccessKeyId": "the store does not know the access key",
-    "SignatureDoesNotMatch": "the secret key is wrong",
-    "AuthenticationFailed": "the credentials are not accepted",
-    "AccessDenied": "no right to do so",
-    "AuthorizationPermissionMismatch": "no right to do so",
-    "AuthorizationFailure": "no right to do so",
-    "SlowDown": "the store asks for fewer requests, again and again",
-}
+SMALL, KEPT = 1 << 20, 64 << 20
+"""Bytes of a content that is kept in memory while nobody else can change it, and of all of them."""
+MANY = 4
+"""Pieces of a content that are made one at the end; later readers ask for each of them."""
 
 
-def words_of(error: BaseException) -> str:
-    """One sentence about an error of obstore, whose own text has addresses and pages of details."""
-    text = str(error)
-    code, status = _CODE.search(text), _STATUS.search(text)
-    if code and code[1] in _WORDS:
-        return _WORDS[code[1]]
-    if "without LOCATION" in text:  # a redirect (301): S3 says so by it
-        return _WORDS["PermanentRedirect"]
-    if code or status:
-        return f"the store answers {' '.join(found[1] for found in (status, code) if found)}"
-    if "credential" in text.lower():
-        return "no credentials are found"
-    return "the store does not answer" if "HTTP error" in text else f"the store fails ({type(error).__name__})"
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a listing has it."""
 
-
-def _code_of(error: BaseException) -> str:
-    found = _CODE.search(str(error))
-    return found[1] if found else ""
-
-
-def _as_os_error(error: BaseException, key: str) -> OSError:
-    if isinstance(error, FileNotFoundError) and _code_of(error) not in _NO_BUCKET:
-        return FileNotFoundError(errno.ENOENT, "there is no such object", key)
-    return OSError(errno.EIO, words_of(error))
+    size: int
+    etag: str
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -106,6 +79,7 @@ class ObjectStore:
 
     `address` is the URI that people gave. `renewed` makes the bucket anew, with fresh credentials, where they expire
     before their time. Drafts are in a private folder below `drafts`, by default in the system's for temporary files.
+    `uploads` are those that never ended, for stores where somebody has to end them.
     """
 
     bucket: Bucket
@@ -113,10 +87,15 @@ class ObjectStore:
     address: str
     renewed: Callable[[], Bucket] | None = None
     drafts: Path | None = None
+    uploads: Callable[[], Uploads] | None = None
     ttl: float = TTL
     _who: UUID = field(default_factory=uuid4)
     _lease: Lease | None = field(default=None, init=False)
     _ends: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # growing key → next number, its size
+    _growing: set[str] = field(default_factory=set, init=False)  # keys that have pieces, as far as they were met
+    _pieces: dict[str, tuple[str, bytes]] = field(default_factory=dict, init=False)  # small ones, by their ETags
+    _kept: dict[str, bytes] = field(default_factory=dict, init=False)  # what was read while the lease was held
+    _changes: int = field(default=0, init=False)
     _fit: bool = field(default=False, init=False)  # conditions are heeded
     _folder: Path | None = field(default=None, init=False)
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -137,13 +116,13 @@ class ObjectStore:
             except (AlreadyExistsError, PreconditionError):
                 raise
             except (BaseError, FileNotFoundError) as error:
-                if not (again and self.renewed and _code_of(error) in _EXPIRED):
-                    raise _as_os_error(error, key) from None
+                if not (again and self.renewed and code_of(error) in EXPIRED):
+                    raise as_os_error(error, key) from None
                 self.bucket = self.renewed()
         raise AssertionError("the second try ends it")
 
     @contextmanager
-    def _change(self) -> Iterator[None]:
+    def _change(self, *keys: str) -> Iterator[None]:
         """Around each change. Raises: Overtaken, before it, or where that may be why it failed."""
         if self._lease is not None:
             self._lease.check()
@@ -153,14 +132,22 @@ class ObjectStore:
             if self._lease is not None:
                 self._lease.renew()
             raise
+        finally:
+            self._changes += 1
+            for key in keys:
+                self._kept.pop(number_of(key)[0], None)
 
     def _put_if(self, key: str, content: bytes, condition: Condition) -> bool:
         """A conditional write; whether it was made. Raises: as `_change`, also where the condition does not hold."""
-        with self._change():
+        with self._change(key):
             mark = self._put(key, content, condition)
-        if mark is None and self._lease is not None:
+        return mark is not None or self._refused()
+
+    def _refused(self) -> bool:
+        """That a condition does not hold. Raises: Overtaken, where that is why."""
+        if self._lease is not None:
             self._lease.renew()
-        return mark is not None
+        return False
 
     def _look(self, key: str) -> Seen | None:
         try:
@@ -247,10 +234,25 @@ class ObjectStore:
         self._lease = lease
         try:
             with lease.kept():
-                yield
+                try:
+                    yield
+                finally:
+                    self._gather()
         finally:
             self._lease = None
             self._ends.clear()
+            self._kept.clear()
+
+    def _gather(self) -> None:
+        """Make one piece of each content to which this holder has appended many, so that others have little to ask."""
+        for key, (number, size) in [*self._ends.items()]:
+            if number >= MANY and size <= SMALL:
+                with suppress(OSError, Overtaken):
+                    pieces = self._pieces_of(key)
+                    content = self._joined(key, pieces)
+                    self._ends[key] = number, 0
+                    self.append(key, content)
+                    self._remove([piece_key(key, one) for one in pieces])
 
     def turn(self) -> int:
         """As `Store.turn`: the epoch of the lease."""
@@ -286,35 +288,65 @@ class ObjectStore:
     # Reading
 
     def read(self, key: str, most: int | None = None) -> bytes:
-        """As `Store.read`."""
-        try:
-            found = self._ask(obstore.get, key)
-            if most is not None and found.meta["size"] > most:
-                return bytes(self._ask(obstore.get_range, key, start=0, length=most))
-            return bytes(found.bytes())
-        except FileNotFoundError:
-            if numbers := self._numbers(key):
-                return self._joined(key, numbers)[:most]
-            if self._lease is not None:  # who has overtaken this process may have moved or removed it
-                self._lease.check()
-            raise
+        """As `Store.read`; at once where it was read before, and the lease keeps others from changing it."""
+        if key in self._kept:
+            return self._kept[key][:most]
+        changes = self._changes
+        content = self._content(key, most)
+        is_whole = most is None and len(content) <= SMALL and self._changes == changes
+        if is_whole and self._lease is not None and sum(map(len, self._kept.values())) < KEPT:
+            self._kept[key] = content
+        return content
 
-    def _numbers(self, key: str) -> Sequence[int]:
-        """The pieces of a content that grows."""
-        found = (number_of(path) for path in self._objects(layout.folder_of(key)))
-        return sorted(number for of, number in found if of == key and number is not None)
+    def _content(self, key: str, most: int | None) -> bytes:
+        if key not in self._growing:
+            with suppress(FileNotFoundError):
+                found = self._ask(obstore.get, key)
+                if most is not None and found.meta["size"] > most:
+                    return bytes(self._ask(obstore.get_range, key, start=0, length=most))
+                return bytes(found.bytes())
+        for _ in PAUSES:
+            if not (pieces := self._pieces_of(key)):
+                break
+            with suppress(FileNotFoundError):  # they were made one meanwhile
+                return self._joined(key, pieces)[:most]
+        if self._lease is not None:  # who has overtaken this process may have moved or removed it
+            self._lease.check()
+        raise FileNotFoundError(errno.ENOENT, "there is no such object", key)
 
-    def _joined(self, key: str, numbers: Sequence[int]) -> bytes:
-        pieces = _each(lambda number: bytes(self._ask(obstore.get, piece_key(key, number)).bytes()), numbers)
+    def _pieces_of(self, key: str) -> dict[int, Listed]:
+        """The pieces of a content that grows, by their numbers, in their order."""
+        found = ((number_of(path), one) for path, one in self._objects(layout.folder_of(key)).items())
+        pieces = {number: one for (of, number), one in found if of == key and number is not None}
+        if pieces:
+            self._growing.add(key)
+        return dict(sorted(pieces.items()))
+
+    def _joined(self, key: str, pieces: Mapping[int, Listed]) -> bytes:
+        stored = _each(lambda piece: self._piece(piece_key(key, piece[0]), piece[1]), pieces.items())
         try:
-            return joined(map(decode, pieces))
+            return joined(map(decode, stored))
         except ValueError as error:
             raise OSError(errno.EIO, str(error)) from error
 
-    def _grown(self, key: str, number: int, stored: int) -> int:
-        """How long a content is whose last piece has this number and so many bytes."""
-        head = bytes(self._ask(obstore.get_range, piece_key(key, number), start=0, length=HEAD))
-        return start_of(head) + stored - HEAD
+    def _piece(self, path: str, one: Listed) -> bytes:
+        """A piece, which never changes."""
+        etag, content = self._pieces.get(path, ("", b""))
+        if etag and etag == one.etag:
+            return content
+        content = bytes(self._ask(obstore.get, path).bytes())
+        if one.etag and one.size <= SMALL:
+            if sum(len(kept) for _, kept in [*self._pieces.values()]) > KEPT:
+                self._pieces.clear()
+            self._pieces[path] = one.etag, content
+        return content
+
+    def _grown(self, key: str, number: int, last: Listed) -> int:
+        """How long a content is that has this last piece."""
+        path = piece_key(key, number)
+        if last.size <= SMALL:
+            return start_of(self._piece(path, last)) + last.size - HEAD
+        return start_of(bytes(self._ask(obstore.get_range, path, start=0, length=HEAD))) + last.size - HEAD
 
     def open(self, key: str) -> NativeFile:
         """As `Store.open`: at once where it is small."""
@@ -325,10 +357,9 @@ class ObjectStore:
 
     def size(self, key: str) -> int | None:
         """As `Store.size`."""
-        size = self._plain_size(key)
-        if size is None and (numbers := self._numbers(key)):
-            last = piece_key(key, numbers[-1])
-            return self._grown(key, numbers[-1], self._plain_size(last) or 0)
+        size = None if key in self._growing else self._plain_size(key)
+        if size is None and (pieces := self._pieces_of(key)):
+            return self._grown(key, max(pieces), pieces[max(pieces)])
         return size
 
     def _plain_size(self, key: str) -> int | None:
@@ -366,33 +397,42 @@ class ObjectStore:
         found: Any = self._ask(obstore.list_with_delimiter, prefix)
         return {layout.name_of(path) for path in found["common_prefixes"]}
 
-    def _objects(self, prefix: str) -> dict[str, int]:
-        """The keys right below a prefix and their bytes, pieces one by one."""
+    def _objects(self, prefix: str) -> dict[str, Listed]:
+        """The keys right below a prefix, pieces one by one."""
         found: Any = self._ask(obstore.list_with_delimiter, prefix)  # or a table, which was not asked for
         return self._below(prefix, found["objects"])
 
-    def _all_objects(self, prefix: str) -> dict[str, int]:
+    def _all_objects(self, prefix: str) -> dict[str, Listed]:
         """The same for all keys below it."""
         found = self._ask(lambda bucket, path: [one for some in obstore.list(bucket, path) for one in some], prefix)
         return self._below(prefix, found)
 
-    def _below(self, prefix: str, found: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    def _below(self, prefix: str, found: Iterable[Mapping[str, Any]]) -> dict[str, Listed]:
         # Consoles leave objects that are called like a folder; such a one is no key below it.
         own = self._path(prefix)
-        return {self._key(one["path"]): one["size"] for one in found if one["path"] != own}
+        named = ((self._key(one["path"]), one) for one in found if one["path"] != own)
+        return {key: Listed(one["size"], one["e_tag"] or "") for key, one in named}
 
     def list(self, pattern: str) -> Iterator[ListedKey]:
         """As `Store.list`."""
-        wanted, sizes, last = _fits(pattern), dict[str, int](), dict[str, int]()
+        wanted, found = _fits(pattern), dict[str, tuple[int | None, Listed]]()
         for prefix in self._prefixes(pattern):
             is_flat = "*" not in layout.folder_of(pattern)
-            for path, size in (self._objects(prefix) if is_flat else self._all_objects(prefix)).items():
+            for path, one in (self._objects(prefix) if is_flat else self._all_objects(prefix)).items():
                 key, number = number_of(path)
-                if wanted.fullmatch(key) and (number is None or number >= last.get(key, 0)):
-                    sizes[key] = size
-                    last |= {} if number is None else {key: number}
-        for key in sorted(sizes):
-            yield ListedKey(key, self._grown(key, last[key], sizes[key]) if key in last else sizes[key])
+                if wanted.fullmatch(key) and (number is None or key not in found or number > (found[key][0] or 0)):
+                    found[key] = number, one
+        yield from _each(self._sized, [(key, *found[key]) for key in sorted(found)])
+
+    def _sized(self, found: tuple[str, int | None, Listed]) -> ListedKey:
+        key, number, one = found
+        if number is None:
+            return ListedKey(key, one.size)
+        self._growing.add(key)
+        try:
+            return ListedKey(key, self._grown(key, number, one))
+        except FileNotFoundError:  # its pieces were made one meanwhile
+            return ListedKey(key, self.size(key) or 0)
 
     def _prefixes(self, pattern: str) -> Sequence[str]:
         """What to list: what is before the first star; of the root only what fits, without runs and journals."""
@@ -404,16 +444,18 @@ class ObjectStore:
         return [name for name in sorted(self._prefixes_in("")) if wanted.fullmatch(name)]
 
     def unfinished(self, prefix: str) -> Iterator[ListedKey]:
-        """As `Store.unfinished`."""
-        del prefix
-        return iter(())
+        """As `Store.unfinished`: uploads of many requests."""
+        if self.uploads is not None:
+            with _translated():
+                for name, size in self.uploads().begun(f"{self._path(prefix)}/"):
+                    yield ListedKey(self._key(name), size)
 
     # Writing
 
     def write(self, key: str, content: bytes, *, shared: bool = False) -> None:
         """As `Store.write`."""
         del shared
-        with self._change():
+        with self._change(key):
             self._ask(obstore.put, key, content, use_multipart=False)
 
     def create(self, key: str) -> "Upload":
@@ -424,7 +466,7 @@ class ObjectStore:
     def upload(self, path: Path, key: str) -> None:
         """Put a file of this machine in place. Raises: OSError, Overtaken."""
         size = path.stat().st_size
-        with self._change():
+        with self._change(key):
             if size <= ONE_PUT:
                 self._ask(obstore.put, key, path.read_bytes(), use_multipart=False)
             else:
@@ -449,7 +491,7 @@ class ObjectStore:
             return self.write_if_absent(key, content, shared=shared)
         there = self._look(key)
         if there is None or there.content != seen:
-            return False
+            return self._refused()
         return self._put_if(key, content, there.mark)
 
     def append(self, key: str, content: bytes) -> int:
@@ -465,8 +507,8 @@ class ObjectStore:
         return piece.end
 
     def _end(self, key: str) -> tuple[int, int]:
-        numbers = self._numbers(key)
-        return (numbers[-1] + 1, self.size(key) or 0) if numbers else (0, 0)
+        pieces = self._pieces_of(key)
+        return (max(pieces) + 1, self._grown(key, max(pieces), pieces[max(pieces)])) if pieces else (0, 0)
 
     def truncate(self, key: str, size: int) -> None:
         """As `Store.truncate`: by a piece that begins there and is empty."""
@@ -491,17 +533,24 @@ class ObjectStore:
 
     def _copy(self, pair: tuple[str, str]) -> None:
         source, target = pair
-        with self._change():
+        with self._change(target):
             self._ask(obstore.copy, source, self._path(target))
 
     def delete(self, *keys: str) -> None:
         """As `Store.delete`."""
         gone = list[str]()
+        for upload in (key for key in keys if UPLOAD in key):
+            self._abort(upload)
         for folder in dict.fromkeys(map(layout.folder_of, keys)):
             gone += [path for path in self._objects(folder) if number_of(path)[0] in keys or path in keys]
         self._remove(gone)
         for key in keys:
             self._ends.pop(key, None)
+
+    def _abort(self, upload: str) -> None:
+        if self.uploads is not None:
+            with self._change(), _translated():
+                self.uploads().abort(self._path(upload))
 
     def delete_all(self, prefix: str) -> None:
         """As `Store.delete_all`."""
@@ -511,10 +560,19 @@ class ObjectStore:
 
     def _remove(self, keys: Sequence[str]) -> None:
         """Remove objects; one that is not there is no error, and one that stays keeps none of the others."""
+        for start in range(0, len(keys), MOST_REMOVED):
+            some = keys[start : start + MOST_REMOVED]
+            paths = [self._path(key) for key in some]
+            try:
+                with self._change(*some):
+                    self._ask(lambda bucket, _, gone=paths: obstore.delete(bucket, gone), "")
+            except OSError:  # Azure and GCS tell of one that is not there, and then of no other
+                self._remove_each(some)
 
+    def _remove_each(self, keys: Sequence[str]) -> None:
         def remove(key: str) -> OSError | None:
             try:
-                with self._change(), suppress(FileNotFoundError):
+                with self._change(key), suppress(FileNotFoundError):
                     self._ask(obstore.delete, key)
             except OSError as error:
                 return error
@@ -645,6 +703,17 @@ class _Files(FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
 
     def __hash__(self) -> int:
         return id(self._store)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raises: OSError in words; boto3's errors have addresses, and none of them is one."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  boto3 is not known here, and makes its errors as it goes
+        raise OSError(errno.EIO, f"uploads cannot be looked at ({type(error).__name__})") from None
 
 
 def _each(work: Callable[[Item], Result], items: Collection[Item]) -> list[Result]:

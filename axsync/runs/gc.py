@@ -244,8 +244,9 @@ def _folder_left(lake: Lake, kind: Literal["run", "staging"], run_id: str, why: 
 
 
 def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
+    counted = {one.key for folder in gone for one in lake.store.list(layout.below(folder))}
     for one in lake.store.unfinished(layout.CONTROL):
-        if not any(one.key.startswith(f"{folder}/") for folder in gone):
+        if one.key not in counted:
             yield Leftover("draft", one.key, None, one.size, "a write that was cut short")
 
 

@@ -38,13 +38,13 @@ class Count:
     def wrap(self, real: Callable[..., Any]) -> Callable[..., Any]:
         """The change, counted; renewals of the lease come when they like, and do not count."""
 
-        def counted(bucket: object, path: str, *args: Any, **named: Any) -> Any:  # noqa: ANN401  as obstore
+        def counted(bucket: object, paths: object, *args: Any, **named: Any) -> Any:  # noqa: ANN401  as obstore
             if threading.current_thread().name != "axsync-lease":
                 with self._turn:
                     self.seen += 1
                     if self.seen == self._at:
                         os.kill(os.getpid(), SIGNALS[self._fault])
-            return real(bucket, path, *args, **named)
+            return real(bucket, paths, *args, **named)
 
         return counted
 

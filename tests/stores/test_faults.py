@@ -6,11 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from obstore.store import ObjectStore as Bucket
 
 from axsync.errors import LakeError
 from axsync.lake import objects
 from axsync.lake.objects import ObjectStore
 from axsync.lake.store import Move
+from axsync.lake.uploads import S3Uploads
 from tests.stores.proxy import Fault, Mishap, Proxy, proxied
 from tests.stores.servers import BUCKET, SECRET, Server, s3, s3_client, store_at
 
@@ -110,7 +112,12 @@ def test_credentials_that_expire_in_the_middle_are_asked_for_anew(server: Server
     expired = Fault("PUT", ".", "refuse", status=400, code="ExpiredToken")
     with behind(server, tmp_path, expired) as (store, _):
         made, bucket = list[int](), store.bucket
-        store.renewed = lambda: made.append(1) or bucket  # type: ignore[func-returns-value]
+
+        def renewed() -> Bucket:
+            made.append(1)
+            return bucket
+
+        store.renewed = renewed
         store.write("a", b"1")
         assert (store.read("a"), made) == (b"1", [1])
 
@@ -200,3 +207,19 @@ def test_nothing_is_left_of_a_probe(server: Server, tmp_path: Path) -> None:
         store.preflight()
         assert (requests > 0, len(proxy.seen)) == (True, requests)
         assert [*store.list("**/*")] == []
+
+
+def test_an_upload_that_never_ended_is_found_and_ended(server: Server, tmp_path: Path) -> None:
+    """As one leaves it that is killed in the middle; an object that is whole is none."""
+    store, client = store_at(server, tmp_path), s3_client(server.endpoint)
+    store.uploads = lambda: S3Uploads(client, BUCKET)
+    path = f"{store.prefix}/_axsync/runs/r/staging/part"
+    begun = client.create_multipart_upload(Bucket=BUCKET, Key=path)["UploadId"]
+    client.upload_part(Bucket=BUCKET, Key=path, UploadId=begun, PartNumber=1, Body=b"content")
+    store.write("_axsync/a", b"")
+
+    (found,) = store.unfinished("_axsync")
+    assert (found.key.startswith("_axsync/runs/r/staging/part"), found.size) == (True, 7)
+    for _ in range(2):
+        store.delete(found.key)
+    assert (list(store.unfinished("_axsync")), store.names("_axsync")[:1]) == ([], ("a",))

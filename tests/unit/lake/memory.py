@@ -25,15 +25,15 @@ class Killed(BaseException):
 
 
 @contextmanager
-def watched(before: Callable[[int], None]) -> Iterator[list[str]]:
-    """Call this before each change of a bucket, with its number from 0 on; gives the keys that are changed."""
-    seen = list[str]()
+def watched(before: Callable[[int], None]) -> Iterator[list[object]]:
+    """Call this before each change of a bucket, with its number from 0 on; gives what is changed."""
+    seen = list[object]()
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def change(bucket: MemoryStore, path: str, *args: Any, **named: Any) -> Any:  # noqa: ANN401  as obstore
-            seen.append(path.removeprefix("lakes/one/"))
+        def change(bucket: MemoryStore, paths: object, *args: Any, **named: Any) -> Any:  # noqa: ANN401  as obstore
+            seen.append(paths)
             before(len(seen) - 1)
-            return real(bucket, path, *args, **named)
+            return real(bucket, paths, *args, **named)
 
         return change
 
@@ -44,7 +44,7 @@ def watched(before: Callable[[int], None]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def killed(at: int) -> Iterator[list[str]]:
+def killed(at: int) -> Iterator[list[object]]:
     """From its n-th change of a bucket on, a process does nothing any more."""
 
     def die(number: int) -> None:
@@ -56,7 +56,7 @@ def killed(at: int) -> Iterator[list[str]]:
 
 
 @contextmanager
-def paused(at: int, meanwhile: Callable[[], None]) -> Iterator[list[str]]:
+def paused(at: int, meanwhile: Callable[[], None]) -> Iterator[list[object]]:
     """Before its n-th change, a process is paused until others have done this. Then its request is still sent."""
     at_work = [False]
 

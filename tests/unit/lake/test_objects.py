@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+import obstore
 import pytest
+from obstore.exceptions import PermissionDeniedError
 from obstore.store import MemoryStore
 
-from axsync.errors import Busy, Overtaken
+from axsync.errors import Busy, LakeError, Overtaken
 from axsync.lake.numbered import Piece, encode, piece_key
 from axsync.lake.objects import ObjectStore
 from axsync.lake.store import Move
@@ -120,3 +122,69 @@ def test_drafts_go_with_their_store(tmp_path: Path) -> None:
     del store
 
     assert [*(tmp_path / "drafts").iterdir()] == []
+
+
+def test_what_cannot_be_removed_keeps_none_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a store tells of the first one only that is not there, as Azure and GCS do."""
+    store, real = store_in_memory(tmp_path), obstore.delete
+    for key in "abc":
+        store.write(key, b"")
+
+    def picky(bucket: MemoryStore, paths: str | list[str]) -> None:
+        if not isinstance(paths, str):
+            raise FileNotFoundError
+        if paths.endswith("b"):
+            raise PermissionDeniedError("<Code>AccessDenied</Code>")
+        real(bucket, paths)
+
+    monkeypatch.setattr(obstore, "delete", picky)
+    with pytest.raises(OSError, match="no right to do so"):
+        store.delete(*"abcd")
+    assert store.names("") == ("b",)
+
+
+def test_a_store_that_is_blind_to_conditions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As old versions of Ceph, and of some fakes: they take every write."""
+    store, real = store_in_memory(tmp_path), obstore.put
+    store.preflight()
+    assert store.names("") == ()
+
+    def takes_all(bucket: MemoryStore, path: str, content: bytes, **_: object) -> object:
+        return real(bucket, path, content)
+
+    blind = store_in_memory(tmp_path)
+    monkeypatch.setattr(obstore, "put", takes_all)
+    with pytest.raises(LakeError, match="cannot be written safely: the store does not heed conditions"):
+        blind.preflight()
+    assert blind.names("") == ()
+
+
+def test_what_grew_in_many_pieces_is_one_behind_its_holder(two: tuple[ObjectStore, ObjectStore]) -> None:
+    """Others ask for one object then; who goes on does so behind it."""
+    one, other = two
+    with one.hold("lock", what="the lake", run="a"):
+        for number in range(6):
+            one.append("grown", b"%d" % number)
+    assert [path for path in one._objects("") if path != "lock"] == [piece_key("grown", 6)]
+    assert other.read("grown") == b"012345"
+
+    with other.hold("lock", what="the lake", run="b"):
+        assert other.append("grown", b"6") == 7
+    assert one.read("grown") == b"0123456"
+
+
+def test_what_was_read_while_the_lake_is_held_is_not_asked_for_again(
+    two: tuple[ObjectStore, ObjectStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is changed, or others may change it."""
+    one, other = two
+    one.write("a", b"1")
+    with one.hold("lock", what="the lake", run="a"):
+        assert one.read("a") == b"1"
+        with monkeypatch.context() as patched:
+            patched.setattr(obstore, "get", None)
+            assert one.read("a") == b"1"
+        one.write("a", b"2")
+        assert one.read("a") == b"2"
+    other.write("a", b"3")
+    assert one.read("a") == b"3"
