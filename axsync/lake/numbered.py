@@ -17,7 +17,7 @@ _NUMBERED = re.compile(r"(?P<key>.+)\.n(?P<number>[0-9]{8})")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class NumberedPiece:
     """What a `writer` adds behind so many bytes."""
 
     at: int
@@ -41,7 +41,7 @@ def number_of(key: str) -> tuple[str, int | None]:
     return (matched["key"], int(matched["number"])) if matched else (key, None)
 
 
-def encode(piece: Piece) -> bytes:
+def encode(piece: NumberedPiece) -> bytes:
     """A piece as it is stored."""
     return b"%020d %s\n" % (piece.at, piece.writer.hex.encode()) + piece.content
 
@@ -53,12 +53,12 @@ def start_of(stored: bytes) -> int:
     return int(stored[: HEAD - 34])
 
 
-def decode(stored: bytes) -> Piece:
+def decode(stored: bytes) -> NumberedPiece:
     """What `encode` was given. Raises: ValueError."""
-    return Piece(start_of(stored), UUID(hex=stored[HEAD - 33 : HEAD - 1].decode()), stored[HEAD:])
+    return NumberedPiece(start_of(stored), UUID(hex=stored[HEAD - 33 : HEAD - 1].decode()), stored[HEAD:])
 
 
-def joined(pieces: Iterable[Piece]) -> bytes:
+def joined(pieces: Iterable[NumberedPiece]) -> bytes:
     """The content, by its pieces in their order; those before one that is whole may lack. Raises: ValueError."""
     content, lacks = bytearray(), False
     for piece in pieces:

@@ -36,9 +36,9 @@ from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFi
 from axsync.errors import LakeError, NoLake, NoLakeYet, Overtaken
 from axsync.lake import layout
 from axsync.lake.answers import EXPIRED, as_os_error, code_of
-from axsync.lake.lease import TTL, Lease, Mark, Seen
+from axsync.lake.lease import TTL, Lease, Mark, ObjectState
 from axsync.lake.local import make_folder, own_folder
-from axsync.lake.numbered import HEAD, Piece, decode, encode, joined, number_of, piece_key, start_of
+from axsync.lake.numbered import HEAD, NumberedPiece, decode, encode, joined, number_of, piece_key, start_of
 from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile, storage_errors
 from axsync.lake.uploads import UPLOAD, Uploads
 
@@ -66,7 +66,7 @@ MANY = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedObject:
     """An object as a listing has it."""
 
     size: int
@@ -149,11 +149,11 @@ class ObjectStore:
             self._lease.renew()
         return False
 
-    def _look(self, key: str) -> Seen | None:
+    def _look(self, key: str) -> ObjectState | None:
         try:
             found = self._ask(obstore.get, key)
             meta = found.meta
-            return Seen(bytes(found.bytes()), _mark(meta), meta["last_modified"])
+            return ObjectState(bytes(found.bytes()), _mark(meta), meta["last_modified"])
         except FileNotFoundError:
             return None
 
@@ -314,7 +314,7 @@ class ObjectStore:
             self._lease.check()
         raise FileNotFoundError(errno.ENOENT, "there is no such object", key)
 
-    def _pieces_of(self, key: str) -> dict[int, Listed]:
+    def _pieces_of(self, key: str) -> dict[int, ListedObject]:
         """The pieces of a content that grows, by their numbers, in their order."""
         found = ((number_of(path), one) for path, one in self._objects(layout.folder_of(key)).items())
         pieces = {number: one for (of, number), one in found if of == key and number is not None}
@@ -322,14 +322,14 @@ class ObjectStore:
             self._growing.add(key)
         return dict(sorted(pieces.items()))
 
-    def _joined(self, key: str, pieces: Mapping[int, Listed]) -> bytes:
+    def _joined(self, key: str, pieces: Mapping[int, ListedObject]) -> bytes:
         stored = _each(lambda piece: self._piece(piece_key(key, piece[0]), piece[1]), pieces.items())
         try:
             return joined(map(decode, stored))
         except ValueError as error:
             raise OSError(errno.EIO, str(error)) from error
 
-    def _piece(self, path: str, one: Listed) -> bytes:
+    def _piece(self, path: str, one: ListedObject) -> bytes:
         """A piece, which never changes."""
         etag, content = self._pieces.get(path, ("", b""))
         if etag and etag == one.etag:
@@ -341,7 +341,7 @@ class ObjectStore:
             self._pieces[path] = one.etag, content
         return content
 
-    def _grown(self, key: str, number: int, last: Listed) -> int:
+    def _grown(self, key: str, number: int, last: ListedObject) -> int:
         """How long a content is that has this last piece."""
         path = piece_key(key, number)
         if last.size <= SMALL:
@@ -397,25 +397,25 @@ class ObjectStore:
         found: Any = self._ask(obstore.list_with_delimiter, prefix)
         return {layout.name_of(path) for path in found["common_prefixes"]}
 
-    def _objects(self, prefix: str) -> dict[str, Listed]:
+    def _objects(self, prefix: str) -> dict[str, ListedObject]:
         """The keys right below a prefix, pieces one by one."""
         found: Any = self._ask(obstore.list_with_delimiter, prefix)  # or a table, which was not asked for
         return self._below(prefix, found["objects"])
 
-    def _all_objects(self, prefix: str) -> dict[str, Listed]:
+    def _all_objects(self, prefix: str) -> dict[str, ListedObject]:
         """The same for all keys below it."""
         found = self._ask(lambda bucket, path: [one for some in obstore.list(bucket, path) for one in some], prefix)
         return self._below(prefix, found)
 
-    def _below(self, prefix: str, found: Iterable[Mapping[str, Any]]) -> dict[str, Listed]:
+    def _below(self, prefix: str, found: Iterable[Mapping[str, Any]]) -> dict[str, ListedObject]:
         # Consoles leave objects that are called like a folder; such a one is no key below it.
         own = self._path(prefix)
         named = ((self._key(one["path"]), one) for one in found if one["path"] != own)
-        return {key: Listed(one["size"], one["e_tag"] or "") for key, one in named}
+        return {key: ListedObject(one["size"], one["e_tag"] or "") for key, one in named}
 
     def list(self, pattern: str) -> Iterator[ListedKey]:
         """As `Store.list`."""
-        wanted, found = _fits(pattern), dict[str, tuple[int | None, Listed]]()
+        wanted, found = _fits(pattern), dict[str, tuple[int | None, ListedObject]]()
         for prefix in self._prefixes(pattern):
             is_flat = "*" not in layout.folder_of(pattern)
             for path, one in (self._objects(prefix) if is_flat else self._all_objects(prefix)).items():
@@ -424,7 +424,7 @@ class ObjectStore:
                     found[key] = number, one
         yield from _each(self._sized, [(key, *found[key]) for key in sorted(found)])
 
-    def _sized(self, found: tuple[str, int | None, Listed]) -> ListedKey:
+    def _sized(self, found: tuple[str, int | None, ListedObject]) -> ListedKey:
         key, number, one = found
         if number is None:
             return ListedKey(key, one.size)
@@ -497,7 +497,7 @@ class ObjectStore:
     def append(self, key: str, content: bytes) -> int:
         """As `Store.append`; also nothing is a piece, which stops whoever else still appends."""
         number, size = self._ends.get(key) or self._end(key)
-        piece = Piece(size, self._who, content)
+        piece = NumberedPiece(size, self._who, content)
         while not self._put_if(piece_key(key, number), encode(piece), "create"):
             # It is of one who was paused and has lost the lease. What he put there is void by the piece behind it.
             if self._lease is None:
@@ -612,7 +612,7 @@ class _Cell:
     store: ObjectStore
     key: str
 
-    def look(self) -> Seen | None:
+    def look(self) -> ObjectState | None:
         return self.store._look(self.key)  # noqa: SLF001  one module
 
     def swap(self, mark: Mark | None, content: bytes) -> Mark | None:

@@ -12,6 +12,12 @@ FOLDERS = {"os", "pathlib", "shutil", "tempfile", "fcntl", "stat", "axsync.lake.
 REASONS = {
     ("lake/local.py", "*"): "it is the store for folders",
     ("lake/layout.py", "pathlib"): "names alone, taken apart",
+    ("lake/lease.py", "os"): "the process that holds a lock, and whether it has ended",
+    ("lake/lease.py", "pathlib"): "what tells one machine from another",
+    ("lake/objects.py", "os"): "whose folder for drafts it is",
+    ("lake/objects.py", "pathlib"): "drafts, on this machine",
+    ("lake/objects.py", "tempfile"): "the same",
+    ("lake/objects.py", "axsync.lake.local"): "the same",
     ("lake/history.py", "pathlib"): "the folder that `load_manifest` is given",
     ("lake/publish.py", "axsync.lake.local"): "it picks the store that the settings name",
     ("runs/check.py", "pathlib"): "the file that `check --probe` names",

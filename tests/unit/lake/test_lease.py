@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from axsync.errors import Busy, Overtaken, StorageError
-from axsync.lake.lease import Lease, Mark, Seen
+from axsync.lake.lease import Lease, Mark, ObjectState
 
 
 @dataclass
@@ -34,11 +34,11 @@ class Cell:
     """An object in memory. `lose` is how many answers get lost behind a change that is made."""
 
     clocks: Clocks
-    seen: Seen | None = None
+    seen: ObjectState | None = None
     lose: int = 0
     changes: int = field(default=0, init=False)
 
-    def look(self) -> Seen | None:
+    def look(self) -> ObjectState | None:
         return self.seen
 
     def swap(self, mark: Mark | None, content: bytes) -> Mark | None:
@@ -46,7 +46,7 @@ class Cell:
             if (self.seen.mark if self.seen else None) != mark:
                 return None
             self.changes += 1
-            self.seen = Seen(content, {"e_tag": str(self.changes)}, self.now())
+            self.seen = ObjectState(content, {"e_tag": str(self.changes)}, self.now())
         if self.lose:
             self.lose -= 1
             raise OSError(5, "the store does not answer")

@@ -10,7 +10,7 @@ from obstore.exceptions import PermissionDeniedError
 from obstore.store import MemoryStore
 
 from axsync.errors import Busy, LakeError, Overtaken
-from axsync.lake.numbered import Piece, encode, piece_key
+from axsync.lake.numbered import NumberedPiece, encode, piece_key
 from axsync.lake.objects import ObjectStore
 from axsync.lake.store import Move
 from tests.unit.lake.memory import store_in_memory
@@ -77,7 +77,7 @@ def test_what_an_overtaken_one_appended_at_the_last_moment_is_void(tmp_path: Pat
     store = store_in_memory(tmp_path)
     with store.hold("lock", what="the lake", run="a"):
         store.append("grown", b"123")
-        late = encode(Piece(3, uuid4(), b"late"))
+        late = encode(NumberedPiece(3, uuid4(), b"late"))
         assert store.write_if_absent(piece_key("grown", 1), late)
         store.append("grown", b"45")
 
