@@ -21,8 +21,6 @@ from tests.stores.servers import Server, s3_config
 
 Rows = dict[str, list[str]]
 PATIENCE = 60.0  # seconds
-TTL = 2.0
-"""Seconds of a lease: the store tells its time in whole ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,7 @@ class Place:
     server: Server
     folder: Path
     prefix: str
+    ttl: float = 2.0  # seconds of a lease; the store tells its time in whole ones
 
     @classmethod
     def fresh(cls, server: Server, folder: Path) -> "Place":
@@ -49,7 +48,7 @@ class Place:
         """The number of a process that does this."""
         config = self.folder / "axsync.toml"
         config.write_text(CONFIG.format(lake=self.folder / "unused", url=url))
-        told = {"bucket": s3_config(self.server.endpoint), "prefix": self.prefix, "ttl": TTL}
+        told = {"bucket": s3_config(self.server.endpoint), "prefix": self.prefix, "ttl": self.ttl}
         files = {name: str(self.folder / f"{id(harness)}-{name}") for name in ("count", "out", "err")}
         return harness.start(
             {"at": at, "fault": fault, "arguments": [*command, "--config", str(config)], **told, **files}

@@ -7,13 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.faults.torture.place import FULL, RUN, Harness, emulator
 from tests.stores import harness as program
-from tests.stores.place import PATIENCE, TTL, Place, Rows, wait_for_pause
+from tests.stores.place import PATIENCE, Place, Rows, wait_for_pause
 from tests.stores.servers import Server, s3
 
 STRIDE = 1 if FULL else 9
@@ -118,6 +119,22 @@ def test_a_paused_process_that_wakes_changes_nothing(
         assert place.strays() <= late(place), at
 
 
+def test_of_two_processes_one_is_busy(
+    server: Server, urls: dict[int, str], harnesses: tuple[Harness, Harness], tmp_path: Path
+) -> None:
+    """It is told who holds the lake, and the other one ends as if it had not been there."""
+    place = replace(Place.fresh(server, tmp_path), ttl=60.0)
+    process = place.start(harnesses[0], urls[7], at=LEASE + 3, fault="pause")
+    assert wait_for_pause(process)
+
+    busy = place.run(harnesses[1], urls[8])
+    os.kill(process, signal.SIGCONT)
+
+    assert (busy.returncode, f"process {process} on" in busy.stderr) == (BUSY, True), busy.stderr
+    assert place.ended(harnesses[0]).returncode == 0
+    assert (place.seen() is not None, place.strays()) == (True, set())
+
+
 def late(place: Place) -> set[str]:
     """Copies that a paused process sent when it woke: no manifest names them, and gc removes them."""
     return {key for key in place.strays() if not key.startswith("_axsync")}
@@ -127,5 +144,5 @@ def patient(place: Place, harness: Harness, url: str, command: Sequence[str]) ->
     """Run it until the lake is free."""
     until = time.monotonic() + PATIENCE
     while (ended := place.run(harness, url, command=command)).returncode == BUSY and time.monotonic() < until:
-        time.sleep(TTL / 4)
+        time.sleep(place.ttl / 4)
     return ended.returncode
