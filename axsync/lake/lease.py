@@ -37,8 +37,7 @@ Mark = Mapping[str, str]
 """One state of an object, as the store tells it: its ETag, and on GCS its generation."""
 
 
-def awake_or_asleep() -> float:
-    """Seconds on that clock."""
+def _awake_or_asleep() -> float:
     return time.clock_gettime(_ASLEEP)
 
 
@@ -51,7 +50,7 @@ class ObjectState:
     modified: datetime
 
 
-class Cell(Protocol):
+class LockObject(Protocol):
     """One object that changes only where it is what it was."""
 
     def look(self) -> ObjectState | None:
@@ -85,7 +84,7 @@ class _Lock(msgspec.Struct, frozen=True):
 class Lease:
     """A lease that is held. Its methods block and may be called by any thread."""
 
-    cell: Cell
+    place: LockObject
     clock: Callable[[], float]
     _lock: _Lock
     _mark: Mark
@@ -95,21 +94,27 @@ class Lease:
 
     @classmethod
     def take(
-        cls, cell: Cell, who: UUID, *, what: str, run: str, ttl: float = TTL, clock: Callable[[], float] | None = None
+        cls,
+        place: LockObject,
+        who: UUID,
+        *,
+        what: str,
+        run: str,
+        ttl: float = TTL,
+        clock: Callable[[], float] = _awake_or_asleep,
     ) -> "Lease":
         """Hold it. Raises: Busy; StorageError where the lock is not one; OSError."""
-        clock = clock or awake_or_asleep
-        seen, at = cell.look(), clock()
+        seen, at = place.look(), clock()
         held = _lock_in(seen, what)
-        if seen is not None and held is not None and not _is_free(cell, seen, held):
+        if seen is not None and held is not None and not _is_free(place, seen, held):
             raise Busy(f"another run is using {what}: {_name(held)}", holder=_name(held))
         epoch = held.epoch + 1 if held else 1
         own = _Lock(epoch, run, who.hex, os.getpid(), socket.gethostname(), ttl, 0, _machine())
-        mark = cell.swap(seen.mark if seen else None, msgspec.json.encode(own))
+        mark = place.swap(seen.mark if seen else None, msgspec.json.encode(own))
         if mark is None:
             holder = "a process that was quicker"
             raise Busy(f"another run is using {what}: {holder}", holder=holder)
-        return cls(cell, clock, own, mark, at)
+        return cls(place, clock, own, mark, at)
 
     @property
     def epoch(self) -> int:
@@ -127,7 +132,7 @@ class Lease:
             at = self.clock()
             # Where an answer is lost, the very same is tried again, and found to be there.
             own = msgspec.structs.replace(self._lock, n=self._lock.n + 1)
-            mark = None if self._lost else self.cell.swap(self._mark, msgspec.json.encode(own))
+            mark = None if self._lost else self.place.swap(self._mark, msgspec.json.encode(own))
             if mark is None:
                 self._lost = True
                 raise Overtaken("another process has taken over the lake; this one changes nothing more")
@@ -138,7 +143,7 @@ class Lease:
         with self._turn:
             if not self._lost:
                 free = msgspec.structs.replace(self._lock, n=self._lock.n + 1, who=None)
-                self.cell.swap(self._mark, msgspec.json.encode(free))
+                self.place.swap(self._mark, msgspec.json.encode(free))
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -170,10 +175,10 @@ def _lock_in(seen: ObjectState | None, what: str) -> _Lock | None:
         raise StorageError(f"cannot lock {what}: its lock is not one that axsync wrote") from error
 
 
-def _is_free(cell: Cell, seen: ObjectState, lock: _Lock) -> bool:
+def _is_free(place: LockObject, seen: ObjectState, lock: _Lock) -> bool:
     if lock.who is None or _has_ended(lock):
         return True
-    return (cell.now() - seen.modified).total_seconds() >= lock.ttl
+    return (place.now() - seen.modified).total_seconds() >= lock.ttl
 
 
 def _name(lock: _Lock) -> str:

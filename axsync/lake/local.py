@@ -217,8 +217,8 @@ class LocalStore:
         """As `Store.hold`."""
         return hold(self._path(key), what=what, run=run)
 
-    def turn(self) -> int:
-        """As `Store.turn`."""
+    def epoch(self) -> int:
+        """As `Store.epoch`."""
         return 0
 
     @contextmanager

@@ -230,20 +230,20 @@ class ObjectStore:
     def hold(self, key: str, *, what: str, run: str) -> Iterator[None]:
         """As `Store.hold`: a lease. From its end on, this store has forgotten what of it has grown."""
         with storage_errors(f"lock {what}"):
-            lease = Lease.take(_Cell(self, key), self._who, what=what, run=run, ttl=self.ttl)
+            lease = Lease.take(_LockObject(self, key), self._who, what=what, run=run, ttl=self.ttl)
         self._lease = lease
         try:
             with lease.kept():
                 try:
                     yield
                 finally:
-                    self._gather()
+                    self._compact()
         finally:
             self._lease = None
             self._ends.clear()
             self._kept.clear()
 
-    def _gather(self) -> None:
+    def _compact(self) -> None:
         """Make one piece of each content to which this holder has appended many, so that others have little to ask."""
         for key, (number, size) in [*self._ends.items()]:
             if number >= MANY and size <= SMALL:
@@ -254,8 +254,8 @@ class ObjectStore:
                     self.append(key, content)
                     self._remove([piece_key(key, one) for one in pieces])
 
-    def turn(self) -> int:
-        """As `Store.turn`: the epoch of the lease."""
+    def epoch(self) -> int:
+        """As `Store.epoch`: the epoch of the lease."""
         return self._lease.epoch if self._lease else 0
 
     @contextmanager
@@ -294,7 +294,7 @@ class ObjectStore:
         changes = self._changes
         content = self._content(key, most)
         is_whole = most is None and len(content) <= SMALL and self._changes == changes
-        if is_whole and self._lease is not None and sum(map(len, self._kept.values())) < KEPT:
+        if is_whole and self._lease is not None and sum(map(len, [*self._kept.values()])) < KEPT:
             self._kept[key] = content
         return content
 
@@ -606,8 +606,8 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
-    """One object as `axsync.lake.lease.Cell`."""
+class _LockObject:
+    """One object as `axsync.lake.lease.LockObject`."""
 
     store: ObjectStore
     key: str

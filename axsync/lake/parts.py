@@ -365,7 +365,7 @@ class PartFolder:
 
     def __post_init__(self) -> None:
         """Number from where nobody else does who holds the run, before or after."""
-        self._count = self.store.turn() * PARTS_EACH
+        self._count = self.store.epoch() * PARTS_EACH
 
     def add(self, load: PageBatch) -> tuple[Sealed, ...]:
         """Write a batch into a part of this lane; a part that is due is sealed and returned."""

@@ -186,7 +186,7 @@ class Lake:
             lanes = put_schemas(self.store, entries)
             manifest = _manifest(run, lanes, verdict=verdict_of(outcomes), finished_at=finished_at)
             register(self.store, run.run_id, outcomes)
-            if self.store.turn():
+            if self.store.epoch():
                 self.journal(run.run_id).append({"event": PUBLISHING, "manifest": manifest})
             self.carry_out(manifest)
         return layout.manifest(run.run_id)
@@ -249,8 +249,8 @@ class Lake:
     def point_to(self, run_id: str) -> None:
         """Make this run the one that `latest.json` names. Raises: OSError, StorageError."""
         pointer: dict[str, Any] = {"run_id": run_id, "manifest": layout.manifest_in_pointer(run_id)}
-        if turn := self.store.turn():  # so that no pointer is ever like one before it
-            pointer["turn"] = turn
+        if epoch := self.store.epoch():  # so that no pointer is ever like one before it
+            pointer["epoch"] = epoch
         try:
             self._put(layout.POINTER, self._seen(layout.POINTER), orjson.dumps(pointer))
         except OSError:

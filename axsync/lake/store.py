@@ -124,7 +124,7 @@ class Store(Protocol):
         """
         ...
 
-    def turn(self) -> int:
+    def epoch(self) -> int:
         """A number that nobody has who holds the store before or after; 0 where its lease cannot be lost.
 
         Names that are made with it are nobody else's, also where a process that was paused goes on making names.

@@ -45,7 +45,7 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
             except ManifestError as error:
                 told.append(f"{error}; that run is left alone")
                 continue
-            if memory.publishing is not None and _carry_out(lake, run_id, memory.publishing, told):
+            if memory.publishing is not None and _roll_forward(lake, run_id, memory.publishing, told):
                 continue
             if memory.replacing:
                 told += _remove_the_rest(lake, run_id)
@@ -56,7 +56,7 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
     return told
 
 
-def _carry_out(lake: Lake, run_id: str, manifest: Mapping[str, Any], told: list[str]) -> bool:
+def _roll_forward(lake: Lake, run_id: str, manifest: Mapping[str, Any], told: list[str]) -> bool:
     """Publish what was about to be; whether it could be."""
     try:
         lake.carry_out(manifest)

@@ -30,7 +30,7 @@ class Clocks:
 
 
 @dataclass
-class Cell:
+class LockObject:
     """An object in memory. `lose` is how many answers get lost behind a change that is made."""
 
     clocks: Clocks
@@ -62,13 +62,13 @@ def clocks() -> Clocks:
 
 
 @pytest.fixture
-def cell(clocks: Clocks) -> Cell:
-    return Cell(clocks)
+def lock(clocks: Clocks) -> LockObject:
+    return LockObject(clocks)
 
 
 @pytest.fixture
-def take(cell: Cell, clocks: Clocks) -> Callable[[str], Lease]:
-    return lambda run: Lease.take(cell, uuid4(), what="the lake", run=run, ttl=60, clock=clocks.read)
+def take(lock: LockObject, clocks: Clocks) -> Callable[[str], Lease]:
+    return lambda run: Lease.take(lock, uuid4(), what="the lake", run=run, ttl=60, clock=clocks.read)
 
 
 Take = Callable[[str], Lease]
@@ -108,15 +108,15 @@ def test_who_has_been_overtaken_does_nothing_more(take: Take, clocks: Clocks) ->
     other.check()
 
 
-def test_the_holder_believes_itself_for_a_part_of_the_time_only(take: Take, cell: Cell, clocks: Clocks) -> None:
+def test_the_holder_believes_itself_for_a_part_of_the_time_only(take: Take, lock: LockObject, clocks: Clocks) -> None:
     """Then it proves that nobody has taken over, which may be so after an hour of sleep."""
     lease = take("a")
     clocks.both(42)
     lease.check()
-    assert cell.changes == 1
+    assert lock.changes == 1
     clocks.both(3_600)
     lease.check()
-    assert cell.changes == 2
+    assert lock.changes == 2
 
     clocks.both(3_600)
     take("b")
@@ -124,35 +124,35 @@ def test_the_holder_believes_itself_for_a_part_of_the_time_only(take: Take, cell
         lease.check()
 
 
-def test_a_lost_answer_is_no_lost_lease(take: Take, cell: Cell) -> None:
+def test_a_lost_answer_is_no_lost_lease(take: Take, lock: LockObject) -> None:
     """The same renewal is sent again and found to be there."""
     lease = take("a")
-    cell.lose = 1
+    lock.lose = 1
     with pytest.raises(OSError, match="does not answer"):
         lease.renew()
 
     lease.renew()
     lease.check()
-    assert cell.changes == 2
+    assert lock.changes == 2
 
 
-def test_a_process_that_has_ended_on_this_machine_is_not_waited_for(take: Take, cell: Cell) -> None:
+def test_a_process_that_has_ended_on_this_machine_is_not_waited_for(take: Take, lock: LockObject) -> None:
     """One on another machine is: its numbers mean nothing here."""
     take("a")
-    assert cell.seen is not None
+    assert lock.seen is not None
     ended = subprocess.Popen(["true"])
     ended.wait()
-    lock = orjson.loads(cell.seen.content) | {"pid": ended.pid}
-    cell.swap(cell.seen.mark, orjson.dumps(lock | {"machine": "another/1"}))
+    told = orjson.loads(lock.seen.content) | {"pid": ended.pid}
+    lock.swap(lock.seen.mark, orjson.dumps(told | {"machine": "another/1"}))
     with pytest.raises(Busy):
         take("b")
-    cell.swap(cell.seen.mark, orjson.dumps(lock))
+    lock.swap(lock.seen.mark, orjson.dumps(told))
 
     assert take("b").epoch == 2
 
 
-def test_what_is_no_lock_is_not_overwritten(take: Take, cell: Cell) -> None:
+def test_what_is_no_lock_is_not_overwritten(take: Take, lock: LockObject) -> None:
     """Somebody else's object, say."""
-    cell.swap(None, b"{}")
+    lock.swap(None, b"{}")
     with pytest.raises(StorageError, match="cannot lock the lake: its lock is not one that axsync wrote"):
         take("a")

@@ -96,12 +96,12 @@ def test_two_that_append_without_a_lease_lose_nothing(two: tuple[ObjectStore, Ob
 
 def test_each_holder_has_numbers_of_its_own(two: tuple[ObjectStore, ObjectStore]) -> None:
     """A number of one is never one of another; without a lease there is none."""
-    turns = [two[0].turn()]
+    epochs = [two[0].epoch()]
     for store in (*two, *two):
         with store.hold("lock", what="the lake", run="a"):
-            turns.append(store.turn())
+            epochs.append(store.epoch())
 
-    assert turns == [0, 1, 2, 3, 4]
+    assert epochs == [0, 1, 2, 3, 4]
 
 
 def test_a_store_that_is_held_elsewhere_is_busy(two: tuple[ObjectStore, ObjectStore]) -> None:
