@@ -130,8 +130,9 @@ class Lake:
 
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        found = (layout.folder_of(one.key) for one in self.store.list(layout.ALL_JOURNALS))
-        return sorted((layout.name_of(folder) for folder in found), reverse=True)
+        whole = {layout.name_of(layout.folder_of(one.key)) for one in self.store.list(layout.ALL_JOURNALS)}
+        others = {*self.store.folders(layout.RUNS)} - whole  # a journal that is no file is told of later
+        return sorted(whole | {one for one in others if self.store.has(layout.journal(one))}, reverse=True)
 
     def write_dead_letters(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
