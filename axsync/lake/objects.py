@@ -316,7 +316,10 @@ class ObjectStore:
 
     def _pieces_of(self, key: str) -> dict[int, ListedObject]:
         """The pieces of a content that grows, by their numbers, in their order."""
-        found = ((number_of(path), one) for path, one in self._objects(layout.folder_of(key)).items())
+        return self._pieces_among(key, self._objects(layout.folder_of(key)))
+
+    def _pieces_among(self, key: str, objects: Mapping[str, ListedObject]) -> dict[int, ListedObject]:
+        found = ((number_of(path), one) for path, one in objects.items())
         pieces = {number: one for (of, number), one in found if of == key and number is not None}
         if pieces:
             self._growing.add(key)
@@ -507,7 +510,15 @@ class ObjectStore:
         return piece.end
 
     def _end(self, key: str) -> tuple[int, int]:
-        pieces = self._pieces_of(key)
+        """The number of the next piece, and the length so far. What was written whole, in a folder say, becomes one."""
+        objects = self._objects(layout.folder_of(key))
+        pieces = self._pieces_among(key, objects)
+        if key in objects:
+            if not pieces:
+                content = bytes(self._ask(obstore.get, key).bytes())
+                self._put_if(piece_key(key, 0), encode(NumberedPiece(0, self._who, content)), "create")
+            self._remove([key])
+            pieces = self._pieces_of(key)
         return (max(pieces) + 1, self._grown(key, max(pieces), pieces[max(pieces)])) if pieces else (0, 0)
 
     def truncate(self, key: str, size: int) -> None:

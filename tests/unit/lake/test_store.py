@@ -86,6 +86,14 @@ def test_a_content_grows_and_is_cut(store: Store) -> None:
     assert not store.has("a/c")
 
 
+def test_what_was_written_whole_can_grow(store: Store) -> None:
+    """Such as the journals of a lake that somebody copied from a folder into a store."""
+    store.write("a/b", b"123")
+
+    assert store.append("a/b", b"45") == 5
+    assert (store.read("a/b"), store.names("a")) == (b"12345", ("b",))
+
+
 def test_a_draft_has_no_key_before_it_is_sealed(store: Store) -> None:
     """One that is given up leaves nothing."""
     draft, other = store.create("a/b"), store.create("a/c")
