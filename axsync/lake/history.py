@@ -160,16 +160,15 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == _pointed_to(lake))
 
 
-def load_manifest(lake: str | Path, run: str = LATEST) -> dict[str, Any]:
+def load_manifest(lake: str | Path | LakeSettings, run: str = LATEST) -> dict[str, Any]:
     """The manifest of a run, as a document whose lanes have their `columns` (docs/lake.md).
 
-    `lake` is a folder, `run` what `axsync show` takes: an id, the beginning of one, a day, `latest`, `latest~N`.
-    Raises: NoLake, UnknownRun, ManifestError.
+    `lake` is a folder, the address of an object store, or settings of one that needs more than that; `run` what
+    `axsync show` takes: an id, the beginning of one, a day, `latest`, `latest~N`.
+    Raises: ConfigError, NoLake, UnknownRun, ManifestError.
     """
-    opened = open_lake(LakeSettings(uri=str(lake)))
-    if opened is None:
-        raise NoLake(f"the lake {str(lake)!r} is in a store that this version does not know")
-    return find_run(opened, run).document
+    settings = lake if isinstance(lake, LakeSettings) else LakeSettings(uri=str(lake))
+    return find_run(open_lake(settings), run).document
 
 
 def read_as_meant(

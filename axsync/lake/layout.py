@@ -72,6 +72,11 @@ def all_parts_of(lane: Lane) -> str:
     return parts_in(partition(lane, "*"))
 
 
+def all_parts_of_type(entity: str) -> str:
+    """The pattern of all parts of an entity type, of whatever instance and day."""
+    return f"{table(entity)}/instance=*/dt=*/{PARTS}"
+
+
 def day_of(path: str) -> str | None:
     """The day of the partition that a file is in; None where it is in none."""
     days = [part.removeprefix("dt=") for part in PurePosixPath(path).parts if part.startswith("dt=")]

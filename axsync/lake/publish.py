@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import LakeError, StorageError
+from axsync.errors import ConfigError, LakeError, StorageError
 from axsync.lake import layout
 from axsync.lake.journal import PUBLISHING, Journal
 from axsync.lake.local import LocalStore
@@ -25,7 +25,7 @@ from axsync.lake.manifest import (
 from axsync.lake.schemas import put_schemas, register, registries
 from axsync.lake.store import Move, Store, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.settings import LakeSettings
+from axsync.settings import OBJECT_STORES, LakeSettings
 
 LETTERS_AT_ONCE = 1 << 20  # bytes
 
@@ -66,6 +66,11 @@ class Lake:
     def name(self) -> str:
         """What people call it."""
         return self.store.name()
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether contents are files: DuckDB opens them by itself, and an open one is readable when it is deleted."""
+        return "://" not in self.store.uri()
 
     def preflight(self, targets: RunTargets) -> None:
         """Look whether this run can write and publish to what there is of the lake. Nothing is written.
@@ -260,11 +265,22 @@ class Lake:
                 raise
 
 
-def open_lake(settings: LakeSettings) -> Lake | None:
-    """The lake in the store that the settings name; None where this version knows no such store."""
-    if settings.path is None:
-        return None
-    return Lake(LocalStore(settings.path, settings.file_mode, settings.folder_mode))
+def open_lake(settings: LakeSettings) -> Lake:
+    """The lake in the folder or the object store that the settings name.
+
+    Nothing is asked of a store yet, apart from the place that has its credentials. Raises: ConfigError, where the
+    client of the store is not installed, or where there are no credentials for it.
+    """
+    if settings.path is not None:
+        return Lake(LocalStore(settings.path, settings.file_mode, settings.folder_mode))
+    try:
+        from axsync.lake.buckets import open_objects  # noqa: PLC0415  an extra
+
+        return Lake(open_objects(settings))
+    except ModuleNotFoundError as error:
+        scheme = settings.uri.partition("://")[0]
+        told = f"a lake at {scheme}:// needs its client: pip install 'axsync[{OBJECT_STORES[scheme]}]'"
+        raise ConfigError(told) from error
 
 
 def _manifest(run: RunFacts, entries: Sequence[dict[str, Any]], *, verdict: str, finished_at: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from axsync.config import check_lake
-from axsync.errors import ConfigError
 from axsync.events import Event, Observer
 from axsync.lake import layout
 from axsync.lake.local import hold
@@ -28,8 +27,6 @@ def fit_lake(settings: Settings) -> Lake:
     """The lake of these settings, to which a run can publish. Raises: ConfigError, LakeError, ManifestError."""
     check_lake(settings.lake.uri)
     lake = open_lake(settings.lake)
-    if lake is None:
-        raise ConfigError("this version writes to local folders only; give lake.uri or --lake a folder")
     day = logical_date(settings, datetime.now(UTC))
     lake.preflight(RunTargets(settings.run.wanted, [instance.name for instance in settings.chosen()], day))
     return lake
