@@ -4,6 +4,7 @@ entity=E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   a published part
 _axsync/latest.json                                 the pointer
 _axsync/lock                                        who may write
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
+_axsync/check/…                                     what `axsync check` writes and removes, in object stores
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
 _axsync/state/INSTANCE.json                         what runs learnt of an instance; may be deleted
@@ -127,6 +128,11 @@ def manifest(run_id: str) -> str:
 def manifest_in_pointer(run_id: str) -> str:
     """The same as the pointer names it: relative to the folder that the pointer is in."""
     return manifest(run_id).removeprefix(f"{CONTROL}/")
+
+
+def probe(name: str) -> str:
+    """What `axsync check` writes and removes."""
+    return f"{CONTROL}/check/{name}"
 
 
 def run_of_manifest(name: str) -> str | None:

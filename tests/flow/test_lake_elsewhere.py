@@ -1,17 +1,23 @@
 """Every command over a lake that has the address of an object store, in one process: the bucket is in memory."""
 
 import json
-import os
+from collections.abc import Collection
 from pathlib import Path
 
+import obstore
 import pytest
 from click.testing import CliRunner
 from obstore.store import MemoryStore
 
 import axsync
+from axsync import runs
 from axsync.cli import main
+from axsync.console.check import check_exit_code
 from axsync.emulator import Emulator
+from axsync.errors import LakeError
 from axsync.lake import buckets
+from axsync.lake.objects import ObjectStore
+from axsync.runs.check import THE_LAKE
 from axsync.settings import LakeSettings
 from tests.flow.conftest import Start
 from tests.flow.harness import Lab, at_once
@@ -58,7 +64,11 @@ async def test_every_command_reads_a_lake_in_a_bucket(
     said("forget", "2026-11-01", "--yes")
     said("gc", "--yes")
     assert axsync.open(LAKE).table("users", history=True).to_arrow(["dt"]).num_rows == 21
-    assert sorted(os.listdir()) == ["prod.key", "prod.secret"]
+    assert names_here() == ["prod.key", "prod.secret"]
+
+
+def names_here() -> list[str]:
+    return sorted(path.name for path in Path().iterdir())
 
 
 async def run(lab: Lab, emulator: Emulator, day: str) -> axsync.Report:
@@ -76,6 +86,26 @@ def reads_in_sql() -> None:
     assert len(json.loads(said("head", "users", "-n", "2", "--output", "json"))) == 2
     assert f"'{LAKE}/entity=users/*/*/*.parquet'" in said("ddl", "duckdb", "users")
     assert f"'{LAKE}/entity=users/*/*/*.parquet'" in said("views", "duckdb")
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+async def test_check_tries_the_store_of_a_lake(
+    lab: Lab, start: Start, bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch, *, heeds: bool
+) -> None:
+    """Step by step, up to the first that fails; nothing stays there."""
+    if not heeds:
+        monkeypatch.setattr(ObjectStore, "preflight", refuse_all)
+    settings = lab.settings(lab.instance(await start(sizes={"users": 20})), lake={"uri": LAKE})
+    *_, found = await runs.check(settings)
+
+    assert (found.name, found.url) == (THE_LAKE, LAKE)
+    assert [step.ok for step in found.steps] == ([True] * 5 if heeds else [True, False, None, None, None])
+    assert check_exit_code([found]) == (0 if heeds else 2)
+    assert list(obstore.list(bucket)) == []
+
+
+def refuse_all(store: ObjectStore, _prefixes: Collection[str] = ()) -> None:
+    raise LakeError(f"the lake {store.name()!r} cannot be written safely")
 
 
 @pytest.mark.usefixtures("bucket")
