@@ -1,9 +1,9 @@
 """Settings of the lake, and the address of one in an object store."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
@@ -84,12 +84,11 @@ class Address:
         return f"{self.scheme}://{self.bucket}{at}" + (f"/{self.prefix}" if self.prefix else "")
 
     @property
-    def parents(self) -> Iterator["Address"]:
-        """The places that this one is in, from the nearest to the whole bucket."""
-        for prefix in PurePosixPath(self.prefix).parents if self.prefix else ():
-            yield Address(
-                self.scheme, self.bucket, "" if str(prefix) == "." else str(prefix), self.account, self.suffix
-            )
+    def parents(self) -> tuple[str, ...]:
+        """The addresses of the places that this one is in, from the nearest to the whole bucket."""
+        segments = self.prefix.split("/") if self.prefix else []
+        prefixes = ("/".join(segments[:most]) for most in reversed(range(len(segments))))
+        return tuple(replace(self, prefix=prefix).uri for prefix in prefixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +162,12 @@ class LakeSettings:
     def address(self) -> Address | None:
         """The place in an object store, or None if the lake is a folder."""
         return _address(self.uri) if "://" in self.uri else None
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The places that the lake is in, from the nearest on."""
+        address = self.address
+        return tuple(map(str, Path(self.uri).absolute().parents)) if address is None else address.parents
 
     def _refuse_foreign(self) -> None:
         for one in fields(self):

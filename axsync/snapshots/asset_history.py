@@ -24,7 +24,7 @@ from axsync.settings import nearest
 from axsync.snapshots.changes import Change, Record, between
 from axsync.snapshots.diff import MEMORY
 from axsync.snapshots.join import Ignoring, Side, opened, reading
-from axsync.snapshots.opened import OpenSnapshot, source_of
+from axsync.snapshots.opened import OpenSnapshot, files_of
 from axsync.sql.dialects import literal
 
 MOST_NAMED = 5
@@ -119,7 +119,7 @@ def _day(lake: Lake, day: str, snapshot: Snapshot, record: LaneRecord) -> _Day:
     # Of a lane that another run stands in for, the verdict is about the attempt that failed.
     is_whole = record.verdict in ("complete", "drifted") or record.from_run is not None
     run_id = record.from_run or snapshot.run_id
-    side = Side(run_id, source_of(lake, run_id, held), columns, held.id_column)
+    side = Side(run_id, files_of(lake, run_id, held), columns, held.id_column)
     return _Day(day, side, is_whole, (record.asked or Asked()).queries)
 
 

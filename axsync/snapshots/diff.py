@@ -22,7 +22,7 @@ from axsync.schema.kinds import type_text
 from axsync.settings import closest, did_you_mean, nearest
 from axsync.snapshots.changes import Change, Record, between, json_text
 from axsync.snapshots.join import OWN, Ignoring, Join, Side, opened, pair_up
-from axsync.snapshots.opened import OpenSnapshot, held_lanes, source_of
+from axsync.snapshots.opened import OpenSnapshot, files_of, held_lanes
 from axsync.sql.values import plain
 
 Keep: TypeAlias = Callable[[Change], None]
@@ -170,7 +170,7 @@ def _sides(
     def side(run: FoundRun, one: OpenSnapshot) -> Side:
         run_id = run.snapshot.run_id
         shown = tuple(one.column(name) for name in columns)
-        return Side(run_id, source_of(lake, run_id, one), one.columns, one.id_column, shown)
+        return Side(run_id, files_of(lake, run_id, one), one.columns, one.id_column, shown)
 
     return side(runs[0], held[0]), side(runs[1], held[1])
 

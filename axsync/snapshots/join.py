@@ -25,7 +25,7 @@ from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Kind, canonical, drop_forms, only_gains_members, widen
 from axsync.schema.selection import fields_meant
 from axsync.snapshots.labels import label_sql
-from axsync.snapshots.opened import Source
+from axsync.snapshots.opened import LaneFiles
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 from axsync.sql.spill import spill_folder, spill_to
 
@@ -125,7 +125,7 @@ class Side:
     """One of the two snapshots: its files, its columns, the one with the ids."""
 
     run_id: str
-    source: Source
+    files: LaneFiles
     columns: tuple[Column, ...]
     id_column: str
     shown: tuple[Column | None, ...] = ()  # whose values stand beside each asset; None where this side has none
@@ -141,24 +141,24 @@ class Side:
 
     def label(self, alias: str = "") -> str:
         """SQL for what people call an asset; null where there is no such column."""
-        return label_sql(self.columns, alias) if self.source.sql else "NULL::VARCHAR"
+        return label_sql(self.columns, alias) if self.files.sql else "NULL::VARCHAR"
 
     def rows(self, ids: Sequence[str] = ()) -> str:
         """SQL for the rows of its files, those of these ids only, where some are named."""
-        if not self.source.sql:
+        if not self.files.sql:
             return "(SELECT NULL::VARCHAR AS _id WHERE false)"
         only = f" AND {double_quoted(self.id_column)} IN ({', '.join(map(literal, ids))})" if ids else ""
         # No column of a lake begins with an underscore.
         key = double_quoted(self.id_column)
-        return f"(SELECT *, {key} AS _id FROM {self.source.sql} WHERE {key} IS NOT NULL{only})"  # noqa: S608  names and paths
+        return f"(SELECT *, {key} AS _id FROM {self.files.sql} WHERE {key} IS NOT NULL{only})"  # noqa: S608  names and paths
 
     def value(self, column: Column | None, alias: str = "") -> str:
         """SQL for the value of one of its columns."""
-        return f"{alias}{double_quoted(column.name)}" if column and self.source.sql else "NULL"
+        return f"{alias}{double_quoted(column.name)}" if column and self.files.sql else "NULL"
 
     def rescued(self, alias: str = "") -> str:
         """SQL for the rescue column."""
-        return f"{alias}{double_quoted(RESCUED)}" if self.source.sql else "NULL::VARCHAR"
+        return f"{alias}{double_quoted(RESCUED)}" if self.files.sql else "NULL::VARCHAR"
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def opened(lake: Lake, memory: str, folder: Path | None, sides: Iterable[Side]) 
         except duckdb.Error as error:
             raise ConfigError(f"{memory!r} is no amount of memory; write it as 1GB or 512MB") from error
         for side in sides:
-            side.source.introduce(connection)
+            side.files.introduce(connection)
         with connection:
             yield connection
 

@@ -44,7 +44,7 @@ def held_lanes(run: FoundRun) -> tuple[OpenSnapshot, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LaneFiles:
     """The files of a lane for DuckDB: `sql` stands where a table may, once a connection knows what it names."""
 
     sql: str
@@ -57,11 +57,11 @@ class Source:
             connection.register(self.name, self.dataset)
 
 
-NOTHING = Source("")
+NOTHING = LaneFiles("")
 """Of a lane without files."""
 
 
-def source_of(lake: Lake, run_id: str, held: OpenSnapshot) -> Source:
+def files_of(lake: Lake, run_id: str, held: OpenSnapshot) -> LaneFiles:
     """The files of a lane; those in an object store are read by pyarrow, which has the credentials of the lake.
 
     Raises: SnapshotGone, where one of them is not there, if that can be told without asking a store for each.
@@ -75,8 +75,10 @@ def source_of(lake: Lake, run_id: str, held: OpenSnapshot) -> Source:
                 why = replaced_by(lake, key)
                 raise SnapshotGone(f"the snapshot of run {run_id} is no longer whole: {key} is missing{why}")
         names = ", ".join(literal(glob.escape(lake.store.uri(key))) for key in keys)
-        return Source(f"read_parquet([{names}], hive_partitioning = false)")
+        return LaneFiles(f"read_parquet([{names}], hive_partitioning = false)")
     form, files = ds.ParquetFileFormat(), lake.store.file_system()
     fragments = [form.make_fragment(key, files) for key in keys]
     name = f"{run_id} {keys[0]}"
-    return Source(double_quoted(name), name, ds.FileSystemDataset(fragments, arrow_schema(held.columns), form, files))
+    return LaneFiles(
+        double_quoted(name), name, ds.FileSystemDataset(fragments, arrow_schema(held.columns), form, files)
+    )

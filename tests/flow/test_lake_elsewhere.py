@@ -88,6 +88,18 @@ def reads_in_sql() -> None:
     assert f"'{LAKE}/entity=users/*/*/*.parquet'" in said("views", "duckdb")
 
 
+async def test_a_lake_inside_another_is_refused(lab: Lab, start: Start, bucket: MemoryStore) -> None:
+    """Before anything is written: in a bucket, and in a folder."""
+    instance = lab.instance(await start(sizes={"users": 20}))
+    obstore.put(bucket, "axonius/_axsync/latest.json", b"{}")
+    (lab.lake / "_axsync").mkdir(parents=True)
+
+    for inside, outer in ((LAKE, "s3://bucket/axonius"), (str(lab.lake / "deep/inside"), str(lab.lake))):
+        with pytest.raises(LakeError, match=f"would be inside of another one, '{outer}'"):
+            await axsync.sync(lab.settings(instance, lake={"uri": inside}), jitter=at_once)
+    assert sum(map(len, obstore.list(bucket))) == 1
+
+
 @pytest.mark.parametrize("heeds", [True, False])
 async def test_check_tries_the_store_of_a_lake(
     lab: Lab, start: Start, bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch, *, heeds: bool

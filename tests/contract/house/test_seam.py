@@ -12,6 +12,8 @@ FOLDERS = {"os", "pathlib", "shutil", "tempfile", "fcntl", "stat", "axsync.lake.
 REASONS = {
     ("lake/local.py", "*"): "it is the store for folders",
     ("lake/layout.py", "pathlib"): "names alone, taken apart",
+    ("lake/buckets.py", "os"): "the environment",
+    ("lake/buckets.py", "pathlib"): "the folder that `scratch` names",
     ("lake/lease.py", "os"): "the process that holds a lock, and whether it has ended",
     ("lake/lease.py", "pathlib"): "what tells one machine from another",
     ("lake/objects.py", "os"): "whose folder for drafts it is",

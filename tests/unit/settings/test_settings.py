@@ -225,7 +225,8 @@ def test_an_address_has_parts() -> None:
     assert found is not None
     assert (found.cloud, found.bucket, found.prefix, found.account) == ("azure", "data", "a/b", "acme")
     assert found.uri == "abfss://data@acme.dfs.core.windows.net/a/b"
-    assert [one.prefix for one in found.parents] == ["a", ""]
+    assert found.parents == ("abfss://data@acme.dfs.core.windows.net/a", "abfss://data@acme.dfs.core.windows.net")
+    assert LakeSettings(uri="/a/b").parents == ("/a", "/")
     assert LakeSettings(uri="s3://bucket/").uri == "s3://bucket"
 
 
