@@ -5,12 +5,14 @@ identity, the role of the container or of the machine); for Azure and Google Clo
 variables, service principals and managed identities, and the application default credentials.
 """
 
+import errno
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
@@ -18,6 +20,7 @@ from obstore.store import ObjectStore as Bucket
 
 from axsync.errors import ConfigError
 from axsync.lake.objects import ObjectStore
+from axsync.lake.uploads import S3Uploads
 from axsync.settings import Address, LakeSettings, normal_url
 
 if TYPE_CHECKING:
@@ -48,7 +51,11 @@ def open_objects(settings: LakeSettings, environ: Environ = os.environ) -> Objec
     drafts = Path(settings.scratch).expanduser() if settings.scratch else None
     if drafts is not None and not drafts.is_dir():
         raise ConfigError(f"scratch must be a folder that exists, and {settings.scratch!r} is none")
-    return ObjectStore(bucket(), address.prefix, address.uri, bucket, drafts)
+    store = ObjectStore(bucket(), address.prefix, address.uri, bucket, drafts)
+    if address.cloud == "s3":
+        amazon = _Amazon(settings, address.bucket, environ)
+        store.uploads, store.copier = amazon.uploads, amazon.copy if settings.storage_class else None
+    return store
 
 
 def bucket_of(settings: LakeSettings, address: Address, environ: Environ) -> Bucket:
@@ -85,7 +92,7 @@ def _options(settings: LakeSettings, endpoint: str) -> "ClientConfig":
 def _s3(settings: LakeSettings, address: Address, environ: Environ) -> S3Store:
     from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415  boto3 is there for S3 only
 
-    endpoint = settings.endpoint or next((environ[name].rstrip("/") for name in AWS_ENDPOINTS if environ.get(name)), "")
+    endpoint = _aws_endpoint(settings, environ)
     none = f"there are no AWS credentials for the lake {address.uri!r}"
     try:
         provider = Boto3CredentialProvider(ttl=FRESH)
@@ -110,6 +117,47 @@ def _s3(settings: LakeSettings, address: Address, environ: Environ) -> S3Store:
         retry_config=_RETRY,
         credential_provider=provider,
     )
+
+
+def _aws_endpoint(settings: LakeSettings, environ: Environ) -> str:
+    return settings.endpoint or next((environ[name].rstrip("/") for name in AWS_ENDPOINTS if environ.get(name)), "")
+
+
+class _Amazon:
+    """What obstore lacks of S3, by boto3."""
+
+    def __init__(self, settings: LakeSettings, bucket: str, environ: Environ) -> None:
+        self._settings, self._bucket, self._environ = settings, bucket, environ
+
+    @cached_property
+    def _client(self) -> Any:  # noqa: ANN401  boto3 makes its types as it goes
+        from boto3 import Session  # noqa: PLC0415  as above
+
+        region, endpoint = self._settings.region, _aws_endpoint(self._settings, self._environ)
+        region = region or self._environ.get("AWS_REGION", "")
+        return Session().client("s3", region_name=region or None, endpoint_url=endpoint or None)
+
+    def uploads(self) -> S3Uploads:
+        """Uploads that never ended."""
+        return S3Uploads(self._client, self._bucket)
+
+    def copy(self, _bucket: Bucket, source: str, target: str) -> None:
+        """Copy a part to where it is published, in a storage class: obstore's have that of every new object.
+
+        What is staged, and what runs keep for themselves, is short-lived or small, for which other classes charge more.
+        """
+        named, key = self._settings.storage_class, self._settings.kms_key
+        told = {"StorageClass": named} | ({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {})
+        place = {"Bucket": self._bucket, "Key": source}
+        try:
+            self._client.copy_object(Bucket=self._bucket, Key=target, CopySource=place, **told)
+        except self._client.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in ("NoSuchKey", "404"):
+                raise FileNotFoundError(errno.ENOENT, "there is no such object", source) from None
+            raise OSError(errno.EIO, f"the store refuses a copy in class {named} ({code})") from None
+        except Exception as error:  # noqa: BLE001  boto3 makes its errors as it goes
+            raise OSError(errno.EIO, f"the store does not copy ({type(error).__name__})") from None
 
 
 def _azure(settings: LakeSettings, address: Address, environ: Environ) -> AzureStore:

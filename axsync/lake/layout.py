@@ -188,6 +188,11 @@ def journal(run_id: str) -> str:
     return f"{run(run_id)}/journal"
 
 
+def is_lasting(key: str) -> bool:
+    """Whether a content never changes once it is there: its name is its hash."""
+    return key.startswith(f"{BY_HASH}/")
+
+
 def timeline(run_id: str) -> str:
     """What happened when during a run."""
     return f"{run(run_id)}/timeline.json"

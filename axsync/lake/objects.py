@@ -88,6 +88,7 @@ class ObjectStore:
     renewed: Callable[[], Bucket] | None = None
     drafts: Path | None = None
     uploads: Callable[[], Uploads] | None = None
+    copier: Callable[[Bucket, str, str], object] | None = None  # from path to path, where obstore's own does not do
     ttl: float = TTL
     _who: UUID = field(default_factory=uuid4)
     _lease: Lease | None = field(default=None, init=False)
@@ -95,6 +96,7 @@ class ObjectStore:
     _growing: set[str] = field(default_factory=set, init=False)  # keys that have pieces, as far as they were met
     _pieces: dict[str, tuple[str, bytes]] = field(default_factory=dict, init=False)  # small ones, by their ETags
     _kept: dict[str, bytes] = field(default_factory=dict, init=False)  # what was read while the lease was held
+    _forever: dict[str, bytes] = field(default_factory=dict, init=False)  # what is called by its hash
     _changes: int = field(default=0, init=False)
     _fit: bool = field(default=False, init=False)  # conditions are heeded
     _folder: Path | None = field(default=None, init=False)
@@ -291,12 +293,20 @@ class ObjectStore:
         """As `Store.read`; at once where it was read before, and the lease keeps others from changing it."""
         if key in self._kept:
             return self._kept[key][:most]
+        if layout.is_lasting(key):
+            return self._lasting(key)[:most]
         changes = self._changes
         content = self._content(key, most)
         is_whole = most is None and len(content) <= SMALL and self._changes == changes
         if is_whole and self._lease is not None and sum(map(len, [*self._kept.values()])) < KEPT:
             self._kept[key] = content
         return content
+
+    def _lasting(self, key: str) -> bytes:
+        """What never changes once it is there, asked for once: the columns that many snapshots name."""
+        if key not in self._forever:
+            self._forever[key] = bytes(self._ask(obstore.get, key).bytes())
+        return self._forever[key]
 
     def _content(self, key: str, most: int | None) -> bytes:
         if key not in self._growing:
@@ -387,8 +397,9 @@ class ObjectStore:
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """As `Store.names`; some stores keep folders in which nothing is any more, and these are among them."""
-        found = {number_of(key)[0] for key in self._objects(prefix)}
-        return tuple(sorted({layout.name_of(key) for key in found} | self._prefixes_in(prefix)))
+        found = self._listed(prefix)
+        keys = {number_of(key)[0] for key in self._below(prefix, found["objects"])}
+        return tuple(sorted({layout.name_of(path) for path in (*keys, *found["common_prefixes"])}))
 
     def folders(self, prefix: str) -> tuple[str, ...]:
         """As `Store.folders`, by all keys below it."""
@@ -397,13 +408,14 @@ class ObjectStore:
         return tuple(sorted({key.partition("/")[0] for key in below if "/" in key}))
 
     def _prefixes_in(self, prefix: str) -> set[str]:
-        found: Any = self._ask(obstore.list_with_delimiter, prefix)
-        return {layout.name_of(path) for path in found["common_prefixes"]}
+        return {layout.name_of(path) for path in self._listed(prefix)["common_prefixes"]}
 
     def _objects(self, prefix: str) -> dict[str, ListedObject]:
         """The keys right below a prefix, pieces one by one."""
-        found: Any = self._ask(obstore.list_with_delimiter, prefix)  # or a table, which was not asked for
-        return self._below(prefix, found["objects"])
+        return self._below(prefix, self._listed(prefix)["objects"])
+
+    def _listed(self, prefix: str) -> Any:  # noqa: ANN401  a table is possible, which was not asked for
+        return self._ask(obstore.list_with_delimiter, prefix)
 
     def _all_objects(self, prefix: str) -> dict[str, ListedObject]:
         """The same for all keys below it."""
@@ -531,7 +543,7 @@ class ObjectStore:
     def commit(self, moves: Sequence[Move]) -> None:
         """As `Store.commit`: all copies, and then what was copied goes."""
         with self._change():  # also what is missing may be so because another process was quicker
-            copies = [pair for move in moves for pair in self._copies(move)]
+            copies = [pair for pairs in _each(self._copies, moves) for pair in pairs]
             _each(self._copy, copies)
         self._remove([source for source, _ in copies])
 
@@ -545,7 +557,7 @@ class ObjectStore:
     def _copy(self, pair: tuple[str, str]) -> None:
         source, target = pair
         with self._change(target):
-            self._ask(obstore.copy, source, self._path(target))
+            self._ask(self.copier or obstore.copy, source, self._path(target))
 
     def delete(self, *keys: str) -> None:
         """As `Store.delete`."""

@@ -23,7 +23,7 @@ from axsync.lake.manifest import (
     verdict_of,
 )
 from axsync.lake.schemas import put_schemas, register, registries
-from axsync.lake.store import Move, Store, storage_errors
+from axsync.lake.store import Item, Move, Result, Store, each, is_folder, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import OBJECT_STORES, LakeSettings
 
@@ -60,6 +60,8 @@ class Lake:
 
     store: Store
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
+    days: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)  # run → its logical date
+    published: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # runs known to be so
     _read: dict[str, FoundRun] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -69,8 +71,12 @@ class Lake:
 
     @property
     def is_folder(self) -> bool:
-        """Whether contents are files: DuckDB opens them by itself, and an open one is readable when it is deleted."""
-        return "://" not in self.store.uri()
+        """Whether its contents are files."""
+        return is_folder(self.store)
+
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """As `axsync.lake.store.each`."""
+        return each(self.store, work, items)
 
     def preflight(self, targets: RunTargets) -> None:
         """Look whether this run can write and publish to what there is of the lake. Nothing is written.
@@ -236,20 +242,18 @@ class Lake:
             raise StorageError(f"cannot publish the snapshot: {key} was changed by somebody else meanwhile")
 
     def _moves(self, manifest: Mapping[str, Any]) -> Iterator[list[Move]]:
-        """Parts to their places, new partitions one by one; at last and together those where the day has other parts.
+        """Parts to their places, new partitions first; at last and together those where the day has other parts.
 
-        So a glob sees both as briefly as can be.
+        So a glob sees both as briefly as can be. New ones come one by one, but together in a store that copies them.
         """
-        replacing = list[Move]()
-        for entry in manifest["lanes"]:
-            if entry["files"] and entry.get("from_run") is None:
-                partition = layout.folder_of(entry["files"][0]["path"])
-                names = frozenset(layout.name_of(file["path"]) for file in entry["files"])
-                move = Move(layout.staged(manifest["run_id"], partition), partition, names)
-                if self.store.has(partition):
-                    replacing.append(move)
-                else:
-                    yield [move]
+        fresh, replacing = list[Move](), list[Move]()
+        entries = [one for one in manifest["lanes"] if one["files"] and one.get("from_run") is None]
+        partitions = [layout.folder_of(entry["files"][0]["path"]) for entry in entries]
+        for entry, partition, is_there in zip(entries, partitions, self.each(self.store.has, partitions), strict=True):
+            names = frozenset(layout.name_of(file["path"]) for file in entry["files"])
+            move = Move(layout.staged(manifest["run_id"], partition), partition, names)
+            (replacing if is_there else fresh).append(move)
+        yield from [[move] for move in fresh] if self.is_folder else [fresh]
         yield replacing
 
     def point_to(self, run_id: str) -> None:

@@ -22,7 +22,7 @@ from axsync.lake.manifest import read_run
 from axsync.lake.publish import Lake
 from axsync.lake.replaced import go_on_replacing
 from axsync.lake.store import Move, storage_errors
-from axsync.runs.state import RunMemory, memory_of, record
+from axsync.runs.state import RunMemory, memories_of, record
 
 
 def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
@@ -39,11 +39,9 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
                 told += go_on_replacing(lake, latest.snapshot)
                 journal.begin().append(record(PUBLISHED))
         staged = {layout.run_of_staged(one.key) for one in lake.store.list(layout.ALL_STAGED)}
-        for run_id in lake.runs() if runs is None else runs:
-            try:
-                memory = memory_of(lake, run_id)
-            except ManifestError as error:
-                told.append(f"{error}; that run is left alone")
+        for run_id, memory in memories_of(lake, lake.runs() if runs is None else [*runs]):
+            if isinstance(memory, ManifestError):
+                told.append(f"{memory}; that run is left alone")
                 continue
             if memory.publishing is not None and _roll_forward(lake, run_id, memory.publishing, told):
                 continue

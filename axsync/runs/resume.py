@@ -20,7 +20,7 @@ from axsync.lake.journal import Record
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.store import digest_of
 from axsync.model import Lane, Outcome, Part
-from axsync.runs.state import LaneMemory, RunMemory, memory_of, record, restart
+from axsync.runs.state import LaneMemory, RunMemory, memories_of, memory_of, record, restart
 from axsync.settings import Settings
 
 FRESH_ENOUGH = timedelta(hours=24)
@@ -154,11 +154,9 @@ def give_up(lake: Lake, plan: str) -> list[str]:
 
 
 def _of_plan(lake: Lake, plan: str) -> Iterator[Past]:
-    for run_id in lake.runs():
-        with suppress(ManifestError):
-            memory = memory_of(lake, run_id)
-            if memory.plan == plan:
-                yield Past(run_id, memory)
+    for run_id, memory in memories_of(lake, lake.runs()):
+        if isinstance(memory, RunMemory) and memory.plan == plan:
+            yield Past(run_id, memory)
 
 
 def _young(memory: RunMemory, now: datetime) -> bool:

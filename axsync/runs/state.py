@@ -16,7 +16,7 @@ finished        nothing is left to do
 abandoned       a fresh run was asked for, or the run is too old to be resumed
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +115,18 @@ def memory_of(lake: Lake, run_id: str) -> RunMemory:
         return fold(lake.journal(run_id).read())
     except (OSError, ValueError, LookupError, TypeError, StopIteration, msgspec.MsgspecError) as error:
         raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
+
+
+def memories_of(lake: Lake, run_ids: Sequence[str]) -> Iterator[tuple[str, RunMemory | ManifestError]]:
+    """The same for many runs, in their order; or why one cannot be understood."""
+
+    def look(run_id: str) -> tuple[str, RunMemory | ManifestError]:
+        try:
+            return run_id, memory_of(lake, run_id)
+        except ManifestError as error:
+            return run_id, error
+
+    return lake.each(look, run_ids)
 
 
 def lose(memory: RunMemory, lane: Lane, path: str) -> Record:
