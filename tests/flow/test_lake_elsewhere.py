@@ -1,8 +1,11 @@
 """Every command over a lake that has the address of an object store, in one process: the bucket is in memory."""
 
 import json
+import threading
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import obstore
 import pytest
@@ -22,7 +25,7 @@ from axsync.settings import LakeSettings
 from tests.flow.conftest import Start
 from tests.flow.harness import Lab, at_once
 
-LAKE = "s3://bucket/axonius/lake"
+LAKE = "gs://bucket/axonius/lake"
 
 
 @pytest.fixture
@@ -94,10 +97,30 @@ async def test_a_lake_inside_another_is_refused(lab: Lab, start: Start, bucket: 
     obstore.put(bucket, "axonius/_axsync/latest.json", b"{}")
     (lab.lake / "_axsync").mkdir(parents=True)
 
-    for inside, outer in ((LAKE, "s3://bucket/axonius"), (str(lab.lake / "deep/inside"), str(lab.lake))):
+    for inside, outer in ((LAKE, "gs://bucket/axonius"), (str(lab.lake / "deep/inside"), str(lab.lake))):
         with pytest.raises(LakeError, match=f"would be inside of another one, '{outer}'"):
             await axsync.sync(lab.settings(instance, lake={"uri": inside}), jitter=at_once)
     assert sum(map(len, obstore.list(bucket))) == 1
+
+
+@pytest.mark.usefixtures("bucket")
+async def test_no_store_is_asked_on_the_event_loop(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer may take seconds, and all requests to all instances would wait for it."""
+    settings = lab.settings(lab.instance(await start()), lake={"uri": LAKE, "gc": True})
+    asked, real = list[bool](), ObjectStore._ask
+
+    def watched(store: ObjectStore, *told: Any, **named: Any) -> object:
+        asked.append(threading.current_thread() is threading.main_thread())
+        return real(store, *told, **named)
+
+    monkeypatch.setattr(ObjectStore, "_ask", watched)
+    await axsync.sync(settings, jitter=at_once)
+    await axsync.sync(replace(settings, run=replace(settings.run, fresh=True)), jitter=at_once)
+    await axsync.sync(settings, jitter=at_once)
+    await runs.plan(settings)
+    await runs.check(settings)
+
+    assert (len(asked) > 100, any(asked)) == (True, False)
 
 
 @pytest.mark.parametrize("heeds", [True, False])
