@@ -16,7 +16,8 @@ Examples:
   axsync check --output json |
     jq '.[].steps[] | select(.name == "TLS").facts.days_left'
 
-Exit codes: 0 all steps passed, 2 settings that a run refuses, 4 refused credential, 75 unreachable, 1 other failure."""
+Exit codes: 0 all steps passed, 2 settings or a lake that a run refuses, 4 refused credential, 75 unreachable, 1 other
+failure."""
 
 ENTITIES = """\b
 Examples:
