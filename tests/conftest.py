@@ -92,8 +92,9 @@ sys.addaudithook(guard)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No settings of this machine reach a test: neither by variable nor by a file in the home folder."""
     for name in tuple(os.environ):
-        if name.startswith(("AX_", "AXSYNC_", "XDG_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("AX_", "AXSYNC_", "XDG_", "AWS_", "AZURE_", "GOOGLE_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     # The first who asks decides for the process; without a word of ours it would take any backend that a test defines.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # or boto3 asks the machine for its role
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))

@@ -1,21 +1,23 @@
-"""`axsync check`, `axsync entities`, `fields`, `queries`: inspect an instance. The lake is not touched."""
+"""`axsync check`, `axsync entities`, `fields`, `queries`: inspect an instance; `check` also the store of a lake."""
 
 from pathlib import Path
 
 import click
 
 from axsync.cli.completing import complete_held
-from axsync.cli.options import perform, source_options, speech_options
+from axsync.cli.options import lake_option, perform, source_options, speech_options
 
 CHECK = """\b
 Examples:
   axsync check
   axsync check --instance prod
   axsync check --instance prod --probe probe.json
+  axsync check --lake s3://bucket/axonius
   axsync check --output json |
     jq '.[].steps[] | select(.name == "TLS").facts.days_left'
 
-Exit codes: 0 all steps passed, 2 settings that a run refuses, 4 refused credential, 75 unreachable, 1 other failure."""
+Exit codes: 0 all steps passed, 2 settings or a lake that a run refuses, 4 refused credential, 75 unreachable, 1 other
+failure."""
 
 ENTITIES = """\b
 Examples:
@@ -43,18 +45,20 @@ Examples:
     help="Write the shapes of values that the first reachable instance serves, without values.",
 )
 @source_options
+@lake_option()
 @speech_options
 @click.pass_context
-def check(context: click.Context, /, probe: Path | None) -> None:
+def check(context: click.Context, /, probe: Path | None, lake: str | None) -> None:
     """Test connection, TLS, credential, version, clock, and rights per entity type.
 
-    Sends a few small requests to each instance and reads no assets. The lake is not touched.
+    Sends a few small requests to each instance and reads no assets. If the lake is in an object store, it also writes,
+    reads, lists and removes an object there. A folder is not touched.
 
     With --probe it also reads one row of each readable entity type and writes to FILE what the values look like: field
     names, JSON types, lengths and date formats, but no value. You can attach the file to a bug report, and `axsync
     emulate --like FILE` serves the same shapes. It covers one instance; choose it with --instance.
     """
-    perform(context, "axsync.console.check:check", probe=probe)
+    perform(context, "axsync.console.check:check", probe=probe, lake=lake)
 
 
 @click.command(epilog=ENTITIES)

@@ -22,7 +22,7 @@ from axsync.console.run import dump
 from axsync.console.services import services_of
 from axsync.console.text import clean
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
-from axsync.errors import AxsyncError
+from axsync.errors import AxsyncError, ConfigError
 from axsync.runs import Report
 from axsync.settings import CredentialReference, InstanceSettings, LakeSettings, RunSettings, Settings
 from axsync.sql.dialects import literal
@@ -50,6 +50,8 @@ class DemoQuery:
 def demo(given: Invocation, lake: str, *, rows: int) -> int:
     """Dump an emulated instance into `lake` and query it; returns the exit code of the run."""
     options = given.output_options
+    if LakeSettings(uri=lake).path is None:
+        raise ConfigError("the demo writes to a folder and queries its files; name one with --lake")
     with emulator(["--size", f"devices={rows}"]) as url:
         if options.verbosity >= 0 and options.log_format == "text":
             sys.stderr.write(f"a small Axonius listens on {url}\n")

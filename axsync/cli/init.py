@@ -40,7 +40,10 @@ Exit codes: 0 written, 2 invalid answer, or the file exists already (it is not c
     help="Where key and secret are stored, see below.",
 )
 @click.option(
-    "--lake", metavar="URI", shell_complete=complete_folders, help="Folder of the lake; default: AXSYNC_LAKE, or lake."
+    "--lake",
+    metavar="URI",
+    shell_complete=complete_folders,
+    help="The lake: a folder, or s3://… and the like; default: AXSYNC_LAKE, or lake.",
 )
 @click.option(
     "--entity",

@@ -23,7 +23,7 @@ VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync
 INSTANCES, TAGS, CREDENTIALS = "axsync.instances", "axsync.tags", "axsync.credentials"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-LAKE_HELP = "Folder of the lake; default: lake.uri from the settings."
+LAKE_HELP = "The lake: a folder, or s3://… and the like; default: lake.uri."
 OUTPUT_HELP = "Format of the result on stdout."
 VERBOSE = "Print tracebacks of bugs."
 _FORMS = click.Choice(["text", "json"])

@@ -24,6 +24,7 @@ from axsync.settings import (
     LakeSettings,
     RunSettings,
     Settings,
+    moved,
 )
 
 FILE_NAME = "axsync.toml"
@@ -56,20 +57,20 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     found, document = _found(path)
+    given = dict(overrides or {})
+    lake = _lake(found, document, environ, given.pop("lake", None))
     with place(f"{found}:"):
-        lake = _lake(document, environ)
         with place("[run]"):
             run = RunSettings(**read_table(document, "run", hints_of(RunSettings), environ))
         entities = _entities(document, environ)
     instances = _instances(found, document, run.inventory, environ)
-    given = dict(overrides or {})
     if names := given.pop(_CREDENTIALS, None):
         run, instances = _by_credential(run, instances, names, environ, given)
     if not instances:
         where = f"{found} names no instance" if found else f"there is no {FILE_NAME} here"
         instances = (instance_of_environment(environ, where),)
     question = {key: value for key, value in given.items() if key in QUESTION and value is not None}
-    lake, run = _overridden(lake, run, environ, {k: v for k, v in given.items() if k not in QUESTION})
+    run = _overridden(run, {k: v for k, v in given.items() if k not in QUESTION})
     if question:
         entities = _asking(entities, tuple(run.wanted if given.get("entities") else ()), question)
     return Settings(lake, instances, entities, run)
@@ -108,9 +109,7 @@ def load_lake(
     """
     environ = os.environ if environ is None else environ
     found, document = _found(path)
-    with place(f"{found}:"):
-        lake = _lake(document, environ)
-    return _overridden(lake, RunSettings(), environ, {"lake": uri})[0]
+    return _lake(found, document, environ, uri)
 
 
 def check_lake(uri: str) -> None:
@@ -156,10 +155,18 @@ def read_file(path: Path | str | None) -> tuple[Path | None, str, Table]:
     return (found, *_parsed(found)) if found else (None, "", {})
 
 
-def _lake(document: Table, environ: Environ) -> LakeSettings:
-    refuse_unknown(document, ["lake", "instances", "entities", "run"])
-    with place("[lake]"):
-        return LakeSettings(**read_table(document, "lake", hints_of(LakeSettings), environ))
+def _lake(found: Path | None, document: Table, environ: Environ, given: object) -> LakeSettings:
+    """The lake of the file, or one elsewhere, which takes from the file the settings that it can have."""
+    with place(f"{found}:"):
+        refuse_unknown(document, ["lake", "instances", "entities", "run"])
+        with place("[lake]"):
+            values = read_table(document, "lake", hints_of(LakeSettings), environ)
+    origin, uri = ("lake", given) if given is not None else (LAKE_VARIABLE, environ.get(LAKE_VARIABLE))
+    if uri is not None:
+        with place(f"{origin}:"):
+            values = moved(values, LakeSettings(uri=convert("lake", uri, str)).uri)
+    with place(f"{found}:"), place("[lake]"):
+        return LakeSettings(**values)
 
 
 def _parsed(path: Path) -> tuple[str, Table]:
@@ -252,19 +259,11 @@ def _inherited(default: Table, own: Table) -> Table:
     return left | own
 
 
-def _overridden(
-    lake: LakeSettings, run: RunSettings, environ: Environ, overrides: Mapping[str, object]
-) -> tuple[LakeSettings, RunSettings]:
-    hints = hints_of(RunSettings) | {"lake": str}
-    refuse_unknown(overrides, hints)
+def _overridden(run: RunSettings, overrides: Mapping[str, object]) -> RunSettings:
+    hints = hints_of(RunSettings)
+    refuse_unknown(overrides, {**hints, "lake": str})
     given = {k: convert(k, v, hints[k]) for k, v in overrides.items() if v is not None and v not in ((), [])}
-    if LAKE_VARIABLE in environ and "lake" not in given:
-        with place(f"{LAKE_VARIABLE}:"):
-            lake = replace(lake, uri=environ[LAKE_VARIABLE])
-    if "lake" in given:
-        with place("lake:"):
-            lake = replace(lake, uri=given.pop("lake"))
-    return lake, replace(run, **given | {"skip": _skipped(run, given)})
+    return replace(run, **given | {"skip": _skipped(run, given)})
 
 
 def _skipped(run: RunSettings, given: Mapping[str, Any]) -> tuple[str, ...]:

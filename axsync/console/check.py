@@ -30,7 +30,7 @@ from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceChe
 from axsync.runs.check import ALL_STEPS
 from axsync.schema.selection import GENERIC
 
-_CODES = {"refused": REFUSED, "unreachable": LATER, "unknown": USAGE, "other": FAILED}
+_CODES = {"refused": REFUSED, "unreachable": LATER, "unknown": USAGE, "lake": USAGE, "other": FAILED}
 """Exit code per kind of failure."""
 STEP_COLUMNS = max(map(len, ALL_STEPS))
 MARK_COLUMNS = len("result")
@@ -42,9 +42,9 @@ Found = TypeVar("Found")
 LEAST_TYPE = 16  # characters that a type gets in the list of fields
 
 
-def check(given: Invocation, probe: Path | None) -> int:
-    """Test each chosen instance step by step; write the shapes of its values to `probe`."""
-    settings = given.settings()
+def check(given: Invocation, probe: Path | None, lake: str | None) -> int:
+    """Test each chosen instance and the store of the lake step by step; write the shapes of values to `probe`."""
+    settings = given.settings(lake=lake)
     with status_line(given.output_options) as line:
         printer = CheckPrinter(plain_console(sys.stdout), line.clear, {i.name: i.url for i in settings.chosen()})
         tell = {} if given.as_json else {"tell": printer}

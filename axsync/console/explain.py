@@ -39,6 +39,7 @@ from axsync.errors import (
     NotWhole,
     OutOfMemory,
     OutOfTime,
+    Overtaken,
     ProxyRefused,
     Redirected,
     Refused,
@@ -161,9 +162,9 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         USAGE,
         "Restore the file from a backup, or run `axsync schema rebuild`, which makes it from the manifests.",
     ),
-    (LakeError, USAGE, "Choose another folder with --lake, or get permission to write there."),
-    (NoLakeYet, USAGE, "`axsync run` makes it. If it is elsewhere, name its folder with --lake."),
-    (NoLake, USAGE, "Choose another folder with --lake."),
+    (LakeError, USAGE, "Choose another lake with --lake, or get permission to write there."),
+    (NoLakeYet, USAGE, "`axsync run` makes it. If it is elsewhere, name it with --lake."),
+    (NoLake, USAGE, "Choose another lake with --lake."),
     (
         Unpublished,
         USAGE,
@@ -243,10 +244,11 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         FAILED,
         "Set TMPDIR to a folder with room for temporary files, or give `axsync diff` one with --temporary.",
     ),
+    (Overtaken, LATER, "Run the same command again: it goes on with the run, or finds that it is done."),
     (
         StorageError,
         FAILED,
-        "Free disk space or fix permissions on the lake, then rerun. The last snapshot is unchanged.",
+        "Free disk space, or make sure that the lake can be written, then rerun. The last snapshot is unchanged.",
     ),
     (NotWhole, GUARDED, "Rerun to fetch what is missing, or publish the rest with --publish what-is-whole."),
     (

@@ -9,7 +9,6 @@ from axsync.config import load_lake, load_settings, unused_variables
 from axsync.console.output import OutputOptions, say
 from axsync.console.prompts import allow_asking
 from axsync.credentials import PERSON, CredentialStore, stored
-from axsync.errors import ConfigError
 from axsync.lake.publish import Lake, open_lake
 from axsync.settings import LakeSettings, Settings
 
@@ -53,10 +52,7 @@ class Invocation:
 
     def lake(self) -> Lake:
         """The lake to read. Raises: ConfigError."""
-        opened = open_lake(self.lake_settings())
-        if opened is None:
-            raise ConfigError("this version reads local folders only; set lake.uri or --lake to a folder")
-        return opened
+        return open_lake(self.lake_settings())
 
 
 def unlock(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from axsync.console.run_result import Ended, exit_code, report_json, show_errors
 from axsync.console.services import Sync
 from axsync.console.signals import Stopped, until_done
 from axsync.console.text import counted
-from axsync.errors import Busy, ManifestError, OutputLost, Terminated
+from axsync.errors import AxsyncError, Busy, OutputLost, Terminated
 from axsync.events import Event, Observer, RunStarted, SnapshotPublished
 from axsync.lake import layout
 from axsync.lake.publish import Lake, open_lake
@@ -75,10 +75,10 @@ def _page(report: Report, settings: Settings, options: OutputOptions) -> str | N
 
     `axsync gc` takes a draft for one that was cut short, unless the lake is held.
     """
-    lake = open_lake(settings.lake)
-    if lake is None or lake.store.size(layout.journal(report.run_id)) is None:
-        return None
     try:
+        lake = open_lake(settings.lake)
+        if lake.store.size(layout.journal(report.run_id)) is None:
+            return None
         with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run=report.run_id):
             page = write_report(lake, report).path
             if settings.lake.index:
@@ -95,7 +95,7 @@ def _page(report: Report, settings: Settings, options: OutputOptions) -> str | N
 def write_index_of(settings: Settings, options: OutputOptions) -> None:
     """The page about all runs, where the settings want it and nobody else has the lake."""
     lake = open_lake(settings.lake)
-    if lake is not None and settings.lake.index:
+    if settings.lake.index:
         try:
             with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="index"):
                 _write_index(lake, options)
@@ -147,12 +147,11 @@ def _farewell(code: int, seen: _Seen, settings: Settings) -> str:
 
 def _kept(run_id: str | None, settings: Settings) -> int:
     """The rows of an interrupted run that the same command does not read again."""
-    lake = open_lake(settings.lake)
-    if lake is None or run_id is None:
+    if run_id is None:
         return 0
     try:
-        return memory_of(lake, run_id).kept
-    except ManifestError:
+        return memory_of(open_lake(settings.lake), run_id).kept
+    except (AxsyncError, OSError):
         return 0
 
 

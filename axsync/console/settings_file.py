@@ -19,7 +19,7 @@ from axsync.settings import KIB, MIB, with_scheme
 _QUESTIONS = {
     "url": "URL of Axonius (scheme and host)",
     "credential": "Credential (a stored name, or two references)",
-    "lake": "Folder of the lake",
+    "lake": "Lake (a folder, or an address such as s3://bucket/prefix)",
     "entities": "Entity types, separated by commas, or all",
 }
 

@@ -110,14 +110,19 @@ def is_snapshot(lake: Lake, run_id: str) -> bool:
 
 def half_published(lake: Lake) -> tuple[str, ...]:
     """The runs whose manifests are none yet: just being published, or killed while they were. Raises: NoLake."""
-    latest = _pointed_to(lake)
-    return tuple(run_id for run_id in _written(lake) if not _is_published(lake, run_id, latest))
+    ids = _written(lake)
+    return tuple(run_id for run_id, is_one in zip(ids, _are_published(lake, ids), strict=True) if not is_one)
 
 
 def published(lake: Lake) -> list[str]:
     """The runs that have a snapshot, newest first, readable or not. Raises: NoLake."""
+    ids = _written(lake)[::-1]
+    return [run_id for run_id, is_one in zip(ids, _are_published(lake, ids), strict=True) if is_one]
+
+
+def _are_published(lake: Lake, ids: Sequence[str]) -> Iterator[bool]:
     latest = _pointed_to(lake)
-    return [run_id for run_id in reversed(_written(lake)) if _is_published(lake, run_id, latest)]
+    return lake.each(lambda run_id: _is_published(lake, run_id, latest), ids)
 
 
 def _is_published(lake: Lake, run_id: str, latest: str | None) -> bool:
@@ -125,7 +130,12 @@ def _is_published(lake: Lake, run_id: str, latest: str | None) -> bool:
 
     Without a journal, as in lakes of old, or with one that is damaged, the manifest has to do.
     """
-    return run_id == latest or lake.journal(run_id).tells_of(PUBLISHED) is not False
+    if run_id == latest or run_id in lake.published:
+        return True
+    told = lake.journal(run_id).tells_of(PUBLISHED)
+    if told:
+        lake.published.add(run_id)
+    return told is not False
 
 
 def past_runs(lake: Lake) -> History:
@@ -162,16 +172,15 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == _pointed_to(lake))
 
 
-def load_manifest(lake: str | Path, run: str = LATEST) -> dict[str, Any]:
+def load_manifest(lake: str | Path | LakeSettings, run: str = LATEST) -> dict[str, Any]:
     """The manifest of a run, as a document whose lanes have their `columns` (docs/lake.md).
 
-    `lake` is a folder, `run` what `axsync show` takes: an id, the beginning of one, a day, `latest`, `latest~N`.
-    Raises: NoLake, UnknownRun, ManifestError.
+    `lake` is a folder, the address of an object store, or settings of one that needs more than that; `run` what
+    `axsync show` takes: an id, the beginning of one, a day, `latest`, `latest~N`.
+    Raises: ConfigError, NoLake, UnknownRun, ManifestError.
     """
-    opened = open_lake(LakeSettings(uri=str(lake)))
-    if opened is None:
-        raise NoLake(f"the lake {str(lake)!r} is in a store that this version does not know")
-    return find_run(opened, run).document
+    settings = lake if isinstance(lake, LakeSettings) else LakeSettings(uri=str(lake))
+    return find_run(open_lake(settings), run).document
 
 
 def read_as_meant(
@@ -247,7 +256,7 @@ def lanes_of_day(lake: Lake, day: str) -> dict[Lane, DayLane]:
         for one in snapshot.lanes:
             # A run that publishes later replaces, also where it began earlier and was resumed.
             is_newer = one.lane not in found or found[one.lane][0] < snapshot.finished_at
-            if one.columns and one.from_run is None and is_newer and _is_there(lake, one):
+            if one.columns and one.from_run is None and is_newer and _are_there(lake, one.files):
                 asked = one.asked or Asked(as_of=snapshot.as_of)
                 found[one.lane] = (snapshot.finished_at, DayLane(snapshot.run_id, one, asked, snapshot.started_at))
     return {lane: held for lane, (_, held) in found.items()}
@@ -324,20 +333,22 @@ def each_snapshot(lake: Lake) -> Iterator[Snapshot | ManifestError]:
 
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
     latest = _pointed_to(lake)
-    for run_id in ids:
+
+    def look(run_id: str) -> Snapshot | ManifestError | None:
         try:
-            if _is_published(lake, run_id, latest):
-                yield read_run(lake.store, run_id).snapshot
+            return read_run(lake.store, run_id).snapshot if _is_published(lake, run_id, latest) else None
         except ManifestError as error:
-            yield error
+            return error
+
+    return (one for one in lake.each(look, ids) if one is not None)
 
 
 def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
     # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
-    latest = _pointed_to(lake)
-    for run_id in sorted(ids, reverse=True):
-        if _is_published(lake, run_id, latest):
-            yield read_run(lake.store, run_id).snapshot
+    for one in _each(lake, sorted(ids, reverse=True)):
+        if isinstance(one, ManifestError):
+            raise one
+        yield one
 
 
 def _written(lake: Lake) -> tuple[str, ...]:
@@ -411,16 +422,21 @@ def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
 def _days_of(lake: Lake, ids: Sequence[str]) -> list[str]:
     """The logical dates that have a snapshot, newest first; of one that cannot be read, the day on which it began."""
     latest, days = _pointed_to(lake), set[str]()
-    for run_id in ids:
+
+    def look(run_id: str) -> str | None:
         day = _day_or_error(lake, run_id)[0]
-        if day not in days and _is_published(lake, run_id, latest):
-            days.add(day)
+        return day if day in days or _is_published(lake, run_id, latest) else None
+
+    for day in lake.each(look, ids):
+        days |= {day} if day else set()
     return sorted(days, reverse=True)
 
 
 def _day_or_error(lake: Lake, run_id: str) -> tuple[str, ManifestError | None]:
     try:
-        return read_day(lake.store, run_id), None
+        if run_id not in lake.days:
+            lake.days[run_id] = read_day(lake.store, run_id)
+        return lake.days[run_id], None
     except ManifestError as error:
         return "-".join((run_id[:4], run_id[4:6], run_id[6:8])), error
 
@@ -429,8 +445,9 @@ def _of(lake: Lake, ids: Iterable[str], day: str) -> Iterator[Snapshot | Manifes
     """The snapshots of a logical date, that of the newest run first, or why one that may be of it cannot be read."""
     latest = _pointed_to(lake)
     # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
-    for run_id in sorted(ids, reverse=True):
-        of_day, error = _day_or_error(lake, run_id)
+    ordered = sorted(ids, reverse=True)
+    looks = lake.each(lambda run_id: _day_or_error(lake, run_id), ordered)
+    for run_id, (of_day, error) in zip(ordered, looks, strict=True):
         if of_day == day and _is_published(lake, run_id, latest):
             try:
                 yield error or read_run(lake.store, run_id).snapshot
@@ -440,17 +457,19 @@ def _of(lake: Lake, ids: Iterable[str], day: str) -> Iterator[Snapshot | Manifes
 
 def is_whole(lake: Lake, snapshot: Snapshot) -> bool:
     """Whether its files are all there: a later run of the day has not replaced them."""
-    return all(_is_there(lake, lane) for lane in snapshot.lanes)
+    return _are_there(lake, [file for lane in snapshot.lanes for file in lane.files])
 
 
-def _is_there(lake: Lake, lane: LaneRecord) -> bool:
-    return all(lake.store.size(file.path) is not None for file in lane.files)
+def _are_there(lake: Lake, files: Sequence[FileRecord]) -> bool:
+    return all(lake.each(lambda file: lake.store.size(file.path) is not None, files))
 
 
 def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
     """Without what a run in a lake of old, which has no journals, may have been killed over."""
     latest = _pointed_to(lake)
-    return [i for i in ids if latest is None or i <= latest or lake.journal(i).tells_of(PUBLISHED)]
+    later = [i for i in ids if latest is not None and i > latest]
+    told = dict(zip(later, lake.each(lambda i: lake.journal(i).tells_of(PUBLISHED), later), strict=True))
+    return [i for i in ids if told.get(i, True)]
 
 
 def _days(count: int) -> str:

@@ -18,6 +18,8 @@ from axsync.lake.store import Store, storage_errors
 Record = dict[str, Any]
 PUBLISHED = "published"
 """The event that follows the move of `latest.json`: from then on, the run's manifest is a snapshot."""
+PUBLISHING = "publishing"
+"""The event before anything that readers see, with the manifest: whoever holds the lake next carries it out."""
 _HEAD = 18  # eight digits of length, eight of checksum, two separators
 _FIRST_BYTES = 4096
 """More than a first record has."""

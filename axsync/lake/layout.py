@@ -5,6 +5,7 @@ _axsync/latest.json                                 the pointer
 _axsync/lock                                        who may write; beside it:
 _axsync/lock.backfill, lock.waiting                 who fills in history, and which run it makes way for
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
+_axsync/check/…                                     what `axsync check` writes and removes, in object stores
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
 _axsync/state/INSTANCE.json                         what runs learnt of an instance; may be deleted
@@ -32,6 +33,8 @@ INDEX = f"{CONTROL}/index.html"
 SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
 ALL_REPORTS = f"{RUNS}/*/report.html"
+ALL_STAGED = f"{RUNS}/*/staging/**/*"
+ALL_JOURNALS = f"{RUNS}/*/journal"
 STATE = f"{CONTROL}/state"
 SCHEMAS = f"{CONTROL}/schemas"
 BY_HASH = f"{SCHEMAS}/by-hash"
@@ -71,6 +74,11 @@ def partition(lane: Lane, logical_date: str) -> str:
 def all_parts_of(lane: Lane) -> str:
     """The pattern of all its parts, of whatever day."""
     return parts_in(partition(lane, "*"))
+
+
+def all_parts_of_type(entity: str) -> str:
+    """The pattern of all parts of an entity type, of whatever instance and day."""
+    return f"{table(entity)}/instance=*/dt=*/{PARTS}"
 
 
 def day_of(path: str) -> str | None:
@@ -123,6 +131,11 @@ def manifest(run_id: str) -> str:
 def manifest_in_pointer(run_id: str) -> str:
     """The same as the pointer names it: relative to the folder that the pointer is in."""
     return manifest(run_id).removeprefix(f"{CONTROL}/")
+
+
+def probe(name: str) -> str:
+    """What `axsync check` writes and removes."""
+    return f"{CONTROL}/check/{name}"
 
 
 def run_of_manifest(name: str) -> str | None:
@@ -178,6 +191,11 @@ def journal(run_id: str) -> str:
     return f"{run(run_id)}/journal"
 
 
+def is_lasting(key: str) -> bool:
+    """Whether a content never changes once it is there: its name is its hash."""
+    return key.startswith(f"{BY_HASH}/")
+
+
 def timeline(run_id: str) -> str:
     """What happened when during a run."""
     return f"{run(run_id)}/timeline.json"
@@ -201,6 +219,11 @@ def report_in_index(run_id: str) -> str:
 def staging(run_id: str) -> str:
     """Where parts of an unpublished run are; no glob over `entity=*` finds them."""
     return f"{run(run_id)}/staging"
+
+
+def run_of_staged(key: str) -> str:
+    """The run that staged this."""
+    return key.removeprefix(f"{RUNS}/").partition("/")[0]
 
 
 def staged(run_id: str, key: str) -> str:

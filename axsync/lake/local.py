@@ -217,13 +217,17 @@ class LocalStore:
         """As `Store.hold`."""
         return hold(self._path(key), what=what, run=run)
 
+    def epoch(self) -> int:
+        """As `Store.epoch`."""
+        return 0
+
     @contextmanager
     def scratch(self) -> Iterator[str | None]:
         """As `Store.scratch`."""
         folder, made = self._path(layout.SCRATCH), None
         with ExitStack() as held:
             with suppress(OSError):
-                made = str(_scratch(folder, held))
+                made = str(own_folder(folder, held))
             yield made
         with suppress(OSError):  # others may be in it
             folder.rmdir()
@@ -307,12 +311,10 @@ class LocalStore:
 
     def replace_if_unchanged(self, key: str, seen: bytes | None, content: bytes, *, shared: bool = False) -> bool:
         """As `Store.replace_if_unchanged`; the lease keeps others away between the look and the write."""
-        if seen is None:
-            return self.write_if_absent(key, content, shared=shared)
-        try:
-            if self.read(key) != seen:
-                return False
-        except FileNotFoundError:
+        there = None
+        with suppress(FileNotFoundError):
+            there = self.read(key)
+        if there != seen:
             return False
         self.write(key, content, shared=shared)
         return True
@@ -451,7 +453,7 @@ def _alone(folder: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
         os.close(handle)
 
 
-def _scratch(folder: Path, held: ExitStack) -> Path:
+def own_folder(folder: Path, held: ExitStack) -> Path:
     """A folder in this one that is locked and goes with the stack; others that nobody has locked are removed."""
     make_folder(folder)
     with _alone(folder):

@@ -17,7 +17,7 @@ import orjson
 from axsync.errors import ManifestError, ManifestNewer, NewestDamaged
 from axsync.lake import layout
 from axsync.lake.schemas import schema, with_columns
-from axsync.lake.store import Store
+from axsync.lake.store import Store, each
 from axsync.model import Asked, Lane, Outcome
 from axsync.schema.columns import Column, columns_of
 
@@ -265,9 +265,10 @@ def read_run(store: Store, run_id: str, *, latest: bool = False, known: FoundRun
 
 def _with_columns(store: Store, snapshot: Snapshot) -> Snapshot:
     """The snapshot with the columns of its lanes; those that have the same ones share them. Raises: ManifestError."""
-    known = {digest: schema(store, digest) for digest in {lane.schema for lane in snapshot.lanes} if digest}
-    if not known:
+    digests = [digest for digest in {lane.schema for lane in snapshot.lanes} if digest]
+    if not digests:
         return snapshot
+    known = dict(zip(digests, each(store, lambda digest: schema(store, digest), digests), strict=True))
     lanes = (replace(lane, columns=known[lane.schema]) if lane.schema else lane for lane in snapshot.lanes)
     return replace(snapshot, lanes=tuple(lanes))
 

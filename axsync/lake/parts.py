@@ -23,6 +23,8 @@ from axsync.settings import LakeSettings
 
 DICTIONARY_LIMIT = 128 << 10  # bytes; columns of unique values give the dictionary up early: less work, smaller files
 CRUMB = 4  # a row group of less than a quarter of what it could be is a crumb
+PARTS_EACH = 100_000
+"""So many numbers of parts one holder of a run has for himself, where another one may still be writing."""
 _NO_PLACES: Places = np.empty(0, dtype=np.int64)
 FILES_SHARE = 4
 """A quarter of the open files that the system grants is for parts."""
@@ -358,8 +360,12 @@ class PartFolder:
     pool: WriterPool
     keep: Callable[[Sealed], None] = lambda _: None
     order: str | None = None
-    _count: int = 0
+    _count: int = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Number from where nobody else does who holds the run, before or after."""
+        self._count = self.store.epoch() * PARTS_EACH
 
     def add(self, load: PageBatch) -> tuple[Sealed, ...]:
         """Write a batch into a part of this lane; a part that is due is sealed and returned."""

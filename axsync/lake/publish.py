@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import LakeError
+from axsync.errors import ConfigError, LakeError, StorageError
 from axsync.lake import layout
-from axsync.lake.journal import Journal
+from axsync.lake.journal import PUBLISHING, Journal
 from axsync.lake.local import LocalStore
 from axsync.lake.manifest import (
     FORMAT_VERSION,
@@ -23,9 +23,9 @@ from axsync.lake.manifest import (
     verdict_of,
 )
 from axsync.lake.schemas import put_schemas, register, registries
-from axsync.lake.store import Move, Store, storage_errors
+from axsync.lake.store import Item, Move, Result, Store, each, is_folder, storage_errors
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.settings import LakeSettings
+from axsync.settings import OBJECT_STORES, LakeSettings
 
 LETTERS_AT_ONCE = 1 << 20  # bytes
 
@@ -60,12 +60,23 @@ class Lake:
 
     store: Store
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
+    days: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)  # run → its logical date
+    published: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # runs known to be so
     _read: dict[str, FoundRun] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """What people call it."""
         return self.store.name()
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether its contents are files."""
+        return is_folder(self.store)
+
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """As `axsync.lake.store.each`."""
+        return each(self.store, work, items)
 
     def preflight(self, targets: RunTargets) -> None:
         """Look whether this run can write and publish to what there is of the lake. Nothing is written.
@@ -130,8 +141,9 @@ class Lake:
 
     def runs(self) -> list[str]:
         """Runs that have a journal, newest first."""
-        found = self.store.folders(layout.RUNS)
-        return sorted((run_id for run_id in found if self.store.has(layout.journal(run_id))), reverse=True)
+        whole = {layout.name_of(layout.folder_of(one.key)) for one in self.store.list(layout.ALL_JOURNALS)}
+        others = {*self.store.folders(layout.RUNS)} - whole  # a journal that is no file is told of later
+        return sorted(whole | {one for one in others if self.store.has(layout.journal(one))}, reverse=True)
 
     def write_dead_letters(self, run_id: str, lane: Lane, letters: Sequence[DeadLetter]) -> int:
         """Keep records that could not be read, with their raw bytes, where a person can look at them.
@@ -180,65 +192,99 @@ class Lake:
         What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, RegistryDamaged and
         PublishStopped, with the pointer unmoved.
         """
-        newest = self.newest()
-        leads = newest is None or newest.snapshot.logical_date <= run.logical_date
-        before = before or (newest if leads else None)
+        before = before or (self.newest() if self._leads(run.logical_date) else None)
         entries = _entries(outcomes, before, restricted=restricted, apart=apart)
-        name = layout.manifest(run.run_id)
         with storage_errors("publish the snapshot"):
             lanes = put_schemas(self.store, entries)
             manifest = _manifest(run, lanes, verdict=verdict_of(outcomes), finished_at=finished_at)
-            content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
             register(self.store, run.run_id, outcomes)
-            if not again:
-                self.store.write(name, content, shared=True)
-            for moves in self._moves(run, outcomes):
-                self._go_on()
-                self.store.commit(moves)
+            if self.store.epoch():
+                self.journal(run.run_id).append({"event": PUBLISHING, "manifest": manifest})
+            self.carry_out(manifest)
+        return layout.manifest(run.run_id)
+
+    def carry_out(self, manifest: Mapping[str, Any]) -> None:
+        """The steps that readers see, up to the pointer; can be repeated after a kill at any of them.
+
+        Raises: OSError, FileNotFoundError where a part is neither staged nor in its place; PublishStopped.
+        """
+        run_id, content = manifest["run_id"], orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+        before = self._seen(layout.manifest(run_id))
+        if before is None:
+            self._put(layout.manifest(run_id), None, content)
+        for moves in self._moves(manifest):
             self._go_on()
-            if again:
-                self.store.write(name, content, shared=True)
-            if leads:
-                self.point_to(run.run_id)
-        return name
+            self.store.commit(moves)
+        self._go_on()
+        if before is not None:
+            self._put(layout.manifest(run_id), before, content)
+        if self._leads(manifest["logical_date"]):
+            self.point_to(run_id)
+
+    def _leads(self, day: str) -> bool:
+        """Whether the pointer may move to this date."""
+        newest = self.newest()
+        return newest is None or newest.snapshot.logical_date <= day
 
     def _go_on(self) -> None:
         if self.stops():
             raise PublishStopped
 
-    def _moves(self, run: RunFacts, outcomes: Sequence[Outcome]) -> Iterator[list[Move]]:
-        """Parts to their places, new partitions one by one; at last and together those where the day has other parts.
+    def _seen(self, key: str) -> bytes | None:
+        try:
+            return self.store.read(key)
+        except FileNotFoundError:
+            return None
 
-        So a glob sees both as briefly as can be.
+    def _put(self, key: str, seen: bytes | None, content: bytes) -> None:
+        """Replace what was seen, which nobody else may have changed meanwhile."""
+        if not self.store.replace_if_unchanged(key, seen, content, shared=True):
+            raise StorageError(f"cannot publish the snapshot: {key} was changed by somebody else meanwhile")
+
+    def _moves(self, manifest: Mapping[str, Any]) -> Iterator[list[Move]]:
+        """Parts to their places, new partitions first; at last and together those where the day has other parts.
+
+        So a glob sees both as briefly as can be. New ones come one by one, but together in a store that copies them.
         """
-        replacing = list[Move]()
-        for outcome in outcomes:
-            if outcome.parts:
-                partition = self.partition(outcome.lane, run.logical_date)
-                names = frozenset(layout.name_of(part.path) for part in outcome.parts)
-                move = Move(layout.staged(run.run_id, partition), partition, names)
-                if self.store.has(partition):
-                    replacing.append(move)
-                else:
-                    yield [move]
+        fresh, replacing = list[Move](), list[Move]()
+        entries = [one for one in manifest["lanes"] if one["files"] and one.get("from_run") is None]
+        partitions = [layout.folder_of(entry["files"][0]["path"]) for entry in entries]
+        for entry, partition, is_there in zip(entries, partitions, self.each(self.store.has, partitions), strict=True):
+            names = frozenset(layout.name_of(file["path"]) for file in entry["files"])
+            move = Move(layout.staged(manifest["run_id"], partition), partition, names)
+            (replacing if is_there else fresh).append(move)
+        yield from [[move] for move in fresh] if self.is_folder else [fresh]
         yield replacing
 
     def point_to(self, run_id: str) -> None:
-        """Make this run the one that `latest.json` names. Raises: OSError."""
-        pointer = orjson.dumps({"run_id": run_id, "manifest": layout.manifest_in_pointer(run_id)})
+        """Make this run the one that `latest.json` names. Raises: OSError, StorageError."""
+        pointer: dict[str, Any] = {"run_id": run_id, "manifest": layout.manifest_in_pointer(run_id)}
+        if epoch := self.store.epoch():  # so that no pointer is ever like one before it
+            pointer["epoch"] = epoch
         try:
-            self.store.write(layout.POINTER, pointer, shared=True)
+            self._put(layout.POINTER, self._seen(layout.POINTER), orjson.dumps(pointer))
         except OSError:
             # It may have failed behind the swap, when readers see the new snapshot already: then there is no way back.
             if read_pointer(self.store) != run_id:
                 raise
 
 
-def open_lake(settings: LakeSettings) -> Lake | None:
-    """The lake in the store that the settings name; None where this version knows no such store."""
-    if settings.path is None:
-        return None
-    return Lake(LocalStore(settings.path, settings.file_mode, settings.folder_mode))
+def open_lake(settings: LakeSettings) -> Lake:
+    """The lake in the folder or the object store that the settings name.
+
+    Nothing is asked of a store yet, apart from the place that has its credentials. Raises: ConfigError, where the
+    client of the store is not installed, or where there are no credentials for it.
+    """
+    if settings.path is not None:
+        return Lake(LocalStore(settings.path, settings.file_mode, settings.folder_mode))
+    try:
+        from axsync.lake.buckets import open_objects  # noqa: PLC0415  an extra
+
+        return Lake(open_objects(settings))
+    except ModuleNotFoundError as error:
+        scheme = settings.uri.partition("://")[0]
+        told = f"a lake at {scheme}:// needs its client: pip install 'axsync[{OBJECT_STORES[scheme]}]'"
+        raise ConfigError(told) from error
 
 
 def _manifest(run: RunFacts, entries: Sequence[dict[str, Any]], *, verdict: str, finished_at: str) -> dict[str, Any]:

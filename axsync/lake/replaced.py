@@ -28,7 +28,8 @@ def go_on_replacing(lake: Lake, snapshot: Snapshot) -> list[str]:
 
 def _remove(lake: Lake, day: str, read: Mapping[Lane, Collection[str]]) -> list[str]:
     try:
-        old = [key for lane, paths in read.items() for key in _beside(lake, layout.partition(lane, day), paths)]
+        looked = lake.each(lambda lane: _beside(lake, layout.partition(lane, day), read[lane]), list(read))
+        old = [key for keys in looked for key in keys]
         needed = _named_elsewhere(lake, day, old) if old else {}
         return _removed(lake, [key for key in old if key not in needed]) + _told_of(needed)
     except (OSError, UsageError) as error:

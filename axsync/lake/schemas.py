@@ -5,7 +5,9 @@ lanes have those of another one, or of the night before. Outside of this module 
 `columns`, wherever they are kept.
 """
 
+import errno
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,7 +16,7 @@ import orjson
 
 from axsync.errors import ManifestError, RegistryDamaged
 from axsync.lake import layout
-from axsync.lake.store import Store
+from axsync.lake.store import Store, each
 from axsync.model import Outcome
 from axsync.schema.columns import columns_of
 from axsync.schema.registry import Registry, extended, read_registry, write_registry
@@ -22,7 +24,8 @@ from axsync.schema.registry import Registry, extended, read_registry, write_regi
 
 def registries(store: Store) -> dict[str, Registry]:
     """Entity type → its registry, of all that have one. Raises: RegistryDamaged."""
-    return {entity: registry(store, entity) for entity in registered(store)}
+    entities = registered(store)
+    return dict(zip(entities, each(store, lambda entity: registry(store, entity), entities), strict=True))
 
 
 def registered(store: Store) -> list[str]:
@@ -43,9 +46,16 @@ def registry(store: Store, entity: str) -> Registry:
 
 
 def put_registries(store: Store, found: Mapping[str, Registry]) -> None:
-    """Put these in place. Raises: OSError."""
-    for entity, one in found.items():
-        store.write(layout.registry(entity), write_registry(entity, one), shared=True)
+    """Put these in place, with the lake held. Raises: OSError."""
+
+    def put(entity: str) -> None:
+        key, seen = layout.registry(entity), None
+        with suppress(FileNotFoundError):
+            seen = store.read(key)
+        if not store.replace_if_unchanged(key, seen, write_registry(entity, found[entity]), shared=True):
+            raise OSError(errno.EBUSY, f"{key} was changed by somebody else meanwhile")
+
+    deque(each(store, put, list(found)), maxlen=0)
 
 
 def register(store: Store, run_id: str, outcomes: Iterable[Outcome]) -> None:
@@ -71,7 +81,7 @@ def put_schemas(store: Store, lanes: Sequence[Mapping[str, Any]]) -> list[dict[s
 
     Raises: OSError.
     """
-    there = set[str]()
+    fresh: dict[str, bytes] = {}
     contents: dict[int, tuple[Mapping[str, Any], str]] = {}  # by identity: entries of one schema share their columns
     found = []
     for lane in lanes:
@@ -80,11 +90,11 @@ def put_schemas(store: Store, lanes: Sequence[Mapping[str, Any]]) -> list[dict[s
             content = orjson.dumps(columns)
             digest = hashlib.sha256(content).hexdigest()
             contents[id(columns)] = columns, digest
-            if columns and digest not in there:
-                _put(store, layout.schema(digest), content)
-                there.add(digest)
+            if columns:
+                fresh[digest] = content
         named = {"schema": contents[id(columns)][1] if columns else None}
         found.append(_replaced(lane, "columns", named))
+    deque(each(store, lambda digest: _put(store, layout.schema(digest), fresh[digest]), list(fresh)), maxlen=0)
     return found
 
 

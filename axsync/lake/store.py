@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias, TypeVar
 
 from axsync.errors import StorageError
 
@@ -12,6 +13,11 @@ NativeFile: TypeAlias = Any
 """A `pyarrow.NativeFile`; pyarrow has no types."""
 FileSystem: TypeAlias = Any
 """A `pyarrow.fs.FileSystem`."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AT_ONCE = 16
+"""So many contents or runs are looked at beside each other where a store is asked for each."""
 _CHUNK = 1 << 20  # bytes
 
 
@@ -35,6 +41,21 @@ def digest_of(content: NativeFile, heard: Callable[[int], None] = lambda _size: 
         size += len(chunk)
         heard(len(chunk))
     return digest.hexdigest(), size
+
+
+def is_folder(store: "Store") -> bool:
+    """Whether contents are files: DuckDB opens them by itself, and an open one is readable when it is deleted."""
+    return "://" not in store.uri()
+
+
+def each(store: "Store", work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Work on items, the results in their order; on some of them at once where each waits for the store to answer."""
+    if is_folder(store) or len(items) == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(AT_ONCE, "axsync-each") as pool:
+        for start in range(0, len(items), AT_ONCE):
+            yield from pool.map(work, items[start : start + AT_ONCE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +142,13 @@ class Store(Protocol):
 
         The lease of a process that ended is free: at once where the system knows, or else after a time. A store whose
         lease can be lost meanwhile refuses every further change. Raises: Busy, StorageError.
+        """
+        ...
+
+    def epoch(self) -> int:
+        """A number that nobody has who holds the store before or after; 0 where its lease cannot be lost.
+
+        Names that are made with it are nobody else's, also where a process that was paused goes on making names.
         """
         ...
 

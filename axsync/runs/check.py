@@ -1,9 +1,15 @@
-"""Whether instances can be reached and read, step by step; nothing is written but the record that `--probe` names."""
+"""Whether instances can be reached and read, and the store of the lake written, step by step.
 
+Nothing stays written but the record that `--probe` names.
+"""
+
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
+from uuid import uuid4
 
 from axsync.api.entity_types import title_of
 from axsync.client import probe
@@ -14,6 +20,7 @@ from axsync.engine.lane_walk import gather_all
 from axsync.errors import (
     BadAnswer,
     BadRequest,
+    LakeError,
     NotOffered,
     ProxyRefused,
     Refused,
@@ -25,6 +32,8 @@ from axsync.errors import (
     WebPage,
 )
 from axsync.events import Notice, Observer
+from axsync.lake import layout
+from axsync.lake.publish import Lake, open_lake
 from axsync.runs.instances import open_transports, remember
 from axsync.runs.lane_selection import EntityState, asked_types, is_about_licence, lanes_among, offered
 from axsync.runs.probe_record import record_of, refuse_unwritable, write_record
@@ -32,6 +41,8 @@ from axsync.runs.setup import all_of
 from axsync.settings import InstanceSettings, Settings
 
 ALL_STEPS = (*STEPS, "credential", "API", "clock", "discovery", "entity types")
+THE_LAKE = "the lake"
+"""Stands where an instance has its name; none has a blank in it."""
 MOST_SKEW = 300.0
 """Seconds; beyond them days, tokens and certificates may be judged wrongly."""
 FEW_DAYS = 30
@@ -40,8 +51,8 @@ FEW_DAYS = 30
 COUNT_SECONDS = 10.0
 """A count that takes longer is left open: the type can be read all the same."""
 
-Failure: TypeAlias = Literal["", "refused", "unreachable", "unknown", "other"]
-"""What kind a failed step was of; unknown: the settings name an entity type that is not there."""
+Failure: TypeAlias = Literal["", "refused", "unreachable", "unknown", "lake", "other"]
+"""What kind a failed step was of; unknown: the settings name an entity type that is not there; lake: its store."""
 Found: TypeAlias = dict[str, int | ServerError | None]
 """Entity type → its count, or why it cannot be read."""
 Seen: TypeAlias = tuple[Source, Sequence[str]]
@@ -107,7 +118,7 @@ class EntityCheck:
 
 @dataclass(frozen=True, slots=True)
 class InstanceCheck:
-    """What `axsync check` found about one instance."""
+    """What `axsync check` found about one instance, or about the store of the lake, which has no entity types."""
 
     name: str
     url: str
@@ -123,7 +134,7 @@ class InstanceCheck:
 async def check(
     settings: Settings, *, observers: Sequence[Observer] = (), probe_to: Path | None = None, tell: Tell = ignore
 ) -> tuple[InstanceCheck, ...]:
-    """Whether each instance can be reached and read, type by type.
+    """Whether each instance can be reached and read, type by type; behind them the lake, where it is in a store.
 
     `tell` hears of each step as it is done, but the last, entity types. What comes later may show that a step only
     seemed to go well: the result has the last word. `probe_to` is a file for the shapes that the first instance serves
@@ -133,15 +144,18 @@ async def check(
     """
     if probe_to is not None:
         refuse_unwritable(probe_to)
+    lake = await asyncio.to_thread(open_lake, settings.lake)
     seen: dict[str, Seen] = {}
     observe = all_of(observers)
     async with open_transports(settings, observe) as transports:
         wanted = asked_types(settings)
-        found = await gather_all([_check(i, transports[i.name], wanted, seen, tell) for i in settings.chosen()])
+        looks = [_check(i, transports[i.name], wanted, seen, tell) for i in settings.chosen()]
+        stores = [] if lake.is_folder else [asyncio.to_thread(_check_store, lake)]
+        found = await gather_all([*looks, *stores])
         refused = await _refused(settings, seen) if seen else None
         if probe_to is not None:
             observe(Notice(None, await _probed(probe_to, found, seen)))
-    remember(i for i, one in zip(settings.chosen(), found, strict=True) if one.accepted)
+    remember(i for i, one in zip(settings.chosen(), found, strict=False) if one.accepted)  # the lake is the last
     return tuple(_with_refused(one, refused) if refused and one.name in seen else one for one in found)
 
 
@@ -171,6 +185,56 @@ async def _check(
     tried = {step.name for step in steps}
     steps += [CheckStep(name, ok=None, text=NOT_TRIED) for name in ALL_STEPS if name not in tried]
     return InstanceCheck(instance.name, instance.url, tuple(steps), entities)
+
+
+def _check_store(lake: Lake) -> InstanceCheck:
+    """What a run asks of an object store, tried out below a key of its own. Blocks."""
+    store, name = lake.store, uuid4().hex
+    key = layout.probe(name)
+
+    def listed() -> bool:
+        return name in store.names(layout.folder_of(key))
+
+    def deleted() -> bool:
+        store.delete(key)
+        return not listed()
+
+    trials: dict[str, Callable[[], object]] = {
+        "write": lambda: store.write(key, name.encode()),
+        "conditions": store.preflight,
+        "read": lambda: store.read(key) == name.encode(),
+        "list": listed,
+        "delete": deleted,
+    }
+    steps = list[CheckStep]()
+    for step, trial in trials.items():
+        failed = any(one.ok is False for one in steps)
+        steps.append(CheckStep(step, ok=None, text=NOT_TRIED) if failed else _tried(step, trial))
+    with suppress(OSError):
+        store.delete(key)
+    return InstanceCheck(THE_LAKE, lake.name, tuple(steps))
+
+
+_STORE_TOLD = {
+    "write": "an object was written",
+    "conditions": "what is there is only replaced by who has seen it",
+    "read": "the object was read",
+    "list": "the object was found",
+    "delete": "the object is gone",
+}
+
+
+def _tried(name: str, trial: Callable[[], object]) -> CheckStep:
+    try:
+        told = "the store does not show what became of the object" if trial() is False else ""
+    except OSError as error:
+        told = error.strerror or str(error)
+    except LakeError as error:
+        told = str(error)
+    advice = "Check address, region and endpoint of the lake, and the rights of its credentials (docs/stores.md)."
+    if told:
+        return CheckStep(name, ok=False, text=told, advice=advice, failure="lake")
+    return CheckStep(name, ok=True, text=_STORE_TOLD[name])
 
 
 async def _probed(path: Path, found: Sequence[InstanceCheck], seen: Mapping[str, Seen]) -> str:

@@ -14,14 +14,14 @@ from typing import Literal
 
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
-from axsync.lake.history import Snapshot, half_published, is_whole, latest_run, snapshots, unreadable
+from axsync.lake.history import Snapshot, half_published, latest_run, snapshots, unreadable
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
 from axsync.model import Lane
 from axsync.runs.recovery import recover
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.retention import kept as by_rules
-from axsync.runs.state import RunMemory, memory_of, record
+from axsync.runs.state import RunMemory, memories_of, record
 from axsync.settings import LakeSettings
 
 Kind = Literal["snapshot", "schema", "part", "run", "staging", "draft"]
@@ -109,8 +109,12 @@ def _take_stock(lake: Lake, settings: LakeSettings, now: datetime, just_publishe
     found, memories = _read_all(lake)
     resumed = {run_id: memory for run_id, memory in memories.items() if resumable(memory, now)}
     held = {run_id for run_id, memory in resumed.items() if not memory.published or _fresh(memory, now)}
+    held |= {run_id for run_id, memory in memories.items() if memory.publishing is not None}
     rules = settings.retention
-    whole = [s for s in found if is_whole(lake, s)]  # what a later run of the day has replaced is no candidate
+    there = {one.key for one in lake.store.list(layout.ALL_PARTS)}
+    whole = [
+        s for s in found if there.issuperset(f.path for lane in s.lanes for f in lane.files)
+    ]  # what a later run of the day has replaced is no candidate
     why = {run_id: list(words) for run_id, words in by_rules(found, whole, rules, now).items()}
     for word, runs in (
         ("latest", {latest_run(lake) or ""}),
@@ -134,11 +138,11 @@ def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
     """All manifests, and what all journals say. Raises: NoLake; Unsure, with the files that cannot be read."""
     found, errors = snapshots(lake)
     memories, wrong = dict[str, RunMemory](), list(errors)
-    for run_id in lake.store.folders(layout.RUNS):
-        try:
-            memories[run_id] = memory_of(lake, run_id)
-        except ManifestError as error:
-            wrong.append(error)
+    for run_id, memory in memories_of(lake, lake.store.folders(layout.RUNS)):
+        if isinstance(memory, ManifestError):
+            wrong.append(memory)
+        else:
+            memories[run_id] = memory
     if wrong:
         why = unreadable(wrong)
         raise Unsure(f"nothing is removed, since what is still needed cannot be told: {why}") from why
@@ -227,11 +231,13 @@ def _why_loose(inventory: _Inventory, owner: str | None) -> str:
 
 def _run_folders(inventory: _Inventory) -> Iterator[Leftover]:
     lake, kept = inventory.lake, {*inventory.kept, *inventory.stand_ins, *inventory.alive}
+    runs = list(inventory.memories)
+    staged = dict(zip(runs, lake.each(lambda run_id: lake.store.has(layout.staging(run_id)), runs), strict=True))
     for run_id, memory in inventory.memories.items():
         old = _began(memory, inventory.oldest) <= inventory.oldest
         if run_id not in kept and old:
             yield _folder_left(lake, "run", run_id, "beyond the retention")
-        elif run_id not in inventory.alive and lake.store.has(layout.staging(run_id)):
+        elif run_id not in inventory.alive and staged[run_id]:
             why = "its run is over" if memory.over else "its run was never finished, and is too old to go on"
             yield _folder_left(lake, "staging", run_id, why)
 
@@ -243,8 +249,9 @@ def _folder_left(lake: Lake, kind: Literal["run", "staging"], run_id: str, why: 
 
 
 def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
+    counted = {one.key for folder in gone for one in lake.store.list(layout.below(folder))}
     for one in lake.store.unfinished(layout.CONTROL):
-        if not any(one.key.startswith(f"{folder}/") for folder in gone):
+        if one.key not in counted:
             yield Leftover("draft", one.key, None, one.size, "a write that was cut short")
 
 

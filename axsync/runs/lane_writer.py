@@ -29,6 +29,7 @@ from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
 from axsync.lake.publish import Lake, letter_lines
 from axsync.lake.row_order import Places, order_column
+from axsync.lake.store import storage_errors
 from axsync.model import DeadLetter, Lane, Outcome, Page, PageSpan, Part
 from axsync.runs.lane_reader import LaneReader
 from axsync.runs.state import LaneMemory, Spent, record
@@ -263,10 +264,12 @@ class LaneWriter:
         folder.add_empty()
 
     def _read_index(self, id_column: str) -> IdIndex:
-        return read_id_index(self.storage.lake.store, self._staged(), id_column)
+        with storage_errors("read what was written"):
+            return read_id_index(self.storage.lake.store, self._staged(), id_column)
 
     def _duplicates(self, repeated: Hashes, id_column: str) -> Places:
-        return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, repeated, self._spans())
+        with storage_errors("read what was written"):
+            return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, repeated, self._spans())
 
     def _staged(self) -> list[str]:
         return [layout.staged(self.run_id, part.path) for part in self.memory.parts]

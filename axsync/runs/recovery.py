@@ -5,9 +5,14 @@ record is made up for, before the pointer moves on and nothing tells any more th
 holds for a run of an older date, which no pointer tells of: its journal has a first record, before anything is removed.
 And a kill can come before, with parts in their partitions already: they go back to where they were staged, so that a
 glob is as it was before, and whoever goes on with the run finds them there.
+
+Where a lease can be lost, a process may only have been paused, and its last request may still come, such as the one
+that moves the pointer. So nothing is taken back there that it may have begun to publish: its journal has the manifest,
+and whoever holds the lake next carries that out, step by step the same.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from axsync.errors import ManifestError
 from axsync.lake import layout
@@ -17,7 +22,7 @@ from axsync.lake.manifest import read_run
 from axsync.lake.publish import Lake
 from axsync.lake.replaced import go_on_replacing
 from axsync.lake.store import Move, storage_errors
-from axsync.runs.state import RunMemory, memory_of, record
+from axsync.runs.state import RunMemory, memories_of, record
 
 
 def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
@@ -33,17 +38,36 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
             if journal.tells_of(PUBLISHED) is False:
                 told += go_on_replacing(lake, latest.snapshot)
                 journal.begin().append(record(PUBLISHED))
-        for run_id in lake.runs() if runs is None else runs:
-            try:
-                memory = memory_of(lake, run_id)
-            except ManifestError as error:
-                told.append(f"{error}; that run is left alone")
+        staged = {layout.run_of_staged(one.key) for one in lake.store.list(layout.ALL_STAGED)}
+        for run_id, memory in memories_of(lake, lake.runs() if runs is None else [*runs]):
+            if isinstance(memory, ManifestError):
+                told.append(f"{memory}; that run is left alone")
+                continue
+            if memory.publishing is not None and _roll_forward(lake, run_id, memory.publishing, told):
                 continue
             if memory.replacing:
                 told += _remove_the_rest(lake, run_id)
             if not memory.over:
                 _take_back(lake, run_id, memory)
+            elif run_id in staged:  # by a process that was paused, and woke when others had ended its run
+                lake.clear_staging(run_id)
     return told
+
+
+def _roll_forward(lake: Lake, run_id: str, manifest: Mapping[str, Any], told: list[str]) -> bool:
+    """Publish what was about to be; whether it could be."""
+    try:
+        lake.carry_out(manifest)
+    except FileNotFoundError:
+        told.append(f"files of run {run_id} are gone, so that what it was publishing is taken back")
+        return False
+    journal = lake.journal(run_id).begin()
+    if lake.latest_run() != run_id:
+        journal.append(record(PUBLISHED, replacing=True))
+    told += [f"run {run_id} was stopped while it published; its snapshot is in place now"]
+    told += go_on_replacing(lake, read_run(lake.store, run_id).snapshot)
+    journal.append(record(PUBLISHED))
+    return True
 
 
 def _remove_the_rest(lake: Lake, run_id: str) -> list[str]:

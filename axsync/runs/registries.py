@@ -56,10 +56,9 @@ def known_registries(lake: Lake) -> tuple[dict[str, Registry], list[str]]:
 def settled_columns(settings: LakeSettings, entity: str) -> Registry:
     """What the lake of these settings has of an entity type; nothing where there is no such lake.
 
-    Raises: RegistryDamaged.
+    Raises: RegistryDamaged; ConfigError, as `open_lake`.
     """
-    lake = open_lake(settings)
-    return registry(lake.store, entity) if lake is not None else Registry()
+    return registry(open_lake(settings).store, entity)
 
 
 def registries_of(

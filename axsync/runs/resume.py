@@ -154,14 +154,16 @@ def give_up(lake: Lake, plan: str) -> list[str]:
 
 
 def _of_plan(lake: Lake, plan: str) -> Iterator[Past]:
-    for run_id in lake.runs():
+    def look(run_id: str) -> Past | None:
         with suppress(ManifestError, OSError):
             # Journals of a long history are not read in full, for each of its days again.
             opened = lake.journal(run_id).first()
             if opened is None or opened.get("plan") == plan:
                 memory = memory_of(lake, run_id)
-                if memory.plan == plan:
-                    yield Past(run_id, memory)
+                return Past(run_id, memory) if memory.plan == plan else None
+        return None
+
+    return (past for past in lake.each(look, lake.runs()) if past is not None)
 
 
 def _young(memory: RunMemory, now: datetime) -> bool:

@@ -264,6 +264,7 @@ class _Run:
             finally:
                 if not self.memory.finished:
                     await self._keep_timeline()
+                await self.keeper.run(stack.close)  # letting go of a lease asks the store
 
     async def _held_in_turn(self, stack: ExitStack) -> list[str]:
         """Hold the lake, behind a backfill that makes way; returns what is to be said. Raises: Busy, StorageError."""
@@ -287,11 +288,11 @@ class _Run:
     async def without_asking(self) -> Report | None:
         """What the run comes to where no instance has to be asked any more: it has finished, or only has to publish."""
         if self.memory.finished:
-            return self.already_done()
+            return await self.already_done()
         if self.all_closed:
             async with self.held():
                 if self.memory.finished:
-                    return self.already_done()
+                    return await self.already_done()
                 if self.all_closed:
                     return await self.finish()
         return None
@@ -305,7 +306,7 @@ class _Run:
         lanes = await self.choose(first)
         async with self.held():
             if self.memory.finished:
-                return self.already_done()
+                return await self.already_done()
             chosen = {name: [lane for lane in lanes if lane.instance == name] for name in _alive(first)}
             await self.walk(chosen, instances)
             return await self.finish()
@@ -404,12 +405,12 @@ class _Run:
         wanted = table in run.entities if run.entities else not is_system(self.settings.asked(table))
         return wanted and table not in run.skip
 
-    def already_done(self) -> Report:
+    async def already_done(self) -> Report:
         """What a finished run came to; nothing is asked or written."""
         run_id, day = self.facts.run_id, self.facts.logical_date
         self._say(f"run {run_id} of {day} is finished; nothing to do (--fresh reads it again)")
         self.outcomes = [lane.outcome for lane in self.memory.lanes.values() if lane.outcome]
-        self._leads = self.lake.latest_run() == run_id
+        self._leads = await self.keeper.run(self.lake.latest_run) == run_id
         return self._report(verdict_of(self.outcomes), self.lake.manifest_name(run_id))
 
     async def choose(self, sources: Mapping[str, Source | ServerError]) -> tuple[Lane, ...]:

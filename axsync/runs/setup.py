@@ -4,21 +4,21 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from axsync.config import check_lake
-from axsync.errors import Busy, ConfigError
+from axsync.errors import Busy, LakeError
 from axsync.events import Event, Observer
 from axsync.lake import layout
 from axsync.lake.local import hold
 from axsync.lake.publish import Lake, RunFacts, RunTargets, open_lake
 from axsync.model import iso
 from axsync.runs.days import logical_date
-from axsync.settings import Settings
+from axsync.settings import LakeSettings, Settings
 
 _SECOND = "%Y%m%dT%H%M%SZ"
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
@@ -29,11 +29,28 @@ def fit_lake(settings: Settings) -> Lake:
     """The lake of these settings, to which a run can publish. Raises: ConfigError, LakeError, ManifestError."""
     check_lake(settings.lake.uri)
     lake = open_lake(settings.lake)
-    if lake is None:
-        raise ConfigError("this version writes to local folders only; give lake.uri or --lake a folder")
+    _refuse_inside(settings.lake, lake)
     day = logical_date(settings, datetime.now(UTC))
     lake.preflight(RunTargets(settings.run.wanted, [instance.name for instance in settings.chosen()], day))
     return lake
+
+
+def _refuse_inside(settings: LakeSettings, lake: Lake) -> None:
+    """Raises: LakeError, where a lake would begin inside another one, whose readers would come upon its files."""
+    if _has_lake(lake):
+        return
+    for outer in settings.parents:
+        if _has_lake(open_lake(replace(settings, uri=outer))):
+            raise LakeError(
+                f"the lake {settings.uri!r} would be inside of another one, {outer!r}; give it its own place"
+            )
+
+
+def _has_lake(lake: Lake) -> bool:
+    try:
+        return lake.store.has(layout.CONTROL)
+    except OSError:  # no right to look there
+        return False
 
 
 def facts_of(settings: Settings, lake: Lake) -> RunFacts:

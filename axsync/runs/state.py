@@ -9,13 +9,14 @@ part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
 lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since; a finished run goes on
 lane_closed     its outcome
+publishing      the manifest of what will be the snapshot, where a lease can be lost: whoever comes next carries it out
 published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
                 be removed yet, of a date that `latest.json` does not name
 finished        nothing is left to do
 abandoned       a fresh run was asked for, or the run is too old to be resumed
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ import msgspec
 from axsync.api import GENERATIONS
 from axsync.errors import ManifestError
 from axsync.lake import layout
-from axsync.lake.journal import Record
+from axsync.lake.journal import PUBLISHED, PUBLISHING, Record
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, PageSpan, Part
 
@@ -83,6 +84,7 @@ class RunMemory:
     plan: str = ""
     dated: bool = False  # its logical date was asked for, so that the same command asks for it again on any day
     lanes: dict[Lane, LaneMemory] = field(default_factory=dict)
+    publishing: Mapping[str, Any] | None = None  # a manifest that is to be carried out
     published: bool = False
     replacing: bool = False  # what its date had before may still be there
     over: bool = False  # finished or abandoned
@@ -115,6 +117,18 @@ def memory_of(lake: Lake, run_id: str) -> RunMemory:
         raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
 
 
+def memories_of(lake: Lake, run_ids: Sequence[str]) -> Iterator[tuple[str, RunMemory | ManifestError]]:
+    """The same for many runs, in their order; or why one cannot be understood."""
+
+    def look(run_id: str) -> tuple[str, RunMemory | ManifestError]:
+        try:
+            return run_id, memory_of(lake, run_id)
+        except ManifestError as error:
+            return run_id, error
+
+    return lake.each(look, run_ids)
+
+
 def lose(memory: RunMemory, lane: Lane, path: str) -> Record:
     """Forget a part that is gone; returns the record that says so."""
     lost = record("part_lost", lane, path=path)
@@ -140,7 +154,12 @@ def _chosen(memory: RunMemory, record: Record) -> None:
     memory.lanes |= {msgspec.convert(lane, Lane): LaneMemory() for lane in record["lanes"]}
 
 
+def _publishing(memory: RunMemory, record: Record) -> None:
+    memory.publishing = record["manifest"]
+
+
 def _published(memory: RunMemory, record: Record) -> None:
+    memory.publishing = None
     memory.published, memory.replacing = True, record.get("replacing", False)
 
 
@@ -214,7 +233,8 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
     "part_replaced": _lane(_replaced),
     "lane_restarted": _restarted,
     "lane_closed": _lane(_closed),
-    "published": _published,
+    PUBLISHING: _publishing,
+    PUBLISHED: _published,
     "finished": _finished,
     "abandoned": _abandoned,
 }

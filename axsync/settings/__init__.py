@@ -30,7 +30,7 @@ from axsync.settings.checks import (
     with_scheme,
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
-from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings, Retention
+from axsync.settings.lake import OBJECT_STORES, Address, Cloud, Compression, LakeSettings, Retention, moved
 from axsync.settings.run import (
     DEFAULT_ENTITY,
     FIELD_WORDS,
@@ -55,9 +55,11 @@ __all__ = [
     "OBJECT_STORES",
     "REFERENCE_KINDS",
     "TIB",
+    "Address",
     "Api",
     "Between",
     "Bytes",
+    "Cloud",
     "Compression",
     "CredentialReference",
     "EntitySettings",
@@ -80,6 +82,7 @@ __all__ = [
     "closest",
     "did_you_mean",
     "is_loopback",
+    "moved",
     "nearest",
     "normal_proxy",
     "normal_url",

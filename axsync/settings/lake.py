@@ -1,15 +1,31 @@
-"""Settings of the lake."""
+"""Settings of the lake, and the address of one in an object store."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from axsync.errors import ConfigError
-from axsync.settings.checks import MIB, Between, Bytes, check_bounds
+from axsync.settings.checks import MIB, Between, Bytes, check_bounds, normal_url
 
-OBJECT_STORES = ("s3", "gs", "abfs", "abfss")
+Cloud = Literal["s3", "gcs", "azure"]
+"""An API of object stores, and the extra that brings its client."""
+
+OBJECT_STORES: Mapping[str, Cloud] = {"s3": "s3", "gs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
+"""What the address of a lake begins with → whose API its store speaks."""
+
+ONLY_FOR: Mapping[str, frozenset[Cloud | Literal["folder"]]] = {
+    "readers": frozenset({"folder"}),
+    "endpoint": frozenset({"s3", "gcs", "azure"}),
+    "allow_plain_http": frozenset({"s3", "gcs", "azure"}),
+    "scratch": frozenset({"s3", "gcs", "azure"}),
+    "region": frozenset({"s3"}),
+    "storage_class": frozenset({"s3"}),
+    "kms_key": frozenset({"s3"}),
+}
+"""Settings that not every kind of lake has → those that do."""
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 Readers = Literal["owner", "group", "all"]
@@ -17,6 +33,12 @@ Readers = Literal["owner", "group", "all"]
 MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o640, 0o750), "all": (0o644, 0o755)}
 """Modes of a published file, and of the folders that lead to it."""
 
+_STARTS = "s3://bucket, gs://bucket, abfss://container@account.dfs.core.windows.net, az://container or file:///"
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}|\$(root|web)")
+_ACCOUNT = re.compile(r"([a-z0-9]{3,24})\.(?:dfs|blob)\.([a-z0-9.-]+)")
+_LONGEST_PREFIX = 512
+"""Bytes; of 1,024 that a key may have, the rest is for keys inside the lake."""
+_WORD = re.compile(r"[A-Za-z0-9_:/+=,.@-]*")
 _LAKE_SECRET = re.compile(r"://[^/@]*:[^/@]*@|[?&](sig|[a-z_]*(secret|token|password|key)[a-z_]*)=", re.IGNORECASE)
 
 
@@ -38,10 +60,51 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """A place in an object store: everything below a prefix of a bucket, which Azure calls a container.
+
+    `account` is Azure's, empty where the environment names it, and `suffix` the end of its host name.
+    """
+
+    scheme: str
+    bucket: str
+    prefix: str  # without a slash at either end; empty: the whole bucket
+    account: str = ""
+    suffix: str = ""
+
+    @property
+    def cloud(self) -> Cloud:
+        """Whose API the store speaks."""
+        return OBJECT_STORES[self.scheme]
+
+    @property
+    def uri(self) -> str:
+        """The address as one text."""
+        at = f"@{self.account}.dfs.{self.suffix}" if self.account else ""
+        return f"{self.scheme}://{self.bucket}{at}" + (f"/{self.prefix}" if self.prefix else "")
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The addresses of the places that this one is in, from the nearest to the whole bucket."""
+        segments = self.prefix.split("/") if self.prefix else []
+        prefixes = ("/".join(segments[:most]) for most in reversed(range(len(segments))))
+        return tuple(replace(self, prefix=prefix).uri for prefix in prefixes)
+
+
+@dataclass(frozen=True, slots=True)
 class LakeSettings:
-    """Where the Parquet files go, and in which form. `uri` is a folder, or starts with s3://, gs:// or abfs://."""
+    """Where the Parquet files go, and in which form. `uri` is a folder, or the address of an object store.
+
+    No setting holds a credential: the chains of each cloud find it, in the environment or on the machine.
+    """
 
     uri: str = "lake"
+    endpoint: str = ""  # of a store that is not the cloud's own, such as https://s3.acme.example; empty: the cloud's
+    region: str = ""  # S3; empty: as AWS_REGION or the profile says
+    storage_class: str = ""  # S3; of published files; empty: STANDARD
+    kms_key: str = ""  # S3; the key that encrypts every object; empty: as the bucket says
+    scratch: str = ""  # object stores: where parts are written before they are uploaded; empty: a temporary folder
+    allow_plain_http: bool = False  # object stores: http:// also beyond this machine
     compression: Compression = "zstd"
     compression_level: Annotated[int, Between(1, 22)] = 1
     max_part_bytes: Bytes = 256 * MIB  # a part file is closed near this size
@@ -62,6 +125,13 @@ class LakeSettings:
     def __post_init__(self) -> None:
         check_bounds(self)
         object.__setattr__(self, "uri", _normal_lake(self.uri))
+        self._refuse_foreign()
+        if self.endpoint:
+            plain = normal_url(self.endpoint, allow_plain_http=self.allow_plain_http, called="endpoint")
+            object.__setattr__(self, "endpoint", plain)
+        for name in ("region", "storage_class", "kms_key"):
+            if not _WORD.fullmatch(getattr(self, name)):
+                raise ConfigError(f"{name} has a character that no such name has")
         if self.compression == "gzip" and self.compression_level > 9:
             raise ConfigError(f"compression_level must be between 1 and 9 for gzip, not {self.compression_level}")
 
@@ -88,10 +158,44 @@ class LakeSettings:
         """The local folder, or None if the lake is in an object store."""
         return None if "://" in self.uri else Path(self.uri)
 
+    @property
+    def address(self) -> Address | None:
+        """The place in an object store, or None if the lake is a folder."""
+        return _address(self.uri) if "://" in self.uri else None
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The places that the lake is in, from the nearest on."""
+        address = self.address
+        return tuple(map(str, Path(self.uri).absolute().parents)) if address is None else address.parents
+
+    def _refuse_foreign(self) -> None:
+        for one in fields(self):
+            if getattr(self, one.name) != one.default and not fits(one.name, self.uri):
+                kinds = " and ".join(_TOLD[kind] for kind in _TOLD if kind in ONLY_FOR[one.name])
+                told = (
+                    "who may read a bucket is said by its policy" if one.name == "readers" else f"uri is {self.uri!r}"
+                )
+                raise ConfigError(f"{one.name} is only for {kinds}; {told}")
+
+
+_TOLD = {"folder": "a folder", "s3": "s3://", "gcs": "gs://", "azure": "Azure"}
+
+
+def fits(name: str, uri: str) -> bool:
+    """Whether a lake at this address, which may be wrong yet, has this setting."""
+    kind = OBJECT_STORES.get(uri.partition("://")[0], "folder") if "://" in uri else "folder"
+    return name not in ONLY_FOR or kind in ONLY_FOR[name]
+
+
+def moved(values: Mapping[str, Any], uri: str) -> dict[str, Any]:
+    """The same settings for a lake elsewhere, without those that a lake there does not have."""
+    return {name: value for name, value in values.items() if fits(name, uri)} | {"uri": uri}
+
 
 def _normal_lake(uri: str) -> str:
     if not uri.strip() or not uri.isprintable():
-        raise ConfigError("uri must be a folder or an s3://, gs:// or abfs:// address, without invisible characters")
+        raise ConfigError(f"uri must be a folder, or begin with {_STARTS}, without invisible characters")
     if _LAKE_SECRET.search(uri):
         raise ConfigError("uri must not contain a password, key or token")
     scheme, colon, rest = uri.partition(":")
@@ -99,6 +203,31 @@ def _normal_lake(uri: str) -> str:
         return str(Path(uri).expanduser()) if uri.startswith("~") else uri
     if scheme == "file" and rest.startswith("///"):
         return unquote(rest[2:])
-    if scheme in OBJECT_STORES and re.match(r"//[^/?#]", rest):
-        return uri
-    raise ConfigError("uri must be a folder or begin with s3://bucket, gs://bucket, abfs://container or file:///")
+    if scheme in OBJECT_STORES and rest.startswith("//"):
+        return _address(uri).uri
+    raise ConfigError(f"uri must be a folder or begin with {_STARTS}")
+
+
+def _address(uri: str) -> Address:
+    scheme, _, rest = uri.partition("://")
+    place, _, prefix = rest.partition("/")
+    prefix = prefix.rstrip("/")
+    if any(letter in rest for letter in "?#"):
+        raise ConfigError("uri must not contain ? or #; region and endpoint are settings of their own")
+    if any(one in ("", ".", "..") for one in prefix.split("/")) and prefix:
+        raise ConfigError("uri must not have an empty part, . or .. between its slashes")
+    if any(letter in prefix for letter in "\\*[]{}") or len(prefix.encode()) > _LONGEST_PREFIX:
+        told = (
+            f"have at most {_LONGEST_PREFIX} bytes behind its bucket, without backslash, asterisk, brackets or braces"
+        )
+        raise ConfigError(f"uri must {told}")
+    bucket, at, host = place.partition("@")
+    account = _ACCOUNT.fullmatch(host)
+    is_azure = OBJECT_STORES[scheme] == "azure"
+    if at and not (is_azure and account):
+        example = "abfss://container@account.dfs.core.windows.net/prefix"
+        raise ConfigError(f"uri must name an Azure storage account behind the @, as in {example}")
+    if not _BUCKET.fullmatch(bucket):
+        what, example = ("container", "container/prefix") if is_azure else ("bucket", "bucket/prefix")
+        raise ConfigError(f"uri must name a {what}, as in {scheme}://{example}")
+    return Address(scheme, bucket, prefix, *(account.groups() if account else ()))

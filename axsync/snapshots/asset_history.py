@@ -24,7 +24,7 @@ from axsync.settings import nearest
 from axsync.snapshots.changes import Change, Record, between
 from axsync.snapshots.diff import MEMORY
 from axsync.snapshots.join import Ignoring, Side, opened, reading
-from axsync.snapshots.opened import OpenSnapshot
+from axsync.snapshots.opened import OpenSnapshot, files_of
 from axsync.sql.dialects import literal
 
 MOST_NAMED = 5
@@ -75,7 +75,8 @@ def asset_history(
     if not days:
         known = sorted({lane.entity for snapshot in found for lane in snapshot.lanes if lane.columns})
         raise UsageError(f"the lake {lake.name!r} holds no {entity!r}{nearest(entity, known)}")
-    with opened(lake, MEMORY, None) as connection:
+    sides = [one.side for of_lane in days.values() for one in of_lane]
+    with opened(lake, MEMORY, None, sides) as connection:
         places = _places(connection, days, wanted)
         if not places:
             raise UsageError(f"no snapshot has {wanted!r} among its {entity}; give an id or a label of `axsync diff`")
@@ -104,20 +105,21 @@ def _with_queries_apart(days: list[_Day]) -> list[_Day]:
 
 def _held(lake: Lake, found: Sequence[Snapshot], entity: str) -> Iterator[tuple[Snapshot, LaneRecord]]:
     """What each snapshot has of the type, where it is all there. Without files an older run proves nothing."""
+    there = {one.key for one in lake.store.list(layout.all_parts_of_type(entity))}
     for snapshot in found:
         for record in snapshot.lanes:
-            there = all(lake.store.size(file.path) is not None for file in record.files)
-            if record.entity == entity and record.columns and there and (record.files or record.from_run is None):
+            whole = there.issuperset(file.path for file in record.files)
+            if record.entity == entity and record.columns and whole and (record.files or record.from_run is None):
                 yield snapshot, record
 
 
 def _day(lake: Lake, day: str, snapshot: Snapshot, record: LaneRecord) -> _Day:
     columns = tuple(replace(one, kind=canonical(one.kind)) for one in columns_in(snapshot, record))
     held = OpenSnapshot(record, columns)
-    uris = tuple(lake.store.uri(file.path) for file in record.files)
     # Of a lane that another run stands in for, the verdict is about the attempt that failed.
     is_whole = record.verdict in ("complete", "drifted") or record.from_run is not None
-    side = Side(record.from_run or snapshot.run_id, uris, columns, held.id_column)
+    run_id = record.from_run or snapshot.run_id
+    side = Side(run_id, files_of(lake, run_id, held), columns, held.id_column)
     return _Day(day, side, is_whole, (record.asked or Asked()).queries)
 
 

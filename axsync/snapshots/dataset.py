@@ -23,7 +23,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from axsync.convert.records import restore_batch
 from axsync.convert.rescue import Restored
 from axsync.convert.widened import widened
-from axsync.errors import ConfigError, NoLake, SnapshotGone, UsageError
+from axsync.errors import ConfigError, SnapshotGone, UsageError
 from axsync.lake import layout
 from axsync.lake.history import LATEST, TRIES, PastRun, find_run, past_runs, readable
 from axsync.lake.manifest import LaneRecord, Snapshot, damaged, lane_columns
@@ -48,11 +48,12 @@ Filter: TypeAlias = Any
 """A pyarrow expression, or conditions as `pyarrow.parquet.read_table` takes them; None for all rows."""
 
 
-def open_to_read(lake: str | Path) -> "ReadableLake":
-    """Open a lake, which is a folder, to read from it. Raises: NoLake."""
-    found = open_lake(LakeSettings(uri=str(lake)))
-    if found is None:
-        raise NoLake(f"the lake {str(lake)!r} is in a store that this version does not know")
+def open_to_read(lake: str | Path | LakeSettings) -> "ReadableLake":
+    """Open a lake to read from it: a folder, the address of an object store, or settings with its endpoint or region.
+
+    Raises: ConfigError, NoLake.
+    """
+    found = open_lake(lake if isinstance(lake, LakeSettings) else LakeSettings(uri=str(lake)))
     found.store.refuse_no_lake()
     return ReadableLake(found)
 
@@ -219,10 +220,12 @@ class LakeTable:
 
     def _dataset(self, pieces: Sequence[Piece], schema: pa.Schema) -> ds.Dataset:
         form, files = ds.ParquetFileFormat(), self._lake.store.file_system()
-        hold = may_hold(sum(len(share.pieces) for share in self._shares))
+        is_folder = self._lake.is_folder
+        hold = is_folder and may_hold(sum(len(share.pieces) for share in self._shares))
         fragments = []
         for piece in pieces:
-            refuse_gone(self._lake, piece)
+            if is_folder:  # a store would be asked for each; it tells when the rows are read
+                refuse_gone(self._lake, piece.path)
             place = (opened(self._lake, piece),) if hold else (piece.path, files)
             partition = (ds.field("instance") == piece.instance) & (ds.field("dt") == piece.dt)
             fragments.append(form.make_fragment(*place, partition_expression=partition))
@@ -296,12 +299,13 @@ def _lanes_of_all(lake: Lake, entity: str) -> tuple[_Lanes, list[str]]:
     """The lanes of all days, each from the run that published last of those whose files are there."""
     found: dict[str, tuple[datetime, LaneRecord, tuple[Column, ...]]] = {}
     others = set[str]()
+    there = {one.key for one in lake.store.list(layout.all_parts_of_type(entity))}
     for snapshot in readable(lake):
         others |= {lane.entity for lane in snapshot.lanes}
         for lane, columns in _lanes(snapshot, entity):
             folders = {layout.folder_of(file.path) for file in lane.files}
             newer = all(folder not in found or found[folder][0] < snapshot.finished_at for folder in folders)
-            if newer and all(lake.store.size(file.path) is not None for file in lane.files):
+            if newer and there.issuperset(file.path for file in lane.files):
                 found |= dict.fromkeys(folders, (snapshot.finished_at, lane, columns))
     lanes = {id(lane): (lane, columns) for _, lane, columns in found.values()}
     return list(lanes.values()), sorted(others)

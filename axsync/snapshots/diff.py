@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -21,7 +22,7 @@ from axsync.schema.kinds import type_text
 from axsync.settings import closest, did_you_mean, nearest
 from axsync.snapshots.changes import Change, Record, between, json_text
 from axsync.snapshots.join import OWN, Ignoring, Join, Side, opened, pair_up
-from axsync.snapshots.opened import OpenSnapshot, held_lanes, uris_of
+from axsync.snapshots.opened import OpenSnapshot, files_of, held_lanes
 from axsync.sql.values import plain
 
 Keep: TypeAlias = Callable[[Change], None]
@@ -106,7 +107,7 @@ def diff(lake: Lake, runs: tuple[FoundRun, FoundRun], wish: Wish, keep: Keep) ->
         raise _of_other_rows(odd) if odd else _nothing_common(runs, held, wish.entity)
     _refuse_unknown(wish, [one for lane in common for one in (held[0][lane], held[1][lane])])
     joins = {lane: _sides(lake, runs, (held[0][lane], held[1][lane]), wish.columns) for lane in common}
-    with opened(lake, wish.memory, wish.folder) as connection:
+    with opened(lake, wish.memory, wish.folder, chain.from_iterable(joins.values())) as connection:
         lanes = []
         for lane in common:
             old, new = held[0][lane], held[1][lane]
@@ -169,7 +170,7 @@ def _sides(
     def side(run: FoundRun, one: OpenSnapshot) -> Side:
         run_id = run.snapshot.run_id
         shown = tuple(one.column(name) for name in columns)
-        return Side(run_id, uris_of(lake, run_id, one), one.columns, one.id_column, shown)
+        return Side(run_id, files_of(lake, run_id, one), one.columns, one.id_column, shown)
 
     return side(runs[0], held[0]), side(runs[1], held[1])
 

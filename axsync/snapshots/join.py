@@ -7,7 +7,7 @@ per column whether it differs. What does not fit the memory limit is spilled to 
 """
 
 import glob
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -25,6 +25,7 @@ from axsync.schema.columns import FETCHED_AT, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Kind, canonical, drop_forms, only_gains_members, widen
 from axsync.schema.selection import fields_meant
 from axsync.snapshots.labels import label_sql
+from axsync.snapshots.opened import LaneFiles
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 from axsync.sql.spill import spill_folder, spill_to
 
@@ -124,7 +125,7 @@ class Side:
     """One of the two snapshots: its files, its columns, the one with the ids."""
 
     run_id: str
-    uris: tuple[str, ...]
+    files: LaneFiles
     columns: tuple[Column, ...]
     id_column: str
     shown: tuple[Column | None, ...] = ()  # whose values stand beside each asset; None where this side has none
@@ -140,31 +141,29 @@ class Side:
 
     def label(self, alias: str = "") -> str:
         """SQL for what people call an asset; null where there is no such column."""
-        return label_sql(self.columns, alias) if self.uris else "NULL::VARCHAR"
+        return label_sql(self.columns, alias) if self.files.sql else "NULL::VARCHAR"
 
     def rows(self, ids: Sequence[str] = ()) -> str:
         """SQL for the rows of its files, those of these ids only, where some are named."""
-        if not self.uris:
+        if not self.files.sql:
             return "(SELECT NULL::VARCHAR AS _id WHERE false)"
-        names = ", ".join(literal(glob.escape(uri)) for uri in self.uris)
         only = f" AND {double_quoted(self.id_column)} IN ({', '.join(map(literal, ids))})" if ids else ""
-        rows = f"read_parquet([{names}], hive_partitioning = false)"
         # No column of a lake begins with an underscore.
         key = double_quoted(self.id_column)
-        return f"(SELECT *, {key} AS _id FROM {rows} WHERE {key} IS NOT NULL{only})"  # noqa: S608  names and paths
+        return f"(SELECT *, {key} AS _id FROM {self.files.sql} WHERE {key} IS NOT NULL{only})"  # noqa: S608  names and paths
 
     def value(self, column: Column | None, alias: str = "") -> str:
         """SQL for the value of one of its columns."""
-        return f"{alias}{double_quoted(column.name)}" if column and self.uris else "NULL"
+        return f"{alias}{double_quoted(column.name)}" if column and self.files.sql else "NULL"
 
     def rescued(self, alias: str = "") -> str:
         """SQL for the rescue column."""
-        return f"{alias}{double_quoted(RESCUED)}" if self.uris else "NULL::VARCHAR"
+        return f"{alias}{double_quoted(RESCUED)}" if self.files.sql else "NULL::VARCHAR"
 
 
 @contextmanager
-def opened(lake: Lake, memory: str, folder: Path | None) -> Iterator[DuckDBPyConnection]:
-    """A database in memory that keeps to a limit such as `1GB` and spills to a folder of its own.
+def opened(lake: Lake, memory: str, folder: Path | None, sides: Iterable[Side]) -> Iterator[DuckDBPyConnection]:
+    """A database in memory that keeps to a limit such as `1GB`, spills to a folder of its own, and knows these sides.
 
     Raises: ConfigError where DuckDB does not understand the limit, or where the named folder cannot be written.
     """
@@ -176,6 +175,8 @@ def opened(lake: Lake, memory: str, folder: Path | None) -> Iterator[DuckDBPyCon
             connection.execute(f"SET memory_limit = {literal(memory)}")
         except duckdb.Error as error:
             raise ConfigError(f"{memory!r} is no amount of memory; write it as 1GB or 512MB") from error
+        for side in sides:
+            side.files.introduce(connection)
         with connection:
             yield connection
 

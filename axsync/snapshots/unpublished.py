@@ -8,7 +8,7 @@ from axsync.errors import ManifestError
 from axsync.lake.history import History, PastRun, is_snapshot, past_runs
 from axsync.lake.publish import Lake, RunFacts
 from axsync.runs.resume import resumable
-from axsync.runs.state import RunMemory, memory_of
+from axsync.runs.state import RunMemory, memories_of
 
 
 def all_runs(lake: Lake, now: datetime) -> History:
@@ -32,16 +32,13 @@ def all_runs(lake: Lake, now: datetime) -> History:
 
 def unpublished_runs(lake: Lake, published: Collection[str], now: datetime) -> Iterator[PastRun | ManifestError]:
     """The runs without a snapshot, newest first, or why one cannot be read. `published` have one."""
-    for run_id in lake.runs():
-        # One whose snapshot cannot be read is told of already.
-        if run_id not in published and not is_snapshot(lake, run_id):
-            try:
-                memory = memory_of(lake, run_id)
-            except ManifestError as error:
-                yield error
-                continue
-            if memory.facts is not None:
-                yield _unpublished(memory.facts, memory, now)
+    # One whose snapshot cannot be read is told of already.
+    others = [run_id for run_id in lake.runs() if run_id not in published and not is_snapshot(lake, run_id)]
+    for _, memory in memories_of(lake, others):
+        if isinstance(memory, ManifestError):
+            yield memory
+        elif memory.facts is not None:
+            yield _unpublished(memory.facts, memory, now)
 
 
 def _unpublished(facts: RunFacts, memory: RunMemory, now: datetime) -> PastRun:

@@ -40,6 +40,7 @@ SHARE_OF_HANDLES = 4
 MOST_NEAR = 3  # suggestions for a mistyped name
 _FAULT = "the query failed"
 _NO_TABLE = re.compile(r"Catalog Error: Table with name \"?([^\s\"]+)\"? does not exist")
+_PART = re.compile(r"entity=[^/'\"]+/instance=[^/'\"]+/dt=[^/'\"]+/part-[^/'\"]+\.parquet")
 _CATALOGUE = re.compile(r"\b(show|information_schema|duckdb_\w+|sqlite_\w+|pg_\w+)\b")
 """Words of queries that list tables: all views are made for them."""
 _LOCKS = (
@@ -140,6 +141,11 @@ class QuerySession:
         some = some_days(self.lake, days, known, folders) if len(days) < len(every) else None
         return some or all_days(self.lake)
 
+    def _refuse_gone(self, words: str) -> None:
+        """Raises: SnapshotGone, where DuckDB's words name a file that is no longer there."""
+        for path in _PART.findall(words):
+            refuse_gone(self.lake, path)
+
     def _views(self) -> list[str]:
         """The names of views over the snapshot."""
         return [
@@ -162,6 +168,7 @@ class QuerySession:
         except duckdb.OutOfMemoryException:
             raise NoRoomToSpill("the query needs more memory than there is, or room for temporary files") from None
         except duckdb.Error as error:
+            self._refuse_gone(str(error))
             told = _unknown(str(error), tuple(self.tables), self._views())
             raise UsageError(told or f"{_FAULT}: {_sentence(str(error))}") from None
 
@@ -188,7 +195,7 @@ def query_session(lake: Lake, tables: Mapping[str, EntityTable]) -> Iterator[Que
     """Open a session with a view per entity type. Raises: SnapshotGone."""
     with spill_folder(lake) as folder, duckdb.connect() as connection:
         connection.execute(spill_to(folder))
-        hold = may_hold(sum(len(table.pieces) for table in tables.values()))
+        hold = lake.is_folder and may_hold(sum(len(table.pieces) for table in tables.values()))
         for table in tables.values():
             _lay_out(connection, lake, table, table.entity, hold=hold)
         for lock in _LOCKS:
@@ -242,7 +249,8 @@ def _datasets(lake: Lake, table: EntityTable, *, hold: bool) -> list[tuple[ds.Da
         schema, text = texts[id(share.columns)]
         _, fragments, _ = found.setdefault((text, repr(share.renamed)), (schema, [], share))
         for piece in share.pieces:
-            refuse_gone(lake, piece)
+            if lake.is_folder:  # a store would be asked for each; it tells when the rows are read
+                refuse_gone(lake, piece.path)
             partition = _partition(table.entity, piece)
             place = (opened(lake, piece),) if hold else (piece.path, files)
             fragments.append(form.make_fragment(*place, partition_expression=partition))
@@ -258,7 +266,7 @@ def opened(lake: Lake, piece: Piece) -> NativeFile:
     try:
         return lake.store.open(piece.path)
     except FileNotFoundError:  # in this very moment
-        refuse_gone(lake, piece)
+        refuse_gone(lake, piece.path)
         raise
 
 

@@ -121,13 +121,13 @@ def piece_of(path: str, instance: str) -> Piece:
     return Piece(path, instance, date.fromisoformat(day))
 
 
-def refuse_gone(lake: Lake, piece: Piece) -> None:
+def refuse_gone(lake: Lake, path: str) -> None:
     """Raises: SnapshotGone if the file is gone, or a link leads out of the lake."""
-    if not lake.store.is_inside(piece.path):
-        raise SnapshotGone(f"{piece.path!r} leads out of the lake")
-    if lake.store.size(piece.path) is None:
-        why = replaced_by(lake, piece.path)
-        raise SnapshotGone(f"the lake no longer has the file {piece.path!r} that the manifest names{why}")
+    if not lake.store.is_inside(path):
+        raise SnapshotGone(f"{path!r} leads out of the lake")
+    if lake.store.size(path) is None:
+        why = replaced_by(lake, path)
+        raise SnapshotGone(f"the lake no longer has the file {path!r} that the manifest names{why}")
 
 
 def chosen(tables: Mapping[str, EntityTable], entities: Sequence[str]) -> list[EntityTable]:

@@ -113,10 +113,17 @@ class Lineage:
             size=sum(part.size for part in outcome.parts),
             fileCount=len(outcome.parts),
         )
-        folder = f"{Path(self._lake).absolute()}/{layout.share(lane)}"
-        return OutputDataset(
-            "file", folder, outputFacets={"outputStatistics": statistics}, facets=_schema(outcome, "column")
-        )
+        place = _place(self._lake, layout.share(lane))
+        return OutputDataset(*place, outputFacets={"outputStatistics": statistics}, facets=_schema(outcome, "column"))
+
+
+def _place(lake: str, key: str) -> tuple[str, str]:
+    """Namespace and name of a folder of the lake, as OpenLineage names them; of a store the bucket and a prefix."""
+    scheme, has_scheme, rest = lake.partition("://")
+    if not has_scheme:
+        return "file", f"{Path(lake).absolute()}/{key}"
+    bucket, _, prefix = rest.partition("/")
+    return f"{scheme}://{bucket}", f"{prefix}/{key}" if prefix else key
 
 
 def _schema(outcome: Outcome, named: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Lab:
         lake: Mapping[str, Any] | None = None,
         **run: Any,
     ) -> Settings:
-        place = LakeSettings(uri=str(self.lake), **(lake or {}))
+        place = LakeSettings(**{"uri": str(self.lake)} | dict(lake or {}))
         return Settings(place, instances, types or {}, RunSettings(**run))
 
     async def run(self, settings: Settings, *observers: Observer) -> Ran:

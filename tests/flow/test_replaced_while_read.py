@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from axsync.cli import main
 from axsync.errors import SnapshotGone
 from axsync.lake.history import FoundRun, read_as_meant
-from axsync.snapshots.opened import held_lanes, uris_of
+from axsync.snapshots.opened import files_of, held_lanes
 from axsync.sql import query_session, tables_of
 from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import USERS, Type, devices, facts, publish
@@ -88,7 +88,7 @@ def test_work_is_done_again_where_another_run_is_meant_by_now(lake: FolderLake) 
         if len(seen) < 3:
             replace_day(lake, len(seen))
         for held in held_lanes(found[0]):
-            uris_of(lake, seen[-1], held)
+            files_of(lake, seen[-1], held)
         return "broken" if len(seen) == 3 and replace_day(lake, 3) else "whole"
 
     assert read_as_meant(lake, ("latest",), work, is_whole=lambda word: word == "whole") == "whole"
@@ -101,7 +101,7 @@ def test_a_run_that_was_named_is_not_exchanged(lake: FolderLake) -> None:
     replace_day(lake, 1)
 
     def work(found: tuple[FoundRun, ...]) -> None:
-        uris_of(lake, found[0].snapshot.run_id, held_lanes(found[0])[0])
+        files_of(lake, found[0].snapshot.run_id, held_lanes(found[0])[0])
 
     with pytest.raises(SnapshotGone, match="of the same day, replaced it"):
         read_as_meant(lake, (facts(DAY, "0000").run_id,), work)

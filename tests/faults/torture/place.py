@@ -40,11 +40,17 @@ def emulator(seed: int) -> tuple["subprocess.Popen[str]", str]:
 class Harness:
     """Starts processes of axsync, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Path = HARNESS) -> None:
         # Threads of a library that are there before a fork are not there after it.
         environ = os.environ | KEYS | {"OPENBLAS_NUM_THREADS": "1"}
+        # In a session of its own: where the last shell of one ends, the system wakes what is stopped in it.
         self._server = subprocess.Popen(
-            [sys.executable, str(HARNESS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
+            [sys.executable, str(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environ,
+            start_new_session=True,
         )
 
     def start(self, wish: dict[str, object]) -> int:

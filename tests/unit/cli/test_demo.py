@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from axsync.cli import main
 from axsync.cli.demo import emulator
 from axsync.errors import AxsyncError
 
@@ -64,6 +66,14 @@ def test_the_emulator_ends_with_the_demo_whatever_ends_it(tmp_path: Path, number
     while listens(url) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not listens(url)
+
+
+def test_the_demo_wants_a_folder() -> None:
+    """Its queries open files."""
+    result = CliRunner().invoke(main, ["demo", "--lake", "s3://bucket/lake"])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the demo writes to a folder" in result.stderr
 
 
 def test_an_emulator_that_does_not_start_says_why() -> None:

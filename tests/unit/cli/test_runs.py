@@ -93,7 +93,10 @@ def test_show_as_json_is_the_manifest(axsync: Axsync, lake: FolderLake) -> None:
         (("show", "latest", "--lake", "absent"), "there is no lake 'absent'"),
         (("show", "latest", "--lake", "."), "'.' is not a lake, because it has no folder _axsync"),
         (("runs", "--lake", "absent"), "there is no lake 'absent'"),
-        (("runs", "--lake", "s3://bucket/lake"), "local folders only"),
+        (
+            ("runs", "--lake", "s3://bucket/lake"),
+            "there are no AWS credentials for the lake 's3://bucket/lake'; set AWS",
+        ),
         (("runs", "--config", "absent.toml"), "absent.toml"),
     ],
 )

@@ -365,6 +365,17 @@ def test_a_bad_lake_variable_is_named() -> None:
     assert refusal(INSTANCE, {"AXSYNC_LAKE": ""}).startswith("AXSYNC_LAKE: uri must be a folder")
 
 
+def test_a_lake_elsewhere_takes_along_what_it_can_have(folder: Path) -> None:
+    """A run that is tried out in a folder needs no other file; a store of the same kind keeps region and endpoint."""
+    text = '[lake]\nuri = "s3://bucket/lake"\nregion = "eu-west-1"\ncompression = "gzip"\n'
+    (folder / "axsync.toml").write_text(text + INSTANCE)
+
+    tried = load_settings(environ=VARIABLES, overrides={"lake": "try"}).lake
+    moved = load_settings(environ=VARIABLES | {"AXSYNC_LAKE": "s3://other/lake"}).lake
+    assert (tried.uri, tried.region, tried.compression) == ("try", "", "gzip")
+    assert (moved.uri, moved.region, moved.compression) == ("s3://other/lake", "eu-west-1", "gzip")
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.lists(v, max_size=3)))
 def test_any_override_is_taken_or_refused_in_words(value: object) -> None:
     """Whatever value an option gets, the outcome is settings or a ConfigError."""

@@ -1,6 +1,8 @@
 """A lake without a folder: all that a run, gc and the looks back do to it goes through `axsync.lake.store`."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -9,6 +11,7 @@ from axsync.errors import Busy, NoLake
 from axsync.lake import layout
 from axsync.lake.history import find_run, past_runs
 from axsync.lake.id_index import read_id_index
+from axsync.lake.objects import ObjectStore
 from axsync.lake.parts import PageBatch, PartFolder, WriterPool
 from axsync.lake.publish import Lake, RunTargets
 from axsync.model import DeadLetter, PageSpan
@@ -18,7 +21,7 @@ from axsync.runs.state import fold, record
 from axsync.settings import LakeSettings
 from axsync.snapshots.verify import verify
 from axsync.sql import query_session, tables_of
-from tests.unit.lake.memory import MemoryStore
+from tests.unit.lake.memory import store_in_memory
 from tests.unit.snapshots.lakes import DEVICES, USERS, Type, devices, facts, publish, stage
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -26,22 +29,27 @@ KEEP_ONE = LakeSettings(keep_snapshots=1, keep_days=0)
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+def store(tmp_path: Path) -> ObjectStore:
+    return store_in_memory(tmp_path)
 
 
 @pytest.fixture
-def lake(store: MemoryStore) -> Lake:
+def lake(store: ObjectStore) -> Lake:
     return Lake(store)
 
 
-def test_parts_are_written_read_and_rewritten(store: MemoryStore) -> None:
+def keys(store: ObjectStore) -> list[str]:
+    """Of everything."""
+    return [one.key for one in store.list("**/*")]
+
+
+def test_parts_are_written_read_and_rewritten(store: ObjectStore) -> None:
     """Staged until they are sealed; rows that came again are left out of a part that takes its place."""
     schema = pa.schema([("internal_axon_id", pa.string())])
     folder = PartFolder(store, "staging", "entity=devices", "r", schema, WriterPool(LakeSettings(), 1 << 40))
     rows = pa.RecordBatch.from_pydict({"internal_axon_id": ["a", "b", "a"]}, schema=schema)
     folder.add(PageBatch(rows, PageSpan(0, 0, 3)))
-    assert store.contents == {}
+    assert keys(store) == []
     (sealed,) = folder.seal()
 
     index = read_id_index(store, [f"staging/{sealed.part.path}"], "internal_axon_id")
@@ -49,10 +57,10 @@ def test_parts_are_written_read_and_rewritten(store: MemoryStore) -> None:
     folder.remove([sealed.part])
 
     assert (index.rows, index.distinct, fresh.rows) == (3, 2, 2)
-    assert [*store.contents] == [f"staging/{fresh.path}"]
+    assert keys(store) == [f"staging/{fresh.path}"]
 
 
-def test_a_snapshot_is_published_read_and_verified(lake: Lake, store: MemoryStore) -> None:
+def test_a_snapshot_is_published_read_and_verified(lake: Lake, store: ObjectStore) -> None:
     """Its parts are where the manifest says, nothing is staged, and SQL finds the rows."""
     run_id = publish(lake, facts("2026-11-22"), Type(rows=devices(30), files=3), Type(USERS))
 
@@ -67,7 +75,7 @@ def test_a_snapshot_is_published_read_and_verified(lake: Lake, store: MemoryStor
     assert len(store.names(layout.partition(DEVICES, "2026-11-22"))) == 1
 
 
-def test_a_journal_is_kept_and_a_run_found_by_it(lake: Lake, store: MemoryStore) -> None:
+def test_a_journal_is_kept_and_a_run_found_by_it(lake: Lake, store: ObjectStore) -> None:
     """A torn tail is cut off; parts that are gone are seen; a run that is given up leaves no staging."""
     run = facts("2026-11-25")
     journal = lake.journal(run.run_id).begin()
@@ -75,7 +83,7 @@ def test_a_journal_is_kept_and_a_run_found_by_it(lake: Lake, store: MemoryStore)
     (part,) = stage(lake, run, Type(rows=devices(5)))
     journal.append(record("lanes_chosen", lanes=[DEVICES]))
     journal.append(record("part_sealed", DEVICES, part=part, letters_size=0))
-    store.contents[layout.journal(run.run_id)] += b"torn"
+    store.append(layout.journal(run.run_id), b"torn")
     lake.journal(run.run_id).begin().append(record("published"))
 
     past = find(lake, "p", run.logical_date, NOW)
@@ -89,7 +97,7 @@ def test_a_journal_is_kept_and_a_run_found_by_it(lake: Lake, store: MemoryStore)
     assert not store.has(layout.staging(run.run_id))
 
 
-def test_gc_removes_what_is_beyond_the_retention(lake: Lake, store: MemoryStore) -> None:
+def test_gc_removes_what_is_beyond_the_retention(lake: Lake, store: ObjectStore) -> None:
     """Alone with the lake; the journal of a run that loses its staging says so first."""
     with pytest.raises(NoLake):
         sweep(lake, KEEP_ONE, NOW)
@@ -109,11 +117,16 @@ def test_gc_removes_what_is_beyond_the_retention(lake: Lake, store: MemoryStore)
     assert not store.has(layout.partition(DEVICES, "2026-11-20"))
 
 
-def test_a_run_is_told_where_it_cannot_write(lake: Lake, store: MemoryStore) -> None:
+def test_a_run_is_told_where_it_cannot_write(lake: Lake, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store is asked about what the run will write to: its own keys, and the partitions of its types."""
     publish(lake, facts("2026-11-20"), Type(rows=devices(3)))
+    asked: list[str] = []
+
+    def preflight(_store: ObjectStore, prefixes: Collection[str] = ()) -> None:
+        asked.extend(prefixes)
+
+    monkeypatch.setattr(ObjectStore, "preflight", preflight)
     lake.preflight(RunTargets([], ["prod"], "2026-11-25"))
-    lake.prepare()
 
     partition = layout.partition(DEVICES, "2026-11-25")
-    assert store.calls == ["preflight", layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, partition, "prepare"]
+    assert asked == [layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, partition]

@@ -11,12 +11,15 @@ import pytest
 from axsync.errors import Busy, NoLake, StorageError
 from axsync.lake.local import LocalStore
 from axsync.lake.store import Move, Store
-from tests.unit.lake.memory import MemoryStore
+from tests.stores.servers import SERVERS, store_at
+from tests.unit.lake.memory import store_in_memory
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "objects", *(pytest.param(name, marks=pytest.mark.stores) for name in SERVERS)])
 def store(tmp_path: Path, request: pytest.FixtureRequest) -> Store:
-    return MemoryStore() if request.param == "memory" else LocalStore(tmp_path / "lake")
+    if request.param in SERVERS:
+        return store_at(SERVERS[request.param](), tmp_path)
+    return store_in_memory(tmp_path) if request.param == "objects" else LocalStore(tmp_path / "lake")
 
 
 @pytest.fixture
@@ -81,6 +84,14 @@ def test_a_content_grows_and_is_cut(store: Store) -> None:
 
     assert store.read("a/b") == b"1234"
     assert not store.has("a/c")
+
+
+def test_what_was_written_whole_can_grow(store: Store) -> None:
+    """Such as the journals of a lake that somebody copied from a folder into a store."""
+    store.write("a/b", b"123")
+
+    assert store.append("a/b", b"45") == 5
+    assert (store.read("a/b"), store.names("a")) == (b"12345", ("b",))
 
 
 def test_a_draft_has_no_key_before_it_is_sealed(store: Store) -> None:

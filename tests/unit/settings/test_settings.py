@@ -171,8 +171,8 @@ def test_what_is_no_reference_is_refused_unrepeated(reference: str, sentence: st
         ("data:2026", Path("data:2026")),
         ("s3", Path("s3")),
         ("s3://bucket/lake", None),
-        ("s3://bucket/lake?region=eu-west-1&endpoint_override=localhost:9000", None),
         ("gs://bucket", None),
+        ("az://container/lake", None),
         ("abfs://container@account.dfs.core.windows.net/lake", None),
     ],
 )
@@ -202,6 +202,13 @@ def test_a_lake_in_the_home_folder_is_found() -> None:
         "s3://id:5ecr3t@bucket/x",
         "abfs://c@a.net/x?client_secret=5ecr3t",
         "gs://b?access_token=5ecr3t",
+        "s3://bucket/lake?region=eu-west-1",
+        "s3://bucket/a//b",
+        "s3://bucket/../b",
+        "s3://bucket/entity=*",
+        "s3://bucket@account.dfs.core.windows.net/x",
+        "az://container@elsewhere/x",
+        f"gs://bucket/{'x' * 513}",
     ],
 )
 def test_what_is_no_lake_is_refused(uri: str) -> None:
@@ -210,6 +217,43 @@ def test_what_is_no_lake_is_refused(uri: str) -> None:
         LakeSettings(uri=uri)
 
     assert "5ecr3t" not in str(caught.value)
+
+
+def test_an_address_has_parts() -> None:
+    """Slashes at the end say nothing; what a lake could be inside of comes from the nearest on."""
+    found = LakeSettings(uri="abfss://data@acme.dfs.core.windows.net/a/b/").address
+    assert found is not None
+    assert (found.cloud, found.bucket, found.prefix, found.account) == ("azure", "data", "a/b", "acme")
+    assert found.uri == "abfss://data@acme.dfs.core.windows.net/a/b"
+    assert found.parents == ("abfss://data@acme.dfs.core.windows.net/a", "abfss://data@acme.dfs.core.windows.net")
+    assert LakeSettings(uri="/a/b").parents == ("/a", "/")
+    assert LakeSettings(uri="s3://bucket/").uri == "s3://bucket"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"uri": "gs://b", "region": "eu-west-1"}, r"^region is only for s3://; uri is 'gs://b'$"),
+        ({"scratch": "/tmp/x"}, "^scratch is only for s3:// and gs:// and Azure; uri is 'lake'$"),  # noqa: S108
+        ({"uri": "s3://b", "readers": "all"}, "^readers is only for a folder; who may read a bucket"),
+        (
+            {"uri": "s3://b", "endpoint": "http://10.0.0.1:9000"},
+            "^endpoint would send the keys unencrypted to 10.0.0.1",
+        ),
+        ({"uri": "s3://b", "endpoint": "https://s3.acme.example/b"}, "^endpoint has a path after the host"),
+        ({"uri": "s3://b", "kms_key": "a key\n"}, "^kms_key has a character"),
+    ],
+)
+def test_what_a_lake_does_not_have_is_refused(settings: dict[str, Any], told: str) -> None:
+    """A setting of another kind of lake, an endpoint that would show what is sent, a name that is none."""
+    with pytest.raises(ConfigError, match=told):
+        LakeSettings(**settings)
+
+
+@pytest.mark.parametrize(("endpoint", "told"), [("http://127.0.0.1:9000", False), ("http://minio:9000", True)])
+def test_plain_http_is_for_this_machine_or_allowed(endpoint: str, *, told: bool) -> None:
+    """As for an instance."""
+    assert LakeSettings(uri="s3://b", endpoint=endpoint, allow_plain_http=told).endpoint == endpoint
 
 
 @pytest.mark.parametrize("day", ["", "tomorrow", "20261123", "2026-W48-1", "2026-02-30", "2026-1-1", "٢٠٢٦-11-23"])

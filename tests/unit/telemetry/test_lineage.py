@@ -10,10 +10,12 @@ from tests.unit.telemetry.story import DONE, EVENTS, FAILED, lane_fields, summar
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def events(folder: Path, end: dict[str, Any], story: tuple[Event, ...] = EVENTS) -> list[dict[str, Any]]:
+def events(
+    folder: Path, end: dict[str, Any], story: tuple[Event, ...] = EVENTS, lake: str = "/srv/lake"
+) -> list[dict[str, Any]]:
     path = folder / "lineage.jsonl"
     urls = {"prod": "https://acme.example"}
-    lineage = Lineage(path, lake="/srv/lake", urls=urls, namespace="lakes", now=lambda: NOON)
+    lineage = Lineage(path, lake=lake, urls=urls, namespace="lakes", now=lambda: NOON)
     for event in story:
         lineage(event)
     lineage.close(end)
@@ -38,6 +40,14 @@ def test_a_run_that_published_starts_and_completes(tmp_path: Path) -> None:
     assert end["inputs"][0]["facets"]["schema"]["fields"][0]["name"] == "specific_data.data.os.type"
     statistics = output["outputFacets"]["outputStatistics"]
     assert (statistics["rowCount"], statistics["size"], statistics["fileCount"]) == (3000, 900_000, 1)
+
+
+def test_a_folder_of_a_bucket_is_named_as_openlineage_does(tmp_path: Path) -> None:
+    """The bucket is the namespace."""
+    *_, end = events(tmp_path, summary(), lake="s3://bucket/axonius")
+    (output,) = end["outputs"]
+
+    assert (output["namespace"], output["name"]) == ("s3://bucket", "axonius/entity=devices/instance=prod")
 
 
 def test_a_run_that_failed_says_why(tmp_path: Path) -> None:

@@ -1,0 +1,160 @@
+"""Every command over a lake that has the address of an object store, in one process: the bucket is in memory."""
+
+import json
+import threading
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import obstore
+import pytest
+from click.testing import CliRunner
+from obstore.store import MemoryStore
+
+import axsync
+from axsync import runs
+from axsync.cli import main
+from axsync.console.check import check_exit_code
+from axsync.emulator import Emulator
+from axsync.errors import LakeError
+from axsync.lake import buckets
+from axsync.lake.objects import ObjectStore
+from axsync.runs.check import THE_LAKE
+from axsync.settings import LakeSettings
+from tests.flow.conftest import Start
+from tests.flow.harness import Lab, at_once
+
+LAKE = "gs://bucket/axonius/lake"
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
+    """Whatever store an address names: a bucket of this process."""
+    made = MemoryStore()
+    monkeypatch.setattr(buckets, "bucket_of", lambda *_told: made)
+    return made
+
+
+def said(*arguments: str) -> str:
+    """What a command prints about the lake."""
+    result = CliRunner().invoke(main, [*arguments, "--lake", LAKE])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.usefixtures("bucket")
+async def test_every_command_reads_a_lake_in_a_bucket(
+    lab: Lab, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one says of the lake is what was served; no folder is made."""
+    monkeypatch.chdir(tmp_path)
+    await run(lab, await start(sizes={"devices": 40, "users": 20}), "2026-11-01")
+    report = await run(lab, await start(sizes={"devices": 40, "users": 21}), "2026-11-02")
+
+    assert [run["verdict"] for run in json.loads(said("runs", "--output", "json"))] == ["complete", "complete"]
+    assert f"{LAKE}/_axsync/snapshots/{report.run_id}.json" in said("show")
+    assert "everything matches the manifest" in said("verify")
+    reads_in_sql()
+    assert json.loads(said("diff", "latest~1", "latest", "--output", "json"))["lanes"][1]["added"] == 1
+    name = axsync.open(LAKE).table("users", at="2026-11-01").to_arrow(["internal_axon_id"])[0][0].as_py()
+    assert "on 2 of 2 days" in said("history", "users", name)
+    assert said("report") == f"{LAKE}/_axsync/runs/{report.run_id}/report.html\n"
+    assert said("report", "--all") == f"{LAKE}/_axsync/index.html\n"
+    assert "hostname" in said("schema", "show", "devices")
+    assert len(axsync.load_manifest(LakeSettings(uri=LAKE), "2026-11-01")["lanes"]) == 2
+
+    said("forget", "2026-11-01", "--yes")
+    said("gc", "--yes")
+    assert axsync.open(LAKE).table("users", history=True).to_arrow(["dt"]).num_rows == 21
+    assert names_here() == ["prod.key", "prod.secret"]
+
+
+def names_here() -> list[str]:
+    return sorted(path.name for path in Path().iterdir())
+
+
+async def run(lab: Lab, emulator: Emulator, day: str) -> axsync.Report:
+    settings = lab.settings(lab.instance(emulator), lake={"uri": LAKE, "index": True}, logical_date=day)
+    report = await axsync.sync(settings, jitter=at_once)
+    assert (report.verdict, report.lake) == ("complete", LAKE)
+    return report
+
+
+def reads_in_sql() -> None:
+    """Tables, rows of all days, views, and what is printed for engines elsewhere."""
+    asked = "select (select count(*) from users) as now, (select count(*) from users_history) as ever"
+    assert json.loads(said("sql", "--output", "json", asked)) == [{"now": 21, "ever": 41}]
+    assert said("sql", "--output", "csv", "select count(*) from devices_flat").splitlines()[-1] == "40"
+    assert len(json.loads(said("head", "users", "-n", "2", "--output", "json"))) == 2
+    assert f"'{LAKE}/entity=users/*/*/*.parquet'" in said("ddl", "duckdb", "users")
+    assert f"'{LAKE}/entity=users/*/*/*.parquet'" in said("views", "duckdb")
+
+
+async def test_a_lake_inside_another_is_refused(lab: Lab, start: Start, bucket: MemoryStore) -> None:
+    """Before anything is written: in a bucket, and in a folder."""
+    instance = lab.instance(await start(sizes={"users": 20}))
+    obstore.put(bucket, "axonius/_axsync/latest.json", b"{}")
+    (lab.lake / "_axsync").mkdir(parents=True)
+
+    for inside, outer in ((LAKE, "gs://bucket/axonius"), (str(lab.lake / "deep/inside"), str(lab.lake))):
+        with pytest.raises(LakeError, match=f"would be inside of another one, '{outer}'"):
+            await axsync.sync(lab.settings(instance, lake={"uri": inside}), jitter=at_once)
+    assert sum(map(len, obstore.list(bucket))) == 1
+
+
+@pytest.mark.usefixtures("bucket")
+async def test_no_store_is_asked_on_the_event_loop(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer may take seconds, and all requests to all instances would wait for it."""
+    settings = lab.settings(lab.instance(await start()), lake={"uri": LAKE, "gc": True})
+    asked, real = list[bool](), ObjectStore._ask
+
+    def watched(store: ObjectStore, *told: Any, **named: Any) -> object:
+        asked.append(threading.current_thread() is threading.main_thread())
+        return real(store, *told, **named)
+
+    monkeypatch.setattr(ObjectStore, "_ask", watched)
+    await axsync.sync(settings, jitter=at_once)
+    await axsync.sync(replace(settings, run=replace(settings.run, fresh=True)), jitter=at_once)
+    await axsync.sync(settings, jitter=at_once)
+    await runs.plan(settings)
+    await runs.check(settings)
+
+    assert (len(asked) > 100, any(asked)) == (True, False)
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+async def test_check_tries_the_store_of_a_lake(
+    lab: Lab, start: Start, bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch, *, heeds: bool
+) -> None:
+    """Step by step, up to the first that fails; nothing stays there."""
+    if not heeds:
+        monkeypatch.setattr(ObjectStore, "preflight", refuse_all)
+    settings = lab.settings(lab.instance(await start(sizes={"users": 20})), lake={"uri": LAKE})
+    *_, found = await runs.check(settings)
+
+    assert (found.name, found.url) == (THE_LAKE, LAKE)
+    assert [step.ok for step in found.steps] == ([True] * 5 if heeds else [True, False, None, None, None])
+    assert check_exit_code([found]) == (0 if heeds else 2)
+    assert list(obstore.list(bucket)) == []
+
+
+def refuse_all(store: ObjectStore, _prefixes: Collection[str] = ()) -> None:
+    raise LakeError(f"the lake {store.name()!r} cannot be written safely")
+
+
+@pytest.mark.usefixtures("bucket")
+async def test_a_file_that_is_gone_is_told(lab: Lab, start: Start) -> None:
+    """When the rows are read; nobody asks a store for each file before."""
+    emulator = await start(sizes={"users": 20})
+    settings = lab.settings(lab.instance(emulator), lake={"uri": LAKE})
+    report = await axsync.sync(settings, jitter=at_once)
+    lake = buckets.open_objects(settings.lake)
+    lake.delete(report.outcomes[0].parts[0].path)
+
+    for arguments in (("sql", "select max(username) from users"), ("history", "users", "anybody")):
+        result = CliRunner().invoke(main, [*arguments, "--lake", LAKE])
+        assert result.exit_code == 2
+        assert "entity=users/instance=prod" in result.stderr or "holds no 'users'" in result.stderr
+    with pytest.raises(axsync.AxsyncError, match="a file of users cannot be read any more"):
+        axsync.open(LAKE).table("users").to_arrow()

@@ -1,0 +1,116 @@
+"""A lake in S3, and processes of axsync that fill it and are killed or paused on the way."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow.parquet as pq
+
+from axsync.lake import layout
+from axsync.lake.history import find_run
+from axsync.lake.manifest import FoundRun
+from axsync.lake.objects import ObjectStore
+from axsync.lake.publish import Lake
+from tests.faults.torture.place import CONFIG, RUN, Ended, Harness
+from tests.stores.servers import Server, s3_config
+
+Rows = dict[str, list[str]]
+PATIENCE = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A prefix of its own, and the command that fills it."""
+
+    server: Server
+    folder: Path
+    prefix: str
+    ttl: float = 2.0  # seconds of a lease; the store tells its time in whole ones
+
+    @classmethod
+    def fresh(cls, server: Server, folder: Path) -> "Place":
+        """An empty one."""
+        folder.mkdir(exist_ok=True)
+        return cls(server, folder, f"lakes/{uuid4().hex}")
+
+    def lake(self) -> Lake:
+        """As somebody else sees it."""
+        return Lake(ObjectStore(self.server.bucket(), self.prefix, f"s3://lake/{self.prefix}", drafts=self.folder))
+
+    def start(
+        self, harness: Harness, url: str, *, at: int = 0, fault: str = "kill", command: Sequence[str] = RUN
+    ) -> int:
+        """The number of a process that does this."""
+        config = self.folder / "axsync.toml"
+        config.write_text(CONFIG.format(lake=self.folder / "unused", url=url))
+        told = {"bucket": s3_config(self.server.endpoint), "prefix": self.prefix, "ttl": self.ttl}
+        files = {name: str(self.folder / f"{id(harness)}-{name}") for name in ("count", "out", "err")}
+        return harness.start(
+            {"at": at, "fault": fault, "arguments": [*command, "--config", str(config)], **told, **files}
+        )
+
+    def ended(self, harness: Harness) -> Ended:
+        """Wait for it."""
+        return Ended(harness.ended(), (self.folder / f"{id(harness)}-err").read_text())
+
+    def run(
+        self, harness: Harness, url: str, *, at: int = 0, fault: str = "kill", command: Sequence[str] = RUN
+    ) -> Ended:
+        """Both."""
+        self.start(harness, url, at=at, fault=fault, command=command)
+        return self.ended(harness)
+
+    def changes(self, harness: Harness) -> int:
+        """How many the last process made that was not killed."""
+        return int((self.folder / f"{id(harness)}-count").read_text())
+
+    def seen(self) -> FoundRun | None:
+        """What a reader of the pointer finds, each file of it whole."""
+        lake = self.lake()
+        if lake.latest_run() is None:
+            return None
+        found = find_run(lake, "latest")
+        for file in (file for lane in found.snapshot.lanes for file in lane.files):
+            assert hashlib.sha256(lake.store.read(file.path)).hexdigest() == file.sha256, file.path
+        return found
+
+    def rows(self) -> Rows:
+        """All rows of the newest snapshot, without what differs from run to run."""
+        found, lake = self.seen(), self.lake()
+        assert found is not None
+        return {one.lane.entity: _rows(lake, [file.path for file in one.files]) for one in found.snapshot.lanes}
+
+    def strays(self) -> set[str]:
+        """Parts that the newest snapshot does not name, and whatever is staged."""
+        lake, found = self.lake(), self.seen()
+        named = {file.path for lane in found.snapshot.lanes for file in lane.files} if found else set()
+        parts = {one.key for one in lake.store.list(layout.ALL_PARTS)}
+        return (parts - named) | {one.key for one in lake.store.list(f"{layout.RUNS}/*/staging/**/*")}
+
+
+def _rows(lake: Lake, paths: Sequence[str]) -> list[str]:
+    rows = list[str]()
+    for path in paths:
+        table = pq.read_table(BytesIO(lake.store.read(path)), partitioning=None)
+        table = table.drop_columns(["axsync_run_id", "axsync_fetched_at"])
+        rows += [json.dumps(row, default=str, sort_keys=True) for row in table.to_pylist()]
+    return sorted(rows)
+
+
+def wait_for_pause(process: int) -> bool:
+    """Whether it was paused; False where it ended instead."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return False
+        if state in "TZ":
+            return state == "T"
+        time.sleep(0.01)
+    raise TimeoutError(process)
