@@ -437,17 +437,16 @@ class ObjectStore:
                 key, number = number_of(path)
                 if wanted.fullmatch(key) and (number is None or key not in found or number > (found[key][0] or 0)):
                     found[key] = number, one
-        yield from _each(self._sized, [(key, *found[key]) for key in sorted(found)])
+        growing = [(key, number, one) for key, (number, one) in found.items() if number is not None]
+        sizes = dict(zip((key for key, *_ in growing), _each(self._size_by_last, growing), strict=True))
+        yield from (ListedKey(key, sizes.get(key, found[key][1].size)) for key in sorted(found))
 
-    def _sized(self, found: tuple[str, int | None, ListedObject]) -> ListedKey:
-        key, number, one = found
-        if number is None:
-            return ListedKey(key, one.size)
-        self._growing.add(key)
+    def _size_by_last(self, last: tuple[str, int, ListedObject]) -> int:
+        self._growing.add(last[0])
         try:
-            return ListedKey(key, self._grown(key, number, one))
+            return self._grown(*last)
         except FileNotFoundError:  # its pieces were made one meanwhile
-            return ListedKey(key, self.size(key) or 0)
+            return self.size(last[0]) or 0
 
     def _prefixes(self, pattern: str) -> Sequence[str]:
         """What to list: what is before the first star; of the root only what fits, without runs and journals."""
@@ -506,6 +505,7 @@ class ObjectStore:
             return self.write_if_absent(key, content, shared=shared)
         there = self._look(key)
         if there is None or there.content != seen:
+            self._kept.pop(key, None)  # a request of an earlier holder came late
             return self._refused()
         return self._put_if(key, content, there.mark)
 
@@ -561,11 +561,11 @@ class ObjectStore:
 
     def delete(self, *keys: str) -> None:
         """As `Store.delete`."""
-        gone = list[str]()
+        gone, meant = list[str](), {*keys}
         for upload in (key for key in keys if UPLOAD in key):
             self._abort(upload)
         for folder in dict.fromkeys(map(layout.folder_of, keys)):
-            gone += [path for path in self._objects(folder) if number_of(path)[0] in keys or path in keys]
+            gone += [path for path in self._objects(folder) if number_of(path)[0] in meant or path in meant]
         self._remove(gone)
         for key in keys:
             self._ends.pop(key, None)

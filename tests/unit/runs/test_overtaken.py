@@ -160,3 +160,15 @@ def overdue(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = world.lake.store._lease  # type: ignore[attr-defined]
     if lease is not None:
         monkeypatch.setattr(lease, "_at", -1e9)
+
+
+@pytest.mark.parametrize("world", ["memory"], indirect=True)
+def test_a_late_request_in_the_midst_of_a_recovery_does_not_stop_it(world: World) -> None:
+    """The pointer was read before; what came in between is followed, as it would have been a moment earlier."""
+    with world.held(world.lake, NEW):
+        world.publish(world.lake, NEW)
+        assert world.lake.latest_run() == NEW.run_id
+        world.process().point_to(OLD.run_id)
+        world.lake.point_to(NEW.run_id)
+
+    assert world.seen() == NEW.run_id
