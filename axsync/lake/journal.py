@@ -18,6 +18,10 @@ from axsync.lake.store import Store, storage_errors
 Record = dict[str, Any]
 PUBLISHED = "published"
 """The event that follows the move of `latest.json`: from then on, the run's manifest is a snapshot."""
+PUBLISHING = "publishing"
+"""The event that comes before the first commit to a table: from then on the run is only rolled forward."""
+COMMITTED = "committed"
+"""The event that follows the commit to a table."""
 _HEAD = 18  # eight digits of length, eight of checksum, two separators
 _ANY_LINE = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \{")
 

@@ -1,6 +1,8 @@
 """Every key name of a lake, relative to it, made and taken apart here and nowhere else (docs/lake.md).
 
 entity=E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   a published part
+tables/E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   the same in a lake with a table format (ADR 0031)
+tables/E/_delta_log/…                               what Delta Lake keeps about the parts of a table
 _axsync/latest.json                                 the pointer
 _axsync/lock                                        who may write
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
@@ -33,12 +35,16 @@ STATE = f"{CONTROL}/state"
 SCHEMAS = f"{CONTROL}/schemas"
 BY_HASH = f"{SCHEMAS}/by-hash"
 
-LEVELS = ("entity=", "instance=", "dt=")
-"""How the names of partitions begin, level below level."""
+LEVELS = (("entity=", "instance=", "dt="), ("tables", "", "instance=", "dt="))
+"""How the names of partitions begin, level below level: in a plain lake, and below the tables of a format."""
 PART = "part-*"
 """What axsync calls its files in a partition, open ones included; whatever else is there is somebody else's."""
 PARTS = f"{PART}.parquet"
+TABLES = "tables"
+"""Not `entity=…`: Polars takes such a folder above a Delta table for a partition of it (docs/adr/0031)."""
 ALL_PARTS = f"entity=*/instance=*/dt=*/{PARTS}"
+EVERY_PART = (ALL_PARTS, f"{TABLES}/*/instance=*/dt=*/{PARTS}")
+"""The patterns of all published parts, those of tables included."""
 
 _TABLE = "entity="
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -55,6 +61,21 @@ def entity_of(name: str) -> str | None:
     return name.removeprefix(_TABLE) if name.startswith(_TABLE) else None
 
 
+def table_of_format(entity: str) -> str:
+    """The same in a lake with a table format: the root of the table."""
+    return f"{TABLES}/{entity}"
+
+
+def is_table(root: str) -> bool:
+    """Whether this is the root of a table, and leads nowhere else."""
+    return is_key(root) and root.startswith(f"{TABLES}/") and root.count("/") == 1
+
+
+def entity_of_table(root: str) -> str:
+    """The entity type of the table with this root."""
+    return root.removeprefix(f"{TABLES}/")
+
+
 def share(lane: Lane) -> str:
     """What one instance has of an entity type."""
     return f"{table(lane.entity)}/instance={lane.instance}"
@@ -65,9 +86,19 @@ def partition(lane: Lane, logical_date: str) -> str:
     return f"{share(lane)}/dt={logical_date}"
 
 
-def all_parts_of(lane: Lane) -> str:
-    """The pattern of all its parts, of whatever day."""
-    return parts_in(partition(lane, "*"))
+def partition_of_table(lane: Lane, logical_date: str) -> str:
+    """The same in a lake with a table format."""
+    return f"{table_of_format(lane.entity)}/instance={lane.instance}/dt={logical_date}"
+
+
+def partitions(lane: Lane, logical_date: str) -> tuple[str, str]:
+    """Both: a lake that got a table format has older days where they were."""
+    return partition(lane, logical_date), partition_of_table(lane, logical_date)
+
+
+def all_parts_of(lane: Lane) -> tuple[str, ...]:
+    """The patterns of all its parts, of whatever day."""
+    return tuple(parts_in(partition) for partition in partitions(lane, "*"))
 
 
 def day_of(path: str) -> str | None:
@@ -104,7 +135,11 @@ def part_number(name: str) -> int:
 
 def is_part(path: str) -> bool:
     """Whether axsync may have written this: a part in a partition."""
-    return len(PurePosixPath(path).parts) == len(LEVELS) + 1 and PurePosixPath(path).match(ALL_PARTS)
+    return any(_fits(PurePosixPath(path), pattern) for pattern in EVERY_PART)
+
+
+def _fits(path: PurePosixPath, pattern: str) -> bool:
+    return len(path.parts) == pattern.count("/") + 1 and path.match(pattern)
 
 
 def run_of_part(path: str) -> str:

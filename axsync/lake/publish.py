@@ -10,22 +10,25 @@ import orjson
 
 from axsync.errors import LakeError
 from axsync.lake import layout
-from axsync.lake.journal import Journal
+from axsync.lake.journal import COMMITTED, PUBLISHING, Journal
 from axsync.lake.local import LocalStore
 from axsync.lake.manifest import (
     FORMAT_VERSION,
     NOT_ASKED,
     FoundRun,
+    Snapshot,
     lane_entry,
     read_newest,
     read_pointer,
     refuse_odd_columns,
     verdict_of,
+    worst,
 )
 from axsync.lake.schemas import put_schemas, register, registries
 from axsync.lake.store import Move, Store, storage_errors
+from axsync.lake.tables import Change, Partition, TableFormat, opened, refuse_conflicts, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.settings import LakeSettings
+from axsync.settings import PARQUET, LakeSettings
 
 LETTERS_AT_ONCE = 1 << 20  # bytes
 
@@ -59,6 +62,8 @@ class Lake:
     """A store that holds partitions and, under `_axsync`, what makes them snapshots."""
 
     store: Store
+    formats: tuple[str, ...] = (PARQUET,)
+    keep_days: int | None = None  # how far back versions of tables are to be read
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
     _read: dict[str, FoundRun] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -67,10 +72,21 @@ class Lake:
         """What people call it."""
         return self.store.name()
 
+    @property
+    def has_tables(self) -> bool:
+        """Whether what is published from now on are parts of tables."""
+        return self.formats != (PARQUET,)
+
+    @property
+    def tables(self) -> tuple[TableFormat, ...]:
+        """The formats that parts are registered in. Raises: ConfigError where one is not installed."""
+        return opened(self.formats, self.keep_days)
+
     def preflight(self, targets: RunTargets) -> None:
         """Look whether this run can write and publish to what there is of the lake. Nothing is written.
 
-        Raises: LakeError; NewestDamaged and ManifestError, where the newest snapshot cannot be read; RegistryDamaged.
+        Raises: LakeError; NewestDamaged and ManifestError, where the newest snapshot cannot be read; RegistryDamaged;
+        ConfigError where a table format is not installed.
         """
         try:
             partitions = self._partitions(targets)
@@ -78,14 +94,31 @@ class Lake:
             raise LakeError(f"the lake {self.name!r} cannot be looked at: {error.strerror}") from error
         self.store.preflight((layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, *partitions))
         registries(self.store)
-        if newest := self.newest():
+        newest = self.newest()
+        if newest:
             refuse_odd_columns(self.store, newest)
+        self._refuse_tables(self._entities(targets), newest.snapshot if newest else None)
+
+    def _refuse_tables(self, entities: Collection[str], newest: Snapshot | None) -> None:
+        left = [one for one in (newest.formats if newest else ()) if one not in (PARQUET, *self.formats)]
+        if left:
+            told = f"the lake {self.name!r} has tables in the format {left[0]}, which this run would leave behind"
+            raise LakeError(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
+        if self.has_tables and newest and newest.formats == (PARQUET,):
+            refuse_conflicts(self.name, newest.lanes)
+        for table in self.tables:
+            for entity in entities:
+                table.refuse(self.store, entity, table_schema(self.store, entity))
+
+    def _entities(self, targets: RunTargets) -> Collection[str]:
+        if targets.entities:
+            return targets.entities
+        there = (layout.entity_of(name) for name in self.store.names(""))
+        return sorted({entity for entity in there if entity} | {*self.store.names(layout.TABLES)})
 
     def _partitions(self, targets: RunTargets) -> list[str]:
-        there = (layout.entity_of(name) for name in self.store.names(""))
-        entities = targets.entities or [entity for entity in there if entity]
-        lanes = (Lane(instance, entity) for entity in entities for instance in targets.instances)
-        return [layout.partition(lane, targets.logical_date) for lane in lanes]
+        lanes = (Lane(instance, entity) for entity in self._entities(targets) for instance in targets.instances)
+        return [self.partition(lane, targets.logical_date) for lane in lanes]
 
     def prepare(self) -> None:
         """Make what every run needs. Raises: StorageError."""
@@ -94,7 +127,8 @@ class Lake:
 
     def partition(self, lane: Lane, logical_date: str) -> str:
         """The hive path of a lane, relative to the lake."""
-        return layout.partition(lane, logical_date)
+        find = layout.partition_of_table if self.has_tables else layout.partition
+        return find(lane, logical_date)
 
     def clear_staging(self, run_id: str) -> None:
         """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
@@ -176,6 +210,7 @@ class Lake:
 
         Registry, manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole
         new one. A run that has published before and brings more has its parts in place before its manifest names them.
+        With tables, the journal tells what is about to come, then parts, a commit to each table, manifest, pointer.
         The pointer never moves to an older date: such a run is published once its journal says so.
         What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, RegistryDamaged and
         PublishStopped, with the pointer unmoved.
@@ -188,8 +223,12 @@ class Lake:
         with storage_errors("publish the snapshot"):
             lanes = put_schemas(self.store, entries)
             manifest = _manifest(run, lanes, verdict=verdict_of(outcomes), finished_at=finished_at)
-            content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
             register(self.store, run.run_id, outcomes)
+            if self.has_tables:
+                manifest |= self._of_tables(before, lanes)
+                self.journal(run.run_id).append({"event": PUBLISHING, "manifest": manifest})
+                return self.roll_forward(manifest)
+            content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)
             if not again:
                 self.store.write(name, content, shared=True)
             for moves in self._moves(run, outcomes):
@@ -201,6 +240,67 @@ class Lake:
             if leads:
                 self.point_to(run.run_id)
         return name
+
+    def _of_tables(self, before: FoundRun | None, lanes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What a manifest says of tables before they are committed to: of those whose rows stand in."""
+        standing = {lane["entity"] for lane in lanes if lane.get("from_run") and lane["files"]}
+        pins = before.snapshot.tables if before else {}
+        kept = {entity: [pin.entry for pin in pins[entity]] for entity in sorted(standing & pins.keys())}
+        return {"formats": [*self.formats], "tables": kept}
+
+    def roll_forward(self, manifest: Mapping[str, Any], done: Sequence[Mapping[str, Any]] = ()) -> str:
+        """Bring about what a record `publishing` says; `done` are the records `committed` behind it. Can be repeated.
+
+        Returns the manifest's path relative to the lake. Raises: StorageError, PublishStopped; ConfigError where a
+        table format is not installed.
+        """
+        run_id, tables = manifest["run_id"], {**manifest["tables"]}
+        name, committed = layout.manifest(run_id), {(one["entity"], one["pin"]["format"]): one["pin"] for one in done}
+        own = [lane for lane in manifest["lanes"] if lane["schema"] and not lane.get("from_run")]
+        formats = opened(manifest["formats"], self.keep_days)
+        with storage_errors("publish the snapshot"):
+            for moves in self._own_moves(run_id, own):
+                self._go_on()
+                self.store.commit(moves)
+            for entity in dict.fromkeys(lane["entity"] for lane in own):
+                change = self._change(manifest, entity, [lane for lane in own if lane["entity"] == entity])
+                tables[entity] = [
+                    committed.get((entity, one.name)) or self._committed(run_id, one, change) for one in formats
+                ]
+            self._go_on()
+            content = orjson.dumps({**manifest, "tables": tables}, option=orjson.OPT_INDENT_2)
+            self.store.write(name, content, shared=True)
+            newest = self.newest()
+            if newest is None or newest.snapshot.logical_date <= manifest["logical_date"]:
+                self.point_to(run_id)
+        return name
+
+    def _own_moves(self, run_id: str, own: Sequence[Mapping[str, Any]]) -> Iterator[list[Move]]:
+        for lane in own:
+            paths = [file["path"] for file in lane["files"]]
+            for partition in {layout.folder_of(path) for path in paths}:
+                names = frozenset(layout.name_of(path) for path in paths if layout.folder_of(path) == partition)
+                yield [Move(layout.staged(run_id, partition), partition, names)]
+
+    def _change(self, manifest: Mapping[str, Any], entity: str, own: Sequence[Mapping[str, Any]]) -> Change:
+        files = {
+            Partition(lane["instance"], manifest["logical_date"]): frozenset(file["path"] for file in lane["files"])
+            for lane in own
+        }
+        rows = sum(file["rows"] for lane in own for file in lane["files"])
+        properties = {
+            "axsync.run_id": manifest["run_id"],
+            "axsync.logical_date": manifest["logical_date"],
+            "axsync.verdict": worst([lane["verdict"] for lane in own]),
+            "axsync.rows": str(rows),
+        }
+        return Change(entity, files, table_schema(self.store, entity), properties)
+
+    def _committed(self, run_id: str, table: TableFormat, change: Change) -> dict[str, Any]:
+        self._go_on()
+        pin = table.commit(self.store, change).entry
+        self.journal(run_id).append({"event": COMMITTED, "entity": change.entity, "pin": pin})
+        return pin
 
     def _go_on(self) -> None:
         if self.stops():
@@ -238,7 +338,8 @@ def open_lake(settings: LakeSettings) -> Lake | None:
     """The lake in the store that the settings name; None where this version knows no such store."""
     if settings.path is None:
         return None
-    return Lake(LocalStore(settings.path, settings.file_mode, settings.folder_mode))
+    store = LocalStore(settings.path, settings.file_mode, settings.folder_mode)
+    return Lake(store, settings.formats, settings.reaches_back)
 
 
 def _manifest(run: RunFacts, entries: Sequence[dict[str, Any]], *, verdict: str, finished_at: str) -> dict[str, Any]:

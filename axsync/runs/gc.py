@@ -213,7 +213,7 @@ def _loose_schemas(inventory: _Inventory) -> Iterator[Leftover]:
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     store, needed = inventory.lake.store, _needed(inventory)
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
-    for one in store.list(layout.ALL_PARTS):
+    for one in (one for pattern in layout.EVERY_PART for one in store.list(pattern)):
         if one.key not in needed:
             why = _why_loose(inventory, owners.get(one.key))
             yield Leftover("part", one.key, owners.get(one.key), one.size, why)

@@ -136,7 +136,7 @@ class LaneWriter:
 
     def _open(self, reader: LaneReader, converter: Converter) -> PartFolder:
         if self._folder is None:
-            partition = layout.partition(self.lane, self.storage.logical_date)
+            partition = self.storage.lake.partition(self.lane, self.storage.logical_date)
             store, staging = self.storage.lake.store, layout.staging(self.run_id)
             schema, pool, keep = converter.schema, self.storage.pool, partial(self._keep, reader)
             order = order_column(reader.asked, schema)

@@ -4,10 +4,12 @@ A kill can come between the pointer and the journal's record of it: what the day
 record is made up for, before the pointer moves on and nothing tells any more that readers saw that snapshot. The same
 holds for a run of an older date, which no pointer tells of: its journal has a first record, before anything is removed.
 And a kill can come before, with parts in their partitions already: they go back to where they were staged, so that a
-glob is as it was before, and whoever goes on with the run finds them there.
+glob is as it was before, and whoever goes on with the run finds them there. With tables a kill can come between two
+commits, which cannot be taken back: such a publication is brought to its end.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 
 from axsync.errors import ManifestError
 from axsync.lake import layout
@@ -27,7 +29,7 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
     Raises: StorageError, NewestDamaged, ManifestNewer.
     """
     with storage_errors("put right what a killed run left"):
-        told, latest = list[str](), lake.newest()
+        told, latest = roll_forward(lake), lake.newest()
         if latest is not None:
             journal = lake.journal(latest.snapshot.run_id)
             if journal.tells_of(PUBLISHED) is False:
@@ -43,6 +45,23 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
                 told += _remove_the_rest(lake, run_id)
             if not memory.over:
                 _take_back(lake, run_id, memory)
+    return told
+
+
+def roll_forward(lake: Lake) -> list[str]:
+    """Bring to its end each publication of tables that was begun: commits cannot be taken back.
+
+    Call it with the lake held. Returns what is to be said. Raises: StorageError, ConfigError.
+    """
+    told = list[str]()
+    for run_id in reversed(lake.runs()):
+        with suppress(ManifestError):  # told by whoever needs this journal
+            memory = memory_of(lake, run_id)
+            if memory.publishing is not None:
+                lake.roll_forward(memory.publishing["manifest"], memory.committed)
+                told += go_on_replacing(lake, read_run(lake.store, run_id).snapshot)
+                lake.journal(run_id).begin().append(record(PUBLISHED))
+                told.append(f"the publication of run {run_id}, which was cut short, is brought to its end")
     return told
 
 

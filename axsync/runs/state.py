@@ -9,6 +9,8 @@ part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
 lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since; a finished run goes on
 lane_closed     its outcome
+publishing      the manifest that is about to be, before the first commit to a table: from then on rolled forward
+committed       a table has its new version
 published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
                 be removed yet, of a date that `latest.json` does not name
 finished        nothing is left to do
@@ -83,6 +85,8 @@ class RunMemory:
     plan: str = ""
     dated: bool = False  # its logical date was asked for, so that the same command asks for it again on any day
     lanes: dict[Lane, LaneMemory] = field(default_factory=dict)
+    publishing: Record | None = None  # of tables, and not published yet
+    committed: list[Record] = field(default_factory=list)  # to tables, since then
     published: bool = False
     replacing: bool = False  # what its date had before may still be there
     over: bool = False  # finished or abandoned
@@ -140,7 +144,16 @@ def _chosen(memory: RunMemory, record: Record) -> None:
     memory.lanes |= {msgspec.convert(lane, Lane): LaneMemory() for lane in record["lanes"]}
 
 
+def _publishing(memory: RunMemory, record: Record) -> None:
+    memory.publishing, memory.committed = record, []
+
+
+def _committed(memory: RunMemory, record: Record) -> None:
+    memory.committed.append(record)
+
+
 def _published(memory: RunMemory, record: Record) -> None:
+    memory.publishing = None
     memory.published, memory.replacing = True, record.get("replacing", False)
 
 
@@ -214,6 +227,8 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
     "part_replaced": _lane(_replaced),
     "lane_restarted": _restarted,
     "lane_closed": _lane(_closed),
+    "publishing": _publishing,
+    "committed": _committed,
     "published": _published,
     "finished": _finished,
     "abandoned": _abandoned,

@@ -30,7 +30,7 @@ from axsync.settings.checks import (
     with_scheme,
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
-from axsync.settings.lake import OBJECT_STORES, Compression, LakeSettings, Retention
+from axsync.settings.lake import FORMATS, OBJECT_STORES, PARQUET, Compression, Format, LakeSettings, Retention
 from axsync.settings.run import (
     DEFAULT_ENTITY,
     FIELD_WORDS,
@@ -46,6 +46,7 @@ __all__ = [
     "DAY_WORDS",
     "DEFAULT_ENTITY",
     "FIELD_WORDS",
+    "FORMATS",
     "GIB",
     "KIB",
     "LATEST",
@@ -53,6 +54,7 @@ __all__ = [
     "NAME_PATTERN",
     "NO_PROXY",
     "OBJECT_STORES",
+    "PARQUET",
     "REFERENCE_KINDS",
     "TIB",
     "Api",
@@ -62,6 +64,7 @@ __all__ = [
     "CredentialReference",
     "EntitySettings",
     "Fields",
+    "Format",
     "InstanceSettings",
     "LakeSettings",
     "Paging",

@@ -3,16 +3,20 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import unquote
 
 from axsync.errors import ConfigError
-from axsync.settings.checks import MIB, Between, Bytes, check_bounds
+from axsync.settings.checks import MIB, Between, Bytes, check_bounds, nearest
 
 OBJECT_STORES = ("s3", "gs", "abfs", "abfss")
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
+Format = Literal["parquet", "delta", "iceberg"]
 Readers = Literal["owner", "group", "all"]
+
+PARQUET: Format = "parquet"
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o640, 0o750), "all": (0o644, 0o755)}
 """Modes of a published file, and of the folders that lead to it."""
@@ -42,6 +46,7 @@ class LakeSettings:
     """Where the Parquet files go, and in which form. `uri` is a folder, or starts with s3://, gs:// or abfs://."""
 
     uri: str = "lake"
+    format: Format | tuple[str, ...] = PARQUET  # plain files, tables over them, or several
     compression: Compression = "zstd"
     compression_level: Annotated[int, Between(1, 22)] = 1
     max_part_bytes: Bytes = 256 * MIB  # a part file is closed near this size
@@ -62,6 +67,7 @@ class LakeSettings:
     def __post_init__(self) -> None:
         check_bounds(self)
         object.__setattr__(self, "uri", _normal_lake(self.uri))
+        _check_formats(self.formats)
         if self.compression == "gzip" and self.compression_level > 9:
             raise ConfigError(f"compression_level must be between 1 and 9 for gzip, not {self.compression_level}")
 
@@ -72,6 +78,18 @@ class LakeSettings:
         last, days = (0, 0) if any(counts) else (DEFAULT_LAST, DEFAULT_DAYS)
         last = last if self.keep_snapshots is None else self.keep_snapshots
         return Retention(max(last, counts[0]), *counts[1:], days if self.keep_days is None else self.keep_days)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats, in the order of `FORMATS`."""
+        asked = (self.format,) if isinstance(self.format, str) else self.format
+        return tuple(sorted(dict.fromkeys(asked), key=lambda name: FORMATS.index(name) if name in FORMATS else -1))
+
+    @property
+    def reaches_back(self) -> int:
+        """Days that the history of a table has to reach back for what is kept, where runs come once a week or more."""
+        rules = self.retention
+        return max(30, rules.days, rules.last * 7, rules.daily, rules.weekly * 7, rules.monthly * 31) + 7
 
     @property
     def file_mode(self) -> int:
@@ -87,6 +105,14 @@ class LakeSettings:
     def path(self) -> Path | None:
         """The local folder, or None if the lake is in an object store."""
         return None if "://" in self.uri else Path(self.uri)
+
+
+def _check_formats(names: tuple[str, ...]) -> None:
+    if not names:
+        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, or a list of them, and not empty")
+    for name in names:
+        if name not in FORMATS:
+            raise ConfigError(f"format has an unknown word{nearest(name, FORMATS)}")
 
 
 def _normal_lake(uri: str) -> str:

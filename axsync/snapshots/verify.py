@@ -197,7 +197,7 @@ class _Neighbours:
         """Part files in the folders of a lane that no manifest names, and that no run is about to publish."""
         record, snapshot = held.record, self.run.snapshot
         own = {file.path for file in record.files}
-        folders = {layout.folder_of(path) for path in own} | {layout.partition(record.lane, snapshot.logical_date)}
+        folders = {layout.folder_of(path) for path in own} | {*layout.partitions(record.lane, snapshot.logical_date)}
         there = {one.key for folder in folders for one in self.lake.store.list(layout.parts_in(folder))}
         strange = there - own - self._all().keys() if there - own else set[str]()
         return sorted(path for path in strange if not is_under_way(self.lake, layout.run_of_part(path)))

@@ -47,6 +47,9 @@ class MemoryStore:
     def uri(self, key: str = "") -> str:
         return f"memory://{key}"
 
+    def options(self) -> dict[str, str]:
+        return {}
+
     def file_system(self) -> FileSystem:
         made = _MockFileSystem()
         for key, content in self.contents.items():
@@ -128,6 +131,9 @@ class MemoryStore:
                 return False
             self.contents[key] = content
             return True
+
+    def adopt(self, *keys: str) -> None:
+        pass
 
     def append(self, key: str, content: bytes) -> int:
         self.contents[key] = self.contents.get(key, b"") + content

@@ -1,0 +1,314 @@
+"""Delta Lake: parts are registered as they are, with statistics from their footers.
+
+This module needs an extra; only `lake.tables` imports it, if it is configured. The rules that Delta adds: an append
+ignores columns that the table has not, so that they are committed before; statistics of timestamps have milliseconds;
+files are named relative to the table.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+
+from axsync.errors import LakeError, StorageError
+from axsync.lake import layout
+from axsync.lake.manifest import TablePin
+from axsync.lake.store import Store, storage_errors
+from axsync.lake.tables import PARTITION_COLUMNS, Change, Conflict, Partition, TableGone, united
+
+TRIES = 20
+"""Whoever commits at the same time makes a commit fail, in whatever partition."""
+PAUSE = 0.05  # seconds, more with each try
+CHECKPOINT_EVERY = 10  # versions
+LONGEST_TEXT = 32  # characters; longer bounds make the log large, and skip no more
+RETENTION = "delta.logRetentionDuration"
+_OWN = "axsync.run_id"
+_SCALARS = (
+    pa.types.is_integer, pa.types.is_floating, pa.types.is_date, pa.types.is_timestamp, pa.types.is_string,
+)  # fmt: skip
+_NAMES = tuple(PARTITION_COLUMNS.names)
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaTables:
+    """As `axsync.lake.tables.TableFormat`. Where `keep_days` are known, the log reaches back as far."""
+
+    keep_days: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As `TableFormat.name`."""
+        return "delta"
+
+    def refuse(self, store: Store, entity: str, schema: pa.Schema) -> None:
+        """As `TableFormat.refuse`."""
+        place = layout.table_of_format(entity)
+        try:
+            table = _open(store, entity)
+        except DeltaError as error:
+            raise LakeError(f"the Delta table {store.name(place)!r} cannot be read: {_first_line(error)}") from error
+        if table is None:
+            return
+        told = f"the Delta table {store.name(place)!r}"
+        metadata = table.metadata()
+        if tuple(metadata.partition_columns) != _NAMES:
+            found = ", ".join(metadata.partition_columns) or "nothing"
+            raise LakeError(f"{told} is partitioned by {found}, not by instance and dt: it is not one of axsync's")
+        for key, usual in (("delta.columnMapping.mode", "none"), ("delta.appendOnly", "false")):
+            if (value := metadata.configuration.get(key, usual)) != usual:
+                raise LakeError(f"{told} has {key} = {value}, with which axsync cannot replace a day in it")
+        try:
+            united(_arrow(table), schema)
+        except Conflict as error:
+            raise LakeError(f"{told} has other types than the lake: {error}") from error
+
+    def commit(self, store: Store, change: Change) -> TablePin:
+        """As `TableFormat.commit`."""
+        for tried in range(TRIES):
+            time.sleep(PAUSE * tried)
+            with _errors(f"commit to the table of {change.entity}"):
+                try:
+                    version = self._committed(store, change)
+                except CommitFailedError:
+                    continue
+                return _pin(change.entity, version)
+        raise StorageError(f"cannot commit to the table of {change.entity}: others keep changing it ({TRIES} tries)")
+
+    def _committed(self, store: Store, change: Change) -> int:
+        log = f"{layout.table_of_format(change.entity)}/_delta_log"
+        there = {one.key for one in store.list(f"{log}/*")}
+        table = _open(store, change.entity)
+        if table is None:
+            self._create(store, change)
+            table = DeltaTable(_uri(store, change.entity), storage_options=store.options())
+        else:
+            self._replace(store, table, change)
+        if table.version() and table.version() % CHECKPOINT_EVERY == 0:
+            table.create_checkpoint()
+            there.discard(f"{log}/_last_checkpoint")
+        # The library knows neither who may read a lake, nor that a power cut must not take a commit back.
+        store.adopt(*sorted({one.key for one in store.list(f"{log}/*")} - there))
+        return table.version()
+
+    def _create(self, store: Store, change: Change) -> None:
+        adds = [_add(store, change.entity, key) for keys in change.files.values() for key in sorted(keys)]
+        try:
+            create_table_with_add_actions(
+                _uri(store, change.entity),
+                Schema.from_arrow(united(change.schema, PARTITION_COLUMNS)),
+                adds,
+                "error",
+                list(_NAMES),
+                name=change.entity,
+                configuration=self._configuration(),
+                storage_options=store.options(),
+                commit_properties=CommitProperties(dict(change.properties)),
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except DeltaError as error:
+            if _open(store, change.entity) is None:
+                raise
+            raise CommitFailedError from error  # somebody else has just made it
+
+    def _configuration(self) -> dict[str, str]:
+        return {} if self.keep_days is None else {RETENTION: f"interval {self.keep_days} days"}
+
+    def _replace(self, store: Store, table: DeltaTable, change: Change) -> None:
+        there, schema = _live(table, change.entity), _arrow(table)
+        wanted = {key for keys in change.files.values() for key in keys}
+        old = {key for partition in change.files for key in there.get(partition, {})}
+        both = united(schema, change.schema)
+        if both != schema:
+            self._write(table, [], both, change)
+        if wanted != old:
+            gone = [
+                _remove(change.entity, partition, key, size)
+                for partition in change.files
+                for key, size in there.get(partition, {}).items()
+                if key not in wanted
+            ]
+            adds = [_add(store, change.entity, key) for key in sorted(wanted - old)]
+            self._write(table, [*adds, *gone], None, change)
+        if _reaches_back(table) < (self.keep_days or 0):
+            own = CommitProperties(dict(change.properties))
+            table.alter.set_table_properties(self._configuration(), commit_properties=own)
+            table.update_incremental()
+
+    def _write(
+        self, table: DeltaTable, actions: list[AddAction | RemoveAction], schema: pa.Schema | None, change: Change
+    ) -> None:
+        """Commit files, or columns: only an overwrite takes these, here one of a partition that nobody has."""
+        table.create_write_transaction(
+            actions,
+            "append" if schema is None else "overwrite",
+            table.schema() if schema is None else Schema.from_arrow(schema),
+            list(_NAMES),
+            partition_filters=None if schema is None else [("instance", "=", "")],
+            commit_properties=CommitProperties(dict(change.properties), max_commit_retries=0),
+            post_commithook_properties=_NO_HOOKS,
+        )
+        table.update_incremental()
+
+    def newest(self, store: Store, entity: str) -> TablePin | None:
+        """As `TableFormat.newest`."""
+        with _errors(f"read the table of {entity}"):
+            table = _open(store, entity)
+            return None if table is None else _pin(entity, table.version())
+
+    def files(self, store: Store, pin: TablePin) -> Mapping[Partition, frozenset[str]]:
+        """As `TableFormat.files`."""
+        entity = layout.entity_of_table(pin.path)
+        try:
+            table = DeltaTable(_uri(store, entity), version=pin.version, storage_options=store.options())
+        except DeltaError as error:
+            raise TableGone(f"version {pin.version} of the table of {entity} cannot be read") from error
+        return {partition: frozenset(files) for partition, files in _live(table, entity).items()}
+
+    def by_others(self, store: Store, pin: TablePin) -> tuple[str, ...]:
+        """As `TableFormat.by_others`."""
+        log, found = f"{pin.path}/_delta_log", list[str]()
+        for one in store.list(f"{log}/*.json"):
+            number = layout.name_of(one.key).removesuffix(".json")
+            if number.isdigit() and int(number) > (pin.version or 0):
+                told = _commit_info(store, one.key)
+                if _OWN not in told:
+                    found.append(f"{told.get('operation', 'a commit')} (version {int(number)})")
+        return tuple(found)
+
+
+_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+"""Files of the log are made and adopted here, one after the other."""
+
+
+def _reaches_back(table: DeltaTable) -> float:
+    """Days; those of an interval in other units, which a person has set, are enough."""
+    _, _, told = table.metadata().configuration.get(RETENTION, "interval 30 days").partition(" ")
+    number, _, unit = told.partition(" ")
+    return int(number) if number.isdigit() and unit in ("day", "days") else math.inf
+
+
+def _uri(store: Store, entity: str) -> str:
+    return store.uri(layout.table_of_format(entity))
+
+
+def _open(store: Store, entity: str) -> DeltaTable | None:
+    if not store.has(f"{layout.table_of_format(entity)}/_delta_log"):
+        return None
+    try:
+        return DeltaTable(_uri(store, entity), storage_options=store.options())
+    except TableNotFoundError:
+        return None
+
+
+def _pin(entity: str, version: int) -> TablePin:
+    return TablePin("delta", layout.table_of_format(entity), version=version)
+
+
+def _arrow(table: DeltaTable) -> pa.Schema:
+    return pa.schema(table.schema().to_arrow())
+
+
+def _live(table: DeltaTable, entity: str) -> dict[Partition, dict[str, int]]:
+    """The files of a table by partition: key → bytes."""
+    found: dict[Partition, dict[str, int]] = {}
+    root = layout.table_of_format(entity)
+    for one in pa.table(table.get_add_actions(flatten=False)).to_pylist():
+        place = Partition(one["partition"]["instance"], one["partition"]["dt"].isoformat())
+        found.setdefault(place, {})[f"{root}/{one['path']}"] = one["size_bytes"]
+    return found
+
+
+def _add(store: Store, entity: str, key: str) -> AddAction:
+    with store.open(key) as content, pq.ParquetFile(content) as opened:
+        stats = statistics(opened.metadata, opened.schema_arrow)
+    path = key.removeprefix(f"{layout.table_of_format(entity)}/")
+    place = layout.folder_of(path).split("/")
+    values = {"instance": place[0].removeprefix("instance="), "dt": place[1].removeprefix("dt=")}
+    return AddAction(path, store.size(key) or 0, values, _now(), True, json.dumps(stats))  # noqa: FBT003  its field
+
+
+def _remove(entity: str, partition: Partition, key: str, size: int) -> RemoveAction:
+    path = key.removeprefix(f"{layout.table_of_format(entity)}/")
+    values: dict[str, str | None] = {"instance": partition.instance, "dt": partition.day}
+    return RemoveAction(path, data_change=True, deletion_timestamp=_now(), size=size, partition_values=values)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _commit_info(store: Store, key: str) -> dict[str, Any]:
+    for line in store.read(key).splitlines():
+        action = json.loads(line)
+        if "commitInfo" in action:
+            found: dict[str, Any] = action["commitInfo"]
+            return found
+    return {}
+
+
+@contextmanager
+def _errors(doing: str) -> Iterator[None]:
+    with storage_errors(doing):
+        try:
+            yield
+        except DeltaError as error:
+            raise StorageError(f"cannot {doing}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+# ----------------------------------------------------------------------------------------------------------- statistics
+
+
+def statistics(metadata: Any, schema: pa.Schema) -> dict[str, Any]:  # noqa: ANN401  pyarrow has no types
+    """What a part's footer tells as Delta writes it: rows; bounds and nulls of top-level single values.
+
+    A bound that could mislead is left out: NaN or infinity, or a text so long that it may have been cut.
+    """
+    low, high, nulls = dict[str, Any](), dict[str, Any](), dict[str, int]()
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    places = {metadata.schema.column(place).path: place for place in range(metadata.num_columns)}
+    for field in schema:
+        if field.name in places and any(is_one(field.type) for is_one in _SCALARS):
+            told = [group.column(places[field.name]).statistics for group in groups]
+            if any(one is None or one.null_count is None for one in told):
+                continue
+            nulls[field.name] = sum(one.null_count for one in told)
+            filled = [one for one, group in zip(told, groups, strict=True) if one.null_count < group.num_rows]
+            if filled and all(one.has_min_max for one in filled):
+                with suppress(OverflowError, ValueError):  # a moment that Python has not
+                    _bound(low, high, field, [one.min for one in filled], [one.max for one in filled])
+    return {"numRecords": metadata.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
+
+
+def _bound(low: dict[str, Any], high: dict[str, Any], field: pa.Field, lows: list[Any], highs: list[Any]) -> None:
+    if any(_misleads(value) for value in (*lows, *highs)):
+        return
+    smallest, largest = min(lows), max(highs)
+    if pa.types.is_timestamp(field.type):
+        largest += timedelta(milliseconds=1)  # which a text in milliseconds would else cut below the value
+    low[field.name], high[field.name] = _text(smallest), _text(largest)
+
+
+def _misleads(value: object) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, str) and len(value) > LONGEST_TEXT
+
+
+def _text(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value
