@@ -134,6 +134,9 @@ def show_run(found: FoundRun, lake: Lake, console: Console, *, files: bool = Fal
     for line in _dead_letters(snapshot):
         print_line(line, console)
     section("Notices", _notices(own))
+    if snapshot.tables:
+        console.print(Text("\nTables, and the versions of this snapshot", style="bold"), soft_wrap=True)
+        print_table(_versions(snapshot), console)
     if files:
         section("Files, in the lake", _files(snapshot.lanes))
 
@@ -238,6 +241,15 @@ def _files(lanes: Sequence[LaneRecord]) -> Table:
         for file in lane.files
     ]
     return _table((*_PLACE, "rows", "MB", "SHA-256", "file"), rows)
+
+
+def _versions(snapshot: Snapshot) -> Table:
+    rows = [
+        (entity, pin.format, str(pin.snapshot_id if pin.version is None else pin.version), pin.path)
+        for entity, pins in sorted(snapshot.tables.items())
+        for pin in pins
+    ]
+    return Table(("entity type", "format", "version", "table"), ("left", "left", "right", "left"), tuple(rows))
 
 
 def _dead_letters(snapshot: Snapshot) -> list[str]:

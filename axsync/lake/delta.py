@@ -32,7 +32,8 @@ PAUSE = 0.05  # seconds, more with each try
 CHECKPOINT_EVERY = 10  # versions
 LONGEST_TEXT = 32  # characters; longer bounds make the log large, and skip no more
 RETENTION = "delta.logRetentionDuration"
-_OWN = "axsync.run_id"
+_OWN = "axsync."
+"""How properties of our own commits begin."""
 _SCALARS = (
     pa.types.is_integer, pa.types.is_floating, pa.types.is_date, pa.types.is_timestamp, pa.types.is_string,
 )  # fmt: skip
@@ -181,7 +182,7 @@ class DeltaTables:
             number = layout.name_of(one.key).removesuffix(".json")
             if number.isdigit() and int(number) > (pin.version or 0):
                 told = _commit_info(store, one.key)
-                if _OWN not in told:
+                if not any(name.startswith(_OWN) for name in told):
                     found.append(f"{told.get('operation', 'a commit')} (version {int(number)})")
         return tuple(found)
 

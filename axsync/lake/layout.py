@@ -48,6 +48,7 @@ EVERY_PART = (ALL_PARTS, f"{TABLES}/*/instance=*/dt=*/{PARTS}")
 
 _TABLE = "entity="
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_OWN_PART = re.compile(r"part-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}-[0-9]{5,}\.parquet")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -140,6 +141,11 @@ def is_part(path: str) -> bool:
 
 def _fits(path: PurePosixPath, pattern: str) -> bool:
     return len(path.parts) == pattern.count("/") + 1 and path.match(pattern)
+
+
+def is_own_part(path: str) -> bool:
+    """Whether the name is one that axsync gives: others that write to a table call their files `part-…` as well."""
+    return _OWN_PART.fullmatch(name_of(path)) is not None
 
 
 def run_of_part(path: str) -> str:

@@ -17,12 +17,14 @@ from axsync.lake import layout
 from axsync.lake.history import Snapshot, half_published, is_whole, latest_run, snapshots, unreadable
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
+from axsync.lake.table_days import TableDays
+from axsync.lake.tables import is_in_table
 from axsync.model import Lane
-from axsync.runs.recovery import recover
+from axsync.runs.recovery import recover, roll_forward
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.retention import kept as by_rules
 from axsync.runs.state import RunMemory, memory_of, record
-from axsync.settings import LakeSettings
+from axsync.settings import PARQUET, LakeSettings
 
 Kind = Literal["snapshot", "schema", "part", "run", "staging", "draft"]
 
@@ -78,10 +80,12 @@ def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
 
 def sweep_held(lake: Lake, settings: LakeSettings, now: datetime, *, just_published: str = "") -> Sweep:
     """The same for one who holds the lock. A snapshot that was just published stays, whatever day it is of."""
+    roll_forward(lake)
     inventory = _take_stock(lake, settings, now, just_published)
     found = tuple(_leftovers(inventory))
     recover(lake, inventory.alive)
     with storage_errors("clear the lake"):
+        _table_days(inventory).take_out(_needed(inventory), why="gc")
         _remove(lake, found, inventory)
     return _sweep(inventory, found, removed=True)
 
@@ -164,7 +168,8 @@ def _needed(inventory: _Inventory) -> set[str]:
 
 def _replaced(kept: Sequence[Snapshot]) -> set[tuple[str, Lane]]:
     """Run and lane where another run of the day has brought the lane since: both by its id and by the clock."""
-    own = [(s, lane.lane) for s in kept for lane in s.lanes if lane.columns and lane.from_run is None]
+    plain = [s for s in kept if PARQUET in s.formats]  # in tables alone, older versions have what was replaced
+    own = [(s, lane.lane) for s in plain for lane in s.lanes if lane.columns and lane.from_run is None]
     of_day: dict[tuple[str, Lane], list[Snapshot]] = {}
     for snapshot, lane in own:
         of_day.setdefault((snapshot.logical_date, lane), []).append(snapshot)
@@ -213,10 +218,23 @@ def _loose_schemas(inventory: _Inventory) -> Iterator[Leftover]:
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     store, needed = inventory.lake.store, _needed(inventory)
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
-    for one in (one for pattern in layout.EVERY_PART for one in store.list(pattern)):
-        if one.key not in needed:
+    there = [one for pattern in layout.EVERY_PART for one in store.list(pattern)]
+    loose = [one for one in there if one.key not in needed and (one.key in owners or _is_own(one.key))]
+    pinned = _table_days(inventory).needed(needed, [one.key for one in loose])
+    for one in loose:
+        if one.key not in pinned:
             why = _why_loose(inventory, owners.get(one.key))
             yield Leftover("part", one.key, owners.get(one.key), one.size, why)
+
+
+def _is_own(key: str) -> bool:
+    return layout.is_own_part(key) or not is_in_table(key)
+
+
+def _table_days(inventory: _Inventory) -> TableDays:
+    stay = {*inventory.kept, *inventory.stand_ins}
+    gone = [one for one in inventory.snapshots if one.run_id not in stay]
+    return TableDays(inventory.lake.store, gone, [one for one in inventory.snapshots if one.run_id in inventory.kept])
 
 
 def _why_loose(inventory: _Inventory, owner: str | None) -> str:

@@ -224,9 +224,8 @@ class _Run:
             return told
         known, clashes = known_registries(self.lake)
         pins = ((lane.entity, one.pinned) for lane, one in self.memory.lanes.items() if one.pinned)
-        self._registries = registries_of(
-            self.facts.run_id, known, [(entity, pinned_columns(pinned)) for entity, pinned in pins]
-        )
+        settled = [(entity, pinned_columns(pinned)) for entity, pinned in pins]
+        self._registries = registries_of(self.facts.run_id, known, settled, fixed=self.lake.has_tables)
         return told + clashes + self._open_journal()
 
     async def _keep_timeline(self) -> None:

@@ -102,18 +102,19 @@ class Lineage:
         # The summary decides: a type that the drop guard held back was read but not published.
         told = {Lane(one["instance"], one["entity"]): one for one in summary["lanes"]}
         return [
-            self._output(lane, outcome)
+            self._output(outcome)
             for lane, outcome in sorted(self._outcomes.items())
             if outcome.parts and not told.get(lane, {}).get("from_run")
         ]
 
-    def _output(self, lane: Lane, outcome: Outcome) -> OutputDataset:
+    def _output(self, outcome: Outcome) -> OutputDataset:
         statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
             rowCount=outcome.rows,
             size=sum(part.size for part in outcome.parts),
             fileCount=len(outcome.parts),
         )
-        folder = f"{Path(self._lake).absolute()}/{layout.share(lane)}"
+        share = layout.folder_of(layout.folder_of(outcome.parts[0].path))
+        folder = f"{Path(self._lake).absolute()}/{share}"
         return OutputDataset(
             "file", folder, outputFacets={"outputStatistics": statistics}, facets=_schema(outcome, "column")
         )
