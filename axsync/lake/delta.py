@@ -276,7 +276,7 @@ def _first_line(error: Exception) -> str:
 def statistics(metadata: Any, schema: pa.Schema) -> dict[str, Any]:  # noqa: ANN401  pyarrow has no types
     """What a part's footer tells as Delta writes it: rows; bounds and nulls of top-level single values.
 
-    A bound that could mislead is left out: NaN or infinity, or a text so long that it may have been cut.
+    A bound that could mislead is left out: infinity, or a text so long that it may have been cut. JSON has no NaN.
     """
     low, high, nulls = dict[str, Any](), dict[str, Any](), dict[str, int]()
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
