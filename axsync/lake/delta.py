@@ -182,8 +182,9 @@ class DeltaTables:
             number = layout.name_of(one.key).removesuffix(".json")
             if number.isdigit() and int(number) > (pin.version or 0):
                 told = _commit_info(store, one.key)
-                if not any(name.startswith(_OWN) for name in told):
-                    found.append(f"{told.get('operation', 'a commit')} (version {int(number)})")
+                what = str(told.get("operation", "a commit"))
+                if not any(name.startswith(_OWN) for name in told) and what != "VACUUM START":
+                    found.append(f"{what.removesuffix(' END')} (version {int(number)})")
         return tuple(found)
 
 

@@ -97,15 +97,18 @@ class Lake:
         newest = self.newest()
         if newest:
             refuse_odd_columns(self.store, newest)
-        self._refuse_tables(self._entities(targets), newest.snapshot if newest else None)
+        self._refuse_formats(newest.snapshot if newest else None)
+        self._refuse_tables(self._entities(targets))
 
-    def _refuse_tables(self, entities: Collection[str], newest: Snapshot | None) -> None:
+    def _refuse_formats(self, newest: Snapshot | None) -> None:
         left = [one for one in (newest.formats if newest else ()) if one not in (PARQUET, *self.formats)]
         if left:
             told = f"the lake {self.name!r} has tables in the format {left[0]}, which this run would leave behind"
             raise LakeError(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
         if self.has_tables and newest and newest.formats == (PARQUET,):
             refuse_conflicts(self.name, newest.lanes)
+
+    def _refuse_tables(self, entities: Iterable[str]) -> None:
         for table in self.tables:
             for entity in entities:
                 table.refuse(self.store, entity, table_schema(self.store, entity))
@@ -226,6 +229,7 @@ class Lake:
             register(self.store, run.run_id, outcomes)
             if self.has_tables:
                 manifest |= self._of_tables(before, lanes)
+                self._refuse_tables({outcome.lane.entity for outcome in outcomes if outcome.columns})
                 self.journal(run.run_id).append({"event": PUBLISHING, "manifest": manifest})
                 return self.roll_forward(manifest)
             content, again = orjson.dumps(manifest, option=orjson.OPT_INDENT_2), self.store.has(name)

@@ -168,8 +168,7 @@ def _needed(inventory: _Inventory) -> set[str]:
 
 def _replaced(kept: Sequence[Snapshot]) -> set[tuple[str, Lane]]:
     """Run and lane where another run of the day has brought the lane since: both by its id and by the clock."""
-    plain = [s for s in kept if PARQUET in s.formats]  # in tables alone, older versions have what was replaced
-    own = [(s, lane.lane) for s in plain for lane in s.lanes if lane.columns and lane.from_run is None]
+    own = [(s, lane.lane) for s in kept for lane in s.lanes if lane.columns and lane.from_run is None]
     of_day: dict[tuple[str, Lane], list[Snapshot]] = {}
     for snapshot, lane in own:
         of_day.setdefault((snapshot.logical_date, lane), []).append(snapshot)
@@ -177,7 +176,8 @@ def _replaced(kept: Sequence[Snapshot]) -> set[tuple[str, Lane]]:
         (one.run_id, lane)
         for (_, lane), many in of_day.items()
         for one in many
-        if any(other.run_id > one.run_id and other.finished_at > one.finished_at for other in many)
+        if PARQUET in one.formats  # of tables alone, older versions have what was replaced
+        and any(other.run_id > one.run_id and other.finished_at > one.finished_at for other in many)
     }
 
 

@@ -61,7 +61,7 @@ def test_parts_are_known_by_their_partitions() -> None:
 
     ((partition, files),) = by_partition([key]).items()
 
-    assert (partition.instance, partition.day, files) == ("prod", "2026-11-23", {key})
+    assert (partition.instance, partition.day, files) == ("prod", "2026-11-23", frozenset({key}))
 
 
 def test_a_lake_whose_instances_differ_cannot_become_tables(tmp_path: Path) -> None:
