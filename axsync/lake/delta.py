@@ -8,12 +8,13 @@ files are named relative to the table.
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema
@@ -175,6 +176,32 @@ class DeltaTables:
             raise TableGone(f"version {pin.version} of the table of {entity} cannot be read") from error
         return {partition: frozenset(files) for partition, files in _live(table, entity).items()}
 
+    def held(self, store: Store, pins: Iterable[TablePin]) -> frozenset[str]:
+        """As `TableFormat.held`: the log is read forward from the oldest version, which is quicker than each anew."""
+        found, live, at = set[str](), set[str](), -2
+        for pin in sorted(pins, key=lambda one: one.version or 0):
+            try:
+                live, at = self._forward(store, pin, live, at), pin.version or 0
+            except TableGone:
+                at = -2
+                continue
+            found |= live
+        return frozenset(found)
+
+    def _forward(self, store: Store, pin: TablePin, live: set[str], at: int) -> set[str]:
+        """The files of a version, by those of the one `at` which the log is, or else by itself."""
+        now, version = set(live), pin.version or 0
+        try:
+            for number in range(at + 1, version + 1):
+                for action in _actions(store, f"{pin.path}/_delta_log/{number:020}.json"):
+                    if "add" in action:
+                        now.add(f"{pin.path}/{action['add']['path']}")
+                    if "remove" in action:
+                        now.discard(f"{pin.path}/{action['remove']['path']}")
+        except FileNotFoundError:  # version -1 as well: nothing is known yet
+            return {key for files in self.files(store, pin).values() for key in files}
+        return now
+
     def by_others(self, store: Store, pin: TablePin) -> tuple[str, ...]:
         """As `TableFormat.by_others`."""
         log, found = f"{pin.path}/_delta_log", list[str]()
@@ -224,7 +251,8 @@ def _live(table: DeltaTable, entity: str) -> dict[Partition, dict[str, int]]:
     """The files of a table by partition: key → bytes."""
     found: dict[Partition, dict[str, int]] = {}
     root = layout.table_of_format(entity)
-    for one in pa.table(table.get_add_actions(flatten=False)).to_pylist():
+    told = pa.table(table.get_add_actions(flatten=False)).select(["path", "size_bytes", "partition"])
+    for one in told.to_pylist():
         place = Partition(one["partition"]["instance"], one["partition"]["dt"].isoformat())
         found.setdefault(place, {})[f"{root}/{one['path']}"] = one["size_bytes"]
     return found
@@ -249,13 +277,13 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _actions(store: Store, key: str) -> list[dict[str, Any]]:
+    """What a version of the log says."""
+    return [orjson.loads(line) for line in store.read(key).splitlines()]
+
+
 def _commit_info(store: Store, key: str) -> dict[str, Any]:
-    for line in store.read(key).splitlines():
-        action = json.loads(line)
-        if "commitInfo" in action:
-            found: dict[str, Any] = action["commitInfo"]
-            return found
-    return {}
+    return next((action["commitInfo"] for action in _actions(store, key) if "commitInfo" in action), {})
 
 
 @contextmanager

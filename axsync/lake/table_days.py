@@ -15,7 +15,6 @@ from axsync.lake.tables import (
     Change,
     Partition,
     TableFormat,
-    TableGone,
     is_in_table,
     opened,
     partition_of,
@@ -85,20 +84,13 @@ class TableDays:
                 newest = table.newest(self.store, entity)
                 there = table.files(self.store, newest) if newest else {}
                 found |= {key for day, files in there.items() if (entity, day) not in over for key in files & keys}
-                for pin in dict.fromkeys(self._pins(entity, table.name)):
-                    if keys <= found:
-                        break
-                    found |= keys & self._held(table, pin)
+                if not keys <= found:
+                    found |= keys & table.held(self.store, self._pins(entity, table.name))
         return found
 
-    def _pins(self, entity: str, name: str) -> Iterator[TablePin]:
-        return (pin for one in self.left for pin in one.tables.get(entity, ()) if pin.format == name)
-
-    def _held(self, table: TableFormat, pin: TablePin) -> frozenset[str]:
-        try:
-            return frozenset().union(*table.files(self.store, pin).values())
-        except TableGone:
-            return frozenset()
+    def _pins(self, entity: str, name: str) -> list[TablePin]:
+        pins = (pin for one in self.left for pin in one.tables.get(entity, ()) if pin.format == name)
+        return list(dict.fromkeys(pins))
 
 
 def _days(snapshots: Iterable[Snapshot]) -> dict[Day, set[str]]:

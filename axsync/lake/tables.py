@@ -82,6 +82,13 @@ class TableFormat(Protocol):
         """The files of a version. Raises: TableGone where it can no longer be read; StorageError."""
         ...
 
+    def held(self, store: Store, pins: Iterable[TablePin]) -> frozenset[str]:
+        """The files that any of these versions of one table has; one that can no longer be read has none.
+
+        Raises: StorageError.
+        """
+        ...
+
     def by_others(self, store: Store, pin: TablePin) -> tuple[str, ...]:
         """What others than axsync have committed after this version, such as `OPTIMIZE (version 9)`, oldest first.
 

@@ -78,6 +78,19 @@ def test_a_change_replaces_the_files_of_its_partitions_and_leaves_others(store: 
         TABLES.files(store, TablePin("delta", "tables/devices", version=9))
 
 
+def test_what_some_versions_have_is_told_from_what_only_others_had(store: LocalStore) -> None:
+    """Also where the log was cleaned between them; a version that is gone has nothing."""
+    keys = [part(store, PROD, number, [{"id": str(number)}], NARROW) for number in range(4)]
+    pins = [TABLES.commit(store, change(prod=key)) for key in keys]
+    assert TABLES.held(store, [pins[3], pins[1]]) == {keys[1], keys[3]}
+    DeltaTable(store.uri("tables/devices")).create_checkpoint()
+    (store.root / f"tables/devices/_delta_log/{2:020}.json").unlink()
+
+    assert TABLES.held(store, [pins[0], pins[3]]) == {keys[0], keys[3]}
+    assert TABLES.held(store, [pins[1], pins[2]]) == {keys[1]}
+    assert TABLES.held(store, []) == frozenset()
+
+
 def test_a_change_that_is_there_already_is_not_committed_again(store: LocalStore) -> None:
     """So a publication can be rolled forward as often as it is cut short."""
     wanted = change(prod=part(store, PROD, 0, [{"id": "a"}], NARROW))
