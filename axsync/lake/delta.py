@@ -251,8 +251,8 @@ def _live(table: DeltaTable, entity: str) -> dict[Partition, dict[str, int]]:
     """The files of a table by partition: key → bytes."""
     found: dict[Partition, dict[str, int]] = {}
     root = layout.table_of_format(entity)
-    told = pa.table(table.get_add_actions(flatten=False)).select(["path", "size_bytes", "partition"])
-    for one in told.to_pylist():
+    told = table.get_add_actions(flatten=False).select(["path", "size_bytes", "partition"])  # without statistics
+    for one in pa.table(told).to_pylist():
         place = Partition(one["partition"]["instance"], one["partition"]["dt"].isoformat())
         found.setdefault(place, {})[f"{root}/{one['path']}"] = one["size_bytes"]
     return found
