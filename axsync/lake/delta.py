@@ -25,7 +25,7 @@ from axsync.errors import LakeError, StorageError
 from axsync.lake import layout
 from axsync.lake.manifest import TablePin
 from axsync.lake.store import Store, storage_errors
-from axsync.lake.tables import PARTITION_COLUMNS, Change, Conflict, Partition, TableGone, united
+from axsync.lake.tables import PARTITION_COLUMNS, Conflict, Partition, TableChange, TableGone, united
 
 TRIES = 20
 """Whoever commits at the same time makes a commit fail, in whatever partition."""
@@ -74,7 +74,7 @@ class DeltaTables:
         except Conflict as error:
             raise LakeError(f"{told} has other types than the lake: {error}") from error
 
-    def commit(self, store: Store, change: Change) -> TablePin:
+    def commit(self, store: Store, change: TableChange) -> TablePin:
         """As `TableFormat.commit`."""
         for tried in range(TRIES):
             time.sleep(PAUSE * tried)
@@ -86,7 +86,7 @@ class DeltaTables:
                 return _pin(change.entity, version)
         raise StorageError(f"cannot commit to the table of {change.entity}: others keep changing it ({TRIES} tries)")
 
-    def _committed(self, store: Store, change: Change) -> int:
+    def _committed(self, store: Store, change: TableChange) -> int:
         log = f"{layout.table_of_format(change.entity)}/_delta_log"
         there = {one.key for one in store.list(f"{log}/*")}
         table = _open(store, change.entity)
@@ -102,7 +102,7 @@ class DeltaTables:
         store.adopt(*sorted({one.key for one in store.list(f"{log}/*")} - there))
         return table.version()
 
-    def _create(self, store: Store, change: Change) -> None:
+    def _create(self, store: Store, change: TableChange) -> None:
         adds = [_add(store, change.entity, key) for keys in change.files.values() for key in sorted(keys)]
         try:
             create_table_with_add_actions(
@@ -125,7 +125,7 @@ class DeltaTables:
     def _configuration(self) -> dict[str, str]:
         return {} if self.keep_days is None else {RETENTION: f"interval {self.keep_days} days"}
 
-    def _replace(self, store: Store, table: DeltaTable, change: Change) -> None:
+    def _replace(self, store: Store, table: DeltaTable, change: TableChange) -> None:
         there, schema = _live(table, change.entity), _arrow(table)
         wanted = {key for keys in change.files.values() for key in keys}
         old = {key for partition in change.files for key in there.get(partition, {})}
@@ -147,7 +147,7 @@ class DeltaTables:
             table.update_incremental()
 
     def _write(
-        self, table: DeltaTable, actions: list[AddAction | RemoveAction], schema: pa.Schema | None, change: Change
+        self, table: DeltaTable, actions: list[AddAction | RemoveAction], schema: pa.Schema | None, change: TableChange
     ) -> None:
         """Commit files, or columns: only an overwrite takes these, here one of a partition that nobody has."""
         table.create_write_transaction(

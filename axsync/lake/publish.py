@@ -26,7 +26,7 @@ from axsync.lake.manifest import (
 )
 from axsync.lake.schemas import put_schemas, register, registries
 from axsync.lake.store import Move, Store, storage_errors
-from axsync.lake.tables import Change, Partition, TableFormat, opened, refuse_conflicts, table_schema
+from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import PARQUET, LakeSettings
 
@@ -286,7 +286,7 @@ class Lake:
                 names = frozenset(layout.name_of(path) for path in paths if layout.folder_of(path) == partition)
                 yield [Move(layout.staged(run_id, partition), partition, names)]
 
-    def _change(self, manifest: Mapping[str, Any], entity: str, own: Sequence[Mapping[str, Any]]) -> Change:
+    def _change(self, manifest: Mapping[str, Any], entity: str, own: Sequence[Mapping[str, Any]]) -> TableChange:
         files = {
             Partition(lane["instance"], manifest["logical_date"]): frozenset(file["path"] for file in lane["files"])
             for lane in own
@@ -298,9 +298,9 @@ class Lake:
             "axsync.verdict": worst([lane["verdict"] for lane in own]),
             "axsync.rows": str(rows),
         }
-        return Change(entity, files, table_schema(self.store, entity), properties)
+        return TableChange(entity, files, table_schema(self.store, entity), properties)
 
-    def _committed(self, run_id: str, table: TableFormat, change: Change) -> dict[str, Any]:
+    def _committed(self, run_id: str, table: TableFormat, change: TableChange) -> dict[str, Any]:
         self._go_on()
         pin = table.commit(self.store, change).entry
         self.journal(run_id).append({"event": COMMITTED, "entity": change.entity, "pin": pin})

@@ -12,8 +12,8 @@ from axsync.lake import layout
 from axsync.lake.manifest import Snapshot, TablePin
 from axsync.lake.store import Store
 from axsync.lake.tables import (
-    Change,
     Partition,
+    TableChange,
     TableFormat,
     is_in_table,
     opened,
@@ -64,7 +64,7 @@ class TableDays:
     def _commit(self, days: Mapping[Day, frozenset[str]], why: str) -> None:
         for entity in dict.fromkeys(entity for entity, _ in days):
             files = {partition: keys for (of, partition), keys in days.items() if of == entity}
-            change = Change(entity, files, table_schema(self.store, entity), {"axsync.command": why})
+            change = TableChange(entity, files, table_schema(self.store, entity), {"axsync.command": why})
             for table in self._tables.get(entity, ()):
                 if table.newest(self.store, entity):
                     table.commit(self.store, change)

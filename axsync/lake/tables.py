@@ -34,7 +34,7 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TableChange:
     """One commit to the table of an entity type: these partitions have these files from then on, and no others.
 
     Files are keys of the lake. A partition without any is emptied; all others stay as they are. `schema` has all
@@ -66,7 +66,7 @@ class TableFormat(Protocol):
         """
         ...
 
-    def commit(self, store: Store, change: Change) -> TablePin:
+    def commit(self, store: Store, change: TableChange) -> TablePin:
         """Commit a change, and say which version of the table has it; both are durable when this returns.
 
         Can be repeated: where the partitions hold these files and the table has the columns, nothing is committed.

@@ -22,7 +22,7 @@ from axsync.lake import delta
 from axsync.lake.delta import DeltaTables, statistics
 from axsync.lake.local import LocalStore
 from axsync.lake.manifest import TablePin
-from axsync.lake.tables import Change, Partition, TableGone
+from axsync.lake.tables import Partition, TableChange, TableGone
 
 DAY = "2026-11-23"
 PROD, LAB = Partition("prod", DAY), Partition("lab", DAY)
@@ -47,10 +47,10 @@ def part(
     return key
 
 
-def change(schema: pa.Schema = NARROW, **files: str) -> Change:
+def change(schema: pa.Schema = NARROW, **files: str) -> TableChange:
     """A change of these instances on the day."""
     keys = {Partition(instance, DAY): frozenset({key} if key else ()) for instance, key in files.items()}
-    return Change("devices", keys, schema, {"axsync.run_id": "r1", "axsync.rows": "1"})
+    return TableChange("devices", keys, schema, {"axsync.run_id": "r1", "axsync.rows": "1"})
 
 
 def rows(store: LocalStore, pin: TablePin) -> list[dict[str, Any]]:
@@ -102,10 +102,10 @@ def test_a_change_that_is_there_already_is_not_committed_again(store: LocalStore
 def test_a_part_that_stays_is_not_removed_with_those_that_go(store: LocalStore) -> None:
     """A run that goes on after a part was lost brings the others again."""
     kept, lost = part(store, PROD, 0, [{"id": "a"}], NARROW), part(store, PROD, 1, [{"id": "b"}], NARROW)
-    TABLES.commit(store, Change("devices", {PROD: frozenset({kept, lost})}, NARROW, {}))
+    TABLES.commit(store, TableChange("devices", {PROD: frozenset({kept, lost})}, NARROW, {}))
     fresh = part(store, PROD, 2, [{"id": "c"}], NARROW)
 
-    pin = TABLES.commit(store, Change("devices", {PROD: frozenset({kept, fresh})}, NARROW, {}))
+    pin = TABLES.commit(store, TableChange("devices", {PROD: frozenset({kept, fresh})}, NARROW, {}))
 
     assert ids(store, pin) == [("prod", "a"), ("prod", "c")]
 
