@@ -26,7 +26,7 @@ from axsync.lake.manifest import (
 )
 from axsync.lake.schemas import put_schemas, register, registries
 from axsync.lake.store import Move, Store, storage_errors
-from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, table_schema
+from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, refuse_unfit, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import PARQUET, LakeSettings
 
@@ -216,13 +216,15 @@ class Lake:
         With tables, the journal tells what is about to come, then parts, a commit to each table, manifest, pointer.
         The pointer never moves to an older date: such a run is published once its journal says so.
         What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, RegistryDamaged and
-        PublishStopped, with the pointer unmoved.
+        PublishStopped, with the pointer unmoved; LakeError where a table cannot take the columns.
         """
         newest = self.newest()
         leads = newest is None or newest.snapshot.logical_date <= run.logical_date
         before = before or (newest if leads else None)
         entries = _entries(outcomes, before, restricted=restricted, apart=apart)
         name = layout.manifest(run.run_id)
+        if self.has_tables:
+            refuse_unfit(self.store, outcomes)
         with storage_errors("publish the snapshot"):
             lanes = put_schemas(self.store, entries)
             manifest = _manifest(run, lanes, verdict=verdict_of(outcomes), finished_at=finished_at)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import orjson
 import pyarrow as pa
 
 from axsync.errors import ConfigError, LakeError
@@ -15,8 +16,9 @@ from axsync.lake import layout
 from axsync.lake.manifest import LaneRecord, TablePin
 from axsync.lake.schemas import registry
 from axsync.lake.store import Store
-from axsync.model import Lane
+from axsync.model import Lane, Outcome
 from axsync.schema.columns import Column, arrow_schema, columns_of
+from axsync.schema.registry import Registry, extended, unfit
 from axsync.settings import PARQUET
 
 MOST_NAMED = 3
@@ -166,6 +168,26 @@ def _both(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
             members[member.name] = (member if before is None else before).with_type(both)
         return pa.struct(list(members.values()))
     return one if one == other else None
+
+
+def refuse_unfit(store: Store, outcomes: Iterable[Outcome]) -> None:
+    """Refuse columns that tables cannot take, before anything of them is registered. Raises: LakeError.
+
+    Only a run that goes on after another one has published can have them.
+    """
+    known, seen = dict[str, Registry](), set[tuple[str, bytes]]()
+    for outcome in outcomes:
+        entity, written = outcome.lane.entity, orjson.dumps(outcome.columns)
+        if outcome.columns and (entity, written) not in seen:  # most lanes have the columns of another one
+            seen.add((entity, written))
+            columns = columns_of({"columns": outcome.columns})
+            before = known.get(entity) or registry(store, entity)
+            if wrong := unfit(before, columns):
+                told = (
+                    f"what was read of {outcome.lane} does not fit its table, which another run has changed meanwhile"
+                )
+                raise LakeError(f"{told} ({', '.join(wrong[:MOST_NAMED])}); run again with --fresh")
+            known[entity], _ = extended(before, columns, "")
 
 
 def refuse_conflicts(lake: str, lanes: Sequence[LaneRecord]) -> None:

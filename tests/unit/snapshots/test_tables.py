@@ -14,6 +14,7 @@ from axsync.model import Lane, Outcome
 from axsync.runs.gc import look, sweep
 from axsync.runs.recovery import recover
 from axsync.runs.state import memory_of, record
+from axsync.schema.columns import Column
 from axsync.settings import LakeSettings
 from axsync.snapshots.forget import forget
 from axsync.snapshots.verify import verify
@@ -239,6 +240,21 @@ def test_a_forgotten_run_gives_its_day_back_to_the_one_before(lake: FolderLake) 
 
     assert lake.latest_run() == first
     assert hosts(lake) == [(DAY, "old-0")]
+
+
+@pytest.mark.parametrize(
+    "late", [column("cores"), column("cores", "number"), column("cores", "integer", served="another.field")]
+)
+def test_parts_that_no_longer_fit_are_refused_before_anything_is_registered(lake: FolderLake, late: Column) -> None:
+    """They were read before another run brought a column of the same name, and the next run goes on as ever."""
+    run, narrow = facts(DAY), column("cores", "integer")
+    held = outcome(lake, run, Type(columns=(PLAIN[0], late), rows=[{"internal_axon_id": "1"}]))
+    dump(lake, facts(NEXT), Type(columns=(PLAIN[0], narrow), rows=[{"internal_axon_id": "1"}]))
+
+    with pytest.raises(LakeError, match=r"prod/devices does not fit its table.*\(cores\); run again with --fresh"):
+        lake.publish(run, [held], finished_at=f"{DAY}T02:10:00Z")
+    assert recover(lake) == []
+    dump(lake, facts(NEXT, "bbbb"), Type(columns=(PLAIN[0], narrow), rows=[{"internal_axon_id": "2"}]))
 
 
 def test_what_a_table_cannot_take_is_refused_before_its_publication_begins(lake: FolderLake) -> None:
