@@ -14,7 +14,7 @@ from contextlib import suppress
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import readable
-from axsync.lake.journal import PUBLISHED
+from axsync.lake.journal import PUBLISHED, Record
 from axsync.lake.manifest import read_run
 from axsync.lake.publish import Lake
 from axsync.lake.replaced import go_on_replacing
@@ -57,12 +57,29 @@ def roll_forward(lake: Lake) -> list[str]:
     for run_id in reversed(lake.runs()):
         with suppress(ManifestError):  # told by whoever needs this journal
             memory = memory_of(lake, run_id)
-            if memory.publishing is not None:
-                lake.roll_forward(memory.publishing["manifest"], memory.committed)
-                told += go_on_replacing(lake, read_run(lake.store, run_id).snapshot)
-                lake.journal(run_id).begin().append(record(PUBLISHED))
-                told.append(f"the publication of run {run_id}, which was cut short, is brought to its end")
+            if memory.publishing is not None and not memory.over:
+                told += _brought_to_its_end(lake, run_id, memory, memory.publishing["manifest"])
     return told
+
+
+def _brought_to_its_end(lake: Lake, run_id: str, memory: RunMemory, manifest: Record) -> list[str]:
+    journal = lake.journal(run_id).begin()
+    if gone := _lost(lake, run_id, manifest):
+        journal.append(record("abandoned"))
+        tables = ", ".join(dict.fromkeys(one["entity"] for one in memory.committed)) or "none"
+        why = f"since {gone!r} is gone; tables that have its rows: {tables}. The next run of its day replaces them"
+        return [f"the publication of run {run_id} is given up, {why}"]
+    lake.roll_forward(manifest, memory.committed)
+    told = go_on_replacing(lake, read_run(lake.store, run_id).snapshot)
+    journal.append(record(PUBLISHED))
+    return [*told, f"the publication of run {run_id}, which was cut short, is brought to its end"]
+
+
+def _lost(lake: Lake, run_id: str, manifest: Record) -> str | None:
+    """A part that is neither staged nor in its place: somebody has removed it."""
+    own = (lane for lane in manifest["lanes"] if not lane.get("from_run"))
+    paths = (file["path"] for lane in own for file in lane["files"])
+    return next((p for p in paths if not any(map(lake.store.has, (p, layout.staged(run_id, p))))), None)
 
 
 def _remove_the_rest(lake: Lake, run_id: str) -> list[str]:

@@ -150,6 +150,23 @@ def test_a_publication_that_is_cut_short_anywhere_is_brought_to_its_end(lake: Fo
     assert recover(lake) == []
 
 
+def test_a_publication_whose_parts_are_gone_is_given_up_and_the_lake_goes_on(lake: FolderLake) -> None:
+    """Somebody removed them; what is in a table already is told, and the next run of the day replaces it."""
+    users, new = Type(USERS, rows=devices(2)), one("new")
+    cut_short(lake, facts(NEXT), 3, users, new)
+    (part,) = lake.root.glob("tables/devices/*/*/*.parquet")
+    part.unlink()
+
+    (told,) = recover(lake)
+
+    assert "is given up, since 'tables/devices/" in told
+    assert "its rows: users." in told
+    assert recover(lake) == []
+    dump(lake, facts(NEXT, "bbbb"), users, new)
+    sweep(lake, LakeSettings(), NOW)
+    assert verify(lake, find_run(lake, "latest")).faults == ()
+
+
 def test_publishing_again_commits_nothing_again(lake: FolderLake) -> None:
     """The same run comes back, since a type of it had failed; its first tables are what they were."""
     run = facts(DAY)
