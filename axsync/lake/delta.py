@@ -8,7 +8,7 @@ files are named relative to the table.
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -31,6 +31,7 @@ TRIES = 20
 """Whoever commits at the same time makes a commit fail, in whatever partition."""
 PAUSE = 0.05  # seconds, more with each try
 CHECKPOINT_EVERY = 10  # versions
+MILLISECONDS = 86_400_000  # of a day
 LONGEST_TEXT = 32  # characters; longer bounds make the log large, and skip no more
 RETENTION = "delta.logRetentionDuration"
 _OWN = "axsync."
@@ -213,6 +214,20 @@ class DeltaTables:
                 if not any(name.startswith(_OWN) for name in told) and what != "VACUUM START":
                     found.append(f"{what.removesuffix(' END')} (version {int(number)})")
         return tuple(found)
+
+    def expire(self, store: Store, entity: str, kept: Collection[TablePin]) -> None:
+        """As `TableFormat.expire`: the log is cut behind its retention, unless a version is pinned that is older."""
+        with _errors(f"clean the log of the table of {entity}"):
+            table = _open(store, entity)
+            oldest = min((pin.version or 0 for pin in kept), default=None)
+            if table is None or oldest is None:
+                return
+            try:
+                made = _commit_info(store, f"{layout.table_of_format(entity)}/_delta_log/{oldest:020}.json")
+            except FileNotFoundError:
+                return
+            if made.get("timestamp", 0) > _now() - _reaches_back(table) * MILLISECONDS:
+                table.cleanup_metadata()
 
 
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)

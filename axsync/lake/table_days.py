@@ -56,6 +56,12 @@ class TableDays:
                     days[day] = frozenset(files)
         self._commit(days, why)
 
+    def expire(self) -> None:
+        """Let go of versions that no snapshot which is left pins. Raises: StorageError."""
+        for entity, formats in self._tables.items():
+            for table in formats:
+                table.expire(self.store, entity, self._pins(entity, table.name))
+
     def _over(self, needed: Collection[str]) -> Iterator[Day]:
         for day, files in _days(self.gone).items():
             if day not in _days(self.left) and files.isdisjoint(needed):

@@ -4,7 +4,7 @@ An entity type is one table below `tables/`, partitioned by instance and day. ax
 registers them as they are. Columns only appear, so that every version of a table can read all of its files.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -95,6 +95,13 @@ class TableFormat(Protocol):
         """What others than axsync have committed after this version, such as `OPTIMIZE (version 9)`, oldest first.
 
         Raises: StorageError.
+        """
+        ...
+
+    def expire(self, store: Store, entity: str, kept: Collection[TablePin]) -> None:
+        """Let go of versions that are neither the newest nor among these, and of what only they needed.
+
+        Can be repeated. Parts stay: they are removed by who knows all tables and manifests. Raises: StorageError.
         """
         ...
 

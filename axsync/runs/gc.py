@@ -85,8 +85,10 @@ def sweep_held(lake: Lake, settings: LakeSettings, now: datetime, *, just_publis
     found = tuple(_leftovers(inventory))
     recover(lake, inventory.alive)
     with storage_errors("clear the lake"):
-        _table_days(inventory).take_out(_needed(inventory), why="gc")
+        tables = _table_days(inventory)
+        tables.take_out(_needed(inventory), why="gc")
         _remove(lake, found, inventory)
+        tables.expire()
     return _sweep(inventory, found, removed=True)
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,24 @@ def test_a_commit_tells_of_its_run_and_the_log_has_the_rights_of_the_lake(store:
     TABLES.commit(store, change(lab=""))
     configuration = DeltaTable(store.uri("tables/devices")).metadata().configuration
     assert configuration["delta.logRetentionDuration"] == "interval 400 days"
+
+
+@pytest.mark.parametrize("pinned", [0, 3])
+def test_the_log_is_cut_behind_its_retention_unless_an_older_version_is_pinned(store: LocalStore, pinned: int) -> None:
+    """Commits are small, but there is one a night for ever."""
+    pins = [TABLES.commit(store, change(prod=part(store, PROD, number, [{"id": "a"}], NARROW))) for number in range(4)]
+    log = store.root / "tables/devices/_delta_log"
+    DeltaTable(store.uri("tables/devices"), version=2).create_checkpoint()
+    for number in range(3):  # long ago, by the clock of the store and by what they say
+        commit = log / f"{number:020}.json"
+        commit.write_text(re.sub(r'"timestamp":\d+', '"timestamp":1', commit.read_text()))
+        os.utime(commit, (1, 1))
+    os.utime(log / f"{2:020}.checkpoint.parquet", (1, 1))
+
+    TABLES.expire(store, "devices", [pins[pinned], pins[3]])
+
+    assert (log / f"{0:020}.json").exists() == (pinned == 0)
+    assert len(ids(store, pins[pinned])) == 1
 
 
 def test_commits_at_the_same_time_are_all_there_in_the_end(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
