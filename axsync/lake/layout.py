@@ -35,8 +35,8 @@ STATE = f"{CONTROL}/state"
 SCHEMAS = f"{CONTROL}/schemas"
 BY_HASH = f"{SCHEMAS}/by-hash"
 
-LEVELS = (("entity=", "instance=", "dt="), ("tables", "", "instance=", "dt="))
-"""How the names of partitions begin, level below level: in a plain lake, and below the tables of a format."""
+LEVELS = (("entity=", "instance=", "dt="), ("tables", "", "instance=", "dt="), ("tables", "", "_delta_log"))
+"""How names begin, level below level, to partitions and to what a format keeps of a table."""
 PART = "part-*"
 """What axsync calls its files in a partition, open ones included; whatever else is there is somebody else's."""
 PARTS = f"{PART}.parquet"
