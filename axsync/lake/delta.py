@@ -34,6 +34,8 @@ CHECKPOINT_EVERY = 10  # versions
 MILLISECONDS = 86_400_000  # of a day
 LONGEST_TEXT = 32  # characters; longer bounds make the log large, and skip no more
 RETENTION = "delta.logRetentionDuration"
+_HINT = "_last_checkpoint"
+_LAST_BYTES = b"PAR1"  # of a Parquet file
 _OWN = "axsync."
 """How properties of our own commits begin."""
 _SCALARS = (
@@ -59,6 +61,8 @@ class DeltaTables:
         try:
             table = _open(store, entity)
         except DeltaError as error:
+            if _torn(store, entity):  # the next commit mends it
+                return
             raise LakeError(f"the Delta table {store.name(place)!r} cannot be read: {_first_line(error)}") from error
         if table is None:
             return
@@ -88,19 +92,17 @@ class DeltaTables:
         raise StorageError(f"cannot commit to the table of {change.entity}: others keep changing it ({TRIES} tries)")
 
     def _committed(self, store: Store, change: TableChange) -> int:
-        log = f"{layout.table_of_format(change.entity)}/_delta_log"
-        there = {one.key for one in store.list(f"{log}/*")}
+        store.delete(*_torn(store, change.entity))
         table = _open(store, change.entity)
         if table is None:
             self._create(store, change)
             table = DeltaTable(_uri(store, change.entity), storage_options=store.options())
+            _adopt(store, change.entity, range(1))
         else:
             self._replace(store, table, change)
         if table.version() and table.version() % CHECKPOINT_EVERY == 0:
             table.create_checkpoint()
-            there.discard(f"{log}/_last_checkpoint")
-        # The library knows neither who may read a lake, nor that a power cut must not take a commit back.
-        store.adopt(*sorted({one.key for one in store.list(f"{log}/*")} - there))
+            store.adopt(*_checkpoint(store, change.entity))
         return table.version()
 
     def _create(self, store: Store, change: TableChange) -> None:
@@ -132,7 +134,7 @@ class DeltaTables:
         old = {key for partition in change.files for key in there.get(partition, {})}
         both = united(schema, change.schema)
         if both != schema:
-            self._write(table, [], both, change)
+            self._write(store, table, [], both, change)
         if wanted != old:
             gone = [
                 _remove(change.entity, partition, key, size)
@@ -141,16 +143,22 @@ class DeltaTables:
                 if key not in wanted
             ]
             adds = [_add(store, change.entity, key) for key in sorted(wanted - old)]
-            self._write(table, [*adds, *gone], None, change)
+            self._write(store, table, [*adds, *gone], None, change)
         if _reaches_back(table) < (self.keep_days or 0):
-            own = CommitProperties(dict(change.properties))
+            own, before = CommitProperties(dict(change.properties)), table.version()
             table.alter.set_table_properties(self._configuration(), commit_properties=own)
-            table.update_incremental()
+            _go_on(store, table, change.entity, before)
 
     def _write(
-        self, table: DeltaTable, actions: list[AddAction | RemoveAction], schema: pa.Schema | None, change: TableChange
+        self,
+        store: Store,
+        table: DeltaTable,
+        actions: list[AddAction | RemoveAction],
+        schema: pa.Schema | None,
+        change: TableChange,
     ) -> None:
         """Commit files, or columns: only an overwrite takes these, here one of a partition that nobody has."""
+        before = table.version()
         table.create_write_transaction(
             actions,
             "append" if schema is None else "overwrite",
@@ -160,7 +168,7 @@ class DeltaTables:
             commit_properties=CommitProperties(dict(change.properties), max_commit_retries=0),
             post_commithook_properties=_NO_HOOKS,
         )
-        table.update_incremental()
+        _go_on(store, table, change.entity, before)
 
     def newest(self, store: Store, entity: str) -> TablePin | None:
         """As `TableFormat.newest`."""
@@ -205,14 +213,14 @@ class DeltaTables:
 
     def by_others(self, store: Store, pin: TablePin) -> tuple[str, ...]:
         """As `TableFormat.by_others`."""
-        log, found = f"{pin.path}/_delta_log", list[str]()
-        for one in store.list(f"{log}/*.json"):
-            number = layout.name_of(one.key).removesuffix(".json")
-            if number.isdigit() and int(number) > (pin.version or 0):
+        found = list[str]()
+        for one in store.list(f"{pin.path}/_delta_log/*.json"):
+            number = _number(one.key)
+            if number is not None and number > (pin.version or 0):
                 told = _commit_info(store, one.key)
                 what = str(told.get("operation", "a commit"))
                 if not any(name.startswith(_OWN) for name in told) and what != "VACUUM START":
-                    found.append(f"{what.removesuffix(' END')} (version {int(number)})")
+                    found.append(f"{what.removesuffix(' END')} (version {number})")
         return tuple(found)
 
     def expire(self, store: Store, entity: str, kept: Collection[TablePin]) -> None:
@@ -223,7 +231,7 @@ class DeltaTables:
             if table is None or oldest is None:
                 return
             try:
-                made = _commit_info(store, f"{layout.table_of_format(entity)}/_delta_log/{oldest:020}.json")
+                made = _commit_info(store, f"{_log(entity)}/{oldest:020}.json")
             except FileNotFoundError:
                 return
             if made.get("timestamp", 0) > _now() - _reaches_back(table) * MILLISECONDS:
@@ -241,12 +249,60 @@ def _reaches_back(table: DeltaTable) -> float:
     return int(number) if number.isdigit() and unit in ("day", "days") else math.inf
 
 
+def _log(entity: str) -> str:
+    return f"{layout.table_of_format(entity)}/_delta_log"
+
+
+def _go_on(store: Store, table: DeltaTable, entity: str, before: int) -> None:
+    """Read what was committed since, of which one is our own."""
+    table.update_incremental()
+    _adopt(store, entity, range(before + 1, table.version() + 1))
+
+
+def _adopt(store: Store, entity: str, versions: range) -> None:
+    """The library knows neither who may read a lake, nor that a power cut must not take a commit back."""
+    store.adopt(*(f"{_log(entity)}/{version:020}.json" for version in versions))
+
+
+def _checkpoint(store: Store, entity: str) -> list[str]:
+    """The keys of the newest checkpoint, and of the hint at it; none where there is none."""
+    found = [one.key for one in store.list(f"{_log(entity)}/*.checkpoint*.parquet")]
+    return [max(found), f"{_log(entity)}/{_HINT}"] if found else []
+
+
+def _torn(store: Store, entity: str) -> list[str]:
+    """What a power cut tore: the newest commit or checkpoint, which nothing depends on before they are durable."""
+    commits = [one.key for one in store.list(f"{_log(entity)}/*.json") if _number(one.key) is not None]
+    torn = [max(commits)] if commits and not _is_whole(store, max(commits)) else []
+    checkpoint = _checkpoint(store, entity)
+    return torn + (checkpoint if checkpoint and not _ends_well(store, checkpoint[0]) else [])
+
+
+def _ends_well(store: Store, key: str) -> bool:
+    with store.open(key) as content:
+        content.seek(max(content.size() - len(_LAST_BYTES), 0))
+        return bool(content.read() == _LAST_BYTES)
+
+
+def _number(key: str) -> int | None:
+    """The version that a file of the log is the commit of."""
+    name = layout.name_of(key).removesuffix(".json")
+    return int(name) if name.isdigit() else None
+
+
+def _is_whole(store: Store, key: str) -> bool:
+    try:
+        return bool(_actions(store, key))
+    except ValueError:
+        return False
+
+
 def _uri(store: Store, entity: str) -> str:
     return store.uri(layout.table_of_format(entity))
 
 
 def _open(store: Store, entity: str) -> DeltaTable | None:
-    if not store.has(f"{layout.table_of_format(entity)}/_delta_log"):
+    if not store.has(_log(entity)):
         return None
     try:
         return DeltaTable(_uri(store, entity), storage_options=store.options())

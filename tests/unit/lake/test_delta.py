@@ -146,6 +146,32 @@ def test_a_commit_tells_of_its_run_and_the_log_has_the_rights_of_the_lake(store:
     assert configuration["delta.logRetentionDuration"] == "interval 400 days"
 
 
+@pytest.mark.fault(4)
+@pytest.mark.parametrize("left", [0, 100])
+@pytest.mark.parametrize("torn", [f"{11:020}.json", f"{10:020}.checkpoint.parquet"])
+def test_what_a_power_cut_tore_is_mended_by_the_next_commit(store: LocalStore, torn: str, left: int) -> None:
+    """The library does not make durable what it writes; versions before can be read all along."""
+    keys = [part(store, PROD, number, [{"id": f"{number:02}"}], NARROW) for number in range(12)]
+    pins = [TABLES.commit(store, change(prod=key)) for key in keys]
+    file = store.root / "tables/devices/_delta_log" / torn
+    file.write_bytes(file.read_bytes()[:left])
+
+    assert ids(store, pins[9]) == [("prod", "09")]
+    TABLES.refuse(store, "devices", NARROW)
+    assert ids(store, TABLES.commit(store, change(prod=keys[11]))) == [("prod", "11")]
+
+
+@pytest.mark.fault(4)
+def test_a_table_whose_first_commit_was_torn_is_made_anew(store: LocalStore) -> None:
+    """Nothing had told of it."""
+    wanted = change(prod=part(store, PROD, 0, [{"id": "a"}], NARROW))
+    TABLES.commit(store, wanted)
+    (store.root / f"tables/devices/_delta_log/{0:020}.json").write_bytes(b"")
+
+    TABLES.refuse(store, "devices", NARROW)
+    assert ids(store, TABLES.commit(store, wanted)) == [("prod", "a")]
+
+
 @pytest.mark.parametrize("pinned", [0, 3])
 def test_the_log_is_cut_behind_its_retention_unless_an_older_version_is_pinned(store: LocalStore, pinned: int) -> None:
     """Commits are small, but there is one a night for ever."""
