@@ -3,14 +3,17 @@
 entity=E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   a published part
 tables/E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   the same in a lake with a table format (ADR 0031)
 tables/E/_delta_log/…                               what Delta Lake keeps about the parts of a table
+tables/E/metadata/…                                 the same of Iceberg
 _axsync/latest.json                                 the pointer
 _axsync/lock                                        who may write
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
+_axsync/iceberg.db                                  the catalog of Iceberg tables; may be deleted
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
 _axsync/state/INSTANCE.json                         what runs learnt of an instance; may be deleted
 _axsync/schemas/E.json                              the registry of an entity type
 _axsync/schemas/by-hash/SHA256.json                 the columns of lanes, as manifests name them
+_axsync/schemas/field-ids/E.json                    the numbers of its columns in an Iceberg table
 _axsync/runs/RUN/journal                            what is durable of a run; beside it:
 _axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
 _axsync/runs/RUN/dead_letters/I.E.jsonl             records that could not be read
@@ -27,6 +30,7 @@ CONTROL = "_axsync"
 POINTER = f"{CONTROL}/latest.json"
 LOCK = f"{CONTROL}/lock"
 SCRATCH = f"{CONTROL}/tmp"  # noqa: S108  in the lake
+ICEBERG_CATALOG = f"{CONTROL}/iceberg.db"
 INDEX = f"{CONTROL}/index.html"
 SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
@@ -34,6 +38,7 @@ ALL_REPORTS = f"{RUNS}/*/report.html"
 STATE = f"{CONTROL}/state"
 SCHEMAS = f"{CONTROL}/schemas"
 BY_HASH = f"{SCHEMAS}/by-hash"
+FIELD_IDS = f"{SCHEMAS}/field-ids"
 
 LEVELS = (("entity=", "instance=", "dt="), ("tables", "", "instance=", "dt="), ("tables", "", "_delta_log"))
 """How names begin, level below level, to partitions and to what a format keeps of a table."""
@@ -65,6 +70,11 @@ def entity_of(name: str) -> str | None:
 def table_of_format(entity: str) -> str:
     """The same in a lake with a table format: the root of the table."""
     return f"{TABLES}/{entity}"
+
+
+def iceberg_metadata(entity: str) -> str:
+    """What Iceberg keeps about the parts of a table."""
+    return f"{table_of_format(entity)}/metadata"
 
 
 def is_table(root: str) -> bool:
@@ -177,6 +187,11 @@ def state(instance: str) -> str:
 def registry(entity: str) -> str:
     """The registry of an entity type."""
     return f"{SCHEMAS}/{entity}.json"
+
+
+def field_ids(entity: str) -> str:
+    """The numbers of an entity type's columns."""
+    return f"{FIELD_IDS}/{entity}.json"
 
 
 def schema(digest: str) -> str:
