@@ -79,6 +79,9 @@ class DeltaTables:
         except Conflict as error:
             raise LakeError(f"{told} has other types than the lake: {error}") from error
 
+    def numbers(self, store: Store) -> None:
+        """As `TableFormat.numbers`: columns are known by name."""
+
     def commit(self, store: Store, change: TableChange) -> TablePin:
         """As `TableFormat.commit`."""
         for tried in range(TRIES):
@@ -236,6 +239,11 @@ class DeltaTables:
                 return
             if made.get("timestamp", 0) > _now() - _reaches_back(table) * MILLISECONDS:
                 table.cleanup_metadata()
+
+
+def open_tables(keep_days: int | None, _catalog: str) -> DeltaTables:
+    """The format, as `axsync.lake.tables` asks for it."""
+    return DeltaTables(keep_days)
 
 
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)

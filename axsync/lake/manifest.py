@@ -173,7 +173,8 @@ class LaneRecord:
 class TablePin:
     """The version of a table that belongs to a snapshot; `path` is its root, relative to the lake.
 
-    Delta Lake has a `version`, Iceberg a `snapshot_id` and a `metadata` file, relative to the lake as well.
+    Delta Lake has a `version`, Iceberg a `snapshot_id` and a `metadata` file, relative to the lake as well, and perhaps
+    a `catalog` that is not the lake's own.
     """
 
     format: str
@@ -181,6 +182,7 @@ class TablePin:
     version: int | None = None
     snapshot_id: int | None = None
     metadata: str | None = None
+    catalog: str | None = None
 
     @property
     def entry(self) -> dict[str, Any]:

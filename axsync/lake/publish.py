@@ -24,7 +24,7 @@ from axsync.lake.manifest import (
     verdict_of,
     worst,
 )
-from axsync.lake.schemas import put_schemas, register, registries
+from axsync.lake.schemas import FieldNumbers, put_schemas, register, registries
 from axsync.lake.store import Move, Store, storage_errors
 from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, refuse_unfit, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
@@ -64,6 +64,7 @@ class Lake:
     store: Store
     formats: tuple[str, ...] = (PARQUET,)
     keep_days: int | None = None  # how far back versions of tables are to be read
+    catalog: str = ""  # of Iceberg tables
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
     _read: dict[str, FoundRun] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -80,7 +81,11 @@ class Lake:
     @property
     def tables(self) -> tuple[TableFormat, ...]:
         """The formats that parts are registered in. Raises: ConfigError where one is not installed."""
-        return opened(self.formats, self.keep_days)
+        return opened(self.formats, self.keep_days, self.catalog)
+
+    def numbers(self) -> FieldNumbers | None:
+        """What numbers the columns of parts, where a table format asks for it."""
+        return next((found for one in self.tables if (found := one.numbers(self.store))), None)
 
     def preflight(self, targets: RunTargets) -> None:
         """Look whether this run can write and publish to what there is of the lake. Nothing is written.
@@ -105,6 +110,13 @@ class Lake:
         if left:
             told = f"the lake {self.name!r} has tables in the format {left[0]}, which this run would leave behind"
             raise LakeError(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
+        there = {
+            pin.catalog or "" for pins in (newest.tables if newest else {}).values() for pin in pins if pin.metadata
+        }
+        if other := sorted(there - {self.catalog}):
+            where = other[0] or layout.ICEBERG_CATALOG
+            told = f"the Iceberg tables of the lake {self.name!r} are in the catalog {where!r}"
+            raise LakeError(f"{told}; set [lake] catalog = {other[0]!r} again, or begin a new lake")
         if self.has_tables and newest and newest.formats == (PARQUET,):
             refuse_conflicts(self.name, newest.lanes)
 
@@ -263,7 +275,7 @@ class Lake:
         run_id, tables = manifest["run_id"], {**manifest["tables"]}
         name, committed = layout.manifest(run_id), {(one["entity"], one["pin"]["format"]): one["pin"] for one in done}
         own = [lane for lane in manifest["lanes"] if lane["schema"] and not lane.get("from_run")]
-        formats = opened(manifest["formats"], self.keep_days)
+        formats = opened(manifest["formats"], self.keep_days, self.catalog)
         with storage_errors("publish the snapshot"):
             for moves in self._own_moves(run_id, own):
                 self._go_on()
@@ -345,7 +357,7 @@ def open_lake(settings: LakeSettings) -> Lake | None:
     if settings.path is None:
         return None
     store = LocalStore(settings.path, settings.file_mode, settings.folder_mode)
-    return Lake(store, settings.formats, settings.reaches_back)
+    return Lake(store, settings.formats, settings.reaches_back, settings.catalog)
 
 
 def _manifest(run: RunFacts, entries: Sequence[dict[str, Any]], *, verdict: str, finished_at: str) -> dict[str, Any]:

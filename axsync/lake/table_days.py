@@ -15,8 +15,8 @@ from axsync.lake.tables import (
     Partition,
     TableChange,
     TableFormat,
+    format_of,
     is_in_table,
-    opened,
     partition_of,
     table_schema,
 )
@@ -36,12 +36,13 @@ class TableDays:
     @cached_property
     def _tables(self) -> dict[str, tuple[TableFormat, ...]]:
         """Entity type → the formats that it is a table in."""
-        named: dict[str, dict[str, None]] = {}
-        for snapshot in (*self.gone, *self.left):
+        found: dict[str, dict[str, TableFormat]] = {}
+        for snapshot in (*self.left, *self.gone):
             for entity, pins in snapshot.tables.items():
-                named.setdefault(entity, {}).update(dict.fromkeys(pin.format for pin in pins))
-        formats = {one.name: one for one in opened(dict.fromkeys(name for names in named.values() for name in names))}
-        return {entity: tuple(formats[name] for name in names) for entity, names in named.items()}
+                for pin in pins:
+                    if pin.format not in found.setdefault(entity, {}):
+                        found[entity][pin.format] = format_of(pin)
+        return {entity: tuple(formats.values()) for entity, formats in found.items()}
 
     def take_out(self, needed: Collection[str], *, why: str) -> None:
         """Empty the days of which no file is needed; `why` is kept with the commit. Raises: OSError, StorageError."""

@@ -6,6 +6,7 @@ registers them as they are. Columns only appear, so that every version of a tabl
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 import orjson
@@ -14,13 +15,15 @@ import pyarrow as pa
 from axsync.errors import ConfigError, LakeError
 from axsync.lake import layout
 from axsync.lake.manifest import LaneRecord, TablePin
-from axsync.lake.schemas import registry
+from axsync.lake.schemas import FieldNumbers, registry
 from axsync.lake.store import Store
 from axsync.model import Lane, Outcome
 from axsync.schema.columns import Column, arrow_schema, columns_of
 from axsync.schema.registry import Registry, extended, unfit
 from axsync.settings import PARQUET
 
+LIBRARIES = {"delta": "deltalake", "iceberg": "pyiceberg"}
+"""Format → what its module in this room imports, and no other module does."""
 MOST_NAMED = 3
 """So many columns are named where more of them are wrong."""
 PARTITION_COLUMNS = pa.schema([pa.field("instance", pa.string()), pa.field("dt", pa.date32())])
@@ -68,6 +71,10 @@ class TableFormat(Protocol):
         """
         ...
 
+    def numbers(self, store: Store) -> FieldNumbers | None:
+        """What numbers the columns of parts before they are written; None for a format that knows columns by name."""
+        ...
+
     def commit(self, store: Store, change: TableChange) -> TablePin:
         """Commit a change, and say which version of the table has it; both are durable when this returns.
 
@@ -110,22 +117,26 @@ class TableGone(LakeError):
     """A version of a table that a manifest names cannot be read any more."""
 
 
-def opened(names: Iterable[str], keep_days: int | None = None) -> tuple[TableFormat, ...]:
+def opened(names: Iterable[str], keep_days: int | None = None, catalog: str = "") -> tuple[TableFormat, ...]:
     """The table formats among these words. Versions can be read for `keep_days`, where these are known.
 
-    Raises: ConfigError where the library of one is not installed.
+    `catalog` is that of Iceberg. Raises: ConfigError where the library of one is not installed.
     """
-    return tuple(_opened(name, keep_days) for name in names if name != PARQUET)
+    return tuple(_opened(name, keep_days, catalog) for name in names if name != PARQUET)
 
 
-def _opened(name: str, keep_days: int | None) -> TableFormat:
-    if name != "delta":
-        raise ConfigError(f"format = {name} is not supported by this version")
+def _opened(name: str, keep_days: int | None, catalog: str) -> TableFormat:
     try:
-        from axsync.lake.delta import DeltaTables  # noqa: PLC0415  an extra
+        module = import_module(f"axsync.lake.{name}")  # which needs an extra
     except ImportError as error:
-        raise ConfigError("format = delta needs deltalake: pip install 'axsync[delta]'") from error
-    return DeltaTables(keep_days)
+        raise ConfigError(f"format = {name} needs {LIBRARIES[name]}: pip install 'axsync[{name}]'") from error
+    found: TableFormat = module.open_tables(keep_days, catalog)
+    return found
+
+
+def format_of(pin: TablePin) -> TableFormat:
+    """The format of a table that there is. Raises: ConfigError where its library is not installed."""
+    return _opened(pin.format, None, pin.catalog or "")
 
 
 # -------------------------------------------------------------------------------------------------------- their columns

@@ -405,7 +405,7 @@ class _Run:
             registries=self._registries,
         )
         pool = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
-        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)
+        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal, self.lake.numbers())
         instances = {i.name: i for i in settings.instances}
 
         def lane_run(lane: Lane) -> LaneRun:

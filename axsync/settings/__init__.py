@@ -30,7 +30,7 @@ from axsync.settings.checks import (
     with_scheme,
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
-from axsync.settings.lake import FORMATS, OBJECT_STORES, PARQUET, Compression, Format, LakeSettings, Retention
+from axsync.settings.lake import FORMATS, ICEBERG, OBJECT_STORES, PARQUET, Compression, Format, LakeSettings, Retention
 from axsync.settings.run import (
     DEFAULT_ENTITY,
     FIELD_WORDS,
@@ -48,6 +48,7 @@ __all__ = [
     "FIELD_WORDS",
     "FORMATS",
     "GIB",
+    "ICEBERG",
     "KIB",
     "LATEST",
     "MIB",

@@ -16,6 +16,7 @@ Format = Literal["parquet", "delta", "iceberg"]
 Readers = Literal["owner", "group", "all"]
 
 PARQUET: Format = "parquet"
+ICEBERG: Format = "iceberg"
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o640, 0o750), "all": (0o644, 0o755)}
@@ -23,6 +24,8 @@ MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o64
 
 _LAKE_SECRET = re.compile(r"://[^/@]*:[^/@]*@|[?&](sig|[a-z_]*(secret|token|password|key)[a-z_]*)=", re.IGNORECASE)
 
+
+_CATALOG = re.compile(r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_]+)?)?")
 
 Rule = Annotated[int, Between(0, 100_000)]
 
@@ -47,6 +50,7 @@ class LakeSettings:
 
     uri: str = "lake"
     format: Format | tuple[str, ...] = PARQUET  # plain files, tables over them, or several
+    catalog: str = ""  # of Iceberg tables, as pyiceberg knows it, with a namespace behind a dot; empty: in the lake
     compression: Compression = "zstd"
     compression_level: Annotated[int, Between(1, 22)] = 1
     max_part_bytes: Bytes = 256 * MIB  # a part file is closed near this size
@@ -68,6 +72,7 @@ class LakeSettings:
         check_bounds(self)
         object.__setattr__(self, "uri", _normal_lake(self.uri))
         _check_formats(self.formats)
+        _check_catalog(self.catalog, self.formats)
         if self.compression == "gzip" and self.compression_level > 9:
             raise ConfigError(f"compression_level must be between 1 and 9 for gzip, not {self.compression_level}")
 
@@ -113,6 +118,13 @@ def _check_formats(names: tuple[str, ...]) -> None:
     for name in names:
         if name not in FORMATS:
             raise ConfigError(f"format has an unknown word{nearest(name, FORMATS)}")
+
+
+def _check_catalog(catalog: str, names: tuple[str, ...]) -> None:
+    if catalog and ICEBERG not in names:
+        raise ConfigError(f"catalog is that of Iceberg tables; add {ICEBERG} to format, or leave it out")
+    if not _CATALOG.fullmatch(catalog):
+        raise ConfigError("catalog must be the name of a catalog, or of one and a namespace, such as glue.security")
 
 
 def _normal_lake(uri: str) -> str:

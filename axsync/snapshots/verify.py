@@ -16,7 +16,7 @@ from axsync.lake.manifest import TablePin
 from axsync.lake.publish import Lake
 from axsync.lake.store import Store, digest_of
 from axsync.lake.table_days import TableDays
-from axsync.lake.tables import Partition, TableFormat, TableGone, by_partition, is_in_table, opened
+from axsync.lake.tables import Partition, TableFormat, TableGone, by_partition, format_of, is_in_table
 from axsync.model import Lane
 from axsync.runs.resume import is_under_way
 from axsync.schema.columns import arrow_schema
@@ -218,8 +218,7 @@ class _Neighbours:
                 yield f"the {pin.format} table has other files in the version of this snapshot"
 
     def _tables(self, entity: str) -> Iterator[tuple[TablePin, TableFormat]]:
-        pins = self.run.snapshot.tables.get(entity, ())
-        return zip(pins, opened(pin.format for pin in pins), strict=True)
+        return ((pin, format_of(pin)) for pin in self.run.snapshot.tables.get(entity, ()))
 
     def replaced_by(self, file: FileRecord) -> str:
         """Words about the run whose files took the place of this one; empty where none did."""

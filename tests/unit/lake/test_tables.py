@@ -91,12 +91,15 @@ def test_tables_are_not_left_behind(tmp_path: Path) -> None:
     FolderLake(lake.root, "parquet", "delta").preflight(TODAY)
 
 
+@pytest.mark.parametrize(("word", "library"), [("delta", "deltalake"), ("iceberg", "pyiceberg")])
 def test_a_format_whose_library_is_missing_is_refused_with_the_way_to_install_it(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, word: str, library: str
 ) -> None:
     """Before anything is written or sent."""
-    monkeypatch.delitem(sys.modules, "axsync.lake.delta", raising=False)
-    monkeypatch.setitem(sys.modules, "deltalake", None)
+    monkeypatch.delitem(sys.modules, f"axsync.lake.{word}", raising=False)
+    for name in [name for name in sys.modules if name.split(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
 
-    with pytest.raises(ConfigError, match=r"pip install 'axsync\[delta\]'"):
-        opened(["parquet", "delta"])
+    with pytest.raises(ConfigError, match=rf"{word} needs {library}: pip install 'axsync\[{word}\]'"):
+        opened(["parquet", word])

@@ -167,6 +167,25 @@ def test_a_publication_whose_parts_are_gone_is_given_up_and_the_lake_goes_on(lak
     assert verify(lake, find_run(lake, "latest")).faults == ()
 
 
+@pytest.mark.fault(41)
+@pytest.mark.parametrize("after", [2, 3])
+def test_tables_of_iceberg_are_brought_to_their_end_as_well(lake: FolderLake, after: int) -> None:
+    """Before the first commit, and between two."""
+    lake = FolderLake(lake.root, "iceberg")
+    old = dump(lake, facts(DAY), one("old"), Type(USERS, rows=devices(1)))
+    run = facts(NEXT, "bbbb")
+    cut_short(lake, run, after, one("new"), Type(USERS, rows=devices(2)))
+    assert lake.latest_run() == old
+
+    recover(lake)
+
+    assert verify(lake, find_run(lake, "latest")).faults == ()
+    for entity in ("devices", "users"):
+        (pin,) = pins(lake, entity=entity)
+        assert pin == lake.tables[0].newest(lake.store, entity)
+        assert len(list((lake.root / pin.path).glob("metadata/snap-*"))) == 2
+
+
 def test_publishing_again_commits_nothing_again(lake: FolderLake) -> None:
     """The same run comes back, since a type of it had failed; its first tables are what they were."""
     run = facts(DAY)
