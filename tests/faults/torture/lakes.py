@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
@@ -60,7 +61,10 @@ def rows_of_tables(lake: Path) -> Rows:
 
 
 def _of_version(lake: Path, pin: dict[str, Any]) -> list[str]:
-    table = DeltaTable(str(lake / pin["path"]), version=pin["version"]).to_pyarrow_table()
+    if pin["format"] == "delta":
+        table = DeltaTable(str(lake / pin["path"]), version=pin["version"]).to_pyarrow_table()
+    else:
+        table = pl.scan_iceberg(str(lake / pin["metadata"]), snapshot_id=pin["snapshot_id"]).collect().to_arrow()
     return _of_table(table.drop_columns(["instance", "dt"]))
 
 
