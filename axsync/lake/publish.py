@@ -264,7 +264,8 @@ class Lake:
         standing = {lane["entity"] for lane in lanes if lane.get("from_run") and lane["files"]}
         pins = before.snapshot.tables if before else {}
         kept = {entity: [pin.entry for pin in pins[entity]] for entity in sorted(standing & pins.keys())}
-        return {"formats": [*self.formats], "tables": kept}
+        catalog = {"catalog": self.catalog} if self.catalog else {}  # for whoever brings the publication to its end
+        return {"formats": [*self.formats], **catalog, "tables": kept}
 
     def roll_forward(self, manifest: Mapping[str, Any], done: Sequence[Mapping[str, Any]] = ()) -> str:
         """Bring about what a record `publishing` says; `done` are the records `committed` behind it. Can be repeated.
@@ -275,7 +276,7 @@ class Lake:
         run_id, tables = manifest["run_id"], {**manifest["tables"]}
         name, committed = layout.manifest(run_id), {(one["entity"], one["pin"]["format"]): one["pin"] for one in done}
         own = [lane for lane in manifest["lanes"] if lane["schema"] and not lane.get("from_run")]
-        formats = opened(manifest["formats"], self.keep_days, self.catalog)
+        formats = opened(manifest["formats"], self.keep_days, manifest.get("catalog", ""))
         with storage_errors("publish the snapshot"):
             for moves in self._own_moves(run_id, own):
                 self._go_on()
