@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
 
 from axsync.errors import ConfigError, LakeError, RegistryDamaged
 from axsync.lake import layout
@@ -14,23 +15,29 @@ from axsync.lake.local import LocalStore
 from axsync.lake.publish import Lake
 from axsync.lake.rebuild import rebuild
 from axsync.lake.store import Store
-from axsync.lake.tables import Partition, TableChange, TableGone
+from axsync.lake.tables import Conflict, Partition, TableChange, TableGone
+from axsync.schema.field_ids import PARTITION_IDS, FieldIds, paths_of, with_field_ids
 from axsync.schema.kinds import FIELD_KEY
 from axsync.settings import LakeSettings
+from tests.examples import scaled
 from tests.unit.lake.memory import MemoryStore
 from tests.unit.lake.runs import DISK, Interrupted
+from tests.unit.schema.test_field_ids import SCHEMAS
 
 pytest.importorskip("pyiceberg")
 
 import pyiceberg.catalog
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
+from pyiceberg.table.metadata import new_table_metadata
+from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 from pyiceberg.types import LongType, NestedField, StringType
 from pyiceberg.utils.config import Config
 
-from axsync.lake.iceberg import RUN, IcebergTables
+from axsync.lake.iceberg import RUN, IcebergTables, fields_of, ids_of, united
 
 ONE, OTHER = Partition("prod", "2026-11-22"), Partition("prod", "2026-11-23")
 NICS = pa.list_(pa.struct([pa.field("mac", pa.string(), metadata={FIELD_KEY: b"MAC"})]))
@@ -75,6 +82,26 @@ def now(store: Store, tables: IcebergTables = TABLES) -> Mapping[Partition, froz
     """What readers find who name no version."""
     pin = tables.newest(store, "devices")
     return {} if pin is None else tables.files(store, pin)
+
+
+@given(SCHEMAS, SCHEMAS)
+@settings(max_examples=scaled(50))
+def test_columns_of_two_parts_come_to_a_schema_with_the_numbers_of_both(one: pa.Schema, other: pa.Schema) -> None:
+    """Or they cannot be in one table; to unite again changes nothing."""
+    ids = FieldIds().extended(one).extended(other)
+    first, second = (fields_of(with_field_ids(schema, ids.known)) for schema in (one, other))
+    try:
+        both = united(first, second)
+    except Conflict:
+        with pytest.raises(Conflict):
+            united(second, first)
+        return
+
+    assert united(both, first) == united(both, second) == both
+    paths = {*paths_of(one), *paths_of(other)}
+    metadata = new_table_metadata(Schema(*both), UNPARTITIONED_PARTITION_SPEC, UNSORTED_SORT_ORDER, "x")
+    assert ids_of(metadata).known.keys() - PARTITION_IDS.keys() == paths
+    assert Schema(*both).field_ids == {ids.known[path] for path in paths}
 
 
 def test_a_change_is_one_snapshot_with_numbers_names_and_a_tag(store: LocalStore) -> None:
