@@ -182,11 +182,12 @@ class IcebergTables:
         try:
             table = _static(store, store.uri(pin.metadata or ""))
             snapshot = table.snapshot_by_id(pin.snapshot_id or 0)
-            if snapshot is None:
-                raise TableGone(f"{told} is not there any more")
-            return _by_partition(store, _data_files(table, [snapshot]))
-        except (OSError, ValueError) as error:
-            raise TableGone(f"{told} cannot be read") from error
+            there = None if snapshot is None else _by_partition(store, _data_files(table, [snapshot]))
+        except (OSError, ValueError, LakeError) as error:
+            raise TableGone(f"{told} cannot be read: {_first_line(error)}") from error
+        if there is None:
+            raise TableGone(f"{told} is not there any more")
+        return there
 
     def held(self, store: Store, pins: Iterable[TablePin]) -> frozenset[str]:
         """As `TableFormat.held`: one metadata file mostly has the snapshots of all of them."""

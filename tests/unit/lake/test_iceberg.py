@@ -229,7 +229,7 @@ def test_tables_of_others_and_other_columns_are_refused(store: LocalStore, tmp_p
 
 def test_a_lake_that_was_moved_is_refused(store: LocalStore, tmp_path: Path) -> None:
     """Its tables name files where they were; also if the catalog is lost."""
-    TABLES.commit(store, change("r1", {ONE: {part(store, ONE, "a")}}))
+    pin = TABLES.commit(store, change("r1", {ONE: {part(store, ONE, "a")}}))
     moved = LocalStore(store.root.rename(tmp_path / "elsewhere"))
 
     for _ in range(2):
@@ -238,6 +238,8 @@ def test_a_lake_that_was_moved_is_refused(store: LocalStore, tmp_path: Path) -> 
         ):
             TABLES.refuse(moved, "devices", PLAIN)
         moved.delete(layout.ICEBERG_CATALOG)
+    with pytest.raises(TableGone, match=r"snapshot .* cannot be read: .* which is not in it"):
+        TABLES.files(moved, pin)
 
 
 def test_metadata_that_the_catalog_did_not_come_to_know_is_in_nobodys_way(store: LocalStore) -> None:
