@@ -32,7 +32,6 @@ from pyiceberg.exceptions import (
     CommitStateUnknownException,
     NoSuchNamespaceError,
     NoSuchTableError,
-    RESTError,
     TableAlreadyExistsError,
     ValidationException,
 )
@@ -71,9 +70,9 @@ from pyiceberg.types import (
     StructType,
     TimestamptzType,
 )
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from axsync.errors import ConfigError, LakeError, StorageError
+from axsync.errors import AxsyncError, ConfigError, LakeError, StorageError
 from axsync.lake import layout
 from axsync.lake.manifest import TablePin
 from axsync.lake.schemas import FieldNumbers, read_ids
@@ -179,27 +178,31 @@ class IcebergTables:
         """As `TableFormat.files`."""
         entity = layout.entity_of_table(pin.path)
         told = f"snapshot {pin.snapshot_id} of the Iceberg table of {entity}"
-        try:
-            table = _static(store, store.uri(pin.metadata or ""))
-            snapshot = table.snapshot_by_id(pin.snapshot_id or 0)
-            there = None if snapshot is None else _by_partition(store, _data_files(table, [snapshot]))
-        except (OSError, ValueError, LakeError) as error:
-            raise TableGone(f"{told} cannot be read: {_first_line(error)}") from error
+        with _errors(f"read {told}"):
+            try:
+                table = _static(store, store.uri(pin.metadata or ""))
+                snapshot = table.snapshot_by_id(pin.snapshot_id or 0)
+                there = None if snapshot is None else _by_partition(store, _data_files(table, [snapshot]))
+            except (FileNotFoundError, ValueError, LakeError) as error:
+                raise TableGone(f"{told} cannot be read: {_first_line(error)}") from error
         if there is None:
             raise TableGone(f"{told} is not there any more")
         return there
 
     def held(self, store: Store, pins: Iterable[TablePin]) -> frozenset[str]:
-        """As `TableFormat.held`: one metadata file mostly has the snapshots of all of them."""
-        found, left = set[str](), list(pins)
-        while left:
-            pin = left.pop()
-            with suppress(OSError, ValueError):
-                table = _static(store, store.uri(pin.metadata or ""))
-                there = {one.snapshot_id: one for one in table.snapshots()}
-                told = [there[one.snapshot_id] for one in (pin, *left) if one.snapshot_id in there]
-                found |= {_key(store, file.file_path) for file in _data_files(table, told)}
-                left = [one for one in left if one.snapshot_id not in there]
+        """As `TableFormat.held`. The newest metadata mostly has the snapshots of all of them."""
+        left = list(pins)
+        table = self._current(store, layout.entity_of_table(left[0].path)) if left else None
+        if table is None:
+            return frozenset()
+        there = {one.snapshot_id: one for one in table.snapshots()}
+        with _errors(f"read {left[0].path!r}"):
+            known = [there[pin.snapshot_id] for pin in left if pin.snapshot_id in there]
+            found = {_key(store, file.file_path) for file in _data_files(table, known)}
+        for pin in left:
+            if pin.snapshot_id not in there:
+                with suppress(TableGone):
+                    found.update(*self.files(store, pin).values())
         return frozenset(found)
 
     def by_others(self, store: Store, pin: TablePin) -> tuple[str, ...]:
@@ -248,7 +251,7 @@ class IcebergTables:
             raise ConfigError(f"pyiceberg knows no catalog {name!r}, which [lake] catalog names; {told}")
         try:
             return load_catalog(name, **_through(store))
-        except (ValueError, ImportError, SQLAlchemyError, RESTError, OSError) as error:
+        except Exception as error:  # each kind of catalog has a library, with errors of its own
             raise ConfigError(f"the catalog {name!r} cannot be opened: {_first_line(error)}") from error
 
     def _identifier(self, entity: str) -> tuple[str, str]:
@@ -357,10 +360,13 @@ def _newest_metadata(store: Store, entity: str) -> str | None:
 
 @contextmanager
 def _errors(doing: str) -> Iterator[None]:
+    """Translate what a catalog says. Raises: StorageError."""
     with storage_errors(doing):
         try:
             yield
-        except (SQLAlchemyError, RESTError, Conflict) as error:
+        except (AxsyncError, OSError):
+            raise
+        except Exception as error:  # each kind of catalog has a library, with errors of its own
             raise StorageError(f"cannot {doing}: {_first_line(error)}") from error
 
 

@@ -1,6 +1,7 @@
 """Tables of Iceberg over parts: one commit for a change, whoever dies or commits beside it, whatever is lost."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
-from axsync.errors import ConfigError, LakeError, RegistryDamaged
+from axsync.errors import ConfigError, LakeError, RegistryDamaged, StorageError
 from axsync.lake import layout
 from axsync.lake.local import LocalStore
 from axsync.lake.publish import Lake
@@ -225,6 +226,22 @@ def test_tables_of_others_and_other_columns_are_refused(store: LocalStore, tmp_p
         TABLES.refuse(store, "users", PLAIN)
     with pytest.raises(LakeError, match=r"names '.*', which is not in it; .* needs its own namespace"):
         TABLES.refuse(store, "software", PLAIN)
+
+
+def test_what_pins_hold_is_told_or_nothing_is(store: LocalStore) -> None:
+    """Whoever removes what nobody holds must not take a file that cannot be read for one that is gone."""
+    one, other = part(store, ONE, "a"), part(store, OTHER, "b")
+    pins = [
+        TABLES.commit(store, change(f"r{at}", {place: {key}}))
+        for at, (place, key) in enumerate([(ONE, one), (OTHER, other), (ONE, part(store, ONE, "c"))])
+    ]
+    gone = replace(pins[0], snapshot_id=1, metadata="tables/devices/metadata/gone.metadata.json")
+
+    assert TABLES.held(store, [gone]) == TABLES.held(store, []) == frozenset()
+    assert TABLES.held(store, [*pins[:2], gone]) == {one, other}
+    (store.root / "tables/devices/metadata/gone.metadata.json").mkdir()
+    with pytest.raises(StorageError, match="is a directory"):
+        TABLES.held(store, [*pins[:2], gone])
 
 
 def test_a_lake_that_was_moved_is_refused(store: LocalStore, tmp_path: Path) -> None:
