@@ -13,6 +13,7 @@ lost: a table that it does not know is entered again, with the newest metadata i
 
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -92,6 +93,7 @@ PAUSE = 0.05  # seconds, more with each try
 _OWN = "axsync."
 """How keys of the summaries of our own commits begin."""
 _STORE = "axsync.store"
+_LOGIN = re.compile(r"://[^/@\s]*@")  # in the address of a catalog
 _EPOCH = date(1970, 1, 1)
 _TYPES: Mapping[pa.DataType, IcebergType] = {
     pa.string(): StringType(),
@@ -371,7 +373,7 @@ def _errors(doing: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    told = str(getattr(error, "orig", None) or error)
+    told = _LOGIN.sub("://…@", str(getattr(error, "orig", None) or error))
     return (told.splitlines() or [type(error).__name__])[0]
 
 

@@ -290,6 +290,11 @@ def test_a_catalog_of_the_configuration(store: LocalStore, monkeypatch: pytest.M
     assert store.size(layout.ICEBERG_CATALOG) is None
     with SqlCatalog("house", uri=f"sqlite:///{tmp_path}/house.db") as known:
         assert known.list_tables("security") == [("security", "devices")]
+    monkeypatch.setenv("PYICEBERG_CATALOG__BAD__URI", "sqlite://me:secret@host/x")
+    monkeypatch.setattr(pyiceberg.catalog, "_ENV_CONFIG", Config())
+    with pytest.raises(ConfigError, match="the catalog 'bad' cannot be opened") as refused:
+        IcebergTables("bad").refuse(store, "devices", PLAIN)
+    assert "secret" not in str(refused.value)
     with pytest.raises(ConfigError, match=r"knows no catalog 'hose'.*PYICEBERG_CATALOG__HOSE__URI"):
         IcebergTables("hose").refuse(store, "devices", PLAIN)
 
