@@ -126,6 +126,8 @@ def opened(names: Iterable[str], keep_days: int | None = None, catalog: str = ""
 
 
 def _opened(name: str, keep_days: int | None, catalog: str) -> TableFormat:
+    if name not in LIBRARIES:  # a manifest may name anything
+        raise ConfigError(f"tables in the format {name!r} are not known to this version of axsync")
     try:
         module = import_module(f"axsync.lake.{name}")  # which needs an extra
     except ImportError as error:
@@ -135,7 +137,7 @@ def _opened(name: str, keep_days: int | None, catalog: str) -> TableFormat:
 
 
 def format_of(pin: TablePin) -> TableFormat:
-    """The format of a table that there is. Raises: ConfigError where its library is not installed."""
+    """The format of a table that there is. Raises: ConfigError where it is unknown, or its library not installed."""
     return _opened(pin.format, None, pin.catalog or "")
 
 

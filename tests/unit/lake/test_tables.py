@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.errors import ConfigError, LakeError
+from axsync.lake.manifest import TablePin
 from axsync.lake.publish import RunTargets
-from axsync.lake.tables import Conflict, by_partition, opened, united
+from axsync.lake.tables import Conflict, by_partition, format_of, opened, united
 from axsync.model import Lane
 from axsync.schema.kinds import Atom, Many
 from tests.unit.lake.folders import FolderLake
@@ -103,3 +104,9 @@ def test_a_format_whose_library_is_missing_is_refused_with_the_way_to_install_it
 
     with pytest.raises(ConfigError, match=rf"{word} needs {library}: pip install 'axsync\[{word}\]'"):
         opened(["parquet", word])
+
+
+def test_a_format_that_only_a_later_version_knows_is_refused() -> None:
+    """Its word comes from a manifest, and names no module of ours."""
+    with pytest.raises(ConfigError, match="the format 'local' are not known"):
+        format_of(TablePin("local", "tables/devices"))
