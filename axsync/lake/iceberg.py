@@ -36,9 +36,10 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
     ValidationException,
 )
-from pyiceberg.expressions import And, EqualTo
+from pyiceberg.expressions import In
 from pyiceberg.io import PY_IO_IMPL, FileIO, InputFile, OutputFile
 from pyiceberg.io.pyarrow import (
+    StatisticsCollector,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
@@ -493,7 +494,7 @@ def _digest(change: TableChange) -> str:
 
 def _apply(store: Store, table: Table, change: TableChange, fields: Sequence[NestedField]) -> int:
     """Columns that are new, files that go and files that come, in one commit; the snapshot that has them all."""
-    there = {one: {_key(store, file.file_path): file for file in _files_in(table, one)} for one in change.files}
+    there = _files_in(store, table, change.files)
     gone = [file for one, files in there.items() for key, file in files.items() if key not in change.files[one]]
     fresh = [(one, key) for one, keys in change.files.items() for key in sorted(keys) if key not in there[one]]
     both, now = united(table.schema().fields, fields), table.current_snapshot()
@@ -503,11 +504,12 @@ def _apply(store: Store, table: Table, change: TableChange, fields: Sequence[Nes
     if both != table.schema().fields:
         _NewColumns(transaction, both).commit()
     summary = {**change.properties, FILES: _digest(change)}
+    registration = _Registration.of(transaction.table_metadata)
     with transaction.update_snapshot(snapshot_properties=summary).overwrite() as snapshot:
         for file in gone:
             snapshot.delete_data_file(file)
         for place, key in fresh:
-            snapshot.append_data_file(_data_file(store, transaction.table_metadata, place, key))
+            snapshot.append_data_file(registration.data_file(store, place, key))
     if RUN in change.properties:
         ManageSnapshots(transaction).create_tag(snapshot.snapshot_id, tag_of(change.properties[RUN])).commit()
     transaction.commit_transaction()
@@ -557,40 +559,60 @@ def _metadata_files(table: Table) -> Iterator[str]:
     yield from (one.metadata_file for one in table.metadata.metadata_log)
 
 
-def _files_in(table: Table, one: Partition) -> list[DataFile]:
-    here = EqualTo("instance", one.instance), EqualTo("dt", one.day)  # type: ignore[call-arg, arg-type]  # of pydantic
-    tasks = table.scan(row_filter=And(*here)).plan_files()
-    return [task.file for task in tasks]
+def _files_in(store: Store, table: Table, places: Collection[Partition]) -> dict[Partition, dict[str, DataFile]]:
+    """The files of these partitions by their keys. Each manifest is read once: there may be hundreds of instances."""
+    found: dict[Partition, dict[str, DataFile]] = {place: {} for place in places}
+    days = {place.day for place in places}
+    for task in table.scan(row_filter=In("dt", days)).plan_files():  # type: ignore[call-arg, arg-type]  # of pydantic
+        if (place := _place(task.file)) in found:
+            found[place][_key(store, task.file.file_path)] = task.file
+    return found
 
 
-def _data_file(store: Store, metadata: TableMetadata, one: Partition, key: str) -> DataFile:
-    """A part as a table registers it. Raises: Conflict where its columns have not the numbers of the table."""
-    with store.open(key) as content:
-        footer = pq.read_metadata(content)
-    schema, written = metadata.schema(), footer.schema.to_arrow_schema()
-    try:
-        both = united(schema.fields, fields_of(written))
-    except KeyError as error:
-        raise Conflict(f"the part {key} was written without field ids; run again with --fresh") from error
-    if both != schema.fields:
-        raise Conflict(f"the part {key} has columns that the registry does not know")
-    statistics = data_file_statistics_from_parquet_metadata(
-        footer,
-        stats_columns=compute_statistics_plan(schema, metadata.properties),
-        parquet_column_mapping=parquet_path_to_id_mapping(schema),
-    )
-    return DataFile.from_args(
-        content=DataFileContent.DATA,
-        file_path=store.uri(key),
-        file_format=FileFormat.PARQUET,
-        partition=Record(one.instance, (date.fromisoformat(one.day) - _EPOCH).days),
-        file_size_in_bytes=store.size(key) or 0,
-        sort_order_id=None,
-        spec_id=metadata.default_spec_id,
-        equality_ids=None,
-        key_metadata=None,
-        **statistics.to_serialized_dict(),
-    )
+@dataclass(frozen=True, slots=True)
+class _Registration:
+    """How parts are registered: the columns of the table, what is asked of footers, and whose number a path has."""
+
+    spec_id: int
+    fields: tuple[NestedField, ...]
+    plan: dict[int, StatisticsCollector]
+    numbers: dict[str, int]
+
+    @classmethod
+    def of(cls, metadata: TableMetadata) -> Self:
+        """As a table is now, once for many parts."""
+        schema = metadata.schema()
+        plan = compute_statistics_plan(schema, metadata.properties)
+        return cls(metadata.default_spec_id, schema.fields, plan, parquet_path_to_id_mapping(schema))
+
+    def data_file(self, store: Store, place: Partition, key: str) -> DataFile:
+        """A part as the table knows it. Raises: Conflict where its columns have not the numbers of the table."""
+        with store.open(key) as content:
+            footer = pq.read_metadata(content)
+        self._refuse_others(key, footer.schema.to_arrow_schema())
+        told = data_file_statistics_from_parquet_metadata(
+            footer, stats_columns=self.plan, parquet_column_mapping=self.numbers
+        )
+        return DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=store.uri(key),
+            file_format=FileFormat.PARQUET,
+            partition=Record(place.instance, (date.fromisoformat(place.day) - _EPOCH).days),
+            file_size_in_bytes=store.size(key) or 0,
+            sort_order_id=None,
+            spec_id=self.spec_id,
+            equality_ids=None,
+            key_metadata=None,
+            **told.to_serialized_dict(),
+        )
+
+    def _refuse_others(self, key: str, written: pa.Schema) -> None:
+        try:
+            both = united(self.fields, fields_of(written))
+        except KeyError as error:
+            raise Conflict(f"the part {key} was written without field ids; run again with --fresh") from error
+        if both != self.fields:
+            raise Conflict(f"the part {key} has columns that the registry does not know")
 
 
 def _data_files(table: Table, snapshots: Iterable[Snapshot]) -> Iterator[DataFile]:
@@ -605,10 +627,14 @@ def _data_files(table: Table, snapshots: Iterable[Snapshot]) -> Iterator[DataFil
 def _by_partition(store: Store, files: Iterable[DataFile]) -> dict[Partition, frozenset[str]]:
     found: dict[Partition, set[str]] = {}
     for file in files:
-        instance, days = file.partition[0], file.partition[1]
-        day = days if isinstance(days, date) else _EPOCH + timedelta(days=days)
-        found.setdefault(Partition(instance, day.isoformat()), set()).add(_key(store, file.file_path))
+        found.setdefault(_place(file), set()).add(_key(store, file.file_path))
     return {one: frozenset(keys) for one, keys in found.items()}
+
+
+def _place(file: DataFile) -> Partition:
+    instance, days = file.partition[0], file.partition[1]
+    day = days if isinstance(days, date) else _EPOCH + timedelta(days=days)
+    return Partition(instance, day.isoformat())
 
 
 # ------------------------------------------------------------------------------------------------ files of the metadata
