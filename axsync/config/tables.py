@@ -119,8 +119,13 @@ def convert(key: str, given: object, hint: Any) -> Any:  # noqa: ANN401  typing 
     try:
         return msgspec.convert(given, base)
     except msgspec.ValidationError:  # its text repeats the value
-        told = "" if isinstance(given, str) and base is not str and get_origin(base) is Literal else _described(given)
+        told = "" if isinstance(given, str) and _has_words(base) else _described(given)
         raise ConfigError(f"{key} must be {_in_words(base)}{told and ', not '}{told}") from None
+
+
+def _has_words(hint: Any) -> bool:  # noqa: ANN401  typing has no type for hints
+    """Whether one of some words is meant, and another one was given."""
+    return any(get_origin(one) is Literal for one in (hint, *get_args(hint)))
 
 
 def _size(key: str, text: str) -> int:

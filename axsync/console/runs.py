@@ -124,6 +124,9 @@ def show_run(found: FoundRun, lake: Lake, console: Console, *, files: bool = Fal
     section("Rows, and what the server counted before and after", _of_lanes(_ROWS, own, _rows))
     section("Why not complete", _of_lanes(("reason",), [lane for lane in own if lane.reason], _reason))
     section("Carried over from earlier runs", _of_lanes(("of run", "rows"), _elsewhere(snapshot), _carried_over))
+    if snapshot.tables:
+        console.print(Text("\nTables, and the versions of this snapshot", style="bold"), soft_wrap=True)
+        print_table(_versions(snapshot), console)
     section("How it was read", _of_lanes(_READ, read, _read))
     section("Server and discovery cycle", _table(_PLACE + _SERVER, _servers(read)))
     section("Repairs, and values that did not fit", _of_lanes(_REPAIRS, repaired, _repairs))
@@ -238,6 +241,15 @@ def _files(lanes: Sequence[LaneRecord]) -> Table:
         for file in lane.files
     ]
     return _table((*_PLACE, "rows", "MB", "SHA-256", "file"), rows)
+
+
+def _versions(snapshot: Snapshot) -> Table:
+    rows = [
+        (entity, pin.format, str(pin.snapshot_id if pin.version is None else pin.version), pin.path)
+        for entity, pins in sorted(snapshot.tables.items())
+        for pin in pins
+    ]
+    return Table(("entity type", "format", "version", "table"), ("left", "left", "right", "left"), tuple(rows))
 
 
 def _dead_letters(snapshot: Snapshot) -> list[str]:

@@ -36,6 +36,7 @@ from axsync.schema.kinds import (
     Member,
     Wrapped,
     drop_forms,
+    gained,
     grown,
     parse_text,
     widen,
@@ -88,28 +89,33 @@ def infer_columns(
     guess_dates: bool = False,
     known: Mapping[str, Kind] | None = None,
     earlier: Mapping[str, Kind] | None = None,
+    fixed: bool = False,
 ) -> tuple[Column, ...]:
     """The columns with their kinds and forms settled; `records` are JSON texts, in the order served.
 
     `guess_dates` also makes timestamps of strings that look or are named like dates, for catalogues without formats.
     `known` maps fields to the kinds of their columns in the lake, without forms: these stay or grow, and a column whose
     values no rule reconciles with them is JSON text. `earlier` are kinds with the forms of this instance until now.
+    `fixed`: kinds that are known gain members and stay otherwise, whatever the values.
     """
     seen = _collect_values(columns, records)
     kept, before = known or {}, earlier or {}
     found = []
     for column in columns:
         sample = _Sample(column.field, seen.get(column.field, []), guess_dates)
-        kind = _settle_kind(drop_forms(column.kind), sample, kept.get(column.field))
+        kind = _settle_kind(drop_forms(column.kind), sample, kept.get(column.field), fixed=fixed)
         if column.field == ID_FIELD:  # whatever a page shows: rows are known by it
             kind = kept.get(column.field, kind)
         found.append(replace(column, kind=_infer_form(kind, sample.values, before.get(column.field))))
     return tuple(found)
 
 
-def _settle_kind(listed: Kind, sample: _Sample, kept: Kind | None) -> Kind:
+def _settle_kind(listed: Kind, sample: _Sample, kept: Kind | None, *, fixed: bool) -> Kind:
     if kept is None:
         return _infer_kind(listed, sample)
+    if fixed:
+        prior = gained(kept, listed)
+        return gained(prior, _infer_kind(prior, replace(sample, guess_dates=False, known=True)))
     # The catalogue adds members to objects; what else it lists is for the values to show.
     prior = widen(kept, listed)
     return grown(prior, _infer_kind(prior, replace(sample, guess_dates=False, known=True))) or _JSON

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
@@ -24,6 +24,7 @@ from axsync.lake.uploads import S3Uploads
 from axsync.settings import Address, LakeSettings, normal_url
 
 if TYPE_CHECKING:
+    from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
 
 Environ = Mapping[str, str]
@@ -55,7 +56,20 @@ def open_objects(settings: LakeSettings, environ: Environ = os.environ) -> Objec
     if address.cloud == "s3":
         amazon = _Amazon(settings, address.bucket, environ)
         store.uploads, store.copier = amazon.uploads, amazon.copy if settings.storage_class else None
+    store.foreign = lambda: options_of(cast("S3Store", store.bucket))  # or another of the three
     return store
+
+
+def options_of(bucket: S3Store | AzureStore | GCSStore) -> dict[str, str]:
+    """The same bucket in the words of delta-rs, which has the same client inside but opens it itself."""
+    told: Mapping[str, object] = {**bucket.config, **(bucket.client_options or {})}
+    # Bucket and container are said by the address of a table.
+    options = {name: str(value) for name, value in told.items() if name not in ("bucket", "container_name")}
+    if isinstance(bucket, S3Store):
+        found = cast("Boto3CredentialProvider", bucket.credential_provider)()
+        named = {"access_key_id": found["access_key_id"], "secret_access_key": found["secret_access_key"]}
+        options |= {name: value for name, value in (named | {"session_token": found["token"]}).items() if value}
+    return options
 
 
 def bucket_of(settings: LakeSettings, address: Address, environ: Environ) -> Bucket:

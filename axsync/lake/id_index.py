@@ -194,7 +194,7 @@ def repeats(ids: pa.Array) -> bool:
 
 def ever_held(store: Store, lane: Lane) -> bool:
     """Whether the lake has rows of this lane, of whatever day. What cannot be read counts as rows."""
-    return any(_has_rows(store, one.key) for one in store.list(layout.all_parts_of(lane)))
+    return any(_has_rows(store, one.key) for pattern in layout.all_parts_of(lane) for one in store.list(pattern))
 
 
 def _has_rows(store: Store, key: str) -> bool:

@@ -19,7 +19,9 @@ Record = dict[str, Any]
 PUBLISHED = "published"
 """The event that follows the move of `latest.json`: from then on, the run's manifest is a snapshot."""
 PUBLISHING = "publishing"
-"""The event before anything that readers see, with the manifest: whoever holds the lake next carries it out."""
+"""The event before what cannot be taken back, with the manifest: whoever holds the lake next carries it out."""
+COMMITTED = "committed"
+"""The event that follows the commit to a table."""
 _HEAD = 18  # eight digits of length, eight of checksum, two separators
 _FIRST_BYTES = 4096
 """More than a first record has."""

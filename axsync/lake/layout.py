@@ -1,16 +1,21 @@
 """Every key name of a lake, relative to it, made and taken apart here and nowhere else (docs/lake.md).
 
 entity=E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   a published part
+tables/E/instance=I/dt=DAY/part-RUN-NNNNN.parquet   the same in a lake with a table format (ADR 0031)
+tables/E/_delta_log/…                               what Delta Lake keeps about the parts of a table
+tables/E/metadata/…                                 the same of Iceberg
 _axsync/latest.json                                 the pointer
 _axsync/lock                                        who may write; beside it:
 _axsync/lock.backfill, lock.waiting                 who fills in history, and which run it makes way for
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
 _axsync/check/…                                     what `axsync check` writes and removes, in object stores
+_axsync/iceberg.db                                  the catalog of Iceberg tables; may be deleted
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
 _axsync/state/INSTANCE.json                         what runs learnt of an instance; may be deleted
 _axsync/schemas/E.json                              the registry of an entity type
 _axsync/schemas/by-hash/SHA256.json                 the columns of lanes, as manifests name them
+_axsync/schemas/field-ids/E.json                    the numbers of its columns in an Iceberg table
 _axsync/runs/RUN/journal                            what is durable of a run; beside it:
 _axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
 _axsync/runs/RUN/dead_letters/I.E.jsonl             records that could not be read
@@ -29,6 +34,7 @@ LOCK = f"{CONTROL}/lock"
 BACKFILL = f"{CONTROL}/lock.backfill"
 WAITING = f"{CONTROL}/lock.waiting"
 SCRATCH = f"{CONTROL}/tmp"  # noqa: S108  in the lake
+ICEBERG_CATALOG = f"{CONTROL}/iceberg.db"
 INDEX = f"{CONTROL}/index.html"
 SNAPSHOTS = f"{CONTROL}/snapshots"
 RUNS = f"{CONTROL}/runs"
@@ -38,16 +44,22 @@ ALL_JOURNALS = f"{RUNS}/*/journal"
 STATE = f"{CONTROL}/state"
 SCHEMAS = f"{CONTROL}/schemas"
 BY_HASH = f"{SCHEMAS}/by-hash"
+FIELD_IDS = f"{SCHEMAS}/field-ids"
 
-LEVELS = ("entity=", "instance=", "dt=")
-"""How the names of partitions begin, level below level."""
+LEVELS = (("entity=", "instance=", "dt="), ("tables", "", "instance=", "dt="), ("tables", "", "_delta_log"))
+"""How names begin, level below level, to partitions and to what a format keeps of a table."""
 PART = "part-*"
 """What axsync calls its files in a partition, open ones included; whatever else is there is somebody else's."""
 PARTS = f"{PART}.parquet"
+TABLES = "tables"
+"""Not `entity=…`: Polars takes such a folder above a Delta table for a partition of it (docs/adr/0031)."""
 ALL_PARTS = f"entity=*/instance=*/dt=*/{PARTS}"
+EVERY_PART = (ALL_PARTS, f"{TABLES}/*/instance=*/dt=*/{PARTS}")
+"""The patterns of all published parts, those of tables included."""
 
 _TABLE = "entity="
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_OWN_PART = re.compile(r"part-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}-[0-9]{5,}\.parquet")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -61,6 +73,26 @@ def entity_of(name: str) -> str | None:
     return name.removeprefix(_TABLE) if name.startswith(_TABLE) else None
 
 
+def table_of_format(entity: str) -> str:
+    """The same in a lake with a table format: the root of the table."""
+    return f"{TABLES}/{entity}"
+
+
+def iceberg_metadata(entity: str) -> str:
+    """What Iceberg keeps about the parts of a table."""
+    return f"{table_of_format(entity)}/metadata"
+
+
+def is_table(root: str) -> bool:
+    """Whether this is the root of a table, and leads nowhere else."""
+    return is_key(root) and root.startswith(f"{TABLES}/") and root.count("/") == 1
+
+
+def entity_of_table(root: str) -> str:
+    """The entity type of the table with this root."""
+    return root.removeprefix(f"{TABLES}/")
+
+
 def share(lane: Lane) -> str:
     """What one instance has of an entity type."""
     return f"{table(lane.entity)}/instance={lane.instance}"
@@ -71,9 +103,19 @@ def partition(lane: Lane, logical_date: str) -> str:
     return f"{share(lane)}/dt={logical_date}"
 
 
-def all_parts_of(lane: Lane) -> str:
-    """The pattern of all its parts, of whatever day."""
-    return parts_in(partition(lane, "*"))
+def partition_of_table(lane: Lane, logical_date: str) -> str:
+    """The same in a lake with a table format."""
+    return f"{table_of_format(lane.entity)}/instance={lane.instance}/dt={logical_date}"
+
+
+def partitions(lane: Lane, logical_date: str) -> tuple[str, str]:
+    """Both: a lake that got a table format has older days where they were."""
+    return partition(lane, logical_date), partition_of_table(lane, logical_date)
+
+
+def all_parts_of(lane: Lane) -> tuple[str, ...]:
+    """The patterns of all its parts, of whatever day."""
+    return tuple(parts_in(partition) for partition in partitions(lane, "*"))
 
 
 def all_parts_of_type(entity: str) -> str:
@@ -115,7 +157,16 @@ def part_number(name: str) -> int:
 
 def is_part(path: str) -> bool:
     """Whether axsync may have written this: a part in a partition."""
-    return len(PurePosixPath(path).parts) == len(LEVELS) + 1 and PurePosixPath(path).match(ALL_PARTS)
+    return any(_fits(PurePosixPath(path), pattern) for pattern in EVERY_PART)
+
+
+def _fits(path: PurePosixPath, pattern: str) -> bool:
+    return len(path.parts) == pattern.count("/") + 1 and path.match(pattern)
+
+
+def is_own_part(path: str) -> bool:
+    """Whether the name is one that axsync gives: others that write to a table call their files `part-…` as well."""
+    return _OWN_PART.fullmatch(name_of(path)) is not None
 
 
 def run_of_part(path: str) -> str:
@@ -152,6 +203,11 @@ def state(instance: str) -> str:
 def registry(entity: str) -> str:
     """The registry of an entity type."""
     return f"{SCHEMAS}/{entity}.json"
+
+
+def field_ids(entity: str) -> str:
+    """The numbers of an entity type's columns."""
+    return f"{FIELD_IDS}/{entity}.json"
 
 
 def schema(digest: str) -> str:

@@ -173,6 +173,10 @@ class LocalStore:
         """As `Store.uri`: the path without links."""
         return str(self._path(key).resolve())
 
+    def options(self) -> dict[str, str]:
+        """As `Store.options`."""
+        return {}
+
     def file_system(self) -> FileSystem:
         """As `Store.file_system`."""
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem  # noqa: PLC0415  a shell completes names without it
@@ -199,8 +203,9 @@ class LocalStore:
 
     def _refuse_links(self) -> None:
         own = [key for key in _OWN if self._path(key).is_symlink()]
-        found = (path.relative_to(self.root).as_posix() for path in _links(self.root, layout.LEVELS))
-        for link in (*own, *(found if self.root.is_dir() else ())):
+        there = self.root.is_dir()
+        links = (link for levels in layout.LEVELS if there for link in _links(self.root, levels))
+        for link in (*own, *(link.relative_to(self.root).as_posix() for link in links)):
             if not self.is_inside(link):
                 raise LakeError(f"in the lake {self.name()!r}, {link!r} is a symbolic link that leads out of it")
 
@@ -318,6 +323,20 @@ class LocalStore:
             return False
         self.write(key, content, shared=shared)
         return True
+
+    def adopt(self, *keys: str) -> None:
+        """As `Store.adopt`."""
+        folders = dict.fromkeys(self._path(key).parent for key in keys)
+        for key in keys:
+            handle = _open(self._path(key), 0, self.file_mode)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        for folder in folders:
+            set_mode(folder, self.folder_mode)
+            fsync_folder(folder)
+            fsync_folder(folder.parent)
 
     def append(self, key: str, content: bytes) -> int:
         """As `Store.append`."""

@@ -20,6 +20,7 @@ from axsync.lake.schemas import schema, with_columns
 from axsync.lake.store import Store, each
 from axsync.model import Asked, Lane, Outcome
 from axsync.schema.columns import Column, columns_of
+from axsync.settings import PARQUET
 
 FORMAT_VERSION = 2
 """Version 1 had the columns of each lane in its entry, in place of their hash."""
@@ -169,6 +170,27 @@ class LaneRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TablePin:
+    """The version of a table that belongs to a snapshot; `path` is its root, relative to the lake.
+
+    Delta Lake has a `version`, Iceberg a `snapshot_id` and a `metadata` file, relative to the lake as well, and perhaps
+    a `catalog` that is not the lake's own.
+    """
+
+    format: str
+    path: str
+    version: int | None = None
+    snapshot_id: int | None = None
+    metadata: str | None = None
+    catalog: str | None = None
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """As the manifest has it."""
+        return {key: value for key, value in msgspec.to_builtins(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One published run as its manifest has it."""
 
@@ -180,6 +202,8 @@ class Snapshot:
     axsync_version: str
     verdict: str
     lanes: tuple[LaneRecord, ...]
+    formats: tuple[str, ...] = (PARQUET,)  # lakes without tables do not tell
+    tables: Mapping[str, tuple[TablePin, ...]] = field(default_factory=dict)  # by entity type
 
     @property
     def rows(self) -> int:
@@ -318,9 +342,11 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
 
 
 def _inside(snapshot: Snapshot) -> bool:
-    """Whether all of its files are in the lake, and its schemas are named by hashes."""
+    """Whether all of its files and tables are in the lake, and its schemas are named by hashes."""
     named = all(lane.schema is None or layout.is_digest(lane.schema) for lane in snapshot.lanes)
-    return named and all(layout.is_key(file.path) for lane in snapshot.lanes for file in lane.files)
+    pins = [pin for pins in snapshot.tables.values() for pin in pins]
+    there = all(layout.is_table(pin.path) and layout.is_key(pin.metadata or pin.path) for pin in pins)
+    return named and there and all(layout.is_key(file.path) for lane in snapshot.lanes for file in lane.files)
 
 
 def refuse_odd_columns(store: Store, newest: FoundRun) -> None:

@@ -87,6 +87,7 @@ class ObjectStore:
     address: str
     renewed: Callable[[], Bucket] | None = None
     drafts: Path | None = None
+    foreign: Callable[[], dict[str, str]] = dict  # what delta-rs has to know of it
     uploads: Callable[[], Uploads] | None = None
     copier: Callable[[Bucket, str, str], object] | None = None  # from path to path, where obstore's own does not do
     ttl: float = TTL
@@ -184,6 +185,10 @@ class ObjectStore:
         """As `Store.uri`."""
         return f"{self.address.rstrip('/')}/{key}" if key else self.address
 
+    def options(self) -> dict[str, str]:
+        """As `Store.options`: with credentials, so not to be shown."""
+        return self.foreign()
+
     def file_system(self) -> FileSystem:
         """As `Store.file_system`."""
         return PyFileSystem(_Files(self))
@@ -230,20 +235,24 @@ class ObjectStore:
 
     @contextmanager
     def hold(self, key: str, *, what: str, run: str) -> Iterator[None]:
-        """As `Store.hold`: a lease. From its end on, this store has forgotten what of it has grown."""
+        """As `Store.hold`: a lease. That of the lake stands before each change.
+
+        From its end on, this store has forgotten what of it has grown.
+        """
         with storage_errors(f"lock {what}"):
             lease = Lease.take(_LockObject(self, key), self._who, what=what, run=run, ttl=self.ttl)
-        self._lease = lease
-        try:
-            with lease.kept():
-                try:
-                    yield
-                finally:
-                    self._compact()
-        finally:
-            self._lease = None
-            self._ends.clear()
-            self._kept.clear()
+        with lease.kept():
+            if key != layout.LOCK:
+                yield
+                return
+            self._lease = lease
+            try:
+                yield
+                self._compact()
+            finally:
+                self._lease = None
+                self._ends.clear()
+                self._kept.clear()
 
     def _compact(self) -> None:
         """Make one piece of each content to which this holder has appended many, so that others have little to ask."""
@@ -508,6 +517,9 @@ class ObjectStore:
             self._kept.pop(key, None)  # a request of an earlier holder came late
             return self._refused()
         return self._put_if(key, content, there.mark)
+
+    def adopt(self, *keys: str) -> None:
+        """As `Store.adopt`: objects are durable, and their rights are the bucket's."""
 
     def append(self, key: str, content: bytes) -> int:
         """As `Store.append`; also nothing is a piece, which stops whoever else still appends."""

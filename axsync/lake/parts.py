@@ -349,7 +349,8 @@ class WriterPool:
 class PartFolder:
     """The parts of one lane, staged below a prefix of the store.
 
-    `keep` is told of each part that is sealed; `order` is the column that rows are sorted by.
+    `keep` is told of each part that is sealed; `order` is the column that rows are sorted by. `numbered` gives the
+    columns their numbers, where a table needs them; it is asked before the first part is begun, in a writer thread.
     """
 
     store: Store
@@ -360,6 +361,8 @@ class PartFolder:
     pool: WriterPool
     keep: Callable[[Sealed], None] = lambda _: None
     order: str | None = None
+    numbered: Callable[[pa.Schema], pa.Schema] = lambda schema: schema
+    _written: pa.Schema | None = None  # the schema with its numbers
     _count: int = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -478,10 +481,11 @@ class PartFolder:
 
     def _create(self, order: str | None) -> PartWriter:
         with self._lock:
+            schema = self._written = self._written or self.numbered(self.schema)
             name = layout.part_name(self.run_id, self._count)
             self._count += 1
         path = f"{self.partition}/{name}"
-        return PartWriter(self.store.create(self._staged(path)), path, self.schema, self.pool.settings, order)
+        return PartWriter(self.store.create(self._staged(path)), path, schema, self.pool.settings, order)
 
     def _letters(self, path: str) -> str:
         """The key of the dead letters of a part that is not journaled yet."""

@@ -10,22 +10,25 @@ import orjson
 
 from axsync.errors import ConfigError, LakeError, StorageError
 from axsync.lake import layout
-from axsync.lake.journal import PUBLISHING, Journal
+from axsync.lake.journal import COMMITTED, PUBLISHING, Journal
 from axsync.lake.local import LocalStore
 from axsync.lake.manifest import (
     FORMAT_VERSION,
     NOT_ASKED,
     FoundRun,
+    Snapshot,
     lane_entry,
     read_newest,
     read_pointer,
     refuse_odd_columns,
     verdict_of,
+    worst,
 )
-from axsync.lake.schemas import put_schemas, register, registries
+from axsync.lake.schemas import FieldNumbers, put_schemas, register, registries
 from axsync.lake.store import Item, Move, Result, Store, each, is_folder, storage_errors
+from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, refuse_unfit, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.settings import OBJECT_STORES, LakeSettings
+from axsync.settings import OBJECT_STORES, PARQUET, LakeSettings
 
 LETTERS_AT_ONCE = 1 << 20  # bytes
 
@@ -59,6 +62,9 @@ class Lake:
     """A store that holds partitions and, under `_axsync`, what makes them snapshots."""
 
     store: Store
+    formats: tuple[str, ...] = (PARQUET,)
+    keep_days: int | None = None  # how far back versions of tables are to be read
+    catalog: str = ""  # of Iceberg tables
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
     days: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)  # run → its logical date
     published: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # runs known to be so
@@ -78,10 +84,25 @@ class Lake:
         """As `axsync.lake.store.each`."""
         return each(self.store, work, items)
 
+    @property
+    def has_tables(self) -> bool:
+        """Whether what is published from now on are parts of tables."""
+        return self.formats != (PARQUET,)
+
+    @property
+    def tables(self) -> tuple[TableFormat, ...]:
+        """The formats that parts are registered in. Raises: ConfigError where one is not installed."""
+        return opened(self.formats, self.keep_days, self.catalog)
+
+    def numbers(self) -> FieldNumbers | None:
+        """What numbers the columns of parts, where a table format asks for it."""
+        return next((found for one in self.tables if (found := one.numbers(self.store))), None)
+
     def preflight(self, targets: RunTargets) -> None:
         """Look whether this run can write and publish to what there is of the lake. Nothing is written.
 
-        Raises: LakeError; NewestDamaged and ManifestError, where the newest snapshot cannot be read; RegistryDamaged.
+        Raises: LakeError; NewestDamaged and ManifestError, where the newest snapshot cannot be read; RegistryDamaged;
+        ConfigError where a table format is not installed.
         """
         try:
             partitions = self._partitions(targets)
@@ -89,14 +110,41 @@ class Lake:
             raise LakeError(f"the lake {self.name!r} cannot be looked at: {error.strerror}") from error
         self.store.preflight((layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, *partitions))
         registries(self.store)
-        if newest := self.newest():
+        newest = self.newest()
+        if newest:
             refuse_odd_columns(self.store, newest)
+        self._refuse_formats(newest.snapshot if newest else None)
+        self._refuse_tables(self._entities(targets))
+
+    def _refuse_formats(self, newest: Snapshot | None) -> None:
+        left = [one for one in (newest.formats if newest else ()) if one not in (PARQUET, *self.formats)]
+        if left:
+            told = f"the lake {self.name!r} has tables in the format {left[0]}, which this run would leave behind"
+            raise LakeError(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
+        there = {
+            pin.catalog or "" for pins in (newest.tables if newest else {}).values() for pin in pins if pin.metadata
+        }
+        if other := sorted(there - {self.catalog}):
+            where = other[0] or layout.ICEBERG_CATALOG
+            told = f"the Iceberg tables of the lake {self.name!r} are in the catalog {where!r}"
+            raise LakeError(f"{told}; set [lake] catalog = {other[0]!r} again, or begin a new lake")
+        if self.has_tables and newest and newest.formats == (PARQUET,):
+            refuse_conflicts(self.name, newest.lanes)
+
+    def _refuse_tables(self, entities: Iterable[str]) -> None:
+        for table in self.tables:
+            for entity in entities:
+                table.refuse(self.store, entity, table_schema(self.store, entity))
+
+    def _entities(self, targets: RunTargets) -> Collection[str]:
+        if targets.entities:
+            return targets.entities
+        there = (layout.entity_of(name) for name in self.store.names(""))
+        return sorted({entity for entity in there if entity} | {*self.store.names(layout.TABLES)})
 
     def _partitions(self, targets: RunTargets) -> list[str]:
-        there = (layout.entity_of(name) for name in self.store.names(""))
-        entities = targets.entities or [entity for entity in there if entity]
-        lanes = (Lane(instance, entity) for entity in entities for instance in targets.instances)
-        return [layout.partition(lane, targets.logical_date) for lane in lanes]
+        lanes = (Lane(instance, entity) for entity in self._entities(targets) for instance in targets.instances)
+        return [self.partition(lane, targets.logical_date) for lane in lanes]
 
     def prepare(self) -> None:
         """Make what every run needs. Raises: StorageError."""
@@ -105,7 +153,8 @@ class Lake:
 
     def partition(self, lane: Lane, logical_date: str) -> str:
         """The hive path of a lane, relative to the lake."""
-        return layout.partition(lane, logical_date)
+        find = layout.partition_of_table if self.has_tables else layout.partition
+        return find(lane, logical_date)
 
     def clear_staging(self, run_id: str) -> None:
         """Remove what a run staged and did not publish, and its folder where nothing else is in it."""
@@ -188,36 +237,46 @@ class Lake:
 
         Registry, manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole
         new one. A run that has published before and brings more has its parts in place before its manifest names them.
+        With tables, the journal tells what is about to come, then parts, a commit to each table, manifest, pointer.
         The pointer never moves to an older date: such a run is published once its journal says so.
         What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, RegistryDamaged and
-        PublishStopped, with the pointer unmoved.
+        PublishStopped, with the pointer unmoved; LakeError where a table cannot take the columns.
         """
         before = before or (self.newest() if self._leads(run.logical_date) else None)
         entries = _entries(outcomes, before, restricted=restricted, apart=apart)
+        if self.has_tables:
+            refuse_unfit(self.store, outcomes)
         with storage_errors("publish the snapshot"):
             lanes = put_schemas(self.store, entries)
             manifest = _manifest(run, lanes, verdict=verdict_of(outcomes), finished_at=finished_at)
             register(self.store, run.run_id, outcomes)
-            if self.store.epoch():
+            if self.has_tables:
+                manifest |= self._of_tables(before, lanes)
+                self._refuse_tables({outcome.lane.entity for outcome in outcomes if outcome.columns})
+            if self.has_tables or self.store.epoch():
                 self.journal(run.run_id).append({"event": PUBLISHING, "manifest": manifest})
             self.carry_out(manifest)
         return layout.manifest(run.run_id)
 
-    def carry_out(self, manifest: Mapping[str, Any]) -> None:
+    def carry_out(self, manifest: Mapping[str, Any], done: Sequence[Mapping[str, Any]] = ()) -> None:
         """The steps that readers see, up to the pointer; can be repeated after a kill at any of them.
 
-        Raises: OSError, FileNotFoundError where a part is neither staged nor in its place; PublishStopped.
+        `done` are the records of commits to tables that were made. Raises: OSError, FileNotFoundError where a part is
+        neither staged nor in its place; StorageError, PublishStopped; ConfigError where a table format is missing.
         """
-        run_id, content = manifest["run_id"], orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+        run_id, catalog = manifest["run_id"], manifest.get("catalog", "")
+        formats = opened(manifest.get("formats", ()), self.keep_days, catalog)
         before = self._seen(layout.manifest(run_id))
-        if before is None:
-            self._put(layout.manifest(run_id), None, content)
+        if before is None and not formats:
+            self._put(layout.manifest(run_id), None, _content(manifest))
         for moves in self._moves(manifest):
             self._go_on()
             self.store.commit(moves)
+        if formats:
+            manifest = {**manifest, "tables": self._tables(manifest, formats, done)}
         self._go_on()
-        if before is not None:
-            self._put(layout.manifest(run_id), before, content)
+        if before is not None or formats:
+            self._put(layout.manifest(run_id), before, _content(manifest))
         if self._leads(manifest["logical_date"]):
             self.point_to(run_id)
 
@@ -225,6 +284,48 @@ class Lake:
         """Whether the pointer may move to this date."""
         newest = self.newest()
         return newest is None or newest.snapshot.logical_date <= day
+
+    def _of_tables(self, before: FoundRun | None, lanes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What a manifest says of tables before they are committed to: of those whose rows stand in."""
+        standing = {lane["entity"] for lane in lanes if lane.get("from_run") and lane["files"]}
+        pins = before.snapshot.tables if before else {}
+        kept = {entity: [pin.entry for pin in pins[entity]] for entity in sorted(standing & pins.keys())}
+        catalog = {"catalog": self.catalog} if self.catalog else {}  # for whoever brings the publication to its end
+        return {"formats": [*self.formats], **catalog, "tables": kept}
+
+    def _tables(
+        self, manifest: Mapping[str, Any], formats: Sequence[TableFormat], done: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """What the manifest says of tables, with those that are committed to now or were before."""
+        committed = {(one["entity"], one["pin"]["format"]): one["pin"] for one in done}
+        own = [lane for lane in manifest["lanes"] if lane["schema"] and not lane.get("from_run")]
+        tables = {**manifest["tables"]}
+        for entity in dict.fromkeys(lane["entity"] for lane in own):
+            change = self._change(manifest, entity, [lane for lane in own if lane["entity"] == entity])
+            tables[entity] = [
+                committed.get((entity, one.name)) or self._committed(manifest["run_id"], one, change) for one in formats
+            ]
+        return tables
+
+    def _change(self, manifest: Mapping[str, Any], entity: str, own: Sequence[Mapping[str, Any]]) -> TableChange:
+        files = {
+            Partition(lane["instance"], manifest["logical_date"]): frozenset(file["path"] for file in lane["files"])
+            for lane in own
+        }
+        rows = sum(file["rows"] for lane in own for file in lane["files"])
+        properties = {
+            "axsync.run_id": manifest["run_id"],
+            "axsync.logical_date": manifest["logical_date"],
+            "axsync.verdict": worst([lane["verdict"] for lane in own]),
+            "axsync.rows": str(rows),
+        }
+        return TableChange(entity, files, table_schema(self.store, entity), properties)
+
+    def _committed(self, run_id: str, table: TableFormat, change: TableChange) -> dict[str, Any]:
+        self._go_on()
+        pin = table.commit(self.store, change).entry
+        self.journal(run_id).append({"event": COMMITTED, "entity": change.entity, "pin": pin})
+        return pin
 
     def _go_on(self) -> None:
         if self.stops():
@@ -247,14 +348,16 @@ class Lake:
         So a glob sees both as briefly as can be. New ones come one by one, but together in a store that copies them.
         """
         fresh, replacing = list[Move](), list[Move]()
-        entries = [one for one in manifest["lanes"] if one["files"] and one.get("from_run") is None]
-        partitions = [layout.folder_of(entry["files"][0]["path"]) for entry in entries]
-        for entry, partition, is_there in zip(entries, partitions, self.each(self.store.has, partitions), strict=True):
-            names = frozenset(layout.name_of(file["path"]) for file in entry["files"])
-            move = Move(layout.staged(manifest["run_id"], partition), partition, names)
+        own = [one for one in manifest["lanes"] if one.get("from_run") is None]
+        places = dict[str, set[str]]()
+        for path in (file["path"] for entry in own for file in entry["files"]):
+            places.setdefault(layout.folder_of(path), set()).add(layout.name_of(path))
+        for (final, names), is_there in zip(places.items(), self.each(self.store.has, [*places]), strict=True):
+            move = Move(layout.staged(manifest["run_id"], final), final, frozenset(names))
             (replacing if is_there else fresh).append(move)
         yield from [[move] for move in fresh] if self.is_folder else [fresh]
-        yield replacing
+        if replacing:
+            yield replacing
 
     def point_to(self, run_id: str) -> None:
         """Make this run the one that `latest.json` names. Raises: OSError, StorageError."""
@@ -281,15 +384,20 @@ def open_lake(settings: LakeSettings) -> Lake:
     client of the store is not installed, or where there are no credentials for it.
     """
     if settings.path is not None:
-        return Lake(LocalStore(settings.path, settings.file_mode, settings.folder_mode))
+        store = LocalStore(settings.path, settings.file_mode, settings.folder_mode)
+        return Lake(store, settings.formats, settings.reaches_back, settings.catalog)
     try:
         from axsync.lake.buckets import open_objects  # noqa: PLC0415  an extra
 
-        return Lake(open_objects(settings))
+        return Lake(open_objects(settings), settings.formats, settings.reaches_back, settings.catalog)
     except ModuleNotFoundError as error:
         scheme = settings.uri.partition("://")[0]
         told = f"a lake at {scheme}:// needs its client: pip install 'axsync[{OBJECT_STORES[scheme]}]'"
         raise ConfigError(told) from error
+
+
+def _content(manifest: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
 
 
 def _manifest(run: RunFacts, entries: Sequence[dict[str, Any]], *, verdict: str, finished_at: str) -> dict[str, Any]:

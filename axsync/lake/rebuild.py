@@ -11,7 +11,7 @@ from axsync.lake import layout
 from axsync.lake.history import snapshots
 from axsync.lake.manifest import columns_in
 from axsync.lake.publish import Lake
-from axsync.lake.schemas import put_registries, registered, registry
+from axsync.lake.schemas import put_registries, read_ids, registered, registry
 from axsync.lake.store import storage_errors
 from axsync.model import Lane
 from axsync.schema.registry import Clash, Registry, extended
@@ -63,7 +63,18 @@ def rebuild(lake: Lake) -> Rebuilt:
     found = rebuilt(lake)
     with storage_errors("write the registry"):
         put_registries(lake.store, found.registries)
+        _drop_damaged_ids(lake)
     return found
+
+
+def _drop_damaged_ids(lake: Lake) -> None:
+    """Field ids are in the metadata of tables as well, whence the next run takes them."""
+    for name in lake.store.names(layout.FIELD_IDS):
+        if entity := layout.entity_of_registry(name):
+            try:
+                read_ids(lake.store, entity)
+            except RegistryDamaged:
+                lake.store.delete(layout.field_ids(entity))
 
 
 def rebuild_alone(lake: Lake) -> Rebuilt:

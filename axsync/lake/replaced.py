@@ -12,23 +12,31 @@ from axsync.lake import layout
 from axsync.lake.history import Snapshot, readable
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome
+from axsync.settings import PARQUET
 
 
 def remove_replaced(lake: Lake, run: RunFacts, outcomes: Sequence[Outcome]) -> list[str]:
-    """Remove the parts whose place those of this run took; returns what is to be said."""
+    """Remove the parts whose place those of this run took; returns what is to be said.
+
+    Parts of tables stay until `axsync gc`, where no glob reads them: older versions have them.
+    """
+    if PARQUET not in lake.formats:
+        return []
     read = {outcome.lane: {part.path for part in outcome.parts} for outcome in outcomes if outcome.columns}
     return _remove(lake, run.logical_date, read)
 
 
 def go_on_replacing(lake: Lake, snapshot: Snapshot) -> list[str]:
     """The same for a run that was killed behind the pointer; its manifest says what it has read."""
+    if PARQUET not in snapshot.formats:
+        return []
     own = [lane for lane in snapshot.lanes if lane.columns and lane.from_run is None]
     return _remove(lake, snapshot.logical_date, {lane.lane: {file.path for file in lane.files} for lane in own})
 
 
 def _remove(lake: Lake, day: str, read: Mapping[Lane, Collection[str]]) -> list[str]:
     try:
-        looked = lake.each(lambda lane: _beside(lake, layout.partition(lane, day), read[lane]), list(read))
+        looked = lake.each(lambda lane: _beside(lake, lane, day, read[lane]), list(read))
         old = [key for keys in looked for key in keys]
         needed = _named_elsewhere(lake, day, old) if old else {}
         return _removed(lake, [key for key in old if key not in needed]) + _told_of(needed)
@@ -36,8 +44,9 @@ def _remove(lake: Lake, day: str, read: Mapping[Lane, Collection[str]]) -> list[
         return [_left(str(error))]
 
 
-def _beside(lake: Lake, partition: str, paths: Collection[str]) -> list[str]:
-    return [one.key for one in lake.store.list(layout.parts_in(partition)) if one.key not in paths]
+def _beside(lake: Lake, lane: Lane, day: str, paths: Collection[str]) -> list[str]:
+    patterns = [layout.parts_in(partition) for partition in layout.partitions(lane, day)]
+    return [one.key for pattern in patterns for one in lake.store.list(pattern) if one.key not in paths]
 
 
 def _named_elsewhere(lake: Lake, day: str, keys: Iterable[str]) -> dict[str, str]:

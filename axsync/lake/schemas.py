@@ -1,24 +1,28 @@
 """The schemas of a lake in its store.
 
-A registry for each entity type, replaced whole; and the columns of lanes, which manifests name by their SHA-256: most
-lanes have those of another one, or of the night before. Outside of this module and `manifest` an entry of a lane has
-`columns`, wherever they are kept.
+A registry for each entity type, replaced whole; the numbers of its columns, where Iceberg tables need them; and the
+columns of lanes, which manifests name by their SHA-256: most lanes have those of another one, or of the night before.
+Outside of this module and `manifest` an entry of a lane has `columns`, wherever they are kept.
 """
 
 import errno
 import hashlib
+import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
 from axsync.errors import ManifestError, RegistryDamaged
 from axsync.lake import layout
 from axsync.lake.store import Store, each
 from axsync.model import Outcome
 from axsync.schema.columns import columns_of
+from axsync.schema.field_ids import FieldIds, read_field_ids, with_field_ids, write_field_ids
 from axsync.schema.registry import Registry, extended, read_registry, write_registry
 
 
@@ -71,6 +75,45 @@ def register(store: Store, run_id: str, outcomes: Iterable[Outcome]) -> None:
                 before[entity] = now[entity] = registry(store, entity)
             now[entity], _ = extended(now[entity], columns_of({"columns": outcome.columns}), run_id)
     put_registries(store, {entity: one for entity, one in now.items() if one != before[entity]})
+
+
+# --------------------------------------------------------------------------------------------------- numbers of columns
+
+
+def read_ids(store: Store, entity: str) -> FieldIds | None:
+    """The numbers of an entity type's columns; None where none were given away. Raises: RegistryDamaged."""
+    key = layout.field_ids(entity)
+    try:
+        return read_field_ids(store.read(key))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RegistryDamaged(f"the field ids of {entity!r} cannot be read", file=key) from error
+
+
+@dataclass(slots=True)
+class FieldNumbers:
+    """Numbers the columns of the parts of a run, with the lake held. In whatever thread.
+
+    They are durable before any part has them: a part that is published by a later process, after another run has
+    brought columns, has the numbers that were meant for it. `seed` tells those of a table whose file here is lost.
+    """
+
+    store: Store
+    seed: Callable[[str], FieldIds] = lambda _: FieldIds()
+    _ids: dict[str, FieldIds] = field(default_factory=dict)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def numbered(self, entity: str, schema: pa.Schema) -> pa.Schema:
+        """The schema of a part with its numbers. Raises: OSError, RegistryDamaged."""
+        with self._turn:
+            if entity not in self._ids:
+                self._ids[entity] = read_ids(self.store, entity) or self.seed(entity)
+            ids = self._ids[entity].extended(schema)
+            if ids is not self._ids[entity]:
+                self.store.write(layout.field_ids(entity), write_field_ids(entity, ids), shared=True)
+                self._ids[entity] = ids
+            return with_field_ids(schema, ids.known)
 
 
 # ---------------------------------------------------------------------------------------------------- columns by hash

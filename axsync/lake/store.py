@@ -115,6 +115,10 @@ class Store(Protocol):
         """Where a content is for an engine that opens it itself, such as DuckDB: an absolute path, or a URI."""
         ...
 
+    def options(self) -> dict[str, str]:
+        """What a library that opens `uri` itself, such as delta-rs, has to know beside it; nothing for a folder."""
+        ...
+
     def file_system(self) -> FileSystem:
         """The store as pyarrow sees it, for reading; keys are its paths."""
         ...
@@ -223,6 +227,10 @@ class Store(Protocol):
         Of two writers that saw the same, one is told yes. A store without conditional writes may ask that its
         callers hold the lake's lease, as folders do.
         """
+        ...
+
+    def adopt(self, *keys: str) -> None:
+        """Make shared and durable what another library has written under these keys, and the names above them."""
         ...
 
     def append(self, key: str, content: bytes) -> int:

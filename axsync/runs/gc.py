@@ -17,12 +17,14 @@ from axsync.lake import layout
 from axsync.lake.history import Snapshot, half_published, latest_run, snapshots, unreadable
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
+from axsync.lake.table_days import TableDays
+from axsync.lake.tables import is_in_table
 from axsync.model import Lane
-from axsync.runs.recovery import recover
+from axsync.runs.recovery import recover, roll_forward
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.retention import kept as by_rules
 from axsync.runs.state import RunMemory, memories_of, record
-from axsync.settings import LakeSettings
+from axsync.settings import PARQUET, LakeSettings
 
 Kind = Literal["snapshot", "schema", "part", "run", "staging", "draft"]
 
@@ -78,11 +80,15 @@ def sweep(lake: Lake, settings: LakeSettings, now: datetime) -> Sweep:
 
 def sweep_held(lake: Lake, settings: LakeSettings, now: datetime, *, just_published: str = "") -> Sweep:
     """The same for one who holds the lock. A snapshot that was just published stays, whatever day it is of."""
+    roll_forward(lake)
     inventory = _take_stock(lake, settings, now, just_published)
     found = tuple(_leftovers(inventory))
     recover(lake, inventory.alive)
     with storage_errors("clear the lake"):
+        tables = _table_days(inventory)
+        tables.take_out(_needed(inventory), why="gc")
         _remove(lake, found, inventory)
+        tables.expire()
     return _sweep(inventory, found, removed=True)
 
 
@@ -111,7 +117,7 @@ def _take_stock(lake: Lake, settings: LakeSettings, now: datetime, just_publishe
     held = {run_id for run_id, memory in resumed.items() if not memory.published or _fresh(memory, now)}
     held |= {run_id for run_id, memory in memories.items() if memory.publishing is not None}
     rules = settings.retention
-    there = {one.key for one in lake.store.list(layout.ALL_PARTS)}
+    there = {one.key for pattern in layout.EVERY_PART for one in lake.store.list(pattern)}
     whole = [
         s for s in found if there.issuperset(f.path for lane in s.lanes for f in lane.files)
     ]  # what a later run of the day has replaced is no candidate
@@ -176,7 +182,8 @@ def _replaced(kept: Sequence[Snapshot]) -> set[tuple[str, Lane]]:
         (one.run_id, lane)
         for (_, lane), many in of_day.items()
         for one in many
-        if any(other.run_id > one.run_id and other.finished_at > one.finished_at for other in many)
+        if PARQUET in one.formats  # of tables alone, older versions have what was replaced
+        and any(other.run_id > one.run_id and other.finished_at > one.finished_at for other in many)
     }
 
 
@@ -217,10 +224,23 @@ def _loose_schemas(inventory: _Inventory) -> Iterator[Leftover]:
 def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     store, needed = inventory.lake.store, _needed(inventory)
     owners = {f.path: s.run_id for s in inventory.snapshots for lane in s.lanes for f in lane.files}
-    for one in store.list(layout.ALL_PARTS):
-        if one.key not in needed:
+    there = [one for pattern in layout.EVERY_PART for one in store.list(pattern)]
+    loose = [one for one in there if one.key not in needed and (one.key in owners or _is_own(one.key))]
+    pinned = _table_days(inventory).needed(needed, [one.key for one in loose])
+    for one in loose:
+        if one.key not in pinned:
             why = _why_loose(inventory, owners.get(one.key))
             yield Leftover("part", one.key, owners.get(one.key), one.size, why)
+
+
+def _is_own(key: str) -> bool:
+    return layout.is_own_part(key) or not is_in_table(key)
+
+
+def _table_days(inventory: _Inventory) -> TableDays:
+    stay = {*inventory.kept, *inventory.stand_ins}
+    gone = [one for one in inventory.snapshots if one.run_id not in stay]
+    return TableDays(inventory.lake.store, gone, [one for one in inventory.snapshots if one.run_id in inventory.kept])
 
 
 def _why_loose(inventory: _Inventory, owner: str | None) -> str:

@@ -296,7 +296,7 @@ class LaneSchema:
         return self._make_converter(self.pinned)
 
     async def _settled(self, first: Page, known: Registry) -> Pinned:
-        lake = LakeColumns(known, (self.earlier or {}).get("columns", {}))
+        lake = LakeColumns(known, (self.earlier or {}).get("columns", {}), self.registries.fixed)
         work = partial(pin, lake=lake, max_columns=self.entity.max_columns, ignored=self._is_ignored)
         found = await self.workers.run(work, self.source.api, self._selection, first)
         hides = self.source.transport.hides

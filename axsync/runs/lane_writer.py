@@ -29,6 +29,7 @@ from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
 from axsync.lake.publish import Lake, letter_lines
 from axsync.lake.row_order import Places, order_column
+from axsync.lake.schemas import FieldNumbers
 from axsync.lake.store import storage_errors
 from axsync.model import DeadLetter, Lane, Outcome, Page, PageSpan, Part
 from axsync.runs.lane_reader import LaneReader
@@ -45,12 +46,13 @@ OTHERS = "others"
 
 @dataclass(frozen=True, slots=True)
 class RunStorage:
-    """Where all lanes of a run write."""
+    """Where all lanes of a run write. `numbers` are of the columns, where a table needs them."""
 
     lake: Lake
     logical_date: str
     pool: WriterPool
     journal: Journal
+    numbers: FieldNumbers | None = None
 
 
 @dataclass(slots=True)
@@ -137,11 +139,13 @@ class LaneWriter:
 
     def _open(self, reader: LaneReader, converter: Converter) -> PartFolder:
         if self._folder is None:
-            partition = layout.partition(self.lane, self.storage.logical_date)
+            partition = self.storage.lake.partition(self.lane, self.storage.logical_date)
             store, staging = self.storage.lake.store, layout.staging(self.run_id)
             schema, pool, keep = converter.schema, self.storage.pool, partial(self._keep, reader)
-            order = order_column(reader.asked, schema)
-            self._folder = PartFolder(store, staging, partition, self.run_id, schema, pool, keep, order)
+            self._folder = PartFolder(store, staging, partition, self.run_id, schema, pool, keep)
+            self._folder.order = order_column(reader.asked, schema)
+            if self.storage.numbers is not None:
+                self._folder.numbered = partial(self.storage.numbers.numbered, self.lane.entity)
             self._moments = {span.fetched for span in self.memory.spans}
             self._names = DriftNames(frozenset(column.field for column in converter.columns))
             self._names.counted(self.drift)  # of an earlier process

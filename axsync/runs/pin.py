@@ -65,10 +65,14 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True)
 class LakeColumns:
-    """The columns that there are: of all instances, and this lane's entries in the previous snapshot."""
+    """The columns that there are: of all instances, and this lane's entries in the previous snapshot.
+
+    `fixed`: they are those of tables, which keep their types.
+    """
 
     known: Registry = field(default_factory=Registry)
     earlier: Mapping[str, Any] = field(default_factory=dict)
+    fixed: bool = False
 
     @property
     def before(self) -> dict[str, Column]:
@@ -107,14 +111,15 @@ def pin(
     columns = (*columns, *_details(columns, selection.details, known))
     # A catalogue without a single format is one that names none; dates then show only in the data.
     guess_dates = not any(contains(f.kind, "timestamp", "date") for f in selection.fields)
-    inferred = infer_columns(
-        columns,
-        records,
+    infer = partial(
+        infer_columns,
+        records=records,
         guess_dates=guess_dates,
         known={field: one.kind for field, one in first_of.items()},
         earlier={c.field: c.kind for c in before.values()},
     )
-    settled, changes = _by_the_rules(inferred, known)
+    settle = partial(_kept_types, infer) if lake.fixed else _by_the_rules
+    settled, changes = settle(infer(columns), known)
     # The id has a column whether the catalogue lists it or not.
     away = before.keys() - selection.listed - {c.field for c in settled} - {OVERFLOW}
     gone = [_registered(c, first_of.get(name)) for name, c in before.items() if name in away]
@@ -165,6 +170,25 @@ def _by_the_rules(columns: Sequence[Column], known: Registry) -> tuple[tuple[Col
             else []
         ),
     ]
+
+
+def _kept_types(
+    infer: Callable[..., tuple[Column, ...]], columns: Sequence[Column], known: Registry
+) -> tuple[tuple[Column, ...], list[str]]:
+    """The columns, each field in its first one, whose type stays; what to say where the values ask for another type."""
+    first_of = known.by_field
+    kept = {name: one for c in columns if (one := first_of.get(name := c.field)) and _outgrows(c, one)}
+    if not kept:
+        return tuple(columns), []
+    again = {c.field: c for c in infer([c for c in columns if c.field in kept], fixed=True)}
+    told = [f"{one.name} ({_short(one.kind)})" for one in kept.values()]
+    return tuple(again.get(c.field, c) for c in columns), [
+        f"columns of tables keep their types, and what does not fit is rescued ({len(told)}): {_some(told)}"
+    ]
+
+
+def _outgrows(column: Column, one: Registered) -> bool:
+    return not only_gains_members(one.kind, drop_forms(column.kind))
 
 
 def _short(kind: Kind) -> str:

@@ -6,12 +6,12 @@ holds for a run of an older date, which no pointer tells of: its journal has a f
 And a kill can come before, with parts in their partitions already: they go back to where they were staged, so that a
 glob is as it was before, and whoever goes on with the run finds them there.
 
-Where a lease can be lost, a process may only have been paused, and its last request may still come, such as the one
-that moves the pointer. So nothing is taken back there that it may have begun to publish: its journal has the manifest,
-and whoever holds the lake next carries that out, step by step the same.
+Some publications are not taken back. With tables a kill can come between two commits, which stand. Where a lease can be
+lost, a process may only have been paused, and its last request may still come, such as the one that moves the pointer.
+The journal of such a run has the manifest, and whoever holds the lake next carries that out, step by step the same.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from axsync.errors import ManifestError
@@ -22,29 +22,28 @@ from axsync.lake.manifest import read_run
 from axsync.lake.publish import Lake
 from axsync.lake.replaced import go_on_replacing
 from axsync.lake.store import Move, storage_errors
-from axsync.runs.state import RunMemory, memories_of, record
+from axsync.runs.state import RunMemory, memories_of, memory_of, record
 
 
 def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
     """Make up for the record, and take back what these runs, or all that are not over, have moved in.
 
     Call it with the lake held. A run whose journal cannot be read is left alone. Returns what is to be said.
-    Raises: StorageError, NewestDamaged, ManifestNewer.
+    Raises: StorageError, NewestDamaged, ManifestNewer; ConfigError where the library of a table format is missing.
     """
     with storage_errors("put right what a killed run left"):
-        told, latest = list[str](), lake.newest()
+        memories, told = _memories(lake, lake.runs() if runs is None else [*runs])
+        told += _roll_forward(lake, memories)
+        latest = lake.newest()
         if latest is not None:
             journal = lake.journal(latest.snapshot.run_id)
             if journal.tells_of(PUBLISHED) is False:
                 told += go_on_replacing(lake, latest.snapshot)
                 journal.begin().append(record(PUBLISHED))
+                if latest.snapshot.run_id in memories:
+                    memories[latest.snapshot.run_id] = memory_of(lake, latest.snapshot.run_id)
         staged = {layout.run_of_staged(one.key) for one in lake.store.list(layout.ALL_STAGED)}
-        for run_id, memory in memories_of(lake, lake.runs() if runs is None else [*runs]):
-            if isinstance(memory, ManifestError):
-                told.append(f"{memory}; that run is left alone")
-                continue
-            if memory.publishing is not None and _roll_forward(lake, run_id, memory.publishing, told):
-                continue
+        for run_id, memory in memories.items():
             if memory.replacing:
                 told += _remove_the_rest(lake, run_id)
             if not memory.over:
@@ -54,20 +53,64 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
     return told
 
 
-def _roll_forward(lake: Lake, run_id: str, manifest: Mapping[str, Any], told: list[str]) -> bool:
-    """Publish what was about to be; whether it could be."""
+def roll_forward(lake: Lake) -> list[str]:
+    """Bring to its end each publication that was begun and cannot be taken back.
+
+    Call it with the lake held. Returns what is to be said. Raises: as `recover`.
+    """
+    with storage_errors("put right what a killed run left"):
+        return _roll_forward(lake, _memories(lake, lake.runs())[0])
+
+
+def _memories(lake: Lake, runs: Sequence[str]) -> tuple[dict[str, RunMemory], list[str]]:
+    """What the journals of these runs say, and of which it cannot be told."""
+    memories, told = dict[str, RunMemory](), list[str]()
+    for run_id, memory in memories_of(lake, runs):
+        if isinstance(memory, ManifestError):
+            told.append(f"{memory}; that run is left alone")
+        else:
+            memories[run_id] = memory
+    return memories, told
+
+
+def _roll_forward(lake: Lake, memories: dict[str, RunMemory]) -> list[str]:
+    """Of these runs, oldest first; those that are published, or given up, are no longer among them."""
+    told = list[str]()
+    for run_id in sorted(memories):
+        memory = memories[run_id]
+        if memory.publishing is not None and not memory.over and _carried_out(lake, run_id, memory, told):
+            del memories[run_id]
+    return told
+
+
+def _carried_out(lake: Lake, run_id: str, memory: RunMemory, told: list[str]) -> bool:
+    """Publish what was about to be, or give it up; whether nothing is left to be taken back."""
+    manifest, journal = memory.publishing or {}, lake.journal(run_id)
+    if manifest.get("formats") and (gone := _lost(lake, run_id, manifest)):
+        journal.begin().append(record("abandoned"))
+        tables = ", ".join(dict.fromkeys(one["entity"] for one in memory.committed)) or "none"
+        why = f"since {gone!r} is gone; tables that have its rows: {tables}. The next run of its day replaces them"
+        told.append(f"the publication of run {run_id} is given up, {why}")
+        return True
     try:
-        lake.carry_out(manifest)
+        lake.carry_out(manifest, memory.committed)
     except FileNotFoundError:
         told.append(f"files of run {run_id} are gone, so that what it was publishing is taken back")
         return False
-    journal = lake.journal(run_id).begin()
+    journal.begin()
     if lake.latest_run() != run_id:
         journal.append(record(PUBLISHED, replacing=True))
-    told += [f"run {run_id} was stopped while it published; its snapshot is in place now"]
+    told.append(f"run {run_id} was stopped while it published; its snapshot is in place now")
     told += go_on_replacing(lake, read_run(lake.store, run_id).snapshot)
     journal.append(record(PUBLISHED))
     return True
+
+
+def _lost(lake: Lake, run_id: str, manifest: Mapping[str, Any]) -> str | None:
+    """A part that is neither staged nor in its place: somebody has removed it."""
+    own = (lane for lane in manifest["lanes"] if not lane.get("from_run"))
+    paths = (file["path"] for lane in own for file in lane["files"])
+    return next((p for p in paths if not any(map(lake.store.has, (p, layout.staged(run_id, p))))), None)
 
 
 def _remove_the_rest(lake: Lake, run_id: str) -> list[str]:

@@ -22,10 +22,14 @@ from axsync.settings import LakeSettings
 
 @dataclass(slots=True)
 class Registries:
-    """Entity type → its registry; shared by the lanes of a run. Without a lake, nothing is known."""
+    """Entity type → its registry; shared by the lanes of a run. Without a lake, nothing is known.
+
+    `fixed`: columns are those of tables, and keep their types.
+    """
 
     run_id: str = ""
     known: dict[str, Registry] = field(default_factory=dict)
+    fixed: bool = False
     _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock), init=False)
 
     def take(self, entity: str, columns: Iterable[Column]) -> None:
@@ -62,10 +66,14 @@ def settled_columns(settings: LakeSettings, entity: str) -> Registry:
 
 
 def registries_of(
-    run_id: str, known: Mapping[str, Registry], settled: Iterable[tuple[str, Iterable[Column]]]
+    run_id: str,
+    known: Mapping[str, Registry],
+    settled: Iterable[tuple[str, Iterable[Column]]],
+    *,
+    fixed: bool = False,
 ) -> Registries:
     """What the lake has, and what an earlier process of the run has settled: entity type, columns."""
-    found = Registries(run_id, dict(known))
+    found = Registries(run_id, dict(known), fixed)
     for entity, columns in settled:
         found.take(entity, columns)
     return found

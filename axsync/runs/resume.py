@@ -21,7 +21,7 @@ from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.store import digest_of
 from axsync.model import Lane, Outcome, Part
 from axsync.runs.state import LaneMemory, RunMemory, memory_of, record, restart
-from axsync.settings import Settings
+from axsync.settings import PARQUET, Settings
 
 FRESH_ENOUGH = timedelta(hours=24)
 """An unpublished run of today that is older than this is given up: its pages would no longer fit the new ones."""
@@ -37,12 +37,14 @@ class Past:
 
 
 def plan_of(settings: Settings) -> str:
-    """A digest of what is asked: which instances, types, fields, rows, day. Pace and lake are not part of it."""
+    """A digest of what is asked: instances, types, fields, rows, day, tables. Pace and lake are not part of it."""
     instances = [(i.name, i.url, i.api, i.paging) for i in settings.chosen()]
     run = settings.run
     # Without types to skip as it always was, so that a run which an earlier version began is resumed.
     skip = (sorted(run.skip),) if run.skip else ()
-    asked = (sorted(run.wanted), run.as_of, run.limit, run.logical_date, *skip)
+    # Parts of tables are staged by other names.
+    tables = [name for name in settings.lake.formats if name != PARQUET]
+    asked = (sorted(run.wanted), run.as_of, run.limit, run.logical_date, *skip, *([tables] if tables else ()))
     entities = {name: msgspec.to_builtins(e) for name, e in settings.entities.items()}
     text = orjson.dumps([instances, asked, entities], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:32]

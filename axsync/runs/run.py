@@ -325,9 +325,8 @@ class _Run:
             return told
         known, clashes = known_registries(self.lake)
         pins = ((lane.entity, one.pinned) for lane, one in self.memory.lanes.items() if one.pinned)
-        self._registries = registries_of(
-            self.facts.run_id, known, [(entity, pinned_columns(pinned)) for entity, pinned in pins]
-        )
+        settled = [(entity, pinned_columns(pinned)) for entity, pinned in pins]
+        self._registries = registries_of(self.facts.run_id, known, settled, fixed=self.lake.has_tables)
         return told + clashes + self._open_journal()
 
     def _look_beside(self, newest: FoundRun | None) -> None:
@@ -573,7 +572,7 @@ class _Run:
         )
         rows = settings.lake.buffer_bytes - settings.lake.buffer_bytes // PAGES_SHARE
         pool = WriterPool(settings.lake, rows)
-        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)
+        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal, self.lake.numbers())
         return _Walks(context, storage, max(FEWEST_LANES, LANES_AT_ONCE // instances), instances)
 
     def _lane_run(self, lane: Lane, source: Source, walks: "_Walks") -> LaneRun:

@@ -9,7 +9,8 @@ part_lost       a part is not there any more, or cut; its pages are asked again
 part_replaced   a part was written anew without rows that came again later
 lane_restarted  what the lane had is void, perhaps because a `newer` run has published it since; a finished run goes on
 lane_closed     its outcome
-publishing      the manifest of what will be the snapshot, where a lease can be lost: whoever comes next carries it out
+publishing      the manifest of what will be the snapshot, before what cannot be taken back: the next one carries it out
+committed       a table has its new version
 published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
                 be removed yet, of a date that `latest.json` does not name
 finished        nothing is left to do
@@ -25,7 +26,7 @@ import msgspec
 from axsync.api import GENERATIONS
 from axsync.errors import ManifestError
 from axsync.lake import layout
-from axsync.lake.journal import PUBLISHED, PUBLISHING, Record
+from axsync.lake.journal import COMMITTED, PUBLISHED, PUBLISHING, Record
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, PageSpan, Part
 
@@ -85,6 +86,7 @@ class RunMemory:
     dated: bool = False  # its logical date was asked for, so that the same command asks for it again on any day
     lanes: dict[Lane, LaneMemory] = field(default_factory=dict)
     publishing: Mapping[str, Any] | None = None  # a manifest that is to be carried out
+    committed: list[Record] = field(default_factory=list)  # to tables, since then
     published: bool = False
     replacing: bool = False  # what its date had before may still be there
     over: bool = False  # finished or abandoned
@@ -155,7 +157,11 @@ def _chosen(memory: RunMemory, record: Record) -> None:
 
 
 def _publishing(memory: RunMemory, record: Record) -> None:
-    memory.publishing = record["manifest"]
+    memory.publishing, memory.committed = record["manifest"], []
+
+
+def _committed(memory: RunMemory, record: Record) -> None:
+    memory.committed.append(record)
 
 
 def _published(memory: RunMemory, record: Record) -> None:
@@ -234,6 +240,7 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
     "lane_restarted": _restarted,
     "lane_closed": _lane(_closed),
     PUBLISHING: _publishing,
+    COMMITTED: _committed,
     PUBLISHED: _published,
     "finished": _finished,
     "abandoned": _abandoned,

@@ -431,6 +431,27 @@ def _grown_members(kept: Group, now: Group) -> tuple[Member, ...]:
     return (*stay, *[m for m in now.members if m.key not in known and m.name not in names])
 
 
+def gained(kept: Kind, now: Kind) -> Kind:
+    """The kept kind with the members that another one adds to its objects, and otherwise as it is.
+
+    That is all that a column of a table can take; both are without forms.
+    """
+    match kept, now:
+        case Many(item), Many(other):
+            return Many(gained(item, other))
+        case Many(item), _:
+            return Many(gained(item, now))
+        case _, Many(other):
+            return gained(kept, other)
+        case Group(members), Group(others):
+            today, names = {m.key: m.kind for m in others}, {m.name for m in members}
+            known = {m.key for m in members}
+            stay = [replace(m, kind=gained(m.kind, today.get(m.key, m.kind))) for m in members]
+            return Group((*stay, *[m for m in others if m.key not in known and m.name not in names]))
+        case _:
+            return kept
+
+
 def only_gains_members(narrow: Kind, wide: Kind) -> bool:
     """Whether the wide kind is the narrow one with more members, and else the same."""
     match narrow, wide:

@@ -22,7 +22,7 @@ from axsync.schema.columns import (
     free_name,
     with_dates,
 )
-from axsync.schema.kinds import Atom, Kind, drop_forms, grown
+from axsync.schema.kinds import Atom, Kind, drop_forms, grown, only_gains_members
 
 FORMAT_VERSION = 1
 JSON_TEXT = Atom("json")
@@ -94,6 +94,18 @@ def extended(known: Registry, columns: Iterable[Column], since: str) -> tuple[Re
         if instead != column.name:
             clashes.append(Clash(column.name, column.field, instead))
     return Registry(tuple(found.values())), tuple(clashes)
+
+
+def unfit(known: Registry, columns: Iterable[Column]) -> list[str]:
+    """Names of columns that a table with the columns of the registry cannot take beside them.
+
+    They belong to another field there, or their types differ in more than members of objects.
+    """
+    listed = list(columns)
+    after, clashes = extended(known, listed, "")
+    kinds, wrong = {one.name: one.kind for one in after.columns}, {clash.name for clash in clashes}
+    narrow = [*((c.name, drop_forms(c.kind)) for c in listed), *((one.name, one.kind) for one in known.columns)]
+    return sorted(wrong | {name for name, kind in narrow if not only_gains_members(kind, kinds[name])})
 
 
 def _taken_up(

@@ -30,7 +30,19 @@ from axsync.settings.checks import (
     with_scheme,
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
-from axsync.settings.lake import OBJECT_STORES, Address, Cloud, Compression, LakeSettings, Retention, moved
+from axsync.settings.lake import (
+    FORMATS,
+    ICEBERG,
+    OBJECT_STORES,
+    PARQUET,
+    Address,
+    Cloud,
+    Compression,
+    Format,
+    LakeSettings,
+    Retention,
+    moved,
+)
 from axsync.settings.run import (
     DEFAULT_ENTITY,
     FIELD_WORDS,
@@ -46,13 +58,16 @@ __all__ = [
     "DAY_WORDS",
     "DEFAULT_ENTITY",
     "FIELD_WORDS",
+    "FORMATS",
     "GIB",
+    "ICEBERG",
     "KIB",
     "LATEST",
     "MIB",
     "NAME_PATTERN",
     "NO_PROXY",
     "OBJECT_STORES",
+    "PARQUET",
     "REFERENCE_KINDS",
     "TIB",
     "Address",
@@ -64,6 +79,7 @@ __all__ = [
     "CredentialReference",
     "EntitySettings",
     "Fields",
+    "Format",
     "InstanceSettings",
     "LakeSettings",
     "Paging",

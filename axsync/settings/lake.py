@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote
 
 from axsync.errors import ConfigError
-from axsync.settings.checks import MIB, Between, Bytes, check_bounds, normal_url
+from axsync.settings.checks import MIB, Between, Bytes, check_bounds, nearest, normal_url
 
 Cloud = Literal["s3", "gcs", "azure"]
 """An API of object stores, and the extra that brings its client."""
@@ -28,7 +28,12 @@ ONLY_FOR: Mapping[str, frozenset[Cloud | Literal["folder"]]] = {
 """Settings that not every kind of lake has → those that do."""
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
+Format = Literal["parquet", "delta", "iceberg"]
 Readers = Literal["owner", "group", "all"]
+
+PARQUET: Format = "parquet"
+ICEBERG: Format = "iceberg"
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o640, 0o750), "all": (0o644, 0o755)}
 """Modes of a published file, and of the folders that lead to it."""
@@ -41,6 +46,8 @@ _LONGEST_PREFIX = 512
 _WORD = re.compile(r"[A-Za-z0-9_:/+=,.@-]*")
 _LAKE_SECRET = re.compile(r"://[^/@]*:[^/@]*@|[?&](sig|[a-z_]*(secret|token|password|key)[a-z_]*)=", re.IGNORECASE)
 
+
+_CATALOG = re.compile(r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_]+)?)?")
 
 Rule = Annotated[int, Between(0, 100_000)]
 
@@ -105,6 +112,8 @@ class LakeSettings:
     kms_key: str = ""  # S3; the key that encrypts every object; empty: as the bucket says
     scratch: str = ""  # object stores: where parts are written before they are uploaded; empty: a temporary folder
     allow_plain_http: bool = False  # object stores: http:// also beyond this machine
+    format: Format | tuple[str, ...] = PARQUET  # plain files, tables over them, or several
+    catalog: str = ""  # of Iceberg tables, as pyiceberg knows it, with a namespace behind a dot; empty: in the lake
     compression: Compression = "zstd"
     compression_level: Annotated[int, Between(1, 22)] = 1
     max_part_bytes: Bytes = 256 * MIB  # a part file is closed near this size
@@ -132,6 +141,8 @@ class LakeSettings:
         for name in ("region", "storage_class", "kms_key"):
             if not _WORD.fullmatch(getattr(self, name)):
                 raise ConfigError(f"{name} has a character that no such name has")
+        _check_formats(self.formats)
+        _check_catalog(self.catalog, self.formats)
         if self.compression == "gzip" and self.compression_level > 9:
             raise ConfigError(f"compression_level must be between 1 and 9 for gzip, not {self.compression_level}")
 
@@ -142,6 +153,18 @@ class LakeSettings:
         last, days = (0, 0) if any(counts) else (DEFAULT_LAST, DEFAULT_DAYS)
         last = last if self.keep_snapshots is None else self.keep_snapshots
         return Retention(max(last, counts[0]), *counts[1:], days if self.keep_days is None else self.keep_days)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats, in the order of `FORMATS`."""
+        asked = (self.format,) if isinstance(self.format, str) else self.format
+        return tuple(sorted(dict.fromkeys(asked), key=lambda name: FORMATS.index(name) if name in FORMATS else -1))
+
+    @property
+    def reaches_back(self) -> int:
+        """Days that the history of a table has to reach back for what is kept, where runs come once a week or more."""
+        rules = self.retention
+        return max(30, rules.days, rules.last * 7, rules.daily, rules.weekly * 7, rules.monthly * 31) + 7
 
     @property
     def file_mode(self) -> int:
@@ -191,6 +214,21 @@ def fits(name: str, uri: str) -> bool:
 def moved(values: Mapping[str, Any], uri: str) -> dict[str, Any]:
     """The same settings for a lake elsewhere, without those that a lake there does not have."""
     return {name: value for name, value in values.items() if fits(name, uri)} | {"uri": uri}
+
+
+def _check_formats(names: tuple[str, ...]) -> None:
+    if not names:
+        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, or a list of them, and not empty")
+    for name in names:
+        if name not in FORMATS:
+            raise ConfigError(f"format has an unknown word{nearest(name, FORMATS)}")
+
+
+def _check_catalog(catalog: str, names: tuple[str, ...]) -> None:
+    if catalog and ICEBERG not in names:
+        raise ConfigError(f"catalog is that of Iceberg tables; add {ICEBERG} to format, or leave it out")
+    if not _CATALOG.fullmatch(catalog):
+        raise ConfigError("catalog must be the name of a catalog, or of one and a namespace, such as glue.security")
 
 
 def _normal_lake(uri: str) -> str:

@@ -15,6 +15,7 @@ from axsync.lake.history import find_run, is_day, is_whole, latest_run, snapshot
 from axsync.lake.manifest import Snapshot
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
+from axsync.lake.table_days import TableDays
 from axsync.model import Lane
 from axsync.runs.recovery import recover
 
@@ -86,6 +87,8 @@ def forget(lake: Lake, asked: str) -> Forgotten:
         found = look(lake, asked)
         with storage_errors("forget a snapshot"):
             _point_back(lake, found)
+            taken, left = _apart(snapshots(lake)[0], found.runs)
+            TableDays(lake.store, taken, left).put_back(why="forget")
             lake.store.delete(*(layout.manifest(run_id) for run_id in found.runs))
             lake.store.delete(*found.files)
             for partition in {layout.folder_of(path) for path in found.files}:
@@ -94,6 +97,11 @@ def forget(lake: Lake, asked: str) -> Forgotten:
             for run_id in found.runs:
                 lake.store.delete_all(layout.run(run_id))
     return replace(found, removed=True)
+
+
+def _apart(found: Sequence[Snapshot], runs: Sequence[str]) -> tuple[list[Snapshot], list[Snapshot]]:
+    """Those of these runs, and the others."""
+    return [s for s in found if s.run_id in runs], [s for s in found if s.run_id not in runs]
 
 
 def _point_back(lake: Lake, found: Forgotten) -> None:

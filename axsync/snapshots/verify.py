@@ -1,18 +1,22 @@
 """`axsync verify`: whether the files of a snapshot are still what its manifest says."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from axsync.lake import layout
-from axsync.lake.history import FileRecord, FoundRun, readable
+from axsync.lake.history import FileRecord, FoundRun, LaneRecord, readable
 from axsync.lake.id_index import Hashes, hash_ids, read_ids
+from axsync.lake.manifest import TablePin
 from axsync.lake.publish import Lake
 from axsync.lake.store import Store, digest_of
+from axsync.lake.table_days import TableDays
+from axsync.lake.tables import Partition, TableFormat, TableGone, by_partition, format_of, is_in_table
 from axsync.model import Lane
 from axsync.runs.resume import is_under_way
 from axsync.schema.columns import arrow_schema
@@ -77,12 +81,13 @@ def _verified(lake: Lake, held: OpenSnapshot, known: "_Neighbours", heard: Heard
     for file in record.files:
         wrong = _wrong_with(lake, file, held, heard)
         if wrong == _MISSING:
-            wrong += known.replaced_by(file)
+            wrong += known.replaced_by(file) or known.rewritten(record.entity)
         if wrong:
             faults.append(Damage(record.lane, file.path, wrong))
         else:
             sound.append(file.path)
     faults += [Damage(record.lane, path, _EXTRA, stray=True) for path in known.strangers(held)]
+    faults += [Damage(record.lane, None, text) for text in known.wrong_versions(record)]
     try:
         faults += [Damage(record.lane, None, text) for text in _wrong_ids(lake.store, held, sound)]
     except (OSError, pa.ArrowException) as error:  # it was there a moment ago
@@ -123,6 +128,10 @@ def _wrong_inside(store: Store, file: FileRecord, held: OpenSnapshot) -> str:
         name for name in dict.fromkeys((*wanted.names, *schema.names)) if _type(schema, name) != _type(wanted, name)
     ]
     return f"has other columns than the manifest: {_some(wrong)}" if wrong else ""
+
+
+def _in_tables(record: LaneRecord) -> list[str]:
+    return [file.path for file in record.files if is_in_table(file.path)]
 
 
 def _type(schema: pa.Schema, name: str) -> pa.DataType | None:
@@ -185,6 +194,31 @@ class _Neighbours:
     lake: Lake
     run: FoundRun
     _named: dict[str, str] | None = None
+    _versions: dict[TablePin, Mapping[Partition, frozenset[str]] | None] = field(default_factory=dict)
+
+    def rewritten(self, entity: str) -> str:
+        """Words about what others did to the table of an entity type since; empty where they did nothing."""
+        for pin, table in self._tables(entity):
+            if told := table.by_others(self.lake.store, pin):
+                return f"; others have rewritten the table: {_some(told)}"
+        return ""
+
+    def wrong_versions(self, record: LaneRecord) -> Iterator[str]:
+        """What is wrong with the versions of tables that belong to the snapshot, as far as a lane goes."""
+        named = {partition: files for partition, files in by_partition(_in_tables(record)).items() if files}
+        for pin, table in self._tables(record.entity):
+            if pin not in self._versions:
+                self._versions[pin] = None
+                with suppress(TableGone):
+                    self._versions[pin] = table.files(self.lake.store, pin)
+            there = self._versions[pin]
+            if there is None:
+                yield f"the {pin.format} table has no longer the version of this snapshot"
+            elif any(there.get(partition) != files for partition, files in named.items()):
+                yield f"the {pin.format} table has other files in the version of this snapshot"
+
+    def _tables(self, entity: str) -> Iterator[tuple[TablePin, TableFormat]]:
+        return ((pin, format_of(pin)) for pin in self.run.snapshot.tables.get(entity, ()))
 
     def replaced_by(self, file: FileRecord) -> str:
         """Words about the run whose files took the place of this one; empty where none did."""
@@ -197,10 +231,18 @@ class _Neighbours:
         """Part files in the folders of a lane that no manifest names, and that no run is about to publish."""
         record, snapshot = held.record, self.run.snapshot
         own = {file.path for file in record.files}
-        folders = {layout.folder_of(path) for path in own} | {layout.partition(record.lane, snapshot.logical_date)}
+        folders = {layout.folder_of(path) for path in own} | {*layout.partitions(record.lane, snapshot.logical_date)}
         there = {one.key for folder in folders for one in self.lake.store.list(layout.parts_in(folder))}
         strange = there - own - self._all().keys() if there - own else set[str]()
+        strange -= self._of_tables(strange)
         return sorted(path for path in strange if not is_under_way(self.lake, layout.run_of_part(path)))
+
+    def _of_tables(self, strange: set[str]) -> set[str]:
+        """Those that a version of a table has, or that others have written to one: no glob reads tables."""
+        if not any(map(is_in_table, strange)):
+            return set()
+        others = {path for path in strange if is_in_table(path) and not layout.is_own_part(path)}
+        return others | TableDays(self.lake.store, (), tuple(readable(self.lake))).needed((), strange)
 
     def _all(self) -> dict[str, str]:
         """Path → the run that wrote it. A manifest that cannot be read explains nothing."""

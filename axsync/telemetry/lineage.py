@@ -102,18 +102,18 @@ class Lineage:
         # The summary decides: a type that the drop guard held back was read but not published.
         told = {Lane(one["instance"], one["entity"]): one for one in summary["lanes"]}
         return [
-            self._output(lane, outcome)
+            self._output(outcome)
             for lane, outcome in sorted(self._outcomes.items())
             if outcome.parts and not told.get(lane, {}).get("from_run")
         ]
 
-    def _output(self, lane: Lane, outcome: Outcome) -> OutputDataset:
+    def _output(self, outcome: Outcome) -> OutputDataset:
         statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
             rowCount=outcome.rows,
             size=sum(part.size for part in outcome.parts),
             fileCount=len(outcome.parts),
         )
-        place = _place(self._lake, layout.share(lane))
+        place = _place(self._lake, layout.folder_of(layout.folder_of(outcome.parts[0].path)))
         return OutputDataset(*place, outputFacets={"outputStatistics": statistics}, facets=_schema(outcome, "column"))
 
 

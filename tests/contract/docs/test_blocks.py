@@ -18,7 +18,7 @@ from axsync.config import load_settings
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("start", "python", "emulator", "reading")]
+PAGES = [ROOT / "docs" / f"{name}.md" for name in ("start", "python", "emulator", "reading", "tables")]
 
 # A block with this comment above it; what it printed stands in a block of text right below it.
 RUNS = re.compile(
@@ -47,6 +47,10 @@ api_secret = "env:AX_SECRET"
 requests_per_second = 1000
 in_flight = 16
 """
+
+
+# What a page says about the lake before its first block.
+LAKES = {"tables": '[lake]\nformat = "delta"\n'}
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def test_blocks_print_what_is_shown(page: Path, tmp_path: Path, monkeypatch: pyt
     """From the first to the last, each in the folder and the session of the ones before."""
     names: dict[str, Any] = {}
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "axsync.toml").write_text(QUICK, "utf-8")
+    (tmp_path / "axsync.toml").write_text(QUICK + LAKES.get(page.stem, ""), "utf-8")
     monkeypatch.setenv("AX_KEY", DEMO_KEY)
     monkeypatch.setenv("AX_SECRET", DEMO_SECRET)
     with emulator(["--drift", "2"]) as url:

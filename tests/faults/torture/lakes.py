@@ -5,7 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 Rows = dict[str, list[str]]  # entity type → its rows as JSON, sorted
 
@@ -41,9 +44,28 @@ def rows_of(lake: Path) -> Rows:
 def _rows(lake: Path, paths: list[str]) -> list[str]:
     rows: list[str] = []
     for path in paths:
-        table = pq.read_table(lake / path, partitioning=None).drop_columns(["axsync_run_id", "axsync_fetched_at"])
-        rows += [json.dumps(row, default=str, sort_keys=True) for row in table.to_pylist()]
+        rows += _of_table(pq.read_table(lake / path, partitioning=None))
     return sorted(rows)
+
+
+def _of_table(table: pa.Table) -> list[str]:
+    table = table.drop_columns(["axsync_run_id", "axsync_fetched_at"])
+    return [json.dumps(row, default=str, sort_keys=True) for row in table.to_pylist()]
+
+
+def rows_of_tables(lake: Path) -> Rows:
+    """All rows of the tables, in the versions that the newest snapshot pins."""
+    manifest = manifest_of(lake)
+    assert manifest is not None
+    return {entity: sorted(_of_version(lake, *pins)) for entity, pins in manifest["tables"].items()}
+
+
+def _of_version(lake: Path, pin: dict[str, Any]) -> list[str]:
+    if pin["format"] == "delta":
+        table = DeltaTable(str(lake / pin["path"]), version=pin["version"]).to_pyarrow_table()
+    else:
+        table = pl.scan_iceberg(str(lake / pin["metadata"]), snapshot_id=pin["snapshot_id"]).collect().to_arrow()
+    return _of_table(table.drop_columns(["instance", "dt"]))
 
 
 def strays(lake: Path) -> set[str]:

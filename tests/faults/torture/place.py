@@ -16,6 +16,7 @@ KEYS = {"T_KEY": "demo-key-of-the-emulator", "T_SECRET": "demo-secret-of-the-emu
 CONFIG = """
 [lake]
 uri = "{lake}"
+format = "{format}"
 seal_seconds = 1
 max_part_bytes = "64KiB"
 row_group_rows = 100
@@ -81,8 +82,9 @@ class Ended:
 class Place:
     """A lake and the command that fills it."""
 
-    def __init__(self, folder: Path, harness: Harness) -> None:
+    def __init__(self, folder: Path, harness: Harness, form: str = "parquet") -> None:
         folder.mkdir(exist_ok=True)
+        self._form = form
         self.lake = folder / "lake"
         self._folder, self._harness = folder, harness
 
@@ -94,7 +96,7 @@ class Place:
     def start(self, url: str, *, at: int = 0, fault: str = "kill", command: Sequence[str] = RUN) -> int:
         """The same, not waited for; the number of the process."""
         config = self._folder / "axsync.toml"
-        config.write_text(CONFIG.format(lake=self.lake, url=url))
+        config.write_text(CONFIG.format(lake=self.lake, format=self._form, url=url))
         arguments = [*command, "--config", str(config)]
         files = {name: str(self._folder / name) for name in ("count", "out", "err")}
         return self._harness.start({"at": at, "fault": fault, "arguments": arguments, **files})

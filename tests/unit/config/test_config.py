@@ -211,6 +211,9 @@ def test_a_file_without_an_instance_is_completed_by_the_variables() -> None:
         ('[entities.default]\n[entities."*"]\n', 'a.toml: [entities.default] and [entities."*"] mean the same'),
         ('[lake]\nmax_part_bytes = "256"\n', "a.toml: [lake] max_part_bytes must be a number of bytes or a size such"),
         ('[lake]\nmax_part_bytes = "1B"\n', "a.toml: [lake] max_part_bytes must be between 4KiB and 1TiB, not 1"),
+        ('[lake]\nformat = "detla"\n', "a.toml: [lake] format must be one of parquet, delta, iceberg or a list of "),
+        ('[lake]\nformat = ["detla"]\n', "a.toml: [lake] format has an unknown word; did you mean 'delta'?"),
+        ("[lake]\nformat = []\n", "a.toml: [lake] format must be one of parquet, delta, iceberg, or a list of them"),
         ("[lake]\ncompression = 2026-01-01T00:00:00\n", "a.toml: [lake] compression must be one of zstd, snappy, "),
         (
             '[run]\nlogical_date = "2026-02-30"\n',
@@ -325,7 +328,7 @@ def test_a_table_of_another_type_is_loaded() -> None:
 def test_the_examples_of_the_documented_file_load() -> None:
     """Also those that are comments: they are settings as soon as they are not."""
     text = (CONFIG / "axsync.toml").read_text("utf-8")
-    entities = text[text.index("# [entities.devices]") : text.index("[run]")]
+    entities = text[text.index("# [entities.devices]") : text.index("\n[run]")]
     examples = "\n".join(line[2:] for line in entities.splitlines() if re.match(r"# (\[|\w+ = )", line))
     read = loaded(INSTANCE + examples).entities
 

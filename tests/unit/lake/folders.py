@@ -7,13 +7,14 @@ from typing import Any
 from axsync.lake.history import find_run
 from axsync.lake.local import LocalStore
 from axsync.lake.publish import Lake
+from axsync.settings import PARQUET
 
 
 class FolderLake(Lake):
     """A lake of which it is known where it is."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(LocalStore(root))
+    def __init__(self, root: Path, *formats: str) -> None:
+        super().__init__(LocalStore(root), formats or (PARQUET,))
 
     @property
     def root(self) -> Path:

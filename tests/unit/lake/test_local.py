@@ -53,6 +53,20 @@ def test_appending_adds_to_a_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b"one\ntwo\n"
 
 
+def test_what_another_library_wrote_is_shared_and_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File and folder have the rights of the lake, and are on the disk with their names."""
+    store, synced = LocalStore(tmp_path, 0o640, 0o750), list[int]()
+    log = tmp_path / "tables/devices/_delta_log"
+    log.mkdir(parents=True, mode=0o700)
+    (log / "0.json").write_bytes(b"{}")
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+
+    store.adopt("tables/devices/_delta_log/0.json")
+
+    assert [path.stat().st_mode & 0o777 for path in (log / "0.json", log)] == [0o640, 0o750]
+    assert synced == [path.stat().st_ino for path in (log / "0.json", log, log.parent)]
+
+
 def test_a_disks_error_is_one_sentence() -> None:
     """What was done, and the system's own words; the cause is kept."""
     with (

@@ -10,6 +10,7 @@ from obstore.exceptions import PermissionDeniedError
 from obstore.store import MemoryStore
 
 from axsync.errors import Busy, LakeError, Overtaken
+from axsync.lake.layout import LOCK
 from axsync.lake.numbered import NumberedPiece, encode, piece_key
 from axsync.lake.objects import ObjectStore
 from axsync.lake.store import Move
@@ -57,12 +58,12 @@ def test_who_was_overtaken_changes_nothing(
 ) -> None:
     """By none of the verbs; the other one goes on undisturbed."""
     paused, other = two
-    with paused.hold("lock", what="the lake", run="a"):
+    with paused.hold(LOCK, what="the lake", run="a"):
         for key in ("there", "folder/one"):
             paused.write(key, b"1")
         paused.append("grown", b"123")
         expire(paused, monkeypatch)
-        with other.hold("lock", what="the lake", run="b"):
+        with other.hold(LOCK, what="the lake", run="b"):
             before = everything(other)
             for change in CHANGES:
                 with pytest.raises(Overtaken):
@@ -75,7 +76,7 @@ def test_who_was_overtaken_changes_nothing(
 def test_what_an_overtaken_one_appended_at_the_last_moment_is_void(tmp_path: Path) -> None:
     """Its request was under way, and came when the new holder had looked how far the content goes."""
     store = store_in_memory(tmp_path)
-    with store.hold("lock", what="the lake", run="a"):
+    with store.hold(LOCK, what="the lake", run="a"):
         store.append("grown", b"123")
         late = encode(NumberedPiece(3, uuid4(), b"late"))
         assert store.write_if_absent(piece_key("grown", 1), late)
@@ -98,7 +99,7 @@ def test_each_holder_has_numbers_of_its_own(two: tuple[ObjectStore, ObjectStore]
     """A number of one is never one of another; without a lease there is none."""
     epochs = [two[0].epoch()]
     for store in (*two, *two):
-        with store.hold("lock", what="the lake", run="a"):
+        with store.hold(LOCK, what="the lake", run="a"):
             epochs.append(store.epoch())
 
     assert epochs == [0, 1, 2, 3, 4]
@@ -107,9 +108,13 @@ def test_each_holder_has_numbers_of_its_own(two: tuple[ObjectStore, ObjectStore]
 def test_a_store_that_is_held_elsewhere_is_busy(two: tuple[ObjectStore, ObjectStore]) -> None:
     """And free again at once when that one has ended."""
     one, other = two
-    with one.hold("lock", what="the lake", run="a"), pytest.raises(Busy), other.hold("lock", what="it", run="b"):
+    with (
+        one.hold(LOCK, what="the lake", run="a"),
+        pytest.raises(Busy),
+        other.hold(LOCK, what="it", run="b"),
+    ):
         pass
-    with other.hold("lock", what="the lake", run="b"):
+    with other.hold(LOCK, what="the lake", run="b"):
         pass
 
 
@@ -162,13 +167,13 @@ def test_a_store_that_is_blind_to_conditions_is_refused(tmp_path: Path, monkeypa
 def test_what_grew_in_many_pieces_is_one_behind_its_holder(two: tuple[ObjectStore, ObjectStore]) -> None:
     """Others ask for one object then; who goes on does so behind it."""
     one, other = two
-    with one.hold("lock", what="the lake", run="a"):
+    with one.hold(LOCK, what="the lake", run="a"):
         for number in range(6):
             one.append("grown", b"%d" % number)
-    assert [path for path in one._objects("") if path != "lock"] == [piece_key("grown", 6)]
+    assert [path for path in one._objects("") if path != LOCK] == [piece_key("grown", 6)]
     assert other.read("grown") == b"012345"
 
-    with other.hold("lock", what="the lake", run="b"):
+    with other.hold(LOCK, what="the lake", run="b"):
         assert other.append("grown", b"6") == 7
     assert one.read("grown") == b"0123456"
 
@@ -179,7 +184,7 @@ def test_what_was_read_while_the_lake_is_held_is_not_asked_for_again(
     """Until it is changed, or others may change it."""
     one, other = two
     one.write("a", b"1")
-    with one.hold("lock", what="the lake", run="a"):
+    with one.hold(LOCK, what="the lake", run="a"):
         assert one.read("a") == b"1"
         with monkeypatch.context() as patched:
             patched.setattr(obstore, "get", None)

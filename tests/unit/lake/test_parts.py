@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,7 @@ from axsync.errors import StorageError
 from axsync.lake.local import LocalStore
 from axsync.lake.parts import PageBatch, PartFolder, PartWriter, Sealed, WriterPool
 from axsync.model import PageSpan, Part
+from axsync.schema.field_ids import FIELD_ID, FieldIds, with_field_ids
 from axsync.settings import KIB, MIB, LakeSettings
 from tests.unit.lake.batches import SCHEMA, batch, lake
 
@@ -485,3 +487,23 @@ def test_dead_letters_of_an_abandoned_part_go_with_it(tmp_path: Path) -> None:
 def test_the_default_row_groups_are_big() -> None:
     """At least 122,880 rows or 64 MiB, as readers of Parquet want them."""
     assert (lake().row_group_rows, lake().row_group_bytes) >= (122_880, 64 * MIB)
+
+
+def test_columns_are_numbered_before_the_first_part_and_in_each_one(tmp_path: Path) -> None:
+    """Also in one that is written anew without some rows."""
+    ids, asked = FieldIds().extended(SCHEMA), list[pa.Schema]()
+    lane = folder(tmp_path, lake())
+
+    def numbered(schema: pa.Schema) -> pa.Schema:
+        asked.append(schema)
+        return with_field_ids(schema, ids.known)
+
+    lane.numbered = numbered
+    lane.add(PageBatch(batch(3), span(0, 3)))
+    (part,) = parts_of(lane.seal())
+
+    anew = lane.without(part, np.array([1]))
+
+    written = [pq.read_schema(tmp_path / path) for path in (part.path, anew.path)]
+    assert [[column.metadata[FIELD_ID] for column in schema] for schema in written] == [[b"3", b"4"]] * 2
+    assert asked == [SCHEMA]

@@ -4,15 +4,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import axsync
-from axsync.errors import ManifestError, NewestDamaged, UsageError
+from axsync.errors import ManifestError, NewestDamaged, RegistryDamaged, UsageError
 from axsync.lake import layout
 from axsync.lake.history import find_run
+from axsync.lake.local import LocalStore
 from axsync.lake.publish import RunTargets
+from axsync.lake.schemas import FieldNumbers, read_ids, registered
 from axsync.model import Lane, Outcome
 from axsync.runs.gc import look, sweep
+from axsync.schema.field_ids import FIELD_ID, FieldIds
 from axsync.settings import LakeSettings
 from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import DEVICES, PLAIN, USERS, Type, devices, facts, publish
@@ -125,3 +129,32 @@ def test_restore_says_what_it_needs(lake: FolderLake) -> None:
     """The entry of a lane as it is written names its columns only."""
     with pytest.raises(UsageError, match=r"axsync\.load_manifest"):
         axsync.restore({}, {"schema": "0" * 64})
+
+
+def test_numbers_of_columns_are_durable_before_a_part_has_them(tmp_path: Path) -> None:
+    """Whoever numbers next, such as another process, goes on behind them and knows the same ones."""
+    store = LocalStore(tmp_path / "lake")
+    first, second = (pa.schema([(name, pa.string()) for name in names]) for names in (("a", "b"), ("c", "b")))
+
+    one = FieldNumbers(store).numbered("devices", first)
+    other = FieldNumbers(store).numbered("devices", second)
+
+    numbers = {column.name: int(column.metadata[FIELD_ID]) for column in (*one, *other)}
+    assert numbers == {"a": 3, "b": 4, "c": 5}
+    assert read_ids(store, "devices") == FieldIds({"instance": 1, "dt": 2, **numbers}, 6)
+    assert registered(store) == []
+
+
+def test_damaged_numbers_are_refused_and_lost_ones_come_from_the_table(tmp_path: Path) -> None:
+    """Numbers that were given anew would make readers take one column for another."""
+    store = LocalStore(tmp_path / "lake")
+    table = FieldIds({"instance": 1, "dt": 2, "b": 7}, 9)
+
+    fresh = FieldNumbers(store, lambda _: table).numbered(
+        "devices", pa.schema([("a", pa.string()), ("b", pa.string())])
+    )
+    store.write(layout.field_ids("users"), b"{}")
+
+    assert [int(column.metadata[FIELD_ID]) for column in fresh] == [9, 7]
+    with pytest.raises(RegistryDamaged, match="field ids of 'users'"):
+        read_ids(store, "users")

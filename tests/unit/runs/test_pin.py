@@ -11,8 +11,8 @@ from axsync.api import GENERATIONS
 from axsync.model import ID_FIELD, Generation, Page, Window
 from axsync.runs.pin import LakeColumns, Pinned, key_style, pin
 from axsync.schema.columns import Field
-from axsync.schema.kinds import Atom, Group, Kind, Many, drop_forms, grown
-from axsync.schema.registry import Registry, extended
+from axsync.schema.kinds import Atom, Group, Kind, Many, drop_forms, grown, only_gains_members
+from axsync.schema.registry import Registry, extended, unfit
 from axsync.schema.selection import select_fields
 
 NOTHING = Registry()
@@ -31,6 +31,7 @@ def settle(
     earlier: Pinned | None = None,
     known: Registry = NOTHING,
     most: int = 2000,
+    fixed: bool = False,
 ) -> Pinned:
     """The columns for these fields after a first page of these records."""
     rows: list[object] = [{ID_FIELD: "x", **record} for record in records]
@@ -40,7 +41,8 @@ def settle(
     before: dict[str, Any] = json.loads(json.dumps(earlier.manifest)) if earlier else {}
     page = Page(Window(0, 0, 10), body, len(rows), None, None)
     known, _ = extended(known, earlier.columns if earlier else (), "r1")
-    return pin(api, select_fields(fields, "full"), page, lake=LakeColumns(known, before), max_columns=most)
+    lake = LakeColumns(known, before, fixed)
+    return pin(api, select_fields(fields, "full"), page, lake=lake, max_columns=most)
 
 
 def kinds(pinned: Pinned) -> dict[str, Kind]:
@@ -238,6 +240,39 @@ def test_over_any_runs_of_any_instances_a_column_keeps_its_field_and_widens_by_t
         kinds_now = {(c.name, c.field): c.kind for c in after.columns}
         assert all(kinds_now[c.name, c.field] == drop_forms(c.kind) for c in lanes[instance].columns)
         known = after
+
+
+@given(RUNS)
+def test_over_any_runs_of_any_instances_columns_of_tables_only_appear(
+    runs: list[tuple[str, dict[str, tuple[Kind, list[object]]]]],
+) -> None:
+    """Whatever catalogues list and pages show, a type gains members of objects and nothing else, in its one column."""
+    known, lanes = Registry(), dict[str, Pinned]()
+    for number, (instance, fields) in enumerate(runs):
+        rows = [{name: values[row] for name, (_, values) in fields.items() if row < len(values)} for row in range(3)]
+        listed = [Field(name, kind) for name, (kind, _) in fields.items()]
+
+        lanes[instance] = settle(listed, *rows, earlier=lanes.get(instance), known=known, fixed=True)
+
+        assert unfit(known, lanes[instance].columns) == []
+        after, _ = extended(known, lanes[instance].columns, f"r{number}")
+        assert len({one.field for one in after.columns}) == len(after.columns)
+        for old, new in zip(known.columns, after.columns, strict=False):
+            assert replace(new, kind=old.kind) == old
+            assert only_gains_members(old.kind, new.kind)
+        known = after
+
+
+def test_a_column_of_a_table_keeps_its_type_and_a_notice_says_so() -> None:
+    """Whether the values are of another kind, lists, or of all sorts; each is said once a lane."""
+    first = settle([Field("n", UNKNOWN), Field("m", UNKNOWN)], {"n": 7, "m": "a"})
+    for served in (7.5, [7, 8], "x", {"a": 1}):
+        second = settle([Field("n", UNKNOWN), Field("m", UNKNOWN)], {"n": served, "m": "b"}, earlier=first, fixed=True)
+
+        assert kinds(second)["n"] == Atom("integer")
+        assert second.notices == (
+            "columns of tables keep their types, and what does not fit is rescued (1): n (int64)",
+        )
 
 
 def test_values_that_no_rule_reconciles_have_a_json_column_as_long_as_they_come() -> None:

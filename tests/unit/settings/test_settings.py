@@ -296,6 +296,22 @@ def test_gzip_has_fewer_levels() -> None:
         LakeSettings(compression="gzip", compression_level=10)
 
 
+def test_formats_are_a_word_or_several() -> None:
+    """In one order, whichever they are written in."""
+    assert LakeSettings().formats == ("parquet",)
+    assert LakeSettings(format="delta").formats == ("delta",)
+    assert LakeSettings(format=("delta", "parquet", "delta")).formats == ("parquet", "delta")
+
+
+@pytest.mark.parametrize(
+    ("rules", "days"),
+    [({}, 105), ({"keep_days": 0, "keep_last": 1}, 37), ({"keep_monthly": 12}, 379), ({"keep_days": 400}, 407)],
+)
+def test_the_history_of_tables_reaches_back_as_far_as_snapshots_are_kept(rules: dict[str, int], days: int) -> None:
+    """And a week further; never less than the thirty days of Delta Lake."""
+    assert LakeSettings(**rules).reaches_back == days  # type: ignore[arg-type]  # whole numbers, all of them
+
+
 @pytest.mark.parametrize("names", [(), ("",), ("hostname", " ")])
 def test_an_empty_list_of_fields_is_refused(names: tuple[str, ...]) -> None:
     """A list of fields names at least one, and no blank one."""

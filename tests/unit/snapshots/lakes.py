@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -99,6 +100,8 @@ def stage(lake: Lake, run: RunFacts, what: Type) -> tuple[Part, ...]:
     schema = arrow_schema(what.columns)
     shelf = WriterPool(LakeSettings(), 1 << 40)
     folder = PartFolder(lake.store, layout.staging(run.run_id), partition, run.run_id, schema, shelf)
+    if numbers := lake.numbers():
+        folder.numbered = partial(numbers.numbered, what.lane.entity)
     step = -(-len(what.rows) // what.files) or 1
     parts: list[Part] = []
     for number, start in enumerate(range(0, len(what.rows), step)):
