@@ -305,7 +305,7 @@ def name_of(key: str) -> str:
 def is_key(text: str) -> bool:
     """Whether this can be a key: nothing that leads out of a lake is."""
     parts = text.split("/")
-    return bool(parts[0]) and text != "." and ".." not in parts
+    return not text.startswith("/") and ".." not in parts and not {"", "."}.issuperset(parts)
 
 
 def dead_letters(run_id: str, lane: Lane) -> str:

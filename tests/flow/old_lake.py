@@ -42,7 +42,7 @@ RECORDS = [
     {"internal_axon_id": "0" * 31 + "3", "_id": "x-3", f"{GENERIC}hostname": ["h3"]},
 ]
 """What was served."""
-RESCUED = {"emea": [None, json.dumps({f"{GENERIC}cores": "many"})], "amer": [None]}
+RESCUED: dict[str, list[str | None]] = {"emea": [None, json.dumps({f"{GENERIC}cores": "many"})], "amer": [None]}
 
 
 def write_old_lake(lake: Path) -> None:
