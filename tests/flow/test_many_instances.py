@@ -151,7 +151,7 @@ async def test_pages_of_all_instances_share_one_budget(lab: Lab, start: Start, m
     pages = [event.size for event in ran.of(PageRead)]
     assert ran.report.verdict == "complete"
     assert sum(sorted(pages)[-16:]) > 2 * (160 << 10)  # otherwise nothing would have to wait
-    assert max(held) <= 160 << 10
+    assert max(held) <= 128 << 10
 
 
 async def test_more_instances_than_connections(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
