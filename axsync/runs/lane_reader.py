@@ -26,6 +26,8 @@ from axsync.runs.registries import Registries
 from axsync.runs.state import merged_ranges, record
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 
+PAGES_SHARE = 2
+"""Half of `buffer_bytes` is for pages that are on their way or wait for a writer: several for each writer."""
 ENVELOPE_BYTES = 4 << 10
 """Of an answer besides its rows, and what a page without rows takes."""
 OVERSHOOT = 2

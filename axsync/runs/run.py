@@ -40,7 +40,7 @@ from axsync.runs.days import other_day, with_days, with_latest
 from axsync.runs.gc import Sweep, sweep_held
 from axsync.runs.instances import Instances, end_of, open_instances
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
-from axsync.runs.lane_reader import LaneReader, RunContext
+from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_schema import pinned_columns
 from axsync.runs.lane_selection import (
     chosen_lanes,
@@ -502,7 +502,7 @@ class _Run:
         context = RunContext(
             self.facts.run_id,
             settings.run,
-            Budget(settings.lake.buffer_bytes),
+            Budget(settings.lake.buffer_bytes // PAGES_SHARE),
             workers,
             self.observe,
             remember,

@@ -15,7 +15,7 @@ from axsync.lake.parts import use_steady_memory
 from axsync.model import Lane, Page
 from axsync.runs.days import with_days
 from axsync.runs.instances import open_sources
-from axsync.runs.lane_reader import LaneReader, RunContext
+from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_selection import refuse_misplaced
 from axsync.runs.setup import all_of
 from axsync.settings import Settings
@@ -49,7 +49,9 @@ async def stream(
                 raise source
             workers = Workers(settings.run.writers or os.cpu_count() or 1)
             size = settings.lake.buffer_bytes
-            context = RunContext(STREAM_ID, settings.run, Budget(size), workers, observe, page_bytes=size)
+            context = RunContext(
+                STREAM_ID, settings.run, Budget(size // PAGES_SHARE), workers, observe, page_bytes=size
+            )
             reader = LaneReader(Lane(mine.name, entity), source, mine, settings.entity(entity), context)
             try:
                 await _read(reader, put)

@@ -147,7 +147,7 @@ async def test_pages_of_all_instances_share_one_budget(lab: Lab, start: Start, m
     monkeypatch.setattr(import_module("axsync.runs.run"), "Budget", Watched)
     emulators = [await start(sizes={"devices": 60}, seed=seed, latency_ms=50.0) for seed in range(4)]
     chosen = [lab.instance(emulator, f"t{n}", page_bytes=64 << 10) for n, emulator in enumerate(emulators)]
-    ran = await lab.run(lab.settings(*chosen, lake={"buffer_bytes": 128 << 10}, entities=("devices",)))
+    ran = await lab.run(lab.settings(*chosen, lake={"buffer_bytes": 256 << 10}, entities=("devices",)))
 
     pages = [event.size for event in ran.of(PageRead)]
     assert ran.report.verdict == "complete"
