@@ -147,8 +147,7 @@ class Transport:
         """
         async with self._door:
             if not self._users:
-                await self._seats.acquire()
-                self._session = await self._closing.enter_async_context(open_session(self.config, self._credential))
+                await self._connect()
             self._users += 1
         try:
             yield self
@@ -156,6 +155,14 @@ class Transport:
             self._users -= 1
             if not self._users:
                 await self._close()
+
+    async def _connect(self) -> None:
+        await self._seats.acquire()
+        try:
+            self._session = await self._closing.enter_async_context(open_session(self.config, self._credential))
+        except BaseException:
+            self._seats.release()
+            raise
 
     async def _close(self) -> None:
         closing, self._closing = self._closing, AsyncExitStack()

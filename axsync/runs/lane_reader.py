@@ -26,8 +26,8 @@ from axsync.runs.registries import Registries
 from axsync.runs.state import merged_ranges, record
 from axsync.settings import EntitySettings, InstanceSettings, RunSettings
 
-PAGES_SHARE = 4
-"""A quarter of `buffer_bytes` is for pages that wait for a writer, the rest for rows that wait for a row group."""
+PAGES_SHARE = 2
+"""Half of `buffer_bytes` is for pages that are on their way or wait for a writer: several for each writer."""
 ENVELOPE_BYTES = 4 << 10
 """Of an answer besides its rows, and what a page without rows takes."""
 OVERSHOOT = 2
@@ -36,11 +36,6 @@ ROUND_SHIFT = 1_000_000
 """Page numbers of a repair round start here, so that its answers count as later ones."""
 MOST_PAGES = 1_000
 """No administrators' table is longer; a server that never ends is not asked for ever."""
-
-
-def page_budget(buffer_bytes: int) -> Budget:
-    """Memory for the pages of all lanes: as many as one host may have in flight, and those that wait for a writer."""
-    return Budget(buffer_bytes + buffer_bytes // PAGES_SHARE)
 
 
 class MarkExpired(LaneError):

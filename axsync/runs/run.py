@@ -12,7 +12,7 @@ from typing import Any
 
 from axsync.api import is_system
 from axsync.client.source import Source
-from axsync.engine.lane_walk import Deadline, Workers, alongside, gather_all
+from axsync.engine.lane_walk import Budget, Deadline, Workers, alongside, gather_all
 from axsync.errors import (
     AxsyncError,
     BadAnswer,
@@ -40,7 +40,7 @@ from axsync.runs.days import other_day, with_days, with_latest
 from axsync.runs.gc import Sweep, sweep_held
 from axsync.runs.instances import Instances, end_of, open_instances
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
-from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext, page_budget
+from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_schema import pinned_columns
 from axsync.runs.lane_selection import (
     chosen_lanes,
@@ -130,7 +130,7 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
         return await alongside(instances.probe(), run.with_answers(instances))
 
 
-LANES_AT_ONCE = 512
+LANES_AT_ONCE = 256
 """Lanes that are open at the same time, of all instances: each takes memory and a file."""
 FEWEST_LANES = 2
 """Of one instance, however many there are: its small types do not wait for its largest one."""
@@ -562,7 +562,7 @@ class _Run:
         context = RunContext(
             self.facts.run_id,
             settings.run,
-            page_budget(settings.lake.buffer_bytes),
+            Budget(settings.lake.buffer_bytes // PAGES_SHARE),
             workers,
             self.observe,
             remember,
@@ -570,8 +570,7 @@ class _Run:
             page_bytes=settings.lake.buffer_bytes,
             registries=self._registries,
         )
-        rows = settings.lake.buffer_bytes - settings.lake.buffer_bytes // PAGES_SHARE
-        pool = WriterPool(settings.lake, rows)
+        pool = WriterPool(settings.lake, settings.lake.buffer_bytes * 3 // 4)
         storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal, self.lake.numbers())
         return _Walks(context, storage, max(FEWEST_LANES, LANES_AT_ONCE // instances), instances)
 

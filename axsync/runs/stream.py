@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from axsync.engine.lane_walk import Stored, Workers, stream_items
+from axsync.engine.lane_walk import Budget, Stored, Workers, stream_items
 from axsync.errors import ConfigError, ServerError
 from axsync.events import Observer
 from axsync.lake.parts import use_steady_memory
 from axsync.model import Lane, Page
 from axsync.runs.days import with_days
 from axsync.runs.instances import open_sources
-from axsync.runs.lane_reader import LaneReader, RunContext, page_budget
+from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_selection import refuse_misplaced
 from axsync.runs.registries import Registries, settled_columns
 from axsync.runs.setup import all_of
@@ -55,7 +55,7 @@ async def stream(
             context = RunContext(
                 STREAM_ID,
                 settings.run,
-                page_budget(size),
+                Budget(size // PAGES_SHARE),
                 workers,
                 observe,
                 page_bytes=size,
