@@ -14,7 +14,7 @@ from axsync.lake.objects import ObjectStore
 from axsync.lake.store import Move
 from axsync.lake.uploads import S3Uploads
 from tests.stores.proxy import Fault, Mishap, Proxy, proxied
-from tests.stores.servers import BUCKET, SECRET, Server, s3, s3_client, store_at
+from tests.stores.servers import BUCKET, SECRET, SERVERS, Server, s3, s3_client, store_at
 
 pytestmark = pytest.mark.stores
 QUICK = {
@@ -33,7 +33,7 @@ def server() -> Server:
 @contextmanager
 def behind(server: Server, folder: Path, *faults: Fault) -> Iterator[tuple[ObjectStore, Proxy]]:
     with proxied(server.port, *faults) as proxy:
-        yield store_at(server, folder, endpoint=proxy.endpoint, retry_config=QUICK), proxy
+        yield store_at(server, folder, endpoint=server.behind(proxy.endpoint), retry_config=QUICK), proxy
 
 
 def seal(store: ObjectStore, key: str, content: bytes) -> None:
@@ -65,13 +65,12 @@ AFTERWARDS = {
 
 @pytest.mark.parametrize("mishap", MISHAPS)
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_request_that_fails_once_does_what_it_should(
-    server: Server, verb: str, mishap: Mishap, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_request_that_fails_once_does_what_it_should(name: str, verb: str, mishap: Mishap, tmp_path: Path) -> None:
     """Whether the store did not do it, or did and the answer was lost: it is sent again, and done once."""
     before = {"a": b"old", "staged/1": b"1"}
     faults = [Fault(method, ".", mishap, times=0) for method in ("PUT", "DELETE", "GET", "HEAD")]
-    with behind(server, tmp_path, *faults) as (store, _):
+    with behind(SERVERS[name](), tmp_path, *faults) as (store, _):
         for key, content in before.items():
             store.write(key, content)
         store.append("grown", b"some")
@@ -152,6 +151,15 @@ class TestLargeParts:
                 file.seek(-300, 2)
                 assert file.read() == self.CONTENT[-300:]
             assert store.read("part") == self.CONTENT
+
+    @pytest.mark.parametrize("name", SERVERS)
+    def test_it_is_what_was_written(self, name: str, tmp_path: Path) -> None:
+        """In every store, also behind a commit."""
+        store = store_at(SERVERS[name](), tmp_path)
+        seal(store, "staged/part", self.CONTENT)
+        store.commit([Move("staged", "final", frozenset({"part"}))])
+
+        assert (store.read("final/part") == self.CONTENT, store.names("staged")) == (True, ())
 
     def test_one_that_fails_for_ever_leaves_nothing(self, server: Server, tmp_path: Path) -> None:
         """Neither an object nor an upload that never ends."""
