@@ -66,6 +66,7 @@ AFTERWARDS = {
 @pytest.mark.parametrize("mishap", MISHAPS)
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.fault(63)
 def test_a_request_that_fails_once_does_what_it_should(name: str, verb: str, mishap: Mishap, tmp_path: Path) -> None:
     """Whether the store did not do it, or did and the answer was lost: it is sent again, and done once."""
     before = {"a": b"old", "staged/1": b"1"}
@@ -88,6 +89,7 @@ def test_a_request_that_fails_once_does_what_it_should(name: str, verb: str, mis
 
 
 @pytest.mark.parametrize("verb", ["write_if_absent", "replace_if_unchanged", "append"])
+@pytest.mark.fault(63)
 def test_a_conflict_with_a_request_of_the_same_moment_is_no_refusal(server: Server, verb: str, tmp_path: Path) -> None:
     """S3 answers 409 where two conditional writes meet; the condition holds, so it is sent again."""
     with behind(server, tmp_path) as (store, proxy):
@@ -97,6 +99,7 @@ def test_a_conflict_with_a_request_of_the_same_moment_is_no_refusal(server: Serv
         VERBS[verb](store)
 
 
+@pytest.mark.fault(63)
 def test_a_store_that_asks_for_fewer_requests_for_ever_is_told_of(server: Server, tmp_path: Path) -> None:
     """In one sentence, without an address or a key."""
     with behind(server, tmp_path, Fault("PUT", ".", "refuse", times=99)) as (store, _):
@@ -106,6 +109,7 @@ def test_a_store_that_asks_for_fewer_requests_for_ever_is_told_of(server: Server
             assert secret not in str(caught.value)
 
 
+@pytest.mark.fault(64)
 def test_credentials_that_expire_in_the_middle_are_asked_for_anew(server: Server, tmp_path: Path) -> None:
     """Once; where that does not help, it is told."""
     expired = Fault("PUT", ".", "refuse", status=400, code="ExpiredToken")
@@ -180,6 +184,7 @@ class TestLargeParts:
         ("the store does not answer", {"endpoint": "http://127.0.0.1:9"}),
     ],
 )
+@pytest.mark.fault(65)
 def test_a_store_that_cannot_be_written_is_refused_before_anything(
     server: Server, told: str, more: dict[str, str], tmp_path: Path
 ) -> None:
@@ -198,6 +203,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_anything(
         ("the store answers 501 NotImplemented", 501, "NotImplemented"),
     ],
 )
+@pytest.mark.fault(65)
 def test_what_the_store_refuses_is_told(server: Server, told: str, status: int, code: str, tmp_path: Path) -> None:
     """What cannot be tried here is answered as the cloud does."""
     with (
