@@ -148,6 +148,7 @@ def test_what_cannot_be_removed_keeps_none_of_the_others(tmp_path: Path, monkeyp
     assert store.names("") == ("b",)
 
 
+@pytest.mark.fault(65)
 def test_a_store_that_is_blind_to_conditions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As old versions of Ceph, and of some fakes: they take every write."""
     store, real = store_in_memory(tmp_path), obstore.put

@@ -115,6 +115,7 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
 
 
 @at_each_step
+@pytest.mark.fault(62)
 def test_what_was_killed_while_it_published_is_carried_out_by_the_next_one(world: World, step: int) -> None:
     """From the record on that says what is to be published; before, nothing has happened."""
     before = world.strays()
@@ -136,6 +137,7 @@ def test_what_was_killed_while_it_published_is_carried_out_by_the_next_one(world
 
 @pytest.mark.parametrize("later", [None, LATER], ids=["nothing", "a run"])
 @at_each_step
+@pytest.mark.fault(62)
 def test_who_wakes_and_was_overtaken_publishes_nothing(
     world: World, step: int, later: RunFacts | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
