@@ -262,11 +262,16 @@ class Lake:
         if epoch := self.store.epoch():  # so that no pointer is ever like one before it
             pointer["epoch"] = epoch
         try:
-            self._put(layout.POINTER, self._seen(layout.POINTER), orjson.dumps(pointer))
+            self._swing(orjson.dumps(pointer))
         except OSError:
             # It may have failed behind the swap, when readers see the new snapshot already: then there is no way back.
             if read_pointer(self.store) != run_id:
                 raise
+
+    def _swing(self, pointer: bytes) -> None:
+        # The last request of a process that was overtaken may come in between, with the snapshot that this one follows.
+        if not self.store.replace_if_unchanged(layout.POINTER, self._seen(layout.POINTER), pointer, shared=True):
+            self._put(layout.POINTER, self._seen(layout.POINTER), pointer)
 
 
 def open_lake(settings: LakeSettings) -> Lake:

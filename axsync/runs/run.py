@@ -407,7 +407,7 @@ class _Run:
             registries=self._registries,
         )
         pool = WriterPool(settings.lake, settings.lake.buffer_bytes - waiting)
-        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal)
+        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal, is_new=not self.resumes)
         instances = {i.name: i for i in settings.instances}
 
         def lane_run(lane: Lane) -> LaneRun:

@@ -23,6 +23,7 @@ from email.utils import formatdate
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import boto3
@@ -62,10 +63,14 @@ class Server:
     endpoint: str
     bucket: Callable[..., Bucket]
 
+    def behind(self, proxy: str) -> str:
+        """Its endpoint at a proxy with this address."""
+        return f"{proxy}{urlsplit(self.endpoint).path}"
+
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self.endpoint.rsplit(":", 1)[1].partition("/")[0])
+        return urlsplit(self.endpoint).port or 0
 
 
 def installed(name: str) -> Path:

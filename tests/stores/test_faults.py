@@ -14,7 +14,7 @@ from axsync.lake.objects import ObjectStore
 from axsync.lake.store import Move
 from axsync.lake.uploads import S3Uploads
 from tests.stores.proxy import Fault, Mishap, Proxy, proxied
-from tests.stores.servers import BUCKET, SECRET, Server, s3, s3_client, store_at
+from tests.stores.servers import BUCKET, SECRET, SERVERS, Server, s3, s3_client, store_at
 
 pytestmark = pytest.mark.stores
 QUICK = {
@@ -33,7 +33,7 @@ def server() -> Server:
 @contextmanager
 def behind(server: Server, folder: Path, *faults: Fault) -> Iterator[tuple[ObjectStore, Proxy]]:
     with proxied(server.port, *faults) as proxy:
-        yield store_at(server, folder, endpoint=proxy.endpoint, retry_config=QUICK), proxy
+        yield store_at(server, folder, endpoint=server.behind(proxy.endpoint), retry_config=QUICK), proxy
 
 
 def seal(store: ObjectStore, key: str, content: bytes) -> None:
@@ -65,13 +65,13 @@ AFTERWARDS = {
 
 @pytest.mark.parametrize("mishap", MISHAPS)
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_request_that_fails_once_does_what_it_should(
-    server: Server, verb: str, mishap: Mishap, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.fault(63)
+def test_a_request_that_fails_once_does_what_it_should(name: str, verb: str, mishap: Mishap, tmp_path: Path) -> None:
     """Whether the store did not do it, or did and the answer was lost: it is sent again, and done once."""
     before = {"a": b"old", "staged/1": b"1"}
     faults = [Fault(method, ".", mishap, times=0) for method in ("PUT", "DELETE", "GET", "HEAD")]
-    with behind(server, tmp_path, *faults) as (store, _):
+    with behind(SERVERS[name](), tmp_path, *faults) as (store, _):
         for key, content in before.items():
             store.write(key, content)
         store.append("grown", b"some")
@@ -89,6 +89,7 @@ def test_a_request_that_fails_once_does_what_it_should(
 
 
 @pytest.mark.parametrize("verb", ["write_if_absent", "replace_if_unchanged", "append"])
+@pytest.mark.fault(63)
 def test_a_conflict_with_a_request_of_the_same_moment_is_no_refusal(server: Server, verb: str, tmp_path: Path) -> None:
     """S3 answers 409 where two conditional writes meet; the condition holds, so it is sent again."""
     with behind(server, tmp_path) as (store, proxy):
@@ -98,6 +99,7 @@ def test_a_conflict_with_a_request_of_the_same_moment_is_no_refusal(server: Serv
         VERBS[verb](store)
 
 
+@pytest.mark.fault(63)
 def test_a_store_that_asks_for_fewer_requests_for_ever_is_told_of(server: Server, tmp_path: Path) -> None:
     """In one sentence, without an address or a key."""
     with behind(server, tmp_path, Fault("PUT", ".", "refuse", times=99)) as (store, _):
@@ -107,6 +109,7 @@ def test_a_store_that_asks_for_fewer_requests_for_ever_is_told_of(server: Server
             assert secret not in str(caught.value)
 
 
+@pytest.mark.fault(64)
 def test_credentials_that_expire_in_the_middle_are_asked_for_anew(server: Server, tmp_path: Path) -> None:
     """Once; where that does not help, it is told."""
     expired = Fault("PUT", ".", "refuse", status=400, code="ExpiredToken")
@@ -153,6 +156,15 @@ class TestLargeParts:
                 assert file.read() == self.CONTENT[-300:]
             assert store.read("part") == self.CONTENT
 
+    @pytest.mark.parametrize("name", SERVERS)
+    def test_it_is_what_was_written(self, name: str, tmp_path: Path) -> None:
+        """In every store, also behind a commit."""
+        store = store_at(SERVERS[name](), tmp_path)
+        seal(store, "staged/part", self.CONTENT)
+        store.commit([Move("staged", "final", frozenset({"part"}))])
+
+        assert (store.read("final/part") == self.CONTENT, store.names("staged")) == (True, ())
+
     def test_one_that_fails_for_ever_leaves_nothing(self, server: Server, tmp_path: Path) -> None:
         """Neither an object nor an upload that never ends."""
         with behind(server, tmp_path, Fault("PUT", "partNumber=2", "refuse", times=99)) as (store, _):
@@ -172,6 +184,7 @@ class TestLargeParts:
         ("the store does not answer", {"endpoint": "http://127.0.0.1:9"}),
     ],
 )
+@pytest.mark.fault(65)
 def test_a_store_that_cannot_be_written_is_refused_before_anything(
     server: Server, told: str, more: dict[str, str], tmp_path: Path
 ) -> None:
@@ -190,6 +203,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_anything(
         ("the store answers 501 NotImplemented", 501, "NotImplemented"),
     ],
 )
+@pytest.mark.fault(65)
 def test_what_the_store_refuses_is_told(server: Server, told: str, status: int, code: str, tmp_path: Path) -> None:
     """What cannot be tried here is answered as the cloud does."""
     with (

@@ -65,6 +65,7 @@ def undisturbed(
     return found
 
 
+@pytest.mark.fault(62)
 def test_a_run_killed_at_any_change_ends_as_if_undisturbed(
     server: Server,
     urls: dict[int, str],
@@ -88,6 +89,7 @@ def test_a_run_killed_at_any_change_ends_as_if_undisturbed(
         assert place.strays() == set(), at
 
 
+@pytest.mark.fault(62)
 def test_a_paused_process_that_wakes_changes_nothing(
     server: Server,
     urls: dict[int, str],

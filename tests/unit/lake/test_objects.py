@@ -10,6 +10,7 @@ from obstore.exceptions import PermissionDeniedError
 from obstore.store import MemoryStore
 
 from axsync.errors import Busy, LakeError, Overtaken
+from axsync.lake import layout
 from axsync.lake.numbered import NumberedPiece, encode, piece_key
 from axsync.lake.objects import ObjectStore
 from axsync.lake.store import Move
@@ -113,6 +114,15 @@ def test_a_store_that_is_held_elsewhere_is_busy(two: tuple[ObjectStore, ObjectSt
         pass
 
 
+def test_a_browser_shows_a_report_in_a_bucket(two: tuple[ObjectStore, ObjectStore]) -> None:
+    """It goes by what the store says of a page, not by its name."""
+    store, _ = two
+    store.write(layout.INDEX, b"<html>")
+
+    told = obstore.get(store.bucket, f"lakes/one/{layout.INDEX}").attributes
+    assert told["Content-Type"] == "text/html; charset=utf-8"
+
+
 def test_drafts_go_with_their_store(tmp_path: Path) -> None:
     """And those of a process that was killed with the next one."""
     (tmp_path / "drafts/left").mkdir(parents=True)
@@ -143,6 +153,7 @@ def test_what_cannot_be_removed_keeps_none_of_the_others(tmp_path: Path, monkeyp
     assert store.names("") == ("b",)
 
 
+@pytest.mark.fault(65)
 def test_a_store_that_is_blind_to_conditions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As old versions of Ceph, and of some fakes: they take every write."""
     store, real = store_in_memory(tmp_path), obstore.put

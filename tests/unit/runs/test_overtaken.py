@@ -115,6 +115,7 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
 
 
 @at_each_step
+@pytest.mark.fault(62)
 def test_what_was_killed_while_it_published_is_carried_out_by_the_next_one(world: World, step: int) -> None:
     """From the record on that says what is to be published; before, nothing has happened."""
     before = world.strays()
@@ -136,6 +137,7 @@ def test_what_was_killed_while_it_published_is_carried_out_by_the_next_one(world
 
 @pytest.mark.parametrize("later", [None, LATER], ids=["nothing", "a run"])
 @at_each_step
+@pytest.mark.fault(62)
 def test_who_wakes_and_was_overtaken_publishes_nothing(
     world: World, step: int, later: RunFacts | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,3 +162,15 @@ def overdue(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = world.lake.store._lease  # type: ignore[attr-defined]
     if lease is not None:
         monkeypatch.setattr(lease, "_at", -1e9)
+
+
+@pytest.mark.parametrize("world", ["memory"], indirect=True)
+def test_a_late_request_in_the_midst_of_a_recovery_does_not_stop_it(world: World) -> None:
+    """The pointer was read before; what came in between is followed, as it would have been a moment earlier."""
+    with world.held(world.lake, NEW):
+        world.publish(world.lake, NEW)
+        assert world.lake.latest_run() == NEW.run_id
+        world.process().point_to(OLD.run_id)
+        world.lake.point_to(NEW.run_id)
+
+    assert world.seen() == NEW.run_id
