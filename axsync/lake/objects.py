@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 import obstore
@@ -41,6 +41,9 @@ from axsync.lake.local import make_folder, own_folder
 from axsync.lake.numbered import HEAD, NumberedPiece, decode, encode, joined, number_of, piece_key, start_of
 from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile, storage_errors
 from axsync.lake.uploads import UPLOAD, Uploads
+
+if TYPE_CHECKING:
+    from obstore import Attributes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,6 +62,8 @@ MOST_REMOVED = 500
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds before a conditional write is sent again that the store refused, although its condition holds (409)."""
 
+PAGE: "Attributes" = {"Content-Type": "text/html; charset=utf-8"}
+"""Of a report, so that a browser shows what a bucket serves instead of saving it."""
 SMALL, KEPT = 1 << 20, 64 << 20
 """Bytes of a content that is kept in memory while nobody else can change it, and of all of them."""
 MANY = 4
@@ -154,9 +159,8 @@ class ObjectStore:
 
     def _look(self, key: str) -> ObjectState | None:
         try:
-            found = self._ask(obstore.get, key)
-            meta = found.meta
-            return ObjectState(bytes(found.bytes()), _mark(meta), meta["last_modified"])
+            content, meta = self._ask(_fetched, key)
+            return ObjectState(content, _mark(meta), meta["last_modified"])
         except FileNotFoundError:
             return None
 
@@ -314,16 +318,18 @@ class ObjectStore:
     def _lasting(self, key: str) -> bytes:
         """What never changes once it is there, asked for once: the columns that many snapshots name."""
         if key not in self._forever:
-            self._forever[key] = bytes(self._ask(obstore.get, key).bytes())
+            self._forever[key] = self._ask(_fetched, key)[0]
         return self._forever[key]
 
     def _content(self, key: str, most: int | None) -> bytes:
         if key not in self._growing:
             with suppress(FileNotFoundError):
-                found = self._ask(obstore.get, key)
-                if most is not None and found.meta["size"] > most:
-                    return bytes(self._ask(obstore.get_range, key, start=0, length=most))
-                return bytes(found.bytes())
+                content, meta = self._ask(_fetched, key, most)
+                return (
+                    content
+                    if len(content) == meta["size"]
+                    else bytes(self._ask(obstore.get_range, key, start=0, length=most))
+                )
         for _ in PAUSES:
             if not (pieces := self._pieces_of(key)):
                 break
@@ -356,7 +362,7 @@ class ObjectStore:
         etag, content = self._pieces.get(path, ("", b""))
         if etag and etag == one.etag:
             return content
-        content = bytes(self._ask(obstore.get, path).bytes())
+        content, _ = self._ask(_fetched, path)
         if one.etag and one.size <= SMALL:
             if sum(len(kept) for _, kept in [*self._pieces.values()]) > KEPT:
                 self._pieces.clear()
@@ -372,10 +378,13 @@ class ObjectStore:
 
     def open(self, key: str) -> NativeFile:
         """As `Store.open`: at once where it is small."""
-        size = self._plain_size(key)
-        if size is None or size <= ONE_PUT:
-            return pa.BufferReader(self.read(key))
-        return pa.PythonFile(io.BufferedReader(_Ranges(self, key, size), READ_AHEAD), mode="r")
+        try:
+            content, meta = self._ask(_fetched, key, ONE_PUT)
+        except FileNotFoundError:
+            return pa.BufferReader(self.read(key))  # perhaps in pieces
+        if len(content) == meta["size"]:
+            return pa.BufferReader(content)
+        return pa.PythonFile(io.BufferedReader(_Ranges(self, key, meta["size"]), READ_AHEAD), mode="r")
 
     def size(self, key: str) -> int | None:
         """As `Store.size`."""
@@ -478,8 +487,9 @@ class ObjectStore:
     def write(self, key: str, content: bytes, *, shared: bool = False) -> None:
         """As `Store.write`."""
         del shared
+        attributes = PAGE if key.endswith(".html") else None
         with self._change(key):
-            self._ask(obstore.put, key, content, use_multipart=False)
+            self._ask(obstore.put, key, content, use_multipart=False, attributes=attributes)
 
     def create(self, key: str) -> "Upload":
         """As `Store.create`."""
@@ -539,7 +549,7 @@ class ObjectStore:
         pieces = self._pieces_among(key, objects)
         if key in objects:
             if not pieces:
-                content = bytes(self._ask(obstore.get, key).bytes())
+                content, _ = self._ask(_fetched, key)
                 self._put_if(piece_key(key, 0), encode(NumberedPiece(0, self._who, content)), "create")
             self._remove([key])
             pieces = self._pieces_of(key)
@@ -757,6 +767,13 @@ def _each(work: Callable[[Item], Result], items: Collection[Item]) -> list[Resul
         return [work(item) for item in items]
     with ThreadPoolExecutor(min(AT_ONCE, len(items)), "axsync-store") as pool:
         return list(pool.map(work, items))
+
+
+def _fetched(bucket: Bucket, path: str, most: int | None = None) -> tuple[bytes, Mapping[str, Any]]:
+    """A content and what is known of it; without its bytes where they are more than `most`, in the same request."""
+    found = obstore.get(bucket, path)
+    too_large = most is not None and found.meta["size"] > most
+    return b"" if too_large else bytes(found.bytes()), found.meta
 
 
 def _mark(told: Mapping[str, Any]) -> Mark:

@@ -64,15 +64,15 @@ def put_registries(store: Store, found: Mapping[str, Registry]) -> None:
 
 def register(store: Store, run_id: str, outcomes: Iterable[Outcome]) -> None:
     """Enter the columns that these lanes bring, with the lake held. Raises: OSError, RegistryDamaged."""
-    before: dict[str, Registry] = {}
-    now: dict[str, Registry] = {}
+    brought = [outcome for outcome in outcomes if outcome.columns]
+    entities = list(dict.fromkeys(outcome.lane.entity for outcome in brought))
+    before = dict(zip(entities, each(store, lambda entity: registry(store, entity), entities), strict=True))
+    now = dict(before)
     seen = set[tuple[str, bytes]]()
-    for outcome in outcomes:
+    for outcome in brought:
         entity, written = outcome.lane.entity, orjson.dumps(outcome.columns)
-        if outcome.columns and (entity, written) not in seen:  # most lanes have the columns of another one
+        if (entity, written) not in seen:  # most lanes have the columns of another one
             seen.add((entity, written))
-            if entity not in now:
-                before[entity] = now[entity] = registry(store, entity)
             now[entity], _ = extended(now[entity], columns_of({"columns": outcome.columns}), run_id)
     put_registries(store, {entity: one for entity, one in now.items() if one != before[entity]})
 

@@ -53,6 +53,7 @@ class RunStorage:
     pool: WriterPool
     journal: Journal
     numbers: FieldNumbers | None = None
+    is_new: bool = False  # no earlier process has begun the run, so that nothing of it lies anywhere
 
 
 @dataclass(slots=True)
@@ -95,6 +96,7 @@ class LaneWriter:
     _names: DriftNames = field(default_factory=lambda: DriftNames(frozenset()), init=False)
     _moments: set[int] = field(default_factory=set, init=False)  # in which pages came
     _swept: bool = field(default=False, init=False)  # nothing lies in the folder that is not in memory
+    _used: bool = field(default=False, init=False)  # this process has written to the folder
     _untold: deque[Part] = field(default_factory=deque, init=False)  # sealed parts that no observer was told of
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -149,7 +151,7 @@ class LaneWriter:
             self._moments = {span.fetched for span in self.memory.spans}
             self._names = DriftNames(frozenset(column.field for column in converter.columns))
             self._names.counted(self.drift)  # of an earlier process
-            self._swept = False
+            self._swept, self._used = self.storage.is_new and not self._used, True
         return self._folder
 
     def _sweep(self, folder: PartFolder) -> None:

@@ -571,7 +571,8 @@ class _Run:
             registries=self._registries,
         )
         pool = WriterPool(settings.lake, settings.lake.buffer_bytes * 3 // 4)
-        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal, self.lake.numbers())
+        numbers, is_new = self.lake.numbers(), not self.resumes
+        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal, numbers, is_new)
         return _Walks(context, storage, max(FEWEST_LANES, LANES_AT_ONCE // instances), instances)
 
     def _lane_run(self, lane: Lane, source: Source, walks: "_Walks") -> LaneRun:

@@ -1,5 +1,6 @@
 """One entity type as a stream of record batches. No lake is needed; one that is there tells names and types."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -43,7 +44,8 @@ async def stream(
     refuse_misplaced(settings, [entity])
 
     observe = all_of(observers)
-    registries = Registries(STREAM_ID, {entity: settled_columns(settings.lake, entity)})
+    known = await asyncio.to_thread(settled_columns, settings.lake, entity)
+    registries = Registries(STREAM_ID, {entity: known})
 
     async def produce(put: Put) -> None:
         async with open_sources(settings, observe) as sources:

@@ -123,6 +123,28 @@ async def test_no_store_is_asked_on_the_event_loop(lab: Lab, start: Start, monke
     assert (len(asked) > 100, any(asked)) == (True, False)
 
 
+@pytest.mark.usefixtures("bucket")
+async def test_runs_of_the_past_cost_no_round_trips(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run does not wait for more answers, one after the other, because there were more runs before it."""
+    instance, real = lab.instance(await start(sizes={"users": 20})), ObjectStore._ask
+    asked = list[str]()
+
+    def watched(store: ObjectStore, *told: Any, **named: Any) -> object:
+        asked.append(threading.current_thread().name)
+        return real(store, *told, **named)
+
+    async def waits(day: str) -> int:
+        asked.clear()
+        settings = lab.settings(instance, lake={"uri": LAKE, "gc": True}, logical_date=day)
+        await axsync.sync(settings, jitter=at_once)
+        return sum(not name.startswith(("axsync-each", "axsync-store", "axsync-lease")) for name in asked)
+
+    monkeypatch.setattr(ObjectStore, "_ask", watched)
+    counts = [await waits(f"2026-11-0{number}") for number in range(1, 6)]
+
+    assert counts[2] == counts[4]
+
+
 @pytest.mark.parametrize("heeds", [True, False])
 async def test_check_tries_the_store_of_a_lake(
     lab: Lab, start: Start, bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch, *, heeds: bool

@@ -1,4 +1,4 @@
-"""Commands as people run them, each a process of its own, with a lake in S3 that a settings file names."""
+"""Commands as people run them, each a process of its own, with a lake in a store that a settings file names."""
 
 import os
 import subprocess
@@ -11,7 +11,18 @@ import pytest
 
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 from tests.faults.torture.place import emulator
-from tests.stores.servers import BUCKET, KEY, REGION, SECRET, Server, s3, s3_client
+from tests.stores.servers import (
+    AZURE_KEY,
+    BUCKET,
+    KEY,
+    REGION,
+    SECRET,
+    SERVERS,
+    Server,
+    gcs_config,
+    s3,
+    s3_client,
+)
 
 pytestmark = pytest.mark.stores
 PROFILES = "".join(
@@ -26,16 +37,14 @@ def server() -> Server:
 
 
 class Desk:
-    """A home folder with a profile of AWS, and a settings file."""
+    """A home folder with profiles of AWS, a settings file, and the variables of a shell."""
 
-    def __init__(self, folder: Path, server: Server, url: str) -> None:
-        self.folder, self.prefix = folder, f"desks/{uuid4().hex}"
-        self.uri = f"s3://{BUCKET}/{self.prefix}"
+    def __init__(self, folder: Path, lake: str, url: str, **environ: str) -> None:
+        self.folder = folder
         (folder / ".aws").mkdir()
         (folder / ".aws/credentials").write_text(PROFILES)
-        lake = f'uri = "{self.uri}"\nendpoint = "{server.endpoint}"\nregion = "{REGION}"\n'
-        (folder / "axsync.toml").write_text(f'[lake]\n{lake}storage_class = "STANDARD_IA"\n')
-        self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(Path.cwd())}
+        (folder / "axsync.toml").write_text(f"[lake]\n{lake}")
+        self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(Path.cwd()), **environ}
         self.environ |= {"AX_URL": url, "AX_KEY": DEMO_KEY, "AX_SECRET": DEMO_SECRET}
 
     def axsync(self, *arguments: str, code: int = 0, **environ: str) -> str:
@@ -43,7 +52,7 @@ class Desk:
         told = subprocess.run(
             [sys.executable, "-m", "axsync", *arguments],
             cwd=self.folder,
-            env={"AWS_PROFILE": "lakes", **self.environ, **environ},
+            env={**self.environ, **environ},
             capture_output=True,
             text=True,
             check=False,
@@ -62,20 +71,44 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, server: Server, url: str) -> Desk:
-    return Desk(tmp_path, server, url)
+def prefix() -> str:
+    return f"desks/{uuid4().hex}"
 
 
-def test_a_lake_is_filled_and_read_by_processes(desk: Desk, server: Server) -> None:
-    """The profile has the keys; what is published is in the class that was asked for, and nothing else."""
+@pytest.fixture
+def desk(tmp_path: Path, server: Server, url: str, prefix: str) -> Desk:
+    place = f'uri = "s3://{BUCKET}/{prefix}"\nendpoint = "{server.endpoint}"\nregion = "{REGION}"\n'
+    return Desk(tmp_path, f'{place}storage_class = "STANDARD_IA"\n', url, AWS_PROFILE="lakes")
+
+
+def fill_and_read(desk: Desk, uri: str) -> None:
+    """Each command a process of its own."""
     assert desk.axsync("check", "--output", "json").count('"ok": true') >= 5
-    assert f"complete: {desk.uri}" in desk.axsync("run", "-q")
+    assert f"complete: {uri}" in desk.axsync("run", "-q")
     assert desk.axsync("run", "--output", "json").count('"verdict": "complete"') > 1
     assert "everything matches the manifest" in desk.axsync("verify")
     assert int(desk.axsync("sql", "--output", "csv", "select count(*) from users").split()[-1]) > 0
-    assert desk.axsync("report").strip().startswith(f"{desk.uri}/_axsync/runs/")
+    assert desk.axsync("report").strip().startswith(f"{uri}/_axsync/runs/")
 
-    found = s3_client(server.endpoint).list_objects_v2(Bucket=BUCKET, Prefix=desk.prefix)["Contents"]
+
+@pytest.mark.parametrize("cloud", ["azure", "gcs"])
+def test_other_clouds_are_filled_and_read_by_processes(tmp_path: Path, url: str, prefix: str, cloud: str) -> None:
+    """Their credentials are in the variables that their clients know."""
+    server = SERVERS[cloud]()
+    if cloud == "azure":
+        uri, endpoint = f"az://{BUCKET}/{prefix}", server.endpoint.removesuffix(f"/{KEY}")
+        keys = {"AZURE_STORAGE_ACCOUNT_NAME": KEY, "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY}
+    else:
+        uri, endpoint = f"gs://{BUCKET}/{prefix}", server.endpoint
+        keys = {"GOOGLE_SERVICE_ACCOUNT_KEY": gcs_config(endpoint)["service_account_key"]}
+    fill_and_read(Desk(tmp_path, f'uri = "{uri}"\nendpoint = "{endpoint}"\n', url, **keys), uri)
+
+
+def test_a_lake_is_filled_and_read_by_processes(desk: Desk, server: Server, prefix: str) -> None:
+    """The profile has the keys; what is published is in the class that was asked for, and nothing else."""
+    fill_and_read(desk, f"s3://{BUCKET}/{prefix}")
+
+    found = s3_client(server.endpoint).list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
     classed = {one["Key"] for one in found if one["StorageClass"] == "STANDARD_IA"}
     assert classed == {one["Key"] for one in found if one["Key"].endswith(".parquet")}
 

@@ -42,6 +42,15 @@ def test_s3_is_opened_as_settings_and_environment_say(monkeypatch: pytest.Monkey
     assert "5ecr3t" not in f"{lake!r} {told}"
 
 
+@pytest.mark.usefixtures("aws")
+def test_keys_and_region_in_the_environment_need_no_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which would find them first, and takes half a second to import; a region may be in a profile, though."""
+    monkeypatch.setitem(sys.modules, "obstore.auth.boto3", None)
+    assert config(uri="s3://bucket", region="eu-west-1")["region"] == "eu-west-1"
+    with pytest.raises(ConfigError, match=r"^a lake at s3:// needs its client: pip install 'axsync\[s3\]'$"):
+        open_lake(LakeSettings(uri="s3://bucket"))
+
+
 def test_s3_without_credentials_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence that says where they could be; another for a profile that is not there."""
     with pytest.raises(ConfigError, match=r"^there are no AWS credentials for the lake 's3://bucket'; set AWS_PROFILE"):

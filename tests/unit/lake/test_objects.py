@@ -10,6 +10,7 @@ from obstore.exceptions import PermissionDeniedError
 from obstore.store import MemoryStore
 
 from axsync.errors import Busy, LakeError, Overtaken
+from axsync.lake import layout
 from axsync.lake.layout import LOCK
 from axsync.lake.numbered import NumberedPiece, encode, piece_key
 from axsync.lake.objects import ObjectStore
@@ -116,6 +117,15 @@ def test_a_store_that_is_held_elsewhere_is_busy(two: tuple[ObjectStore, ObjectSt
         pass
     with other.hold(LOCK, what="the lake", run="b"):
         pass
+
+
+def test_a_browser_shows_a_report_in_a_bucket(two: tuple[ObjectStore, ObjectStore]) -> None:
+    """It goes by what the store says of a page, not by its name."""
+    store, _ = two
+    store.write(layout.INDEX, b"<html>")
+
+    told = obstore.get(store.bucket, f"lakes/one/{layout.INDEX}").attributes
+    assert told["Content-Type"] == "text/html; charset=utf-8"
 
 
 def test_drafts_go_with_their_store(tmp_path: Path) -> None:
