@@ -68,14 +68,17 @@ def all_of(observers: Sequence[Observer]) -> Observer:
 
 
 @contextmanager
-def alone(settings: Settings, lake: Lake, run_id: str) -> Iterator[None]:
+def alone(settings: Settings, lake: Lake, run_id: str, *, shared: bool = False) -> Iterator[None]:
     """Nobody else writes to the lake, nor, where a state folder is shared, asks the same hosts.
+
+    `shared`: others of this run may write to the lake, but not ask these hosts.
 
     Raises: Busy, StorageError.
     """
     lake.prepare()
     with ExitStack() as locks:
-        locks.enter_context(lake.store.hold(layout.LOCK, what=f"the lake {settings.lake.uri}", run=run_id))
+        what = f"the lake {settings.lake.uri}"
+        locks.enter_context(lake.store.hold(layout.LOCK, what=what, run=run_id, shared=shared))
         if settings.run.state_folder:
             folder = Path(settings.run.state_folder) / "locks"
             # In one order, so that two runs over the same hosts never hold one each.

@@ -37,7 +37,7 @@ class MemoryStore:
     """Contents by key, and the keys that are held. Prefixes are there as long as something is below them."""
 
     contents: dict[str, bytes] = field(default_factory=dict)
-    held: dict[str, str] = field(default_factory=dict)
+    held: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,14 +66,15 @@ class MemoryStore:
         self.calls.append("prepare")
 
     @contextmanager
-    def hold(self, key: str, *, what: str, run: str) -> Iterator[None]:
-        if key in self.held:
-            raise Busy(f"another run is using {what}: run {self.held[key]}", holder=self.held[key])
-        self.held[key] = run
+    def hold(self, key: str, *, what: str, run: str, shared: bool = False) -> Iterator[None]:
+        others = self.held.setdefault(key, [])
+        if others and not (shared and (run, True) in others):
+            raise Busy(f"another run is using {what}: run {others[0][0]}", holder=others[0][0])
+        others.append((run, shared))
         try:
             yield
         finally:
-            del self.held[key]
+            others.remove((run, shared))
 
     def read(self, key: str, most: int | None = None) -> bytes:
         if key not in self.contents:
