@@ -63,7 +63,9 @@ AxsyncError
 │   ├── DropByLimit          a limited run brought less than half
 │   ├── DropByQuery          rows of a query would follow all rows, and are less than half
 │   ├── KeepsBetter          the logical date has something better, which stays
-│   └── NotWhole             all-or-nothing was requested, and something is missing
+│   ├── NotWhole             all-or-nothing was requested, and something is missing
+│   └── ShardUnfinished      a shard of the run has not come to its end
+├── ShardFailed              a shard of the run could not read an entity type (exit 3)
 └── Busy                     another run holds the lake or the host (exit 75)
 
 Those with * are defined where they are raised and handled, and do not reach a caller of the library. `HostDead`
@@ -378,6 +380,14 @@ class KeepsBetter(GuardRefused):
 
 class NotWhole(GuardRefused):
     """All-or-nothing was requested, and an entity type is incomplete."""
+
+
+class ShardUnfinished(GuardRefused):
+    """A shard of the run has not come to its end, and the rest is not to be published without it."""
+
+
+class ShardFailed(AxsyncError):
+    """A shard of the run came to its end without this entity type."""
 
 
 class Busy(AxsyncError):

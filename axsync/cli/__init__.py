@@ -15,6 +15,8 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Run": {
         "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
         "plan": ("axsync.cli.run:plan", "Estimate requests, MB and minutes of a run."),
+        "work": ("axsync.cli.work:work", "Read one part of a run that several machines share."),
+        "publish": ("axsync.cli.publish:publish", "Publish what all of them have read."),
         "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
         "show": ("axsync.cli.runs:show", "Show one run in full: counts, repairs, drift, files."),
         "report": ("axsync.cli.runs:report", "Write an HTML page about a run."),

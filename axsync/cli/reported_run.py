@@ -2,17 +2,22 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 
 from axsync.console.invocation import Invocation
 from axsync.console.output import OutputOptions, say
 from axsync.console.run import dump
 from axsync.console.run_result import Ended, SummaryCollector, summary_of, summary_of_failure
-from axsync.console.services import services_of
+from axsync.console.services import Sync, services_of
+from axsync.console.shards import read_shard_plan
 from axsync.console.text import clean, redact
 from axsync.errors import UsageError
+from axsync.events import Observer
+from axsync.runs import Report
+from axsync.runs.shards import publish as publish_shards
 from axsync.settings import RunSettings, Settings
 from axsync.telemetry import Reporters, SafeReporter, Warn, watch_over
 
@@ -32,6 +37,21 @@ def run(given: Invocation, **overrides: object) -> int:
     return _reported(given, overrides).exit_code or first.exit_code
 
 
+def publish(given: Invocation, *, plan: Path, what_is_whole: bool, accept_drop: bool | None, lake: str | None) -> int:
+    """Publish what shards have read, report the end to every reporter that the plan names, return the exit code."""
+    found = read_shard_plan(plan, lake)
+    if accept_drop:
+        found = replace(found, settings=replace(found.settings, run=replace(found.settings.run, accept_drop=True)))
+
+    async def sync(settings: Settings, *, observers: Sequence[Observer] = ()) -> Report:
+        del settings  # the plan has them
+        return await publish_shards(found, what_is_whole=what_is_whole, observers=observers)
+
+    began, asked = time.monotonic(), found.run_settings
+    watch = watch_over(asked.run, _warner(given.output_options), lake=asked.lake.uri, instances=asked.chosen())
+    return _run(given, asked, watch, began, sync).exit_code
+
+
 def _reported(given: Invocation, overrides: Mapping[str, object]) -> Ended:
     began, warn = time.monotonic(), _warner(given.output_options)
     try:
@@ -45,13 +65,13 @@ def _reported(given: Invocation, overrides: Mapping[str, object]) -> Ended:
         )
         _reporters_of_flags(overrides, warn).close(failed)
         raise
-    return _run(given, asked, watch, began)
+    return _run(given, asked, watch, began, services_of(given).sync)
 
 
-def _run(given: Invocation, asked: Settings, watch: Reporters, began: float) -> Ended:
+def _run(given: Invocation, asked: Settings, watch: Reporters, began: float, sync: Sync) -> Ended:
     collector = SummaryCollector(asked.lake.uri)
     try:
-        ended = dump(services_of(given).sync, asked, given.output_options, (collector, *watch.observers))
+        ended = dump(sync, asked, given.output_options, (collector, *watch.observers))
     except Exception as error:
         watch.close(summary_of_failure(error, collector, seconds=time.monotonic() - began))
         raise

@@ -45,6 +45,8 @@ from axsync.errors import (
     RegistryDamaged,
     ReplacesBetter,
     ServerError,
+    ShardFailed,
+    ShardUnfinished,
     SnapshotGone,
     StorageError,
     StoreDamaged,
@@ -249,6 +251,12 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         "Free disk space or fix permissions on the lake, then rerun. The last snapshot is unchanged.",
     ),
     (NotWhole, GUARDED, "Rerun to fetch what is missing, or publish the rest with --publish what-is-whole."),
+    (
+        ShardUnfinished,
+        GUARDED,
+        "Run `axsync work` for it, then publish again. Or publish the rest with --what-is-whole.",
+    ),
+    (ShardFailed, PARTIAL, "Run `axsync work` for its shard again, then `axsync publish`: it adds what is missing."),
     (
         KeepsBetter,
         GUARDED,

@@ -54,7 +54,8 @@ def dump(sync: Sync, settings: Settings, options: OutputOptions, observers: Sequ
     try:
         with watching(sys.stderr, options) as observer:
             report = until_done(lambda: sync(settings, observers=(observer, seen, *observers)))
-        page = _page(report, settings, options) if seen.run_id and not settings.run.dry_run else None
+        has_page = seen.run_id and report.shard is None and not settings.run.dry_run
+        page = _page(report, settings, options) if has_page else None
         is_read = _conclude(report, options, dry_run=settings.run.dry_run, page=page)
     except (Stopped, Terminated, KeyboardInterrupt) as ended:
         code = _code_of(ended)

@@ -3,11 +3,11 @@
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 from axsync.api import is_system
 from axsync.client import Known
@@ -46,19 +46,36 @@ from axsync.runs.learnt import Learnt, keep_learnt, read_learnt
 from axsync.runs.recovery import recover
 from axsync.runs.registries import Registries, known_registries, registries_of
 from axsync.runs.replacing import Day, hold_worse, refuse_worse
-from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
+from axsync.runs.resume import Past, find, give_up, lost_parts, overtaken, plan_of
 from axsync.runs.setup import all_of, alone, facts_of, fit_lake
 from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
 from axsync.runs.verdict import emptied, hold_all, hold_back, narrowed
+from axsync.schema.registry import Registry
 from axsync.settings import LATEST, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a run begins with. `keeper` is the thread for its durable work."""
+
+    settings: Settings
+    lake: Lake
+    observe: Observer
+    watch: TimelineFile
+    keeper: Workers
+
+
+Begin: TypeAlias = Callable[[Given], "Run"]
+"""Makes a run that is about to begin. Blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run came to. `manifest` is relative to the lake, None when nothing was published.
 
-    `still_due` is the day that was asked for, where an unfinished run of an earlier one was resumed instead.
+    `still_due` is the day that was asked for, where an unfinished run of an earlier one was resumed instead. `shard` is
+    the part of the run that was read, and is published later; None where it is all of it.
     """
 
     run_id: str
@@ -70,6 +87,7 @@ class Report:
     seconds: float
     errors: tuple[AxsyncError, ...] = ()
     still_due: str | None = None
+    shard: int | None = None
     latest: bool = True  # whether `latest.json` names it; not for a date that is older than that of the latest
 
 
@@ -85,14 +103,19 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
         written, when no instance can be asked; Busy when another run holds the lake; StorageError when the disk
         fails, with the previous snapshot untouched and the run resumable.
     """
+    return await execute(settings, Run.begun, observers, jitter)
+
+
+async def execute(settings: Settings, begin: "Begin", observers: Sequence[Observer], jitter: Jitter) -> Report:
+    """A run from its beginning to its end, of the kind that `begin` makes. Raises: as `sync`."""
     keeper = Workers(1, "axsync-keeper")
     try:
-        return await _synced(settings, all_of(observers), jitter, keeper)
+        return await _executed(settings, begin, all_of(observers), jitter, keeper)
     finally:
         keeper.close()
 
 
-async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
+async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
     settings = with_days(settings, datetime.now(UTC))
     lake = await keeper.run(fit_lake, settings)
     refuse_misplaced(settings)
@@ -104,7 +127,7 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
             sources = await stack.enter_async_context(open_sources(settings, observe, jitter=jitter))
             settings = await with_latest(settings, sources)
             await keeper.run(fit_lake, settings)
-        run = _Run(settings, lake, await keeper.run(facts_of, settings, lake), observe, watch, keeper)
+        run = await keeper.run(begin, Given(settings, lake, observe, watch, keeper))
         await keeper.run(run.look_back)
         if report := await run.without_asking():
             return report
@@ -117,8 +140,11 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
 
 
 @dataclass(slots=True)
-class _Run:
-    """One execution: its lanes, what became of them, its snapshot. `keeper` is the thread for its durable work."""
+class Run:
+    """One execution: its lanes, what became of them, its snapshot. `keeper` is the thread for its durable work.
+
+    Several processes may share a run (`axsync.runs.shards`): each has a part of the instances, and a journal.
+    """
 
     settings: Settings
     lake: Lake
@@ -144,13 +170,37 @@ class _Run:
     _reopened: tuple[Record, ...] = field(default=(), init=False)  # lanes of a finished run that are gone, likewise
     _sound: set[str] = field(default_factory=set, init=False)  # staged parts that are what they were
 
+    @classmethod
+    def begun(cls, given: Given) -> "Run":
+        """A run that begins now. Blocks."""
+        return cls.named(facts_of(given.settings, given.lake), given)
+
+    @classmethod
+    def named(cls, facts: RunFacts, given: Given, **more: Any) -> Self:
+        """One of which these facts are known already."""
+        return cls(given.settings, given.lake, facts, given.observe, given.watch, given.keeper, **more)
+
+    @property
+    def journal_name(self) -> str:
+        """Where its journal and its timeline are, among those of all runs."""
+        return self.facts.run_id
+
+    @property
+    def plan(self) -> str:
+        """What is asked: an unfinished run of the same plan is resumed."""
+        return plan_of(self.settings)
+
+    def past(self) -> Past | None:
+        """The run to go on with. Reads only."""
+        return find(self.lake, self.plan, self.facts.logical_date, datetime.now(UTC))
+
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
         self._fresh_facts = self._fresh_facts or self.facts
         self.memory, self.facts, self._lost, self._stale, self._reopened = RunMemory(), self._fresh_facts, [], [], ()
         if self.settings.run.fresh or self.settings.run.dry_run:
             return
-        past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
+        past = self.past()
         if past is not None and past.memory.facts is not None:
             self.memory, self.facts, self._reopened = past.memory, past.memory.facts, past.reopened
             if not self.memory.finished:
@@ -214,8 +264,7 @@ class _Run:
 
     def _hold(self, stack: ExitStack) -> list[str]:
         """Take the locks, look again, open the journal; returns what is to be said about it."""
-        stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
-        told = recover(self.lake)
+        told = self._lock(stack)
         self.look_back()
         self._newest = _entries(self.lake.newest())
         self._earlier = up_to(self.lake, self.facts.logical_date)
@@ -223,15 +272,23 @@ class _Run:
         if self.memory.finished:
             return told
         known, clashes = known_registries(self.lake)
-        pins = ((lane.entity, one.pinned) for lane, one in self.memory.lanes.items() if one.pinned)
-        self._registries = registries_of(
-            self.facts.run_id, known, [(entity, pinned_columns(pinned)) for entity, pinned in pins]
-        )
+        self._registries = self._registries_with(known)
         return told + clashes + self._open_journal()
+
+    def _lock(self, stack: ExitStack) -> list[str]:
+        """Take the locks, put right what a killed run has left; returns what is to be said."""
+        stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
+        return recover(self.lake)
+
+    def _registries_with(self, known: Mapping[str, Registry]) -> Registries:
+        """The columns that the lake has, and what an earlier process of the run has settled."""
+        pins = ((lane.entity, one.pinned) for lane, one in self.memory.lanes.items() if one.pinned)
+        settled = [(entity, pinned_columns(pinned)) for entity, pinned in pins]
+        return registries_of(self.facts.run_id, known, settled)
 
     async def _keep_timeline(self) -> None:
         timeline = self.watch.sampler.timeline()
-        told = await self.keeper.run(self.watch.keep, self.facts.run_id, timeline, resumes=self.resumes)
+        told = await self.keeper.run(self.watch.keep, self.journal_name, timeline, resumes=self.resumes)
         if told:
             self._say(told)
 
@@ -243,10 +300,10 @@ class _Run:
         return self._journal
 
     def _open_journal(self) -> list[str]:
-        plan, told = plan_of(self.settings), self._told_of_date()
+        plan, told = self.plan, self._told_of_date()
         if not self.resumes:
             told += [f"the unfinished run {run_id} is given up" for run_id in give_up(self.lake, plan)]
-        self._journal = self.lake.journal(self.facts.run_id).begin()
+        self._journal = self.lake.journal(self.journal_name).begin()
         if not self.resumes:
             dated = self.settings.run.logical_date is not None or self.settings.run.as_of is not None
             self.journal.append(record("run_opened", facts=self.facts, plan=plan, dated=dated))
