@@ -57,8 +57,9 @@ COMMANDS = {name: command for commands in GROUPS.values() for name, command in c
 """The same without headings."""
 
 EPILOG = """\b
-Start with `axsync demo`, or `axsync init`. Exit codes: 0 complete, 1 failed,
-2 usage, 3 partial, 4 refused, 5 guard, 75 later, 130/143 signals, 141 pipe."""
+Start with `axsync demo`, or `axsync init`. COMMAND -h says more; -V: version.
+Exit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 refused, 5 guard,
+75 later, 130/143 signals, 141 pipe."""
 
 
 def allocate_steadily() -> None:

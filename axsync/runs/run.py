@@ -57,13 +57,14 @@ from axsync.settings import LATEST, Settings
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a run begins with. `keeper` is the thread for its durable work."""
+    """What a run begins with. `keeper` is the thread for its durable work, `held` what is let go of at its end."""
 
     settings: Settings
     lake: Lake
     observe: Observer
     watch: TimelineFile
     keeper: Workers
+    held: ExitStack
 
 
 Begin: TypeAlias = Callable[[Given], "Run"]
@@ -127,7 +128,8 @@ async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitte
             sources = await stack.enter_async_context(open_sources(settings, observe, jitter=jitter))
             settings = await with_latest(settings, sources)
             await keeper.run(fit_lake, settings)
-        run = await keeper.run(begin, Given(settings, lake, observe, watch, keeper))
+        held = stack.enter_context(ExitStack())
+        run = await keeper.run(begin, Given(settings, lake, observe, watch, keeper, held))
         await keeper.run(run.look_back)
         if report := await run.without_asking():
             return report
@@ -193,6 +195,10 @@ class Run:
     def past(self) -> Past | None:
         """The run to go on with. Reads only."""
         return find(self.lake, self.plan, self.facts.logical_date, datetime.now(UTC))
+
+    def give_up_others(self) -> list[str]:
+        """Abandon the unfinished runs that this one takes the place of; returns their ids."""
+        return give_up(self.lake, self.plan)
 
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
@@ -272,7 +278,7 @@ class Run:
         if self.memory.finished:
             return told
         known, clashes = known_registries(self.lake)
-        self._registries = self._registries_with(known)
+        self._registries = self.registries_with(known)
         return told + clashes + self._open_journal()
 
     def _lock(self, stack: ExitStack) -> list[str]:
@@ -280,7 +286,7 @@ class Run:
         stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
         return recover(self.lake)
 
-    def _registries_with(self, known: Mapping[str, Registry]) -> Registries:
+    def registries_with(self, known: Mapping[str, Registry]) -> Registries:
         """The columns that the lake has, and what an earlier process of the run has settled."""
         pins = ((lane.entity, one.pinned) for lane, one in self.memory.lanes.items() if one.pinned)
         settled = [(entity, pinned_columns(pinned)) for entity, pinned in pins]
@@ -302,7 +308,7 @@ class Run:
     def _open_journal(self) -> list[str]:
         plan, told = self.plan, self._told_of_date()
         if not self.resumes:
-            told += [f"the unfinished run {run_id} is given up" for run_id in give_up(self.lake, plan)]
+            told += [f"the unfinished run {run_id} is given up" for run_id in self.give_up_others()]
         self._journal = self.lake.journal(self.journal_name).begin()
         if not self.resumes:
             dated = self.settings.run.logical_date is not None or self.settings.run.as_of is not None
@@ -381,7 +387,7 @@ class Run:
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
         alive = _alive(sources)
         self.outcomes += await gather_all([self._counted(lane, alive[lane.instance]) for lane in lanes])
-        self._note_down(lanes, sources)
+        self.note_down(lanes, sources)
         return self._report(verdict_of(self.outcomes), None)
 
     async def _counted(self, lane: Lane, source: Source) -> Outcome:
@@ -419,7 +425,7 @@ class Run:
         self.errors += [one.error for one in lane_runs if one.error]
         for text in await self.keeper.run(self._keep_learnt, _alive(sources), lane_runs):
             self._say(text)
-        self._note_down(lanes, sources)
+        self.note_down(lanes, sources)
 
     async def _read(self, lane_runs: Sequence[LaneRun]) -> None:
         self.outcomes += await gather_all([one.run() for one in lane_runs])
@@ -433,7 +439,7 @@ class Run:
             told.append(keep_learnt(self.lake, name, self.learnt[name].after(source, sizes, today)))
         return [text for text in told if text]
 
-    def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
+    def note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
         wanted = self.settings.run.wanted or tuple(dict.fromkeys(lane.entity for lane in lanes))
         for name, error in sources.items():
             if isinstance(error, ServerError):

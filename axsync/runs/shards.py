@@ -84,7 +84,7 @@ def run_memory(lake: Lake, plan: ShardPlan) -> RunMemory:
     return memory
 
 
-@dataclass(kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ShardRun(Run):
     """The part of a run that one process reads."""
 
@@ -94,7 +94,10 @@ class ShardRun(Run):
 
     @classmethod
     def of(cls, plan: ShardPlan, number: int, given: Given) -> "ShardRun":
-        """Raises: UsageError where it is too late, LakeError where this is another lake."""
+        """Alone with its hosts from now on.
+
+        Raises: UsageError where it is too late, LakeError where this is another lake; Busy, StorageError.
+        """
         history = plan.facts.as_of is not None  # which is what it was on any day
         if not resumable(RunMemory(plan.facts, dated=history), datetime.now(UTC)):
             made = f"the plan of run {plan.facts.run_id} was made at {plan.facts.started_at}"
@@ -102,6 +105,10 @@ class ShardRun(Run):
         if plan.registry and not registered(given.lake.store):
             told = f"the lake {given.lake.name!r} has no columns on record, and had some when the plan was made"
             raise LakeError(f"{told}; mount the lake of the plan, or name it with --lake")
+        run_id = plan.facts.run_id
+        given.held.enter_context(alone(given.settings, given.lake, run_id, shared=True))
+        key, what = layout.shard_lock(run_id, number), f"shard {number} of run {run_id}"
+        given.held.enter_context(given.lake.store.hold(key, what=what, run=layout.shard(run_id, number)))
         return cls.named(plan.facts, given, shards=plan, number=number)
 
     @property
@@ -120,18 +127,16 @@ class ShardRun(Run):
             raise UsageError(f"{began}, which the plan gives to another one; keep to the plan that it began with")
         return Past(self.journal_name, memory)
 
+    def give_up_others(self) -> list[str]:
+        return []  # their shards may still be read, or published
+
     def _lock(self, stack: ExitStack) -> list[str]:
-        run_id = self.facts.run_id
-        stack.enter_context(alone(self.settings, self.lake, run_id, shared=True))
-        what = f"shard {self.number} of run {run_id}"
-        stack.enter_context(
-            self.lake.store.hold(layout.shard_lock(run_id, self.number), what=what, run=self.journal_name)
-        )
+        del stack  # it has its locks since before the first request
         open_run(self.lake, self.shards)
         return []
 
-    def _registries_with(self, known: Mapping[str, Registry]) -> Registries:
-        found = super()._registries_with(known)
+    def registries_with(self, known: Mapping[str, Registry]) -> Registries:
+        found = Run.registries_with(self, known)
         found.settled = SettledColumns(self.lake.store, self.facts.run_id)
         return found
 
@@ -142,15 +147,15 @@ class ShardRun(Run):
 
     async def with_answers(self, sources: Mapping[str, Source | ServerError]) -> Report:
         if any(isinstance(source, Source) for source in sources.values()):
-            return await super().with_answers(sources)
+            return await Run.with_answers(self, sources)
         async with self.held():
-            self._note_down((), sources)
+            self.note_down((), sources)
             await self.finish()
         raise self.errors[0]
 
-    def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
+    def note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
         self._unreached = {name: str(error) for name, error in sources.items() if isinstance(error, ServerError)}
-        super()._note_down(lanes, sources)
+        Run.note_down(self, lanes, sources)
 
     async def finish(self) -> Report:
         """Say in the journal what the shard came to. Raises: StorageError."""
@@ -161,7 +166,7 @@ class ShardRun(Run):
         return replace(self._report(verdict_of(self.outcomes), None), shard=self.number)
 
 
-@dataclass(kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Publication(Run):
     """The end of a run that several processes have read."""
 
@@ -182,9 +187,7 @@ class Publication(Run):
         run_id = self.shards.facts.run_id
         memory = run_memory(self.lake, self.shards)
         if memory.facts is None:
-            raise UsageError(
-                f"no shard of run {run_id} has begun in the lake {self.lake.name!r}; `axsync work` does that"
-            )
+            raise UsageError(f"no shard of run {run_id} has begun in the lake {self.lake.name!r}; start `axsync work`")
         self._known = dict(memory.lanes)
         if not memory.finished:
             journals = shards_of(self.lake, run_id)
@@ -241,7 +244,7 @@ class Publication(Run):
                 error = ShardFailed(outcome.reason or "failed")
                 error.add_note(str(outcome.lane))
                 self.errors.append(error)
-        return await super().finish()
+        return await Run.finish(self)
 
     def _not_closed(self) -> Iterator[Outcome]:
         """What became of lanes of which there is nothing to publish: skipped, failed, not reached, not read."""
