@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
 from axsync.console.invocation import Invocation
@@ -17,24 +18,26 @@ from axsync.console.text import clean, redact
 from axsync.errors import UsageError
 from axsync.events import Observer
 from axsync.runs import Report
+from axsync.runs.cluster import sync_on
 from axsync.runs.shards import publish as publish_shards
 from axsync.settings import RunSettings, Settings
 from axsync.telemetry import Reporters, SafeReporter, Warn, watch_over
 
 
-def run(given: Invocation, **overrides: object) -> int:
+def run(given: Invocation, *, cluster: str | None = None, **overrides: object) -> int:
     """Run, report the end to every reporter even if the run never started, and return the exit code.
 
     A run of yesterday that was resumed and has published is followed by that of today, unless `--resume` asked for no
     more: else a night would be missing for every one that was interrupted.
     """
-    first = _reported(given, overrides)
+    sync = partial(sync_on, cluster) if cluster else services_of(given).sync
+    first = _reported(given, overrides, sync)
     report, only = first.report, overrides.get("fresh") is False
     if report is None or report.manifest is None or report.still_due is None or only:
         return first.exit_code
     if given.output_options.verbosity >= 0:
         say(f"that was {report.logical_date}; now {report.still_due} is read", given.output_options)
-    return _reported(given, overrides).exit_code or first.exit_code
+    return _reported(given, overrides, sync).exit_code or first.exit_code
 
 
 def publish(given: Invocation, *, plan: Path, what_is_whole: bool, accept_drop: bool | None, lake: str | None) -> int:
@@ -52,7 +55,7 @@ def publish(given: Invocation, *, plan: Path, what_is_whole: bool, accept_drop: 
     return _run(given, asked, watch, began, sync).exit_code
 
 
-def _reported(given: Invocation, overrides: Mapping[str, object]) -> Ended:
+def _reported(given: Invocation, overrides: Mapping[str, object], sync: Sync) -> Ended:
     began, warn = time.monotonic(), _warner(given.output_options)
     try:
         asked = given.settings(**overrides)
@@ -65,7 +68,7 @@ def _reported(given: Invocation, overrides: Mapping[str, object]) -> Ended:
         )
         _reporters_of_flags(overrides, warn).close(failed)
         raise
-    return _run(given, asked, watch, began, services_of(given).sync)
+    return _run(given, asked, watch, began, sync)
 
 
 def _run(given: Invocation, asked: Settings, watch: Reporters, began: float, sync: Sync) -> Ended:

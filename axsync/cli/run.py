@@ -87,6 +87,11 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
     help="Wait up to this time for discovery to end.",
 )
 @click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Let workers of a Dask cluster read: tcp://HOST:8786, or local:4 for 4 processes here.",
+)
+@click.option(
     "--metrics-file", metavar="PATH", shell_complete=complete_files, help="Write a Prometheus text file about the run."
 )
 @click.option(

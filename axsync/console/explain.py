@@ -15,6 +15,7 @@ from axsync.errors import (
     BadRequest,
     BrokenPage,
     Busy,
+    ClusterLost,
     ConfigError,
     DropByLimit,
     DropByQuery,
@@ -66,6 +67,7 @@ from axsync.errors import (
     Untrusted,
     UsageError,
     WebPage,
+    WorkerFailed,
     WrongHost,
     WrongKeyFile,
     WrongPassphrase,
@@ -256,6 +258,12 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         GUARDED,
         "Run `axsync work` for it, then publish again. Or publish the rest with --what-is-whole.",
     ),
+    (
+        WorkerFailed,
+        FAILED,
+        "Mend it on that worker: its variables and files, its access to the lake. Then run the same command again.",
+    ),
+    (ClusterLost, LATER, "Check that the scheduler and its workers run. Then run the same command: it goes on."),
     (ShardFailed, PARTIAL, "Run `axsync work` for its shard again, then `axsync publish`: it adds what is missing."),
     (
         KeepsBetter,

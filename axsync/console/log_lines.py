@@ -53,7 +53,8 @@ def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  o
         case Asking():
             return asking_phrase(event)
         case RunStarted(run_id, logical_date, lanes):
-            return f"run {run_id} for {logical_date}: {counted(len(lanes), 'entity type')}"
+            known = f": {counted(len(lanes), 'entity type')}" if lanes else ""
+            return f"run {run_id} for {logical_date}{known}"
         case LaneOpened(_, total):
             return "started" if total is None else f"{counted(total, 'row')} to read"
         case PageRead(_, page, rows, size, seconds):

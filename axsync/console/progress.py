@@ -170,7 +170,7 @@ class ProgressTracker:
                 self._asking[instance] = event
             case RunStarted(run_id, _, lanes):
                 self.run_id = run_id
-                self._several = len({lane.instance for lane in lanes}) > 1
+                self._several = len({lane.instance for lane in lanes}) != 1  # none: they are not known yet
                 self._tracks = {lane: _Track(self.label(lane)) for lane in lanes}
             case LaneOpened(lane, total):
                 track = self._track(lane)

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,7 +67,7 @@ class ShardPlan:
     @property
     def key(self) -> str:
         """What its journals say that they belong to."""
-        return f"shards-{self.asked}"
+        return key_of(self.asked)
 
     @property
     def run_settings(self) -> Settings:
@@ -97,6 +96,11 @@ class ShardPlan:
         return self.shards[number]
 
 
+def key_of(asked: str) -> str:
+    """What a run is found by that was shared out, among those that were asked the same. No other run resumes it."""
+    return f"shards-{asked}"
+
+
 def host_of(instance: InstanceSettings) -> str:
     """The host that an instance is asked at: those on one host share its pace."""
     return urlsplit(instance.url).netloc
@@ -110,19 +114,24 @@ async def plan_shards(settings: Settings, count: int, *, observers: Sequence[Obs
 
     Raises: UsageError; with `latest`, what `axsync.runs.sync` raises before it reads.
     """
+    return await asyncio.to_thread(plan_now, await resolved(settings, observers), count)
+
+
+async def resolved(settings: Settings, observers: Sequence[Observer]) -> Settings:
+    """The settings with days in place of words. Only `latest` has to be asked for. Raises: as `plan_shards`."""
     settings = with_days(settings, datetime.now(UTC))
     refuse_misplaced(settings)
     if settings.run.as_of == LATEST:
         async with open_sources(settings, all_of(observers), jitter=random.uniform) as sources:
             settings = await with_latest(settings, sources)
-    return await asyncio.to_thread(_planned, settings, count)
+    return settings
 
 
-def _planned(settings: Settings, count: int) -> ShardPlan:
+def plan_now(settings: Settings, count: int) -> ShardPlan:
+    """The plan of a run that begins now, whose days are known. Blocks. Raises: UsageError."""
     lake = fit_lake(settings)
     run = settings.run
-    if settings.lake.path is not None:  # the other processes may begin in other folders
-        settings = replace(settings, lake=replace(settings.lake, uri=str(Path(settings.lake.uri).absolute())))
+    settings = anywhere(settings)
     return ShardPlan(
         facts=facts_of(settings, lake),
         dated=run.logical_date is not None or run.as_of is not None,
@@ -131,6 +140,13 @@ def _planned(settings: Settings, count: int) -> ShardPlan:
         settings=settings,
         shards=shared_out(seconds_of_hosts(settings, lake), settings.chosen(), count),
     )
+
+
+def anywhere(settings: Settings) -> Settings:
+    """The settings for processes that may begin in other folders."""
+    if settings.lake.path is None:
+        return settings
+    return replace(settings, lake=replace(settings.lake, uri=str(settings.lake.path.absolute())))
 
 
 def registry_digest(lake: Lake) -> str:

@@ -13,6 +13,7 @@ them whoever could ask the same hosts. Each shard has a lock besides, so that it
 """
 
 import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -34,11 +35,14 @@ from axsync.runs.registries import Registries, SettledColumns
 from axsync.runs.resume import Past, resumable
 from axsync.runs.run import Given, Report, Run, execute
 from axsync.runs.setup import alone
-from axsync.runs.shard_plan import ShardPlan
+from axsync.runs.shard_plan import ShardPlan, write_plan
 from axsync.runs.state import LaneMemory, RunMemory, memory_of, record, shards_of
 from axsync.runs.timeline import beside, read_timeline
 from axsync.runs.timeline import encode as encode_timeline
 from axsync.schema.registry import Registry
+
+PACE_SECONDS = 1.0
+"""The time that `requests_per_second` is about."""
 
 
 async def work(
@@ -67,11 +71,12 @@ async def publish(plan: ShardPlan, *, what_is_whole: bool = False, observers: Se
 
 
 def open_run(lake: Lake, plan: ShardPlan) -> None:
-    """Begin the journal of the run, whichever process comes first. Raises: StorageError."""
-    opened = record("run_opened", facts=plan.facts, plan=plan.key, dated=plan.dated)
+    """Begin the journal of the run, whichever process comes first, with the plan beside it. Raises: StorageError."""
+    run_id, opened = plan.facts.run_id, record("run_opened", facts=plan.facts, plan=plan.key, dated=plan.dated)
     with storage_errors("keep the journal"):
-        if lake.store.size(layout.journal(plan.facts.run_id)) is None:
-            lake.store.write_if_absent(layout.journal(plan.facts.run_id), encode(opened))
+        if lake.store.size(layout.journal(run_id)) is None:
+            lake.store.write_if_absent(layout.plan(run_id), write_plan(plan).encode())
+            lake.store.write_if_absent(layout.journal(run_id), encode(opened))
 
 
 def run_memory(lake: Lake, plan: ShardPlan) -> RunMemory:
@@ -108,7 +113,10 @@ class ShardRun(Run):
         run_id = plan.facts.run_id
         given.held.enter_context(alone(given.settings, given.lake, run_id, shared=True))
         key, what = layout.shard_lock(run_id, number), f"shard {number} of run {run_id}"
+        again = given.lake.store.size(key) is not None
         given.held.enter_context(given.lake.store.hold(key, what=what, run=layout.shard(run_id, number)))
+        if again:  # what an earlier process asked a moment ago counts for the pace of its hosts
+            time.sleep(PACE_SECONDS)
         return cls.named(plan.facts, given, shards=plan, number=number)
 
     @property

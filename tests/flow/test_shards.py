@@ -14,7 +14,7 @@ from axsync.emulator import Emulator, Mishap
 from axsync.errors import Busy, ConfigError, LakeError, ShardUnfinished, Unreachable, UsageError
 from axsync.events import Event, Observer, PageRead
 from axsync.lake import layout
-from axsync.runs import Report
+from axsync.runs import Report, shards
 from axsync.runs.shard_plan import ShardPlan, plan_shards, read_plan, write_plan
 from axsync.runs.shards import publish, work
 from axsync.runs.timeline import read_timeline
@@ -23,7 +23,14 @@ from tests.flow.harness import Lab, at_once
 from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
+pytestmark = pytest.mark.usefixtures("at_rest")
 FEW = {"default": EntitySettings(fields=("name",))}
+
+
+@pytest.fixture
+def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shard waits for the second of an earlier process."""
+    monkeypatch.setattr(shards, "PACE_SECONDS", 0.0)
 
 
 async def planned(lab: Lab, *emulators: Emulator, count: int = 2, **run: Any) -> ShardPlan:
