@@ -30,6 +30,13 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class LanesAdded:
+    """An instance answered after the run had begun, and brings these lanes."""
+
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LaneOpened:
     """A lane knows its size; `total` in rows, None if the server does not report it."""
 
@@ -132,6 +139,7 @@ class SnapshotPublished:
 Event: TypeAlias = (
     Asking
     | RunStarted
+    | LanesAdded
     | LaneOpened
     | PageRead
     | Answered

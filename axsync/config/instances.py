@@ -13,7 +13,7 @@ from axsync.errors import ConfigError, NoInstance
 from axsync.settings import CredentialReference, InstanceSettings, StoredCredential, normal_url, with_scheme
 
 VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
-REFERENCES = ("credential", "api_key", "api_secret")
+_REFERENCES = ("credential", "api_key", "api_secret")
 FROM_STORE = ("url", "ca_file", "allow_plain_http")
 _FILES = ("ca_file", "client_cert", "client_key")
 
@@ -28,12 +28,12 @@ def read_instances(document: Table, environ: Environ) -> tuple[InstanceSettings,
 
 
 def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
-    hints = hints_of(InstanceSettings) | dict.fromkeys(REFERENCES, str)
+    hints = hints_of(InstanceSettings) | dict.fromkeys(_REFERENCES, str)
     del hints["name"]  # it is the name of the table
     with place(f"[instances.{name}]"):
         values = read_table(tables, name, hints, environ)
-        references: dict[str, str] = {key: values.pop(key) for key in REFERENCES if key in values}
-        credential = credential_of(references)
+        references: dict[str, str] = {key: values.pop(key) for key in _REFERENCES if key in values}
+        credential = _credential_of(references)
         if "url" not in values:
             values |= {"url": ""} | _stored_values(credential, environ, values)
         instance = InstanceSettings(name, credential=credential, **values)
@@ -43,7 +43,7 @@ def _instance(tables: Table, name: str, environ: Environ) -> InstanceSettings:
     return instance
 
 
-def credential_of(references: Mapping[str, str]) -> CredentialReference | StoredCredential:
+def _credential_of(references: Mapping[str, str]) -> CredentialReference | StoredCredential:
     """The credential that an instance table names. Raises: ConfigError."""
     if name := references.get("credential", "").strip():
         if len(references) > 1:

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from axsync.config.instances import REFERENCES, credential_of
 from axsync.config.tables import Table, convert, hints_of, named_tables, place, refuse_unknown
 from axsync.errors import ConfigError
 from axsync.settings import (
@@ -20,6 +19,7 @@ from axsync.settings import (
     LakeSettings,
     RunSettings,
     Settings,
+    StoredCredential,
 )
 
 _TABLES = ("lake", "instances", "entities", "run")
@@ -69,14 +69,16 @@ def settings_written(document: Mapping[str, object]) -> Settings:
 
 
 def _read_instance(name: str, table: object) -> InstanceSettings:
-    hints = hints_of(InstanceSettings) | dict.fromkeys(REFERENCES, str)
+    hints = hints_of(InstanceSettings) | {"credential": str, "api_key": str, "api_secret": str}
     del hints["name"]
     values = _typed(table, hints, f"[instances.{name}]")
-    references: dict[str, str] = {key: values.pop(key) for key in REFERENCES if key in values}
     with place(f"[instances.{name}]"):
-        if "url" not in values:
-            raise ConfigError("has no url")
-        return InstanceSettings(name, credential=credential_of(references), **values)
+        wanted = ("url", "credential") if "credential" in values else ("url", "api_key", "api_secret")
+        if missing := [key for key in wanted if key not in values]:
+            raise ConfigError(f"has no {missing[0]}")
+        stored, key, secret = (values.pop(name, "") for name in ("credential", "api_key", "api_secret"))
+        credential = StoredCredential(stored) if stored else CredentialReference(key, secret)
+        return InstanceSettings(name, credential=credential, **values)
 
 
 def _typed(table: object, hints: Mapping[str, Any], where: str) -> Table:

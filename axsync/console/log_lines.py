@@ -17,6 +17,7 @@ from axsync.events import (
     Event,
     LaneClosed,
     LaneOpened,
+    LanesAdded,
     Notice,
     PageRead,
     PartSealed,
@@ -47,14 +48,15 @@ def verbosity(event: Event) -> int:
             return NORMAL
 
 
-def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911  one per event
+def sentence(event: Event, run_id: str | None) -> str:  # noqa: C901, PLR0911, PLR0912  one per event
     """What happened, without where; `run_id` locates the dead letters."""
     match event:
         case Asking():
             return asking_phrase(event)
         case RunStarted(run_id, logical_date, lanes):
-            known = f": {counted(len(lanes), 'entity type')}" if lanes else ""
-            return f"run {run_id} for {logical_date}{known}"
+            return f"run {run_id} for {logical_date}: {counted(len(lanes), 'entity type')}"
+        case LanesAdded(lanes):
+            return f"{lanes[0].instance} answered: {counted(len(lanes), 'entity type')} more"
         case LaneOpened(_, total):
             return "started" if total is None else f"{counted(total, 'row')} to read"
         case PageRead(_, page, rows, size, seconds):
@@ -195,6 +197,8 @@ def _flat(event: Event, run_id: str | None) -> dict[str, Any]:
     match event:
         case RunStarted(run_id, logical_date, lanes):
             return {"run_id": run_id, "logical_date": logical_date, "lanes": [str(lane) for lane in lanes]}
+        case LanesAdded(lanes):
+            return {"lanes": [str(lane) for lane in lanes]}
         case LaneClosed(outcome):
             return _place(outcome.lane) | outcome_fields(outcome, run_id)
         case PartSealed(lane, part):

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from axsync.console.text import clock, counted, number, volume
-from axsync.events import Answered, Asking, Event, LaneClosed, LaneOpened, PageRead, Retried, RunStarted
+from axsync.events import Answered, Asking, Event, LaneClosed, LaneOpened, LanesAdded, PageRead, Retried, RunStarted
 from axsync.model import Lane, Outcome, Verdict
 
 WINDOW_SECONDS = 20.0  # over which rates are averaged
@@ -170,8 +170,11 @@ class ProgressTracker:
                 self._asking[instance] = event
             case RunStarted(run_id, _, lanes):
                 self.run_id = run_id
-                self._several = len({lane.instance for lane in lanes}) != 1  # none: they are not known yet
+                self._several = len({lane.instance for lane in lanes}) > 1
                 self._tracks = {lane: _Track(self.label(lane)) for lane in lanes}
+            case LanesAdded(lanes):
+                self._several = len({lane.instance for lane in (*self._tracks, *lanes)}) > 1
+                self._tracks |= {lane: _Track(self.label(lane)) for lane in lanes if lane not in self._tracks}
             case LaneOpened(lane, total):
                 track = self._track(lane)
                 track.opened, track.total = True, total

@@ -13,7 +13,7 @@ from axsync.credentials.encrypted_file import (
 )
 from axsync.credentials.records import Record, shown_reference
 from axsync.credentials.references import resolve, resolve_credential, secret_word
-from axsync.credentials.store import CredentialStore, Listed, credential_for, needs_keyring, stored
+from axsync.credentials.store import CredentialStore, Listed, credential_for, stored
 from axsync.credentials.system_keyring import keyring_at_hand
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "credential_for",
     "good_passphrase",
     "keyring_at_hand",
-    "needs_keyring",
     "opener_of_file",
     "opener_of_key",
     "opener_of_person",

@@ -23,7 +23,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from axsync.credentials import CredentialStore, needs_keyring
+from axsync.credentials.store import CredentialStore, needs_keyring
 from axsync.engine.lane_walk import gather_all
 from axsync.errors import (
     AxsyncError,
@@ -35,11 +35,10 @@ from axsync.errors import (
     UsageError,
     WorkerFailed,
 )
-from axsync.events import Event, Notice, Observer, RunStarted
+from axsync.events import Event, LanesAdded, Notice, Observer, RunStarted
 from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
-from axsync.model import Lane
 from axsync.pacing.retry import Jitter
 from axsync.runs.days import logical_date
 from axsync.runs.resume import find, plan_of
@@ -85,9 +84,6 @@ async def sync_on(
         plan = await asyncio.to_thread(_plan_for, settings, lake, threads * SHARDS_EACH)
         shared = SharedRun(client, plan, observe)
         if not await asyncio.to_thread(_is_finished, lake, plan):
-            observe(
-                RunStarted(plan.facts.run_id, plan.facts.logical_date, await asyncio.to_thread(_expected, lake, plan))
-            )
             await shared.read()
     report = await shared.published(observers)
     asked = logical_date(settings, datetime.now(UTC))
@@ -127,16 +123,6 @@ def _is_finished(lake: Lake, plan: ShardPlan) -> bool:
     return memory_of(lake, plan.facts.run_id).finished
 
 
-def _expected(lake: Lake, plan: ShardPlan) -> tuple[Lane, ...]:
-    """The lanes that will come, as far as they are named, or as the newest snapshot has them. Blocks."""
-    run, names = plan.settings.run, [instance.name for instance in plan.settings.chosen()]
-    if run.wanted:
-        return tuple(Lane(name, entity) for name in names for entity in run.wanted)
-    newest = lake.newest()
-    lanes = newest.snapshot.lanes if newest else ()
-    return tuple(lane.lane for lane in lanes if lane.instance in names and lane.entity not in run.skip)
-
-
 @asynccontextmanager
 async def connected(cluster: str) -> AsyncIterator[Any]:
     """A client of the cluster, or of one on this machine that lasts as long: `local:4` has four processes.
@@ -151,8 +137,10 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
         address: Any = cluster
         try:
             if (count := _local(cluster)) is not None:
-                local = {"threads_per_worker": 1, "dashboard_address": None, "asynchronous": True}
-                address = await stack.enter_async_context(distributed.LocalCluster(n_workers=count, **local))
+                # Whoever reaches a scheduler runs code as its owner: with `security`, only who has its certificate.
+                local = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "security": True}
+                made = distributed.LocalCluster(n_workers=count, asynchronous=True, **local)
+                address = await stack.enter_async_context(made)
             client = distributed.Client(address, asynchronous=True, set_as_default=False)
             client = await stack.enter_async_context(client)
             await client.wait_for_workers(1, timeout=WORKER_SECONDS)
@@ -185,6 +173,7 @@ class SharedRun:
     client: Any
     plan: ShardPlan
     observe: Observer
+    _begun: bool = field(default=False, init=False)
     _failed: list[WorkerFailed] = field(default_factory=list, init=False)
     _unreached: list[Unreachable] = field(default_factory=list, init=False)
 
@@ -202,7 +191,13 @@ class SharedRun:
 
     def _heard(self, told: tuple[float, Sequence[Sequence[Any]]]) -> None:
         for name, content in told[1]:
-            self.observe(msgspec.convert(content, _EVENTS[name]))
+            event: Event = msgspec.convert(content, _EVENTS[name])
+            self.observe(self._of_the_run(event) if isinstance(event, RunStarted) else event)
+
+    def _of_the_run(self, event: RunStarted) -> Event:
+        """The beginning of a shard, which for the run is one only once."""
+        begins, self._begun = not self._begun, True
+        return event if begins else LanesAdded(event.lanes)
 
     async def _read(self, number: int, topic: str) -> None:
         losses, waits = 0, 0
@@ -303,8 +298,7 @@ class Home:
     _events: list[tuple[str, Any]] = field(default_factory=list, init=False)
 
     def __call__(self, event: Event) -> None:
-        if not isinstance(event, RunStarted):
-            self._events.append((type(event).__name__, msgspec.to_builtins(event)))
+        self._events.append((type(event).__name__, msgspec.to_builtins(event)))
 
     def watch(self) -> None:
         """From now on, as long as this loop runs."""

@@ -387,7 +387,7 @@ class Run:
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
         alive = _alive(sources)
         self.outcomes += await gather_all([self._counted(lane, alive[lane.instance]) for lane in lanes])
-        self.note_down(lanes, sources)
+        self._note_down(lanes, sources)
         return self._report(verdict_of(self.outcomes), None)
 
     async def _counted(self, lane: Lane, source: Source) -> Outcome:
@@ -425,7 +425,7 @@ class Run:
         self.errors += [one.error for one in lane_runs if one.error]
         for text in await self.keeper.run(self._keep_learnt, _alive(sources), lane_runs):
             self._say(text)
-        self.note_down(lanes, sources)
+        self._note_down(lanes, sources)
 
     async def _read(self, lane_runs: Sequence[LaneRun]) -> None:
         self.outcomes += await gather_all([one.run() for one in lane_runs])
@@ -439,7 +439,7 @@ class Run:
             told.append(keep_learnt(self.lake, name, self.learnt[name].after(source, sizes, today)))
         return [text for text in told if text]
 
-    def note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
+    def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
         wanted = self.settings.run.wanted or tuple(dict.fromkeys(lane.entity for lane in lanes))
         for name, error in sources.items():
             if isinstance(error, ServerError):

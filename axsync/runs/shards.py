@@ -153,17 +153,17 @@ class ShardRun(Run):
         self.outcomes = [lane.outcome for lane in self.memory.lanes.values() if lane.outcome]
         return replace(self._report(verdict_of(self.outcomes), None), shard=self.number)
 
-    async def with_answers(self, sources: Mapping[str, Source | ServerError]) -> Report:
+    async def choose(self, sources: Mapping[str, Source | ServerError]) -> tuple[Lane, ...]:
         if any(isinstance(source, Source) for source in sources.values()):
-            return await Run.with_answers(self, sources)
+            return await Run.choose(self, sources)
         async with self.held():
-            self.note_down((), sources)
+            self._note_down((), sources)
             await self.finish()
         raise self.errors[0]
 
-    def note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
+    def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
         self._unreached = {name: str(error) for name, error in sources.items() if isinstance(error, ServerError)}
-        Run.note_down(self, lanes, sources)
+        Run._note_down(self, lanes, sources)  # noqa: SLF001  of the class above
 
     async def finish(self) -> Report:
         """Say in the journal what the shard came to. Raises: StorageError."""

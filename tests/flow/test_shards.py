@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from typing import Any
 import pytest
 
 from axsync.emulator import Emulator, Mishap
-from axsync.errors import Busy, ConfigError, LakeError, ShardUnfinished, Unreachable, UsageError
+from axsync.errors import Busy, ConfigError, LakeError, ShardUnfinished, StorageError, Unreachable, UsageError
 from axsync.events import Event, Observer, PageRead
 from axsync.lake import layout
+from axsync.lake.publish import Lake
 from axsync.runs import Report, shards
+from axsync.runs.gc import sweep
+from axsync.runs.setup import alone
 from axsync.runs.shard_plan import ShardPlan, plan_shards, read_plan, write_plan
 from axsync.runs.shards import publish, work
 from axsync.runs.timeline import read_timeline
@@ -146,6 +150,31 @@ async def test_what_is_whole_is_published_and_the_rest_added(lab: Lab, start: St
     assert lab.ids("devices", "two") == sorted(two.fleets["devices"].ids())
 
 
+@pytest.mark.parametrize("cut", ["publish", "point_to"])
+async def test_a_publication_that_is_cut_short_is_made_up_for(
+    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    """By the same command, whether parts were in their places or not; meanwhile gc takes nothing away."""
+    one, two = await start(), await start()
+    plan = await planned(lab, one, two)
+    for number in (0, 1):
+        await worked(plan, number)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, cut, fail)
+        with pytest.raises((StorageError, OSError)):
+            await publish(plan)
+    sweep(FolderLake(lab.lake), plan.settings.lake, datetime.now(UTC))
+    assert lab.published() == []
+    report = await publish(plan)
+
+    assert (report.verdict, report.errors) == ("complete", ())
+    assert lab.ids("devices", "two") == sorted(two.fleets["devices"].ids())
+
+
 @pytest.mark.parametrize("down", ["types", "host"])
 async def test_a_host_that_fails_costs_itself(lab: Lab, start: Start, down: str) -> None:
     """Its shard has come to its end, so that the others are published; it is read again when it answers."""
@@ -169,23 +198,38 @@ async def test_a_host_that_fails_costs_itself(lab: Lab, start: Start, down: str)
 
 async def test_whoever_could_ask_the_same_hosts_is_busy(lab: Lab, start: Start) -> None:
     """While a shard is read: a second process for it, an ordinary run, a shard of another plan, publishing."""
-    one, two = await start(sizes={"devices": 400}, latency_ms=400.0), await start()
+    one, two = await start(), await start()
     plan, other = await planned(lab, one, two), await planned(lab, one, two)
-    seen = asyncio.Event()
-    reading = asyncio.ensure_future(worked(plan, 0, at_a_page(seen.set)))
-    await seen.wait()
-    with pytest.raises(Busy, match="shard 0 of run"):
-        await worked(plan, 0)
-    assert len(two.log) == 0
-    for refused in (partial(lab.run, plan.run_settings), partial(worked, other, 1), partial(publish, plan)):
-        with pytest.raises(Busy, match="is using the lake"):
-            await refused()
-    assert not reading.done()
-    reading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await reading
+    lake, run_id = FolderLake(lab.lake), plan.facts.run_id
+    key = layout.shard_lock(run_id, 0)
+    with alone(plan.settings, lake, run_id, shared=True), lake.store.hold(key, what="shard 0 of run x", run="x"):
+        with pytest.raises(Busy, match="using shard 0 of run"):
+            await worked(plan, 0)
+        assert len(one.log) == 0
+        assert (await worked(plan, 1)).verdict == "complete"
+        for refused in (partial(lab.run, plan.run_settings), partial(worked, other, 1), partial(publish, plan)):
+            with pytest.raises(Busy, match="using the lake"):
+                await refused()
 
-    assert (await worked(plan, 1)).verdict == "complete"
+    assert (await worked(plan, 0)).verdict == "complete"
+
+
+async def test_a_shard_holds_its_locks_while_it_reads(lab: Lab, start: Start) -> None:
+    """The lake as one of its run, itself alone; they are free behind it."""
+    plan = await planned(lab, await start(), await start())
+    store, run_id = FolderLake(lab.lake).store, plan.facts.run_id
+    told: list[str] = []
+
+    def look() -> None:
+        for key in (layout.LOCK, layout.shard_lock(run_id, 0)):
+            with pytest.raises(Busy) as busy, store.hold(key, what=key, run="x"):
+                pass
+            told.append(busy.value.holder.rpartition("run ")[2])
+
+    await worked(plan, 0, at_a_page(look))
+    assert set(told) == {run_id, layout.shard(run_id, 0)}
+    with store.hold(layout.LOCK, what="it", run="x"), store.hold(layout.shard_lock(run_id, 0), what="it", run="x"):
+        pass
 
 
 async def test_processes_agree_on_columns(lab: Lab, start: Start) -> None:
