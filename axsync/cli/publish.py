@@ -11,7 +11,7 @@ from axsync.cli.options import lake_option, perform, speech_options
 PUBLISH = """\b
 Examples:
   axsync publish plan.json
-  axsync publish plan.json --what-is-whole     one machine is gone, and it is morning
+  axsync publish plan.json --what-is-whole     a machine is gone
 
 Exit codes: as those of `axsync run`; 5 also where a shard has not come to its end, 75 also while one is being read."""
 

@@ -91,6 +91,15 @@ async def sync_on(
     return replace(report, seconds=time.monotonic() - started, still_due=still_due)
 
 
+def load_dask() -> Any:  # noqa: ANN401  an extra without types for us
+    """Dask's package `distributed`. Raises: ConfigError where it is not installed."""
+    try:
+        import distributed  # an extra
+    except ImportError as error:
+        raise ConfigError("--cluster needs Dask; install it with `pip install 'axsync[dask]'`") from error
+    return distributed
+
+
 def refuse_unfit(settings: Settings) -> None:
     """Raises: UsageError for what workers cannot do. StoreError."""
     if settings.run.dry_run:
@@ -129,10 +138,7 @@ async def connected(cluster: str) -> AsyncIterator[Any]:
 
     Raises: ConfigError, ClusterLost.
     """
-    try:
-        import distributed
-    except ImportError as error:
-        raise ConfigError("--cluster needs Dask; install it with `pip install 'axsync[dask]'`") from error
+    distributed = load_dask()
     async with AsyncExitStack() as stack:
         address: Any = cluster
         try:
@@ -221,14 +227,13 @@ class SharedRun:
 
     async def _asked(self, key: str, *given: Any) -> dict[str, str] | None:
         """What a worker made of its shard; None where the workers that read it were lost."""
-        from distributed import CancelledError, KilledWorker
-
+        distributed = load_dask()
         future = self.client.submit(read_shard, version("axsync"), *given, key=key, pure=False)
         try:
             ended: dict[str, str] = await future
-        except KilledWorker:
+        except distributed.KilledWorker:
             return None
-        except CancelledError as error:
+        except distributed.CancelledError as error:
             raise ClusterLost("the scheduler of the cluster is gone") from error
         except ImportError as error:
             raise ConfigError(f"a worker of the cluster cannot load axsync ({error}); install it there") from error
@@ -261,9 +266,7 @@ class SharedRun:
 
 def read_shard(own_version: str, plan: str, number: int, topic: str) -> dict[str, str]:
     """The task: read a shard, say how that ended. In a thread of a worker."""
-    from distributed import get_worker
-
-    worker = get_worker()
+    worker = load_dask().get_worker()
     if version("axsync") != own_version:
         words = f"it has axsync {version('axsync')}, and the run was begun by {own_version}; install the same"
         return {"how": FAILED, "words": words, "worker": worker.address}

@@ -8,7 +8,7 @@ from axsync.errors import ManifestError
 from axsync.lake.history import History, PastRun, is_snapshot, past_runs
 from axsync.lake.publish import Lake, RunFacts
 from axsync.runs.resume import resumable
-from axsync.runs.state import RunMemory, memory_of
+from axsync.runs.state import RunMemory, memory_of, shards_of
 
 
 def all_runs(lake: Lake, now: datetime) -> History:
@@ -37,6 +37,8 @@ def unpublished_runs(lake: Lake, published: Collection[str], now: datetime) -> I
         if run_id not in published and not is_snapshot(lake, run_id):
             try:
                 memory = memory_of(lake, run_id)
+                for shard in shards_of(lake, run_id).values():  # of a run that several processes share
+                    memory.lanes |= shard.lanes
             except ManifestError as error:
                 yield error
                 continue

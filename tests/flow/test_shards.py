@@ -23,6 +23,7 @@ from axsync.runs.shard_plan import ShardPlan, plan_shards, read_plan, write_plan
 from axsync.runs.shards import publish, work
 from axsync.runs.timeline import read_timeline
 from axsync.settings import EntitySettings
+from axsync.snapshots.unpublished import all_runs
 from tests.flow.harness import Lab, at_once
 from tests.unit.lake.folders import FolderLake
 
@@ -121,6 +122,8 @@ async def test_a_shard_goes_on_where_it_stopped(lab: Lab, start: Start) -> None:
     with pytest.raises(ShardUnfinished, match=r"shard 0 of run .* has not come to its end, so nothing is published"):
         await publish(plan)
     assert lab.published() == []
+    (listed,) = all_runs(FolderLake(lab.lake), datetime.now(UTC)).runs
+    assert (listed.verdict, listed.lanes, listed.rows >= 90) == ("unfinished", 4, True)
     await worked(plan, 0)
     report = await publish(plan)
 

@@ -24,6 +24,7 @@ from axsync.events import (
     Event,
     LaneClosed,
     LaneOpened,
+    LanesAdded,
     Notice,
     PageRead,
     PartSealed,
@@ -43,6 +44,7 @@ DONE = Outcome(LANE, "complete", rows=1)
 ONE_OF_EACH: tuple[Event, ...] = (
     Asking("prod", "acme.example"),
     RunStarted("r1", "2026-11-23", (LANE,)),
+    LanesAdded((LANE,)),
     LaneOpened(LANE, 10),
     PageRead(LANE, 0, 10, 100, 0.1),
     Retried(LANE, "h", 1, 1.0, "503"),
