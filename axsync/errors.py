@@ -63,8 +63,8 @@ AxsyncError
 │   ├── DropByLimit          a limited run brought less than half
 │   ├── DropByQuery          rows of a query would follow all rows, and are less than half
 │   ├── KeepsBetter          the logical date has something better, which stays
-│   ├── NotWhole             all-or-nothing was requested, and something is missing
-│   └── ShardUnfinished      a shard of the run has not come to its end
+│   └── NotWhole             all-or-nothing was requested, and something is missing
+├── ShardUnfinished          a shard of the run has not come to its end (exit 75)
 ├── ShardFailed              a shard of the run could not read an entity type (exit 3)
 ├── WorkerFailed             a worker of a cluster could not read its shard (exit 1)
 ├── ClusterLost              there is no scheduler, or no worker, at the address of the cluster (exit 75)
@@ -384,7 +384,7 @@ class NotWhole(GuardRefused):
     """All-or-nothing was requested, and an entity type is incomplete."""
 
 
-class ShardUnfinished(GuardRefused):
+class ShardUnfinished(AxsyncError):
     """A shard of the run has not come to its end, and the rest is not to be published without it."""
 
 

@@ -13,7 +13,7 @@ Examples:
   axsync publish plan.json
   axsync publish plan.json --what-is-whole     a machine is gone
 
-Exit codes: as those of `axsync run`; 5 also where a shard has not come to its end, 75 also while one is being read."""
+Exit codes: those of `axsync run`; 75 also while a shard is being read, or has not come to its end."""
 
 
 @click.command(epilog=PUBLISH)

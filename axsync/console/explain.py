@@ -255,8 +255,8 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (NotWhole, GUARDED, "Rerun to fetch what is missing, or publish the rest with --publish what-is-whole."),
     (
         ShardUnfinished,
-        GUARDED,
-        "Run `axsync work` for it, then publish again. Or publish the rest with --what-is-whole.",
+        LATER,
+        "Retry when `axsync work` has read it. Or publish the rest with --what-is-whole.",
     ),
     (
         WorkerFailed,
