@@ -18,6 +18,8 @@ import pyarrow as pa
 import pytest
 
 from axsync.emulator import Emulator, Options
+from axsync.lake import layout
+from axsync.lake.local import LocalStore
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab
 
@@ -54,6 +56,21 @@ async def background(folder: Path, *arguments: str) -> AsyncIterator[Process]:
         with suppress(ProcessLookupError):
             process.kill()
         await reading
+
+
+def worker(address: str) -> list[str]:
+    return ["worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
+
+
+@asynccontextmanager
+async def cluster(folder: Path, count: int) -> AsyncIterator[tuple[str, list[Process]]]:
+    """The address of a scheduler, and its workers, all of them processes of their own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    scheduler = ["scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"]
+    async with background(folder, *scheduler), AsyncExitStack() as stack:
+        one = worker(address)
+        yield address, [await stack.enter_async_context(background(folder, *one)) for _ in range(count)]
 
 
 @asynccontextmanager
@@ -107,15 +124,9 @@ async def test_processes_on_this_machine(tmp_path: Path) -> None:
 
 async def test_workers_are_killed_at_random_moments(tmp_path: Path) -> None:
     """Their shards go on elsewhere; the lake is the undisturbed one, and no host is asked more than it bears."""
-    dice = random.Random(ROUNDS)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    scheduler = ["scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"]
-    worker = ["worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
-    lab = Lab(tmp_path)
-    async with hosts(lab, 6) as emulators, background(tmp_path, *scheduler), AsyncExitStack() as stack:
+    dice, lab = random.Random(ROUNDS), Lab(tmp_path)
+    async with hosts(lab, 6) as emulators, cluster(tmp_path, WORKERS) as (address, workers), AsyncExitStack() as stack:
         expected = await undisturbed(tmp_path / "one", emulators)
-        workers = [await stack.enter_async_context(background(tmp_path, *worker)) for _ in range(WORKERS)]
         for _ in range(ROUNDS):
             for one in emulators.values():
                 one.log.clear()
@@ -126,12 +137,38 @@ async def test_workers_are_killed_at_random_moments(tmp_path: Path) -> None:
             await asyncio.sleep(dice.uniform(0.0, 3.0))
             victim = workers.pop(dice.randrange(len(workers)))
             victim.send_signal(signal.SIGKILL)
-            workers.append(await stack.enter_async_context(background(tmp_path, *worker)))
+            workers.append(await stack.enter_async_context(background(tmp_path, *worker(address))))
             code, told = await ending
 
             assert code == 0, told
             assert {name: rows(lab, name) for name in emulators} == expected
             assert max(one.peak_in_window(1.0) for one in emulators.values()) <= PER_SECOND
+
+
+async def test_what_is_held_is_waited_for_and_a_stopped_run_goes_on(tmp_path: Path) -> None:
+    """Ctrl-C ends the command, and soon after it what workers do; the same command waits for a shard that is held."""
+    lab = Lab(tmp_path)
+    async with hosts(lab, 4) as emulators, cluster(tmp_path, 1) as (address, _):
+        command = ["-m", "axsync", "run", "--cluster", address]
+        process = await begin(tmp_path, *command)
+        ending = asyncio.ensure_future(ended(process))
+        await asked_at_all(emulators, ending)
+        process.send_signal(signal.SIGINT)
+        code, told = await ending
+        assert (code, "nothing was published" in told) == (130, True), told
+
+        store, (plan,) = LocalStore(lab.lake), lab.lake.glob("_axsync/runs/*/plan.json")
+        process = await begin(tmp_path, *command)
+        assert process.stderr is not None
+        with store.hold(layout.shard_lock(plan.parent.name, 3), what="shard 3", run="x"):
+            async with asyncio.timeout(60):
+                while b"shard 3 waits: another run is using shard 3" not in await process.stderr.readline():
+                    assert not process.stderr.at_eof()
+        code, told = await ended(process)
+
+        assert code == 0, told
+        assert len(list(lab.lake.glob("_axsync/runs/*/plan.json"))) == 1
+        assert {name: rows(lab, name) for name in emulators} == await undisturbed(tmp_path / "one", emulators)
 
 
 async def asked_at_all(emulators: dict[str, Emulator], ending: "asyncio.Future[tuple[int | None, str]]") -> None:

@@ -149,7 +149,9 @@ def test_the_options_of_the_three_verbs_exist(name: str) -> None:
     known = {word for one in found if one for option in one.params for word in option.opts}
     text = "\n".join(line for line in read(name).splitlines() if not line.lstrip().startswith("#"))
 
-    assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*\b", text)) - {"-c", "-e", "-u", "-p", "-eq", "-gt", "-ne"} <= known
+    assert (
+        set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*\b", text)) - {"-c", "-e", "-u", "-p", "-eq", "-gt", "-ne"} <= known
+    )
     assert all(re.search(rf"\b{verb}\b", text) for verb in ("plan", "work", "publish"))
 
 
