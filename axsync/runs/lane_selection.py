@@ -99,6 +99,16 @@ async def chosen_lanes(settings: Settings, sources: Mapping[str, Source], earlie
     return await lanes_among(settings, sources, dict(zip(sources, offered, strict=True)), earlier)
 
 
+async def lanes_of_late(settings: Settings, source: Source) -> tuple[Lane, ...]:
+    """The lanes of an instance that joins a run under way: what is wrong with the settings was said before.
+
+    Raises: ServerError.
+    """
+    offered = _with_tables(settings, await _offered(settings, source))
+    wanted, known = settings.run.wanted, (*settings.entities, *settings.run.wanted)
+    return choose_lanes(wanted, {source.name: offered}, skip=settings.run.skip, configured=known, heard_of=HEARD_OF)
+
+
 async def lanes_among(
     settings: Settings,
     sources: Mapping[str, Source],

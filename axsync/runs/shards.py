@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from functools import partial, reduce
 
 from axsync.client.source import Source
+from axsync.engine.lane_walk import gather_all
 from axsync.errors import LakeError, ServerError, ShardFailed, ShardUnfinished, UsageError
 from axsync.events import Observer
 from axsync.lake import layout
@@ -31,6 +32,7 @@ from axsync.lake.schemas import registered
 from axsync.lake.store import storage_errors
 from axsync.model import Lane, Outcome, Part
 from axsync.pacing.retry import Jitter
+from axsync.runs.lane_selection import lanes_of_late
 from axsync.runs.registries import Registries, SettledColumns
 from axsync.runs.resume import Past, resumable
 from axsync.runs.run import Given, Report, Run, execute
@@ -95,6 +97,7 @@ class ShardRun(Run):
 
     shards: ShardPlan
     number: int
+    _began: float = field(default_factory=time.monotonic, init=False)
     _unreached: dict[str, str] = field(default_factory=dict, init=False)
 
     @classmethod
@@ -117,7 +120,10 @@ class ShardRun(Run):
         given.held.enter_context(given.lake.store.hold(key, what=what, run=layout.shard(run_id, number)))
         if again:  # what an earlier process asked a moment ago counts for the pace of its hosts
             time.sleep(PACE_SECONDS)
-        return cls.named(plan.facts, given, shards=plan, number=number)
+        # The time that a run may take is that of all its processes, one after the other if there are few.
+        before = datetime.now(UTC) - datetime.fromisoformat(plan.facts.started_at)
+        started = time.monotonic() - max(before.total_seconds(), 0.0)
+        return cls.named(plan.facts, given, shards=plan, number=number, started=started)
 
     @property
     def journal_name(self) -> str:
@@ -151,15 +157,23 @@ class ShardRun(Run):
     def already_done(self) -> Report:
         self._say(f"run {self.facts.run_id} is published; nothing is left to read")
         self.outcomes = [lane.outcome for lane in self.memory.lanes.values() if lane.outcome]
-        return replace(self._report(verdict_of(self.outcomes), None), shard=self.number)
+        return self._came_to()
 
     async def choose(self, sources: Mapping[str, Source | ServerError]) -> tuple[Lane, ...]:
-        if any(isinstance(source, Source) for source in sources.values()):
-            return await Run.choose(self, sources)
-        async with self.held():
-            self._note_down((), sources)
-            await self.finish()
-        raise self.errors[0]
+        """The lanes of its instances. A type or field that none of them has may be one of other shards: its lane tells.
+
+        Raises: the error of one instance, where none answers; the journal says so then.
+        """
+        alive = {name: source for name, source in sources.items() if isinstance(source, Source)}
+        if not alive:
+            async with self.held():
+                self._note_down((), sources)
+                await self.finish()
+            raise self.errors[0]
+        known = {lane.instance for lane in self.memory.lanes}
+        kept = [lane for lane in self.memory.lanes if lane.instance in alive]
+        fresh = [lanes_of_late(self.settings, source) for name, source in alive.items() if name not in known]
+        return (*kept, *(lane for lanes in await gather_all(fresh) for lane in lanes))
 
     def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
         self._unreached = {name: str(error) for name, error in sources.items() if isinstance(error, ServerError)}
@@ -171,7 +185,11 @@ class ShardRun(Run):
         left = [o for o in self.outcomes if self.memory.lanes.get(o.lane, LaneMemory()).outcome is None]
         told = record("shard_ended", outcomes=left, unreached=self._unreached)
         await self.keeper.run(self.journal.append, told)
-        return replace(self._report(verdict_of(self.outcomes), None), shard=self.number)
+        return self._came_to()
+
+    def _came_to(self) -> Report:
+        report = self._report(verdict_of(self.outcomes), None)
+        return replace(report, shard=self.number, seconds=time.monotonic() - self._began)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,20 @@ from typing import Any
 import pytest
 
 from axsync.emulator import Emulator, Mishap
-from axsync.errors import Busy, ConfigError, LakeError, ShardUnfinished, StorageError, Unreachable, UsageError
+from axsync.errors import (
+    Busy,
+    ConfigError,
+    LakeError,
+    OutOfTime,
+    ShardUnfinished,
+    StorageError,
+    Unreachable,
+    UsageError,
+)
 from axsync.events import Event, Observer, PageRead
 from axsync.lake import layout
 from axsync.lake.publish import Lake
+from axsync.model import iso
 from axsync.runs import Report, shards
 from axsync.runs.gc import sweep
 from axsync.runs.setup import alone
@@ -24,7 +34,7 @@ from axsync.runs.shards import publish, work
 from axsync.runs.timeline import read_timeline
 from axsync.settings import EntitySettings
 from axsync.snapshots.unpublished import all_runs
-from tests.flow.harness import Lab, at_once
+from tests.flow.harness import Lab, at_once, pages
 from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
@@ -233,6 +243,28 @@ async def test_a_shard_holds_its_locks_while_it_reads(lab: Lab, start: Start) ->
     assert set(told) == {run_id, layout.shard(run_id, 0)}
     with store.hold(layout.LOCK, what="it", run="x"), store.hold(layout.shard_lock(run_id, 0), what="it", run="x"):
         pass
+
+
+async def test_what_only_other_shards_have_is_no_reason_to_refuse(lab: Lab, start: Start) -> None:
+    """A field of another instance, or of none: one process cannot tell."""
+    one, two = await start(sizes={"devices": 5}), await start(sizes={"devices": 5})
+    plan = await planned(lab, one, two, entities=("devices",))
+    wish = {"devices": EntitySettings(fields=("name", "of_somebody_else"))}
+    plan = replace(plan, settings=replace(plan.settings, entities=wish))
+
+    assert (await worked(plan, 0)).verdict == "complete"
+
+
+async def test_the_time_of_a_run_is_that_of_all_its_processes(lab: Lab, start: Start) -> None:
+    """It counts from the plan on; what is late is missing, as in any run."""
+    one, two = await start(), await start()
+    plan = await planned(lab, one, two, deadline_minutes=1.0)
+    began = datetime.now(UTC) - timedelta(minutes=2)
+    plan = replace(plan, facts=replace(plan.facts, started_at=iso(began), logical_date=f"{began:%Y-%m-%d}"))
+    with suppress(Unreachable):
+        report = await worked(plan, 0)
+        assert {type(error) for error in report.errors} == {OutOfTime}
+    assert pages(one.log) == []
 
 
 async def test_processes_agree_on_columns(lab: Lab, start: Start) -> None:
