@@ -30,6 +30,7 @@ from axsync.errors import (
     Busy,
     ClusterLost,
     ConfigError,
+    LakeError,
     ServerError,
     Unreachable,
     UsageError,
@@ -277,6 +278,7 @@ def read_shard(own_version: str, plan: str, number: int, topic: str) -> dict[str
 async def _read(plan: ShardPlan, number: int, home: "Home") -> dict[str, str]:
     home.watch()
     try:
+        await asyncio.to_thread(_refuse_other_lake, plan, number)
         await work(plan, number, observers=[home])
     except Busy as error:
         return {"how": BUSY, "words": str(error)}
@@ -289,6 +291,13 @@ async def _read(plan: ShardPlan, number: int, home: "Home") -> dict[str, str]:
     finally:
         home.send()
     return {"how": READ, "words": ""}
+
+
+def _refuse_other_lake(plan: ShardPlan, number: int) -> None:
+    """Blocks. Raises: LakeError where the worker does not see what this run has begun in its lake."""
+    lake = fit_lake(plan.settings_of(number))
+    if lake.store.size(layout.journal(plan.facts.run_id)) is None:
+        raise LakeError(f"the lake {lake.name!r} is not that of run {plan.facts.run_id}; mount it there")
 
 
 @dataclass(slots=True)

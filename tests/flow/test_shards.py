@@ -26,7 +26,7 @@ from axsync.events import Event, Observer, PageRead
 from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.model import iso
-from axsync.runs import Report, shards
+from axsync.runs import Report, cluster, shards
 from axsync.runs.gc import sweep
 from axsync.runs.setup import alone
 from axsync.runs.shard_plan import ShardPlan, plan_shards, read_plan, write_plan
@@ -301,3 +301,38 @@ async def test_plans_that_cannot_be_kept_are_refused(lab: Lab, start: Start) -> 
     shared = replace(plan, settings=replace(plan.settings, instances=tuple(both)))
     with pytest.raises(ConfigError, match="has two shards read the host"):
         read_plan(write_plan(shared).encode())
+
+
+class Nobody(cluster.Home):
+    """Where no scheduler is."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __call__(self, event: Event) -> None:
+        pass
+
+    def watch(self) -> None:
+        pass
+
+    def send(self) -> None:
+        pass
+
+
+async def test_a_worker_says_how_its_shard_ended(lab: Lab, start: Start) -> None:
+    """Read, waited for, not to be reached, or failed by itself, as where its lake is another one."""
+    one, two = await start(), await start(mishaps=(Mishap("503"),))
+    plan = await planned(lab, one, two)
+    lake, run_id = FolderLake(lab.lake), plan.facts.run_id
+
+    async def told(number: int) -> tuple[str, str]:
+        ended = await cluster._read(plan.only(number), number, Nobody())
+        return ended["how"], ended["words"]
+
+    how, words = await told(0)
+    assert (how, "is not that of run" in words, lab.lake.exists()) == (cluster.FAILED, True, False)
+    lake.prepare()
+    shards.open_run(lake, plan)
+    with lake.store.hold(layout.shard_lock(run_id, 0), what="it", run="x"):
+        assert (await told(0))[0] == cluster.BUSY
+    assert [(await told(number))[0] for number in (0, 1)] == [cluster.READ, cluster.UNREACHED]
