@@ -40,21 +40,6 @@ def run(given: Invocation, *, cluster: str | None = None, **overrides: object) -
     return _reported(given, overrides, sync).exit_code or first.exit_code
 
 
-def publish(given: Invocation, *, plan: Path, what_is_whole: bool, accept_drop: bool | None, lake: str | None) -> int:
-    """Publish what shards have read, report the end to every reporter that the plan names, return the exit code."""
-    found = read_shard_plan(plan, lake)
-    if accept_drop:
-        found = replace(found, settings=replace(found.settings, run=replace(found.settings.run, accept_drop=True)))
-
-    async def sync(settings: Settings, *, observers: Sequence[Observer] = ()) -> Report:
-        del settings  # the plan has them
-        return await publish_shards(found, what_is_whole=what_is_whole, observers=observers)
-
-    began, asked = time.monotonic(), found.run_settings
-    watch = watch_over(asked.run, _warner(given.output_options), lake=asked.lake.uri, instances=asked.chosen())
-    return _run(given, asked, watch, began, sync).exit_code
-
-
 def _reported(given: Invocation, overrides: Mapping[str, object], sync: Sync) -> Ended:
     began, warn = time.monotonic(), _warner(given.output_options)
     try:
@@ -99,3 +84,18 @@ def _run_settings(given: Mapping[str, object]) -> RunSettings:
 
 def _warner(options: OutputOptions) -> Warn:
     return lambda text: say(f"warning: {clean(redact(text, os.environ))}", options)
+
+
+def publish(given: Invocation, *, plan: Path, what_is_whole: bool, accept_drop: bool | None, lake: str | None) -> int:
+    """Publish what shards have read, report the end to every reporter that the plan names, return the exit code."""
+    found = read_shard_plan(plan, lake)
+    if accept_drop:
+        found = replace(found, settings=replace(found.settings, run=replace(found.settings.run, accept_drop=True)))
+
+    async def sync(settings: Settings, *, observers: Sequence[Observer] = ()) -> Report:
+        del settings  # the plan has them
+        return await publish_shards(found, what_is_whole=what_is_whole, observers=observers)
+
+    began, asked = time.monotonic(), found.run_settings
+    watch = watch_over(asked.run, _warner(given.output_options), lake=asked.lake.uri, instances=asked.chosen())
+    return _run(given, asked, watch, began, sync).exit_code
