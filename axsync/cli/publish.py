@@ -22,6 +22,9 @@ Exit codes: those of `axsync run`; 75 also while a shard is being read, or has n
     "--what-is-whole", is_flag=True, help="Publish although a shard is unfinished; its hosts keep their earlier files."
 )
 @click.option("--accept-drop", is_flag=True, default=None, help="Publish even if far fewer assets came than last time.")
+@click.option(
+    "--on-finish", metavar="COMMAND", help="Run COMMAND at the end, with the summary as JSON on standard input."
+)
 @lake_option()
 @partial(speech_options, verbose="Print tracebacks of bugs.")
 @click.pass_context

@@ -86,11 +86,14 @@ def _warner(options: OutputOptions) -> Warn:
     return lambda text: say(f"warning: {clean(redact(text, os.environ))}", options)
 
 
-def publish(given: Invocation, *, plan: Path, what_is_whole: bool, accept_drop: bool | None, lake: str | None) -> int:
-    """Publish what shards have read, report the end to every reporter that the plan names, return the exit code."""
-    found = read_shard_plan(plan, lake)
-    if accept_drop:
-        found = replace(found, settings=replace(found.settings, run=replace(found.settings.run, accept_drop=True)))
+def publish(given: Invocation, *, plan: Path, what_is_whole: bool, lake: str | None, **overrides: object) -> int:
+    """Publish what shards have read, report the end to every reporter, return the exit code.
+
+    Reporters are those that the plan names, and the command that is given: a plan holds none.
+    """
+    found, own = read_shard_plan(plan, lake), {key: value for key, value in overrides.items() if value is not None}
+    run = replace(found.settings.run, **own)  # type: ignore[arg-type]  # by the names of its options
+    found = replace(found, settings=replace(found.settings, run=run))
 
     async def sync(settings: Settings, *, observers: Sequence[Observer] = ()) -> Report:
         del settings  # the plan has them

@@ -1,7 +1,7 @@
 """Settings as one JSON document, for a process on another machine, and back again. Secrets are references, as ever.
 
 Its tables are those of the settings file, without what is as by default. Nothing is expanded when it is read: that is
-done already.
+done already. So commands of [run] are left out, in whose words the value of a variable may be.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from axsync.settings import (
     StoredCredential,
 )
 
+_COMMANDS = frozenset({"on_finish", "inventory"})
 _TABLES = ("lake", "instances", "entities", "run")
 
 
@@ -31,7 +32,7 @@ def written_settings(settings: Settings) -> Table:
         "lake": _written(settings.lake),
         "instances": {one.name: _instance(one) for one in settings.instances},
         "entities": {name: _written(one) for name, one in settings.entities.items()},
-        "run": _written(settings.run),
+        "run": {key: value for key, value in _written(settings.run).items() if key not in _COMMANDS},
     }
 
 

@@ -1,6 +1,7 @@
 """Who reads what: hosts shared out by what they took, and the plan as a document."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -86,6 +87,14 @@ def test_a_plan_comes_back_as_it_was() -> None:
 
     assert read_plan(write_plan(whole).encode()) == whole
     assert settings_written(json.loads(json.dumps(written_settings(whole.settings)))) == whole.settings
+
+
+def test_a_plan_holds_no_command() -> None:
+    """In whose words the value of a variable may be."""
+    whole = plan(instance("prod"))
+    told = replace(whole.settings, run=replace(whole.settings.run, on_finish="notify --token 5ecret"))
+
+    assert "5ecret" not in write_plan(replace(whole, settings=told))
 
 
 def test_a_worker_learns_of_its_own_hosts_only() -> None:
