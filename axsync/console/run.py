@@ -54,8 +54,7 @@ def dump(sync: Sync, settings: Settings, options: OutputOptions, observers: Sequ
     try:
         with watching(sys.stderr, options) as observer:
             report = until_done(lambda: sync(settings, observers=(observer, seen, *observers)))
-        has_page = seen.run_id and report.shard is None and not settings.run.dry_run
-        page = _page(report, settings, options) if has_page else None
+        page = _page(report, settings, options) if seen.run_id and not settings.run.dry_run else None
         is_read = _conclude(report, options, dry_run=settings.run.dry_run, page=page)
     except (Stopped, Terminated, KeyboardInterrupt) as ended:
         code = _code_of(ended)
@@ -71,12 +70,14 @@ def _code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
 
 
 def _page(report: Report, settings: Settings, options: OutputOptions) -> str | None:
-    """Write the HTML report beside the journal of the run, alone with the lake; its path, or None without a journal.
+    """Write the HTML report beside the journal of the run, alone with the lake; its path.
+
+    None without a journal, and for a part of a run: what that came to is told with the whole.
 
     `axsync gc` takes a draft for one that was cut short, unless the lake is held.
     """
     lake = open_lake(settings.lake)
-    if lake is None or lake.store.size(layout.journal(report.run_id)) is None:
+    if lake is None or report.shard is not None or lake.store.size(layout.journal(report.run_id)) is None:
         return None
     try:
         with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run=report.run_id):

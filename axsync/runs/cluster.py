@@ -14,8 +14,9 @@ import asyncio
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -56,6 +57,8 @@ WORKER_SECONDS = 30
 """How long the first worker is waited for."""
 BUSY_SECONDS = 5.0
 """Between two attempts at what somebody else still holds."""
+LATE_SECONDS = 2.0
+"""How long the last events of a shard are waited for."""
 TELL_SECONDS = 0.25
 """How often a worker sends its events, and looks whether it is still to go on."""
 MOST_LOCAL = 1024
@@ -180,6 +183,8 @@ class SharedRun:
     client: Any
     plan: ShardPlan
     observe: Observer
+    _letters: Counter[str] = field(default_factory=Counter, init=False)  # of each task, by its name
+    _news: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _begun: bool = field(default=False, init=False)
     _failed: list[WorkerFailed] = field(default_factory=list, init=False)
     _unreached: list[Unreachable] = field(default_factory=list, init=False)
@@ -196,10 +201,21 @@ class SharedRun:
         if len(self._failed) + len(self._unreached) == len(numbers):
             raise [*self._failed, *self._unreached][0]
 
-    def _heard(self, told: tuple[float, Sequence[Sequence[Any]]]) -> None:
-        for name, content in told[1]:
+    def _heard(self, told: tuple[float, tuple[str, Sequence[Sequence[Any]]]]) -> None:
+        home, events = told[1]
+        for name, content in events:
             event: Event = msgspec.convert(content, _EVENTS[name])
             self.observe(self._of_the_run(event) if isinstance(event, RunStarted) else event)
+        self._letters[home] += 1
+        self._news.set()
+
+    async def _hear_out(self, home: str, letters: int) -> None:
+        """Wait for what a shard has sent: its end comes another way, and may be quicker. What is lost is only shown."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LATE_SECONDS):
+                while self._letters[home] < letters:
+                    self._news.clear()
+                    await self._news.wait()
 
     def _of_the_run(self, event: RunStarted) -> Event:
         """The beginning of a shard, which for the run is one only once."""
@@ -218,6 +234,7 @@ class SharedRun:
                     self._failed.append(WorkerFailed(f"shard {number}: {losses} workers were lost while they read it"))
                     return
             elif ended["how"] != BUSY:
+                await self._hear_out(ended["home"], int(ended["letters"]))
                 self._note(number, ended)
                 return
             else:
@@ -270,9 +287,10 @@ def read_shard(own_version: str, plan: str, number: int, topic: str) -> dict[str
     worker = load_dask().get_worker()
     if version("axsync") != own_version:
         words = f"it has axsync {version('axsync')}, and the run was begun by {own_version}; install the same"
-        return {"how": FAILED, "words": words, "worker": worker.address}
-    ended = asyncio.run(_read(read_plan(plan.encode()), number, Home(worker, topic, worker.get_current_task())))
-    return {**ended, "worker": worker.address}
+        return {"how": FAILED, "words": words, "worker": worker.address, "home": "", "letters": "0"}
+    home = Home(worker, topic, worker.get_current_task())
+    ended = asyncio.run(_read(read_plan(plan.encode()), number, home))
+    return {**ended, "worker": worker.address, "home": home.name, "letters": str(home.letters)}
 
 
 async def _read(plan: ShardPlan, number: int, home: "Home") -> dict[str, str]:
@@ -307,6 +325,8 @@ class Home:
     worker: Any
     topic: str
     task: str
+    name: str = field(default_factory=lambda: os.urandom(8).hex())
+    letters: int = 0  # that were sent
     _events: list[tuple[str, Any]] = field(default_factory=list, init=False)
 
     def __call__(self, event: Event) -> None:
@@ -328,4 +348,5 @@ class Home:
         """Send what has happened since."""
         if self._events:
             events, self._events = self._events, []
-            self.worker.log_event(self.topic, events)
+            self.worker.log_event(self.topic, (self.name, events))
+            self.letters += 1
