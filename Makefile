@@ -13,6 +13,7 @@ SITE := .venv-docs
 ORCHESTRATORS := .venv-orchestrators
 AIRFLOW := .venv-airflow
 SPARK := .venv-spark
+DASK := .venv-dask
 LOCKER := .venv-lock
 RECIPES := .venv-recipes
 AUDITOR := .venv-audit
@@ -25,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit test-all test-official test-stores lint format types layers fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark lock audit sbom check clean
+.PHONY: help setup demo test unit test-all test-official test-stores lint format types layers fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark test-dask lock audit sbom check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,11 +64,11 @@ NONE_IS_FINE = $(if $(ARGS),|| test $$? -eq 5)
 
 # Two rounds: what looks at the clock needs the machine for itself.
 test: $(READY) ## The test suite without what is slow
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not official and not stores and not alone" $(ARGS) $(NONE_IS_FINE)
-	@$(BIN)/python -m pytest -q -m "alone and not slow and not official and not stores" $(ARGS) $(NONE_IS_FINE)
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not official and not stores and not dask and not alone" $(ARGS) $(NONE_IS_FINE)
+	@$(BIN)/python -m pytest -q -m "alone and not slow and not official and not stores and not dask" $(ARGS) $(NONE_IS_FINE)
 
 test-all: $(READY) ## The test suite with what is slow
-	@$(BIN)/python -m pytest -q -m "not official and not stores" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not official and not stores and not dask" $(ARGS)
 
 lint: $(READY) ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -201,6 +202,16 @@ $(SERVERS)/azure/ready: AFTER = $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bi
 
 test-stores: $(READY) $(SERVERS)/s3/ready $(SERVERS)/azure/ready $(SERVERS)/gcs/ready ## A lake in S3, Azure and GCS: servers on loopback, faults, kills and pauses
 	@AXSYNC_SERVERS=$(SERVERS) $(BIN)/python -m pytest -q -m stores $(ARGS)
+# Dask has to be where axsync is, so this environment has both.
+$(DASK)/ready: tests/contract/dask/requirements.txt requirements.lock pyproject.toml
+	@test -x $(DASK)/bin/python || $(PYTHON) -m venv $(DASK)
+	@$(DASK)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(DASK)/bin/python -m pip install --quiet -r tests/contract/dask/requirements.txt
+	@$(DASK)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+test-dask: $(DASK)/ready ## Runs on a Dask cluster, workers of which are killed; AXSYNC_DASK_ROUNDS=20 kills more
+	@$(DASK)/bin/python -m pytest -q tests/contract/dask $(ARGS)
 
 define lock_header
 # $(1), with its hashes; refresh with `make lock`.
@@ -243,5 +254,5 @@ sbom: $(AUDITOR)/ready ## What the lock names, with hashes, as CycloneDX in dist
 check: lint types layers test build ## All that must hold before a change is handed in
 
 clean: ## Remove environments, caches, builds and the lake of `make demo`
-	@rm -rf $(SERVERS) .venv-dlt .venv-naive .venv-bench $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo-lake
+	@rm -rf $(SERVERS) .venv-dlt .venv-naive .venv-bench $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(DASK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo-lake
 	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +

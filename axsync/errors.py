@@ -65,6 +65,10 @@ AxsyncError
 │   ├── DropByQuery          rows of a query would follow all rows, and are less than half
 │   ├── KeepsBetter          the logical date has something better, which stays
 │   └── NotWhole             all-or-nothing was requested, and something is missing
+├── ShardUnfinished          a shard of the run has not come to its end (exit 75)
+├── ShardFailed              a shard of the run could not read an entity type (exit 3)
+├── WorkerFailed             a worker of a cluster could not read its shard (exit 1)
+├── ClusterLost              there is no scheduler, or no worker, at the address of the cluster (exit 75)
 └── Busy                     another run holds the lake or the host (exit 75)
 
 Those with * are defined where they are raised and handled, and do not reach a caller of the library. `HostDead`
@@ -383,6 +387,22 @@ class KeepsBetter(GuardRefused):
 
 class NotWhole(GuardRefused):
     """All-or-nothing was requested, and an entity type is incomplete."""
+
+
+class ShardUnfinished(AxsyncError):
+    """A shard of the run has not come to its end, and the rest is not to be published without it."""
+
+
+class ShardFailed(AxsyncError):
+    """A shard of the run came to its end without this entity type."""
+
+
+class WorkerFailed(AxsyncError):
+    """A worker of the cluster could not read its shard, for a reason that lies with it: its settings, its disk."""
+
+
+class ClusterLost(AxsyncError):
+    """The scheduler of the cluster does not answer, or has no worker."""
 
 
 class Busy(AxsyncError):

@@ -16,6 +16,8 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
         "backfill": ("axsync.cli.backfill:backfill", "Fill in days of history, newest first."),
         "plan": ("axsync.cli.run:plan", "Estimate requests, MB and minutes of a run."),
+        "work": ("axsync.cli.work:work", "Read one part of a run that several machines share."),
+        "publish": ("axsync.cli.publish:publish", "Publish what all of them have read."),
         "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
         "show": ("axsync.cli.runs:show", "Show one run in full: counts, repairs, drift, files."),
         "report": ("axsync.cli.runs:report", "Write an HTML page about a run."),
@@ -55,7 +57,7 @@ A new command is one line here; the list has to fit a screen of 80 columns and 4
 COMMANDS = {name: command for commands in GROUPS.values() for name, command in commands.items()}
 """The same without headings."""
 
-EPILOG = "Start with `axsync demo`, or `axsync init`. Exit codes: `axsync run --help`."
+EPILOG = "Start with `axsync demo`, or `axsync init`. Exit codes: `axsync run -h`."
 
 
 def allocate_steadily() -> None:

@@ -41,6 +41,7 @@ Examples:
   axsync plan                          everything that the instance offers
   axsync plan devices users --as-of 2026-11-01
   axsync plan --instance prod --output json | jq .seconds
+  axsync plan --shards 4 > plan.json   one run, to be read by four processes
 
 Bytes per row, requests and rates are taken from earlier runs in the lake; what is guessed is marked. Nothing is
 written, and no lock is taken.
@@ -86,6 +87,11 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
     help="Wait up to this time for discovery to end.",
 )
 @click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Let workers of a Dask cluster read: tcp://HOST:8786, or local:4 for 4 processes here.",
+)
+@click.option(
     "--metrics-file", metavar="PATH", shell_complete=complete_files, help="Write a Prometheus text file about the run."
 )
 @click.option(
@@ -117,10 +123,20 @@ def run(context: click.Context, /, **overrides: object) -> None:
 @source_options
 @run_options
 @click.option("--fresh", is_flag=True, default=None, help="Plan as if no run had started or finished today.")
+@click.option(
+    "--shards",
+    type=click.IntRange(1, 10_000),
+    metavar="K",
+    help="Print a new run in K parts, as JSON for `axsync work` and `axsync publish`.",
+)
 @speech_options
 @click.pass_context
 def plan(context: click.Context, /, **overrides: object) -> None:
-    """What a run would read and cost: counts, requests, MB, minutes, rights; what it would resume or skip."""
+    """What a run would read and cost: counts, requests, MB, minutes, rights; what it would resume or skip.
+
+    With --shards: which hosts each of several processes reads, shared out by how long they took before. The document
+    names the run and holds its settings; secrets are references in it. Nothing is asked.
+    """
     perform(context, "axsync.console.plan:plan", **overrides)
 
 

@@ -16,11 +16,17 @@ from axsync.console.signals import until_done_or_interrupted
 from axsync.console.text import counted, megabytes, number
 from axsync.runs import Plan, PlanRow
 from axsync.runs.plan import GUESSED_BYTES, GUESSED_SECONDS, PlanInstance
+from axsync.runs.shard_plan import plan_shards, write_plan
 
 
-def plan(given: Invocation, **overrides: object) -> int:
-    """Print the plan of the run that these options ask for."""
+def plan(given: Invocation, *, shards: int | None, **overrides: object) -> int:
+    """Print the plan of the run that these options ask for; with `shards` the one that its processes work by."""
     settings = given.settings(**overrides)
+    if shards is not None:
+        with status_line(given.output_options) as line:
+            made = until_done_or_interrupted(lambda: plan_shards(settings, shards, observers=[line]))
+        click.echo(write_plan(made))
+        return 0
     with status_line(given.output_options) as line:
         planned = until_done_or_interrupted(lambda: services_of(given).plan(settings, observers=[line]))
     if given.as_json:

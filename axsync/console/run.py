@@ -71,10 +71,14 @@ def code_of(ended: Stopped | Terminated | KeyboardInterrupt) -> int:
 
 
 def _page(report: Report, settings: Settings, options: OutputOptions) -> str | None:
-    """Write the HTML report beside the journal of the run, alone with the lake; its path, or None without a journal.
+    """Write the HTML report beside the journal of the run, alone with the lake; its path.
+
+    None without a journal, and for a part of a run: what that came to is told with the whole.
 
     `axsync gc` takes a draft for one that was cut short, unless the lake is held.
     """
+    if report.shard is not None:
+        return None
     try:
         lake = open_lake(settings.lake)
         if lake.store.size(layout.journal(report.run_id)) is None:

@@ -61,7 +61,7 @@ def exit_code(report: Report, *, dry_run: bool) -> int:
     if report.errors and all(outcome.verdict in ("failed", "skipped") for outcome in report.outcomes):
         codes = {explain(error).exit_code for error in report.errors} - {PARTIAL}
         return codes.pop() if len(codes) == 1 else FAILED
-    if report.manifest is None and not dry_run:
+    if report.manifest is None and report.shard is None and not dry_run:
         return FAILED
     return 0 if not report.errors and report.verdict in ("complete", "skipped") else PARTIAL
 
@@ -223,6 +223,8 @@ def _dead_letter_lines(report: Report) -> list[str]:
 def _where(report: Report, *, dry_run: bool) -> list[str]:
     if dry_run:
         return ["dry run: nothing was written"]
+    if report.shard is not None:
+        return [f"shard {report.shard} of run {report.run_id} is read: {report.verdict}; `axsync publish` publishes it"]
     if report.manifest is None:
         return [f"nothing was published; {report.lake} is unchanged"]
     lines = [f"{report.verdict}: {report.lake}, {counted(_files(report.outcomes), 'file')}, run {report.run_id}"]
@@ -250,8 +252,10 @@ def report_json(report: Report, *, dry_run: bool, page: str | None = None) -> st
 
 def report_fields(report: Report, *, dry_run: bool, page: str | None) -> dict[str, Any]:
     """The content of that document."""
+    shard = {} if report.shard is None else {"shard": report.shard}
     return {
         "run_id": report.run_id,
+        **shard,
         "logical_date": report.logical_date,
         "verdict": report.verdict,
         "exit_code": exit_code(report, dry_run=dry_run),

@@ -309,3 +309,18 @@ def _by_old_name(name: str, store: CredentialStore, environ: Mapping[str, str]) 
 def stored(instance: InstanceSettings) -> str | None:
     """The name of the instance's credential in the store; None if it uses references."""
     return None if isinstance(instance.credential, CredentialReference) else instance.credential.name
+
+
+def needs_keyring(instance: InstanceSettings, store: CredentialStore) -> bool:
+    """Whether a secret of this instance lies in the keyring of this system, where nobody else gets at it.
+
+    Raises: StoreError.
+    """
+    references = [instance.client_key_password, instance.proxy_password]
+    if isinstance(instance.credential, CredentialReference):
+        references += [instance.credential.api_key, instance.credential.api_secret]
+    elif (record := store.known(instance.credential.name)) is not None:
+        if record.kept == "keyring":
+            return True
+        references += [record.key_reference, record.secret_reference]
+    return any(reference.startswith("keyring:") for reference in references)

@@ -113,7 +113,7 @@ class Journal:
             self.store.truncate(self.key, decode(self.store.read(self.key))[1])
         return self
 
-    def append(self, record: Record) -> None:
-        """Return when the record is durable. Raises: StorageError."""
+    def append(self, *records: Record) -> None:
+        """Return when the records are durable; of several, a crash leaves the first ones. Raises: StorageError."""
         with self._turn, storage_errors("keep the journal"):
-            self.store.append(self.key, encode(record))
+            self.store.append(self.key, b"".join(map(encode, records)))

@@ -19,6 +19,9 @@ _axsync/schemas/field-ids/E.json                    the numbers of its columns i
 _axsync/runs/RUN/journal                            what is durable of a run; beside it:
 _axsync/runs/RUN/timeline.json, report.html         the run over time, and for people
 _axsync/runs/RUN/dead_letters/I.E.jsonl             records that could not be read
+_axsync/runs/RUN/plan.json                          of a run that several processes share: who reads what; and
+_axsync/runs/RUN/shards/N/journal, timeline.json    what is durable of one of them; beside it lock, who is at it
+_axsync/runs/RUN/columns/E/NNNNN.json               columns that they settled, so that they agree on names and types
 _axsync/runs/RUN/staging/…                          parts that are not published yet, by their published names
 """
 
@@ -306,6 +309,36 @@ def is_key(text: str) -> bool:
     """Whether this can be a key: nothing that leads out of a lake is."""
     parts = text.split("/")
     return not text.startswith("/") and ".." not in parts and not {"", "."}.issuperset(parts)
+
+
+def plan(run_id: str) -> str:
+    """Which process of a run reads which hosts."""
+    return f"{run(run_id)}/plan.json"
+
+
+def shard(run_id: str, number: int) -> str:
+    """What one process of a run is called among runs: `journal` and `timeline` take it as one."""
+    return f"{run_id}/shards/{number}"
+
+
+def shards(run_id: str) -> str:
+    """All processes of a run, by number."""
+    return f"{run(run_id)}/shards"
+
+
+def shard_lock(run_id: str, number: int) -> str:
+    """Who is at this shard."""
+    return f"{run(shard(run_id, number))}/lock"
+
+
+def settled(run_id: str, entity: str) -> str:
+    """The columns of an entity type that the processes of a run have settled."""
+    return f"{run(run_id)}/columns/{entity}"
+
+
+def settled_columns(run_id: str, entity: str, number: int) -> str:
+    """Those that were settled as the n-th, counted from 0."""
+    return f"{settled(run_id, entity)}/{number:05}.json"
 
 
 def dead_letters(run_id: str, lane: Lane) -> str:

@@ -13,6 +13,7 @@ import shutil
 import socket
 import stat
 import sys
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ NO_RIGHTS_HERE = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 """What file systems say that know no rights, to those who own the file."""
 MOUNTS = Path("/proc/self/mountinfo")
 ONE_FILE_SYSTEM = "the lake must be on one file system so that parts can be renamed into place"
+
+SHARED_TRIES, SHARED_PAUSE = 20, 0.05
+"""How often, and how many seconds apart, a lock that may be shared is tried."""
 
 _DRAFT = ".draft"
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -218,9 +222,9 @@ class LocalStore:
         if stat.S_IMODE(runs.stat().st_mode) & OTHERS:  # as an older axsync, or somebody, left it
             set_mode(runs, PRIVATE_FOLDER)
 
-    def hold(self, key: str, *, what: str, run: str) -> AbstractContextManager[None]:
+    def hold(self, key: str, *, what: str, run: str, shared: bool = False) -> AbstractContextManager[None]:
         """As `Store.hold`."""
-        return hold(self._path(key), what=what, run=run)
+        return hold(self._path(key), what=what, run=run, shared=shared)
 
     def epoch(self) -> int:
         """As `Store.epoch`."""
@@ -486,8 +490,8 @@ def own_folder(folder: Path, held: ExitStack) -> Path:
 
 
 @contextmanager
-def hold(path: Path, *, what: str, run: str) -> Iterator[None]:
-    """Hold the lock while the block runs.
+def hold(path: Path, *, what: str, run: str, shared: bool = False) -> Iterator[None]:
+    """Hold the lock while the block runs, alone, or beside others that share it for the same run.
 
     The system lets go of the lock when its process ends, however it ends, so a lock is never stale; the text in
     the file only tells who it is. Raises: Busy, StorageError.
@@ -496,17 +500,55 @@ def hold(path: Path, *, what: str, run: str) -> Iterator[None]:
         make_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = _holder(path)
-            raise Busy(f"another run is using {what}: {holder}", holder=holder) from None
         with storage_errors(f"lock {what}"):
-            os.ftruncate(handle, 0)
-            os.write(handle, orjson.dumps({"pid": os.getpid(), "host": socket.gethostname(), "run": run}))
+            is_ours = _shared(handle, path, run) if shared else _own(handle, run)
+        if not is_ours:
+            holder = _holder(path)
+            raise Busy(f"another run is using {what}: {holder}", holder=holder)
         yield
     finally:
         os.close(handle)
+
+
+def _own(handle: int, run: str) -> bool:
+    """Take a lock that nobody has, and write into its file who has it."""
+    if not _locked(handle, fcntl.LOCK_EX):
+        return False
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, orjson.dumps({"pid": os.getpid(), "host": socket.gethostname(), "run": run}), 0)
+    return True
+
+
+def _shared(handle: int, path: Path, run: str) -> bool:
+    """Share a lock with those of this run. Who comes first is alone for a moment, so others try again."""
+    for left in reversed(range(SHARED_TRIES)):
+        # A lock that is changed from one kind to the other is let go of in between (flock(2)).
+        if _own(handle, run):
+            if _locked(handle, fcntl.LOCK_SH):
+                return True
+        elif _locked(handle, fcntl.LOCK_SH):
+            if _run_of(path) == run:
+                return True
+            fcntl.flock(handle, fcntl.LOCK_UN)
+        if left:
+            time.sleep(SHARED_PAUSE)
+    return False
+
+
+def _locked(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _run_of(path: Path) -> str | None:
+    try:
+        told: str = orjson.loads(path.read_bytes())["run"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return told
 
 
 def _holder(path: Path) -> str:

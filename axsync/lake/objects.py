@@ -238,11 +238,15 @@ class ObjectStore:
         """As `Store.prepare`: a bucket needs nothing."""
 
     @contextmanager
-    def hold(self, key: str, *, what: str, run: str) -> Iterator[None]:
+    def hold(self, key: str, *, what: str, run: str, shared: bool = False) -> Iterator[None]:
         """As `Store.hold`: a lease. That of the lake stands before each change.
 
-        From its end on, this store has forgotten what of it has grown.
+        From its end on, this store has forgotten what of it has grown. Raises: LakeError where it should be `shared`,
+        since a lease has one holder.
         """
+        if shared:
+            told = "is in an object store, which several processes of a run cannot share yet"
+            raise LakeError(f"the lake {self.name()!r} {told}; use a folder that all of them mount")
         with storage_errors(f"lock {what}"):
             lease = Lease.take(_LockObject(self, key), self._who, what=what, run=run, ttl=self.ttl)
         with lease.kept():

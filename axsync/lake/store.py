@@ -141,8 +141,10 @@ class Store(Protocol):
         """Make what every run needs, such as folders with their rights; can be repeated."""
         ...
 
-    def hold(self, key: str, *, what: str, run: str) -> AbstractContextManager[None]:
+    def hold(self, key: str, *, what: str, run: str, shared: bool = False) -> AbstractContextManager[None]:
         """Be the only one to write while the block runs. `what` is what is held, `run` who holds it.
+
+        Those that hold it `shared` may be several, of one run: they keep away everybody else, but not each other.
 
         The lease of a process that ended is free: at once where the system knows, or else after a time. A store whose
         lease can be lost meanwhile refuses every further change. Raises: Busy, StorageError.

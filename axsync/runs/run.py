@@ -4,11 +4,11 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 from axsync.api import is_system
 from axsync.client.source import Source
@@ -55,11 +55,12 @@ from axsync.runs.learnt import Learnt, believed, keep_learnt, read_learnt
 from axsync.runs.recovery import recover
 from axsync.runs.registries import Registries, known_registries, registries_of
 from axsync.runs.replacing import Day, hold_worse, refuse_worse
-from axsync.runs.resume import find, give_up, lost_parts, overtaken, plan_of
+from axsync.runs.resume import Past, find, give_up, lost_parts, overtaken, plan_of
 from axsync.runs.setup import Relay, all_of, alone, facts_of, fit_lake, wait_behind_backfill
 from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
 from axsync.runs.verdict import emptied, hold_all, hold_back, narrowed
+from axsync.schema.registry import Registry
 from axsync.settings import LATEST, Settings
 
 TURN_SECONDS, MOST_TURNS = 0.5, 120
@@ -67,10 +68,27 @@ TURN_SECONDS, MOST_TURNS = 0.5, 120
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What a run begins with. `keeper` is the thread for its durable work, `held` what is let go of at its end."""
+
+    settings: Settings
+    lake: Lake
+    observe: Observer
+    watch: TimelineFile
+    keeper: Workers
+    held: ExitStack
+
+
+Begin: TypeAlias = Callable[[Given], "Run"]
+"""Makes a run that is about to begin. Blocks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a run came to. `manifest` is relative to the lake, None when nothing was published.
 
-    `still_due` is the day that was asked for, where an unfinished run of an earlier one was resumed instead.
+    `still_due` is the day that was asked for, where an unfinished run of an earlier one was resumed instead. `shard` is
+    the part of the run that was read, and is published later; None where it is all of it.
     """
 
     run_id: str
@@ -82,6 +100,7 @@ class Report:
     seconds: float
     errors: tuple[AxsyncError, ...] = ()
     still_due: str | None = None
+    shard: int | None = None
     latest: bool = True  # whether `latest.json` names it; not for a date that is older than that of the latest
 
 
@@ -97,14 +116,19 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
         written, when no instance can be asked; Busy when another run holds the lake; StorageError when the disk
         fails, with the previous snapshot untouched and the run resumable.
     """
+    return await execute(settings, Run.begun, observers, jitter)
+
+
+async def execute(settings: Settings, begin: "Begin", observers: Sequence[Observer], jitter: Jitter) -> Report:
+    """A run from its beginning to its end, of the kind that `begin` makes. Raises: as `sync`."""
     keeper = Workers(1, "axsync-keeper")
     try:
-        return await _synced(settings, all_of(observers), jitter, keeper)
+        return await _executed(settings, begin, all_of(observers), jitter, keeper)
     finally:
         keeper.close()
 
 
-async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
+async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
     settings = with_days(settings, datetime.now(UTC))
     lake = await keeper.run(fit_lake, settings)
     refuse_misplaced(settings)
@@ -117,7 +141,8 @@ async def _synced(settings: Settings, observe: Observer, jitter: Jitter, keeper:
             await instances.probe()
             settings = await with_latest(settings, instances.found)
             await keeper.run(fit_lake, settings)
-        run = _Run(settings, lake, await keeper.run(facts_of, settings, lake), observe, watch, keeper)
+        held = stack.enter_context(ExitStack())
+        run = await keeper.run(begin, Given(settings, lake, observe, watch, keeper, held))
         await keeper.run(run.look_back)
         if report := await run.without_asking():
             return report
@@ -182,7 +207,7 @@ async def sync_day(
     heard.to = all_of((watch.sampler, observe))
     try:
         facts = await keeper.run(facts_of, settings, lake)
-        run = _Run(settings, lake, facts, heard.to, watch, keeper, only=frozenset(lanes))
+        run = Run(settings, lake, facts, heard.to, watch, keeper, only=frozenset(lanes))
         await keeper.run(run.look_back)
         run.learnt = await keeper.run(read_learnt, lake, settings)
         return await run.with_answers(Instances.probed(settings.chosen(), sources))
@@ -191,11 +216,13 @@ async def sync_day(
 
 
 @dataclass(slots=True)
-class _Run:
+class Run:
     """One execution: its lanes, what became of them, its snapshot. `keeper` is the thread for its durable work.
 
     `only` are the lanes that a backfill wants of the day; it goes back in time, so the day is compared with its
     neighbour, and no file of an earlier one stands in unless `latest.json` comes to name it.
+
+    Several processes may share a run (`axsync.runs.shards`): each has a part of the instances, and a journal.
     """
 
     settings: Settings
@@ -224,13 +251,41 @@ class _Run:
     _reopened: tuple[Record, ...] = field(default=(), init=False)  # lanes of a finished run that are gone, likewise
     _sound: set[str] = field(default_factory=set, init=False)  # staged parts that are what they were
 
+    @classmethod
+    def begun(cls, given: Given) -> "Run":
+        """A run that begins now. Blocks."""
+        return cls.named(facts_of(given.settings, given.lake), given)
+
+    @classmethod
+    def named(cls, facts: RunFacts, given: Given, **more: Any) -> Self:
+        """One of which these facts are known already."""
+        return cls(given.settings, given.lake, facts, given.observe, given.watch, given.keeper, **more)
+
+    @property
+    def journal_name(self) -> str:
+        """Where its journal and its timeline are, among those of all runs."""
+        return self.facts.run_id
+
+    @property
+    def plan(self) -> str:
+        """What is asked: an unfinished run of the same plan is resumed."""
+        return plan_of(self.settings)
+
+    def past(self) -> Past | None:
+        """The run to go on with. Reads only."""
+        return find(self.lake, self.plan, self.facts.logical_date, datetime.now(UTC))
+
+    def give_up_others(self) -> list[str]:
+        """Abandon the unfinished runs that this one takes the place of; returns their ids."""
+        return give_up(self.lake, self.plan)
+
     def look_back(self) -> None:
         """Find the run to go on with, unless a fresh one is wanted. Reads only."""
         self._fresh_facts = self._fresh_facts or self.facts
         self.memory, self.facts, self._lost, self._stale, self._reopened = RunMemory(), self._fresh_facts, [], [], ()
         if self.settings.run.fresh or self.settings.run.dry_run:
             return
-        past = find(self.lake, plan_of(self.settings), self.facts.logical_date, datetime.now(UTC))
+        past = self.past()
         if past is not None and past.memory.finished and not (self.only or frozenset()) <= past.memory.lanes.keys():
             return  # the day has come to have more types
         if past is not None and past.memory.facts is not None:
@@ -313,8 +368,7 @@ class _Run:
 
     def _hold(self, stack: ExitStack) -> list[str]:
         """Take the locks, look again, open the journal; returns what is to be said about it."""
-        stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
-        told = recover(self.lake)
+        told = self._lock(stack)
         self.look_back()
         newest = self.lake.newest()
         self._newest, self._earlier = _entries(newest), up_to(self.lake, self.facts.logical_date)
@@ -324,10 +378,19 @@ class _Run:
         if self.memory.finished:
             return told
         known, clashes = known_registries(self.lake)
+        self._registries = self.registries_with(known)
+        return told + clashes + self._open_journal()
+
+    def _lock(self, stack: ExitStack) -> list[str]:
+        """Take the locks, put right what a killed run has left; returns what is to be said."""
+        stack.enter_context(alone(self.settings, self.lake, self.facts.run_id))
+        return recover(self.lake)
+
+    def registries_with(self, known: Mapping[str, Registry]) -> Registries:
+        """The columns that the lake has, and what an earlier process of the run has settled."""
         pins = ((lane.entity, one.pinned) for lane, one in self.memory.lanes.items() if one.pinned)
         settled = [(entity, pinned_columns(pinned)) for entity, pinned in pins]
-        self._registries = registries_of(self.facts.run_id, known, settled, fixed=self.lake.has_tables)
-        return told + clashes + self._open_journal()
+        return registries_of(self.facts.run_id, known, settled, fixed=self.lake.has_tables)
 
     def _look_beside(self, newest: FoundRun | None) -> None:
         """What a day of a backfill is compared with, and what stays in its snapshot."""
@@ -340,7 +403,7 @@ class _Run:
 
     async def _keep_timeline(self) -> None:
         timeline = self.watch.sampler.timeline()
-        told = await self.keeper.run(self.watch.keep, self.facts.run_id, timeline, resumes=self.resumes)
+        told = await self.keeper.run(self.watch.keep, self.journal_name, timeline, resumes=self.resumes)
         if told:
             self._say(told)
 
@@ -352,10 +415,10 @@ class _Run:
         return self._journal
 
     def _open_journal(self) -> list[str]:
-        plan, told = plan_of(self.settings), self._told_of_date()
+        plan, told = self.plan, self._told_of_date()
         if not self.resumes:
-            told += [f"the unfinished run {run_id} is given up" for run_id in give_up(self.lake, plan)]
-        self._journal = self.lake.journal(self.facts.run_id).begin()
+            told += [f"the unfinished run {run_id} is given up" for run_id in self.give_up_others()]
+        self._journal = self.lake.journal(self.journal_name).begin()
         if not self.resumes:
             dated = self.settings.run.logical_date is not None or self.settings.run.as_of is not None
             self.journal.append(record("run_opened", facts=self.facts, plan=plan, dated=dated))

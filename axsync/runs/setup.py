@@ -25,6 +25,11 @@ _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
 _LAST = 0xFFFF
 
 
+def is_run_id(text: str) -> bool:
+    """Whether `name_run` makes such names."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def fit_lake(settings: Settings) -> Lake:
     """The lake of these settings, to which a run can publish. Raises: ConfigError, LakeError, ManifestError."""
     check_lake(settings.lake.uri)
@@ -66,7 +71,7 @@ def name_run(now: datetime, chance: int, runs: Sequence[str]) -> str:
     Two runs may begin within one second, and a clock may have been set back: what was newest then stays older.
     """
     name = f"{now:{_SECOND}}-{chance:04x}"
-    newest = next((run_id for run_id in runs if _RUN_ID.fullmatch(run_id)), "")
+    newest = next((run_id for run_id in runs if is_run_id(run_id)), "")
     if newest < name:
         return name
     second, _, number = newest.partition("-")
@@ -136,14 +141,17 @@ class Relay:
 
 
 @contextmanager
-def alone(settings: Settings, lake: Lake, run_id: str) -> Iterator[None]:
+def alone(settings: Settings, lake: Lake, run_id: str, *, shared: bool = False) -> Iterator[None]:
     """Nobody else writes to the lake, nor, where a state folder is shared, asks the same hosts.
+
+    `shared`: others of this run may write to the lake, but not ask these hosts.
 
     Raises: Busy, StorageError.
     """
     lake.prepare()
     with ExitStack() as locks:
-        locks.enter_context(lake.store.hold(layout.LOCK, what=f"the lake {settings.lake.uri}", run=run_id))
+        what = f"the lake {settings.lake.uri}"
+        locks.enter_context(lake.store.hold(layout.LOCK, what=what, run=run_id, shared=shared))
         if settings.run.state_folder:
             folder = Path(settings.run.state_folder) / "locks"
             # In one order, so that two runs over the same hosts never hold one each.

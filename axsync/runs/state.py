@@ -13,6 +13,8 @@ publishing      the manifest of what will be the snapshot, before what cannot be
 committed       a table has its new version
 published       the snapshot is in place; lanes that failed may still be resumed. `replacing`: what it replaces may not
                 be removed yet, of a date that `latest.json` does not name
+shard_ended     in the journal of one process of several: it has come to its end; what became of the lanes that it did
+                not close, and which instances did not answer
 finished        nothing is left to do
 abandoned       a fresh run was asked for, or the run is too old to be resumed
 """
@@ -91,6 +93,14 @@ class RunMemory:
     replacing: bool = False  # what its date had before may still be there
     over: bool = False  # finished or abandoned
     finished: bool = False
+    has_ended: bool = False  # the process of several whose journal it is
+    ended: dict[Lane, Outcome] = field(default_factory=dict)  # lanes that it did not close: failed, or skipped
+    unreached: dict[str, str] = field(default_factory=dict)  # instance → why it could not be asked
+
+    @property
+    def unsettled(self) -> list[Lane]:
+        """Lanes of which nothing is known that the run could publish, or tell."""
+        return [lane for lane, known in self.lanes.items() if known.outcome is None and lane not in self.ended]
 
     @property
     def rows(self) -> int:
@@ -129,6 +139,12 @@ def memories_of(lake: Lake, run_ids: Sequence[str]) -> Iterator[tuple[str, RunMe
             return run_id, error
 
     return lake.each(look, run_ids)
+
+
+def shards_of(lake: Lake, run_id: str) -> dict[int, RunMemory]:
+    """Shard → what its journal says, of a run that several processes share. Raises: ManifestError."""
+    numbers = sorted(int(name) for name in lake.store.folders(layout.shards(run_id)) if name.isdigit())
+    return {number: memory_of(lake, layout.shard(run_id, number)) for number in numbers}
 
 
 def lose(memory: RunMemory, lane: Lane, path: str) -> Record:
@@ -177,6 +193,12 @@ def _finished(memory: RunMemory, record: Record) -> None:
 def _abandoned(memory: RunMemory, record: Record) -> None:
     del record
     memory.over = True
+
+
+def _shard_ended(memory: RunMemory, record: Record) -> None:
+    outcomes = msgspec.convert(record["outcomes"], list[Outcome])
+    memory.has_ended, memory.unreached = True, record["unreached"]
+    memory.ended = {outcome.lane: outcome for outcome in outcomes}
 
 
 def _lane(step: Callable[[LaneMemory, Record], None]) -> Callable[[RunMemory, Record], None]:
@@ -242,6 +264,7 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
     PUBLISHING: _publishing,
     COMMITTED: _committed,
     PUBLISHED: _published,
+    "shard_ended": _shard_ended,
     "finished": _finished,
     "abandoned": _abandoned,
 }

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 import msgspec
 
@@ -126,6 +127,32 @@ def joined(earlier: Timeline, later: Timeline) -> Timeline:
     while len(whole.buckets) > MOST_BUCKETS:
         whole = _widened(whole, whole.width * 2)
     return whole
+
+
+def beside(one: Timeline, other: Timeline) -> Timeline:
+    """What two processes saw that read for one run at the same time, as if they had begun together."""
+    width = max(one.width, other.width)
+    one, other = _widened(one, width), _widened(other, width)
+    pairs = zip_longest(one.buckets, other.buckets, fillvalue=Bucket())
+    return Timeline(
+        max(one.seconds, other.seconds),
+        width,
+        tuple(_summed(*pair) for pair in pairs),
+        (*one.lanes, *other.lanes),
+        tuple(heapq.nlargest(MOST_PAGES, (*one.slowest, *other.slowest), key=lambda page: page.seconds)),
+        dict(Counter(one.statuses) + Counter(other.statuses)),
+        dict((Counter(one.retries) + Counter(other.retries)).most_common(MOST_TEXTS)),
+        (*one.notices, *other.notices)[-MOST_TEXTS:],
+        tuple(sorted((*one.resumed_at, *other.resumed_at))),
+        dict(Counter(one.hosts) + Counter(other.hosts)),
+    )
+
+
+def _summed(one: Bucket, other: Bucket) -> Bucket:
+    """Both at the same time."""
+    summed = one.joined(other)
+    summed.peak, summed.rate = one.peak + other.peak, one.rate + other.rate
+    return summed
 
 
 def _joined_lanes(earlier: Sequence[LanePeriod], later: Sequence[LanePeriod], start: float) -> tuple[LanePeriod, ...]:

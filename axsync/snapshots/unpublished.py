@@ -8,7 +8,7 @@ from axsync.errors import ManifestError
 from axsync.lake.history import History, PastRun, is_snapshot, past_runs
 from axsync.lake.publish import Lake, RunFacts
 from axsync.runs.resume import resumable
-from axsync.runs.state import RunMemory, memories_of
+from axsync.runs.state import RunMemory, memories_of, shards_of
 
 
 def all_runs(lake: Lake, now: datetime) -> History:
@@ -34,10 +34,17 @@ def unpublished_runs(lake: Lake, published: Collection[str], now: datetime) -> I
     """The runs without a snapshot, newest first, or why one cannot be read. `published` have one."""
     # One whose snapshot cannot be read is told of already.
     others = [run_id for run_id in lake.runs() if run_id not in published and not is_snapshot(lake, run_id)]
-    for _, memory in memories_of(lake, others):
+    for run_id, memory in memories_of(lake, others):
         if isinstance(memory, ManifestError):
             yield memory
-        elif memory.facts is not None:
+            continue
+        try:
+            for shard in shards_of(lake, run_id).values():  # of a run that several processes share
+                memory.lanes |= shard.lanes
+        except ManifestError as error:
+            yield error
+            continue
+        if memory.facts is not None:
             yield _unpublished(memory.facts, memory, now)
 
 

@@ -33,10 +33,11 @@ def manifest(kind: str) -> dict[str, Any]:
 
 
 def test_every_recipe_is_explained() -> None:
-    """On the page, by the name of its file."""
-    page = (ROOT / "docs/nightly.md").read_text("utf-8")
+    """On a page, by the name of its file."""
+    pages = [(ROOT / "docs" / name).read_text("utf-8") for name in ("nightly.md", "machines.md")]
+    names = [path.name for path in RECIPES.iterdir() if path.is_file()]
 
-    assert [path.name for path in RECIPES.iterdir() if path.is_file() and f"recipes/{path.name}" not in page] == []
+    assert [name for name in names if not any(f"recipes/{name}" in page for page in pages)] == []
 
 
 @pytest.mark.parametrize(
@@ -118,9 +119,9 @@ def test_the_script_hands_a_signal_on_and_waits(tmp_path: Path) -> None:
 
 def test_the_script_is_right_for_every_shell() -> None:
     """No error by the shell's own check; it is executable."""
-    subprocess.run(["sh", "-n", RECIPES / "axsync-night"], check=True)
-
-    assert os.access(RECIPES / "axsync-night", os.X_OK)
+    for name in ("axsync-night", "axsync-shards"):
+        subprocess.run(["sh", "-n", RECIPES / name], check=True)
+        assert os.access(RECIPES / name, os.X_OK)
 
 
 def test_the_table_for_cron_has_a_user_and_a_command() -> None:
@@ -133,6 +134,67 @@ def test_the_table_for_cron_has_a_user_and_a_command() -> None:
     assert (fields[5], fields[6].split()[0]) == ("axsync", "axsync-night")
     assert "%" not in line
     assert read("axsync.cron").endswith("\n")
+
+
+# ------------------------------------------------------------------------------------ several machines
+
+SHARED = ("axsync-shards", "kubernetes-shards.yaml", "airflow_shards_dag.py", "dagster_shards_job.py")
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_the_options_of_the_three_verbs_exist(name: str) -> None:
+    """Those of `plan`, `work` and `publish`; all three are used."""
+    context = main.make_context("axsync", ["--help"], resilient_parsing=True)
+    found = [main.get_command(context, verb) for verb in ("plan", "work", "publish")]
+    known = {word for one in found if one for option in one.params for word in option.opts}
+    text = "\n".join(line for line in read(name).splitlines() if not line.lstrip().startswith("#"))
+
+    assert (
+        set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*\b", text)) - {"-c", "-e", "-u", "-p", "-eq", "-gt", "-ne"} <= known
+    )
+    assert all(re.search(rf"\b{verb}\b", text) for verb in ("plan", "work", "publish"))
+
+
+def shared_night(folder: Path, number: int, *codes: int) -> tuple[int, list[str]]:
+    """As `night`, of one machine of three."""
+    (folder / "codes").write_text("".join(f"{code}\n" for code in codes))
+    program = folder / "axsync"
+    program.write_text('#!/bin/sh\necho "$@" >> calls\ncode=$(head -n 1 codes); sed -i 1d codes\nexit "$code"\n')
+    program.chmod(0o755)
+    told = {"PATH": f"{folder}:{os.environ['PATH']}", "AXSYNC_PAUSE": "0", "AXSYNC_TRIES": "2", "AXSYNC_LOOK": "0"}
+    ended = subprocess.run([RECIPES / "axsync-shards", str(number), "3", ".", "a b"], cwd=folder, env=told, check=False)
+    plan = next((path.name for path in folder.glob("plan-*.json")), "no plan")
+    calls = (folder / "calls").read_text() if (folder / "calls").exists() else ""
+    return ended.returncode, calls.replace(f"./{plan}", "PLAN").splitlines()
+
+
+def test_the_script_for_several_machines(tmp_path: Path) -> None:
+    """The first one plans and publishes, at last without who is not done; the others wait for the plan, and read."""
+    folders = [tmp_path / name for name in ("late", "good", "gone", "bad")]
+    for folder in folders:
+        folder.mkdir()
+    late, good, gone, bad = folders
+
+    assert shared_night(late, 1) == (75, [])
+    plan = "plan --shards 3 a b"
+    assert shared_night(good, 0, 0, 75, 0, 75, 0) == (0, [plan, *["work -q PLAN 0"] * 2, *["publish -q PLAN"] * 2])
+    assert shared_night(good, 2, 3)[0] == 3
+    whole = "publish -q --what-is-whole PLAN"
+    assert shared_night(gone, 0, 0, 0, 75, 75, 3) == (3, [plan, "work -q PLAN 0", *["publish -q PLAN"] * 2, whole])
+    assert shared_night(bad, 0, 2) == (2, [plan])
+
+
+def test_the_indexed_job_has_as_many_pods_as_shards() -> None:
+    """75 is tried again, shard by shard; other codes cost their shard only."""
+    (job,) = (one for one in yaml.safe_load_all(read("kubernetes-shards.yaml")) if one["kind"] == "CronJob")
+    spec = job["spec"]["jobTemplate"]["spec"]
+    shards = re.search(r"--shards (\d+)", str(spec["template"]["spec"]["initContainers"][0]["args"]))
+    _, failed = spec["podFailurePolicy"]["rules"]
+
+    assert shards is not None
+    assert int(shards[1]) == spec["completions"] == spec["parallelism"]
+    assert (spec["completionMode"], failed["action"]) == ("Indexed", "FailIndex")
+    assert set(failed["onExitCodes"]["values"]) == CODES
 
 
 # --------------------------------------------------------------------------------------------- systemd

@@ -14,6 +14,7 @@ REASONS = {
     "lake:buckets": "boto3, of the extra s3",
     "lake:local": "a shell completes names without pyarrow",
     "lake:publish": "the extras s3, gcs and azure",
+    "runs:cluster": "the extra dask",
     "snapshots:dataset": "polars, where it is installed",
     "telemetry:__init__": "the extras otel and openlineage, and what only a metrics file needs",
 }

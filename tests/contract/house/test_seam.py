@@ -29,6 +29,7 @@ REASONS = {
     ("runs/probe_record.py", "axsync.lake.local"): "the same file",
     ("runs/setup.py", "pathlib"): "locks of hosts, in the state folder that machines share",
     ("runs/setup.py", "axsync.lake.local"): "the same locks",
+    ("runs/cluster.py", "os"): "the environment, and chance for the names of tasks",
     ("runs/instances.py", "os"): "the environment",
     ("runs/run.py", "os"): "how many cores there are",
     ("runs/stream.py", "os"): "how many cores there are",

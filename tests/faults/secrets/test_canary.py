@@ -89,3 +89,17 @@ async def test_a_server_that_refuses_everything_is_told_without_a_secret(
     assert seen.code != 0
     assert emulator.log
     assert_clean(seen.out, seen.err, *seen.listed, folder=tmp_path)
+
+
+async def test_a_run_that_processes_share_leaks_nothing(tmp_path: Path, start: Start) -> None:
+    """Neither does its plan, in which secrets are references."""
+    emulator = await start(types=("devices",), sizes={"devices": 30})
+    (tmp_path / "axsync.toml").write_text(CONFIG.format(url=emulator.url))
+    publish = ("publish", "-v", "plan.json", "--on-finish", LEAVE)
+    for command in (("plan", "--shards", "1"), ("work", "-v", "plan.json", "0"), publish):
+        seen = await axsync(tmp_path, *command)
+        assert seen.code == 0, seen.err
+        if command[0] == "plan":
+            (tmp_path / "plan.json").write_bytes(seen.out)
+        assert_clean(seen.out, seen.err, *seen.listed, *seen.inherited, folder=tmp_path)
+    assert (tmp_path / "summary.json").exists()

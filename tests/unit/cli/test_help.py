@@ -90,7 +90,23 @@ def test_the_list_has_each_command_with_the_first_words_of_its_own_help() -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["run", "check", "entities", "fields", "runs", "show", "verify", "gc", "forget", "diff", "plan", "demo"]
+    "name",
+    [
+        "run",
+        "check",
+        "entities",
+        "fields",
+        "runs",
+        "show",
+        "verify",
+        "gc",
+        "forget",
+        "diff",
+        "plan",
+        "demo",
+        "work",
+        "publish",
+    ],
 )
 def test_each_help_has_an_example(name: str) -> None:
     """People would rather copy than read."""

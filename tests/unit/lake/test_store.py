@@ -184,6 +184,26 @@ def test_one_holds_a_store_at_a_time(store: Store) -> None:
         pass
 
 
+def test_those_of_one_run_share_a_store(store: Store) -> None:
+    """Nobody else gets it meanwhile: neither alone nor for another run; and whoever is alone shares with nobody."""
+    with store.hold("_axsync/lock", run="a", shared=True, what="the lake"):
+        with store.hold("_axsync/lock", run="a", shared=True, what="the lake"):
+            pass
+        with (
+            pytest.raises(Busy, match=r"another run is using the lake: .*run a"),
+            store.hold("_axsync/lock", run="a", what="the lake"),
+        ):
+            pass
+        with pytest.raises(Busy), store.hold("_axsync/lock", run="b", shared=True, what="the lake"):
+            pass
+    with (
+        store.hold("_axsync/lock", run="b", what="the lake"),
+        pytest.raises(Busy, match="run b"),
+        store.hold("_axsync/lock", run="b", shared=True, what="the lake"),
+    ):
+        pass
+
+
 def test_pyarrow_reads_by_key(store: Store) -> None:
     """Also keys with characters that mean something in a URI."""
     store.write("entity=a b/dt=1%/part-?.parquet", b"content")

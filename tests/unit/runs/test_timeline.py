@@ -14,6 +14,7 @@ from axsync.runs.timeline import (
     LanePeriod,
     Sampler,
     Timeline,
+    beside,
     decode,
     encode,
     joined,
@@ -179,3 +180,17 @@ def test_too_many_buckets_are_refused() -> None:
     """No timeline that we wrote has them."""
     with pytest.raises(ValueError, match="so many buckets"):
         decode(encode(replace(Timeline(), buckets=(Bucket(),) * 601)))
+
+
+def test_two_processes_at_the_same_time_are_summed() -> None:
+    """As if they had begun together, whatever the widths of their buckets."""
+    one = Timeline(0.25, 0.125, (Bucket(rows=1, peak=2, rate=3.0), Bucket(rows=2)), statuses={"200": 1}, hosts={"a": 1})
+    other = Timeline(
+        0.5, 0.25, (Bucket(rows=10, peak=4, rate=5.0), Bucket(rows=20)), statuses={"200": 2}, hosts={"b": 2}
+    )
+    both = beside(one, other)
+
+    assert (both.seconds, both.width, [b.rows for b in both.buckets]) == (0.5, 0.25, [13, 20])
+    assert (both.buckets[0].peak, both.buckets[0].rate) == (6, 8.0)
+    assert (both.statuses, both.hosts) == ({"200": 3}, {"a": 1, "b": 2})
+    assert decode(encode(both)) == both
