@@ -100,7 +100,7 @@ class RequestContext:
     most: int = ANSWER_BYTES  # decoded bytes of the answer, unless `max_page_bytes` is set
     max_attempts: Callable[[], int] | None = None  # 5xx and timeouts after which a smaller page is requested
     seconds: float = math.inf  # most for an answer
-    tries: int = 100  # most while nothing answers
+    tries: int = 100  # most that may time out
 
 
 class Transport:
@@ -200,7 +200,7 @@ class Transport:
                 # A web page says nothing about the size of the request.
                 heavy += isinstance(error, TimedOut) or (error.status or 0) >= 500
                 failed_at = min(failed_at, self._limiter.clock())
-                tries = 100 if isinstance(error, RetryableStatus) else ask.tries
+                tries = ask.tries if isinstance(error, TimedOut) else 100
                 pause, failed = self._pause(error, attempt, self._limiter.clock() - failed_at, tries), error
                 if pause is None:
                     raise
