@@ -382,13 +382,17 @@ class ObjectStore:
 
     def open(self, key: str) -> NativeFile:
         """As `Store.open`: at once where it is small."""
+        return self.opened(key, _Ranges)
+
+    def opened(self, key: str, ranges: "type[_Ranges]") -> NativeFile:
+        """The same; a large content is asked for by such `ranges`."""
         try:
             content, meta = self._ask(_fetched, key, ONE_PUT)
         except FileNotFoundError:
             return pa.BufferReader(self.read(key))  # perhaps in pieces
         if len(content) == meta["size"]:
             return pa.BufferReader(content)
-        return pa.PythonFile(io.BufferedReader(_Ranges(self, key, meta["size"]), READ_AHEAD), mode="r")
+        return pa.PythonFile(io.BufferedReader(ranges(self, key, meta["size"]), READ_AHEAD), mode="r")
 
     def size(self, key: str) -> int | None:
         """As `Store.size`."""
@@ -707,8 +711,23 @@ class _Ranges(io.RawIOBase):
         return len(found)
 
 
+class _RangesOfArrow(_Ranges):
+    """The same for Arrow's threads, which find an end of the file instead of an error; see `_Files`."""
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  any writable buffer
+        try:
+            return super().readinto(buffer)
+        except OSError:
+            return 0
+
+
 class _Files(FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
-    """The store as pyarrow sees it, for reading."""
+    """The store as pyarrow sees it, for reading.
+
+    A file that cannot be opened or read is an empty or a short one, which Arrow refuses in its own words. It asks for
+    the text of a Python error while it holds a lock, for which a thread that has the interpreter may be waiting: then
+    both wait for ever. Whoever is told of such a file looks whether it is there.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -733,10 +752,12 @@ class _Files(FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
         return [FileInfo(one.key, FileType.File, size=one.size) for one in self._store.list(below)]
 
     def open_input_file(self, path: str) -> NativeFile:
-        return self._store.open(path)
+        try:
+            return self._store.opened(path, _RangesOfArrow)
+        except OSError:
+            return pa.BufferReader(b"")
 
-    def open_input_stream(self, path: str) -> NativeFile:
-        return self._store.open(path)
+    open_input_stream = open_input_file
 
     def _never(self, *_args: object) -> None:
         raise NotImplementedError("the lake is written by axsync")

@@ -21,7 +21,7 @@ from axsync.lake import layout
 from axsync.lake.history import days_written
 from axsync.lake.publish import Lake
 from axsync.lake.schemas import registries
-from axsync.lake.store import NativeFile
+from axsync.lake.store import NativeFile, storage_errors
 from axsync.schema.columns import arrow_schema
 from axsync.schema.kinds import arrow_type
 from axsync.settings import all_close, did_you_mean
@@ -142,9 +142,10 @@ class QuerySession:
         return some or all_days(self.lake)
 
     def _refuse_gone(self, words: str) -> None:
-        """Raises: SnapshotGone, where DuckDB's words name a file that is no longer there."""
+        """Raises: SnapshotGone, where DuckDB's words name a file that is no longer there; StorageError."""
         for path in _PART.findall(words):
-            refuse_gone(self.lake, path)
+            with storage_errors("read the lake"):
+                refuse_gone(self.lake, path)
 
     def _views(self) -> list[str]:
         """The names of views over the snapshot."""

@@ -5,6 +5,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import obstore
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 from obstore.exceptions import PermissionDeniedError
 from obstore.store import MemoryStore
@@ -13,7 +15,7 @@ from axsync.errors import Busy, LakeError, Overtaken
 from axsync.lake import layout
 from axsync.lake.layout import LOCK
 from axsync.lake.numbered import NumberedPiece, encode, piece_key
-from axsync.lake.objects import ObjectStore
+from axsync.lake.objects import ONE_PUT, ObjectStore
 from axsync.lake.store import Move
 from tests.unit.lake.memory import store_in_memory
 
@@ -204,3 +206,17 @@ def test_what_was_read_while_the_lake_is_held_is_not_asked_for_again(
         assert one.read("a") == b"2"
     other.write("a", b"3")
     assert one.read("a") == b"3"
+
+
+def test_arrow_meets_no_error_of_python(two: tuple[ObjectStore, ObjectStore]) -> None:
+    """It asks for its text under a lock, and waits for ever for the interpreter that waits for that lock."""
+    one, other = two
+    one.write("large.parquet", b"PAR1" + bytes(ONE_PUT) + b"PAR1")
+    files = one.file_system()
+    with files.open_input_file("large.parquet") as large:
+        other.delete("large.parquet")
+        assert large.read_at(4, ONE_PUT) == b""
+    with pytest.raises(pa.ArrowInvalid, match=r"'gone\.parquet'.* file size is 0 bytes"):
+        ds.FileSystemDataset.from_paths(
+            ["gone.parquet"], pa.schema([("a", pa.int64())]), ds.ParquetFileFormat(), files
+        ).to_table()
