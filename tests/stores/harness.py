@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import obstore
 from obstore.store import S3Store
 
 from axsync.cli import main
+from axsync.lake.buckets import options_of
 from axsync.lake.objects import ObjectStore
 from axsync.lake.publish import Lake
 from axsync.runs import setup
@@ -57,7 +58,9 @@ def run(wish: dict[str, Any]) -> NoReturn:
     for name in ("put", "copy", "delete"):
         setattr(obstore, name, count.wrap(getattr(obstore, name)))
     store = ObjectStore(S3Store(**wish["bucket"]), wish["prefix"], f"s3://lake/{wish['prefix']}", ttl=wish["ttl"])
-    setattr(setup, "open_lake", lambda _settings: Lake(store))  # noqa: B010  a name that the module imports
+    store.foreign = lambda: options_of(cast("S3Store", store.bucket))
+    opened = lambda one: Lake(store, one.formats, one.reaches_back, one.catalog)  # noqa: E731
+    setattr(setup, "open_lake", opened)  # noqa: B010  a name that the module imports
     code = 1
     try:
         main(wish["arguments"])

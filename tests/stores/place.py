@@ -30,13 +30,14 @@ class Place:
     server: Server
     folder: Path
     prefix: str
+    form: str = "parquet"
     ttl: float = 2.0  # seconds of a lease; the store tells its time in whole ones
 
     @classmethod
-    def fresh(cls, server: Server, folder: Path) -> "Place":
+    def fresh(cls, server: Server, folder: Path, form: str = "parquet") -> "Place":
         """An empty one."""
         folder.mkdir(exist_ok=True)
-        return cls(server, folder, f"lakes/{uuid4().hex}")
+        return cls(server, folder, f"lakes/{uuid4().hex}", form)
 
     def lake(self) -> Lake:
         """As somebody else sees it."""
@@ -47,7 +48,7 @@ class Place:
     ) -> int:
         """The number of a process that does this."""
         config = self.folder / "axsync.toml"
-        config.write_text(CONFIG.format(lake=self.folder / "unused", url=url))
+        config.write_text(CONFIG.format(lake=self.folder / "unused", format=self.form, url=url))
         told = {"bucket": s3_config(self.server.endpoint), "prefix": self.prefix, "ttl": self.ttl}
         files = {name: str(self.folder / f"{id(harness)}-{name}") for name in ("count", "out", "err")}
         return harness.start(
@@ -86,7 +87,7 @@ class Place:
         return {one.lane.entity: _rows(lake, [file.path for file in one.files]) for one in found.snapshot.lanes}
 
     def strays(self) -> set[str]:
-        """Parts that the newest snapshot does not name, and whatever is staged."""
+        """Parts that the newest snapshot does not name, unless a table had them, and whatever is staged."""
         lake, found = self.lake(), self.seen()
         named = {file.path for lane in found.snapshot.lanes for file in lane.files} if found else set()
         parts = {one.key for one in lake.store.list(layout.ALL_PARTS)}

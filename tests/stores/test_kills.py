@@ -50,14 +50,24 @@ def harnesses() -> Iterator[tuple[Harness, Harness]]:
         one.close()
 
 
+@pytest.fixture(scope="module", params=["parquet", "delta"])
+def form(request: pytest.FixtureRequest) -> str:
+    """The format of the lake."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(
-    server: Server, urls: dict[int, str], harnesses: tuple[Harness, Harness], tmp_path_factory: pytest.TempPathFactory
+    server: Server,
+    urls: dict[int, str],
+    harnesses: tuple[Harness, Harness],
+    tmp_path_factory: pytest.TempPathFactory,
+    form: str,
 ) -> dict[int, tuple[Rows, int]]:
     """Per instance: the rows of a run that nothing disturbs, and its changes."""
     found = {}
     for seed, url in urls.items():
-        place = Place.fresh(server, tmp_path_factory.mktemp(f"calm{seed}"))
+        place = Place.fresh(server, tmp_path_factory.mktemp(f"calm{seed}"), form)
         ended = place.run(harnesses[0], url)
         assert ended.returncode == 0, ended.stderr
         assert place.strays() == set()
@@ -72,11 +82,12 @@ def test_a_run_killed_at_any_change_ends_as_if_undisturbed(
     undisturbed: dict[int, tuple[Rows, int]],
     harnesses: tuple[Harness, Harness],
     tmp_path: Path,
+    form: str,
 ) -> None:
     """From another machine, whose folder for drafts is empty: the same command goes on, and leaves nothing staged."""
     old, (new, changes) = undisturbed[7][0], undisturbed[8]
     for at in range(1, changes + 1, STRIDE):
-        place = Place.fresh(server, tmp_path / str(at))
+        place = Place.fresh(server, tmp_path / str(at), form)
         assert place.run(harnesses[0], urls[7]).returncode == 0
         killed = place.run(harnesses[0], urls[8], at=at, command=FRESH)
         assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
@@ -96,11 +107,12 @@ def test_a_paused_process_that_wakes_changes_nothing(
     undisturbed: dict[int, tuple[Rows, int]],
     harnesses: tuple[Harness, Harness],
     tmp_path: Path,
+    form: str,
 ) -> None:
     """While it holds the lake, others are told so; then one finishes its run, and another one publishes the next."""
     sleeper, other = harnesses
     for at in range(LEASE, undisturbed[8][1] + 1, STRIDE):
-        place = Place.fresh(server, tmp_path / str(at))
+        place = Place.fresh(server, tmp_path / str(at), form)
         assert place.run(other, urls[7]).returncode == 0
         with paused(place, sleeper, urls[8], at, FRESH) as wake:
             first = place.run(other, urls[8])
