@@ -42,11 +42,6 @@ class Words:
     dt: Callable[[str], str]  # a literal as the column dt has it
 
 
-def atom_cast(words: Words, value: str, kind: Kind) -> str:
-    """The value in the type of this kind."""
-    return f"CAST({value} AS {words.types.of(kind)})"
-
-
 # --- DuckDB
 
 
