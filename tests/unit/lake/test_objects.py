@@ -220,3 +220,14 @@ def test_arrow_meets_no_error_of_python(two: tuple[ObjectStore, ObjectStore]) ->
         ds.FileSystemDataset.from_paths(
             ["gone.parquet"], pa.schema([("a", pa.int64())]), ds.ParquetFileFormat(), files
         ).to_table()
+
+
+def test_another_lock_inside_does_not_end_the_lease_of_the_lake(two: tuple[ObjectStore, ObjectStore]) -> None:
+    """A backfill looks whether a run waits while it holds the lake."""
+    one, _ = two
+    with one.hold(LOCK, what="the lake", run="a"):
+        epoch = one.epoch()
+        with one.hold(layout.WAITING, what="the turn", run="b"):
+            assert one.epoch() == epoch
+        assert one.epoch() == epoch > 0
+    assert one.epoch() == 0
