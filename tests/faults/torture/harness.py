@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -53,7 +54,8 @@ class Count:
 
     def _cut_power(self) -> None:
         for path in self._files():
-            with path.open("r+b") as file:
+            # Another thread may have moved it meanwhile.
+            with suppress(FileNotFoundError), path.open("r+b") as file:
                 file.truncate(min(self._safe.get(path.stat().st_ino, 0), path.stat().st_size))
 
     def wrap(self, real: Callable[..., Any]) -> Callable[..., Any]:
