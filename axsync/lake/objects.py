@@ -190,8 +190,12 @@ class ObjectStore:
         return f"{self.address.rstrip('/')}/{key}" if key else self.address
 
     def options(self) -> dict[str, str]:
-        """As `Store.options`: with credentials, so not to be shown."""
-        return self.foreign()
+        """As `Store.options`: with credentials, so not to be shown.
+
+        Commits of delta-rs do not pass this store: who was overtaken gets nothing to open a table with.
+        """
+        with self._change():
+            return self.foreign()
 
     def file_system(self) -> FileSystem:
         """As `Store.file_system`."""

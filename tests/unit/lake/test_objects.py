@@ -42,6 +42,7 @@ CHANGES: list[Callable[[ObjectStore], object]] = [
     lambda store: store.delete("there"),
     lambda store: store.delete_all("folder"),
     lambda store: store.commit([Move("folder", "final", frozenset({"one"}))]),
+    lambda store: store.options(),
     seal,
 ]
 
