@@ -7,7 +7,7 @@ into the objects that they belong to. Rows with a rescue column are finished one
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import compress, pairwise
 from typing import Any, Final, TypeAlias
@@ -29,6 +29,9 @@ Put: TypeAlias = Callable[[Sequence[Any], int, int], None]
 """Gives each of these objects its value, which are those from one row to before another."""
 
 ROWS_AT_ONCE: Final = 500
+FEW_ROWS: Final = 50
+"""Up to so many rows make too few objects for a pause of the garbage collector to pay."""
+
 _MICROS = pa.timestamp("us", tz="UTC")
 
 
@@ -48,7 +51,7 @@ def restored_values(array: pa.Array, kind: Kind) -> list[Any]:
 
 
 def _records(puts: Iterable[Put], low: int, high: int) -> list[dict[str, Restored]]:
-    with _no_collection():
+    with nullcontext() if high - low <= FEW_ROWS else _no_collection():
         records: list[dict[str, Restored]] = [{} for _ in range(low, high)]
         for put in puts:
             put(records, low, high)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.convert.fit import Cleaned, Rules
-from axsync.convert.records import restore_batch
+from axsync.convert.records import FEW_ROWS, restore_batch
 from axsync.convert.rescue import restore
 from axsync.convert.timestamps import write_timestamps
 from axsync.schema import dates
@@ -69,7 +69,8 @@ def test_a_value_that_is_none_keeps_its_key() -> None:
 
 def test_the_collector_of_garbage_works_again_afterwards() -> None:
     """Also after an error: a rescue column that holds no object."""
+    rescued = ["[]"] * (FEW_ROWS + 1)
     with pytest.raises(TypeError):
-        list(restore_batch(pa.RecordBatch.from_pydict({"axsync_rescued": ["[]"]}), ()))
+        list(restore_batch(pa.RecordBatch.from_pydict({"axsync_rescued": rescued}), ()))
 
     assert gc.isenabled()
