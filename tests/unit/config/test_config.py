@@ -76,7 +76,7 @@ def test_the_documented_file_holds_the_defaults() -> None:
 )
 def test_the_documented_file_names_every_option(kind: type, table: str) -> None:
     """No field of a value is absent from its table in config/axsync.toml, and each line says why."""
-    text = (CONFIG / "axsync.toml").read_text("utf-8").partition(f"[{table}]\n")[2]
+    text = (CONFIG / "axsync.toml").read_text("utf-8").partition(f"\n[{table}]\n")[2]
     lines = re.split(r"^\[", text, maxsplit=1, flags=re.MULTILINE)[0]
     for option in fields(kind):
         if (kind, option.name) != (InstanceSettings, "name"):
