@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,17 +34,7 @@ def by_polars(root: Path, version: int) -> Rows:
     return rows_of(pl.scan_delta(str(root), version=version).collect().to_arrow())
 
 
-def by_duckdb(root: Path, version: int) -> Rows:
-    del version
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
-    try:
-        connection.execute("LOAD delta")
-    except duckdb.Error:
-        pytest.skip("DuckDB's extension for Delta Lake is not on this machine")
-    return rows_of(connection.execute("SELECT * FROM delta_scan(?)", [str(root)]).to_arrow_table())
-
-
-READERS = [by_delta_rs, by_polars, by_duckdb]
+READERS = [by_delta_rs, by_polars]
 
 
 def rows_of(table: pa.Table) -> Rows:
