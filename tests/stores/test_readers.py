@@ -7,6 +7,7 @@ brings columns, values that do not fit, and another instance.
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +30,9 @@ from axsync.lake.objects import ObjectStore
 from axsync.lake.publish import Lake
 from axsync.lake.store import Store
 from axsync.lake.tables import PARTITION_COLUMNS, partition_of, united
+from axsync.sql import query_session, tables_of
+from axsync.sql.days import all_days
+from axsync.sql.ddl import view_statements
 from tests.flow.tiny import Tiny, serving
 from tests.stores.readers.canonical import form_of
 from tests.stores.servers import BUCKET, KEY, REGION, SECRET, s3
@@ -219,3 +223,23 @@ def read(reader: str, wishes: Sequence[Row], environ: Mapping[str, str]) -> list
     )
     assert told.returncode == 0, told.stderr
     return [json.loads(line) for line in told.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("form", BOTH)
+def test_duckdb_runs_the_views_that_are_printed(place: Place, form: str) -> None:
+    """Over tables each answers what the same view of `axsync sql` does, which reads the files."""
+    lake, found = place.lake, find_run(place.lake, "latest")
+    now, days = tables_of(found), all_days(place.lake)
+    pins = {entity: next(one for one in pins if one.format == form) for entity, pins in found.snapshot.tables.items()}
+    days = replace(days, tables={name: replace(table, pin=pins[name]) for name, table in days.tables.items()})
+    made = "".join(view_statements("duckdb", now, days, location=lake.store.uri(), schema=None))
+    names = re.findall(r'^CREATE OR REPLACE VIEW "(\w+)" AS$', made, re.MULTILINE)
+
+    wishes = [{"format": "sql", "sql": sql} for sql in (made, *(f'FROM "{name}"' for name in names))]
+    _, *answers = read("duckdb", wishes, place.environ)
+
+    assert {"devices", "devices_history", "devices_flat", "devices_rescued", "lanes"} <= set(names)
+    with query_session(lake, now) as session:
+        for name, rows in zip(names, answers, strict=True):
+            known = session.ask(f'FROM "{name}"')
+            assert in_order(rows) == in_order(dict(zip(known.names, row, strict=True)) for row in known.rows), name

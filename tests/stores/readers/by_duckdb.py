@@ -46,6 +46,7 @@ if __name__ == "__main__":
         log_in()
     answer(
         {
+            "sql": lambda wish: rows(wish["sql"]),
             "delta": lambda wish: rows("SELECT * FROM delta_scan(?, version => ?)", wish["path"], wish["version"]),
             "iceberg": lambda wish: rows(
                 "SELECT * FROM iceberg_scan(?, snapshot_from_id => ?)", wish["metadata"], wish["snapshot_id"]
