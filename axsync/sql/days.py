@@ -74,10 +74,11 @@ def _pins(snapshots: Iterable[Snapshot]) -> dict[str, TablePin]:
     """The newest version of the table of each entity type, of those whose files are not plain ones as well."""
     found: dict[str, TablePin] = {}
     for snapshot in sorted(snapshots, key=lambda one: one.finished_at):
-        for entity, (pin, *_) in snapshot.tables.items():
-            before = found.pop(entity, pin)
-            if PARQUET not in snapshot.formats:
-                found[entity] = max(pin, before, key=_age) if before.format == pin.format else pin
+        for entity, pins in snapshot.tables.items():
+            before = found.pop(entity, None)
+            if pins and PARQUET not in snapshot.formats:
+                same = [before] if before and before.format == pins[0].format else []
+                found[entity] = max([pins[0], *same], key=_age)
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from axsync.errors import UsageError
 from axsync.lake import layout
 from axsync.lake.manifest import TablePin
+from axsync.lake.tables import LIBRARIES
 from axsync.sql.dialects import DIALECTS, double_quoted, literal
 from axsync.sql.engines import Engine
 
@@ -18,7 +19,11 @@ _VOLUME = "-- An administrator creates once the volume, whose address is the lak
 
 
 def duckdb_scan(pin: TablePin, where: str) -> str:
-    """What DuckDB selects from: of Delta Lake the newest version whenever it is asked, of Iceberg the pinned one."""
+    """What DuckDB selects from: of Delta Lake the newest version whenever it is asked, of Iceberg the pinned one.
+
+    Raises: UsageError for a format that is not known.
+    """
+    _refuse_unknown(pin)
     if pin.format == "delta":
         return f"delta_scan({literal(f'{where}/{pin.path}')})"
     return f"iceberg_scan({literal(f'{where}/{pin.metadata}')})"
@@ -31,10 +36,16 @@ def trino_schema(pin: TablePin) -> str:
 
 def registration(engine: Engine, pin: TablePin, where: str, schema: str | None, name: str) -> str:
     """The statement after which the engine knows the table by this name. Raises: UsageError if there can be none."""
+    _refuse_unknown(pin)
     if pin.format == "iceberg" and not pin.catalog:
         told = f"{engine} cannot find the Iceberg tables of this lake, whose catalog is a file in it"
         raise UsageError(f"{told}; use axsync ddl duckdb or axsync views duckdb, or begin a lake with [lake] catalog")
     return _MAKERS[engine, pin.format](pin, where, schema, name)
+
+
+def _refuse_unknown(pin: TablePin) -> None:
+    if pin.format not in LIBRARIES:  # a manifest may name anything
+        raise UsageError(f"tables in the format {pin.format!r} are not known to this version of axsync")
 
 
 def _place(pin: TablePin) -> tuple[str, str, str]:

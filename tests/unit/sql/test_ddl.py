@@ -179,6 +179,7 @@ def test_columns_that_clash_between_instances_are_told(tmp_path: Path) -> None:
 
 DEVICES = Lane("prod", "devices")
 DELTA = TablePin("delta", "tables/users", version=3)
+PIECE = Piece("tables/users/instance=prod/dt=2026-11-23/part-x.parquet", "prod", date(2026, 11, 23))
 GLUE = TablePin("iceberg", "tables/users", snapshot_id=1, metadata="tables/users/metadata/1.json", catalog="glue.ax")
 
 
@@ -232,17 +233,28 @@ def test_the_newest_version_of_a_table_is_the_one_to_read(tmp_path: Path) -> Non
 )
 def test_each_engine_reads_tables_in_its_own_way(dialect: Dialect, pin: TablePin, told: str) -> None:
     """Columns are known to the table, and partitions need no statement."""
-    piece = Piece("tables/users/instance=prod/dt=2026-11-23/part-x.parquet", "prod", date(2026, 11, 23))
-    table = replace(SMALL, shares=(Share((), (piece,)),), pin=pin)
+    table = replace(SMALL, shares=(Share((), (PIECE,)),), pin=pin)
 
     assert told in "".join(statements(dialect, [table], location="s3://b/l"))
 
 
-def test_tables_of_a_catalog_that_is_a_file_are_for_duckdb_alone() -> None:
-    """Athena, Trino and Snowflake cannot find them."""
-    table = replace(SMALL, pin=replace(GLUE, catalog=None))
-    with pytest.raises(UsageError, match="trino cannot find the Iceberg tables of this lake"):
-        list(statements("trino", [table]))
+@pytest.mark.parametrize(
+    ("dialect", "pin", "told"),
+    [
+        (
+            "trino",
+            replace(GLUE, catalog=None),
+            "trino cannot find the Iceberg tables of this lake",
+        ),
+        ("trino", replace(DELTA, format="hudi"), "tables in the format 'hudi' are not known to this version"),
+        ("duckdb", replace(DELTA, format="hudi"), "tables in the format 'hudi' are not known to this version"),
+    ],
+)
+def test_tables_that_an_engine_cannot_find_are_refused(dialect: Dialect, pin: TablePin, told: str) -> None:
+    """And those that a later version of axsync has made."""
+    table = replace(SMALL, shares=(Share((), (PIECE,)),), pin=pin)
+    with pytest.raises(UsageError, match=told):
+        list(statements(dialect, [table]))
 
 
 def test_in_athenas_tables_the_day_is_a_date() -> None:
