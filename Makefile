@@ -18,6 +18,7 @@ LOCKER := .venv-lock
 RECIPES := .venv-recipes
 AUDITOR := .venv-audit
 SERVERS := .servers
+READERS := .venv-readers
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Compiled modules and tests are kept: without them each process of a test round compiles for seconds.
@@ -200,8 +201,15 @@ $(SERVERS)/azure/ready: NODE = $$(echo $(@D)/lib/python*/site-packages/nodejs_wh
 $(SERVERS)/azure/ready: AFTER = $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js install --prefix $(@D) \
 	--silent --no-audit --no-fund --ignore-scripts --omit=optional azurite@3.37.0
 
-test-stores: $(READY) $(SERVERS)/s3/ready $(SERVERS)/azure/ready $(SERVERS)/gcs/ready ## A lake in S3, Azure and GCS: servers on loopback, faults, kills and pauses
-	@AXSYNC_SERVERS=$(SERVERS) $(BIN)/python -m pytest -q -m stores $(ARGS)
+# Who reads the tables beside the programs that axsync uses itself. One environment has them all.
+$(READERS)/ready: tests/stores/readers/requirements.txt
+	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
+	@$(READERS)/bin/python -m pip install --quiet -r tests/stores/readers/requirements.txt
+	@touch $@
+
+test-stores: $(READY) $(SERVERS)/s3/ready $(SERVERS)/azure/ready $(SERVERS)/gcs/ready $(READERS)/ready ## A lake in S3, Azure and GCS: servers on loopback, faults, kills and pauses, readers of tables
+	@AXSYNC_SERVERS=$(SERVERS) AXSYNC_READERS=$(READERS) $(BIN)/python -m pytest -q -m stores $(ARGS)
+
 # Dask has to be where axsync is, so this environment has both.
 $(DASK)/ready: tests/contract/dask/requirements.txt requirements.lock pyproject.toml
 	@test -x $(DASK)/bin/python || $(PYTHON) -m venv $(DASK)
@@ -254,5 +262,5 @@ sbom: $(AUDITOR)/ready ## What the lock names, with hashes, as CycloneDX in dist
 check: lint types layers test build ## All that must hold before a change is handed in
 
 clean: ## Remove environments, caches, builds and the lake of `make demo`
-	@rm -rf $(SERVERS) .venv-dlt .venv-naive .venv-bench $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(DASK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo-lake
+	@rm -rf $(SERVERS) $(READERS) .venv-dlt .venv-naive .venv-bench $(VENV) $(OFFICIAL) $(WHEEL) $(SITE) $(RECIPES) $(ORCHESTRATORS) $(AIRFLOW) $(SPARK) $(DASK) $(LOCKER) $(AUDITOR) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo-lake
 	@find axsync tests -name __pycache__ -type d -prune -exec rm -rf {} +

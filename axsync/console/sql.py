@@ -21,7 +21,6 @@ from axsync.console.invocation import Invocation
 from axsync.console.output import Side, Table, narrowed, plain_console, print_line, print_table
 from axsync.console.text import number, visible
 from axsync.errors import UsageError
-from axsync.lake import layout
 from axsync.lake.history import FoundRun, find_run, read_as_meant
 from axsync.lake.publish import Lake
 from axsync.sql import Answer, EntityTable, query_session, tables_of
@@ -58,10 +57,12 @@ def ddl(
 ) -> None:
     """Print statements that create tables over the lake."""
     lake = given.lake()
-    names = [table.entity for table in chosen(tables_of(_of_files(lake, run)), entities)]
+    names = [table.entity for table in chosen(tables_of(find_run(lake, run)), entities)]
     every = all_days(lake).tables
     where = location or (lake.store.uri() if dialect == "duckdb" else None)
-    for statement in statements(dialect, [every[name] for name in names], location=where, schema=schema):
+    named = [every[name] for name in names]
+    # All of them, or none: an engine may be unable to read the tables of this lake.
+    for statement in tuple(statements(cast("Engine", dialect), named, location=where, schema=schema)):
         click.echo(statement)
 
 
@@ -74,22 +75,13 @@ def views(
     if into is not None and schema is not None:
         raise UsageError("dbt names the schema of its models itself: leave --schema out")
     lake = given.lake()
-    now, days = tables_of(_of_files(lake, run)), all_days(lake)
+    now, days = tables_of(find_run(lake, run)), all_days(lake)
     where = location or (lake.store.uri() if engine in ("duckdb", "dbt") else None)
     if into is not None:
         _write_models(Path(into), dict(models(now, days, where or "")))
         return
-    for statement in view_statements(cast("Engine", engine), now, days, location=where, schema=schema):
+    for statement in tuple(view_statements(cast("Engine", engine), now, days, location=where, schema=schema)):
         click.echo(statement)
-
-
-def _of_files(lake: Lake, run: str) -> FoundRun:
-    """The run. Raises: UsageError where its lake has tables, which engines read without statements of ours."""
-    found = find_run(lake, run)
-    if formats := sorted({pin.format for pins in found.snapshot.tables.values() for pin in pins}):
-        told = f"the lake {lake.name!r} has {' and '.join(formats)} tables below {layout.TABLES}/"
-        raise UsageError(f"{told}: let the engine read these, and not the files")
-    return found
 
 
 def _write_models(folder: Path, files: Mapping[str, str]) -> None:

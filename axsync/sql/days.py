@@ -5,19 +5,20 @@ may have others: their fields tell which columns of the registry they are.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
 
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import FileRecord, LaneRecord, Snapshot, readable
-from axsync.lake.manifest import lane_columns
+from axsync.lake.manifest import TablePin, lane_columns
 from axsync.lake.publish import Lake
 from axsync.lake.schemas import registries
 from axsync.schema.columns import OVERFLOW, Column
 from axsync.schema.kinds import Kind
 from axsync.schema.registry import Registry, extended
+from axsync.settings import PARQUET
 from axsync.sql.tables import OWN, EntityTable, Piece, Share, clashes_of
 
 DayKey = tuple[str, str, str]
@@ -62,9 +63,28 @@ class _Read:
 
 def all_days(lake: Lake) -> AllDays:
     """What the lake has, as far as its manifests can be read. Raises: NoLake, RegistryDamaged."""
-    rows, by_entity = _sorted_out(readable(lake))
-    known = registries(lake.store)
-    return AllDays(rows, {e: _table(e, by_entity[e], known.get(e, Registry())) for e in sorted(by_entity)})
+    snapshots = tuple(readable(lake))
+    rows, by_entity = _sorted_out(snapshots)
+    known, pins = registries(lake.store), _pins(snapshots)
+    tables = {e: _table(e, by_entity[e], known.get(e, Registry())) for e in sorted(by_entity)}
+    return AllDays(rows, {entity: replace(table, pin=pins.get(entity)) for entity, table in tables.items()})
+
+
+def _pins(snapshots: Iterable[Snapshot]) -> dict[str, TablePin]:
+    """The newest version of the table of each entity type, of those whose files are not plain ones as well."""
+    found: dict[str, TablePin] = {}
+    for snapshot in sorted(snapshots, key=lambda one: one.finished_at):
+        for entity, pins in snapshot.tables.items():
+            before = found.pop(entity, None)
+            if pins and PARQUET not in snapshot.formats:
+                same = [before] if before and before.format == pins[0].format else []
+                found[entity] = max([pins[0], *same], key=_age)
+    return found
+
+
+def _age(pin: TablePin) -> tuple[int, str]:
+    """What grows with each commit: a snapshot may carry an older version on, of a type that was not asked for."""
+    return pin.version or 0, pin.metadata or ""
 
 
 def registered_tables(known: Mapping[str, Registry]) -> dict[str, EntityTable]:

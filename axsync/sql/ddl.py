@@ -1,52 +1,58 @@
 """Statements that create tables over a lake in another engine."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from axsync.lake import layout
+from axsync.lake.manifest import TablePin
 from axsync.schema.kinds import Atom, Kind, drop_forms
 from axsync.sql.days import AllDays, LaneVerdict
 from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
 from axsync.sql.engines import WORDS, Engine, Words
+from axsync.sql.registered import duckdb_scan, registration, trino_schema
 from axsync.sql.tables import OWN, PARTITIONS, EntityTable, Share
 from axsync.sql.views import LANE_COLUMNS, Names, SqlView, Writer
 from axsync.sql.widening import star
 
 PLACEHOLDER = "s3://YOUR-BUCKET/lake"
 FIRST_DAY = "2020-01-01"
+OF_TABLES = ("instance", "dt")
+"""What the partitions of a table of a format tell."""
 
 
 def statements(
-    dialect: str, tables: Sequence[EntityTable], *, location: str | None = None, schema: str | None = None
+    dialect: Engine, tables: Sequence[EntityTable], *, location: str | None = None, schema: str | None = None
 ) -> Iterator[str]:
-    """Statements that the engine can run as they are, if the location is right. Tables span all days of the lake."""
+    """Statements that the engine can run as they are, if the location is right. Tables span all days of the lake.
+
+    Raises: UsageError where the engine does not read tables of the lake's format.
+    """
     where = (location or PLACEHOLDER).rstrip("/")
-    make = _MAKERS[dialect][1]
-    yield from _opening(dialect, where, schema)
-    for table in tables:
-        if dialect != "duckdb":
-            yield from _told(table)
-        yield make(table, where, schema, table.entity)
+    yield from _opening(dialect, where, schema, tables)
+    for table in _together(dialect, tables):
+        yield from _made(dialect, table, where, schema, table.entity)
 
 
 def view_statements(
     engine: Engine, now: Mapping[str, EntityTable], days: AllDays, *, location: str | None, schema: str | None
 ) -> Iterator[str]:
-    """Statements for the history of each entity type and for all views over a snapshot (`now`) and the lake's days."""
-    where = (location or PLACEHOLDER).rstrip("/")
-    make = _MAKERS[engine][1]
-    full = schema or ("hive.default" if engine == "trino" else None)
-    names, words = names_of(now, days), WORDS[engine]
+    """Statements for the history of each entity type and for all views over a snapshot (`now`) and the lake's days.
+
+    Raises: UsageError where the engine does not read tables of the lake's format.
+    """
+    where, every = (location or PLACEHOLDER).rstrip("/"), tuple(days.tables.values())
+    days = replace(days, tables={table.entity: table for table in _together(engine, every)})
+    pin, names, words = _pin(every), names_of(now, days), WORDS[engine]
+    full = schema or ((trino_schema(pin) if pin else "hive.default") if engine == "trino" else None)
+    if engine == "athena" and pin:
+        words = replace(words, dt=WORDS["trino"].dt)  # a date in its tables of Delta Lake and Iceberg
 
     def ref(name: str) -> str:
         return ".".join(words.quoted(part) for part in [*(full.split(".") if full else ()), name])
 
-    yield from _opening(engine, where, schema)
+    yield from _opening(engine, where, schema, every)
     for entity, table in days.tables.items():
-        if engine != "duckdb":
-            yield from (
-                f"-- {_one_line(clash)}: files of that instance do not match this table" for clash in table.clashes
-            )
-        yield make(table, where, schema, names.history(entity))
+        yield from _made(engine, table, where, schema, names.history(entity))
     for view in views_over(words, names, ref, now, days):
         yield f"CREATE OR REPLACE VIEW {ref(view.name)} AS\n{view.sql};\n"
 
@@ -105,10 +111,33 @@ def _value(row: LaneVerdict, name: str, words: Words) -> str:
             return words.dt(day.isoformat())
 
 
-def _told(table: EntityTable) -> Iterator[str]:
-    """Columns that this engine does not read in the files of an instance; DuckDB has them read apart."""
-    for clash in table.clashes:
-        yield f"-- {_one_line(clash)}: files of that instance do not match this table"
+def _pin(tables: Iterable[EntityTable]) -> TablePin | None:
+    """One of those that the engine is to read, where the lake has tables."""
+    return next((table.pin for table in tables if table.pin), None)
+
+
+def _together(dialect: Engine, tables: Sequence[EntityTable]) -> Sequence[EntityTable]:
+    """Those that an engine has in one catalog: of a lake with tables only these. DuckDB reads files beside them."""
+    return [one for one in tables if one.pin] if dialect != "duckdb" and _pin(tables) else tables
+
+
+def _made(dialect: Engine, table: EntityTable, where: str, schema: str | None, name: str) -> Iterator[str]:
+    """What makes a table or view over all days, and comments on what is missing in it."""
+    if dialect != "duckdb":  # which reads apart what does not match, and what is elsewhere
+        yield from (f"-- {_one_line(one)}: files of that instance do not match this table" for one in table.clashes)
+        if len(table.folders) > 1:
+            entity = _one_line(table.entity)
+            yield f"-- {entity}: without the days below {layout.table(entity)}, of before the lake had tables"
+    if table.pin and dialect != "duckdb":
+        yield registration(dialect, table.pin, where, schema, name)
+    else:
+        yield _MAKERS[dialect][1](table, where, schema, name)
+
+
+def _folder(table: EntityTable) -> str:
+    """Where the files of an engine's table are: where a run writes them now, if the lake has two such places."""
+    root = layout.table_of_format(table.entity)
+    return root if root in table.folders else layout.table(table.entity)
 
 
 def _one_line(words: str) -> str:
@@ -120,16 +149,15 @@ def _nothing(_where: str, _schema: str | None) -> Iterator[str]:
     yield from ()
 
 
-def _opening(dialect: str, where: str, schema: str | None) -> Iterator[str]:
+def _opening(dialect: Engine, where: str, schema: str | None, tables: Iterable[EntityTable]) -> Iterator[str]:
     """What comes before all tables."""
     if schema and not (dialect == "athena" and "." in schema):  # Athena makes none in a named catalogue
         quoted = {str(name): words.quoted for name, words in DIALECTS.items()}[dialect]
         yield f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(quoted, schema.split('.')))};\n"
-    yield from _MAKERS[dialect][0](where, schema)
-
-
-def _name(schema: str | None, entity: str, words: TypeNames) -> str:
-    return ".".join(words.quoted(part) for part in [*(schema.split(".") if schema else ()), entity])
+    if _pin(tables) is None:
+        yield from _MAKERS[dialect][0](where, schema)
+    elif dialect != "duckdb":
+        yield from (f"-- {_one_line(one.entity)}: left out, since it has no table yet" for one in tables if not one.pin)
 
 
 def _columns(columns: Mapping[str, Kind], words: TypeNames) -> str:
@@ -139,7 +167,7 @@ def _columns(columns: Mapping[str, Kind], words: TypeNames) -> str:
 def _athena(table: EntityTable, where: str, schema: str | None, name: str) -> str:
     """Partition projection: needs no crawler and no MSCK; a new day is visible as soon as its files exist."""
     words = DIALECTS["athena"]
-    folder = f"{where}/{layout.table(table.entity)}"
+    folder = f"{where}/{_folder(table)}"
     instances = ",".join(sorted({piece.instance for piece in table.pieces})) or "default"
     properties = {
         "projection.enabled": "true",
@@ -152,7 +180,7 @@ def _athena(table: EntityTable, where: str, schema: str | None, name: str) -> st
     }
     listed = ",\n".join(f"  {literal(key)} = {literal(value)}" for key, value in properties.items())
     return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(schema, name, words)} (\n"
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {words.full(schema, name)} (\n"
         f"{_columns(table.columns, words)}\n"
         ")\nPARTITIONED BY (`instance` string, `dt` string)\nSTORED AS PARQUET\n"
         f"LOCATION {literal(folder + '/')}\nTBLPROPERTIES (\n{listed}\n);\n"
@@ -172,9 +200,9 @@ def _trino(table: EntityTable, where: str, schema: str | None, name: str) -> str
     catalog, _, inner = full.rpartition(".")
     call = f"{double_quoted(catalog)}.system" if catalog else "system"
     return (
-        f"CREATE TABLE IF NOT EXISTS {_name(full, name, words)} (\n"
+        f"CREATE TABLE IF NOT EXISTS {words.full(full, name)} (\n"
         f"{_columns(table.columns, words)},\n{partitions}\n)\nWITH (\n"
-        f"  external_location = {literal(f'{where}/{layout.table(table.entity)}')},\n"
+        f"  external_location = {literal(f'{where}/{_folder(table)}')},\n"
         "  format = 'PARQUET',\n  partitioned_by = ARRAY['instance', 'dt']\n);\n"
         f"-- Run this again for each new day.\n"
         f"CALL {call}.sync_partition_metadata({literal(inner)}, {literal(name)}, 'FULL');\n"
@@ -182,7 +210,7 @@ def _trino(table: EntityTable, where: str, schema: str | None, name: str) -> str
 
 
 def _snowflake_first(where: str, schema: str | None) -> Iterator[str]:
-    stage = _name(schema, "axsync_lake", DIALECTS["snowflake"])
+    stage = DIALECTS["snowflake"].full(schema, "axsync_lake")
     url = where.replace("gs://", "gcs://", 1) if where.startswith("gs://") else where
     yield (
         "-- The integration lets Snowflake read the bucket; an administrator creates it once.\n"
@@ -192,7 +220,7 @@ def _snowflake_first(where: str, schema: str | None) -> Iterator[str]:
 
 def _snowflake(table: EntityTable, _where: str, schema: str | None, name: str) -> str:
     words = DIALECTS["snowflake"]
-    stage = _name(schema, "axsync_lake", words)
+    stage = words.full(schema, "axsync_lake")
     columns = ",\n".join(
         f"  {words.quoted(column)} {words.of(kind)} AS (value:{double_quoted(column)}::{words.of(kind)})"
         for column, kind in table.columns.items()
@@ -202,18 +230,18 @@ def _snowflake(table: EntityTable, _where: str, schema: str | None, name: str) -
         return f"split_part(split_part(metadata$filename, '{key}=', 2), '/', 1)"
 
     return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(schema, name, words)} (\n{columns},\n"
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {words.full(schema, name)} (\n{columns},\n"
         f'  "INSTANCE" varchar AS ({part("instance")}),\n'
         f'  "DT" date AS (to_date({part("dt")}))\n'
         ')\nPARTITION BY ("INSTANCE", "DT")\n'
-        f"LOCATION = @{stage}/{layout.table(table.entity)}/\nAUTO_REFRESH = FALSE\nFILE_FORMAT = (TYPE = PARQUET);\n"
+        f"LOCATION = @{stage}/{_folder(table)}/\nAUTO_REFRESH = FALSE\nFILE_FORMAT = (TYPE = PARQUET);\n"
         "-- Run this again for each new day.\n"
-        f"ALTER EXTERNAL TABLE {_name(schema, name, words)} REFRESH;\n"
+        f"ALTER EXTERNAL TABLE {words.full(schema, name)} REFRESH;\n"
     )
 
 
 def _duckdb(table: EntityTable, where: str, schema: str | None, name: str) -> str:
-    return f"CREATE OR REPLACE VIEW {_name(schema, name, DIALECTS['duckdb'])} AS\n{duckdb_select(table, where)};\n"
+    return f"CREATE OR REPLACE VIEW {DIALECTS['duckdb'].full(schema, name)} AS\n{duckdb_select(table, where)};\n"
 
 
 def duckdb_select(table: EntityTable, where: str) -> str:
@@ -222,25 +250,43 @@ def duckdb_select(table: EntityTable, where: str) -> str:
     With a schema that is given DuckDB opens no file to learn of its columns, and none of a day that a query leaves out.
     Files whose columns widened since, or have another name by now, are read by themselves.
     """
-    words = DIALECTS["duckdb"]
-    listed = ",\n".join(f"  {words.quoted(name)}" for name in [*table.columns, *PARTITIONS])
     if not table.pieces:
         # A glob without matches is an error in DuckDB, so this view has no rows.
+        words = DIALECTS["duckdb"]
         kinds = [*table.columns.items(), ("entity", Atom("text")), ("instance", Atom("text")), ("dt", Atom("date"))]
         nothing = ",\n".join(f"  CAST(NULL AS {words.of(kind)}) AS {words.quoted(name)}" for name, kind in kinds)
         return f"SELECT\n{nothing}\nWHERE false"
+    folders, selected = table.folders, list[str]()
+    if shares := folders.get(layout.table(table.entity)):
+        selected += _of_files(table, shares, where)
+    if layout.table_of_format(table.entity) in folders:
+        selected.append(_of_table(table, where))
+    return "\nUNION ALL BY NAME\n".join(selected)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ",\n".join(f"  {double_quoted(name)}" for name in names)
+
+
+def _of_table(table: EntityTable, where: str) -> str:
+    """What a table of a format has, or the files of one that are plain ones as well. No path tells the entity type."""
+    names = f"{_listed(table.columns)},\n  {literal(table.entity)} AS entity,\n{_listed(OF_TABLES)}"
+    files = f"{_no_glob(where)}/{_no_glob(layout.table_of_format(table.entity))}/*/*/*.parquet"
+    source = duckdb_scan(table.pin, where) if table.pin else _read([files], table.columns, OF_TABLES)
+    return f"SELECT\n{names}\nFROM {source}"
+
+
+def _of_files(table: EntityTable, shares: Sequence[Share], where: str) -> Iterator[str]:
     alike: dict[tuple[int, str], list[Share]] = {}  # most shares have the columns of another one
-    for share in table.shares:
+    for share in shares:
         alike.setdefault((id(share.columns), repr(share.renamed)), []).append(share)
-    odd = {
-        key: shares for key, shares in alike.items() if star(shares[0].columns, table.columns, shares[0].renamed) != "*"
-    }
-    apart = [share for shares in odd.values() for share in shares]
+    odd = [one for one in alike.values() if star(one[0].columns, table.columns, one[0].renamed) != "*"]
     files = f"{_no_glob(where)}/{layout.table(_no_glob(table.entity))}/*/*/*.parquet"
-    plain = f"SELECT\n{listed}\nFROM {_read([files], table.columns)}"
-    if apart:
+    plain = f"SELECT\n{_listed([*table.columns, *PARTITIONS])}\nFROM {_read([files], table.columns)}"
+    if apart := [share for shares in odd for share in shares]:
         plain += f"\nWHERE NOT ({_partitions(apart)})"
-    return "\nUNION ALL BY NAME\n".join([plain, *(_widened(table, shares, where) for shares in odd.values())])
+    yield plain
+    yield from (_widened(table, shares, where) for shares in odd)
 
 
 def _widened(table: EntityTable, shares: Sequence[Share], where: str) -> str:
@@ -252,15 +298,16 @@ def _widened(table: EntityTable, shares: Sequence[Share], where: str) -> str:
     return f"SELECT {star(one.columns, table.columns, one.renamed)}\nFROM {_read(files, {**held, **OWN})}"
 
 
-def _read(files: Sequence[str], columns: Mapping[str, Kind]) -> str:
+def _read(files: Sequence[str], columns: Mapping[str, Kind], partitions: Sequence[str] = PARTITIONS) -> str:
     types = DIALECTS["duckdb"]
     schema = ",\n".join(
         f"    {literal(name)}: {{name: {literal(name)}, type: {literal(types.of(kind))}, default_value: NULL}}"
         for name, kind in columns.items()
     )
+    typed = ", ".join(f"'{name}': {'DATE' if name == 'dt' else 'VARCHAR'}" for name in partitions)
     return (
         f"read_parquet([{', '.join(map(literal, files))}],\n  schema = MAP {{\n{schema}\n  }},\n"
-        "  hive_partitioning = true, hive_types = {'entity': VARCHAR, 'instance': VARCHAR, 'dt': DATE})"
+        f"  hive_partitioning = true, hive_types = {{{typed}}})"
     )
 
 

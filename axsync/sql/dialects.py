@@ -45,6 +45,10 @@ class TypeNames:
             case _:
                 return self.atoms[kind.name]
 
+    def full(self, schema: str | None, name: str) -> str:
+        """The name of a table or view in a schema, which may be in a catalog."""
+        return ".".join(self.quoted(part) for part in [*(schema.split(".") if schema else ()), name])
+
     def _member(self, member: Member) -> tuple[str, str]:
         return member.name, self.of(member.kind)
 

@@ -7,8 +7,9 @@ from datetime import date
 from axsync.errors import SnapshotGone, UsageError
 from axsync.lake import layout
 from axsync.lake.history import FoundRun, LaneRecord, replaced_by
-from axsync.lake.manifest import damaged, lane_columns
+from axsync.lake.manifest import TablePin, damaged, lane_columns
 from axsync.lake.publish import Lake
+from axsync.lake.tables import is_in_table
 from axsync.schema.columns import FETCHED_AT, OVERFLOW, RESCUED, RUN_ID, Column
 from axsync.schema.kinds import Atom, Group, Kind, Many, drop_forms, grown, type_text
 from axsync.schema.selection import fields_meant
@@ -42,6 +43,7 @@ class EntityTable:
     """An entity type over all instances.
 
     `clashes` describes columns whose type in an instance is not that of the table, in ways that engines cannot bridge.
+    `pin` is the table of Delta Lake or Iceberg that other engines read it in, where they are not to read its files.
     """
 
     entity: str
@@ -49,6 +51,18 @@ class EntityTable:
     shares: tuple[Share, ...]
     clashes: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)  # column → Axonius field
+    pin: TablePin | None = None
+
+    @property
+    def folders(self) -> Mapping[str, Sequence[Share]]:
+        """Its parts with files by the folder that has them: a lake that got a table format has older days elsewhere."""
+        found: dict[str, list[Share]] = {}
+        for share in self.shares:
+            if share.pieces:
+                is_plain = not is_in_table(share.pieces[0].path)
+                find = layout.table if is_plain else layout.table_of_format
+                found.setdefault(find(self.entity), []).append(share)
+        return found
 
     @property
     def pieces(self) -> tuple[Piece, ...]:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
 
@@ -120,21 +119,6 @@ async def test_old_days_go_by_commits(lab: Lab, start: Start) -> None:
     parts = lab.lake.glob("tables/devices/**/*.parquet")
     assert {path.parent.name for path in parts} == {"dt=2026-11-23", "dt=2026-11-24"}
     assert len(list(lab.lake.glob("tables/devices/metadata/snap-*.avro"))) == 2
-
-
-async def test_duckdb_reads_a_table(lab: Lab, start: Start) -> None:
-    """Where its extension is on this machine."""
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
-    try:
-        connection.execute("LOAD iceberg")
-    except duckdb.Error:
-        pytest.skip("DuckDB's extension for Iceberg is not on this machine")
-    await run(lab, await start("p90", {"devices": 20}))
-
-    (pin,) = lab.manifest()["tables"]["devices"]
-    found = connection.sql("SELECT * FROM iceberg_scan(?)", params=[str(lab.lake / pin["metadata"])])
-    rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-    assert compared(rows) == filed(lab)
 
 
 async def test_both_formats_at_once(lab: Lab, start: Start) -> None:

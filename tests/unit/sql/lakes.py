@@ -63,10 +63,13 @@ def facts(day: int) -> RunFacts:
 
 
 def publish(
-    root: Path, lanes: Mapping[Lane, tuple[Mapping[str, Kind], Sequence[Mapping[str, Any]]]], *, day: int = 23
+    root: Path,
+    lanes: Mapping[Lane, tuple[Mapping[str, Kind], Sequence[Mapping[str, Any]]]],
+    *formats: str,
+    day: int = 23,
 ) -> FolderLake:
     """A lake with one more snapshot."""
-    lake, run = FolderLake(root), facts(day)
+    lake, run = FolderLake(root, *formats), facts(day)
     outcomes = [outcome(lake, run, lane, kinds, rows) for lane, (kinds, rows) in lanes.items()]
     lake.publish(run, outcomes, finished_at=f"2026-11-{day}T02:10:00Z")
     return lake

@@ -6,7 +6,9 @@ import duckdb
 import pytest
 from hypothesis import given
 
+from axsync.errors import UsageError
 from axsync.lake.history import find_run
+from axsync.lake.manifest import TablePin
 from axsync.model import Lane
 from axsync.schema.columns import group
 from axsync.schema.kinds import Atom, Kind, Many
@@ -14,7 +16,7 @@ from axsync.sql import EntityTable, tables_of
 from axsync.sql.days import AllDays, LaneVerdict, all_days
 from axsync.sql.ddl import statements, view_statements
 from axsync.sql.dialects import DIALECTS, Dialect
-from axsync.sql.tables import OWN, Share
+from axsync.sql.tables import OWN, Piece, Share
 from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import ANY_KIND, KINDS, NUMBER, TEXT, WHOLE, publish
 
@@ -87,7 +89,7 @@ def test_the_schema_is_made_before_its_tables(lake: FolderLake) -> None:
     with duckdb.connect() as connection:
         connection.execute("\n".join(statements("duckdb", tables, location=str(lake.root), schema='ax"o')))
         assert connection.execute('SELECT count(*) FROM "ax""o".devices').fetchall() == [(2,)]
-    named = {"trino": "one.two", "snowflake": "one.two", "athena": "two"}
+    named: dict[Dialect, str] = {"trino": "one.two", "snowflake": "one.two", "athena": "two"}
     assert {name: next(iter(statements(name, tables, schema=schema))) for name, schema in named.items()} == {
         "trino": 'CREATE SCHEMA IF NOT EXISTS "one"."two";\n',
         "snowflake": 'CREATE SCHEMA IF NOT EXISTS "ONE"."TWO";\n',
@@ -171,3 +173,93 @@ def test_columns_that_clash_between_instances_are_told(tmp_path: Path) -> None:
 
     assert table.clashes == ("os is string in lab",)
     assert "-- os is string in lab" in ddl(lake, "athena")
+
+
+# ------------------------------------------------------------------------------------------------- lakes with tables
+
+DEVICES = Lane("prod", "devices")
+DELTA = TablePin("delta", "tables/users", version=3)
+PIECE = Piece("tables/users/instance=prod/dt=2026-11-23/part-x.parquet", "prod", date(2026, 11, 23))
+GLUE = TablePin("iceberg", "tables/users", snapshot_id=1, metadata="tables/users/metadata/1.json", catalog="glue.ax")
+
+
+def test_files_that_are_plain_ones_as_well_are_read_where_they_are(tmp_path: Path) -> None:
+    """Days from before the lake had tables as well; other engines are told that they are elsewhere."""
+    kinds: dict[str, Kind] = {"internal_axon_id": TEXT, "disks": Many(group([("size", WHOLE)]))}
+    publish(tmp_path, {DEVICES: (kinds, [{"internal_axon_id": "a0", "disks": [{"size": 1}]}])}, day=22)
+    lake = publish(tmp_path, {DEVICES: (KINDS, [ROW])}, "parquet", "delta")
+    table = all_days(lake).tables["devices"]
+
+    assert table.pin is None
+    with duckdb.connect() as connection:
+        connection.execute("".join(statements("duckdb", [table], location=str(tmp_path))))
+        query = "SELECT dt::VARCHAR, entity, internal_axon_id, disks[1].size FROM devices ORDER BY dt"
+        found = connection.execute(query).fetchall()
+    assert found == [("2026-11-22", "devices", "a0", 1), ("2026-11-23", "devices", "a1", 7)]
+    assert "-- devices: without the days below entity=devices" in "".join(statements("trino", [table]))
+
+
+def test_the_newest_version_of_a_table_is_the_one_to_read(tmp_path: Path) -> None:
+    """DuckDB scans it, beside the files of older days. What has no table yet is left out in other engines."""
+    lanes = {Lane("prod", "users"): (KINDS, [ROW]), DEVICES: (KINDS, [ROW])}
+    publish(tmp_path, lanes, day=22)
+    publish(tmp_path, {DEVICES: (KINDS, [ROW])}, "delta", day=23)
+    lake = publish(tmp_path, {DEVICES: (KINDS, [ROW])}, "delta", day=24)
+    tables = all_days(lake).tables
+
+    assert tables["devices"].pin == TablePin("delta", "tables/devices", version=1)
+    told = "".join(statements("duckdb", list(tables.values()), location="w"))
+    assert "FROM delta_scan('w/tables/devices')" in told
+    assert [f"w/entity={name}/*/*/*.parquet" in told for name in tables] == [True, True]
+    assert len(duckdb.extract_statements(told)) == 2
+    others = "".join(view_statements("trino", tables, all_days(lake), location="w", schema=None))
+    assert "-- users: left out" in others
+    assert '"users_flat"' not in others
+    assert 'FROM "delta"."default"."devices_history"' in others
+
+
+@pytest.mark.parametrize(
+    ("dialect", "pin", "told"),
+    [
+        ("duckdb", DELTA, "FROM delta_scan('s3://b/l/tables/users');"),
+        ("duckdb", GLUE, "FROM iceberg_scan('s3://b/l/tables/users/metadata/1.json');"),
+        ("trino", DELTA, "CALL \"delta\".system.register_table('default', 'users', 's3://b/l/tables/users');"),
+        ("trino", GLUE, 'VIEW "glue"."default"."users" AS\nSELECT * FROM "glue"."ax"."users";'),
+        ("athena", DELTA, "TABLE IF NOT EXISTS `users`\nLOCATION 's3://b/l/tables/users/'\nTBLPROPERTIES"),
+        ("athena", GLUE, 'VIEW "users" AS\nSELECT * FROM "ax"."users";'),
+        ("snowflake", DELTA, "BASE_LOCATION = 'tables/users';"),
+        ("snowflake", GLUE, "CATALOG_NAMESPACE = 'ax'\n  CATALOG_TABLE_NAME = 'users';"),
+    ],
+)
+def test_each_engine_reads_tables_in_its_own_way(dialect: Dialect, pin: TablePin, told: str) -> None:
+    """Columns are known to the table, and partitions need no statement."""
+    table = replace(SMALL, shares=(Share((), (PIECE,)),), pin=pin)
+
+    assert told in "".join(statements(dialect, [table], location="s3://b/l"))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "pin", "told"),
+    [
+        (
+            "trino",
+            replace(GLUE, catalog=None),
+            "trino cannot find the Iceberg tables of this lake",
+        ),
+        ("trino", replace(DELTA, format="hudi"), "tables in the format 'hudi' are not known to this version"),
+        ("duckdb", replace(DELTA, format="hudi"), "tables in the format 'hudi' are not known to this version"),
+    ],
+)
+def test_tables_that_an_engine_cannot_find_are_refused(dialect: Dialect, pin: TablePin, told: str) -> None:
+    """And those that a later version of axsync has made."""
+    table = replace(SMALL, shares=(Share((), (PIECE,)),), pin=pin)
+    with pytest.raises(UsageError, match=told):
+        list(statements(dialect, [table]))
+
+
+def test_in_athenas_tables_the_day_is_a_date() -> None:
+    """In those over plain files it is a text, so views compare it in two ways."""
+    row = LaneVerdict("r", date(2026, 11, 23), "prod", "users", "complete", 0, 0, None, newest_of_day=True)
+    for pin, day in ((None, "'2026-11-23'"), (DELTA, "DATE '2026-11-23'")):
+        days = AllDays((row,), {"users": replace(SMALL, pin=pin)})
+        assert f"('r', {day}, " in "".join(view_statements("athena", {}, days, location=None, schema=None))
