@@ -58,6 +58,7 @@ AxsyncError
 ├── Unreadable *             a record that cannot be decoded; it becomes a dead letter
 ├── CutPage *                a page whose JSON is incomplete; it is fetched again
 ├── StorageError             the disk or store failed while the lake was written (exit 1)
+│   ├── CatalogError         the catalog of Iceberg tables did not do what it was asked (exit 1)
 │   └── Overtaken            another process took over the lake meanwhile (exit 75)
 ├── OutOfMemory              the system gives this process no more memory (exit 1)
 ├── GuardRefused             a guard refused to publish (exit 5)
@@ -351,6 +352,10 @@ def out_of_memory(error: BaseException) -> OutOfMemory | None:
 
 class StorageError(AxsyncError):
     """The disk or store failed while the lake was written; the previous snapshot is unchanged."""
+
+
+class CatalogError(StorageError):
+    """The catalog of Iceberg tables does not answer, or did not do what it was asked."""
 
 
 class Overtaken(StorageError):

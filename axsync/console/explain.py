@@ -15,6 +15,7 @@ from axsync.errors import (
     BadRequest,
     BrokenPage,
     Busy,
+    CatalogError,
     ClusterLost,
     ConfigError,
     DropByLimit,
@@ -249,6 +250,11 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         "Set TMPDIR to a folder with room for temporary files, or give `axsync diff` one with --temporary.",
     ),
     (Overtaken, LATER, "Run the same command again: it goes on with the run, or finds that it is done."),
+    (
+        CatalogError,
+        FAILED,
+        "Look at the catalog, and at what pyiceberg knows of it (docs/tables.md). Then run the same command again.",
+    ),
     (
         StorageError,
         FAILED,

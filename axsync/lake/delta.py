@@ -79,6 +79,9 @@ class DeltaTables:
         except Conflict as error:
             raise LakeError(f"{told} has other types than the lake: {error}") from error
 
+    def preflight(self, store: Store) -> None:
+        """As `TableFormat.preflight`: there is nobody to ask."""
+
     def numbers(self, store: Store) -> None:
         """As `TableFormat.numbers`: columns are known by name."""
 

@@ -9,8 +9,12 @@ its partition columns: it begins with them alone, and they are 1 and 2 wherever 
 
 The catalog says where the newest metadata of a table is. That of a folder is a file of SQLite in the lake. It may be
 lost: a table that it does not know is entered again, with the newest metadata in the folder of the table.
+
+Other catalogs are pyiceberg's to know, with settings that axsync never sees but where an error has to be told: servers
+and libraries repeat what they were given, so whatever is secret among these settings is masked in it.
 """
 
+import base64
 import hashlib
 import logging
 import re
@@ -21,9 +25,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.parse import parse_qsl
 
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog, list_catalogs, load_catalog
@@ -33,7 +37,10 @@ from pyiceberg.exceptions import (
     CommitStateUnknownException,
     NoSuchNamespaceError,
     NoSuchTableError,
+    ServerError,
+    ServiceUnavailableError,
     TableAlreadyExistsError,
+    TooManyRequestsError,
     ValidationException,
 )
 from pyiceberg.expressions import In
@@ -47,6 +54,7 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
+from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import StaticTable, Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
@@ -72,9 +80,12 @@ from pyiceberg.types import (
     StructType,
     TimestamptzType,
 )
+from pyiceberg.utils.config import Config
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from axsync.errors import AxsyncError, ConfigError, LakeError, StorageError
+from axsync.credentials import Redactor, Secret
+from axsync.credentials.credential import MASK
+from axsync.errors import AxsyncError, CatalogError, ConfigError, LakeError, StorageError
 from axsync.lake import layout
 from axsync.lake.manifest import TablePin
 from axsync.lake.schemas import FieldNumbers, read_ids
@@ -95,6 +106,9 @@ _OWN = "axsync."
 """How keys of the summaries of our own commits begin."""
 _STORE = "axsync.store"
 _LOGIN = re.compile(r"://[^/@\s]*@")  # in the address of a catalog
+_TOKEN = re.compile(r"\bbearer\s+[^\s\"',;]+|\beyJ[\w-]+(\.[\w-]+)+", re.IGNORECASE)  # such as a catalog gives out
+_SECRET = re.compile(r"token|secret|credential|passw|passphrase|key|connection|^header\.")  # names of settings
+_METADATA = re.compile(r"v?(\d+)(?!\w)")  # how the names of metadata files begin that count versions: 00007-, v7.
 _EPOCH = date(1970, 1, 1)
 _TYPES: Mapping[pa.DataType, IcebergType] = {
     pa.string(): StringType(),
@@ -120,6 +134,10 @@ _OTHERS = (
     ValidationException,
 )
 """What a commit meets where others commit as well; afterwards the table tells whether it was applied."""
+_AWAY = (OSError, ServerError, ServiceUnavailableError, TooManyRequestsError)
+"""What a catalog meets or says that may be over in a while; all else is about its settings or rights."""
+_TRIAL = "axsync_trial"
+"""The name of a table that is only asked for, and of no entity type."""
 
 logging.getLogger("pyiceberg").addHandler(logging.NullHandler())  # or it would write beside what axsync shows
 
@@ -154,6 +172,17 @@ class IcebergTables:
         except Conflict as error:
             raise LakeError(f"{told} has other columns than the lake: {error}") from error
 
+    def preflight(self, store: Store) -> None:
+        """As `TableFormat.preflight`. A catalog without tables of the lake is asked whether it would take one."""
+        if not self.catalog:
+            _refuse_no_folder(store)
+        elif not store.names(layout.TABLES):
+            place = store.uri(layout.table_of_format(_TRIAL))
+            given = self._staged(store, place)
+            if given != place:
+                told = f"the catalog {self._name!r} would put a table of the lake at {given!r}, not at {place!r}"
+                raise ConfigError(f"{told}; choose a catalog that takes the location that it is given")
+
     def numbers(self, store: Store) -> FieldNumbers:
         """As `TableFormat.numbers`. Those of a table are known even where the lake's file of them is lost."""
         return FieldNumbers(store, partial(_numbers_of_table, store))
@@ -163,7 +192,7 @@ class IcebergTables:
         doing = f"commit to the Iceberg table of {change.entity}"
         for tried in range(TRIES):
             time.sleep(PAUSE * tried)
-            with _errors(doing), self._opened(store) as catalog, suppress(*_OTHERS):
+            with self._errors(doing), self._opened(store) as catalog, suppress(*_OTHERS):
                 table = self._found(catalog, store, change.entity) or self._made(catalog, store, change.entity)
                 fields = fields_of(self.numbers(store).numbered(change.entity, change.schema))
                 snapshot_id = _committed(table.metadata, change) or _apply(store, table, change, fields)
@@ -181,7 +210,7 @@ class IcebergTables:
         """As `TableFormat.files`."""
         entity = layout.entity_of_table(pin.path)
         told = f"snapshot {pin.snapshot_id} of the Iceberg table of {entity}"
-        with _errors(f"read {told}"):
+        with self._errors(f"read {told}"):
             try:
                 table = _static(store, store.uri(pin.metadata or ""))
                 snapshot = table.snapshot_by_id(pin.snapshot_id or 0)
@@ -199,7 +228,7 @@ class IcebergTables:
         if table is None:
             return frozenset()
         there = {one.snapshot_id: one for one in table.snapshots()}
-        with _errors(f"read {left[0].path!r}"):
+        with self._errors(f"read {left[0].path!r}"):
             known = [there[pin.snapshot_id] for pin in left if pin.snapshot_id in there]
             found = {_key(store, file.file_path) for file in _data_files(table, known)}
         for pin in left:
@@ -224,7 +253,7 @@ class IcebergTables:
 
     def expire(self, store: Store, entity: str, kept: Collection[TablePin]) -> None:
         """As `TableFormat.expire`: tags of runs whose manifests are gone, and then snapshots without a tag."""
-        with _errors(f"expire snapshots of the Iceberg table of {entity}"), self._opened(store) as catalog:
+        with self._errors(f"expire snapshots of the Iceberg table of {entity}"), self._opened(store) as catalog:
             table = self._found(catalog, store, entity)
             if table is not None:
                 before = set(_metadata_files(table))
@@ -248,14 +277,58 @@ class IcebergTables:
             yield opened
 
     def _configured(self, store: Store) -> Catalog:
-        name = self.catalog.partition(".")[0]
-        if name not in list_catalogs():
-            told = f"define it in .pyiceberg.yaml, or by PYICEBERG_CATALOG__{name.upper()}__URI and the like"
-            raise ConfigError(f"pyiceberg knows no catalog {name!r}, which [lake] catalog names; {told}")
+        if self._name not in list_catalogs():
+            told = f"define it in .pyiceberg.yaml, or by PYICEBERG_CATALOG__{self._name.upper()}__URI and the like"
+            raise ConfigError(f"pyiceberg knows no catalog {self._name!r}, which [lake] catalog names; {told}")
+        with self._refusing(f"the catalog {self._name!r} cannot be opened"):
+            return load_catalog(self._name, **_through(store))
+
+    def _staged(self, store: Store, place: str) -> str:
+        """Where the catalog would put a table that is to be at this place. Raises: ConfigError, CatalogError."""
+        identifier, told = self._identifier(_TRIAL), f"the catalog {self._name!r} takes no tables of {store.name()!r}"
+        with self._opened(store) as catalog, self._refusing(told), _namespace(catalog, identifier[0]):
+            try:
+                staged = catalog.create_table_transaction(
+                    identifier, _FIRST, location=place, partition_spec=_BY_PARTITION
+                )
+            except NotImplementedError:  # some cannot stage; then the first commit tells
+                return place
+            return staged.table_metadata.location
+
+    @property
+    def _name(self) -> str:
+        return self.catalog.partition(".")[0]
+
+    @contextmanager
+    def _refusing(self, told: str) -> Iterator[None]:
+        """Translate what a catalog says that is asked for the first time. Raises: ConfigError, CatalogError."""
         try:
-            return load_catalog(name, **_through(store))
-        except Exception as error:  # each kind of catalog has a library, with errors of its own
-            raise ConfigError(f"the catalog {name!r} cannot be opened: {_first_line(error)}") from error
+            yield
+        except AxsyncError:
+            raise
+        except Exception as error:  # noqa: BLE001  each kind of catalog has a library, with errors of its own
+            away = isinstance(error, _AWAY) and not isinstance(error, ValueError)  # which an address may be
+            # Not chained: the cause would be told as well, with all that is masked here.
+            raise (CatalogError if away else ConfigError)(f"{told}: {self._words(error)}") from None
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        """Translate what a catalog says. Raises: CatalogError; StorageError where the lake is at fault."""
+        with storage_errors(doing):
+            try:
+                yield
+            except AxsyncError:
+                raise
+            except Exception as error:  # as above
+                if isinstance(error, OSError) and error.strerror:
+                    raise
+                raise CatalogError(f"cannot {doing}: {self._words(error)}") from None
+
+    def _words(self, error: Exception) -> str:
+        """The first line of what a library says, without what is secret."""
+        told = _TOKEN.sub(MASK, _LOGIN.sub("://…@", _first_line(error)))
+        config = Config().get_catalog_config(self._name) or {} if self.catalog else {}
+        return Redactor(map(Secret, _secrets(config))).redact(told)
 
     def _identifier(self, entity: str) -> tuple[str, str]:
         return self.catalog.partition(".")[2] or NAME, entity
@@ -274,13 +347,14 @@ class IcebergTables:
     def _made(self, catalog: Catalog, store: Store, entity: str) -> Table:
         identifier, place = self._identifier(entity), store.uri(layout.table_of_format(entity))
         catalog.create_namespace_if_not_exists(identifier[0])
-        return catalog.create_table(
+        made = catalog.create_table(
             identifier, _FIRST, location=place, partition_spec=_BY_PARTITION, properties={"format-version": "2"}
         )
+        return _here(store, entity, made)  # some give what is there
 
     def _current(self, store: Store, entity: str) -> Table | None:
         """The table as readers see it; nothing is written. Raises: LakeError, ConfigError, StorageError."""
-        with _errors(f"read the Iceberg table of {entity}"):
+        with self._errors(f"read the Iceberg table of {entity}"):
             if self.catalog or store.size(layout.ICEBERG_CATALOG) is not None:
                 with self._opened(store) as catalog, suppress(NoSuchTableError, NoSuchNamespaceError):
                     return _here(store, entity, catalog.load_table(self._identifier(entity)))
@@ -306,6 +380,20 @@ def _elsewhere(store: Store, location: str) -> LakeError:
     told = f"the Iceberg catalog of the lake {store.name()!r} names {location!r}, which is not in it"
     why = "a lake with such tables cannot be moved, and in a catalog of several lakes each needs its own namespace"
     return LakeError(f"{told}; {why}")
+
+
+@contextmanager
+def _namespace(catalog: Catalog, name: str) -> Iterator[None]:
+    """The namespace, for as long as it is needed where there was none."""
+    known = catalog.namespace_exists(name)
+    if not known:
+        catalog.create_namespace_if_not_exists(name)
+    try:
+        yield
+    finally:
+        if not known:
+            with suppress(Exception):  # an empty one is in nobody's way, and the first commit wants it
+                catalog.drop_namespace(name)
 
 
 def _embedded(store: Store) -> Catalog:
@@ -347,35 +435,48 @@ def _static(store: Store, location: str) -> Table:
 
 
 def _newest_metadata(store: Store, entity: str) -> str | None:
-    """The newest metadata in the folder of a table.
+    """The newest metadata in the folder of a table, whoever has written it.
 
     It may be of a commit that a kill cut off before the catalog knew it: then the run that made it is rolled forward,
     and finds it done.
     """
     numbered = list[tuple[int, str]]()
     for one in store.list(f"{layout.iceberg_metadata(entity)}/*.metadata.json"):
-        number = layout.name_of(one.key).partition("-")[0]
-        if number.isdigit():
-            numbered.append((int(number), one.key))
+        number = _METADATA.match(layout.name_of(one.key))
+        numbered.append((int(number[1]) if number else -1, one.key))
     last = [key for number, key in numbered if number == max(numbered)[0]]
-    return max(last, key=lambda key: orjson.loads(store.read(key))["last-updated-ms"], default=None)
+    return last[0] if len(last) == 1 else max(last, key=partial(_updated, store), default=None)
 
 
-@contextmanager
-def _errors(doing: str) -> Iterator[None]:
-    """Translate what a catalog says. Raises: StorageError."""
-    with storage_errors(doing):
-        try:
-            yield
-        except (AxsyncError, OSError):
-            raise
-        except Exception as error:  # each kind of catalog has a library, with errors of its own
-            raise StorageError(f"cannot {doing}: {_first_line(error)}") from error
+def _updated(store: Store, key: str) -> int:
+    return FromInputFile.table_metadata(StoreIO(_through(store)).new_input(store.uri(key))).last_updated_ms
 
 
 def _first_line(error: Exception) -> str:
-    told = _LOGIN.sub("://…@", str(getattr(error, "orig", None) or error))
+    """What went wrong; of a connection that failed what the system said, not how it was tried."""
+    seen: BaseException | None = error
+    while isinstance(error, OSError) and seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    told = str(getattr(error, "orig", None) or error)
     return (told.splitlines() or [type(error).__name__])[0]
+
+
+def _secrets(config: Mapping[str, Any]) -> Iterator[str]:
+    """What is secret among the settings of a catalog: by its name, or in an address."""
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _secrets(value)
+            continue
+        text = str(value)
+        if _SECRET.search(name.lower()):  # credential: id:secret, header.authorization: Bearer token
+            yield from (text, re.split(r"[:\s]", text)[-1], base64.b64encode(text.encode()).decode())
+        yield text.rpartition("@")[0].rpartition("://")[2].partition(":")[2]
+        query = text.partition("?")[2]
+        if query:
+            yield query
+            yield from _secrets(dict(parse_qsl(query)))
 
 
 # -------------------------------------------------------------------------------------------------------------- columns

@@ -102,7 +102,7 @@ class Lake:
         """Look whether this run can write and publish to what there is of the lake. Nothing is written.
 
         Raises: LakeError; NewestDamaged and ManifestError, where the newest snapshot cannot be read; RegistryDamaged;
-        ConfigError where a table format is not installed.
+        ConfigError where a table format is not installed, or cannot have tables here; CatalogError.
         """
         try:
             partitions = self._partitions(targets)
@@ -114,6 +114,8 @@ class Lake:
         if newest:
             refuse_odd_columns(self.store, newest)
         self._refuse_formats(newest.snapshot if newest else None)
+        for table in self.tables:
+            table.preflight(self.store)
         self._refuse_tables(self._entities(targets))
 
     def _refuse_formats(self, newest: Snapshot | None) -> None:

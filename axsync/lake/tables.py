@@ -71,6 +71,13 @@ class TableFormat(Protocol):
         """
         ...
 
+    def preflight(self, store: Store) -> None:
+        """Whether tables can be made in this lake at all. Nothing is written.
+
+        Raises: ConfigError; CatalogError where that may be over in a while.
+        """
+        ...
+
     def numbers(self, store: Store) -> FieldNumbers | None:
         """What numbers the columns of parts before they are written; None for a format that knows columns by name."""
         ...

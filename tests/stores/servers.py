@@ -37,7 +37,7 @@ from axsync.lake.objects import ObjectStore
 from tests.stores.front import Front
 from tests.stores.proxy import serving
 
-BUCKET, REGION = "lake", "us-east-1"
+BUCKET, TABLE_BUCKET, REGION = "lake", "tables", "us-east-1"
 KEY, SECRET = "axsync", "secret-of-tests-on-loopback"
 AZURE_KEY = base64.b64encode(SECRET.encode()).decode()
 HOME = os.environ.get("AXSYNC_SERVERS")
@@ -49,7 +49,6 @@ FLAGS = {
     "master.volumeSizeLimitMB": 1024,
     "volume.max": 100,
     "volume.preStopSeconds": 0,
-    "s3.port.iceberg": 0,
     "s3.port.lance": 0,
     "s3.autoCreateBucket": "false",
 }
@@ -62,6 +61,7 @@ class Server:
 
     endpoint: str
     bucket: Callable[..., Bucket]
+    catalog: str = ""  # where the REST catalog of Iceberg tables is that it has
 
     def behind(self, proxy: str) -> str:
         """Its endpoint at a proxy with this address."""
@@ -128,7 +128,7 @@ def _wait(process: "subprocess.Popen[bytes]", answers: Callable[[], object], *er
 
 @cache
 def s3() -> Server:
-    """SeaweedFS, with an empty bucket."""
+    """SeaweedFS, with an empty bucket, and an empty table bucket, which its catalog of Iceberg tables is about."""
     weed = installed("s3") / "bin/weed"
     folder = Path(tempfile.mkdtemp(prefix="axsync-s3-"))
     identity = {
@@ -137,7 +137,8 @@ def s3() -> Server:
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     (folder / "s3.json").write_bytes(orjson.dumps({"identities": [identity]}))
-    ports = dict(zip((f"{name}.{end}" for name in PARTS for end in ("port", "port.grpc")), free_ports(8), strict=True))
+    names = [*(f"{name}.{end}" for name in PARTS for end in ("port", "port.grpc")), "s3.port.iceberg"]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     told = {"dir": folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": folder / "s3.json", **ports, **FLAGS}
     told |= {f"{name}.localSocket": folder / f"{name}.sock" for name in ("filer", "s3")}
     flags = [f"-{name}={value}" for name, value in told.items()]
@@ -145,13 +146,15 @@ def s3() -> Server:
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
     client = s3_client(endpoint)
     _wait(process, lambda: client.create_bucket(Bucket=BUCKET), BotoCoreError, ClientError)
-    return Server(endpoint, lambda **more: S3Store(**s3_config(**{"endpoint": endpoint, **more})))
+    s3_client(endpoint, "s3tables").create_table_bucket(name=TABLE_BUCKET)
+    catalog = f"http://127.0.0.1:{ports['s3.port.iceberg']}"
+    return Server(endpoint, lambda **more: S3Store(**s3_config(**{"endpoint": endpoint, **more})), catalog)
 
 
-def s3_client(endpoint: str) -> Any:  # noqa: ANN401  boto3 makes its types as it goes
+def s3_client(endpoint: str, service: str = "s3") -> Any:  # noqa: ANN401  boto3 makes its types as it goes
     """The client of AWS, for what obstore lacks."""
     return boto3.client(
-        "s3", endpoint_url=endpoint, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=SECRET
+        service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=SECRET
     )
 
 

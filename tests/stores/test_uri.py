@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,10 @@ class Desk:
         self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(Path.cwd()), **environ}
         self.environ |= {"AX_URL": url, "AX_KEY": DEMO_KEY, "AX_SECRET": DEMO_SECRET}
 
-    def axsync(self, *arguments: str, code: int = 0, **environ: str) -> str:
+    def axsync(self, *arguments: str, code: int = 0, program: Sequence[str] = ("-m", "axsync"), **environ: str) -> str:
         """What a command prints; stderr where it fails."""
         told = subprocess.run(
-            [sys.executable, "-m", "axsync", *arguments],
+            [sys.executable, *program, *arguments],
             cwd=self.folder,
             env={**self.environ, **environ},
             capture_output=True,

@@ -1,8 +1,11 @@
 """Tables of Iceberg over parts: one commit for a change, whoever dies or commits beside it, whatever is lost."""
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
-from axsync.errors import ConfigError, LakeError, RegistryDamaged, StorageError
+from axsync.console.explain import explain
+from axsync.errors import AxsyncError, CatalogError, ConfigError, LakeError, RegistryDamaged, StorageError
 from axsync.lake import layout
 from axsync.lake.local import LocalStore
 from axsync.lake.publish import Lake
@@ -22,6 +26,7 @@ from axsync.schema.kinds import FIELD_KEY
 from axsync.settings import LakeSettings
 from tests.examples import scaled
 from tests.unit.lake.memory import store_in_memory
+from tests.unit.lake.rest import ECHOES, GIVEN, Rest
 from tests.unit.lake.runs import DISK, Interrupted
 from tests.unit.schema.test_field_ids import SCHEMAS
 
@@ -274,6 +279,94 @@ def test_metadata_that_the_catalog_did_not_come_to_know_is_in_nobodys_way(store:
 
     assert now(store) == {ONE: {other}}
     assert [one.snapshot_id for one in table(store).snapshots()][1:] == [pin.snapshot_id]
+
+
+@pytest.mark.parametrize("name", ["v{number}", "v{number}-0a1b", "0a1b-{number}", "{number:05}-0a1b"])
+def test_metadata_that_another_catalog_has_named_is_found(store: LocalStore, name: str) -> None:
+    """That of each is `….metadata.json`; what is before that counts versions, or is any text."""
+    one, other = part(store, ONE, "a"), part(store, OTHER, "b")
+    TABLES.commit(store, change("r1", {ONE: {one}}))
+    folder = store.root / layout.iceberg_metadata("devices")
+    for number, path in enumerate(sorted(folder.glob("*.metadata.json")), 9):  # of which 10 comes first as a text
+        path.rename(folder / f"{name.format(number=number)}.metadata.json")
+    store.delete(layout.ICEBERG_CATALOG)
+
+    TABLES.commit(store, change("r2", {OTHER: {other}}))
+
+    assert now(store) == {ONE: {one}, OTHER: {other}}
+
+
+HOUSE = IcebergTables("house.security")
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
+    """A REST catalog by the name of house, with everything secret that its settings may have."""
+    with Rest.serving() as rest:
+        rest.configure(monkeypatch)
+        monkeypatch.setattr(pyiceberg.catalog, "_ENV_CONFIG", Config())
+        yield rest
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "told"),
+    [
+        ((400, "no such place"), ConfigError, "takes no tables of '.*/lake': BadRequestException: no such place"),
+        ((403, "not you"), ConfigError, "takes no tables of '.*/lake': BadRequestException: not you"),
+        ((503, "later"), CatalogError, "takes no tables of '.*/lake': BadRequestException: later"),
+        ("s3://elsewhere", ConfigError, "'house' would put a table of the lake at 's3://elsewhere', not at '.*/lake/"),
+        ((501, "no stages"), None, ""),
+        ("", None, ""),
+    ],
+)
+def test_a_catalog_is_asked_before_anything_is_read_whether_it_takes_tables(
+    store: LocalStore, house: Rest, answer: tuple[int, str] | str, kind: type[AxsyncError] | None, told: str
+) -> None:
+    """Of the lake. The namespace that is made to ask goes again, whatever the answer."""
+    house.staged = answer
+    with pytest.raises(kind, match=told) if kind else nullcontext():
+        HOUSE.preflight(store)
+
+    assert house.asked == [
+        "GET /namespaces/security",
+        "POST /namespaces",
+        "POST /namespaces/security/tables",
+        "DELETE /namespaces/security",
+    ]
+
+
+def test_no_secret_of_a_catalog_is_in_what_it_says(store: LocalStore, house: Rest) -> None:
+    """Servers repeat what they were sent, in JSON or on a page, and give out tokens; libraries repeat addresses."""
+    told = list[str]()
+    for echo in ECHOES:
+        house.echo = echo
+        for verb in (
+            partial(HOUSE.preflight, store),
+            partial(HOUSE.refuse, store, "devices", PLAIN),
+            partial(HOUSE.commit, store, change("r1", {})),
+            partial(HOUSE.expire, store, "devices", ()),
+        ):
+            with pytest.raises(AxsyncError) as failed:
+                verb()
+            told += [*explain(failed.value).lines(), *traceback.format_exception(failed.value)]
+
+    assert len(told) > 4 * len(ECHOES)
+    assert "Bearer" in house.sent
+    assert not [line for line in told for secret in (*house.secrets, GIVEN) if secret in line]
+
+
+def test_a_catalog_that_is_away_is_told_by_what_the_system_said(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the address, which may have a password in it, nor by the tries."""
+    monkeypatch.setenv("PYICEBERG_CATALOG__HOUSE__URI", "http://me:secret@127.0.0.1:9/?token=another")
+    monkeypatch.setattr(pyiceberg.catalog, "_ENV_CONFIG", Config())
+
+    with pytest.raises(CatalogError) as failed:
+        HOUSE.preflight(store)
+
+    assert str(failed.value) == "the catalog 'house' cannot be opened: Connection refused"
+    assert failed.value.__cause__ is None
 
 
 def test_a_catalog_of_the_configuration(store: LocalStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
