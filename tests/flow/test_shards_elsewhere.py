@@ -4,6 +4,7 @@ Here in one process, against emulators; a process is a store of its own over a b
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from axsync.emulator import Emulator
 from axsync.errors import Busy, Overtaken, ShardUnfinished
 from axsync.events import Event, Observer, PageRead
 from axsync.lake import buckets, layout, lease
+from axsync.lake.objects import ObjectStore
 from axsync.lake.publish import Lake, open_lake
 from axsync.runs import shards
 from axsync.runs.gc import sweep
@@ -84,19 +86,28 @@ def at_a_page(act: Callable[[], object]) -> Observer:
     return observe
 
 
-async def test_shards_over_a_bucket_make_the_lake_of_one_run(lab: Lab, start: Start) -> None:
-    """Side by side; each verb can be repeated; nothing is left over."""
+async def test_shards_over_a_bucket_make_the_lake_of_one_run(
+    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Side by side; each verb can be repeated; nothing is left over, and nothing is asked on the event loop."""
+    on_the_loop, real = set[bool](), ObjectStore._ask
+
+    def watched(store: ObjectStore, *told: Any, **named: Any) -> object:
+        on_the_loop.add(threading.current_thread() is threading.main_thread())
+        return real(store, *told, **named)
+
+    monkeypatch.setattr(ObjectStore, "_ask", watched)
     one, two = await start(), await start(sizes={"devices": 30, "users": 10})
     plan = await planned(lab, one, two)
     reports = await asyncio.gather(worked(plan, 0), worked(plan, 1))
     assert [(r.verdict, r.manifest) for r in reports] == [("complete", None)] * 2
-    assert lake().newest() is None
+    assert await asyncio.to_thread(lake().newest) is None
     asked = (len(one.log), len(two.log))
     await worked(plan, 1)
     report, again = await publish(plan), await publish(plan)
 
     assert [(r.verdict, r.errors) for r in (report, again)] == [("complete", ())] * 2
-    assert (len(one.log), len(two.log)) == asked
+    assert ((len(one.log), len(two.log)), on_the_loop) == (asked, {False})
     assert not lake().store.has(layout.staging(report.run_id))
     shared = rows("devices"), rows("users")
     await lab.run(replace(plan.run_settings, run=replace(plan.run_settings.run, fresh=True)))
