@@ -250,6 +250,11 @@ def journal(run_id: str) -> str:
     return f"{run(run_id)}/journal"
 
 
+def is_journal(key: str) -> bool:
+    """Whether a content is the journal of a run, or of one process of several."""
+    return key.startswith(f"{RUNS}/") and name_of(key) == "journal"
+
+
 def is_lasting(key: str) -> bool:
     """Whether a content never changes once it is there: its name is its hash."""
     return key.startswith(f"{BY_HASH}/")
@@ -329,6 +334,11 @@ def shards(run_id: str) -> str:
 def shard_lock(run_id: str, number: int) -> str:
     """Who is at this shard."""
     return f"{run(shard(run_id, number))}/lock"
+
+
+def shard_locks(run_id: str) -> str:
+    """The pattern of those of all processes of a run."""
+    return f"{shards(run_id)}/*/{name_of(LOCK)}"
 
 
 def settled(run_id: str, entity: str) -> str:

@@ -37,6 +37,9 @@ ONE_FILE_SYSTEM = "the lake must be on one file system so that parts can be rena
 SHARED_TRIES, SHARED_PAUSE = 20, 0.05
 """How often, and how many seconds apart, a lock that may be shared is tried."""
 
+TURN_TRIES, TURN_PAUSE = 100, 0.02
+"""How often, and how many seconds apart, it is tried to replace a file that another process is replacing."""
+
 _DRAFT = ".draft"
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _OWN = (
@@ -226,6 +229,13 @@ class LocalStore:
         """As `Store.hold`."""
         return hold(self._path(key), what=what, run=run, shared=shared)
 
+    def is_sure(self) -> bool:
+        """As `Store.is_sure`: a lock of the system cannot be lost."""
+        return True
+
+    def prove(self) -> None:
+        """As `Store.prove`."""
+
     def epoch(self) -> int:
         """As `Store.epoch`."""
         return 0
@@ -319,12 +329,16 @@ class LocalStore:
         return True
 
     def replace_if_unchanged(self, key: str, seen: bytes | None, content: bytes, *, shared: bool = False) -> bool:
-        """As `Store.replace_if_unchanged`; the lease keeps others away between the look and the write."""
-        there = None
-        with suppress(FileNotFoundError):
-            there = self.read(key)
-        if there != seen:
-            return False
+        """As `Store.replace_if_unchanged`; where nothing was seen, the lease keeps others away until the write."""
+        try:
+            with _unchanging(self._path(key)):
+                if self.read(key) != seen:
+                    return False
+                self.write(key, content, shared=shared)
+                return True
+        except FileNotFoundError:
+            if seen is not None:
+                return False
         self.write(key, content, shared=shared)
         return True
 
@@ -508,6 +522,28 @@ def hold(path: Path, *, what: str, run: str, shared: bool = False) -> Iterator[N
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _unchanging(path: Path) -> Iterator[None]:
+    """The file stays what it is, for all who change it by this, while the block runs. Raises: OSError."""
+    for _ in range(TURN_TRIES):
+        with ExitStack() as stack:
+            handle = _opened_to_lock(path)
+            stack.callback(os.close, handle)
+            # Whoever replaced it meanwhile has the lock of a file that is no longer here.
+            if _locked(handle, fcntl.LOCK_EX) and os.fstat(handle).st_ino == path.stat().st_ino:
+                yield
+                return
+        time.sleep(TURN_PAUSE)
+    raise OSError(errno.EBUSY, f"another process is changing {path.name}")
+
+
+def _opened_to_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)  # NFS locks nothing that is open for reading only
+    except PermissionError:  # of another member of the group
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _own(handle: int, run: str) -> bool:

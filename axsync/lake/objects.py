@@ -36,7 +36,7 @@ from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFi
 from axsync.errors import LakeError, NoLake, NoLakeYet, Overtaken
 from axsync.lake import layout
 from axsync.lake.answers import EXPIRED, as_os_error, code_of
-from axsync.lake.lease import TTL, Lease, Mark, ObjectState
+from axsync.lake.lease import TTL, Lease, LockObject, Mark, ObjectState, join
 from axsync.lake.local import make_folder, own_folder
 from axsync.lake.numbered import HEAD, NumberedPiece, decode, encode, joined, number_of, piece_key, start_of
 from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile, storage_errors
@@ -97,7 +97,8 @@ class ObjectStore:
     copier: Callable[[Bucket, str, str], object] | None = None  # from path to path, where obstore's own does not do
     ttl: float = TTL
     _who: UUID = field(default_factory=uuid4)
-    _lease: Lease | None = field(default=None, init=False)
+    _lease: Lease | None = field(default=None, init=False)  # that stands before each change
+    _shared: "_Shared | None" = field(default=None, init=False)  # a lock that others of the run have as well
     _ends: dict[str, tuple[int, int]] = field(default_factory=dict, init=False)  # growing key → next number, its size
     _growing: set[str] = field(default_factory=set, init=False)  # keys that have pieces, as far as they were met
     _pieces: dict[str, tuple[str, bytes]] = field(default_factory=dict, init=False)  # small ones, by their ETags
@@ -245,16 +246,19 @@ class ObjectStore:
     def hold(self, key: str, *, what: str, run: str, shared: bool = False) -> Iterator[None]:
         """As `Store.hold`: a lease. That of the lake stands before each change.
 
-        From its end on, this store has forgotten what of it has grown. Raises: LakeError where it should be `shared`,
-        since a lease has one holder.
+        A lock that is `shared` is nobody's lease: the lock that is held within it stands before each change then. From
+        its end on, this store has forgotten what has grown under it.
         """
         if shared:
-            told = "is in an object store, which several processes of a run cannot share yet"
-            raise LakeError(f"the lake {self.name()!r} {told}; use a folder that all of them mount")
+            with self._sharing(_Shared(_LockObject(self, key), what, run, self.ttl)):
+                yield
+            return
         with storage_errors(f"lock {what}"):
             lease = Lease.take(_LockObject(self, key), self._who, what=what, run=run, ttl=self.ttl)
         with lease.kept():
-            if key != layout.LOCK:
+            if self._shared is not None:
+                self._shared.join()
+            elif key != layout.LOCK:
                 yield
                 return
             self._lease = lease
@@ -265,6 +269,24 @@ class ObjectStore:
                 self._lease = None
                 self._ends.clear()
                 self._kept.clear()
+
+    @contextmanager
+    def _sharing(self, shared: "_Shared") -> Iterator[None]:
+        shared.join()
+        self._shared = shared
+        try:
+            yield
+        finally:
+            self._shared = None
+
+    def is_sure(self) -> bool:
+        """As `Store.is_sure`."""
+        return self._lease is None or self._lease.is_sure
+
+    def prove(self) -> None:
+        """As `Store.prove`."""
+        if self._lease is not None:
+            self._lease.check()
 
     def _compact(self) -> None:
         """Make one piece of each content to which this holder has appended many, so that others have little to ask."""
@@ -526,9 +548,14 @@ class ObjectStore:
                 raise
 
     def write_if_absent(self, key: str, content: bytes, *, shared: bool = False) -> bool:
-        """As `Store.write_if_absent`."""
+        """As `Store.write_if_absent`. A journal begins as a piece: a whole one that came late would hide others."""
         del shared
+        if layout.is_journal(key):
+            return self.size(key) is None and self._put_if(piece_key(key, 0), encode(self._first(content)), "create")
         return self._put_if(key, content, "create")
+
+    def _first(self, content: bytes) -> NumberedPiece:
+        return NumberedPiece(0, self._who, content)
 
     def replace_if_unchanged(self, key: str, seen: bytes | None, content: bytes, *, shared: bool = False) -> bool:
         """As `Store.replace_if_unchanged`: what is there is looked at before the lease is."""
@@ -673,7 +700,10 @@ class _LockObject:
         return self.store._look(self.key)  # noqa: SLF001  one module
 
     def swap(self, mark: Mark | None, content: bytes) -> Mark | None:
-        return self.store._put(self.key, content, mark or "create")  # noqa: SLF001  one module
+        try:
+            return self.store._put(self.key, content, mark or "create")  # noqa: SLF001  one module
+        except FileNotFoundError:  # some stores say so where nothing is left that could be replaced
+            return None
 
     def now(self) -> datetime:
         """When the store says that it took a probe."""
@@ -684,6 +714,26 @@ class _LockObject:
         finally:
             with suppress(OSError):
                 self.store._remove([probe])  # noqa: SLF001  one module
+
+    def sharers(self, run: str) -> Sequence[tuple[LockObject, ObjectState]]:
+        places = [_LockObject(self.store, one.key) for one in self.store.list(layout.shard_locks(run))]
+        states = _each(_LockObject.look, places)
+        return [(place, state) for place, state in zip(places, states, strict=True) if state is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A lock that the processes of a run have together."""
+
+    place: _LockObject
+    what: str
+    run: str
+    ttl: float
+
+    def join(self) -> None:
+        """As `axsync.lake.lease.join`. Raises: Busy, StorageError."""
+        with storage_errors(f"lock {self.what}"):
+            join(self.place, self.run, what=self.what, ttl=self.ttl)
 
 
 class _Ranges(io.RawIOBase):

@@ -82,18 +82,24 @@ def register(store: Store, run_id: str, outcomes: Iterable[Outcome]) -> None:
 
 def read_ids(store: Store, entity: str) -> FieldIds | None:
     """The numbers of an entity type's columns; None where none were given away. Raises: RegistryDamaged."""
+    return _seen_ids(store, entity)[1]
+
+
+def _seen_ids(store: Store, entity: str) -> tuple[bytes | None, FieldIds | None]:
+    """The same with the content that has them."""
     key = layout.field_ids(entity)
     try:
-        return read_field_ids(store.read(key))
+        content = store.read(key)
+        return content, read_field_ids(content)
     except FileNotFoundError:
-        return None
+        return None, None
     except (OSError, ValueError) as error:
         raise RegistryDamaged(f"the field ids of {entity!r} cannot be read", file=key) from error
 
 
 @dataclass(slots=True)
 class FieldNumbers:
-    """Numbers the columns of the parts of a run, with the lake held. In whatever thread.
+    """Numbers the columns of the parts of a run, with the lake held. In whatever thread, or process of the run.
 
     They are durable before any part has them: a part that is published by a later process, after another run has
     brought columns, has the numbers that were meant for it. `seed` tells those of a table whose file here is lost.
@@ -107,13 +113,25 @@ class FieldNumbers:
     def numbered(self, entity: str, schema: pa.Schema) -> pa.Schema:
         """The schema of a part with its numbers. Raises: OSError, RegistryDamaged."""
         with self._turn:
-            if entity not in self._ids:
-                self._ids[entity] = read_ids(self.store, entity) or self.seed(entity)
-            ids = self._ids[entity].extended(schema)
-            if ids is not self._ids[entity]:
-                self.store.write(layout.field_ids(entity), write_field_ids(entity, ids), shared=True)
-                self._ids[entity] = ids
-            return with_field_ids(schema, ids.known)
+            known = self._ids.get(entity)
+            while known is None or known.extended(schema) is not known:
+                known = self._extended(entity, schema)
+            self._ids[entity] = known
+            return with_field_ids(schema, known.known)
+
+    def _extended(self, entity: str, schema: pa.Schema) -> FieldIds | None:
+        """What is durable now, with numbers for this schema; None where another process of the run was quicker."""
+        seen, known = _seen_ids(self.store, entity)
+        known = known or self.seed(entity)
+        ids = known.extended(schema)
+        if ids is known:
+            return known
+        key, content = layout.field_ids(entity), write_field_ids(entity, ids)
+        if seen is None:
+            is_ours = self.store.write_if_absent(key, content, shared=True)
+        else:
+            is_ours = self.store.replace_if_unchanged(key, seen, content, shared=True)
+        return ids if is_ours else None
 
 
 # ---------------------------------------------------------------------------------------------------- columns by hash

@@ -144,11 +144,23 @@ class Store(Protocol):
     def hold(self, key: str, *, what: str, run: str, shared: bool = False) -> AbstractContextManager[None]:
         """Be the only one to write while the block runs. `what` is what is held, `run` who holds it.
 
-        Those that hold it `shared` may be several, of one run: they keep away everybody else, but not each other.
+        Those that hold it `shared` may be several, of one run: they keep away everybody else, but not each other. Each
+        of them holds a lock of its own within, `layout.shard_lock`, before it changes anything.
 
         The lease of a process that ended is free: at once where the system knows, or else after a time. A store whose
         lease can be lost meanwhile refuses every further change. Raises: Busy, StorageError.
         """
+        ...
+
+    def is_sure(self) -> bool:
+        """Whether nobody else can have the lease that is held, as far as this can be told at once.
+
+        True where it cannot be lost, and where none is held.
+        """
+        ...
+
+    def prove(self) -> None:
+        """Return when that is certain. Raises: Overtaken where another process has the lease now; OSError."""
         ...
 
     def epoch(self) -> int:
@@ -226,8 +238,8 @@ class Store(Protocol):
     def replace_if_unchanged(self, key: str, seen: bytes | None, content: bytes, *, shared: bool = False) -> bool:
         """The same where the content is still what was `seen` (None: nothing); whether it was written.
 
-        Of two writers that saw the same, one is told yes. A store without conditional writes may ask that its
-        callers hold the lake's lease, as folders do.
+        Of two writers that saw the same content, one is told yes. Where nothing was seen, a store without conditional
+        writes may ask that its callers hold the lake's lease, as folders do; `write_if_absent` asks for none.
         """
         ...
 

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Protocol, TypeAlias
@@ -113,6 +113,8 @@ class HostLimiter:
     is checked as well. When the circuit breaker is open, only the head probes the host. Requests of other limiters to
     the host count by `shared`.
 
+    `may_ask` is awaited right before a request leaves: whoever was paused may find that others ask the host by now.
+
     A page needs memory as well as a permit, and takes it last, so that a host that rests holds none. While it waits for
     memory, requests that need none pass. One page of a host waits at a time, so that hosts take turns.
     """
@@ -124,8 +126,9 @@ class HostLimiter:
         in_flight: int,
         clock: Clock = time.monotonic,
         shared: HostRequests | None = None,
+        may_ask: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._shared, self._per_second = shared, requests_per_second
+        self._shared, self._per_second, self._may_ask = shared, requests_per_second, may_ask
         self.adaptive = AdaptiveLimiter(requests_per_second=requests_per_second, in_flight=in_flight, probes=PROBES)
         self._throttler = Throttler(rate_limit=1, period=1.0)
         self._turn = asyncio.Lock()
@@ -242,6 +245,8 @@ class HostLimiter:
 
     async def _grant(self) -> Sent:
         await self._throttler.acquire()  # type: ignore[no-untyped-call]  # the library has no hints there
+        if self._may_ask is not None:
+            await self._may_ask()
         self._grants.append(self.clock())
         return self.adaptive.sent(self._grants[-1])
 

@@ -127,7 +127,7 @@ def _plan_for(settings: Settings, lake: Lake, count: int) -> ShardPlan:
         return replace(read_plan(known), settings=anywhere(settings))
     hosts = {host_of(instance) for instance in settings.chosen()}
     plan = plan_now(settings, max(min(count, len(hosts)), 1))
-    with alone(plan.settings, lake, plan.facts.run_id, shared=True):
+    with alone(plan.settings, lake, plan.facts.run_id):
         open_run(lake, plan)
     return plan
 

@@ -9,10 +9,11 @@ import os
 import random
 import resource
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from axsync.client import Known, probe
 from axsync.client.connection import connection_config
@@ -20,7 +21,7 @@ from axsync.client.source import Source
 from axsync.client.transport import Transport
 from axsync.credentials import Credential, CredentialStore, credential_for, stored
 from axsync.engine.lane_walk import gather_all
-from axsync.errors import OutOfMemory, ServerError, Unreachable
+from axsync.errors import OutOfMemory, ServerError, StorageError, Unreachable
 from axsync.events import Asking, Notice, Observer
 from axsync.lake.parts import share_of_files
 from axsync.model import iso
@@ -28,6 +29,7 @@ from axsync.pacing.limiter import HostLimiter, requests_to
 from axsync.pacing.retry import Jitter
 from axsync.settings import InstanceSettings, RunSettings, Settings
 
+MayAsk: TypeAlias = Callable[[], Awaitable[None]]
 MOST_FILES = 65_536
 """No run needs more open files."""
 OWN_FILES = 64
@@ -64,10 +66,13 @@ async def open_transports(
     *,
     jitter: Jitter = random.uniform,
     given: Credential | None = None,
+    may_ask: MayAsk | None = None,
 ) -> AsyncIterator[dict[str, Transport]]:
     """Instance name → the way to it; nothing is sent yet. All credentials and certificates are read before.
 
-    `given` is tried in place of what the settings name. Raises: ConfigError, StoreError, UnknownCredential, WrongHost.
+    `given` is tried in place of what the settings name. `may_ask` is awaited before each request leaves.
+
+    Raises: ConfigError, StoreError, UnknownCredential, WrongHost.
     """
     chosen, store = settings.chosen(), CredentialStore(os.environ)
     credentials = {i.name: given or credential_for(i, store, environ=os.environ) for i in chosen}
@@ -79,7 +84,7 @@ async def open_transports(
     raise_file_limit()
     most = connected_at_once(max(way.settings.in_flight for way in ways.values()))
     seats = asyncio.Semaphore(most)
-    paces = {host: _pace(host, [way.settings for way in ways.values() if way.host == host]) for host in hosts}
+    paces = {host: _pace(host, [way.settings for way in ways.values() if way.host == host], may_ask) for host in hosts}
     async with AsyncExitStack() as stack:
         transports = {
             name: Transport(way, credentials[name], paces[way.host], observe=observe, jitter=jitter, seats=seats)
@@ -116,10 +121,11 @@ async def open_instances(
     jitter: Jitter = random.uniform,
     given: Credential | None = None,
     known: Mapping[str, Known] | None = None,
+    may_ask: MayAsk | None = None,
 ) -> AsyncIterator["Instances"]:
     """The instances, not probed yet. `known` is what earlier runs found, by instance. Raises: as `open_sources`."""
     chosen, ends = settings.chosen(), end_of(settings.run, time.monotonic())
-    async with open_transports(settings, observe, jitter=jitter, given=given) as transports:
+    async with open_transports(settings, observe, jitter=jitter, given=given, may_ask=may_ask) as transports:
         instances = Instances({i.name: i for i in chosen}, transports, ends, known or {})
         try:
             yield instances
@@ -197,12 +203,13 @@ def remember(opened: Iterable[InstanceSettings]) -> None:
             store.used(name, moment)
 
 
-def _pace(host: str, instances: Sequence[InstanceSettings]) -> HostLimiter:
+def _pace(host: str, instances: Sequence[InstanceSettings], may_ask: MayAsk | None) -> HostLimiter:
     """The limits of a host: the lowest of what its instances may do, since the host cannot tell them apart."""
     return HostLimiter(
         requests_per_second=min(one.requests_per_second for one in instances),
         in_flight=min(one.in_flight for one in instances),
         shared=requests_to(host),
+        may_ask=may_ask,
     )
 
 
@@ -222,7 +229,7 @@ async def _probed(
         found = _too_late(transport)
     except ServerError as error:
         found = error
-    except OutOfMemory:
+    except (OutOfMemory, StorageError):
         raise
     except Exception as error:  # noqa: BLE001  one instance never ends the run of the others
         found = transport.crashed(error, None)

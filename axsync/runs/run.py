@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Self, TypeAlias
 
 from axsync.api import is_system
@@ -33,6 +34,7 @@ from axsync.lake.manifest import FoundRun, verdict_of
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
+from axsync.lake.store import storage_errors
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.page_size import FoundSize
 from axsync.pacing.retry import Jitter
@@ -136,12 +138,15 @@ async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitte
     observe = all_of((watch.sampler, observe))
     async with AsyncExitStack() as stack:
         instances = None
+        may_ask = partial(_prove, lake, keeper)
         if settings.run.as_of == LATEST:
-            instances = await stack.enter_async_context(open_instances(settings, observe, jitter=jitter))
+            opening = open_instances(settings, observe, jitter=jitter, may_ask=may_ask)
+            instances = await stack.enter_async_context(opening)
             await instances.probe()
             settings = await with_latest(settings, instances.found)
             await keeper.run(fit_lake, settings)
-        held = stack.enter_context(ExitStack())
+        held = ExitStack()
+        stack.push_async_callback(keeper.run, held.close)  # letting go of a lease asks the store
         run = await keeper.run(begin, Given(settings, lake, observe, watch, keeper, held))
         await keeper.run(run.look_back)
         if report := await run.without_asking():
@@ -150,9 +155,19 @@ async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitte
         run.learnt = await keeper.run(read_learnt, lake, settings)
         if instances is None:
             known = believed(run.learnt, datetime.now(UTC).date())
-            opening = open_instances(settings, observe, jitter=jitter, known=known)
+            opening = open_instances(settings, observe, jitter=jitter, known=known, may_ask=may_ask)
             instances = await stack.enter_async_context(opening)
         return await alongside(instances.probe(), run.with_answers(instances))
+
+
+async def _prove(lake: Lake, keeper: Workers) -> None:
+    """Who was paused finds out before the next request whether another process asks the same hosts by now.
+
+    Raises: Overtaken, StorageError.
+    """
+    if not lake.store.is_sure():
+        with storage_errors("keep the lock"):
+            await keeper.run(lake.store.prove)
 
 
 LANES_AT_ONCE = 256

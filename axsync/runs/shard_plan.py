@@ -129,11 +129,7 @@ async def resolved(settings: Settings, observers: Sequence[Observer]) -> Setting
 
 def plan_now(settings: Settings, count: int) -> ShardPlan:
     """The plan of a run that begins now, whose days are known. Blocks. Raises: UsageError."""
-    lake = fit_lake(settings)
-    if not lake.is_folder or lake.numbers() is not None:
-        where = "a folder" if not lake.is_folder else "tables other than Iceberg"
-        raise ConfigError(f"the lake {lake.name!r} cannot be shared by several processes yet: they need {where}")
-    run = settings.run
+    lake, run = fit_lake(settings), settings.run
     settings = anywhere(settings)
     return ShardPlan(
         facts=facts_of(settings, lake),

@@ -1,10 +1,12 @@
 """Tables of Iceberg: what readers of a table find is what the files have, night for night, whatever is lost."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 import axsync
@@ -13,8 +15,11 @@ from axsync.errors import LakeError
 from axsync.lake import layout
 from axsync.lake.publish import open_lake
 from axsync.runs.gc import sweep
+from axsync.runs.shard_plan import plan_shards
+from axsync.runs.shards import publish, work
+from axsync.schema.field_ids import FIELD_ID
 from axsync.settings import EntitySettings, LakeSettings
-from tests.flow.harness import Lab, Ran
+from tests.flow.harness import Lab, Ran, at_once
 
 pytest.importorskip("pyiceberg")
 
@@ -131,6 +136,27 @@ async def test_both_formats_at_once(lab: Lab, start: Start) -> None:
     delta = compared(pl.read_delta(str(lab.lake / "tables/devices")).to_dicts())
     (pin,) = manifest["tables"]["devices"][1:]
     assert compared(pl.scan_iceberg(str(lab.lake / pin["metadata"])).collect().to_dicts()) == delta == filed(lab)
+
+
+async def test_shards_write_parts_and_their_publication_commits(lab: Lab, start: Start) -> None:
+    """What each of them met first has a number that nobody else gave away; the table has what the files have."""
+    few = {"devices": 20}
+    emulators = [await start("p90", few, more_fields=5), await start("v1", few)]
+    instances = [lab.instance(one, name) for one, name in zip(emulators, ("prod", "lab"), strict=True)]
+    plan = await plan_shards(lab.settings(*instances, lake=ICEBERG, entities=("devices",)), 2)
+    await asyncio.gather(*(work(plan, number, jitter=at_once) for number in (0, 1)))
+    assert [*lab.lake.glob("tables/**/metadata/*")] == []
+    report = await publish(plan)
+
+    assert (report.verdict, report.errors) == ("complete", ())
+    assert scanned(lab) == filed(lab)
+    columns = {
+        (column.name, column.metadata[FIELD_ID])
+        for path in lab.lake.glob("tables/devices/instance=*/**/*.parquet")
+        for column in pq.read_schema(path)
+    }
+    assert len({name for name, _ in columns}) == len({number for _, number in columns}) == len(columns)
+    assert len(list(lab.lake.glob("tables/devices/metadata/snap-*.avro"))) == 1
 
 
 async def test_another_catalog_is_refused(lab: Lab, start: Start) -> None:

@@ -1,9 +1,10 @@
 """`axsync` with a lake in an object store, and a fault at its n-th change of it, each time in a process of its own.
 
-Reads one JSON object per line: `at`, `fault`, `bucket`, `prefix`, `ttl`, `count`, `out`, `err`, `arguments`. Answers
-with two lines: the number of the process, and when it has ended, how. A change is a request that obstore is asked for:
-put, copy or delete. `fault` is `kill` or `pause`, right before the request; one that is paused sends it when it wakes.
-`at` = 0 lets everything pass. How many changes there were is left in the file `count`.
+Reads one JSON object per line: `at`, `fault`, `bucket`, `prefix`, `ttl`, `count`, `out`, `err`, `arguments`, and
+perhaps `drafts`, the folder of a machine of its own. Answers with two lines: the number of the process, and when it has
+ended, how. A change is a request that obstore is asked for: put, copy or delete. `fault` is `kill` or `pause`, right
+before the request; one that is paused sends it when it wakes. `at` = 0 lets everything pass. How many
+changes there were is left in the file `count`.
 """
 
 import json
@@ -58,9 +59,11 @@ def run(wish: dict[str, Any]) -> NoReturn:
     for name in ("put", "copy", "delete"):
         setattr(obstore, name, count.wrap(getattr(obstore, name)))
     store = ObjectStore(S3Store(**wish["bucket"]), wish["prefix"], f"s3://lake/{wish['prefix']}", ttl=wish["ttl"])
+    store.drafts = Path(wish["drafts"]) if "drafts" in wish else None
     store.foreign = lambda: options_of(cast("S3Store", store.bucket))
     opened = lambda one: Lake(store, one.formats, one.reaches_back, one.catalog)  # noqa: E731
     setattr(setup, "open_lake", opened)  # noqa: B010  a name that the module imports
+    setattr(setup, "_refuse_inside", lambda *_: None)  # noqa: B010  every address is this lake, also that of a folder above
     code = 1
     try:
         main(wish["arguments"])

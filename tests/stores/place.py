@@ -94,6 +94,12 @@ class Place:
         return (parts - named) | {one.key for one in lake.store.list(f"{layout.RUNS}/*/staging/**/*")}
 
 
+def rows_of(lake: Lake) -> Rows:
+    """The same of any lake, by instance and entity type."""
+    lanes = find_run(lake, "latest").snapshot.lanes
+    return {str(one.lane): _rows(lake, [file.path for file in one.files]) for one in lanes}
+
+
 def _rows(lake: Lake, paths: Sequence[str]) -> list[str]:
     rows = list[str]()
     for path in paths:

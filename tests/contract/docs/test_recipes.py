@@ -138,7 +138,8 @@ def test_the_table_for_cron_has_a_user_and_a_command() -> None:
 
 # ------------------------------------------------------------------------------------ several machines
 
-SHARED = ("axsync-shards", "kubernetes-shards.yaml", "airflow_shards_dag.py", "dagster_shards_job.py")
+INDEXED = ("kubernetes-shards.yaml", "kubernetes-shards-s3.yaml")
+SHARED = ("axsync-shards", *INDEXED, "airflow_shards_dag.py", "dagster_shards_job.py")
 
 
 @pytest.mark.parametrize("name", SHARED)
@@ -184,9 +185,10 @@ def test_the_script_for_several_machines(tmp_path: Path) -> None:
     assert shared_night(bad, 0, 2) == (2, [plan])
 
 
-def test_the_indexed_job_has_as_many_pods_as_shards() -> None:
+@pytest.mark.parametrize("name", INDEXED)
+def test_an_indexed_job_has_as_many_pods_as_shards(name: str) -> None:
     """75 is tried again, shard by shard; other codes cost their shard only."""
-    (job,) = (one for one in yaml.safe_load_all(read("kubernetes-shards.yaml")) if one["kind"] == "CronJob")
+    (job,) = (one for one in yaml.safe_load_all(read(name)) if one["kind"] == "CronJob")
     spec = job["spec"]["jobTemplate"]["spec"]
     shards = re.search(r"--shards (\d+)", str(spec["template"]["spec"]["initContainers"][0]["args"]))
     _, failed = spec["podFailurePolicy"]["rules"]

@@ -1,11 +1,13 @@
 """Columns of lanes, which manifests name by their hash."""
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from obstore.store import MemoryStore
 
 import axsync
 from axsync.errors import ManifestError, NewestDamaged, RegistryDamaged, UsageError
@@ -14,11 +16,13 @@ from axsync.lake.history import find_run
 from axsync.lake.local import LocalStore
 from axsync.lake.publish import RunTargets
 from axsync.lake.schemas import FieldNumbers, read_ids, registered
+from axsync.lake.store import Store
 from axsync.model import Lane, Outcome
 from axsync.runs.gc import look, sweep
 from axsync.schema.field_ids import FIELD_ID, FieldIds
 from axsync.settings import LakeSettings
 from tests.unit.lake.folders import FolderLake
+from tests.unit.lake.memory import store_in_memory
 from tests.unit.snapshots.lakes import DEVICES, PLAIN, USERS, Type, devices, facts, publish
 
 LAB = Lane("lab", "devices")
@@ -143,6 +147,33 @@ def test_numbers_of_columns_are_durable_before_a_part_has_them(tmp_path: Path) -
     assert numbers == {"a": 3, "b": 4, "c": 5}
     assert read_ids(store, "devices") == FieldIds({"instance": 1, "dt": 2, **numbers}, 6)
     assert registered(store) == []
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_processes_of_a_run_give_no_number_twice(tmp_path: Path, is_folder: bool) -> None:
+    """Whoever meets other columns first, at the same moment; and both have the numbers of both."""
+    bucket = MemoryStore()
+    stores = [LocalStore(tmp_path / "lake") if is_folder else store_in_memory(tmp_path, bucket) for _ in range(4)]
+    found, gate = list[dict[str, int]](), threading.Barrier(len(stores), timeout=10)
+
+    def number(place: int, store: Store) -> None:
+        numbers = FieldNumbers(store)
+        for names in (("a",), ("a", f"b{place}"), ("a", "c", f"b{place}")):
+            gate.wait()
+            numbered = numbers.numbered("devices", pa.schema([(name, pa.string()) for name in names]))
+            found.append({column.name: int(column.metadata[FIELD_ID]) for column in numbered})
+
+    threads = [threading.Thread(target=number, args=(place, store)) for place, store in enumerate(stores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    known = read_ids(stores[0], "devices")
+    assert known is not None
+    assert len({*known.known.values()}) == len(known.known) == known.free - 1 == 8
+    assert [one for one in found if one.items() <= known.known.items()] == found
+    assert len(found) == 3 * len(stores)
 
 
 def test_damaged_numbers_are_refused_and_lost_ones_come_from_the_table(tmp_path: Path) -> None:

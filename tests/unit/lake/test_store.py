@@ -4,13 +4,18 @@ import errno
 import os
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from axsync.errors import Busy, LakeError, NoLake, StorageError
+from axsync.errors import Busy, NoLake, StorageError
+from axsync.lake.layout import LOCK, shard, shard_lock
 from axsync.lake.local import LocalStore
-from axsync.lake.store import Move, Store, is_folder
+from axsync.lake.store import Move, Store
 from tests.stores.servers import SERVERS, store_at
 from tests.unit.lake.memory import store_in_memory
 
@@ -187,31 +192,34 @@ def test_one_holds_a_store_at_a_time(store: Store) -> None:
 def test_those_of_one_run_share_a_store(store: Store) -> None:
     """Nobody else gets it meanwhile: neither alone nor for another run; and whoever is alone shares with nobody.
 
-    A store of objects refuses: a lease has one holder.
+    Each of them has a lock of its own within, and nobody has that one besides.
     """
-    if not is_folder(store):
-        with (
-            pytest.raises(LakeError, match="several processes of a run cannot share"),
-            store.hold("_axsync/lock", run="a", shared=True, what="the lake"),
-        ):
+    other = store if isinstance(store, LocalStore) else replace(store, _who=uuid4())  # type: ignore[type-var]
+    with at_shard(store, "a", 0):
+        with at_shard(other, "a", 1):
             pass
-        return
-    with store.hold("_axsync/lock", run="a", shared=True, what="the lake"):
-        with store.hold("_axsync/lock", run="a", shared=True, what="the lake"):
+        with pytest.raises(Busy, match=r"another run is using shard 0: .*run a"), at_shard(other, "a", 0):
             pass
         with (
             pytest.raises(Busy, match=r"another run is using the lake: .*run a"),
-            store.hold("_axsync/lock", run="a", what="the lake"),
+            other.hold(LOCK, run="a", what="the lake"),
         ):
             pass
-        with pytest.raises(Busy), store.hold("_axsync/lock", run="b", shared=True, what="the lake"):
+        with pytest.raises(Busy, match=r"another run is using the lake: .*run a"), at_shard(other, "b", 0):
             pass
-    with (
-        store.hold("_axsync/lock", run="b", what="the lake"),
-        pytest.raises(Busy, match="run b"),
-        store.hold("_axsync/lock", run="b", shared=True, what="the lake"),
-    ):
+    with other.hold(LOCK, run="b", what="the lake"), pytest.raises(Busy, match="run b"), at_shard(store, "a", 0):
         pass
+    with at_shard(other, "b", 0):
+        pass
+
+
+@contextmanager
+def at_shard(store: Store, run: str, number: int) -> Iterator[None]:
+    with (
+        store.hold(LOCK, run=run, shared=True, what="the lake"),
+        store.hold(shard_lock(run, number), run=shard(run, number), what=f"shard {number}"),
+    ):
+        yield
 
 
 def test_pyarrow_reads_by_key(store: Store) -> None:

@@ -14,7 +14,7 @@ from axsync.errors import ConfigError
 from axsync.lake.history import newest_first
 from axsync.lake.publish import RunFacts
 from axsync.runs.cluster import refuse_unfit
-from axsync.runs.shard_plan import Shard, ShardPlan, last_seconds, plan_now, read_plan, shared_out, write_plan
+from axsync.runs.shard_plan import Shard, ShardPlan, last_seconds, read_plan, shared_out, write_plan
 from axsync.settings import (
     CredentialReference,
     EntitySettings,
@@ -146,10 +146,3 @@ def test_a_cluster_run_takes_no_keyring(where: str) -> None:
         prod = InstanceSettings("prod", "https://acme.example", KEYS, **more)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"instance prod: .* in the keyring of this system, which workers"):
         refuse_unfit(Settings(LakeSettings(), (prod,)))
-
-
-def test_a_lake_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
-    """Numbers of columns are given away by one process."""
-    settings = Settings(LakeSettings(uri=str(tmp_path / "lake"), format="iceberg"), (instance("one"),))
-    with pytest.raises(ConfigError, match=r"cannot be shared .* other than Iceberg"):
-        plan_now(settings, 2)
