@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, get_args, get_origin, get_type_hints
 
@@ -55,6 +56,7 @@ def check_bounds(value: object) -> None:
             raise ConfigError(f"{name} must be between {low} and {high}, not {told}")
 
 
+@cache
 def _bounds(kind: type) -> dict[str, Between]:
     hints = get_type_hints(kind, include_extras=True)
     return {name: get_args(hint)[1] for name, hint in hints.items() if get_origin(hint) is Annotated}
