@@ -296,11 +296,14 @@ class LaneSchema:
         return self._make_converter(self.pinned)
 
     async def _settled(self, first: Page, known: Registry) -> Pinned:
-        lake = LakeColumns(known, (self.earlier or {}).get("columns", {}), self.registries.fixed)
+        registries, earlier = self.registries, (self.earlier or {}).get("columns", {})
+        lake = LakeColumns(known, earlier, registries.fixed, registries.served.get(self.table, {}))
         work = partial(pin, lake=lake, max_columns=self.entity.max_columns, ignored=self._is_ignored)
         found = await self.workers.run(work, self.source.api, self._selection, first)
         hides = self.source.transport.hides
-        return replace(found, columns=tuple(replace(c, kind=kept_members(c.kind, hides)) for c in found.columns))
+        kinds = [kept_members(c.kind, hides) for c in found.columns]
+        pairs = zip(found.columns, kinds, strict=True)
+        return replace(found, columns=tuple(c if c.kind is kind else replace(c, kind=kind) for c, kind in pairs))
 
     def _make_converter(self, pinned: Pinned) -> Converter:
         return Converter(
