@@ -47,6 +47,11 @@ async def forget(record: Record) -> None:
     del record
 
 
+def forget_note(record: Record) -> None:
+    """The same of what is noted."""
+    del record
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """What all lanes of a run share for reading."""
@@ -57,6 +62,7 @@ class RunContext:
     workers: Workers
     observe: Observer
     remember: Callable[[Record], Awaitable[None]] = forget  # returns when the record is durable
+    note: Callable[[Record], None] = forget_note  # the record becomes durable with the next one
     deadline: Deadline = field(default_factory=Deadline)  # when the time for the run is over
     page_bytes: int = 64 << 20  # of all pages in flight at one instance
     registries: Registries = field(default_factory=Registries)
@@ -177,7 +183,7 @@ class LaneReader:
         self.schema.restore(pinned)
         self._size_pages()
 
-    async def _remember(self) -> None:
+    def _note_pinned(self) -> None:
         facts = {
             "generation": self.source.api.GENERATION,
             "refused": sorted(self.source.dialect.refused),
@@ -185,7 +191,7 @@ class LaneReader:
             "before": self.before,
             **self.schema.record(),
         }
-        await self.context.remember(record("lane_pinned", self.lane, pinned=facts))
+        self.context.note(record("lane_pinned", self.lane, pinned=facts))
 
     async def prepare(self) -> None:
         """Settle the question and its fields. How many rows there are, the first page will tell.
@@ -360,7 +366,7 @@ class LaneReader:
 
     async def converter(self, page: Page) -> Converter:
         """The lane's converter; the first page that arrives settles its columns."""
-        return await self.schema.converter(page, self._remember)
+        return await self.schema.converter(page, self._note_pinned)
 
     async def settle_columns(self) -> None:
         """Settle them without a sample where no page had rows."""

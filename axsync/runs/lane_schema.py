@@ -279,12 +279,12 @@ class LaneSchema:
         """The converter, where the columns are settled."""
         return self._converter
 
-    async def converter(self, page: Page, settled: Callable[[], Awaitable[None]]) -> Converter:
+    async def converter(self, page: Page, settled: Callable[[], None]) -> Converter:
         """The lane's converter; the first page that arrives settles its columns, and `settled` is told."""
         async with self._once:
             if self._converter is None:
                 self._converter = await self._pin(page)
-                await settled()
+                settled()
         return self._converter
 
     async def _pin(self, first: Page) -> Converter:

@@ -629,6 +629,7 @@ class Run:
             workers,
             self.observe,
             remember,
+            self.journal.note,
             Deadline(end_of(settings.run, self.started), _told_of_deadline(settings.run.deadline_minutes)),
             page_bytes=settings.lake.buffer_bytes,
             registries=self._registries,
