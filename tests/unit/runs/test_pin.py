@@ -31,22 +31,20 @@ def settle(
     *records: dict[str, object],
     generation: Generation = "v2",
     earlier: Pinned | None = None,
-    known: Registry = NOTHING,
+    known: Registry | Pinned = NOTHING,
     most: int = 2000,
     fixed: bool = False,
-    beside: Pinned | None = None,
 ) -> Pinned:
-    """The columns for these fields after a first page of these records; `beside` are those of another instance."""
+    """The columns for these fields after a first page of these records; `known` may be those of another instance."""
     rows: list[object] = [{ID_FIELD: "x", **record} for record in records]
     rows = rows if generation == "v2" else [{"attributes": row} for row in rows]
     api = GENERATIONS[generation]
     body = json.dumps({api.ROWS_KEY: rows}).encode()
     before: dict[str, Any] = json.loads(json.dumps(earlier.manifest)) if earlier else {}
     page = Page(Window(0, 0, 10), body, len(rows), None, None)
-    for pinned in (earlier, beside):
-        known, _ = extended(known, pinned.columns if pinned else (), "r1")
-    served = {c.field: c.kind for c in beside.columns} if beside else {}
-    lake = LakeColumns(known, before, fixed, served)
+    beside, registry = (known.columns, NOTHING) if isinstance(known, Pinned) else ((), known)
+    registry, _ = extended(registry, (*beside, *(earlier.columns if earlier else ())), "r1")
+    lake = LakeColumns(registry, before, fixed, {c.field: c.kind for c in beside})
     return pin(api, select_fields(fields, "full"), page, lake=lake, max_columns=most)
 
 
@@ -319,9 +317,9 @@ def test_the_cap_holds_for_fields_of_every_kind(name: str) -> None:
 ISO, SECONDS = "2026-11-02T10:11:12Z", 1_793_000_000
 DATED, SIZE = Field("specific_data.data.seen", TEXT), Field("specific_data.data.size", Atom("integer"))
 OBJECTS = Field("specific_data.data.disks", Many(Group((Member("name", "name", TEXT),))))
-SERVED: dict[str, object] = {HOST.name: ["a"], DATED.name: ISO, SIZE.name: 5, OBJECTS.name: [{"name": "c"}]}
-VALUES = st.one_of(
-    st.just(SERVED),
+ROW: dict[str, object] = {HOST.name: ["a"], DATED.name: ISO, SIZE.name: 5, OBJECTS.name: [{"name": "c"}]}
+ROWS = st.one_of(
+    st.just(ROW),
     st.fixed_dictionaries(
         {},
         optional={
@@ -335,17 +333,17 @@ VALUES = st.one_of(
 )
 
 
-@given(st.lists(VALUES, min_size=FEWEST_TRIED, max_size=FEWEST_TRIED + 4), st.booleans())
+@given(st.lists(ROWS, min_size=FEWEST_TRIED, max_size=FEWEST_TRIED + 4), st.booleans())
 @settings(max_examples=scaled(100))
 def test_columns_are_the_same_whether_another_instance_was_served_before_or_not(
     records: list[dict[str, object]], fixed: bool
 ) -> None:
     """What was served elsewhere saves work and decides nothing, as long as a page shows values."""
     fields = [HOST, DATED, SIZE, OBJECTS]
-    beside = settle(fields, *[SERVED] * FEWEST_TRIED)
+    beside = settle(fields, *[ROW] * FEWEST_TRIED)
     known, _ = extended(NOTHING, beside.columns, "r1")
 
-    assert settle(fields, *records, beside=beside, fixed=fixed) == settle(fields, *records, known=known, fixed=fixed)
+    assert settle(fields, *records, known=beside, fixed=fixed) == settle(fields, *records, known=known, fixed=fixed)
 
 
 def test_pages_that_look_like_those_of_another_instance_are_not_looked_at_value_by_value(
@@ -358,11 +356,11 @@ def test_pages_that_look_like_those_of_another_instance_are_not_looked_at_value_
         seen.append([column.name for column in columns])
         return infer_columns(columns, *args, **more)
 
-    records = [{ID_FIELD: str(number), **SERVED} for number in range(FEWEST_TRIED)]
+    records: list[dict[str, object]] = [{ID_FIELD: str(number), **ROW} for number in range(FEWEST_TRIED)]
     fields = [HOST, DATED, SIZE, LABELS]
     beside = settle(fields, *[{**one, LABELS.name: ["a"]} for one in records])
     monkeypatch.setattr("axsync.runs.pin.infer_columns", infer)
-    found = settle(fields, *records, beside=beside)
+    found = settle(fields, *records, known=beside)
 
     assert seen == [["labels"]]
     assert kinds(found) == kinds(beside)
@@ -370,9 +368,10 @@ def test_pages_that_look_like_those_of_another_instance_are_not_looked_at_value_
 
 def test_a_column_that_the_catalogue_adds_members_to_is_looked_at_anew() -> None:
     """What fits the column of another instance may still lack a member that this one lists."""
-    beside = settle([OBJECTS], *[{OBJECTS.name: [{"name": "c"}]}] * FEWEST_TRIED)
+    records: list[dict[str, object]] = [{OBJECTS.name: [{"name": "c"}]}] * FEWEST_TRIED
+    beside = settle([OBJECTS], *records)
     wider = Field(OBJECTS.name, Many(Group((Member("name", "name", TEXT), Member("size", "size", Atom("integer"))))))
 
-    found = settle([wider], *[{OBJECTS.name: [{"name": "c"}]}] * FEWEST_TRIED, beside=beside)
+    found = settle([wider], *records, known=beside)
 
     assert kinds(found)["disks"] == wider.kind
