@@ -49,7 +49,7 @@ Seconds = Annotated[float, Between(0.1, 86_400)]
 
 def check_bounds(value: object) -> None:
     """Refuse a number outside of the bounds that are written in its type."""
-    for name, bounds in _bounds(type(value)).items():
+    for name, bounds in _bounds(type(value)).items():  # type: ignore[arg-type]  # mypy: a class is no Hashable
         given = getattr(value, name)
         if given is not None and not bounds.low <= given <= bounds.high:
             low, high, told = (_number(number, name) for number in (bounds.low, bounds.high, given))
