@@ -4,6 +4,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
@@ -199,6 +200,7 @@ def proxy_headers(proxy: Proxy | None) -> Unprintable:
     return Unprintable({"Proxy-Authorization": authorization})
 
 
+@cache
 def user_agent() -> str:
     """The User-Agent header."""
     return f"axsync/{version('axsync')}"

@@ -1,7 +1,9 @@
 """A generation of the API bound to a transport, with what was negotiated."""
 
 import asyncio
+import hashlib
 import math
+import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,8 +28,37 @@ _NOBODY = RequestContext()
 
 TOLD_AFTER = 5.0  # seconds of waiting for a count, after which people should know what is awaited
 
+MOST_FIELDS = 1 << 16  # of all catalogues that are remembered
+
 T = TypeVar("T")
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogues:
+    """What field catalogues were read as, by their bytes: instances of one version mostly send the same.
+
+    The one that was not asked for longest goes first when they have more than `most` fields together. Safe for threads.
+    """
+
+    most: int = MOST_FIELDS
+    _known: dict[tuple[str, bytes], tuple[Field, ...]] = field(default_factory=dict, init=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def read(self, api: Api, reply: Reply, host: str) -> tuple[Field, ...]:
+        """The fields of an answer. Raises: BadAnswer."""
+        key = api.GENERATION, hashlib.blake2b(reply.body, digest_size=16).digest()
+        with self._turn:
+            found = self._known.pop(key, None)
+            if found is None:
+                found = api.read_fields(reply, host)
+            self._known[key] = found
+            while sum(map(len, self._known.values())) > self.most:
+                del self._known[next(iter(self._known))]
+        return found
+
+
+_CATALOGUES = Catalogues()
 
 
 @dataclass(slots=True)
@@ -102,7 +133,8 @@ class Source:
         if is_system(entity):
             return table_fields(entity)
         if entity not in self._catalogues:
-            self._catalogues[entity] = await self._ask(self.api.fields_request(entity), self.api.read_fields, ask)
+            read = partial(_CATALOGUES.read, self.api)
+            self._catalogues[entity] = await self._ask(self.api.fields_request(entity), read, ask)
         return self._catalogues[entity]
 
     async def count(

@@ -1,6 +1,7 @@
 """`axsync check`, `entities`, `fields` and `queries`: what instances say of themselves, as tables or JSON."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,9 @@ from axsync.console.explain import FAILED, LATER, REFUSED, USAGE
 from axsync.console.invocation import Invocation
 from axsync.console.output import (
     COLOURS,
+    FEW_INSTANCES,
+    MOST_INSTANCES,
+    MOST_REMARKS,
     Side,
     Table,
     cut,
@@ -100,11 +104,20 @@ class CheckPrinter:
     _headed: set[str] = field(default_factory=set)
 
     def __call__(self, instance: str, step: CheckStep) -> None:
-        if instance == next(iter(self.urls), None):
+        if instance == next(iter(self.urls), None) and len(self.urls) <= FEW_INSTANCES:
             self._print(instance, self.urls[instance], step)
 
     def finish(self, checks: Sequence[InstanceCheck]) -> None:
-        """Print the rest: a step that came out otherwise than it first seemed is printed again."""
+        """Print the rest: a step that came out otherwise than it first seemed is printed again.
+
+        Of many instances each has a line, and what is wrong with the worst of them is told below.
+        """
+        if len(checks) > FEW_INSTANCES:
+            self.clear()
+            print_table(_by_instance(checks), self.console)
+            for line in _wrong(checks):
+                print_line(line, self.console)
+            return
         for check in checks:
             for step in check.steps:
                 self._print(check.name, check.url, step)
@@ -124,6 +137,49 @@ class CheckPrinter:
             self._printed.add((instance, step.name, step.text))
             self.console.print(_line(step.name, _mark(step), step.text), soft_wrap=True)
         self.console.file.flush()
+
+
+def _by_instance(checks: Sequence[InstanceCheck]) -> Table:
+    """One line per instance, those with a failed step first."""
+    ordered = sorted(checks, key=lambda one: (not _failed(one), not _looks(one), one.name))
+    lines = [(one.name, *_types(one.entities), _result(one)) for one in ordered[:MOST_INSTANCES]]
+    if others := ordered[MOST_INSTANCES:]:
+        results = Counter(map(_result, others))
+        told = ", ".join(f"{number(count)} {result}" for result, count in results.items())
+        of_others = [entity for one in others for entity in one.entities]
+        lines.append((f"{number(len(others))} others", *_types(of_others), told))
+    total = (f"total: {number(len(checks))}", *_types([e for one in checks for e in one.entities]), "")
+    titles = ("instance", "types", "readable", "result")
+    return Table(titles, ("left", "right", "right", "left"), tuple(lines), total).without_empty()
+
+
+def _types(entities: Sequence[EntityCheck]) -> tuple[str, str]:
+    """How many entity types there are, and how many can be read."""
+    readable = sum(one.state in ("readable", "empty") for one in entities)
+    return (number(len(entities)), number(readable)) if entities else ("", "")
+
+
+def _failed(check: InstanceCheck) -> CheckStep | None:
+    return next((step for step in check.steps if step.ok is False), None)
+
+
+def _looks(check: InstanceCheck) -> CheckStep | None:
+    return next((step for step in check.steps if step.advice), None)
+
+
+def _result(check: InstanceCheck) -> str:
+    if failed := _failed(check):
+        return f"failed: {failed.name}"
+    return "look" if _looks(check) else "ok"
+
+
+def _wrong(checks: Sequence[InstanceCheck]) -> list[str]:
+    """What failed, or is to be looked at, and what to try; failures first, as many as fit a screen."""
+    wrong = [(check, step) for check in checks for step in check.steps if step.ok is False or step.advice]
+    wrong.sort(key=lambda one: one[1].ok is not False)
+    told = [f"{check.name}: {step.name}: {' '.join(filter(None, (step.text, step.advice)))}" for check, step in wrong]
+    more = len(told) - MOST_REMARKS
+    return told if more <= 0 else [*told[:MOST_REMARKS], f"{number(more)} more: --output json lists them"]
 
 
 def _line(name: str, mark: str, text: str) -> Text:

@@ -46,6 +46,15 @@ COLOURS = {
 }
 """Style of a cell that holds a verdict or a state."""
 
+FEW_INSTANCES = 5
+"""Of more instances than this, each has one line for all of its entity types."""
+
+MOST_INSTANCES = 25
+"""Lines of instances in one table, the worst first; the others share one."""
+
+MOST_REMARKS = 12
+"""Lines of remarks, and paragraphs of errors, where there are many instances."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import click
@@ -10,7 +11,17 @@ from rich.console import Console
 
 from axsync.console.explain import PARTIAL
 from axsync.console.invocation import Invocation
-from axsync.console.output import Side, Table, plain_console, print_line, print_table, status_line
+from axsync.console.output import (
+    FEW_INSTANCES,
+    MOST_INSTANCES,
+    MOST_REMARKS,
+    Side,
+    Table,
+    plain_console,
+    print_line,
+    print_table,
+    status_line,
+)
 from axsync.console.services import services_of
 from axsync.console.signals import until_done_or_interrupted
 from axsync.console.text import counted, megabytes, number
@@ -71,6 +82,39 @@ def _what(plan: Plan) -> str:
 
 
 def _table(plan: Plan) -> Table:
+    return _by_instance(plan) if len(plan.instances) > FEW_INSTANCES else _by_type(plan)
+
+
+def _by_instance(plan: Plan) -> Table:
+    """One line per instance: first those that cannot be asked, then those that take longest."""
+    rows: dict[str, list[PlanRow]] = {one.name: [] for one in plan.instances}
+    for row in plan.rows:
+        rows[row.instance].append(row)
+    ordered = sorted(plan.instances, key=lambda one: (not one.error, -one.seconds, one.name))
+    shown, others = ordered[:MOST_INSTANCES], ordered[MOST_INSTANCES:]
+    lines = [
+        _instance_cells(one.name, rows[one.name], one.seconds, "cannot be asked" * bool(one.error)) for one in shown
+    ]
+    if others:
+        of_others = [row for one in others for row in rows[one.name]]
+        failed = sum(bool(one.error) for one in others)
+        note = f"{number(failed)} cannot be asked" if failed else ""
+        longest = max(one.seconds for one in others)
+        lines.append(_instance_cells(f"{number(len(others))} others", of_others, longest, note))
+    titles = ("instance", "types", "count", "requests", "MB", "minutes", "")
+    total = _instance_cells(f"total: {number(len(ordered))}", plan.rows, plan.seconds, "")
+    return Table(titles, ("left", *(("right",) * 5), "left"), tuple(lines), (*total[:-1], "")).without_empty()
+
+
+def _instance_cells(name: str, rows: Sequence[PlanRow], seconds: float, error: str) -> tuple[str, ...]:
+    known, requests, size = (sum(getattr(row, key) or 0 for row in rows) for key in ("count", "requests", "bytes"))
+    rights = Counter(row.right for row in rows if row.right not in ("readable", "empty"))
+    note = error or ", ".join(f"{number(count)} {right}" for right, count in sorted(rights.items()))
+    cost = (number(requests), megabytes(size), _minutes(seconds)) if requests else ("", "", "")
+    return (name, number(len(rows)), number(known), *cost, note)
+
+
+def _by_type(plan: Plan) -> Table:
     titles = ("instance", "entity type", "right", "count", "page size", "requests", "MB", "minutes", "", "note")
     several = len({row.instance for row in plan.rows}) > 1
     known = sum(row.count or 0 for row in plan.rows)
@@ -99,9 +143,12 @@ def _minutes(seconds: float) -> str:
 
 
 def _foot(plan: Plan) -> Iterator[str]:
-    for one in plan.instances:
-        if one.error or not plan.finished:
-            yield f"{one.name}: {one.error or _pace(one)}"
+    many = len(plan.instances) > FEW_INSTANCES
+    told = [one for one in plan.instances if one.error or not (plan.finished or many)]
+    for one in told[: MOST_REMARKS if many else None]:
+        yield f"{one.name}: {one.error or _pace(one)}"
+    if many and len(told) > MOST_REMARKS:
+        yield f"{counted(len(told) - MOST_REMARKS, 'instance')} more cannot be asked: --output json lists them"
     if plan.finished:
         return
     guessed = [row.entity for row in plan.rows if row.guessed and row.requests]
@@ -109,7 +156,8 @@ def _foot(plan: Plan) -> Iterator[str]:
         yield f"assuming {number(GUESSED_BYTES)} bytes per row: {', '.join(dict.fromkeys(guessed))}"
     elif guessed:
         yield f"there is no earlier run to compare with; assuming {number(GUESSED_BYTES)} bytes per row"
-    yield "each line assumes that the type is read alone; the total assumes that all types share the request limit"
+    if not many:
+        yield "each line assumes that the type is read alone; the total assumes that all types share the request limit"
 
 
 def _pace(one: PlanInstance) -> str:

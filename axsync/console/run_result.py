@@ -13,7 +13,15 @@ from rich.text import Text
 
 from axsync.console.explain import FAILED, GUARDED, INTERRUPTED, PARTIAL, TERMINATED, explain, explain_all
 from axsync.console.log_lines import dead_letters_of, outcome_fields
-from axsync.console.output import Side, Table, print_line, print_table
+from axsync.console.output import (
+    FEW_INSTANCES,
+    MOST_INSTANCES,
+    MOST_REMARKS,
+    Side,
+    Table,
+    print_line,
+    print_table,
+)
 from axsync.console.text import clean, clock, counted, megabytes, number
 from axsync.errors import GuardRefused
 from axsync.events import Event, LaneClosed, RunStarted, SnapshotPublished
@@ -26,15 +34,6 @@ FEW_SKIPPED = 3
 
 MOST_DEAD_LETTER_FILES = 3
 """If more entity types than this have dead letters, only their folder is named."""
-
-FEW_INSTANCES = 5
-"""Of more instances than this, each has one line for all of its entity types."""
-
-MOST_INSTANCES = 25
-"""Lines of instances in the closing table, those with the worst verdicts first; the others share one."""
-
-MOST_REMARKS = 12
-"""Lines of remarks, and paragraphs of errors, where there are many instances."""
 
 _BADNESS = {"skipped": 0, "complete": 1, "drifted": 2, "partial": 3, "failed": 4}
 

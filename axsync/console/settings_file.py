@@ -116,6 +116,8 @@ def _told(found: Sequence[Setting]) -> Iterator[str]:
             yield f"\n[{_header(one.table)}]" if table else f"[{_header(one.table)}]"
             table = one.table
         line = f"# {one.key}" if one.value is None else f"{one.key} = {_toml(one)}"
+        if one.key == "inventory" and one.value:  # its instances stand above: a file with both would name them twice
+            line = f"# {line}"
         yield f"{line:<39} # {one.origin}"
 
 

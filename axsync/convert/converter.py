@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -36,6 +36,8 @@ from axsync.schema.kinds import canonical, contains
 
 FEW_RUNS = 32
 """Up to so many runs of plain and cleaned rows are joined as slices."""
+MOST_WAYS = 128
+"""So many lists of columns are remembered: lanes of one entity type mostly have the same in all instances."""
 _OPENING = b'{"assets":['
 
 
@@ -108,6 +110,41 @@ class Records:
         return {row: cleaned.rescued for row, cleaned in found if cleaned is not None and cleaned.rescued}
 
 
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How pages with certain columns are read. It depends on nothing else, so that lanes share it.
+
+    Rows are read in the form in which most are `served`, cleaned ones in canonical form (`clean`).
+    """
+
+    schema: pa.Schema
+    clean_columns: tuple[Column, ...]
+    served: pj.ParseOptions
+    plain: pj.ParseOptions
+    clean: pj.ParseOptions
+    numbers: bool  # some column has them
+    careful_only: bool  # JSON text holds what pyarrow cannot read as strings: every record must be cleaned
+    id: int  # the place of the id among the columns
+
+
+@lru_cache(MOST_WAYS)
+def _ways(columns: tuple[Column, ...], rows_key: Literal["assets", "data"]) -> _Ways:
+    clean_columns = tuple(replace(c, kind=canonical(c.kind)) for c in columns)
+    row = _row_of(columns)
+    plain = _options(row, "assets")
+    enveloped = pa.struct([("type", pa.string()), ("id", pa.string()), ("attributes", row)])
+    return _Ways(
+        arrow_schema(columns),
+        clean_columns,
+        plain if rows_key == "assets" else _options(enveloped, "data"),
+        plain,
+        _options(_row_of(clean_columns), "assets"),
+        any(contains(c.kind, "number") for c in columns),
+        any(contains(c.kind, "json") for c in columns),
+        next(i for i, c in enumerate(columns) if c.field == ID_FIELD),
+    )
+
+
 class Converter:
     """Converts the pages of one lane with its pinned columns. Safe to share between threads."""
 
@@ -121,21 +158,20 @@ class Converter:
     ) -> None:
         """`ignored` says which keys without a column are dropped, because the server sends them unrequested."""
         self.columns = tuple(columns)
-        self.schema = arrow_schema(self.columns)
+        self._ways = _ways(self.columns, rows_key)
+        self.schema = self._ways.schema
         self._rows_key, self._run_id = rows_key, run_id
         self._ignored = ignored
         self._drifts = False  # whether the page before had a record that needed care
-        # Rows are read in the form in which most are served, cleaned ones in canonical form.
-        self._clean_columns = tuple(replace(c, kind=canonical(c.kind)) for c in self.columns)
-        self._one_form = self._clean_columns == self.columns
-        row = _row_of(self.columns)
-        self._plain, self._clean = _options(row, "assets"), _options(_row_of(self._clean_columns), "assets")
-        enveloped = pa.struct([("type", pa.string()), ("id", pa.string()), ("attributes", row)])
-        self._served = self._plain if rows_key == "assets" else _options(enveloped, "data")
-        self._numbers = any(contains(c.kind, "number") for c in self.columns)
-        # A column of JSON text holds values that pyarrow cannot read as strings: every record must be cleaned.
-        self._careful_only = any(contains(c.kind, "json") for c in self.columns)
-        self._id = next(i for i, c in enumerate(self.columns) if c.field == ID_FIELD)
+        self._one_form = self._ways.clean_columns == self.columns
+
+    def shown(self, records: Sequence[bytes]) -> frozenset[str] | None:
+        """The fields of which these records have values; None if some value is not served as its column says."""
+        finished = self._fast(_page_of(records))
+        if finished is None:
+            return None
+        pairs = zip(self.columns, finished.columns, strict=True)
+        return frozenset(column.field for column, array in pairs if array.null_count < len(array))
 
     def convert(self, body: bytes, *, page: int, fetched_at: datetime) -> Converted:
         """Convert the body of an answer, page number `page` of the lane, to a batch of the lane's schema.
@@ -145,7 +181,7 @@ class Converter:
         finished = None if self._drifts else self._fast(body)
         if finished is not None:
             return self._assemble(finished.columns, [], {}, fetched_at)
-        if self._careful_only:
+        if self._ways.careful_only:
             records = Records(view_records(body, self._rows_key), self._rules, page)
             return self._assemble(*self._clean_all(records), fetched_at)
         records, bad = self._split(body, page)
@@ -163,11 +199,11 @@ class Converter:
         pieces = cut_records(body) if self._rows_key == "assets" else None
         if pieces is not None:
             records = Records(pieces, self._rules, page)
-            bad = records.test(self._rules.passes, records.suspects(body, numbers=self._numbers))
+            bad = records.test(self._rules.passes, records.suspects(body, numbers=self._ways.numbers))
             if all(is_object(pieces[place]) for place in bad):  # the others were read as objects
                 return records, bad
         records = Records(view_records(body, self._rows_key), self._rules, page)
-        suspects = records.suspects(_page_of(records.raws), numbers=self._numbers)
+        suspects = records.suspects(_page_of(records.raws), numbers=self._ways.numbers)
         return records, records.test(self._rules.passes, suspects)
 
     def _sort(self, records: Records, bad: set[int]) -> CleanedPage:
@@ -189,13 +225,13 @@ class Converter:
 
     def _fast(self, body: bytes) -> Finished | None:
         """The whole page at once; None if some record needs cleaning."""
-        if self._careful_only or has_explicit_null(body) or (self._numbers and has_long_number(body)):
+        if self._ways.careful_only or has_explicit_null(body) or (self._ways.numbers and has_long_number(body)):
             return None
         text = rows_only(body, self._rows_key)
         if text is None:
             return None
         try:
-            rows = _read(text, self._served, self._rows_key)
+            rows = _read(text, self._ways.served, self._rows_key)
         except pa.ArrowInvalid:
             return None
         if self._rows_key == "data" and not rows.null_count:
@@ -208,7 +244,7 @@ class Converter:
         return None if finished.zeros and has_tiny_number(body) else finished
 
     def _no_id(self, served: list[pa.Array]) -> Ints:
-        ids = served[self._id]
+        ids = served[self._ways.id]
         offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset :] if len(ids) else np.zeros(1, np.int32)
         return np.flatnonzero(np.diff(offsets[: len(ids) + 1]) == 0)  # null or empty
 
@@ -219,7 +255,7 @@ class Converter:
         if not self._one_form:
             rows = [place for place in rows if place not in bad]
         text = _page_of([records.cleaned[place].json if place in bad else records.raws[place] for place in rows])
-        plain = _try_read(text, self._plain, self.columns)
+        plain = _try_read(text, self._ways.plain, self.columns)
         if plain is None or (plain.zeros and has_tiny_number(text)):
             return None
         doubtful = (*plain.doubtful.tolist(), *self._no_id(plain.columns).tolist())
@@ -254,11 +290,11 @@ class Converter:
                 records.add_letter(place, "cannot be typed")
             rows = [place for place in rows if place not in records.dead]
             text = _page_of([records.cleaned[place].json for place in rows])
-            finished = finish(_read(text, self._clean, "assets"), self._clean_columns)
+            finished = finish(_read(text, self._ways.clean, "assets"), self._ways.clean_columns)
         return finished.columns, records.letters(), records.rescued(rows)
 
     def _read_clean(self, records: Sequence[Cleaned]) -> Finished | None:
-        return _try_read(_page_of([record.json for record in records]), self._clean, self._clean_columns)
+        return _try_read(_page_of([record.json for record in records]), self._ways.clean, self._ways.clean_columns)
 
     def _assemble(
         self,
@@ -275,7 +311,7 @@ class Converter:
             pa.nulls(rows, pa.string()) if texts is None else arrays.texts(texts),
         ]
         batch = pa.RecordBatch.from_arrays([*served, *own], schema=self.schema)
-        return Converted(batch, tuple(dead), _count_drift(rescued.values()), _fingerprint(served[self._id], dead))
+        return Converted(batch, tuple(dead), _count_drift(rescued.values()), _fingerprint(served[self._ways.id], dead))
 
 
 def _page_of(records: Sequence[Buffer]) -> bytes:

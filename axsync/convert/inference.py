@@ -79,7 +79,7 @@ class _Sample:
 
     def inside(self, values: Iterable[Value], name: str | None = None) -> "_Sample":
         """The path one level deeper."""
-        return replace(self, name=name or self.name, values=list(values), level=self.level + 1)
+        return _Sample(name or self.name, list(values), self.guess_dates, self.known, self.level + 1)
 
 
 def infer_columns(

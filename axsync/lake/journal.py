@@ -8,6 +8,7 @@ follow a broken one, no crash did that: the journal is damaged, and what it says
 import re
 import threading
 import zlib
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +70,7 @@ class Journal:
     store: Store
     key: str
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+    _noted: deque[Record] = field(default_factory=deque, init=False, repr=False, compare=False)
 
     def read(self) -> list[Record]:
         """The records, without touching the journal; none where there is no journal.
@@ -116,4 +118,14 @@ class Journal:
     def append(self, *records: Record) -> None:
         """Return when the records are durable; of several, a crash leaves the first ones. Raises: StorageError."""
         with self._turn, storage_errors("keep the journal"):
-            self.store.append(self.key, b"".join(map(encode, records)))
+            noted = tuple(self._noted)
+            self.store.append(self.key, b"".join(map(encode, (*noted, *records))))
+            for _ in noted:
+                self._noted.popleft()
+
+    def note(self, record: Record) -> None:
+        """Write this record ahead of what is appended next. Does not block.
+
+        For what nothing depends on but later records: it costs no write of its own.
+        """
+        self._noted.append(record)

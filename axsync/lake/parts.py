@@ -278,6 +278,11 @@ class WriterPool:
             finally:
                 self._kept_free = 0
 
+    def count(self, folder: "PartFolder") -> int:
+        """Open parts of this lane that no thread adds to."""
+        with self._change:
+            return sum(owner is folder for owner, _ in self._idle) + self._relieved.count(id(folder))
+
     def take(self, folder: "PartFolder") -> PartWriter | None:
         """An idle writer of this lane."""
         with self._change:
@@ -430,6 +435,11 @@ class PartFolder:
             while (writer := self.pool.take_last(self)) is not None:
                 parts.append(self.finish(writer, hurry=hurry))
         return tuple(parts)
+
+    @property
+    def open(self) -> int:
+        """Parts that are not sealed, when no thread adds to them."""
+        return self.pool.count(self)
 
     def add_empty(self) -> Sealed:
         """A part that has columns and no rows."""

@@ -80,11 +80,13 @@ async def open_transports(
     for name, credential in credentials.items():
         for text in (*ways[name].notices, *credential.notices):
             observe(Notice(None, f"instance {name}: {text}"))
-    hosts = {way.host for way in ways.values()}
+    hosts: dict[str, list[InstanceSettings]] = {}
+    for way in ways.values():
+        hosts.setdefault(way.host, []).append(way.settings)
     raise_file_limit()
     most = connected_at_once(max(way.settings.in_flight for way in ways.values()))
     seats = asyncio.Semaphore(most)
-    paces = {host: _pace(host, [way.settings for way in ways.values() if way.host == host], may_ask) for host in hosts}
+    paces = {host: _pace(host, instances, may_ask) for host, instances in hosts.items()}
     async with AsyncExitStack() as stack:
         transports = {
             name: Transport(way, credentials[name], paces[way.host], observe=observe, jitter=jitter, seats=seats)
@@ -143,7 +145,15 @@ class Instances:
     ends: float | None
     known: Mapping[str, Known]
     found: dict[str, Source | ServerError] = field(default_factory=dict)
-    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _told: dict[str, asyncio.Event] = field(init=False)  # by instance; one for all would wake everyone each time
+    _begins: asyncio.Event = field(default_factory=asyncio.Event, init=False)  # one has answered, or all have failed
+    _whole: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def __post_init__(self) -> None:
+        """Tell of those that are known already."""
+        self._told = {name: asyncio.Event() for name in self.settings}
+        for name in self.found:
+            self._tell(name)
 
     @classmethod
     def probed(cls, chosen: Iterable[InstanceSettings], found: Mapping[str, Source]) -> "Instances":
@@ -160,14 +170,19 @@ class Instances:
         transport = self.transports[name]
         async with transport.open():
             found = await _probed(self.settings[name], transport, self.ends, self.known.get(name))
-        async with self._changed:
-            self.found.setdefault(name, found)  # unless nobody waited so long
-            self._changed.notify_all()
+        self.found.setdefault(name, found)  # unless nobody waited so long
+        self._tell(name)
+
+    def _tell(self, name: str) -> None:
+        self._told[name].set()
+        if len(self.found) == len(self.settings):
+            self._whole.set()
+        if self._whole.is_set() or isinstance(self.found[name], Source):
+            self._begins.set()
 
     async def answered(self, name: str) -> Source | ServerError:
         """What the probe of this instance found, while `probe` runs."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: name in self.found)
+        await self._told[name].wait()
         return self.found[name]
 
     def give_up(self, name: str) -> ServerError:
@@ -175,24 +190,20 @@ class Instances:
         error = _too_late(self.transports[name])
         error.add_note(f"instance {name}")
         self.found[name] = error
+        self._tell(name)
         return error
 
     async def first(self) -> dict[str, Source | ServerError]:
         """Those to begin with: all, or those that have answered when the quickest did so a moment ago."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._all or any(isinstance(s, Source) for s in self.found.values()))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(OTHERS_SECONDS):
-                    await self._changed.wait_for(lambda: self._all)
+        await self._begins.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OTHERS_SECONDS):
+                await self._whole.wait()
         return {name: self.found[name] for name in self.settings if name in self.found}
 
     async def all(self) -> dict[str, Source | ServerError]:
         """All of them, while `probe` runs."""
         return {name: await self.answered(name) for name in self.settings}
-
-    @property
-    def _all(self) -> bool:
-        return len(self.found) == len(self.settings)
 
 
 def remember(opened: Iterable[InstanceSettings]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from axsync.api import Listing, Question, is_system
-from axsync.client.source import Source
+from axsync.client.source import POLL_TOTAL, Source
 from axsync.client.transport import Counters, RequestContext
 from axsync.convert import Converter
 from axsync.engine.lane_walk import Budget, Deadline, LaneWalk, Reservation, Stored, Workers
@@ -47,6 +47,11 @@ async def forget(record: Record) -> None:
     del record
 
 
+def forget_note(record: Record) -> None:
+    """The same of what is noted."""
+    del record
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """What all lanes of a run share for reading."""
@@ -57,10 +62,12 @@ class RunContext:
     workers: Workers
     observe: Observer
     remember: Callable[[Record], Awaitable[None]] = forget  # returns when the record is durable
+    note: Callable[[Record], None] = forget_note  # the record becomes durable with the next one
     deadline: Deadline = field(default_factory=Deadline)  # when the time for the run is over
     page_bytes: int = 64 << 20  # of all pages in flight at one instance
     registries: Registries = field(default_factory=Registries)
     row_bytes: dict[tuple[str, int], float] = field(default_factory=dict)  # of entity type and number of fields, seen
+    shared: bool = False  # by several instances: memory for a full first page of each would keep them waiting
 
 
 @dataclass(slots=True)
@@ -177,7 +184,7 @@ class LaneReader:
         self.schema.restore(pinned)
         self._size_pages()
 
-    async def _remember(self) -> None:
+    def _note_pinned(self) -> None:
         facts = {
             "generation": self.source.api.GENERATION,
             "refused": sorted(self.source.dialect.refused),
@@ -185,7 +192,7 @@ class LaneReader:
             "before": self.before,
             **self.schema.record(),
         }
-        await self.context.remember(record("lane_pinned", self.lane, pinned=facts))
+        self.context.note(record("lane_pinned", self.lane, pinned=facts))
 
     async def prepare(self) -> None:
         """Settle the question and its fields. How many rows there are, the first page will tell.
@@ -215,15 +222,15 @@ class LaneReader:
             self.before = await self.count() if first is None or first.total is None else first.total
         self.context.observe(LaneOpened(self.lane, least(self.before, self.context.run.limit)))
 
-    async def count(self) -> int | None:
-        """The server's count; None where it has none to give. The pages decide whether the type is there.
+    async def count(self, patience: float = POLL_TOTAL) -> int | None:
+        """The server's count; None where it has none to give in so many seconds.
 
-        A listing is counted by its pages alone.
+        The pages decide whether the type is there. A listing is counted by its pages alone.
         """
         if self.is_listing:
             return self.stats.newest_total
         try:
-            return await self.source.count(self.question, self._ask)
+            return await self.source.count(self.question, self._ask, patience=patience)
         except (NotOffered, BadRequest, BadAnswer):
             return None
 
@@ -300,6 +307,8 @@ class LaneReader:
         if self.is_listing and window.number >= MOST_PAGES:
             raise LaneError(f"the server lists {self.asked} without end: {MOST_PAGES} pages were not enough")
         most = most or max(self.context.page_bytes, self._most_of_a_page)
+        if self.context.shared and self._rows_told is None and not self.is_listing:
+            self.before = await self.count(patience=0.0)
         started = time.monotonic()
         ask = RequestContext(
             self.lane,
@@ -334,8 +343,13 @@ class LaneReader:
 
     def _rows_in(self, window: Window) -> int:
         """Rows that an answer has, as far as is known."""
-        total = self.stats.newest_total or self.before or self.schema.rows_before
+        total = self._rows_told
         return window.limit if total is None else max(0, min(window.limit, total - window.offset))
+
+    @property
+    def _rows_told(self) -> int | None:
+        """How many rows there are, by the newest page, the count, or the previous snapshot; None until one tells."""
+        return self.stats.newest_total or self.before or self.schema.rows_before
 
     @property
     def _kind_of_rows(self) -> tuple[str, int]:
@@ -360,7 +374,7 @@ class LaneReader:
 
     async def converter(self, page: Page) -> Converter:
         """The lane's converter; the first page that arrives settles its columns."""
-        return await self.schema.converter(page, self._remember)
+        return await self.schema.converter(page, self._note_pinned)
 
     async def settle_columns(self) -> None:
         """Settle them without a sample where no page had rows."""

@@ -279,12 +279,12 @@ class LaneSchema:
         """The converter, where the columns are settled."""
         return self._converter
 
-    async def converter(self, page: Page, settled: Callable[[], Awaitable[None]]) -> Converter:
+    async def converter(self, page: Page, settled: Callable[[], None]) -> Converter:
         """The lane's converter; the first page that arrives settles its columns, and `settled` is told."""
         async with self._once:
             if self._converter is None:
                 self._converter = await self._pin(page)
-                await settled()
+                settled()
         return self._converter
 
     async def _pin(self, first: Page) -> Converter:
@@ -296,11 +296,14 @@ class LaneSchema:
         return self._make_converter(self.pinned)
 
     async def _settled(self, first: Page, known: Registry) -> Pinned:
-        lake = LakeColumns(known, (self.earlier or {}).get("columns", {}), self.registries.fixed)
+        registries, earlier = self.registries, (self.earlier or {}).get("columns", {})
+        lake = LakeColumns(known, earlier, registries.fixed, registries.served.get(self.table, {}))
         work = partial(pin, lake=lake, max_columns=self.entity.max_columns, ignored=self._is_ignored)
         found = await self.workers.run(work, self.source.api, self._selection, first)
         hides = self.source.transport.hides
-        return replace(found, columns=tuple(replace(c, kind=kept_members(c.kind, hides)) for c in found.columns))
+        kinds = [kept_members(c.kind, hides) for c in found.columns]
+        pairs = zip(found.columns, kinds, strict=True)
+        return replace(found, columns=tuple(c if c.kind is kind else replace(c, kind=kind) for c, kind in pairs))
 
     def _make_converter(self, pinned: Pinned) -> Converter:
         return Converter(

@@ -235,7 +235,8 @@ class LaneWriter:
         """
         if self._folder is not None:
             workers = reader.context.workers
-            await gather_all([workers.run(self._seal, self._folder, until) for _ in range(workers.count)])
+            threads = min(workers.count, self._folder.open)
+            await gather_all([workers.run(self._seal, self._folder, until) for _ in range(threads)])
             self._tell_sealed(reader)
 
     def _seal(self, folder: PartFolder, until: float) -> None:
@@ -244,11 +245,13 @@ class LaneWriter:
 
     async def settle(self, reader: LaneReader) -> IdIndex:
         """Seal all parts, keep the later one of rows with the same id, and say which ids there are."""
-        await self.seal(reader)
         if self._folder is None:
             return NO_IDS
+        if self._folder.open > 1:
+            await self.seal(reader)
         run = reader.context.workers.run
-        index = await run(self._read_index, reader.schema.id_column)
+        index = await run(self._sealed_index, self._folder, reader.schema.id_column)
+        self._tell_sealed(reader)
         if index.distinct == index.rows:
             return index
         repeated = index.repeated
@@ -268,6 +271,11 @@ class LaneWriter:
         """In a writer thread."""
         self._sweep(folder)
         folder.add_empty()
+
+    def _sealed_index(self, folder: PartFolder, id_column: str) -> IdIndex:
+        """In a writer thread: the ids of all parts, of which one is perhaps not sealed yet."""
+        folder.seal()
+        return self._read_index(id_column)
 
     def _read_index(self, id_column: str) -> IdIndex:
         with storage_errors("read what was written"):
@@ -324,7 +332,7 @@ class LaneWriter:
 
     async def abandon(self, reader: LaneReader) -> None:
         """Drop what is not sealed."""
-        if self._folder is not None:
+        if self._folder is not None and self._folder.open:
             await reader.context.workers.run(self._folder.abandon)
 
 

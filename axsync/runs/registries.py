@@ -23,6 +23,7 @@ from axsync.lake.schemas import registries, registry
 from axsync.lake.store import Store, storage_errors
 from axsync.runs.pin import Pinned
 from axsync.schema.columns import Column, columns_of
+from axsync.schema.kinds import Kind
 from axsync.schema.registry import Registry, extended
 from axsync.settings import LakeSettings
 
@@ -65,6 +66,7 @@ class Registries:
     known: dict[str, Registry] = field(default_factory=dict)
     fixed: bool = False
     settled: SettledColumns | None = None  # by other processes of the run as well
+    served: dict[str, Mapping[str, Kind]] = field(default_factory=dict, init=False)  # type → field → kind with forms
     _turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock), init=False)
 
     def take(self, entity: str, columns: Iterable[Column]) -> None:
@@ -78,6 +80,7 @@ class Registries:
             while self.settled is not None and not await self._agreed(entity, pinned):
                 pinned = await self._settled(entity, work)
             self.take(entity, pinned.columns)
+            self.served[entity] = {column.field: column.kind for column in pinned.columns}
             return pinned
 
     async def _settled(self, entity: str, work: Callable[[Registry], Awaitable[Pinned]]) -> Pinned:

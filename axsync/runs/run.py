@@ -63,7 +63,7 @@ from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
 from axsync.runs.verdict import emptied, hold_all, hold_back, narrowed
 from axsync.schema.registry import Registry
-from axsync.settings import LATEST, Settings
+from axsync.settings import LATEST, InstanceSettings, Settings
 
 TURN_SECONDS, MOST_TURNS = 0.5, 120
 """So long, and so often, a run waits for a backfill to make way."""
@@ -192,12 +192,15 @@ class _Walks:
 
     context: RunContext
     storage: RunStorage
-    at_once: int  # lanes of one instance
-    left: int  # instances that are not read yet
+    instances: Mapping[str, InstanceSettings]
+    at_once: int = field(init=False)  # lanes of one instance
+    left: int = field(init=False)  # instances that are not read yet
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_AT_ONCE))
     few: int = field(init=False)  # so many of the last are not waited for beyond `publish_wait_minutes`
 
     def __post_init__(self) -> None:
+        self.left = len(self.instances)
+        self.at_once = max(FEWEST_LANES, LANES_AT_ONCE // self.left)
         self.few = max(1, self.left // 10)
 
     def ended(self) -> None:
@@ -377,7 +380,9 @@ class Run:
         async with self.held():
             if self.memory.finished:
                 return await self.already_done()
-            chosen = {name: [lane for lane in lanes if lane.instance == name] for name in _alive(first)}
+            chosen: dict[str, list[Lane]] = {name: [] for name in _alive(first)}
+            for lane in lanes:
+                chosen.get(lane.instance, []).append(lane)
             await self.walk(chosen, instances)
             return await self.finish()
 
@@ -543,7 +548,7 @@ class Run:
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
         await self._remember_chosen(lanes)
         workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
-        walks = self._walks(workers, len(instances.settings))
+        walks = self._walks(workers, instances.settings)
         try:
             walking = [self._walk_instance(instances, name, chosen.get(name), walks) for name in instances.settings]
             walked = await gather_all(walking)
@@ -614,11 +619,13 @@ class Run:
 
     def _keep_learnt(self, sources: Mapping[str, Source], ended: Sequence["_Ended"]) -> list[str]:
         """In the keeper's thread; returns what is to be said."""
-        read = [(one.outcome.lane, one.found_size) for one in ended if one.read]
+        read: dict[str, list[tuple[Lane, FoundSize | None]]] = {}
+        for lane, size in ((one.outcome.lane, one.found_size) for one in ended if one.read):
+            read.setdefault(lane.instance, []).append((lane, size))
         told, today = list[str](), datetime.now(UTC).date()
         for name, source in sources.items():
-            sizes = [(lane, size) for lane, size in read if lane.instance == name]
-            told.append(keep_learnt(self.lake, name, self.learnt[name].after(source, sizes, today)))
+            learnt = self.learnt[name].after(source, read.get(name, []), today)
+            told.append(keep_learnt(self.lake, name, learnt))
         return [text for text in told if text]
 
     def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
@@ -631,7 +638,7 @@ class Run:
     def _say(self, text: str) -> None:
         self.observe(Notice(None, text))
 
-    def _walks(self, workers: Workers, instances: int) -> "_Walks":
+    def _walks(self, workers: Workers, instances: Mapping[str, InstanceSettings]) -> "_Walks":
         settings = self.settings
 
         async def remember(record: Record) -> None:
@@ -644,17 +651,19 @@ class Run:
             workers,
             self.observe,
             remember,
+            self.journal.note,
             Deadline(end_of(settings.run, self.started), _told_of_deadline(settings.run.deadline_minutes)),
             page_bytes=settings.lake.buffer_bytes,
             registries=self._registries,
+            shared=len(instances) > 1,
         )
         pool = WriterPool(settings.lake, settings.lake.buffer_bytes * 3 // 4)
         numbers, is_new = self.lake.numbers(), not self.resumes
         storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal, numbers, is_new)
-        return _Walks(context, storage, max(FEWEST_LANES, LANES_AT_ONCE // instances), instances)
+        return _Walks(context, storage, instances)
 
     def _lane_run(self, lane: Lane, source: Source, walks: "_Walks") -> LaneRun:
-        instance = next(one for one in self.settings.instances if one.name == lane.instance)
+        instance = walks.instances[lane.instance]
         earlier = self._before.get(lane) or self._newest.get(lane)
         reader = LaneReader(lane, source, instance, self.settings.entity(lane.entity), walks.context, earlier)
         reader.begin_with(self.learnt[lane.instance].pages.get(lane.entity))

@@ -197,6 +197,7 @@ class Sampler:
         self._notices: list[str] = []
         self._flying: dict[str, int] = {}  # host → requests under way after its last answer
         self._rates: dict[str, float] = {}
+        self._all_flying, self._all_rates = 0, 0.0  # of all hosts: there may be thousands, and each answer asks
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -255,17 +256,24 @@ class Sampler:
     def _answered(self, event: Answered) -> None:
         at = self._at()
         bucket = self._bucket(at)
-        self._flying[event.host], self._rates[event.host] = event.in_flight - 1, event.rate
+        self._heard(event)
         self._bucket(max(at - event.seconds, 0.0)).answers += 1
         self._hosts[event.host] += 1
         bucket.refused += event.status == REFUSED
         bucket.failed += event.status is None or event.status >= 500
-        alone = len(self._rates) == 1  # the usual case, at up to thousands of answers per second
-        peak = event.in_flight if alone else sum(self._flying.values()) + 1
-        bucket.peak = max(bucket.peak, peak)
-        bucket.rate = event.rate if alone else sum(self._rates.values())
+        bucket.peak = max(bucket.peak, self._all_flying + 1)
+        bucket.rate = self._all_rates
         self._statuses[str(event.status or "none")] += 1
         self._spread(max(at - event.seconds, 0.0), at)
+
+    def _heard(self, event: Answered) -> None:
+        """Take note of what the host of an answer does and may do."""
+        flying, rate = event.in_flight - 1, event.rate
+        self._all_flying += flying - self._flying.get(event.host, 0)
+        self._all_rates += rate - self._rates.get(event.host, 0.0)
+        self._flying[event.host], self._rates[event.host] = flying, rate
+        if len(self._rates) == 1:  # exactly: floats that are added and taken away do not come out even
+            self._all_rates = rate
 
     def _spread(self, start: float, end: float) -> None:
         """A request was under way from start to end."""

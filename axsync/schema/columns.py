@@ -34,6 +34,9 @@ RESERVED = frozenset({RESCUED, RUN_ID, FETCHED_AT, "entity", "instance", "dt"})
 OVERFLOW: Final = "*"
 """The `field` of the column that collects, as one JSON object, all keys without a column of their own."""
 
+MOST_NAMES: Final = 1 << 14
+"""Fields and columns for which answers are remembered: lanes of one entity type have the same in all instances."""
+
 MAX_NAME_BYTES = 255  # Glue's limit for a column name
 
 KeyStyle: TypeAlias = Literal["full", "short"]
@@ -86,6 +89,7 @@ def with_dates(column: Column, form: str | None) -> Column:
 # --------------------------------------------------------------------------------------------------- names in the lake
 
 
+@lru_cache(MOST_NAMES)
 def plain_name(field: str) -> str:
     """The preferred column name of a field.
 
@@ -162,6 +166,7 @@ def make_columns(
 # ---------------------------------------------------------------------------------------------- keys in served records
 
 
+@lru_cache(MOST_NAMES)
 def short_key(field: str) -> str:
     """The key under which a short-key server (v2 6.1.67) serves a field (docs/axonius-api.md, "Records")."""
     matched = _ADAPTER.fullmatch(field)
@@ -206,7 +211,7 @@ def describe_column(column: Column) -> dict[str, Json]:
     return dict(_described(column))
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(MOST_NAMES)
 def _described(column: Column) -> Mapping[str, Json]:
     text = type_text(column.kind)
     entry: dict[str, Json] = {"field": column.field, "type": text, "dates": column.dates}
@@ -237,7 +242,7 @@ def column_of(name: str, entry: Mapping[str, Any]) -> Column:
         raise ValueError(f"column {name!r} is not described as a column: {error}") from error
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(MOST_NAMES)
 def _read_column(name: str, written: bytes) -> Column:
     entry = orjson.loads(written)
     kind = from_json(entry["kind"]) if "kind" in entry else from_type(entry["type"])

@@ -105,6 +105,7 @@ MOST_KINDS = 1 << 12
 """Kinds for which answers are remembered: lanes of one entity type have the same in all instances."""
 
 
+@lru_cache(MOST_KINDS)
 def arrow_type(kind: Kind) -> pa.DataType:
     """The Arrow type in which values of `kind` are stored."""
     match kind:
@@ -160,13 +161,17 @@ def member_keys(kind: Kind) -> Iterator[str]:
 
 def kept_members(kind: Kind, dropped: Callable[[str], bool]) -> Kind:
     """The kind without the members whose keys are dropped; an object of which none is left is JSON text."""
+    return _kept_members(kind, dropped) if any(map(dropped, member_keys(kind))) else kind
+
+
+def _kept_members(kind: Kind, dropped: Callable[[str], bool]) -> Kind:
     match kind:
         case Many(item):
-            return replace(kind, item=kept_members(item, dropped))
+            return replace(kind, item=_kept_members(item, dropped))
         case Wrapped(item):
-            return Wrapped(kept_members(item, dropped))
+            return Wrapped(_kept_members(item, dropped))
         case Group(members):
-            kept = [replace(m, kind=kept_members(m.kind, dropped)) for m in members if not dropped(m.key)]
+            kept = [replace(m, kind=_kept_members(m.kind, dropped)) for m in members if not dropped(m.key)]
             return Group(tuple(kept)) if kept or not members else Atom("json")
         case Atom():
             return kind
@@ -198,6 +203,7 @@ def drop_forms(kind: Kind) -> Kind:
     return _map_atoms(_unwrap(kind), lambda atom: Atom(atom.name))
 
 
+@lru_cache(MOST_KINDS)
 def canonical(kind: Kind) -> Kind:
     """The kind as cleaned records are written: JSON's own types, dates as lossless strings."""
     return _map_atoms(_unwrap(kind), _canonical_atom)

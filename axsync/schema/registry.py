@@ -127,6 +127,8 @@ def _taken_up(
         name = assign_names([field], reserved={*RESERVED, *found})[field]
         found[name] = Registered(name, field, kind, since)
         first[field] = name
+    if found[name].kind == kind:
+        return name
     if (wider := grown(found[name].kind, kind)) is not None:
         found[name] = replace(found[name], kind=wider)
         return name

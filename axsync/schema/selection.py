@@ -134,6 +134,8 @@ def in_axonius_names(wish: EntitySettings, catalogue: Sequence[Field], earlier: 
 
     `earlier` is Axonius name → column in the previous snapshot; other columns are named as a first run names them.
     """
+    if isinstance(wish.fields, str) and not wish.extra_fields and not wish.details:
+        return wish
     listed = [f for f in catalogue if f.name not in PSEUDO]
     columns = assign_names([f.name for f in listed], reserved=RESERVED, earlier=earlier)
 

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, get_args, get_origin, get_type_hints
 
@@ -48,13 +49,14 @@ Seconds = Annotated[float, Between(0.1, 86_400)]
 
 def check_bounds(value: object) -> None:
     """Refuse a number outside of the bounds that are written in its type."""
-    for name, bounds in _bounds(type(value)).items():
+    for name, bounds in _bounds(type(value)).items():  # type: ignore[arg-type]  # mypy: a class is no Hashable
         given = getattr(value, name)
         if given is not None and not bounds.low <= given <= bounds.high:
             low, high, told = (_number(number, name) for number in (bounds.low, bounds.high, given))
             raise ConfigError(f"{name} must be between {low} and {high}, not {told}")
 
 
+@cache
 def _bounds(kind: type) -> dict[str, Between]:
     hints = get_type_hints(kind, include_extras=True)
     return {name: get_args(hint)[1] for name, hint in hints.items() if get_origin(hint) is Annotated}

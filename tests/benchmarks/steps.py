@@ -69,11 +69,11 @@ def measure(load: Load, limit: int = 500) -> dict[str, Any]:
     plain = sample(load, limit)
     body, made = plain.body, plain.converter
     text = rows_only(body, "assets") or b""
-    rows = conversion._read(text, made._plain, "assets")
+    rows = conversion._read(text, made._ways.plain, "assets")
     steps: dict[str, Callable[[], object]] = {
         "receive (raw socket)": lambda: _receive(body),
         "look at the bytes": lambda: (has_explicit_null(body), has_long_number(body), rows_only(body, "assets")),
-        "read (pyarrow)": lambda: conversion._read(text, made._plain, "assets"),
+        "read (pyarrow)": lambda: conversion._read(text, made._ways.plain, "assets"),
         "shape (dates, checks)": lambda: finish(rows, made.columns),
         "cut into records": lambda: cut_records(body),
         "page to batch": lambda: made.convert(body, page=0, fetched_at=NOW),

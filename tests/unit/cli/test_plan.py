@@ -122,3 +122,21 @@ def test_bad_input_is_one_sentence_and_exit_2(planned: Planned) -> None:
         assert (result.exit_code, result.stdout) == (2, "")
         assert words in result.stderr
     assert asked == []
+
+
+def test_many_instances_fit_a_screen(planned: Planned) -> None:
+    """Those that cannot be asked come first, then those that take longest."""
+    names = [f"tenant-{number:03}" for number in range(200)]
+    rows = tuple(replace(row, instance=name) for name in names for row in ROWS)
+    instances = [replace(PROD, name=name, seconds=126.0 + number) for number, name in enumerate(names)]
+    instances[7] = replace(instances[7], error="timed out")
+    result = planned(plan=replace(PLAN, rows=rows, instances=tuple(instances)))
+
+    shown = result.stdout.splitlines()
+    assert result.exit_code == 3
+    assert len(shown) < 40
+    assert shown[3].split() == ["tenant-007", "4", "41,890", "39", "125.8", "2.2", "cannot", "be", "asked"]
+    assert shown[4].split() == ["tenant-199", "4", "41,890", "39", "125.8", "5.4", "1", "forbidden"]
+    assert shown[28].split()[:4] == ["175", "others", "700", "7,330,750"]
+    assert "tenant-007: timed out" in shown
+    assert not any("in flight" in line for line in shown)

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from axsync.cli import main
 from axsync.config import in_force, load_settings
 from axsync.config import inventory as inventory_module
 from axsync.errors import ConfigError
@@ -175,3 +177,19 @@ def test_the_origin_of_an_instance_is_its_file_or_the_inventory(place: Path) -> 
     assert found["instances.t1", "url"] == "inventory"
     assert found["instances.apac-1", "in_flight"].endswith("20-apac.toml")
     assert found["instances.apac-1", "tries"] == "default"
+
+
+def test_what_is_printed_can_be_loaded_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The instances of a program stand in it, so that the program itself is only a comment."""
+    keys = {"url": "https://t1.example", "api_key": "env:AX_KEY", "api_secret": "env:AX_SECRET"}
+    printing(place, json.dumps({"instances": {"t1": keys}}))
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    printed = CliRunner().invoke(main, ["config", "--config", str(place)])
+    again = place.parent / "again" / "axsync.toml"
+    again.parent.mkdir()
+    again.write_text(printed.stdout)
+
+    assert printed.exit_code == 0, printed.output
+    assert sorted(one.name for one in load(again).instances) == sorted(one.name for one in load(place).instances)
+    assert "# inventory = " in printed.stdout

@@ -134,3 +134,21 @@ def test_json_is_a_list_of_what_was_found() -> None:
     assert json.loads(as_json([EntityRow("prod", "devices", 7, "", "Devices")])) == [
         {"instance": "prod", "entity": "devices", "count": 7, "note": "", "title": "Devices"}
     ]
+
+
+def test_many_instances_fit_a_screen() -> None:
+    """Those with a failed step come first, and what to do about them below; --output json has the rest."""
+    stream, out = console()
+    many = [replace(GOOD, name=f"tenant-{number:03}") for number in range(180)]
+    many += [replace(REFUSED, name=f"refused-{number:02}") for number in range(20)]
+    printer = CheckPrinter(out, lambda: None, {one.name: one.url for one in many})
+    printer(many[0].name, many[0].steps[0])
+    printer.finish(many)
+
+    shown = [line.split() for line in stream.getvalue().splitlines()]
+    assert len(shown) < 45
+    assert shown[1] == ["refused-00", "failed:", "credential"]
+    assert shown[21] == ["tenant-000", "2", "1", "ok"]
+    assert ["175", "others", "350", "175", "175", "ok"] in shown
+    assert ["total:", "200", "360", "180"] in shown
+    assert stream.getvalue().splitlines()[-1] == "8 more: --output json lists them"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ class AlwaysCleaned(NeverFast):
 
     def __init__(self, columns: Sequence[Column], *, rows_key: Key, run_id: str) -> None:
         super().__init__(columns, rows_key=rows_key, run_id=run_id)
-        self._careful_only = True
+        self._ways = replace(self._ways, careful_only=True)
 
 
 class NeverCareful(Converter):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from axsync.convert.timestamps import layout_of, parse_timestamps
+from axsync.convert.timestamps import layout_of, parse_few, parse_many, parse_timestamps
 from axsync.schema import dates
 from tests.examples import scaled
 
@@ -51,13 +51,14 @@ def texts_of(form: str) -> st.SearchStrategy[str | None]:
 
 
 def check(array: pa.Array, form: str) -> None:
-    """Each text means what `schema.dates` says that it means."""
-    values, exact, null = parse_timestamps(array, form)
-
+    """Each text means what `schema.dates` says that it means, whichever way it is read."""
     texts = array.to_pylist()
     expected = [None if text is None else dates.parse(text, form) for text in texts]
-    assert [int(v) if ok else None for v, ok in zip(values, exact, strict=True)] == expected
-    assert null.tolist() == [text is None for text in texts]
+    for parse in (parse_few, parse_many):
+        values, exact, null = parse(array, form)
+
+        assert [int(v) if ok else None for v, ok in zip(values, exact, strict=True)] == expected
+        assert null.tolist() == [text is None for text in texts]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -108,3 +108,29 @@ def test_half_a_record_that_could_not_be_written_is_taken_back(
     journal.append(THIRD)
 
     assert journal.read() == [FIRST, THIRD]
+
+
+def test_a_note_is_written_ahead_of_the_next_record(journal: Journal) -> None:
+    """It costs no write of its own, and nothing is lost with it before that."""
+    journal.begin().note(FIRST)
+    assert journal.read() == []
+    journal.append(SECOND)
+    journal.append(THIRD)
+
+    assert journal.read() == [FIRST, SECOND, THIRD]
+
+
+def test_a_note_waits_for_a_record_that_can_be_written(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full for a moment does not cost it."""
+    journal.begin().note(FIRST)
+
+    def full(_handle: int, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(StorageError):
+            journal.append(SECOND)
+    journal.append(THIRD)
+
+    assert journal.read() == [FIRST, THIRD]

@@ -4,16 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.api import GENERATIONS
+from axsync.convert.inference import infer_columns
 from axsync.model import ID_FIELD, Generation, Page, Window
-from axsync.runs.pin import LakeColumns, Pinned, key_style, pin
-from axsync.schema.columns import Field
-from axsync.schema.kinds import Atom, Group, Kind, Many, drop_forms, grown, only_gains_members
+from axsync.runs.pin import FEWEST_TRIED, LakeColumns, Pinned, key_style, pin
+from axsync.schema.columns import Column, Field
+from axsync.schema.kinds import Atom, Group, Kind, Many, Member, drop_forms, grown, only_gains_members
 from axsync.schema.registry import Registry, extended, unfit
 from axsync.schema.selection import select_fields
+from tests.examples import scaled
 
 NOTHING = Registry()
 TEXT, UNKNOWN = Atom("text"), Atom("unknown")
@@ -29,19 +31,20 @@ def settle(
     *records: dict[str, object],
     generation: Generation = "v2",
     earlier: Pinned | None = None,
-    known: Registry = NOTHING,
+    known: Registry | Pinned = NOTHING,
     most: int = 2000,
     fixed: bool = False,
 ) -> Pinned:
-    """The columns for these fields after a first page of these records."""
+    """The columns for these fields after a first page of these records; `known` may be those of another instance."""
     rows: list[object] = [{ID_FIELD: "x", **record} for record in records]
     rows = rows if generation == "v2" else [{"attributes": row} for row in rows]
     api = GENERATIONS[generation]
     body = json.dumps({api.ROWS_KEY: rows}).encode()
     before: dict[str, Any] = json.loads(json.dumps(earlier.manifest)) if earlier else {}
     page = Page(Window(0, 0, 10), body, len(rows), None, None)
-    known, _ = extended(known, earlier.columns if earlier else (), "r1")
-    lake = LakeColumns(known, before, fixed)
+    beside, registry = (known.columns, NOTHING) if isinstance(known, Pinned) else ((), known)
+    registry, _ = extended(registry, (*beside, *(earlier.columns if earlier else ())), "r1")
+    lake = LakeColumns(registry, before, fixed, {c.field: c.kind for c in beside})
     return pin(api, select_fields(fields, "full"), page, lake=lake, max_columns=most)
 
 
@@ -309,3 +312,66 @@ def test_the_cap_holds_for_fields_of_every_kind(name: str) -> None:
     pinned = settle([HOST, *many], most=50)
 
     assert len(pinned.columns) == 50 + 1
+
+
+ISO, SECONDS = "2026-11-02T10:11:12Z", 1_793_000_000
+DATED, SIZE = Field("specific_data.data.seen", TEXT), Field("specific_data.data.size", Atom("integer"))
+OBJECTS = Field("specific_data.data.disks", Many(Group((Member("name", "name", TEXT),))))
+ROW: dict[str, object] = {HOST.name: ["a"], DATED.name: ISO, SIZE.name: 5, OBJECTS.name: [{"name": "c"}]}
+ROWS = st.one_of(
+    st.just(ROW),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            HOST.name: st.sampled_from([["a", "b"], "a", [], None, [None]]),
+            DATED.name: st.sampled_from([ISO, "Mon, 02 Nov 2026 10:11:12 GMT", "soon", SECONDS, [ISO]]),
+            SIZE.name: st.sampled_from([5, 5.5, "5", [5], True]),
+            OBJECTS.name: st.sampled_from([[{"name": "c"}], {"name": "c"}, [{"name": "c", "more": 1}], "c"]),
+            "other": st.sampled_from(["a", 1]),
+        },
+    ),
+)
+
+
+@given(st.lists(ROWS, min_size=FEWEST_TRIED, max_size=FEWEST_TRIED + 4), st.booleans())
+@settings(max_examples=scaled(100))
+def test_columns_are_the_same_whether_another_instance_was_served_before_or_not(
+    records: list[dict[str, object]], fixed: bool
+) -> None:
+    """What was served elsewhere saves work and decides nothing, as long as a page shows values."""
+    fields = [HOST, DATED, SIZE, OBJECTS]
+    beside = settle(fields, *[ROW] * FEWEST_TRIED)
+    known, _ = extended(NOTHING, beside.columns, "r1")
+
+    assert settle(fields, *records, known=beside, fixed=fixed) == settle(fields, *records, known=known, fixed=fixed)
+
+
+def test_pages_that_look_like_those_of_another_instance_are_not_looked_at_value_by_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """But for columns without values, which the whole page is searched for."""
+    seen: list[list[str]] = []
+
+    def infer(columns: Sequence[Column], *args: Any, **more: Any) -> tuple[Column, ...]:
+        seen.append([column.name for column in columns])
+        return infer_columns(columns, *args, **more)
+
+    records: list[dict[str, object]] = [{ID_FIELD: str(number), **ROW} for number in range(FEWEST_TRIED)]
+    fields = [HOST, DATED, SIZE, LABELS]
+    beside = settle(fields, *[{**one, LABELS.name: ["a"]} for one in records])
+    monkeypatch.setattr("axsync.runs.pin.infer_columns", infer)
+    found = settle(fields, *records, known=beside)
+
+    assert seen == [["labels"]]
+    assert kinds(found) == kinds(beside)
+
+
+def test_a_column_that_the_catalogue_adds_members_to_is_looked_at_anew() -> None:
+    """What fits the column of another instance may still lack a member that this one lists."""
+    records: list[dict[str, object]] = [{OBJECTS.name: [{"name": "c"}]}] * FEWEST_TRIED
+    beside = settle([OBJECTS], *records)
+    wider = Field(OBJECTS.name, Many(Group((Member("name", "name", TEXT), Member("size", "size", Atom("integer"))))))
+
+    found = settle([wider], *records, known=beside)
+
+    assert kinds(found)["disks"] == wider.kind

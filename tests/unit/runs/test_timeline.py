@@ -71,6 +71,7 @@ def test_hosts_are_added_up() -> None:
     """What is under way at one host is under way while another one answers."""
     clock = Clock()
     clock.at(0.0, answered(0.0, in_flight=3, host="a"), answered(0.0, in_flight=2, host="b"))
+    clock.at(0.0, answered(0.0, in_flight=1, host="a"))
     (bucket,) = clock.sampler.timeline().buckets
 
     assert (bucket.peak, bucket.rate) == (4, 20.0)
