@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from axsync.convert.rescue import restore
     from axsync.errors import AxsyncError
     from axsync.lake.history import load_manifest
-    from axsync.runs import Report, stream, sync
     from axsync.runs.blocking import reader, run
+    from axsync.runs.run import Report, sync
+    from axsync.runs.stream import stream
     from axsync.settings import (
         CredentialReference,
         EntitySettings,
@@ -51,7 +52,7 @@ __all__ = [
 _HOMES = {
     "AxsyncError": "axsync.errors",
     "ReadableLake": "axsync.snapshots.dataset",
-    "Report": "axsync.runs",
+    "Report": "axsync.runs.run",
     "LakeTable": "axsync.snapshots.dataset",
     "load_manifest": "axsync.lake.history",
     "load_settings": "axsync.config",
@@ -59,8 +60,8 @@ _HOMES = {
     "reader": "axsync.runs.blocking",
     "restore": "axsync.convert.rescue",
     "run": "axsync.runs.blocking",
-    "stream": "axsync.runs",
-    "sync": "axsync.runs",
+    "stream": "axsync.runs.stream",
+    "sync": "axsync.runs.run",
 }
 _NAMES_AT_HOME = {"open": "open_to_read"}
 

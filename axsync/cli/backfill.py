@@ -60,4 +60,4 @@ def backfill(context: click.Context, /, first: str, last: str, share: int, **ove
     A backfill takes half of the request limits, and makes way for other runs of the same lake: they wait a few
     seconds until it has stored what it has read, and it goes on behind them.
     """
-    perform(context, "axsync.cli.reported_run:backfill", first=first, last=last, share=share, **overrides)
+    perform(context, "axsync.cli.reported_backfill:backfill", first=first, last=last, share=share, **overrides)

@@ -19,11 +19,10 @@ from rich.text import Text
 from axsync.console.invocation import Invocation
 from axsync.console.output import Table, plain_console, print_table
 from axsync.console.run import dump
-from axsync.console.services import services_of
 from axsync.console.text import clean
 from axsync.emulator.options import DEMO_KEY, DEMO_SECRET
 from axsync.errors import AxsyncError, ConfigError
-from axsync.runs import Report
+from axsync.runs.run import Report, sync
 from axsync.settings import CredentialReference, InstanceSettings, LakeSettings, RunSettings, Settings
 from axsync.sql.dialects import literal
 
@@ -55,7 +54,7 @@ def demo(given: Invocation, lake: str, *, rows: int) -> int:
     with emulator(["--size", f"devices={rows}"]) as url:
         if options.verbosity >= 0 and options.log_format == "text":
             sys.stderr.write(f"a small Axonius listens on {url}\n")
-        ended = dump(services_of(given).sync, demo_settings(url, lake), options)
+        ended = dump(given.service(sync), demo_settings(url, lake), options)
     if ended.report is not None and ended.report.manifest is not None and options.output == "text":
         look(ended.report, plain_console(sys.stdout))
     return ended.exit_code

@@ -33,4 +33,4 @@ def publish(context: click.Context, /, **given: object) -> None:
 
     No instance is asked. If a shard brings what was missing later, the same command adds it.
     """
-    perform(context, "axsync.cli.reported_run:publish", **given)
+    perform(context, "axsync.cli.reported_publish:publish", **given)

@@ -19,8 +19,7 @@ from axsync.console.text import clean, clock, counted, number
 from axsync.errors import GuardRefused, Terminated
 from axsync.events import DayBegun, Event, Notice, Observer, SnapshotPublished
 from axsync.model import Lane
-from axsync.runs import Backfill, BackfillDay
-from axsync.runs.backfill import DayState
+from axsync.runs.backfill import Backfill, BackfillDay, DayState
 
 _WORDS: dict[DayState, str] = {
     "published": "published",

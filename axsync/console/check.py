@@ -27,11 +27,12 @@ from axsync.console.output import (
     room_for,
     status_line,
 )
-from axsync.console.services import services_of
 from axsync.console.signals import until_done_or_interrupted
 from axsync.console.text import as_json, clean, counted, number, visible
-from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck, QueryRow
-from axsync.runs.check import ALL_STEPS
+from axsync.runs import inspect
+from axsync.runs.check import ALL_STEPS, CheckStep, EntityCheck, InstanceCheck
+from axsync.runs.check import check as check_instances
+from axsync.runs.inspect import EntityRow, FieldRow, QueryRow
 from axsync.schema.selection import GENERIC
 
 _CODES = {"refused": REFUSED, "unreachable": LATER, "unknown": USAGE, "lake": USAGE, "other": FAILED}
@@ -53,7 +54,7 @@ def check(given: Invocation, probe: Path | None, lake: str | None) -> int:
         printer = CheckPrinter(plain_console(sys.stdout), line.clear, {i.name: i.url for i in settings.chosen()})
         tell = {} if given.as_json else {"tell": printer}
         checks = until_done_or_interrupted(
-            lambda: services_of(given).check(settings, observers=[line], probe_to=probe, **tell)
+            lambda: given.service(check_instances)(settings, observers=[line], probe_to=probe, **tell)
         )
     _print(checks, lambda found, _: printer.finish(found), given)
     return check_exit_code(checks)
@@ -63,7 +64,7 @@ def entities(given: Invocation) -> None:
     """List the entity types that the chosen instances offer."""
     settings = given.settings()
     with status_line(given.output_options) as line:
-        rows = until_done_or_interrupted(lambda: services_of(given).entities(settings, observers=[line]))
+        rows = until_done_or_interrupted(lambda: given.service(inspect.entities)(settings, observers=[line]))
     _print(rows, show_entities, given)
 
 
@@ -71,7 +72,7 @@ def fields(given: Invocation, entity: str) -> None:
     """List the fields of an entity type."""
     settings = given.settings()
     with status_line(given.output_options) as line:
-        rows = until_done_or_interrupted(lambda: services_of(given).fields(settings, entity, observers=[line]))
+        rows = until_done_or_interrupted(lambda: given.service(inspect.fields)(settings, entity, observers=[line]))
     _print(rows, show_fields, given)
 
 
@@ -79,7 +80,7 @@ def queries(given: Invocation, entity: str | None) -> None:
     """List the saved queries of the chosen instances."""
     settings = given.settings()
     with status_line(given.output_options) as line:
-        rows = until_done_or_interrupted(lambda: services_of(given).queries(settings, entity, observers=[line]))
+        rows = until_done_or_interrupted(lambda: given.service(inspect.queries)(settings, entity, observers=[line]))
     _print(rows, show_queries, given)
 
 

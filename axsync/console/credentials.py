@@ -30,7 +30,6 @@ from axsync.console.prompts import (
     confirmed,
     explain_keys,
 )
-from axsync.console.services import services_of
 from axsync.console.signals import until_done_or_interrupted
 from axsync.console.text import clean
 from axsync.credentials import (
@@ -50,6 +49,7 @@ from axsync.credentials import (
 from axsync.credentials.encrypted_file import KeySource
 from axsync.errors import AxsyncError, ConfigError, StoreError, StoreLocked
 from axsync.model import iso
+from axsync.runs.inspect import try_credential
 from axsync.settings import InstanceSettings, StoredCredential, normal_url
 
 MOST_BYTES = 64 * 1024
@@ -326,7 +326,7 @@ def _instance_of(record: Record) -> InstanceSettings:
 
 def _prove(given: Invocation, instance: InstanceSettings, credential: Credential | None = None) -> str:
     """Test the credential; the message if the host accepts it. Raises: AxsyncError otherwise."""
-    found = until_done_or_interrupted(lambda: services_of(given).try_credential(instance, credential))
+    found = until_done_or_interrupted(lambda: given.service(try_credential)(instance, credential))
     version = found.server_version or "unknown"
     return clean(f"{found.url} accepts the credential; API {found.api}, product version {version}")
 

@@ -1,9 +1,10 @@
 """What a command was given: its shared options, and the settings and the lake that they stand for."""
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from axsync.config import load_lake, load_settings, unused_variables
 from axsync.console.output import OutputOptions, say
@@ -11,6 +12,8 @@ from axsync.console.prompts import allow_asking
 from axsync.credentials import PERSON, CredentialStore, stored
 from axsync.lake.publish import Lake, open_lake
 from axsync.settings import LakeSettings, Settings
+
+Service = TypeVar("Service", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,18 @@ class Invocation:
     tags: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
     lake_uri: str | None = None
-    services: Any = None  # what tests put in place of the library, see `console.services`
+    services: Mapping[str, Callable[..., Any]] | None = None  # what tests put in place of the library, by name
 
     @property
     def as_json(self) -> bool:
         """Whether the result is one JSON document."""
         return self.output_options.output == "json"
+
+    def service(self, real: Service) -> Service:
+        """A function of the library that asks an instance, or what a test has put in its place under its name."""
+        replaced: Mapping[str, Any] = self.services or {}
+        found: Service = replaced.get(real.__name__, real)
+        return found
 
     def settings(self, **overrides: object) -> Settings:
         """Settings from the file and the environment, overridden by the command line."""

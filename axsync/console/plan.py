@@ -22,11 +22,10 @@ from axsync.console.output import (
     print_table,
     status_line,
 )
-from axsync.console.services import services_of
 from axsync.console.signals import until_done_or_interrupted
 from axsync.console.text import counted, megabytes, number
-from axsync.runs import Plan, PlanRow
-from axsync.runs.plan import GUESSED_BYTES, GUESSED_SECONDS, PlanInstance
+from axsync.runs.plan import GUESSED_BYTES, GUESSED_SECONDS, Plan, PlanInstance, PlanRow
+from axsync.runs.plan import plan as make_plan
 from axsync.runs.shard_plan import plan_shards, write_plan
 
 
@@ -39,7 +38,7 @@ def plan(given: Invocation, *, shards: int | None, **overrides: object) -> int:
         click.echo(write_plan(made))
         return 0
     with status_line(given.output_options) as line:
-        planned = until_done_or_interrupted(lambda: services_of(given).plan(settings, observers=[line]))
+        planned = until_done_or_interrupted(lambda: given.service(make_plan)(settings, observers=[line]))
     if given.as_json:
         click.echo(plan_json(planned))
     else:

@@ -3,12 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from axsync.console.explain import BROKEN_PIPE, INTERRUPTED, TERMINATED, explain, explain_all
 from axsync.console.live_display import Progress, Ticks
@@ -17,18 +17,25 @@ from axsync.console.output import OutputOptions, plain_console, say
 from axsync.console.progress import ProgressTracker
 from axsync.console.report import write_index, write_report
 from axsync.console.run_result import Ended, exit_code, report_json, show_errors, show_report
-from axsync.console.services import Sync
 from axsync.console.signals import Stopped, until_done
 from axsync.console.text import counted
 from axsync.errors import AxsyncError, Busy, OutputLost, Terminated
 from axsync.events import Event, Observer, RunStarted, SnapshotPublished
 from axsync.lake import layout
 from axsync.lake.publish import Lake, open_lake
-from axsync.runs import Report
+from axsync.runs.run import Report
 from axsync.runs.state import memory_of
 from axsync.settings import Settings
 
 TICK_SECONDS = 1.0  # how often to check whether a progress line is due
+
+
+class Sync(Protocol):
+    """The signature of `axsync.runs.run.sync`."""
+
+    def __call__(self, settings: Settings, *, observers: Sequence[Observer] = ()) -> Awaitable[Report]:
+        """Run to the end."""
+        ...
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from axsync.errors import GuardRefused
 from axsync.events import Event, LaneClosed, RunStarted, SnapshotPublished
 from axsync.lake.manifest import verdict_of
 from axsync.model import Outcome
-from axsync.runs import Report
+from axsync.runs.run import Report
 
 FEW_SKIPPED = 3
 """More skipped entity types than this share one line."""

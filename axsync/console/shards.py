@@ -8,7 +8,7 @@ from axsync.console.invocation import Invocation, unlock
 from axsync.console.run import dump
 from axsync.errors import ConfigError, NoFile
 from axsync.events import Observer
-from axsync.runs import Report
+from axsync.runs.run import Report
 from axsync.runs.shard_plan import ShardPlan, read_plan
 from axsync.runs.shards import work as read_shard
 from axsync.settings import Settings

@@ -15,8 +15,8 @@ from axsync.errors import ConfigError, UnknownEntity
 from axsync.events import Notice
 from axsync.lake.local import LocalStore
 from axsync.lake.publish import Lake
-from axsync.runs import plan
 from axsync.runs.instances import open_sources
+from axsync.runs.plan import plan
 from axsync.settings import EntitySettings
 from axsync.snapshots.unpublished import all_runs
 from tests.flow.harness import Lab, Ran

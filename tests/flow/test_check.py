@@ -14,8 +14,7 @@ from axsync.console.explain import FAILED, LATER, REFUSED, USAGE
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import BadRequest, NotOffered, UsageError
 from axsync.events import Event, Notice
-from axsync.runs import CheckStep, InstanceCheck, check
-from axsync.runs.check import _entity_check
+from axsync.runs.check import CheckStep, InstanceCheck, _entity_check, check
 from axsync.runs.inspect import try_credential
 from axsync.settings import EntitySettings, InstanceSettings
 from tests.flow.canned import answer, canned

@@ -10,7 +10,9 @@ import axsync
 from axsync.emulator import Emulator
 from axsync.errors import ConfigError, UnknownEntity
 from axsync.events import Event, Notice
-from axsync.runs import check, fields, plan, queries
+from axsync.runs.check import check
+from axsync.runs.inspect import fields, queries
+from axsync.runs.plan import plan
 from axsync.settings import EntitySettings, InstanceSettings, Settings
 from tests.flow.harness import Lab, Ran, attributes, fields_asked, pages
 from tests.flow.tiny import Tiny, serving

@@ -10,7 +10,8 @@ import pytest
 
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import AxsyncError, Unreachable
-from axsync.runs import check, entities
+from axsync.runs.check import check
+from axsync.runs.inspect import entities
 from tests.flow.canned import answer, canned
 from tests.flow.harness import Lab, pages
 from tests.flow.relay import listener

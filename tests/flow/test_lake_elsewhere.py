@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from obstore.store import MemoryStore
 
 import axsync
-from axsync import runs
 from axsync.cli import main
 from axsync.console.check import check_exit_code
 from axsync.emulator import Emulator
 from axsync.errors import LakeError
 from axsync.lake import buckets
 from axsync.lake.objects import ObjectStore
-from axsync.runs.check import THE_LAKE
+from axsync.runs.check import THE_LAKE, check
+from axsync.runs.plan import plan
 from axsync.settings import LakeSettings
 from tests.flow.conftest import Start
 from tests.flow.harness import Lab, at_once
@@ -117,8 +117,8 @@ async def test_no_store_is_asked_on_the_event_loop(lab: Lab, start: Start, monke
     await axsync.sync(settings, jitter=at_once)
     await axsync.sync(replace(settings, run=replace(settings.run, fresh=True)), jitter=at_once)
     await axsync.sync(settings, jitter=at_once)
-    await runs.plan(settings)
-    await runs.check(settings)
+    await plan(settings)
+    await check(settings)
 
     assert (len(asked) > 100, any(asked)) == (True, False)
 
@@ -153,7 +153,7 @@ async def test_check_tries_the_store_of_a_lake(
     if not heeds:
         monkeypatch.setattr(ObjectStore, "preflight", refuse_all)
     settings = lab.settings(lab.instance(await start(sizes={"users": 20})), lake={"uri": LAKE})
-    *_, found = await runs.check(settings)
+    *_, found = await check(settings)
 
     assert (found.name, found.url) == (THE_LAKE, LAKE)
     assert [step.ok for step in found.steps] == ([True] * 5 if heeds else [True, False, None, None, None])

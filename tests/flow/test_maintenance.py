@@ -14,7 +14,7 @@ from axsync.emulator import Emulator, Mishap
 from axsync.errors import Unreachable, WebPage
 from axsync.events import Event, Retried
 from axsync.pacing.retry import Jitter
-from axsync.runs import check
+from axsync.runs.check import check
 from axsync.settings import EntitySettings, InstanceSettings
 from tests.flow.canned import answer, canned
 from tests.flow.harness import Lab, attributes, pages

@@ -12,7 +12,9 @@ from axsync.emulator import Emulator, Mishap
 from axsync.errors import ConfigError, Refused, UnknownEntity
 from axsync.events import Notice
 from axsync.lake.history import find_run
-from axsync.runs import check, entities, plan
+from axsync.runs.check import check
+from axsync.runs.inspect import entities
+from axsync.runs.plan import plan
 from axsync.settings import EntitySettings
 from axsync.snapshots.verify import verify
 from tests.flow.harness import Lab, Ran

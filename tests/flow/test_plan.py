@@ -8,8 +8,7 @@ import pytest
 from axsync.emulator import Emulator, Mishap
 from axsync.errors import Refused, UnknownEntity
 from axsync.events import Event, PartSealed
-from axsync.runs import PlanRow, plan
-from axsync.runs.plan import Plan
+from axsync.runs.plan import Plan, PlanRow, plan
 from axsync.settings import EntitySettings, Settings
 from tests.flow.harness import Lab, pages
 

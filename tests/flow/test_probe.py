@@ -14,7 +14,7 @@ from axsync.emulator import Emulator, Mishap
 from axsync.emulator.recorded_shapes import read_recorded_shapes
 from axsync.errors import ConfigError
 from axsync.events import Event, Notice
-from axsync.runs import check
+from axsync.runs.check import check
 from axsync.settings import InstanceSettings, Settings
 from tests.flow.harness import Lab, attributes
 from tests.flow.tiny import Tiny, serving

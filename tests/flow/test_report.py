@@ -15,7 +15,7 @@ from axsync.console.run import dump
 from axsync.events import Observer
 from axsync.lake import layout
 from axsync.lake.local import hold
-from axsync.runs import Report, sync
+from axsync.runs.run import Report, sync
 from axsync.settings import RunSettings, Settings
 
 QUIETLY = OutputOptions(output="json", verbosity=-1)

@@ -26,8 +26,9 @@ from axsync.events import Event, Observer, PageRead
 from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.model import iso
-from axsync.runs import Report, cluster, shards
+from axsync.runs import cluster, shards
 from axsync.runs.gc import sweep
+from axsync.runs.run import Report
 from axsync.runs.setup import alone
 from axsync.runs.shard_plan import ShardPlan, plan_shards, read_plan, write_plan
 from axsync.runs.shards import publish, work

@@ -27,7 +27,9 @@ from axsync.emulator.admin_rows import (
 )
 from axsync.errors import BadAnswer, ConfigError, LaneError, UnknownEntity
 from axsync.events import Notice
-from axsync.runs import check, entities, fields, plan
+from axsync.runs.check import check
+from axsync.runs.inspect import entities, fields
+from axsync.runs.plan import plan
 from axsync.settings import EntitySettings
 from tests.faults.secrets.marks import contents
 from tests.flow.harness import Lab, attributes

@@ -15,7 +15,7 @@ from axsync.lake.history import FoundRun, LaneRecord, Snapshot, newest_first
 from axsync.lake.manifest import lane_entry
 from axsync.lake.publish import Lake
 from axsync.model import Lane, Outcome
-from axsync.runs import Report
+from axsync.runs.run import Report
 from axsync.runs.timeline import Timeline, read_timeline
 
 MOST_EARLIER = 13

@@ -20,7 +20,7 @@ from axsync.lake import layout
 from axsync.lake.history import find_run
 from axsync.lake.local import replace_file
 from axsync.lake.publish import Lake
-from axsync.runs import Report
+from axsync.runs.run import Report
 
 STYLE = "report.css"
 

@@ -36,7 +36,8 @@ from axsync.events import (
 )
 from axsync.lake.manifest import lane_entry
 from axsync.model import Lane, Outcome, Part
-from axsync.runs import Backfill, BackfillDay, Report
+from axsync.runs.backfill import Backfill, BackfillDay
+from axsync.runs.run import Report
 from axsync.telemetry import metrics
 
 ROOT = Path(__file__).parents[3]

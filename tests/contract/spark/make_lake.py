@@ -9,7 +9,7 @@ from axsync.cli import main
 from axsync.cli.demo import demo_settings, emulator
 from axsync.console.output import OutputOptions
 from axsync.console.run import dump
-from axsync.runs import sync
+from axsync.runs.run import sync
 
 TYPES = ("devices", "users", "certificates", "secrets")
 DIALECTS = ("athena", "trino", "snowflake", "duckdb")

@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.console.services import Services
 from axsync.events import LaneClosed, LaneOpened, Notice, Observer, PageRead, RunStarted, SnapshotPublished
 from axsync.model import Lane, Outcome
-from axsync.runs import EntityRow, FieldRow, InstanceCheck, QueryRow, Report
-from axsync.runs.check import Tell, ignore
+from axsync.runs.check import InstanceCheck, Tell, ignore
+from axsync.runs.inspect import EntityRow, FieldRow, QueryRow
+from axsync.runs.run import Report
 from axsync.settings import Settings
 
 LANE = Lane("default", "devices")
@@ -87,9 +88,9 @@ class Fake:
         columns = ("specific_data.data.hostname", "labels")
         return (QueryRow("default", "devices", "Tier\x1b[1m one", "5f", '("labels"  == "x")', columns),)
 
-    def services(self) -> Services:
-        asked = {"entities": self.entities, "fields": self.fields, "queries": self.queries}
-        return Services.real(sync=self.sync, check=self.check, **asked)
+    def services(self) -> dict[str, Callable[..., Any]]:
+        names = ("sync", "check", "entities", "fields", "queries")
+        return {name: getattr(self, name) for name in names}
 
 
 @pytest.fixture

@@ -13,11 +13,10 @@ from click.testing import CliRunner, Result
 
 from axsync.cli import main
 from axsync.console.backfill import backfill_exit_code
-from axsync.console.services import Services
 from axsync.errors import AxsyncError, ConfigError, GuardRefused, OutOfTime, Refused, Unreachable
 from axsync.events import DayBegun, Observer, SnapshotPublished
 from axsync.model import Lane
-from axsync.runs import Backfill, BackfillDay
+from axsync.runs.backfill import Backfill, BackfillDay
 from axsync.settings import Settings
 
 USERS, SOFTWARE, GROUPS = (Lane("prod", name) for name in ("users", "software", "groups"))
@@ -59,7 +58,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Filled:
                 raise done
             return done
 
-        return runner.invoke(main, ["backfill", "--from", "2026-11-04", *arguments], obj=Services.real(backfill=answer))
+        return runner.invoke(main, ["backfill", "--from", "2026-11-04", *arguments], obj={"backfill": answer})
 
     return invoke
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from axsync.cli import main
 from axsync.errors import UnknownEntity
-from axsync.runs import CheckStep, InstanceCheck
+from axsync.runs.check import CheckStep, InstanceCheck
 
 Axsync: TypeAlias = Callable[..., Result]
 Fake: TypeAlias = Any  # of conftest.py, which cannot be imported: test folders are no packages

@@ -9,11 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from axsync.cli import main
-from axsync.console.services import Services
 from axsync.events import Observer
 from axsync.model import Lane
-from axsync.runs import Plan
-from axsync.runs.plan import Bounds, Experience, LaneForecast, PlanInstance, Speed, forecast
+from axsync.runs.plan import Bounds, Experience, LaneForecast, Plan, PlanInstance, Speed, forecast
 from axsync.settings import Settings
 
 LEARNED = Experience({Lane("prod", "devices"): 5750.0}, {}, {"prod": Speed("r1", 4.5, 1_000_000.0)})
@@ -45,7 +43,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
                 asked.append(settings)
             return plan
 
-        return runner.invoke(main, ["plan", *arguments], obj=Services.real(plan=answer))
+        return runner.invoke(main, ["plan", *arguments], obj={"plan": answer})
 
     return invoke
 

@@ -15,7 +15,6 @@ WAITING = """
 import asyncio, atexit, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 from axsync.cli import main
-from axsync.console.services import Services
 from axsync.console import run as run_on_console
 from axsync.events import RunStarted, SnapshotPublished
 
@@ -61,7 +60,7 @@ def linger():
 if "at-exit" in sys.argv:
     atexit.register(linger)
 try:
-    main([sys.argv[1], "-q", *sys.argv[sys.argv.index("--") + 1:]], obj=Services.real(sync=wait, entities=look))
+    main([sys.argv[1], "-q", *sys.argv[sys.argv.index("--") + 1:]], obj={"sync": wait, "entities": look})
 finally:
     if "before-exit" in sys.argv:
         linger()

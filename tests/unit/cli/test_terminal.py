@@ -9,10 +9,9 @@ from pathlib import Path
 RUNNING = """
 import asyncio
 from axsync.cli import main
-from axsync.console.services import Services
 from axsync.events import LaneClosed, LaneOpened, PageRead, RunStarted
 from axsync.model import Lane, Outcome
-from axsync.runs import Report
+from axsync.runs.run import Report
 
 LANE = Lane("default", "devices")
 DONE = Outcome(LANE, "complete", rows=4000, pages=2, bytes=9_000_000, seconds=1.0)
@@ -27,7 +26,7 @@ async def run(settings, *, observers=()):
         observer(LaneClosed(DONE))
     return Report("r1", "2026-11-23", "complete", (DONE,), "m.json", "lake", 1.0)
 
-main(["run"], obj=Services.real(sync=run))
+main(["run"], obj={"sync": run})
 """
 
 

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from axsync.console.check import CheckPrinter, check_exit_code, show_entities, show_fields
 from axsync.console.text import as_json
-from axsync.runs import CheckStep, EntityCheck, EntityRow, FieldRow, InstanceCheck
+from axsync.runs.check import CheckStep, EntityCheck, InstanceCheck
+from axsync.runs.inspect import EntityRow, FieldRow
 
 GOOD = InstanceCheck(
     "prod",

@@ -10,7 +10,7 @@ from axsync.console.output import plain_lines
 from axsync.console.run_result import closing_table, exit_code, first_look, report_json, show_errors, show_report
 from axsync.errors import AxsyncError, BadAnswer, GuardRefused, OutOfTime, Refused, Unreachable
 from axsync.model import Lane, Outcome, Part
-from axsync.runs import Report
+from axsync.runs.run import Report
 
 PART = Part("entity=devices/instance=prod/dt=2026-11-23/part-r1-00000.parquet", 2000, 900_000, "ab")
 
