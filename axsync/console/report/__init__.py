@@ -3,7 +3,7 @@
 They name entity types, fields and files and count them; no value of an asset is in them.
 """
 
-from axsync.console.report.index import write_index
+from axsync.console.report.index_page import write_index
 from axsync.console.report.page import ReportFile, render, rewrite_report, write_report
 
 __all__ = ["ReportFile", "render", "rewrite_report", "write_index", "write_report"]

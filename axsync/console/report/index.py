@@ -1,24 +1,18 @@
-"""The index of a lake: one HTML page about all of its runs, beside them, with links to their reports.
-
-It is written whole each time from what is in the lake. Its links are relative, so that a folder or a bucket can serve
-it.
-"""
+"""What the index of a lake shows of its runs."""
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from importlib.metadata import version
 
 from axsync.console.report.charts import HEIGHT, WIDTH, Bar, Trend, trend_of
-from axsync.console.report.page import rendered
 from axsync.console.report.view import ORDER, Command, change_text, headline_of, held_rows, lane_tone, tone_of
 from axsync.console.text import clock, counted, number
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import PastRun, Snapshot, each_snapshot, latest_run
 from axsync.lake.publish import Lake
-from axsync.model import Lane, iso
+from axsync.model import Lane
 from axsync.snapshots.unpublished import unpublished_runs
 
 MOST_RUNS = 400
@@ -94,13 +88,6 @@ class IndexView:
     days: tuple[str, str]
     runs: tuple[RunRow, ...]
     more_runs: int
-
-
-def write_index(lake: Lake, now: datetime) -> str:
-    """Write the page about all runs; returns where it is. Raises: OSError, NoLake."""
-    page = rendered("index.html", view=index_of(lake, now), version=version("axsync"), written=_moment(now))
-    lake.store.write(layout.INDEX, page.encode())
-    return lake.store.name(layout.INDEX)
 
 
 def index_of(lake: Lake, now: datetime) -> IndexView:
@@ -290,7 +277,3 @@ def _commands(lake: str, *, several: bool) -> Iterable[Command]:
     yield Command("list", f"axsync runs {named}")
     if several:
         yield Command("what changed", f"axsync diff latest~1 latest {named}")
-
-
-def _moment(now: datetime) -> str:
-    return iso(now).replace("T", " ").replace("Z", " UTC")

@@ -1,28 +1,17 @@
-"""The HTML page: written beside the journal of its run, or where a person wants it.
+"""The HTML page: written beside the journal of its run, or where a person wants it."""
 
-Its templates escape every value, and its policy lets nothing be loaded.
-"""
-
-import base64
-import hashlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from axsync.console.report.facts import Facts, facts_of_run, facts_of_snapshot
+from axsync.console.report.run_page import run_page
 from axsync.console.report.view import view_of
-from axsync.console.text import visible
 from axsync.errors import Unpublished, UsageError
 from axsync.lake import layout
 from axsync.lake.history import find_run
 from axsync.lake.local import replace_file
 from axsync.lake.publish import Lake
 from axsync.runs.run import Report
-
-STYLE = "report.css"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,44 +73,4 @@ def _refused(path: str, error: OSError) -> str:
 
 def render(facts: Facts) -> str:
     """The report as one HTML document."""
-    return rendered("report.html", view=view_of(facts), version=facts.snapshot.axsync_version)
-
-
-def rendered(template: str, **names: object) -> str:
-    """A page as one HTML document that brings its style along and loads nothing."""
-    style = _style()
-    return _templates().get_template(template).render(style=style, policy=_policy(style), **names)
-
-
-@cache
-def _templates() -> Environment:
-    # `finalize` sees each value before it is escaped, so that no template can forget it.
-    made = Environment(
-        loader=PackageLoader("axsync.console.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["shape"] = Markup  # our own chart lines, of any length
-    return made
-
-
-def _shown(value: object) -> object:
-    """Text with invisible characters escaped; numbers and our own markup as they are."""
-    if value is None:
-        return ""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@cache
-def _style() -> Markup:
-    source, _, _ = PackageLoader("axsync.console.report").get_source(_templates(), STYLE)
-    return Markup(source)  # noqa: S704  our own file
-
-
-def _policy(style: Markup) -> str:
-    """Nothing may be loaded, run, sent or framed, except this one style sheet, known by its hash."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return run_page(view_of(facts), facts.snapshot.axsync_version)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from axsync.console.report.facts import Facts
-from axsync.console.report.index import write_index
+from axsync.console.report.index_page import write_index
 from axsync.console.report.page import render
 from axsync.lake import layout
 from tests.unit.console.browser import Tab, browser, find

@@ -6,7 +6,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from axsync.console.report.index import IndexView, index_of, write_index
+from axsync.console.report.index import IndexView, index_of
+from axsync.console.report.index_page import write_index
 from axsync.console.text import visible
 from axsync.lake import layout
 from axsync.lake.publish import RunFacts
