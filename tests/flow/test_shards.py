@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,60 +16,34 @@ from axsync.errors import (
     ConfigError,
     LakeError,
     OutOfTime,
-    ShardUnfinished,
     StorageError,
     Unreachable,
     UsageError,
 )
-from axsync.events import Event, Observer, PageRead
+from axsync.events import Event
 from axsync.lake import layout
 from axsync.lake.publish import Lake
 from axsync.model import iso
 from axsync.runs import cluster, shards
 from axsync.runs.gc import sweep
-from axsync.runs.run import Report
 from axsync.runs.setup import alone
-from axsync.runs.shard_plan import ShardPlan, plan_shards, read_plan, write_plan
-from axsync.runs.shards import publish, work
+from axsync.runs.shard_plan import read_plan, write_plan
+from axsync.runs.shards import publish
 from axsync.runs.timeline import read_timeline
 from axsync.settings import EntitySettings
 from axsync.snapshots.unpublished import all_runs
-from tests.flow.harness import Lab, at_once, pages
+from tests.flow.harness import Lab, pages
+from tests.flow.sharing import at_the_first_page, cut_off, planned, worked
 from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
 pytestmark = pytest.mark.usefixtures("at_rest")
-FEW = {"default": EntitySettings(fields=("name",))}
 
 
 @pytest.fixture
 def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """No shard waits for the second of an earlier process."""
     monkeypatch.setattr(shards, "PACE_SECONDS", 0.0)
-
-
-async def planned(lab: Lab, *emulators: Emulator, count: int = 2, **run: Any) -> ShardPlan:
-    """The plan of a run over these, one instance each, as it comes from its file."""
-    instances = [
-        lab.instance(one, name, tries=1) for one, name in zip(emulators, ("one", "two", "three"), strict=False)
-    ]
-    plan = await plan_shards(lab.settings(*instances, types=FEW, **run), count)
-    found = read_plan(write_plan(plan).encode())
-    return replace(found, shards=tuple(sorted(found.shards, key=lambda shard: shard.instances)))
-
-
-async def worked(plan: ShardPlan, number: int, *observers: Any) -> Report:
-    return await work(plan, number, observers=observers, jitter=at_once)
-
-
-def at_a_page(act: Callable[[], object]) -> Observer:
-    """An observer that does this whenever a page is stored."""
-
-    def observe(event: Event) -> None:
-        if isinstance(event, PageRead):
-            act()
-
-    return observe
 
 
 def content(lab: Lab) -> dict[tuple[str, str], list[str]]:
@@ -124,14 +97,7 @@ async def test_a_shard_goes_on_where_it_stopped(lab: Lab, start: Start) -> None:
     one, two = await start(sizes={"devices": 200, "users": 5}), await start()
     plan = await planned(lab, one, two)
     await worked(plan, 1)
-    seen = asyncio.Event()
-    reading = asyncio.ensure_future(worked(plan, 0, at_a_page(seen.set)))
-    await seen.wait()
-    reading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await reading
-    with pytest.raises(ShardUnfinished, match=r"shard 0 of run .* has not come to its end, so nothing is published"):
-        await publish(plan)
+    await cut_off(plan, 0)
     assert lab.published() == []
     (listed,) = all_runs(FolderLake(lab.lake), datetime.now(UTC)).runs
     assert (listed.verdict, listed.lanes, listed.rows >= 90) == ("unfinished", 4, True)
@@ -240,7 +206,7 @@ async def test_a_shard_holds_its_locks_while_it_reads(lab: Lab, start: Start) ->
                 pass
             told.append(busy.value.holder.rpartition("run ")[2])
 
-    await worked(plan, 0, at_a_page(look))
+    await worked(plan, 0, at_the_first_page(look))
     assert set(told) == {run_id, layout.shard(run_id, 0)}
     with store.hold(layout.LOCK, what="it", run="x"), store.hold(layout.shard_lock(run_id, 0), what="it", run="x"):
         pass

@@ -5,7 +5,6 @@ Here in one process, against emulators; a process is a store of its own over a b
 
 import asyncio
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,26 +16,24 @@ import pytest
 from obstore.store import MemoryStore
 
 import axsync
-from axsync.emulator import Emulator
-from axsync.errors import Busy, Overtaken, ShardUnfinished
-from axsync.events import Event, Observer, PageRead
+from axsync.errors import Busy, Overtaken
 from axsync.lake import buckets, layout, lease
 from axsync.lake.objects import ObjectStore
 from axsync.lake.publish import Lake, open_lake
 from axsync.runs import shards
 from axsync.runs.gc import sweep
-from axsync.runs.run import Report
 from axsync.runs.setup import alone
-from axsync.runs.shard_plan import ShardPlan, plan_shards, read_plan, write_plan
-from axsync.runs.shards import publish, work
-from axsync.settings import EntitySettings, LakeSettings
+from axsync.runs.shard_plan import ShardPlan
+from axsync.runs.shards import publish
+from axsync.settings import LakeSettings
 from tests.faults.torture.place import FULL
 from tests.flow.conftest import Start
-from tests.flow.harness import Lab, at_once, pages
+from tests.flow.harness import Lab, pages
+from tests.flow.sharing import at_the_first_page, cut_off, planned, worked
 from tests.unit.lake.memory import paused
 
 LAKE = "gs://bucket/lake"
-FEW = {"default": EntitySettings(fields=("name",))}
+ELSEWHERE = {"uri": LAKE}
 
 
 @pytest.fixture(autouse=True)
@@ -49,20 +46,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     return made
 
 
-async def planned(lab: Lab, *emulators: Emulator, **run: Any) -> ShardPlan:
-    """One shard for each of these, as the plan comes from its file."""
-    names = ("one", "two", "three")
-    instances = [lab.instance(one, name, tries=1) for one, name in zip(emulators, names, strict=False)]
-    settings = lab.settings(*instances, types=FEW, lake={"uri": LAKE}, **run)
-    found = read_plan(write_plan(await plan_shards(settings, len(instances))).encode())
-    order = sorted(found.shards, key=lambda shard: names.index(shard.instances[0]))
-    return replace(found, shards=tuple(order))
-
-
-async def worked(plan: ShardPlan, number: int, *observers: Observer) -> Report:
-    return await work(plan, number, observers=observers, jitter=at_once)
-
-
 def lake() -> Lake:
     """As somebody else sees it."""
     return open_lake(LakeSettings(uri=LAKE))
@@ -72,18 +55,6 @@ def rows(entity: str = "devices") -> pa.Table:
     """Of the newest snapshot, without what differs from run to run."""
     table = axsync.open(LAKE).table(entity).to_arrow().drop_columns(["axsync_run_id", "axsync_fetched_at"])
     return table.sort_by([("instance", "ascending"), ("internal_axon_id", "ascending")])
-
-
-def at_a_page(act: Callable[[], object]) -> Observer:
-    """An observer that does this when the first page is stored."""
-    acted: list[object] = []
-
-    def observe(event: Event) -> None:
-        if isinstance(event, PageRead) and not acted:
-            acted.append(None)
-            act()
-
-    return observe
 
 
 async def test_shards_over_a_bucket_make_the_lake_of_one_run(
@@ -98,7 +69,7 @@ async def test_shards_over_a_bucket_make_the_lake_of_one_run(
 
     monkeypatch.setattr(ObjectStore, "_ask", watched)
     one, two = await start(), await start(sizes={"devices": 30, "users": 10})
-    plan = await planned(lab, one, two)
+    plan = await planned(lab, one, two, lake=ELSEWHERE)
     reports = await asyncio.gather(worked(plan, 0), worked(plan, 1))
     assert [(r.verdict, r.manifest) for r in reports] == [("complete", None)] * 2
     assert await asyncio.to_thread(lake().newest) is None
@@ -117,7 +88,7 @@ async def test_shards_over_a_bucket_make_the_lake_of_one_run(
 async def test_while_a_shard_is_read_everybody_else_is_told_to_come_later(lab: Lab, start: Start) -> None:
     """A second process for it, a run, shards of another plan, publishing, gc; not another shard."""
     one, two = await start(), await start()
-    plan, other = await planned(lab, one, two), await planned(lab, one, two)
+    plan, other = await planned(lab, one, two, lake=ELSEWHERE), await planned(lab, one, two, lake=ELSEWHERE)
     there, run_id = open_lake(plan.settings.lake), plan.facts.run_id
     key = layout.shard_lock(run_id, 0)
     with alone(plan.settings, there, run_id, shared=True), there.store.hold(key, what="it", run=f"{run_id}/shards/0"):
@@ -137,16 +108,9 @@ async def test_while_a_shard_is_read_everybody_else_is_told_to_come_later(lab: L
 async def test_a_shard_goes_on_on_another_machine(lab: Lab, start: Start) -> None:
     """Whose folder for drafts is empty: what is sealed is not read again."""
     one, two = await start(sizes={"devices": 200, "users": 5}), await start()
-    plan = await planned(lab, one, two)
+    plan = await planned(lab, one, two, lake=ELSEWHERE)
     await worked(plan, 1)
-    seen = asyncio.Event()
-    reading = asyncio.ensure_future(worked(plan, 0, at_a_page(seen.set)))
-    await seen.wait()
-    reading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await reading
-    with pytest.raises(ShardUnfinished, match=r"shard 0 of run .* has not come to its end, so nothing is published"):
-        await publish(plan)
+    await cut_off(plan, 0)
     assert lake().newest() is None
     asked = len(pages(one.log, "devices"))
     assert (await worked(plan, 0)).verdict == "complete"
@@ -174,7 +138,7 @@ async def test_a_shard_that_slept_changes_nothing(
     async def slept(at: int) -> int:
         for key in [one["path"] for some in obstore.list(bucket) for one in some]:
             obstore.delete(bucket, key)
-        plan = await planned(lab, one, two)
+        plan = await planned(lab, one, two, lake=ELSEWHERE)
         await worked(plan, 1)
         before = list[tuple[bytes, int]]()
 
@@ -207,7 +171,7 @@ async def test_who_slept_asks_nobody_before_it_knows_that_its_hosts_are_still_it
 ) -> None:
     """The one who has them now keeps their pace."""
     one = await start(sizes={"devices": 400})
-    plan = await planned(lab, one)
+    plan = await planned(lab, one, count=1, lake=ELSEWHERE)
     asked = list[int]()
 
     def sleep() -> None:
@@ -217,6 +181,6 @@ async def test_who_slept_asks_nobody_before_it_knows_that_its_hosts_are_still_it
         asked.append(len(one.log))
 
     with pytest.raises(Overtaken, match="has taken over shard 0"):
-        await worked(plan, 0, at_a_page(sleep))
+        await worked(plan, 0, at_the_first_page(sleep))
 
     assert len(one.log) - asked[0] <= 8  # those that were under way
