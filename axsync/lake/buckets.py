@@ -58,6 +58,7 @@ def open_objects(settings: LakeSettings, environ: Environ = os.environ) -> Objec
     if address.cloud == "s3":
         amazon = _Amazon(settings, address.bucket, environ)
         store.uploads, store.copier = amazon.uploads, amazon.copy if settings.storage_class else None
+        store.storage_class = settings.storage_class
     store.foreign = lambda: options_of(cast("S3Store", store.bucket))  # or another of the three
     return store
 

@@ -94,6 +94,7 @@ class ObjectStore:
     drafts: Path | None = None
     foreign: Callable[[], dict[str, str]] = dict  # what delta-rs has to know of it
     uploads: Callable[[], Uploads] | None = None
+    storage_class: str = ""  # of parts that are uploaded to where they are published; empty: the bucket's
     copier: Callable[[Bucket, str, str], object] | None = None  # from path to path, where obstore's own does not do
     ttl: float = TTL
     _who: UUID = field(default_factory=uuid4)
@@ -491,7 +492,7 @@ class ObjectStore:
         """As `Store.unfinished`: uploads of many requests."""
         if self.uploads is not None:
             with _translated():
-                for name, size in self.uploads().begun(f"{self._path(prefix)}/"):
+                for name, size in self.uploads().begun(f"{self._path(prefix)}/".lstrip("/")):
                     yield ListedKey(self._key(name), size)
 
     # Writing
@@ -511,15 +512,18 @@ class ObjectStore:
     def upload(self, path: Path, key: str) -> None:
         """Put a file of this machine in place. Raises: OSError, Overtaken."""
         size = path.stat().st_size
+        lasting: Attributes | None = {"Storage-Class": self.storage_class} if self.storage_class else None
+        attributes = lasting if layout.is_part(key) else None
         with self._change(key):
             if size <= ONE_PUT:
-                self._ask(obstore.put, key, path.read_bytes(), use_multipart=False)
+                self._ask(obstore.put, key, path.read_bytes(), use_multipart=False, attributes=attributes)
             else:
-                self._upload(path, key, size)
+                self._upload(path, key, size, attributes)
 
-    def _upload(self, path: Path, key: str, size: int) -> None:
+    def _upload(self, path: Path, key: str, size: int, attributes: "Attributes | None") -> None:
+        chunks = {"chunk_size": CHUNK, "max_concurrency": CHUNKS_AT_ONCE}
         try:
-            self._ask(obstore.put, key, path, chunk_size=CHUNK, max_concurrency=CHUNKS_AT_ONCE)
+            self._ask(obstore.put, key, path, attributes=attributes, **chunks)
         except OSError:
             # The answer to the last request of many may be lost, and the upload is unknown when it is asked again.
             if self._plain_size(key) != size:

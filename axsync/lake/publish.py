@@ -28,20 +28,30 @@ from axsync.lake.schemas import FieldNumbers, put_schemas, register, registries
 from axsync.lake.store import Item, Move, Result, Store, each, is_folder, storage_errors
 from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, refuse_unfit, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.settings import OBJECT_STORES, PARQUET, LakeSettings
+from axsync.settings import BY_COPY, BY_MANIFEST, OBJECT_STORES, PARQUET, LakeSettings, Visible
 
 LETTERS_AT_ONCE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What identifies a run; times are ISO, UTC."""
+    """What identifies a run, and how its parts become visible; times are ISO, UTC."""
 
     run_id: str
     logical_date: str
     as_of: str | None
     started_at: str
     axsync_version: str
+    visible: Visible = BY_COPY
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its parts are written to where they are published (docs/adr/0040)."""
+        return self.visible == BY_MANIFEST
+
+    def place(self, path: str) -> str:
+        """Where a part is while it is not published."""
+        return path if self.in_place else layout.staged(self.run_id, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class Lake:
     formats: tuple[str, ...] = (PARQUET,)
     keep_days: int | None = None  # how far back versions of tables are to be read
     catalog: str = ""  # of Iceberg tables
+    visible: Visible = BY_COPY  # how parts of runs that begin from now on become visible
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
     days: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)  # run → its logical date
     published: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # runs known to be so
@@ -238,6 +249,7 @@ class Lake:
         Registry, manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole
         new one. A run that has published before and brings more has its parts in place before its manifest names them.
         With tables, the journal tells what is about to come, then parts, a commit to each table, manifest, pointer.
+        Parts that are in their places already are only named.
         The pointer never moves to an older date: such a run is published once its journal says so.
         What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, RegistryDamaged and
         PublishStopped, with the pointer unmoved; LakeError where a table cannot take the columns.
@@ -269,7 +281,7 @@ class Lake:
         before = self._seen(layout.manifest(run_id))
         if before is None and not formats:
             self._put(layout.manifest(run_id), None, _content(manifest))
-        for moves in self._moves(manifest):
+        for moves in self._moves(manifest) if manifest.get("visible") != BY_MANIFEST else ():
             self._go_on()
             self.store.commit(moves)
         if formats:
@@ -383,17 +395,19 @@ def open_lake(settings: LakeSettings) -> Lake:
     Nothing is asked of a store yet, apart from the place that has its credentials. Raises: ConfigError, where the
     client of the store is not installed, or where there are no credentials for it.
     """
+    store: Store
     if settings.path is not None:
         store = LocalStore(settings.path, settings.file_mode, settings.folder_mode)
         return Lake(store, settings.formats, settings.reaches_back, settings.catalog)
     try:
         from axsync.lake.buckets import open_objects  # noqa: PLC0415  an extra
 
-        return Lake(open_objects(settings), settings.formats, settings.reaches_back, settings.catalog)
+        store = open_objects(settings)
     except ModuleNotFoundError as error:
         scheme = settings.uri.partition("://")[0]
         told = f"a lake at {scheme}:// needs its client: pip install 'axsync[{OBJECT_STORES[scheme]}]'"
         raise ConfigError(told) from error
+    return Lake(store, settings.formats, settings.reaches_back, settings.catalog, settings.made_visible)
 
 
 def _content(manifest: Mapping[str, Any]) -> bytes:
@@ -411,6 +425,7 @@ def _manifest(run: RunFacts, entries: Sequence[dict[str, Any]], *, verdict: str,
         "finished_at": finished_at,
         "axsync_version": run.axsync_version,
         "verdict": verdict,
+        **({"visible": run.visible} if run.in_place else {}),
         "lanes": entries,
     }
 

@@ -62,7 +62,8 @@ def facts_of(settings: Settings, lake: Lake) -> RunFacts:
     """Id, logical date and beginning of a run that begins now."""
     now = datetime.now(UTC)
     run_id = name_run(now, secrets.randbelow(1 << 16), lake.runs())
-    return RunFacts(run_id, logical_date(settings, now), settings.run.as_of, iso(now), version("axsync"))
+    day, began = logical_date(settings, now), iso(now)
+    return RunFacts(run_id, day, settings.run.as_of, began, version("axsync"), lake.visible)
 
 
 def name_run(now: datetime, chance: int, runs: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ may have others: their fields tell which columns of the registry they are.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
 
@@ -18,6 +18,7 @@ from axsync.lake.schemas import registries
 from axsync.schema.columns import OVERFLOW, Column
 from axsync.schema.kinds import Kind
 from axsync.schema.registry import Registry, extended
+from axsync.settings import BY_MANIFEST
 from axsync.sql.tables import OWN, EntityTable, Piece, Share, clashes_of
 
 DayKey = tuple[str, str, str]
@@ -62,9 +63,11 @@ class _Read:
 
 def all_days(lake: Lake) -> AllDays:
     """What the lake has, as far as its manifests can be read. Raises: NoLake, RegistryDamaged."""
-    rows, by_entity = _sorted_out(readable(lake))
-    known = registries(lake.store)
-    return AllDays(rows, {e: _table(e, by_entity[e], known.get(e, Registry())) for e in sorted(by_entity)})
+    found, known = list(readable(lake)), registries(lake.store)
+    rows, by_entity = _sorted_out(found)
+    tables = {e: _table(e, by_entity[e], known.get(e, Registry())) for e in sorted(by_entity)}
+    exact = any(snapshot.visible == BY_MANIFEST for snapshot in found)
+    return AllDays(rows, {e: replace(table, exact=exact) for e, table in tables.items()})
 
 
 def registered_tables(known: Mapping[str, Registry]) -> dict[str, EntityTable]:

@@ -13,6 +13,7 @@ from axsync.sql.widening import star
 
 PLACEHOLDER = "s3://YOUR-BUCKET/lake"
 FIRST_DAY = "2020-01-01"
+_ALL_OF = "\nUNION ALL BY NAME\n"
 
 
 def statements(
@@ -220,7 +221,7 @@ def duckdb_select(table: EntityTable, where: str) -> str:
     """All days, in the columns of the table.
 
     With a schema that is given DuckDB opens no file to learn of its columns, and none of a day that a query leaves out.
-    Files whose columns widened since, or have another name by now, are read by themselves.
+    Files whose columns widened since, or have another name by now, are read by themselves. An `exact` table names each.
     """
     words = DIALECTS["duckdb"]
     listed = ",\n".join(f"  {words.quoted(name)}" for name in [*table.columns, *PARTITIONS])
@@ -235,20 +236,30 @@ def duckdb_select(table: EntityTable, where: str) -> str:
     odd = {
         key: shares for key, shares in alike.items() if star(shares[0].columns, table.columns, shares[0].renamed) != "*"
     }
+    widened = [_widened(table, shares, where) for shares in odd.values()]
+    if table.exact:
+        named = [share for key, shares in alike.items() if key not in odd for share in shares]
+        plain = [f"SELECT\n{listed}\nFROM {_read(_named(named, where), table.columns)}"] if named else []
+        return _ALL_OF.join([*plain, *widened])
     apart = [share for shares in odd.values() for share in shares]
     files = f"{_no_glob(where)}/{layout.table(_no_glob(table.entity))}/*/*/*.parquet"
-    plain = f"SELECT\n{listed}\nFROM {_read([files], table.columns)}"
+    whole = f"SELECT\n{listed}\nFROM {_read([files], table.columns)}"
     if apart:
-        plain += f"\nWHERE NOT ({_partitions(apart)})"
-    return "\nUNION ALL BY NAME\n".join([plain, *(_widened(table, shares, where) for shares in odd.values())])
+        whole += f"\nWHERE NOT ({_partitions(apart)})"
+    return _ALL_OF.join([whole, *widened])
+
+
+def _named(shares: Iterable[Share], where: str) -> list[str]:
+    return [f"{_no_glob(where)}/{_no_glob(piece.path)}" for share in shares for piece in share.pieces]
 
 
 def _widened(table: EntityTable, shares: Sequence[Share], where: str) -> str:
     """Files that have other columns, read with these and taken as those of the table."""
     one = shares[0]
     held: dict[str, Kind] = {column.name: drop_forms(column.kind) for column in one.columns}
-    folders = dict.fromkeys(layout.folder_of(piece.path) for share in shares for piece in share.pieces)
-    files = [f"{_no_glob(where)}/{_no_glob(folder)}/*.parquet" for folder in folders]
+    files = _named(shares, where)
+    if not table.exact:
+        files = [f"{folder}/*.parquet" for folder in dict.fromkeys(map(layout.folder_of, files))]
     return f"SELECT {star(one.columns, table.columns, one.renamed)}\nFROM {_read(files, {**held, **OWN})}"
 
 

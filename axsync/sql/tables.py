@@ -42,6 +42,7 @@ class EntityTable:
     """An entity type over all instances.
 
     `clashes` describes columns whose type in an instance is not that of the table, in ways that engines cannot bridge.
+    `exact`: there may be other files in its folders, which are no rows of it.
     """
 
     entity: str
@@ -49,6 +50,7 @@ class EntityTable:
     shares: tuple[Share, ...]
     clashes: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)  # column → Axonius field
+    exact: bool = False
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
