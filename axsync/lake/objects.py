@@ -33,7 +33,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import ObjectStore as Bucket
 from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFileSystem
 
-from axsync.errors import LakeError, NoLake, NoLakeYet, Overtaken
+from axsync.errors import LakeError, LakeUnfit, NoLake, NoLakeYet, Overtaken
 from axsync.lake import layout
 from axsync.lake.answers import EXPIRED, as_os_error, code_of
 from axsync.lake.lease import TTL, Lease, Mark, ObjectState
@@ -231,9 +231,9 @@ class ObjectStore:
             right = self._put(probe, b"3", first) if first else None
             stale = self._put(probe, b"4", first) if first else None
             if not (first and right) or second or stale:
-                raise LakeError(
+                raise LakeUnfit(
                     f"the lake {self.name()!r} cannot be written safely: the store does not heed conditions"
-                    " (If-None-Match, If-Match), so that two runs could overwrite each other"
+                    " (If-None-Match, If-Match), so that two runs could overwrite each other; use a store that does"
                 )
         finally:
             with suppress(OSError):
@@ -251,7 +251,7 @@ class ObjectStore:
         """
         if shared:
             told = "is in an object store, which several processes of a run cannot share yet"
-            raise LakeError(f"the lake {self.name()!r} {told}; use a folder that all of them mount")
+            raise LakeUnfit(f"the lake {self.name()!r} {told}; use a folder that all of them mount")
         with storage_errors(f"lock {what}"):
             lease = Lease.take(_LockObject(self, key), self._who, what=what, run=run, ttl=self.ttl)
         with lease.kept():

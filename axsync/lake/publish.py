@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import ConfigError, LakeError, StorageError
+from axsync.errors import ConfigError, ForeignTable, LakeError, LakeUnfit, StorageError
 from axsync.lake import layout
 from axsync.lake.journal import COMMITTED, PUBLISHING, Journal
 from axsync.lake.local import LocalStore
@@ -24,7 +24,7 @@ from axsync.lake.manifest import (
     verdict_of,
     worst,
 )
-from axsync.lake.schemas import FieldNumbers, put_schemas, register, registries
+from axsync.lake.schemas import FieldNumbers, put_schemas, register, registries, registry
 from axsync.lake.store import Item, Move, Result, Store, each, is_folder, storage_errors
 from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, refuse_unfit, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
@@ -125,20 +125,22 @@ class Lake:
         if newest:
             refuse_odd_columns(self.store, newest)
         self._refuse_formats(newest.snapshot if newest else None)
-        self._refuse_tables(self._entities(targets))
+        entities = self._entities(targets)
+        self._refuse_tables(entities)
+        self._refuse_unknown(entities, newest.snapshot if newest else None)
 
     def _refuse_formats(self, newest: Snapshot | None) -> None:
         left = [one for one in (newest.formats if newest else ()) if one not in (PARQUET, *self.formats)]
         if left:
             told = f"the lake {self.name!r} has tables in the format {left[0]}, which this run would leave behind"
-            raise LakeError(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
+            raise LakeUnfit(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
         there = {
             pin.catalog or "" for pins in (newest.tables if newest else {}).values() for pin in pins if pin.metadata
         }
         if other := sorted(there - {self.catalog}):
             where = other[0] or layout.ICEBERG_CATALOG
             told = f"the Iceberg tables of the lake {self.name!r} are in the catalog {where!r}"
-            raise LakeError(f"{told}; set [lake] catalog = {other[0]!r} again, or begin a new lake")
+            raise LakeUnfit(f"{told}; set [lake] catalog = {other[0]!r} again, or begin a new lake")
         if self.has_tables and newest and newest.formats == (PARQUET,):
             refuse_conflicts(self.name, newest.lanes)
 
@@ -146,6 +148,14 @@ class Lake:
         for table in self.tables:
             for entity in entities:
                 table.refuse(self.store, entity, table_schema(self.store, entity))
+
+    def _refuse_unknown(self, entities: Iterable[str], newest: Snapshot | None) -> None:
+        """Raises: ForeignTable, for one that no run of this lake has made, before parts come to lie in its folder."""
+        for table in self.tables:
+            for entity in set(entities).difference(newest.tables if newest else ()):
+                if not registry(self.store, entity).columns and table.newest(self.store, entity):
+                    place = self.store.name(layout.table_of_format(entity))
+                    raise ForeignTable(f"there is a {table.name} table {place!r} that no run of this lake has made")
 
     def _entities(self, targets: RunTargets) -> Collection[str]:
         if targets.entities:
