@@ -19,11 +19,11 @@ from axsync import runs
 from axsync.cli import main
 from axsync.console.check import check_exit_code
 from axsync.emulator import Emulator
-from axsync.errors import LakeError
+from axsync.errors import LakeError, StorageError
 from axsync.lake import buckets, layout
 from axsync.lake.history import find_run
 from axsync.lake.objects import ObjectStore
-from axsync.lake.publish import open_lake
+from axsync.lake.publish import Lake, open_lake
 from axsync.runs.check import THE_LAKE
 from axsync.runs.gc import sweep
 from axsync.settings import BY_COPY, BY_MANIFEST, LakeSettings, Visible
@@ -130,14 +130,36 @@ async def test_by_manifest_alone_a_part_is_uploaded_once_and_stays(
 @pytest.mark.usefixtures("bucket")
 async def test_the_way_in_which_parts_become_visible_may_change(lab: Lab, start: Start) -> None:
     """From one run to the next, also of one day; a run that was begun goes on as it began."""
-    emulator = await start(sizes={"users": 30})
+    emulator, reports = await start(sizes={"users": 30}), list[axsync.Report]()
     for visible in (BY_COPY, BY_MANIFEST, BY_COPY):
         settings = lab.settings(lab.instance(emulator), lake={"uri": LAKE, "visible": visible}, fresh=True)
-        report = await axsync.sync(settings, jitter=at_once)
-        assert report.verdict == "complete"
+        reports.append(await axsync.sync(settings, jitter=at_once))
         assert "everything matches the manifest" in said("verify")
-    parts = {one.key for one in open_lake(settings.lake).store.list(layout.ALL_PARTS)}
-    assert parts == {part.path for outcome in report.outcomes for part in outcome.parts}
+    parts = {one.key for one in open_lake(LakeSettings(uri=LAKE)).store.list(layout.ALL_PARTS)}
+    assert parts == {part.path for outcome in reports[-1].outcomes for part in outcome.parts}
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize(("began", "now"), [(BY_COPY, BY_MANIFEST), (BY_MANIFEST, BY_COPY)])
+async def test_a_run_goes_on_as_it_began(
+    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch, began: Visible, now: Visible
+) -> None:
+    """What it has read is where its first process has put it, whatever the settings say now."""
+    instance = lab.instance(await start(sizes={"users": 30}))
+
+    def fail(_lake: Lake, *_told: object, **_more: object) -> str:
+        raise StorageError("cannot publish the snapshot")
+
+    first = lab.settings(instance, lake={"uri": LAKE, "visible": began})
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "publish", fail)
+        with pytest.raises(StorageError):
+            await axsync.sync(first, jitter=at_once)
+    report = await axsync.sync(lab.settings(instance, lake={"uri": LAKE, "visible": now}), jitter=at_once)
+
+    assert axsync.load_manifest(LAKE).get("visible", BY_COPY) == began
+    assert open_lake(LakeSettings(uri=LAKE)).runs() == [report.run_id]
+    assert "everything matches the manifest" in said("verify")
 
 
 async def test_a_lake_inside_another_is_refused(lab: Lab, start: Start, bucket: MemoryStore) -> None:
