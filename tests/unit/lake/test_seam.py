@@ -24,7 +24,7 @@ from axsync.settings import BY_MANIFEST, LakeSettings
 from axsync.snapshots.verify import verify
 from axsync.sql import query_session, tables_of
 from tests.unit.lake.memory import store_in_memory
-from tests.unit.snapshots.lakes import DEVICES, USERS, Type, devices, facts, publish, stage
+from tests.unit.snapshots.lakes import DEVICES, USERS, Type, devices, facts, outcome, publish, stage
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KEEP_ONE = LakeSettings(keep_snapshots=1, keep_days=0)
@@ -138,6 +138,20 @@ def test_what_a_run_has_read_in_place_is_its_own_until_it_is_given_up(store: Obj
     assert (left.kind, left.path, left.run_id) == ("part", part.path, run.run_id)
     assert fold(lake.journal(run.run_id).read()).over
     assert not store.has(part.path)
+
+
+def test_where_nothing_is_replaced_the_day_means_what_was_published_last(store: ObjectStore) -> None:
+    """Both runs of the day are whole; the one with the older id was resumed, and published behind the other."""
+    lake, day = Lake(store, visible=BY_MANIFEST), "2026-11-20"
+    for name, finished in (("bbbb", "03"), ("aaaa", "04")):
+        run = replace(facts(day, name), visible=BY_MANIFEST)
+        lake.publish(run, [outcome(lake, run, Type(rows=devices(3)))], finished_at=f"{day}T{finished}:00:00Z")
+    for _ in range(2):
+        found = find_run(lake, day)
+        assert (found.snapshot.run_id, verify(lake, found).faults) == (facts(day).run_id, ())
+        publish(lake, replace(facts("2026-11-21"), visible=BY_MANIFEST), Type(rows=devices(1)))
+    kept = look(lake, LakeSettings(keep_last=2, keep_days=0), NOW).kept
+    assert kept == (facts("2026-11-21").run_id, facts(day).run_id)
 
 
 def test_an_upload_in_place_that_never_ended_goes_with_gc(store: ObjectStore) -> None:
