@@ -212,7 +212,7 @@ def shared_out(seconds: Mapping[str, float], instances: Sequence[InstanceSetting
 def write_plan(plan: ShardPlan) -> str:
     """The plan as a JSON document in plain ASCII."""
     facts = msgspec.to_builtins(plan.facts)
-    del facts["visible"]  # shards need a folder
+    del facts["visible"]  # shards stage their parts, wherever the lake is
     document = {
         "format_version": FORMAT_VERSION,
         **facts,
