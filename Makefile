@@ -91,7 +91,7 @@ unit: $(READY) ## The tests of single modules: what to run while writing
 fuzz: $(READY) ## The property tests, with many fresh examples, and odd answers of servers
 	@AXSYNC_FUZZ_ROUNDS=100 $(BIN)/python -m pytest -q tests/unit/convert tests/flow/test_pages_come_back.py tests/faults/test_one_odd_answer.py --hypothesis-profile=fuzz $(ARGS)
 
-torture: $(READY) $(SERVERS)/s3/ready ## Kill a run, and fail its disk or store, at every durable operation; takes most of an hour
+torture: $(READY) $(SERVERS)/s3/ready ## Kill a run, and fail its disk or store, at every durable operation; takes an hour or two
 	@AXSYNC_TORTURE=1 AXSYNC_SERVERS=$(SERVERS) $(BIN)/python -m pytest -q tests/faults/torture tests/stores/test_kills.py $(ARGS)
 
 bench: $(READY) ## axsync beside its peers, by size, by step; ARGS=--short tries it, ARGS='peers steps' picks parts

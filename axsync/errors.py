@@ -21,6 +21,8 @@ AxsyncError
 │   ├── WrongHost            the credential belongs to another host
 │   ├── UnknownEntity        the instance does not offer this entity type
 │   ├── LakeError            the lake cannot be written
+│   │   ├── LakeUnfit        it is not what the settings want it to be
+│   │   ├── ForeignTable     one of its tables is somebody else's, or was changed
 │   │   └── NewestDamaged    its newest snapshot cannot be read; a ManifestError, too
 │   ├── NoLake               there is no lake to read from
 │   │   └── NoLakeYet        there is nothing at all
@@ -189,6 +191,14 @@ class UnknownEntity(UsageError):
 
 class LakeError(UsageError):
     """The lake cannot be written."""
+
+
+class LakeUnfit(LakeError):
+    """The lake is not what the settings want it to be. The message says what to do."""
+
+
+class ForeignTable(LakeError):
+    """A table of the lake is somebody else's, or was changed, so that nothing can be committed to it."""
 
 
 class NoLake(UsageError):

@@ -22,10 +22,12 @@ from axsync.errors import (
     DropByQuery,
     EntryChanged,
     EntryMissing,
+    ForeignTable,
     GuardRefused,
     InternalError,
     KeepsBetter,
     LakeError,
+    LakeUnfit,
     LaneError,
     ListDamaged,
     ManifestError,
@@ -76,6 +78,7 @@ from axsync.errors import (
     WrongPassphraseFile,
     out_of_memory,
 )
+from axsync.lake.answers import advice_for
 
 FAILED, USAGE, PARTIAL, REFUSED, GUARDED, LATER = 1, 2, 3, 4, 5, 75
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
@@ -167,6 +170,8 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         USAGE,
         "Restore the file from a backup, or run `axsync schema rebuild`, which makes it from the manifests.",
     ),
+    (LakeUnfit, USAGE, ""),
+    (ForeignTable, USAGE, "Move that table to another place, or give the run another lake with --lake."),
     (LakeError, USAGE, "Choose another lake with --lake, or get permission to write there."),
     (NoLakeYet, USAGE, "`axsync run` makes it. If it is elsewhere, name it with --lake."),
     (NoLake, USAGE, "Choose another lake with --lake."),
@@ -312,7 +317,7 @@ def explain(error: BaseException, *, environ: Mapping[str, str] | None = None) -
         return Explanation(clean(headline), "", _BUG, FAILED)
     exit_code, advice = next((code, words) for kind, code, words in _TABLE if isinstance(error, kind))
     notes = tuple(clean(note) for note in getattr(error, "__notes__", ()))
-    advice = advice.replace("NAME", str(getattr(error, "name", "NAME")))
+    advice = advice_for(error) or advice.replace("NAME", str(getattr(error, "name", "NAME")))
     return Explanation(clean(str(error)), clean(_cause(error)), advice, exit_code, notes)
 
 

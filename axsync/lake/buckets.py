@@ -58,6 +58,7 @@ def open_objects(settings: LakeSettings, environ: Environ = os.environ) -> Objec
     if address.cloud == "s3":
         amazon = _Amazon(settings, address.bucket, environ)
         store.uploads, store.copier = amazon.uploads, amazon.copy if settings.storage_class else None
+        store.storage_class = settings.storage_class
     store.foreign = lambda: options_of(cast("S3Store", store.bucket))  # or another of the three
     return store
 
@@ -137,9 +138,9 @@ def _provider(address: Address) -> Any:  # noqa: ANN401  of a module that is not
     none = f"there are no AWS credentials for the lake {address.uri!r}"
     try:
         return Boto3CredentialProvider(ttl=FRESH)
-    except ValueError as error:
+    except ValueError:
         where = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role"
-        raise ConfigError(f"{none}; {where}") from error
+        raise ConfigError(f"{none}; {where}") from None
     except Exception as error:  # boto3 has no base of its errors; such as a profile that does not exist
         raise ConfigError(f"{none}: {error}") from error
 

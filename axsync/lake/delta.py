@@ -21,7 +21,7 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Sc
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from axsync.errors import LakeError, StorageError
+from axsync.errors import ForeignTable, StorageError
 from axsync.lake import layout
 from axsync.lake.manifest import TablePin
 from axsync.lake.store import Store, storage_errors
@@ -63,21 +63,21 @@ class DeltaTables:
         except DeltaError as error:
             if _torn(store, entity):  # the next commit mends it
                 return
-            raise LakeError(f"the Delta table {store.name(place)!r} cannot be read: {_first_line(error)}") from error
+            raise ForeignTable(f"the Delta table {store.name(place)!r} cannot be read: {_first_line(error)}") from error
         if table is None:
             return
         told = f"the Delta table {store.name(place)!r}"
         metadata = table.metadata()
         if tuple(metadata.partition_columns) != _NAMES:
             found = ", ".join(metadata.partition_columns) or "nothing"
-            raise LakeError(f"{told} is partitioned by {found}, not by instance and dt: it is not one of axsync's")
+            raise ForeignTable(f"{told} is partitioned by {found}, not by instance and dt: it is not one of axsync's")
         for key, usual in (("delta.columnMapping.mode", "none"), ("delta.appendOnly", "false")):
             if (value := metadata.configuration.get(key, usual)) != usual:
-                raise LakeError(f"{told} has {key} = {value}, with which axsync cannot replace a day in it")
+                raise ForeignTable(f"{told} has {key} = {value}, with which axsync cannot replace a day in it")
         try:
             united(_arrow(table), schema)
         except Conflict as error:
-            raise LakeError(f"{told} has other types than the lake: {error}") from error
+            raise ForeignTable(f"{told} has other types than the lake: {error}") from error
 
     def preflight(self, store: Store) -> None:
         """As `TableFormat.preflight`: there is nobody to ask."""

@@ -477,16 +477,26 @@ def _days(count: int) -> str:
 
 
 def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
-    """The newest run of the day that is whole: one with an older id may have been resumed, and published later."""
+    """The run of the day that published last: one with an older id may have been resumed.
+
+    Where what it replaced goes, that is the newest one that is whole.
+    """
     replaced, latest = "", _pointed_to(lake)
+    whole = list[Snapshot]()
     for snapshot in _of(lake, _up_to_latest(lake, ids), day):
         if isinstance(snapshot, ManifestError):
-            if not replaced:
+            if not replaced and not whole:
                 raise snapshot
             break
-        if snapshot.run_id == latest or is_whole(lake, snapshot):
+        if snapshot.run_id == latest:
             return snapshot.run_id
+        if is_whole(lake, snapshot):
+            whole.append(snapshot)
+            if snapshot.is_for_globs:
+                break
         replaced = replaced or snapshot.run_id
+    if whole:
+        return max(whole, key=lambda one: one.finished_at).run_id
     if replaced:
         return replaced
     raise UnknownRun(f"the lake {lake.name!r} has no snapshot of {day}", asked=day)

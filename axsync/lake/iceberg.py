@@ -85,7 +85,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from axsync.credentials import Redactor, Secret
 from axsync.credentials.credential import MASK
-from axsync.errors import AxsyncError, CatalogError, ConfigError, LakeError, StorageError
+from axsync.errors import AxsyncError, CatalogError, ConfigError, ForeignTable, LakeError, LakeUnfit, StorageError
 from axsync.lake import layout
 from axsync.lake.manifest import TablePin
 from axsync.lake.schemas import FieldNumbers, read_ids
@@ -165,12 +165,12 @@ class IcebergTables:
         by = [(one.name, str(one.transform)) for one in table.spec().fields]
         if by != [(one.name, str(one.transform)) for one in _BY_PARTITION.fields]:
             found = ", ".join(name for name, _ in by) or "nothing"
-            raise LakeError(f"{told} is partitioned by {found}, not by instance and dt: it is not one of axsync's")
+            raise ForeignTable(f"{told} is partitioned by {found}, not by instance and dt: it is not one of axsync's")
         try:
             ids = (known or ids_of(table.metadata)).extended(schema)
             united(table.schema().fields, fields_of(with_field_ids(schema, ids.known)))
         except Conflict as error:
-            raise LakeError(f"{told} has other columns than the lake: {error}") from error
+            raise ForeignTable(f"{told} has other columns than the lake: {error}") from error
 
     def preflight(self, store: Store) -> None:
         """As `TableFormat.preflight`. A catalog without tables of the lake is asked whether it would take one."""
@@ -376,10 +376,10 @@ def _here(store: Store, entity: str, table: Table) -> Table:
     return table
 
 
-def _elsewhere(store: Store, location: str) -> LakeError:
+def _elsewhere(store: Store, location: str) -> LakeUnfit:
     told = f"the Iceberg catalog of the lake {store.name()!r} names {location!r}, which is not in it"
     why = "a lake with such tables cannot be moved, and in a catalog of several lakes each needs its own namespace"
-    return LakeError(f"{told}; {why}")
+    return LakeUnfit(f"{told}; {why}")
 
 
 @contextmanager

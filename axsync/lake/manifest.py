@@ -20,7 +20,7 @@ from axsync.lake.schemas import schema, with_columns
 from axsync.lake.store import Store, each
 from axsync.model import Asked, Lane, Outcome
 from axsync.schema.columns import Column, columns_of
-from axsync.settings import PARQUET
+from axsync.settings import BY_COPY, PARQUET
 
 FORMAT_VERSION = 2
 """Version 1 had the columns of each lane in its entry, in place of their hash."""
@@ -203,7 +203,13 @@ class Snapshot:
     verdict: str
     lanes: tuple[LaneRecord, ...]
     formats: tuple[str, ...] = (PARQUET,)  # lakes without tables do not tell
+    visible: str = BY_COPY  # nor those whose parts are copied or moved into place
     tables: Mapping[str, tuple[TablePin, ...]] = field(default_factory=dict)  # by entity type
+
+    @property
+    def is_for_globs(self) -> bool:
+        """Whether globs may read its parts, so that what took their place goes when another run replaces them."""
+        return PARQUET in self.formats and self.visible == BY_COPY
 
     @property
     def rows(self) -> int:

@@ -33,7 +33,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import ObjectStore as Bucket
 from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFileSystem
 
-from axsync.errors import LakeError, NoLake, NoLakeYet, Overtaken
+from axsync.errors import LakeError, LakeUnfit, NoLake, NoLakeYet, Overtaken
 from axsync.lake import layout
 from axsync.lake.answers import EXPIRED, as_os_error, code_of
 from axsync.lake.lease import TTL, Lease, LockObject, Mark, ObjectState, join
@@ -94,6 +94,7 @@ class ObjectStore:
     drafts: Path | None = None
     foreign: Callable[[], dict[str, str]] = dict  # what delta-rs has to know of it
     uploads: Callable[[], Uploads] | None = None
+    storage_class: str = ""  # of parts that are uploaded to where they are published; empty: the bucket's
     copier: Callable[[Bucket, str, str], object] | None = None  # from path to path, where obstore's own does not do
     ttl: float = TTL
     _who: UUID = field(default_factory=uuid4)
@@ -231,9 +232,9 @@ class ObjectStore:
             right = self._put(probe, b"3", first) if first else None
             stale = self._put(probe, b"4", first) if first else None
             if not (first and right) or second or stale:
-                raise LakeError(
+                raise LakeUnfit(
                     f"the lake {self.name()!r} cannot be written safely: the store does not heed conditions"
-                    " (If-None-Match, If-Match), so that two runs could overwrite each other"
+                    " (If-None-Match, If-Match), so that two runs could overwrite each other; use a store that does"
                 )
         finally:
             with suppress(OSError):
@@ -513,7 +514,7 @@ class ObjectStore:
         """As `Store.unfinished`: uploads of many requests."""
         if self.uploads is not None:
             with _translated():
-                for name, size in self.uploads().begun(f"{self._path(prefix)}/"):
+                for name, size in self.uploads().begun(f"{self._path(prefix)}/".lstrip("/")):
                     yield ListedKey(self._key(name), size)
 
     # Writing
@@ -533,15 +534,18 @@ class ObjectStore:
     def upload(self, path: Path, key: str) -> None:
         """Put a file of this machine in place. Raises: OSError, Overtaken."""
         size = path.stat().st_size
+        lasting: Attributes | None = {"Storage-Class": self.storage_class} if self.storage_class else None
+        attributes = lasting if layout.is_part(key) else None
         with self._change(key):
             if size <= ONE_PUT:
-                self._ask(obstore.put, key, path.read_bytes(), use_multipart=False)
+                self._ask(obstore.put, key, path.read_bytes(), use_multipart=False, attributes=attributes)
             else:
-                self._upload(path, key, size)
+                self._upload(path, key, size, attributes)
 
-    def _upload(self, path: Path, key: str, size: int) -> None:
+    def _upload(self, path: Path, key: str, size: int, attributes: "Attributes | None") -> None:
+        chunks = {"chunk_size": CHUNK, "max_concurrency": CHUNKS_AT_ONCE}
         try:
-            self._ask(obstore.put, key, path, chunk_size=CHUNK, max_concurrency=CHUNKS_AT_ONCE)
+            self._ask(obstore.put, key, path, attributes=attributes, **chunks)
         except OSError:
             # The answer to the last request of many may be lost, and the upload is unknown when it is asked again.
             if self._plain_size(key) != size:

@@ -352,7 +352,7 @@ class WriterPool:
 
 @dataclass(slots=True)
 class PartFolder:
-    """The parts of one lane, staged below a prefix of the store.
+    """The parts of one lane, staged below a prefix of the store, or written to where they are published.
 
     `keep` is told of each part that is sealed; `order` is the column that rows are sorted by. `numbered` gives the
     columns their numbers, where a table needs them; it is asked before the first part is begun, in a writer thread.
@@ -365,6 +365,7 @@ class PartFolder:
     schema: pa.Schema
     pool: WriterPool
     keep: Callable[[Sealed], None] = lambda _: None
+    in_place: bool = False
     order: str | None = None
     numbered: Callable[[pa.Schema], pa.Schema] = lambda schema: schema
     _written: pa.Schema | None = None  # the schema with its numbers
@@ -462,16 +463,17 @@ class PartFolder:
                 self.store.delete(self._staged(part.path))
 
     def sweep(self, known: Iterable[Part]) -> None:
-        """After a crash: remove files that are no known part, and go on numbering behind those that were there.
+        """After a crash: remove staged files that are no known part, and go on numbering behind those that were there.
 
-        And behind those that this run has published: readers may be in the midst of them.
+        And behind those in the partition, where readers may be in the midst of them: whether a manifest names one is
+        for `axsync gc` to tell.
         """
-        kept = {self._staged(part.path) for part in known}
+        kept = {f"{self.staging}/{part.path}" for part in known}
         with storage_errors("write to the lake"):
             for one in self.store.list(layout.parts_in(self.partition)):
                 if layout.run_of_part(one.key) == self.run_id:
                     self._count = max(self._count, layout.part_number(layout.name_of(one.key)) + 1)
-            for one in tuple(self.store.list(layout.drafts_in(self._staged(self.partition)))):
+            for one in tuple(self.store.list(layout.drafts_in(f"{self.staging}/{self.partition}"))):
                 self._count = max(self._count, layout.part_number(layout.name_of(one.key)) + 1)
                 if one.key not in kept:
                     self.store.delete(one.key)
@@ -499,8 +501,8 @@ class PartFolder:
 
     def _letters(self, path: str) -> str:
         """The key of the dead letters of a part that is not journaled yet."""
-        return layout.letters_beside(self._staged(path))
+        return layout.letters_beside(f"{self.staging}/{path}")
 
     def _staged(self, path: str) -> str:
         """The key of a part that is not published yet."""
-        return f"{self.staging}/{path}"
+        return path if self.in_place else f"{self.staging}/{path}"

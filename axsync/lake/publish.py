@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from axsync.errors import ConfigError, LakeError, StorageError
+from axsync.errors import ConfigError, ForeignTable, LakeError, LakeUnfit, StorageError
 from axsync.lake import layout
 from axsync.lake.journal import COMMITTED, PUBLISHING, Journal
 from axsync.lake.local import LocalStore
@@ -24,24 +24,34 @@ from axsync.lake.manifest import (
     verdict_of,
     worst,
 )
-from axsync.lake.schemas import FieldNumbers, put_schemas, register, registries
+from axsync.lake.schemas import FieldNumbers, put_schemas, register, registries, registry
 from axsync.lake.store import Item, Move, Result, Store, each, is_folder, storage_errors
 from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, refuse_unfit, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
-from axsync.settings import OBJECT_STORES, PARQUET, LakeSettings
+from axsync.settings import BY_COPY, BY_MANIFEST, OBJECT_STORES, PARQUET, LakeSettings, Visible
 
 LETTERS_AT_ONCE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What identifies a run; times are ISO, UTC."""
+    """What identifies a run, and how its parts become visible; times are ISO, UTC."""
 
     run_id: str
     logical_date: str
     as_of: str | None
     started_at: str
     axsync_version: str
+    visible: Visible = BY_COPY
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its parts are written to where they are published (docs/adr/0040)."""
+        return self.visible == BY_MANIFEST
+
+    def place(self, path: str) -> str:
+        """Where a part is while it is not published."""
+        return path if self.in_place else layout.staged(self.run_id, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class Lake:
     formats: tuple[str, ...] = (PARQUET,)
     keep_days: int | None = None  # how far back versions of tables are to be read
     catalog: str = ""  # of Iceberg tables
+    visible: Visible = BY_COPY  # how parts of runs that begin from now on become visible
     stops: Callable[[], bool] = lambda: False  # between steps: whether what is left is for the next process
     days: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)  # run → its logical date
     published: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # runs known to be so
@@ -116,20 +127,22 @@ class Lake:
         self._refuse_formats(newest.snapshot if newest else None)
         for table in self.tables:
             table.preflight(self.store)
-        self._refuse_tables(self._entities(targets))
+        entities = self._entities(targets)
+        self._refuse_tables(entities)
+        self._refuse_unknown(entities, newest.snapshot if newest else None)
 
     def _refuse_formats(self, newest: Snapshot | None) -> None:
         left = [one for one in (newest.formats if newest else ()) if one not in (PARQUET, *self.formats)]
         if left:
             told = f"the lake {self.name!r} has tables in the format {left[0]}, which this run would leave behind"
-            raise LakeError(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
+            raise LakeUnfit(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
         there = {
             pin.catalog or "" for pins in (newest.tables if newest else {}).values() for pin in pins if pin.metadata
         }
         if other := sorted(there - {self.catalog}):
             where = other[0] or layout.ICEBERG_CATALOG
             told = f"the Iceberg tables of the lake {self.name!r} are in the catalog {where!r}"
-            raise LakeError(f"{told}; set [lake] catalog = {other[0]!r} again, or begin a new lake")
+            raise LakeUnfit(f"{told}; set [lake] catalog = {other[0]!r} again, or begin a new lake")
         if self.has_tables and newest and newest.formats == (PARQUET,):
             refuse_conflicts(self.name, newest.lanes)
 
@@ -137,6 +150,14 @@ class Lake:
         for table in self.tables:
             for entity in entities:
                 table.refuse(self.store, entity, table_schema(self.store, entity))
+
+    def _refuse_unknown(self, entities: Iterable[str], newest: Snapshot | None) -> None:
+        """Raises: ForeignTable, for one that no run of this lake has made, before parts come to lie in its folder."""
+        for table in self.tables:
+            for entity in set(entities).difference(newest.tables if newest else ()):
+                if not registry(self.store, entity).columns and table.newest(self.store, entity):
+                    place = self.store.name(layout.table_of_format(entity))
+                    raise ForeignTable(f"there is a {table.name} table {place!r} that no run of this lake has made")
 
     def _entities(self, targets: RunTargets) -> Collection[str]:
         if targets.entities:
@@ -240,6 +261,7 @@ class Lake:
         Registry, manifest, parts, pointer, in this order: a reader of `latest.json` sees the old snapshot or the whole
         new one. A run that has published before and brings more has its parts in place before its manifest names them.
         With tables, the journal tells what is about to come, then parts, a commit to each table, manifest, pointer.
+        Parts that are in their places already are only named.
         The pointer never moves to an older date: such a run is published once its journal says so.
         What the day held before is left to `axsync.lake.replaced`. Raises: StorageError, RegistryDamaged and
         PublishStopped, with the pointer unmoved; LakeError where a table cannot take the columns.
@@ -271,7 +293,7 @@ class Lake:
         before = self._seen(layout.manifest(run_id))
         if before is None and not formats:
             self._put(layout.manifest(run_id), None, _content(manifest))
-        for moves in self._moves(manifest):
+        for moves in self._moves(manifest) if manifest.get("visible") != BY_MANIFEST else ():
             self._go_on()
             self.store.commit(moves)
         if formats:
@@ -385,17 +407,19 @@ def open_lake(settings: LakeSettings) -> Lake:
     Nothing is asked of a store yet, apart from the place that has its credentials. Raises: ConfigError, where the
     client of the store is not installed, or where there are no credentials for it.
     """
+    store: Store
     if settings.path is not None:
         store = LocalStore(settings.path, settings.file_mode, settings.folder_mode)
         return Lake(store, settings.formats, settings.reaches_back, settings.catalog)
     try:
         from axsync.lake.buckets import open_objects  # noqa: PLC0415  an extra
 
-        return Lake(open_objects(settings), settings.formats, settings.reaches_back, settings.catalog)
+        store = open_objects(settings)
     except ModuleNotFoundError as error:
         scheme = settings.uri.partition("://")[0]
         told = f"a lake at {scheme}:// needs its client: pip install 'axsync[{OBJECT_STORES[scheme]}]'"
         raise ConfigError(told) from error
+    return Lake(store, settings.formats, settings.reaches_back, settings.catalog, settings.made_visible)
 
 
 def _content(manifest: Mapping[str, Any]) -> bytes:
@@ -413,6 +437,7 @@ def _manifest(run: RunFacts, entries: Sequence[dict[str, Any]], *, verdict: str,
         "finished_at": finished_at,
         "axsync_version": run.axsync_version,
         "verdict": verdict,
+        **({"visible": run.visible} if run.in_place else {}),
         "lanes": entries,
     }
 

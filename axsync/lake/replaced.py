@@ -18,9 +18,9 @@ from axsync.settings import PARQUET
 def remove_replaced(lake: Lake, run: RunFacts, outcomes: Sequence[Outcome]) -> list[str]:
     """Remove the parts whose place those of this run took; returns what is to be said.
 
-    Parts of tables stay until `axsync gc`, where no glob reads them: older versions have them.
+    Where no glob reads them they stay until `axsync gc`: older manifests name them, and versions of tables have them.
     """
-    if PARQUET not in lake.formats:
+    if run.in_place or PARQUET not in lake.formats:
         return []
     read = {outcome.lane: {part.path for part in outcome.parts} for outcome in outcomes if outcome.columns}
     return _remove(lake, run.logical_date, read)
@@ -28,7 +28,7 @@ def remove_replaced(lake: Lake, run: RunFacts, outcomes: Sequence[Outcome]) -> l
 
 def go_on_replacing(lake: Lake, snapshot: Snapshot) -> list[str]:
     """The same for a run that was killed behind the pointer; its manifest says what it has read."""
-    if PARQUET not in snapshot.formats:
+    if not snapshot.is_for_globs:
         return []
     own = [lane for lane in snapshot.lanes if lane.columns and lane.from_run is None]
     return _remove(lake, snapshot.logical_date, {lane.lane: {file.path for file in lane.files} for lane in own})

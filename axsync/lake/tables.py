@@ -12,7 +12,7 @@ from typing import Protocol
 import orjson
 import pyarrow as pa
 
-from axsync.errors import ConfigError, LakeError
+from axsync.errors import ConfigError, LakeError, LakeUnfit
 from axsync.lake import layout
 from axsync.lake.manifest import LaneRecord, TablePin
 from axsync.lake.schemas import FieldNumbers, registry
@@ -213,7 +213,7 @@ def refuse_unfit(store: Store, outcomes: Iterable[Outcome]) -> None:
                 told = (
                     f"what was read of {outcome.lane} does not fit its table, which another run has changed meanwhile"
                 )
-                raise LakeError(f"{told} ({', '.join(wrong[:MOST_NAMED])}); run again with --fresh")
+                raise LakeUnfit(f"{told} ({', '.join(wrong[:MOST_NAMED])}); run again with --fresh")
             known[entity], _ = extended(before, columns, "")
 
 
@@ -221,7 +221,7 @@ def refuse_conflicts(lake: str, lanes: Sequence[LaneRecord]) -> None:
     """Refuse to make tables of a lake whose instances have different types in one column. Raises: LakeError."""
     if wrong := list(_conflicts(lanes)):
         told = "a table has one type for each column; begin a new lake"
-        raise LakeError(f"the lake {lake!r} cannot become tables: {_some(wrong)}; {told}")
+        raise LakeUnfit(f"the lake {lake!r} cannot become tables: {_some(wrong)}; {told}")
 
 
 def _conflicts(lanes: Sequence[LaneRecord]) -> Iterator[str]:

@@ -33,6 +33,7 @@ from axsync.errors import (
 )
 from axsync.events import Notice, Observer
 from axsync.lake import layout
+from axsync.lake.answers import advice_for
 from axsync.lake.publish import Lake, open_lake
 from axsync.runs.instances import open_transports, remember
 from axsync.runs.lane_selection import EntityState, asked_types, is_about_licence, lanes_among, offered
@@ -225,13 +226,13 @@ _STORE_TOLD = {
 
 
 def _tried(name: str, trial: Callable[[], object]) -> CheckStep:
+    advice = "Use another store: docs/stores.md tells what is asked of it."
     try:
         told = "the store does not show what became of the object" if trial() is False else ""
     except OSError as error:
-        told = error.strerror or str(error)
+        told, advice = error.strerror or str(error), advice_for(error) or advice
     except LakeError as error:
-        told = str(error)
-    advice = "Check address, region and endpoint of the lake, and the rights of its credentials (docs/stores.md)."
+        told, advice = str(error), advice_for(error) or advice
     if told:
         return CheckStep(name, ok=False, text=told, advice=advice, failure="lake")
     return CheckStep(name, ok=True, text=_STORE_TOLD[name])

@@ -19,14 +19,16 @@ from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
 from axsync.lake.table_days import TableDays
 from axsync.lake.tables import is_in_table
+from axsync.lake.uploads import UPLOAD
 from axsync.model import Lane
 from axsync.runs.recovery import recover, roll_forward
 from axsync.runs.resume import FRESH_ENOUGH, resumable
 from axsync.runs.retention import kept as by_rules
 from axsync.runs.state import RunMemory, memories_of, record
-from axsync.settings import PARQUET, LakeSettings
+from axsync.settings import LakeSettings
 
 Kind = Literal["snapshot", "schema", "part", "run", "staging", "draft"]
+NEVER_FINISHED = "its run was never finished, and is too old to go on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def _replaced(kept: Sequence[Snapshot]) -> set[tuple[str, Lane]]:
         (one.run_id, lane)
         for (_, lane), many in of_day.items()
         for one in many
-        if PARQUET in one.formats  # of tables alone, older versions have what was replaced
+        if one.is_for_globs  # what others replace stays as long as their manifests do
         and any(other.run_id > one.run_id and other.finished_at > one.finished_at for other in many)
     }
 
@@ -229,8 +231,17 @@ def _loose_parts(inventory: _Inventory) -> Iterator[Leftover]:
     pinned = _table_days(inventory).needed(needed, [one.key for one in loose])
     for one in loose:
         if one.key not in pinned:
-            why = _why_loose(inventory, owners.get(one.key))
-            yield Leftover("part", one.key, owners.get(one.key), one.size, why)
+            named_by, writer = owners.get(one.key), layout.run_of_part(one.key)
+            if named_by is None and _is_hopeless(inventory, writer):
+                yield Leftover("part", one.key, writer, one.size, NEVER_FINISHED)
+            else:
+                yield Leftover("part", one.key, named_by, one.size, _why_loose(inventory, named_by))
+
+
+def _is_hopeless(inventory: _Inventory, run_id: str) -> bool:
+    """Whether a run has come to no end, and never will: parts of it may be in their places all the same."""
+    memory = inventory.memories.get(run_id)
+    return memory is not None and not memory.over and run_id not in inventory.alive
 
 
 def _is_own(key: str) -> bool:
@@ -258,7 +269,7 @@ def _run_folders(inventory: _Inventory) -> Iterator[Leftover]:
         if run_id not in kept and old:
             yield _folder_left(lake, "run", run_id, "beyond the retention")
         elif run_id not in inventory.alive and staged[run_id]:
-            why = "its run is over" if memory.over else "its run was never finished, and is too old to go on"
+            why = "its run is over" if memory.over else NEVER_FINISHED
             yield _folder_left(lake, "staging", run_id, why)
 
 
@@ -270,8 +281,9 @@ def _folder_left(lake: Lake, kind: Literal["run", "staging"], run_id: str, why: 
 
 def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
     counted = {one.key for folder in gone for one in lake.store.list(layout.below(folder))}
-    for one in lake.store.unfinished(layout.CONTROL):
-        if one.key not in counted:
+    for one in lake.store.unfinished(layout.CONTROL if lake.is_folder else ""):  # parts have no drafts in a folder
+        is_own = one.key.startswith(f"{layout.CONTROL}/") or layout.is_own_part(one.key.partition(UPLOAD)[0])
+        if is_own and one.key not in counted:
             yield Leftover("draft", one.key, None, one.size, "a write that was cut short")
 
 
@@ -290,8 +302,8 @@ def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) ->
 
 
 def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
-    if leftover.kind == "staging" and leftover.run_id is not None:
-        _give_up(lake, leftover.run_id, inventory.memories[leftover.run_id])
+    if leftover.kind in ("staging", "part") and _is_hopeless(inventory, leftover.run_id or ""):
+        _give_up(lake, leftover.run_id or "", inventory.memories)
     if leftover.kind in ("staging", "run"):
         lake.store.delete_all(leftover.path)
         return
@@ -300,7 +312,8 @@ def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
         lake.store.delete_all(partition)
 
 
-def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
-    """A run without its staging can never be resumed, and its journal has to say so first."""
-    if memory.facts is not None and not memory.over:
+def _give_up(lake: Lake, run_id: str, memories: Mapping[str, RunMemory]) -> None:
+    """A run without what it has read can never be resumed, and its journal has to say so first."""
+    if memories[run_id].facts is not None:
         lake.journal(run_id).begin().append(record("abandoned"))
+    memories[run_id].over = True

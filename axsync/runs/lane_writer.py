@@ -27,7 +27,7 @@ from axsync.lake import layout
 from axsync.lake.id_index import NO_IDS, Hashes, IdIndex, earlier_duplicates, read_id_index, repeats
 from axsync.lake.journal import Journal
 from axsync.lake.parts import PageBatch, PartFolder, Sealed, WriterPool, add_drift
-from axsync.lake.publish import Lake, letter_lines
+from axsync.lake.publish import Lake, RunFacts, letter_lines
 from axsync.lake.row_order import Places, order_column
 from axsync.lake.schemas import FieldNumbers
 from axsync.lake.store import storage_errors
@@ -49,7 +49,7 @@ class RunStorage:
     """Where all lanes of a run write. `numbers` are of the columns, where a table needs them."""
 
     lake: Lake
-    logical_date: str
+    run: RunFacts
     pool: WriterPool
     journal: Journal
     numbers: FieldNumbers | None = None
@@ -87,7 +87,6 @@ class LaneWriter:
     """The rows of one lane; `memory` is what of them is durable and journaled."""
 
     lane: Lane
-    run_id: str
     storage: RunStorage
     memory: LaneMemory = field(default_factory=LaneMemory)
     pages: int = 0
@@ -141,10 +140,10 @@ class LaneWriter:
 
     def _open(self, reader: LaneReader, converter: Converter) -> PartFolder:
         if self._folder is None:
-            partition = self.storage.lake.partition(self.lane, self.storage.logical_date)
-            store, staging = self.storage.lake.store, layout.staging(self.run_id)
+            run, store = self.storage.run, self.storage.lake.store
+            partition, staging = self.storage.lake.partition(self.lane, run.logical_date), layout.staging(run.run_id)
             schema, pool, keep = converter.schema, self.storage.pool, partial(self._keep, reader)
-            self._folder = PartFolder(store, staging, partition, self.run_id, schema, pool, keep)
+            self._folder = PartFolder(store, staging, partition, run.run_id, schema, pool, keep, run.in_place)
             self._folder.order = order_column(reader.asked, schema)
             if self.storage.numbers is not None:
                 self._folder.numbered = partial(self.storage.numbers.numbered, self.lane.entity)
@@ -159,7 +158,7 @@ class LaneWriter:
         with self._turn:
             if not self._swept:
                 folder.sweep(self.memory.parts)
-                self.storage.lake.trim_letters(self.run_id, self.lane, self.memory.letters_size)
+                self.storage.lake.trim_letters(self.storage.run.run_id, self.lane, self.memory.letters_size)
                 self._swept = True
 
     def _write(
@@ -193,7 +192,7 @@ class LaneWriter:
         """Dead letters of a page that brought nothing else."""
         memory = self.memory
         with self._turn:
-            memory.letters_size = self.storage.lake.write_dead_letters(self.run_id, self.lane, letters)
+            memory.letters_size = self.storage.lake.write_dead_letters(self.storage.run.run_id, self.lane, letters)
             facts = {"span": span, "letters": len(letters), "letters_size": memory.letters_size}
             self.storage.journal.append(record("pages_buried", self.lane, **facts))
             memory.buried.append(span)
@@ -207,7 +206,7 @@ class LaneWriter:
         memory, part = self.memory, sealed.part
         with self._turn:
             if sealed.letters:
-                memory.letters_size = self.storage.lake.take_letters(self.run_id, self.lane, sealed.letters)
+                memory.letters_size = self.storage.lake.take_letters(self.storage.run.run_id, self.lane, sealed.letters)
             counters, seconds = reader.stats.counters, time.monotonic() - self.began
             spent = Spent(self.pages, counters.requests, counters.retries, seconds)
             facts = {"part": part, "letters_size": memory.letters_size, "spent": spent}
@@ -286,7 +285,7 @@ class LaneWriter:
             return earlier_duplicates(self.storage.lake.store, self._staged(), id_column, repeated, self._spans())
 
     def _staged(self) -> list[str]:
-        return [layout.staged(self.run_id, part.path) for part in self.memory.parts]
+        return [self.storage.run.place(part.path) for part in self.memory.parts]
 
     def _spans(self) -> list[PageSpan]:
         return [span for part in self.memory.parts for span in part.pages]

@@ -86,17 +86,17 @@ def _roll_forward(lake: Lake, memories: dict[str, RunMemory]) -> list[str]:
 def _carried_out(lake: Lake, run_id: str, memory: RunMemory, told: list[str]) -> bool:
     """Publish what was about to be, or give it up; whether nothing is left to be taken back."""
     manifest, journal = memory.publishing or {}, lake.journal(run_id)
-    if manifest.get("formats") and (gone := _lost(lake, run_id, manifest)):
+    gone = _lost(lake, run_id, manifest)
+    if gone and not manifest.get("formats"):
+        told.append(f"files of run {run_id} are gone, so that what it was publishing is taken back")
+        return False
+    if gone:
         journal.begin().append(record("abandoned"))
         tables = ", ".join(dict.fromkeys(one["entity"] for one in memory.committed)) or "none"
         why = f"since {gone!r} is gone; tables that have its rows: {tables}. The next run of its day replaces them"
         told.append(f"the publication of run {run_id} is given up, {why}")
         return True
-    try:
-        lake.carry_out(manifest, memory.committed)
-    except FileNotFoundError:
-        told.append(f"files of run {run_id} are gone, so that what it was publishing is taken back")
-        return False
+    lake.carry_out(manifest, memory.committed)
     journal.begin()
     if lake.latest_run() != run_id:
         journal.append(record(PUBLISHED, replacing=True))
@@ -109,8 +109,13 @@ def _carried_out(lake: Lake, run_id: str, memory: RunMemory, told: list[str]) ->
 def _lost(lake: Lake, run_id: str, manifest: Mapping[str, Any]) -> str | None:
     """A part that is neither staged nor in its place: somebody has removed it."""
     own = (lane for lane in manifest["lanes"] if not lane.get("from_run"))
-    paths = (file["path"] for lane in own for file in lane["files"])
-    return next((p for p in paths if not any(map(lake.store.has, (p, layout.staged(run_id, p))))), None)
+    paths = [file["path"] for lane in own for file in lane["files"]]
+
+    def is_there(path: str) -> bool:
+        return any(lake.store.size(key) is not None for key in (path, layout.staged(run_id, path)))
+
+    there = lake.each(is_there, paths)
+    return next((path for path, is_one in zip(paths, there, strict=True) if not is_one), None)
 
 
 def _remove_the_rest(lake: Lake, run_id: str) -> list[str]:
@@ -125,6 +130,8 @@ def _remove_the_rest(lake: Lake, run_id: str) -> list[str]:
 def _take_back(lake: Lake, run_id: str, memory: RunMemory) -> None:
     if not memory.published:
         lake.store.delete(layout.manifest(run_id))
+    if memory.facts is not None and memory.facts.in_place:
+        return  # nothing was moved
     placed = {part.path for lane in memory.lanes.values() for part in lane.parts if lake.store.has(part.path)}
     if placed and memory.published:  # earlier, and resumed since: what that snapshot names stays
         placed -= {file.path for snapshot in readable(lake) for lane in snapshot.lanes for file in lane.files}

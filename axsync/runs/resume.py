@@ -14,7 +14,6 @@ import msgspec
 import orjson
 
 from axsync.errors import ManifestError
-from axsync.lake import layout
 from axsync.lake.history import readable, run_of_day
 from axsync.lake.journal import Record
 from axsync.lake.publish import Lake, RunFacts
@@ -104,24 +103,26 @@ def _is_published(lake: Lake, outcome: Outcome) -> bool:
     return all(lake.store.size(part.path) == part.size for part in outcome.parts)
 
 
-def lost_parts(lake: Lake, run_id: str, memory: RunMemory, sound: set[str]) -> list[tuple[Lane, str]]:
+def lost_parts(lake: Lake, run: RunFacts, memory: RunMemory, sound: set[str]) -> list[tuple[Lane, str]]:
     """Parts that the journal speaks of and that are not there, or not what they were.
 
-    Staged ones are read: what is published next has to be what its manifest says. `sound` are those that were read
-    before, and grows. What is published already counts for a lane that has come to its end, and is whole.
+    Those that are not published are read: what is published next has to be what its manifest says. `sound` are those
+    that were read before, and grows. What is published already counts for a lane that has come to its end, if it is
+    whole.
     """
-    return [(lane, path) for lane, known in memory.lanes.items() for path in _lost(lake, run_id, known, sound)]
+    if run.in_place and memory.published:
+        sound |= {part.path for known in memory.lanes.values() if known.outcome for part in known.parts}
+    return [(lane, path) for lane, known in memory.lanes.items() for path in _lost(lake, run, known, sound)]
 
 
-def _lost(lake: Lake, run_id: str, known: LaneMemory, sound: set[str]) -> list[str]:
-    gone = [part for part in known.parts if not _is_staged(lake, run_id, part, sound)]
+def _lost(lake: Lake, run: RunFacts, known: LaneMemory, sound: set[str]) -> list[str]:
+    gone = [part for part in known.parts if not _is_sound(lake, run.place(part.path), part, sound)]
     if known.outcome is not None and all(lake.store.size(part.path) == part.size for part in gone):
         return []
     return [part.path for part in gone]
 
 
-def _is_staged(lake: Lake, run_id: str, part: Part, sound: set[str]) -> bool:
-    key = layout.staged(run_id, part.path)
+def _is_sound(lake: Lake, key: str, part: Part, sound: set[str]) -> bool:
     if lake.store.size(key) == part.size and key not in sound:
         with suppress(OSError), lake.store.open(key) as content:
             if digest_of(content)[0] == part.sha256:

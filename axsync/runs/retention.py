@@ -25,7 +25,7 @@ def kept(
     snapshots: Iterable[Snapshot], whole: Sequence[Snapshot], rules: Retention, now: datetime
 ) -> dict[str, tuple[str, ...]]:
     """Run → the rules that keep its snapshot. One that is not `whole` takes no place among those that are counted."""
-    newest_first = sorted(whole, key=lambda s: (s.logical_date, s.run_id), reverse=True)
+    newest_first = sorted(whole, key=lambda s: (s.logical_date, s.finished_at, s.run_id), reverse=True)
     why: dict[str, list[str]] = {}
     for snapshot in islice(newest_first, rules.last):
         why.setdefault(snapshot.run_id, []).append("last")

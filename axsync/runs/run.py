@@ -309,7 +309,7 @@ class Run:
         if past is not None and past.memory.facts is not None:
             self.memory, self.facts, self._reopened = past.memory, past.memory.facts, past.reopened
             if not self.memory.finished:
-                gone = lost_parts(self.lake, self.facts.run_id, self.memory, self._sound)
+                gone = lost_parts(self.lake, self.facts, self.memory, self._sound)
                 self._lost = [lose(self.memory, lane, path) for lane, path in gone]
                 newer = dict(overtaken(self.lake, self.memory))
                 self._stale = [restart(self.memory, lane, run_id) for lane, run_id in newer.items()]
@@ -659,7 +659,7 @@ class Run:
         )
         pool = WriterPool(settings.lake, settings.lake.buffer_bytes * 3 // 4)
         numbers, is_new = self.lake.numbers(), not self.resumes
-        storage = RunStorage(self.lake, self.facts.logical_date, pool, self.journal, numbers, is_new)
+        storage = RunStorage(self.lake, self.facts, pool, self.journal, numbers, is_new)
         return _Walks(context, storage, instances)
 
     def _lane_run(self, lane: Lane, source: Source, walks: "_Walks") -> LaneRun:
@@ -668,7 +668,7 @@ class Run:
         reader = LaneReader(lane, source, instance, self.settings.entity(lane.entity), walks.context, earlier)
         reader.begin_with(self.learnt[lane.instance].pages.get(lane.entity))
         memory = self.memory.lanes.get(lane, LaneMemory())
-        return LaneRun(reader, LaneWriter(lane, self.facts.run_id, walks.storage, memory))
+        return LaneRun(reader, LaneWriter(lane, walks.storage, memory))
 
     async def finish(self) -> Report:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from axsync.config import check_lake
-from axsync.errors import Busy, LakeError
+from axsync.errors import Busy, LakeUnfit
 from axsync.events import Event, Observer
 from axsync.lake import layout
 from axsync.lake.local import hold
@@ -41,12 +41,12 @@ def fit_lake(settings: Settings) -> Lake:
 
 
 def _refuse_inside(settings: LakeSettings, lake: Lake) -> None:
-    """Raises: LakeError, where a lake would begin inside another one, whose readers would come upon its files."""
+    """Raises: LakeUnfit, where a lake would begin inside another one, whose readers would come upon its files."""
     if _has_lake(lake):
         return
     for outer in settings.parents:
         if _has_lake(open_lake(replace(settings, uri=outer))):
-            raise LakeError(
+            raise LakeUnfit(
                 f"the lake {settings.uri!r} would be inside of another one, {outer!r}; give it its own place"
             )
 
@@ -62,7 +62,8 @@ def facts_of(settings: Settings, lake: Lake) -> RunFacts:
     """Id, logical date and beginning of a run that begins now."""
     now = datetime.now(UTC)
     run_id = name_run(now, secrets.randbelow(1 << 16), lake.runs())
-    return RunFacts(run_id, logical_date(settings, now), settings.run.as_of, iso(now), version("axsync"))
+    day, began = logical_date(settings, now), iso(now)
+    return RunFacts(run_id, day, settings.run.as_of, began, version("axsync"), lake.visible)
 
 
 def name_run(now: datetime, chance: int, runs: Sequence[str]) -> str:

@@ -207,9 +207,11 @@ def shared_out(seconds: Mapping[str, float], instances: Sequence[InstanceSetting
 
 def write_plan(plan: ShardPlan) -> str:
     """The plan as a JSON document in plain ASCII."""
+    facts = msgspec.to_builtins(plan.facts)
+    del facts["visible"]  # shards stage their parts, wherever the lake is
     document = {
         "format_version": FORMAT_VERSION,
-        **msgspec.to_builtins(plan.facts),
+        **facts,
         "dated": plan.dated,
         "asked": plan.asked,
         "registry": plan.registry,

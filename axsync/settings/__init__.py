@@ -31,6 +31,8 @@ from axsync.settings.checks import (
 )
 from axsync.settings.instance import NO_PROXY, Api, CredentialReference, InstanceSettings, Paging, StoredCredential
 from axsync.settings.lake import (
+    BY_COPY,
+    BY_MANIFEST,
     FORMATS,
     ICEBERG,
     OBJECT_STORES,
@@ -41,6 +43,7 @@ from axsync.settings.lake import (
     Format,
     LakeSettings,
     Retention,
+    Visible,
     moved,
 )
 from axsync.settings.run import (
@@ -55,6 +58,8 @@ from axsync.settings.run import (
 )
 
 __all__ = [
+    "BY_COPY",
+    "BY_MANIFEST",
     "DAY_WORDS",
     "DEFAULT_ENTITY",
     "FIELD_WORDS",
@@ -89,6 +94,7 @@ __all__ = [
     "Seconds",
     "Settings",
     "StoredCredential",
+    "Visible",
     "all_close",
     "as_address",
     "as_day",

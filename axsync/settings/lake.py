@@ -21,6 +21,7 @@ ONLY_FOR: Mapping[str, frozenset[Cloud | Literal["folder"]]] = {
     "endpoint": frozenset({"s3", "gcs", "azure"}),
     "allow_plain_http": frozenset({"s3", "gcs", "azure"}),
     "scratch": frozenset({"s3", "gcs", "azure"}),
+    "visible": frozenset({"s3", "gcs", "azure"}),
     "region": frozenset({"s3"}),
     "storage_class": frozenset({"s3"}),
     "kms_key": frozenset({"s3"}),
@@ -30,10 +31,14 @@ ONLY_FOR: Mapping[str, frozenset[Cloud | Literal["folder"]]] = {
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 Format = Literal["parquet", "delta", "iceberg"]
 Readers = Literal["owner", "group", "all"]
+Visible = Literal["copy", "manifest"]
 
 PARQUET: Format = "parquet"
 ICEBERG: Format = "iceberg"
 FORMATS: tuple[Format, ...] = get_args(Format)
+BY_COPY: Visible = "copy"
+BY_MANIFEST: Visible = "manifest"
+"""How parts become visible: they come to their place when a run is published, or are named, being there all along."""
 
 MODES: dict[Readers, tuple[int, int]] = {"owner": (0o600, 0o700), "group": (0o640, 0o750), "all": (0o644, 0o755)}
 """Modes of a published file, and of the folders that lead to it."""
@@ -111,6 +116,7 @@ class LakeSettings:
     storage_class: str = ""  # S3; of published files; empty: STANDARD
     kms_key: str = ""  # S3; the key that encrypts every object; empty: as the bucket says
     scratch: str = ""  # object stores: where parts are written before they are uploaded; empty: a temporary folder
+    visible: Visible = BY_COPY  # object stores: whether parts are copied into place, for globs, or only named
     allow_plain_http: bool = False  # object stores: http:// also beyond this machine
     format: Format | tuple[str, ...] = PARQUET  # plain files, tables over them, or several
     catalog: str = ""  # of Iceberg tables, as pyiceberg knows it, with a namespace behind a dot; empty: in the lake
@@ -159,6 +165,12 @@ class LakeSettings:
         """The formats, in the order of `FORMATS`."""
         asked = (self.format,) if isinstance(self.format, str) else self.format
         return tuple(sorted(dict.fromkeys(asked), key=lambda name: FORMATS.index(name) if name in FORMATS else -1))
+
+    @property
+    def made_visible(self) -> Visible:
+        """How parts become visible. Nothing is copied in a store where no glob reads them, as those of tables alone."""
+        by_manifest = self.address is not None and (self.visible == BY_MANIFEST or PARQUET not in self.formats)
+        return BY_MANIFEST if by_manifest else BY_COPY
 
     @property
     def reaches_back(self) -> int:

@@ -20,6 +20,7 @@ from axsync.lake.tables import Partition, TableFormat, TableGone, by_partition, 
 from axsync.model import Lane
 from axsync.runs.resume import is_under_way
 from axsync.schema.columns import arrow_schema
+from axsync.settings import BY_MANIFEST
 from axsync.snapshots.opened import OpenSnapshot, held_lanes
 
 MOST_NAMED = 3
@@ -228,8 +229,13 @@ class _Neighbours:
         return f"; run {max(newer)} replaced it" if newer else ""
 
     def strangers(self, held: OpenSnapshot) -> list[str]:
-        """Part files in the folders of a lane that no manifest names, and that no run is about to publish."""
+        """Part files in the folders of a lane that no manifest names, and that no run is about to publish.
+
+        None where no glob reads them: what a run has read and has not published is there, until `axsync gc`.
+        """
         record, snapshot = held.record, self.run.snapshot
+        if snapshot.visible == BY_MANIFEST:
+            return []
         own = {file.path for file in record.files}
         folders = {layout.folder_of(path) for path in own} | {*layout.partitions(record.lane, snapshot.logical_date)}
         there = {one.key for folder in folders for one in self.lake.store.list(layout.parts_in(folder))}

@@ -18,7 +18,7 @@ from axsync.lake.schemas import registries
 from axsync.schema.columns import OVERFLOW, Column
 from axsync.schema.kinds import Kind
 from axsync.schema.registry import Registry, extended
-from axsync.settings import PARQUET
+from axsync.settings import BY_MANIFEST, PARQUET
 from axsync.sql.tables import OWN, EntityTable, Piece, Share, clashes_of
 
 DayKey = tuple[str, str, str]
@@ -67,7 +67,8 @@ def all_days(lake: Lake) -> AllDays:
     rows, by_entity = _sorted_out(snapshots)
     known, pins = registries(lake.store), _pins(snapshots)
     tables = {e: _table(e, by_entity[e], known.get(e, Registry())) for e in sorted(by_entity)}
-    return AllDays(rows, {entity: replace(table, pin=pins.get(entity)) for entity, table in tables.items()})
+    exact = any(snapshot.visible == BY_MANIFEST for snapshot in snapshots)
+    return AllDays(rows, {e: replace(table, pin=pins.get(e), exact=exact) for e, table in tables.items()})
 
 
 def _pins(snapshots: Iterable[Snapshot]) -> dict[str, TablePin]:

@@ -248,7 +248,7 @@ def duckdb_select(table: EntityTable, where: str) -> str:
     """All days, in the columns of the table.
 
     With a schema that is given DuckDB opens no file to learn of its columns, and none of a day that a query leaves out.
-    Files whose columns widened since, or have another name by now, are read by themselves.
+    Files whose columns widened since, or have another name by now, are read by themselves. An `exact` table names each.
     """
     if not table.pieces:
         # A glob without matches is an error in DuckDB, so this view has no rows.
@@ -271,8 +271,12 @@ def _listed(names: Iterable[str]) -> str:
 def _of_table(table: EntityTable, where: str) -> str:
     """What a table of a format has, or the files of one that are plain ones as well. No path tells the entity type."""
     names = f"{_listed(table.columns)},\n  {literal(table.entity)} AS entity,\n{_listed(OF_TABLES)}"
-    files = f"{_no_glob(where)}/{_no_glob(layout.table_of_format(table.entity))}/*/*/*.parquet"
-    source = duckdb_scan(table.pin, where) if table.pin else _read([files], table.columns, OF_TABLES)
+    if table.pin:
+        source = duckdb_scan(table.pin, where)
+    else:
+        root = layout.table_of_format(table.entity)
+        files = [f"{_no_glob(where)}/{_no_glob(root)}/*/*/*.parquet"]
+        source = _read(_named(table.folders[root], where) if table.exact else files, table.columns, OF_TABLES)
     return f"SELECT\n{names}\nFROM {source}"
 
 
@@ -280,21 +284,33 @@ def _of_files(table: EntityTable, shares: Sequence[Share], where: str) -> Iterat
     alike: dict[tuple[int, str], list[Share]] = {}  # most shares have the columns of another one
     for share in shares:
         alike.setdefault((id(share.columns), repr(share.renamed)), []).append(share)
-    odd = [one for one in alike.values() if star(one[0].columns, table.columns, one[0].renamed) != "*"]
-    files = f"{_no_glob(where)}/{layout.table(_no_glob(table.entity))}/*/*/*.parquet"
-    plain = f"SELECT\n{_listed([*table.columns, *PARTITIONS])}\nFROM {_read([files], table.columns)}"
-    if apart := [share for shares in odd for share in shares]:
+    odd = {
+        key: shares for key, shares in alike.items() if star(shares[0].columns, table.columns, shares[0].renamed) != "*"
+    }
+    apart = [share for shares in odd.values() for share in shares]
+    if table.exact:
+        files = _named([share for key, shares in alike.items() if key not in odd for share in shares], where)
+    else:
+        files = [f"{_no_glob(where)}/{layout.table(_no_glob(table.entity))}/*/*/*.parquet"]
+    plain = f"SELECT\n{_listed([*table.columns, *PARTITIONS])}\nFROM {_read(files, table.columns)}"
+    if apart and not table.exact:
         plain += f"\nWHERE NOT ({_partitions(apart)})"
-    yield plain
-    yield from (_widened(table, shares, where) for shares in odd)
+    if files:
+        yield plain
+    yield from (_widened(table, shares, where) for shares in odd.values())
+
+
+def _named(shares: Iterable[Share], where: str) -> list[str]:
+    return [f"{_no_glob(where)}/{_no_glob(piece.path)}" for share in shares for piece in share.pieces]
 
 
 def _widened(table: EntityTable, shares: Sequence[Share], where: str) -> str:
     """Files that have other columns, read with these and taken as those of the table."""
     one = shares[0]
     held: dict[str, Kind] = {column.name: drop_forms(column.kind) for column in one.columns}
-    folders = dict.fromkeys(layout.folder_of(piece.path) for share in shares for piece in share.pieces)
-    files = [f"{_no_glob(where)}/{_no_glob(folder)}/*.parquet" for folder in folders]
+    files = _named(shares, where)
+    if not table.exact:
+        files = [f"{folder}/*.parquet" for folder in dict.fromkeys(map(layout.folder_of, files))]
     return f"SELECT {star(one.columns, table.columns, one.renamed)}\nFROM {_read(files, {**held, **OWN})}"
 
 

@@ -44,6 +44,7 @@ class EntityTable:
 
     `clashes` describes columns whose type in an instance is not that of the table, in ways that engines cannot bridge.
     `pin` is the table of Delta Lake or Iceberg that other engines read it in, where they are not to read its files.
+    `exact`: there may be other files in its folders, which are no rows of it.
     """
 
     entity: str
@@ -52,6 +53,7 @@ class EntityTable:
     clashes: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)  # column → Axonius field
     pin: TablePin | None = None
+    exact: bool = False
 
     @property
     def folders(self) -> Mapping[str, Sequence[Share]]:

@@ -1,32 +1,34 @@
 """`axsync` with a lake in an object store, and a fault at its n-th change of it, each time in a process of its own.
 
-Reads one JSON object per line: `at`, `fault`, `bucket`, `prefix`, `ttl`, `count`, `out`, `err`, `arguments`, and
-perhaps `drafts`, the folder of a machine of its own. Answers with two lines: the number of the process, and when it has
-ended, how. A change is a request that obstore is asked for: put, copy or delete. `fault` is `kill` or `pause`, right
-before the request; one that is paused sends it when it wakes. `at` = 0 lets everything pass. How many
-changes there were is left in the file `count`.
+Takes `at`, `fault`, `bucket`, `prefix` and `ttl` besides what `forks` does, and perhaps `drafts`, the folder of another
+machine. A change is a request that obstore is asked for (put, copy or delete), or a commit to a table, which its own
+library makes. `fault` is `kill` or `pause`, right before it; one that is paused is made when the process wakes.
+`at` = 0 lets everything pass.
 """
 
-import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import obstore
+from deltalake import DeltaTable
 from obstore.store import S3Store
+from pyiceberg.catalog.sql import SqlCatalog
 
-from axsync.cli import main
+from axsync.lake import buckets, delta
 from axsync.lake.buckets import options_of
 from axsync.lake.objects import ObjectStore
-from axsync.lake.publish import Lake
-from axsync.runs import setup
+from tests.faults.torture.forks import serve
 
-MODULES = ("axsync.cli.run", "axsync.cli.reported_run", "rich.table")
+CHANGES: tuple[tuple[object, tuple[str, ...]], ...] = (
+    (obstore, ("put", "copy", "delete")),
+    (delta, ("create_table_with_add_actions",)),
+    (DeltaTable, ("create_write_transaction", "create_checkpoint")),
+    (SqlCatalog, ("create_table", "commit_table")),
+)
 SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP}
 
 
@@ -40,58 +42,29 @@ class Count:
     def wrap(self, real: Callable[..., Any]) -> Callable[..., Any]:
         """The change, counted; renewals of the lease come when they like, and do not count."""
 
-        def counted(bucket: object, paths: object, *args: Any, **named: Any) -> Any:  # noqa: ANN401  as obstore
+        def counted(*args: Any, **named: Any) -> Any:  # noqa: ANN401  whatever the change takes and gives
             if threading.current_thread().name != "axsync-lease":
                 with self._turn:
                     self.seen += 1
                     if self.seen == self._at:
                         os.kill(os.getpid(), SIGNALS[self._fault])
-            return real(bucket, paths, *args, **named)
+            return real(*args, **named)
 
         return counted
 
 
-def run(wish: dict[str, Any]) -> NoReturn:
-    """Patch, then hand over to axsync; the process ends here."""
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(wish[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+def patch(wish: dict[str, Any]) -> Callable[[], int]:
+    """As `forks.Patch`."""
     count = Count(wish["at"], wish["fault"])
-    for name in ("put", "copy", "delete"):
-        setattr(obstore, name, count.wrap(getattr(obstore, name)))
+    for owner, names in CHANGES:
+        for name in names:
+            setattr(owner, name, count.wrap(getattr(owner, name)))
     store = ObjectStore(S3Store(**wish["bucket"]), wish["prefix"], f"s3://lake/{wish['prefix']}", ttl=wish["ttl"])
     store.drafts = Path(wish["drafts"]) if "drafts" in wish else None
     store.foreign = lambda: options_of(cast("S3Store", store.bucket))
-    opened = lambda one: Lake(store, one.formats, one.reaches_back, one.catalog)  # noqa: E731
-    setattr(setup, "open_lake", opened)  # noqa: B010  a name that the module imports
-    setattr(setup, "_refuse_inside", lambda *_: None)  # noqa: B010  every address is this lake, also that of a folder above
-    code = 1
-    try:
-        main(wish["arguments"])
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        Path(wish["count"]).write_text(str(count.seen))
-        os._exit(code)
-
-
-def _answer(number: int) -> None:
-    sys.stdout.write(f"{number}\n")
-    sys.stdout.flush()
-
-
-def serve() -> None:
-    """Until nobody asks any more."""
-    for module in MODULES:
-        import_module(module)
-    for line in sys.stdin:
-        process = os.fork()
-        if not process:
-            run(json.loads(line))
-        _answer(process)
-        _answer(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+    setattr(buckets, "open_objects", lambda _settings: store)  # noqa: B010  whatever the address
+    return lambda: count.seen
 
 
 if __name__ == "__main__":
-    serve()
+    serve(patch)

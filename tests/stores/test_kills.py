@@ -10,20 +10,35 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests.faults.torture.place import FULL, RUN, Ended, Harness, emulator
-from tests.stores import harness as program
-from tests.stores.place import PATIENCE, Place, Rows, wait_for_pause
+from tests.faults.torture.place import FULL, RUN, Ended, Harness
+from tests.stores.place import PATIENCE, PROGRAM, Place, Rows, wait_for_pause
 from tests.stores.servers import Server, s3
 
-STRIDE = 1 if FULL else 9
 LEASE = 6
 """The change that takes the lease, behind those that try whether the store heeds conditions."""
 BUSY = 75
 FRESH = (*RUN, "--fresh")
 pytestmark = pytest.mark.stores
+
+
+class Form(NamedTuple):
+    """What a lake is, as its settings say it; how far the changes are apart that are tried."""
+
+    settings: str
+    stride: int
+    copies: bool = False  # parts to their places
+
+
+FORMS = {
+    "parquet": Form('format = "parquet"', 9, copies=True),
+    "manifest": Form('format = "parquet"\nvisible = "manifest"', 30),
+    "delta": Form('format = "delta"', 9),
+    "iceberg": Form('format = "iceberg"\ncatalog = "house.lakeNAME"', 30),
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,28 +47,21 @@ def server() -> Server:
 
 
 @pytest.fixture(scope="module")
-def urls() -> Iterator[dict[int, str]]:
-    """Two instances with different data, by seed, each a process of its own."""
-    servers = {seed: emulator(seed) for seed in (7, 8)}
-    yield {seed: url for seed, (_, url) in servers.items()}
-    for process, _ in servers.values():
-        process.terminate()
-        process.communicate()
-
-
-@pytest.fixture(scope="module")
-def harnesses() -> Iterator[tuple[Harness, Harness]]:
-    """Two, for two processes at a time."""
-    both = Harness(Path(program.__file__)), Harness(Path(program.__file__))
+def harnesses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Harness, Harness]]:
+    """Two, for two processes at a time; with a catalog for tables of Iceberg."""
+    catalog = {"TYPE": "sql", "URI": f"sqlite:///{tmp_path_factory.mktemp('catalog')}/catalog.db"}
+    environ = {f"PYICEBERG_CATALOG__HOUSE__{name}": value for name, value in catalog.items()}
+    both = Harness(PROGRAM, **environ), Harness(PROGRAM, **environ)
     yield both
     for one in both:
         one.close()
 
 
-@pytest.fixture(scope="module", params=["parquet", "delta"])
-def form(request: pytest.FixtureRequest) -> str:
-    """The format of the lake."""
-    return str(request.param)
+@pytest.fixture(scope="module", params=FORMS)
+def form(request: pytest.FixtureRequest) -> Form:
+    """The form of the lake."""
+    found = FORMS[request.param]
+    return found._replace(stride=1) if FULL else found
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +70,12 @@ def undisturbed(
     urls: dict[int, str],
     harnesses: tuple[Harness, Harness],
     tmp_path_factory: pytest.TempPathFactory,
-    form: str,
+    form: Form,
 ) -> dict[int, tuple[Rows, int]]:
     """Per instance: the rows of a run that nothing disturbs, and its changes."""
     found = {}
     for seed, url in urls.items():
-        place = Place.fresh(server, tmp_path_factory.mktemp(f"calm{seed}"), form)
+        place = Place.fresh(server, tmp_path_factory.mktemp(f"calm{seed}"), form.settings)
         ended = place.run(harnesses[0], url)
         assert ended.returncode == 0, ended.stderr
         assert place.strays() == set()
@@ -82,12 +90,15 @@ def test_a_run_killed_at_any_change_ends_as_if_undisturbed(
     undisturbed: dict[int, tuple[Rows, int]],
     harnesses: tuple[Harness, Harness],
     tmp_path: Path,
-    form: str,
+    form: Form,
 ) -> None:
-    """From another machine, whose folder for drafts is empty: the same command goes on, and leaves nothing staged."""
+    """From another machine, whose folder for drafts is empty: the same command goes on, and leaves nothing staged.
+
+    Where parts are not copied, gc removes those that were uploaded and not journaled.
+    """
     old, (new, changes) = undisturbed[7][0], undisturbed[8]
-    for at in range(1, changes + 1, STRIDE):
-        place = Place.fresh(server, tmp_path / str(at), form)
+    for at in range(1, changes + 1, form.stride):
+        place = Place.fresh(server, tmp_path / str(at), form.settings)
         assert place.run(harnesses[0], urls[7]).returncode == 0
         killed = place.run(harnesses[0], urls[8], at=at, command=FRESH)
         assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
@@ -97,6 +108,8 @@ def test_a_run_killed_at_any_change_ends_as_if_undisturbed(
 
         assert again.returncode == 0, (at, again.stderr)
         assert place.rows() in (old, new), at
+        if not form.copies:
+            assert place.run(harnesses[0], urls[8], command=("gc", "--yes")).returncode == 0
         assert place.strays() == set(), at
 
 
@@ -107,12 +120,12 @@ def test_a_paused_process_that_wakes_changes_nothing(
     undisturbed: dict[int, tuple[Rows, int]],
     harnesses: tuple[Harness, Harness],
     tmp_path: Path,
-    form: str,
+    form: Form,
 ) -> None:
     """While it holds the lake, others are told so; then one finishes its run, and another one publishes the next."""
     sleeper, other = harnesses
-    for at in range(LEASE, undisturbed[8][1] + 1, STRIDE):
-        place = Place.fresh(server, tmp_path / str(at), form)
+    for at in range(LEASE, undisturbed[8][1] + 1, form.stride):
+        place = Place.fresh(server, tmp_path / str(at), form.settings)
         assert place.run(other, urls[7]).returncode == 0
         with paused(place, sleeper, urls[8], at, FRESH) as wake:
             first = place.run(other, urls[8])

@@ -4,7 +4,7 @@ Its catalog takes tables in a table bucket alone, and such a bucket takes files 
 names begin with an underscore. So a lake lies in one: `s3://tables/…/…/_lake`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +21,6 @@ from axsync.lake.iceberg import IcebergTables
 from axsync.lake.objects import ObjectStore
 from axsync.lake.publish import Lake
 from axsync.lake.store import Store
-from tests.faults.torture.place import emulator
 from tests.stores.servers import BUCKET, KEY, REGION, SECRET, TABLE_BUCKET, Server, s3
 from tests.stores.test_uri import Desk
 from tests.unit.lake.test_iceberg import ONE, OTHER, WIDER, change, part
@@ -42,14 +41,6 @@ NOWHERE = "http://127.0.0.1:9"
 @pytest.fixture(scope="module")
 def server() -> Server:
     return s3()
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    process, where = emulator(7)
-    yield where
-    process.terminate()
-    process.communicate()
 
 
 class House:

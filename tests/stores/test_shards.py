@@ -15,8 +15,7 @@ from axsync.emulator import Emulator, Options
 from axsync.lake import layout
 from tests.faults.torture.place import Harness
 from tests.flow.harness import pages
-from tests.stores import harness as program
-from tests.stores.place import PATIENCE, Place, rows_of
+from tests.stores.place import PATIENCE, PROGRAM, Place, rows_of
 from tests.stores.servers import Server, s3, s3_config
 
 pytestmark = pytest.mark.stores
@@ -32,7 +31,7 @@ class Machine:
 
     place: Place
     folder: Path
-    harness: Harness = field(default_factory=lambda: Harness(Path(program.__file__)))
+    harness: Harness = field(default_factory=lambda: Harness(PROGRAM))
     process: int = 0
     _begun: int = 0
 

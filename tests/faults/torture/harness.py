@@ -1,33 +1,25 @@
 """`axsync` with a fault at its n-th durable operation, as often as is asked, each time in a process of its own.
 
-Reads one JSON object per line: `at`, `fault`, `count`, `out`, `err`, `arguments`. Answers with two lines: the number of
-the process, and when it has ended, how. The modules are imported once and the processes forked, since importing would
-be half of the time.
-
-`power` is a kill after which all that was not fsynced is gone, too, as after a power cut; `SIGTERM` and `SIGINT` are
-sent before the operation, which then goes on.
+Takes `at` and `fault` besides what `forks` does. `power` is a kill after which all that was not fsynced is gone too, as
+after a power cut; `SIGTERM` and `SIGINT` are sent before the operation, which then goes on.
 
 A durable operation is a write, fsync, rename, unlink, truncation or folder change, wherever it is made. `fault` is
 `kill` (the process is gone at once, before the operation) or the name of an errno, which the operation then raises.
-`at` = 0 lets everything pass. How many operations there were is left in the file `count`.
+`at` = 0 lets everything pass.
 """
 
 import errno
-import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow.parquet as pq
 
-from axsync.cli import main
+from tests.faults.torture.forks import serve
 
-MODULES = ("axsync.cli.run", "axsync.cli.reported_run", "rich.table")
 OPERATIONS = ("write", "fsync", "rename", "replace", "unlink", "truncate", "ftruncate", "mkdir", "rmdir")
 
 
@@ -80,48 +72,16 @@ class Count:
         number = getattr(errno, self._fault)
         raise OSError(number, os.strerror(number))
 
-    def keep(self) -> None:
-        """Leave the number where the test finds it."""
-        self._file.write_text(str(self.seen))
 
-
-def run(wish: dict[str, Any]) -> NoReturn:
-    """Patch, then hand over to axsync; the process ends here."""
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(wish[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+def patch(wish: dict[str, Any]) -> Callable[[], int]:
+    """As `forks.Patch`."""
     count = Count(wish["at"], wish["fault"], Path(wish["count"]))
     os.fsync = count.wrap_fsync(os.fsync)
     for name in OPERATIONS:
         setattr(os, name, count.wrap(getattr(os, name)))
     pq.ParquetWriter.write_table = count.wrap(pq.ParquetWriter.write_table)
-    code = 1
-    try:
-        main(wish["arguments"])
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        count.keep()
-        os._exit(code)
-
-
-def _answer(number: int) -> None:
-    sys.stdout.write(f"{number}\n")
-    sys.stdout.flush()
-
-
-def serve() -> None:
-    """Until nobody asks any more."""
-    for module in MODULES:
-        import_module(module)
-    for line in sys.stdin:
-        process = os.fork()
-        if not process:
-            run(json.loads(line))
-        _answer(process)
-        _answer(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+    return lambda: count.seen
 
 
 if __name__ == "__main__":
-    serve()
+    serve(patch)

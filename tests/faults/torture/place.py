@@ -10,13 +10,14 @@ from pathlib import Path
 
 FULL = bool(os.environ.get("AXSYNC_TORTURE"))
 """Whether every operation has its turn (`make torture`), or some of them (`make test`)."""
-HARNESS = Path(__file__).with_name("harness.py")
+ROOT = Path(__file__).parents[3]
+HARNESS = "tests.faults.torture.harness"
 RUN = ("run", "--date", "2026-11-23")
 KEYS = {"T_KEY": "demo-key-of-the-emulator", "T_SECRET": "demo-secret-of-the-emulator"}
 CONFIG = """
 [lake]
 uri = "{lake}"
-format = "{format}"
+{format}
 seal_seconds = 1
 max_part_bytes = "64KiB"
 row_group_rows = 100
@@ -39,14 +40,15 @@ def emulator(seed: int) -> tuple["subprocess.Popen[str]", str]:
 
 
 class Harness:
-    """Starts processes of axsync, one after the other."""
+    """Starts processes of axsync, one after the other, as its program (`forks`) patches them."""
 
-    def __init__(self, program: Path = HARNESS) -> None:
+    def __init__(self, program: str = HARNESS, **more: str) -> None:
         # Threads of a library that are there before a fork are not there after it.
-        environ = os.environ | KEYS | {"OPENBLAS_NUM_THREADS": "1"}
+        environ = os.environ | KEYS | {"OPENBLAS_NUM_THREADS": "1"} | more
         # In a session of its own: where the last shell of one ends, the system wakes what is stopped in it.
         self._server = subprocess.Popen(
-            [sys.executable, str(program)],
+            [sys.executable, "-m", program],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -96,7 +98,7 @@ class Place:
     def start(self, url: str, *, at: int = 0, fault: str = "kill", command: Sequence[str] = RUN) -> int:
         """The same, not waited for; the number of the process."""
         config = self._folder / "axsync.toml"
-        config.write_text(CONFIG.format(lake=self.lake, format=self._form, url=url))
+        config.write_text(CONFIG.format(lake=self.lake, format=f'format = "{self._form}"', url=url))
         arguments = [*command, "--config", str(config)]
         files = {name: str(self._folder / name) for name in ("count", "out", "err")}
         return self._harness.start({"at": at, "fault": fault, "arguments": arguments, **files})

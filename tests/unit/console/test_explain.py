@@ -16,6 +16,7 @@ from axsync.errors import (
     ListDamaged,
     NoFile,
     NoInstance,
+    NoLake,
     NoLakeYet,
     NotOffered,
     Redirected,
@@ -37,6 +38,7 @@ from axsync.errors import (
     WrongPassphrase,
     WrongPassphraseFile,
 )
+from axsync.lake.answers import as_os_error
 
 HOST = "acme.example"
 
@@ -124,6 +126,27 @@ def test_a_bug_is_told_without_what_may_be_a_secret() -> None:
     error = ValueError("bad header 'abcd1234abcd1234abcd'")
 
     assert explain(error, environ={}).headline == "ValueError: bad header '***'"
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("<Code>NoSuchBucket</Code>", "address"),
+        ("<Code>PermanentRedirect</Code>", "`region`"),
+        ("<Code>AccessDenied</Code>", "rights"),
+        ("<Code>SignatureDoesNotMatch</Code>", "AWS_PROFILE"),
+        ("<Code>ExpiredToken</Code>", "Renew"),
+        ("<Code>SlowDown</Code>", "Retry later"),
+        ("HTTP error: connection refused", "`endpoint`"),
+        ("status code: 500", "Run the same command again"),
+    ],
+)
+def test_what_a_store_refuses_has_advice_of_its_own(said: str, word: str) -> None:
+    """Whether the lake was to be read or written, and not that of a disk."""
+    for kind in (LakeError, NoLake, StorageError):
+        error = kind("cannot")
+        error.__cause__ = as_os_error(OSError(said), "key")
+        assert word in explain(error).advice
 
 
 def test_a_cause_from_elsewhere_is_told() -> None:

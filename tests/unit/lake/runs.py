@@ -37,6 +37,7 @@ def stage(where: Lake, run: RunFacts, lane: Lane, *sizes: int) -> tuple[Part, ..
         run.run_id,
         SCHEMA,
         WriterPool(lake(), 1 << 40),
+        in_place=run.in_place,
     )
     parts: list[Part] = []
     for number, rows in enumerate(sizes):

@@ -18,12 +18,16 @@ from deltalake.exceptions import CommitFailedError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from axsync.errors import LakeError, StorageError
+from axsync.errors import ForeignTable, StorageError
 from axsync.lake import delta
 from axsync.lake.delta import DeltaTables, statistics
 from axsync.lake.local import LocalStore
 from axsync.lake.manifest import TablePin
+from axsync.lake.publish import Lake, RunTargets
+from axsync.lake.schemas import put_registries
 from axsync.lake.tables import Partition, TableChange, TableGone
+from axsync.schema.kinds import Atom
+from axsync.schema.registry import Registered, Registry
 
 DAY = "2026-11-23"
 PROD, LAB = Partition("prod", DAY), Partition("lab", DAY)
@@ -253,9 +257,20 @@ def test_a_table_of_somebody_else_is_refused(store: LocalStore, made: dict[str, 
     table = pa.table({"id": [1], "instance": ["prod"], "dt": [datetime(2026, 11, 23, tzinfo=UTC).date()]})
     write_deltalake(store.uri("tables/devices"), table, **{**usual, **made})
 
-    with pytest.raises(LakeError, match=told):
+    with pytest.raises(ForeignTable, match=told):
         TABLES.refuse(store, "devices", NARROW)
     assert DeltaTable(store.uri("tables/devices")).version() == 0
+
+
+def test_a_table_that_was_there_before_the_lake_is_refused_before_a_run(store: LocalStore) -> None:
+    """Whatever its columns: else parts would come to lie in its folder, and it is refused when all is read."""
+    lake, run = Lake(store, ("delta",)), RunTargets(["devices"], ["prod"], DAY)
+    lake.preflight(run)
+    TABLES.commit(store, change(prod=part(store, PROD, 0, [{"id": "a"}], NARROW)))
+    with pytest.raises(ForeignTable, match=r"there is a delta table '.*' that no run of this lake has made"):
+        lake.preflight(run)
+    put_registries(store, {"devices": Registry((Registered("id", "internal_axon_id", Atom("text"), ""),))})
+    lake.preflight(run)
 
 
 def test_no_table_and_one_of_our_own_are_not_refused(store: LocalStore) -> None:

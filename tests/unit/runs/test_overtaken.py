@@ -6,6 +6,7 @@ that was under way. Two processes are two stores with one bucket.
 
 import hashlib
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,13 +16,14 @@ from obstore.store import ObjectStore as Bucket
 
 from axsync.errors import Busy, Overtaken
 from axsync.lake import layout
-from axsync.lake.history import find_run, half_published
+from axsync.lake.history import find_run, half_published, readable
 from axsync.lake.objects import ObjectStore
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.model import Outcome
 from axsync.runs.recovery import recover
 from axsync.runs.state import memory_of, record
+from axsync.settings import BY_COPY, BY_MANIFEST, Visible
 from tests.faults.torture.place import FULL
 from tests.stores.servers import SERVERS
 from tests.unit.lake.memory import Killed, killed, paused
@@ -37,8 +39,9 @@ STRIDE = 1 if FULL else 4
 class World:
     """A bucket with one published run, and another one that was read and is to be published."""
 
-    def __init__(self, folder: Path, bucket: Bucket) -> None:
+    def __init__(self, folder: Path, bucket: Bucket, visible: Visible) -> None:
         self.folder, self.bucket, self.prefix = folder, bucket, f"lakes/{uuid4().hex}"
+        self.visible: Visible = visible
         lake = self.process()
         with self.held(lake, OLD):
             self.read(lake, OLD, 3)
@@ -47,12 +50,14 @@ class World:
         self.read(self.lake, NEW, 4, 5)
 
     def process(self) -> Lake:
-        return Lake(ObjectStore(self.bucket, self.prefix, "test://lake", drafts=self.folder / "drafts"))
+        store = ObjectStore(self.bucket, self.prefix, "test://lake", drafts=self.folder / "drafts")
+        return Lake(store, visible=self.visible)
 
     def held(self, lake: Lake, run: RunFacts) -> AbstractContextManager[None]:
         return lake.store.hold(layout.LOCK, what="the lake", run=run.run_id)
 
     def read(self, lake: Lake, run: RunFacts, *sizes: int) -> None:
+        run = replace(run, visible=self.visible)
         outcomes = [whole(lane, stage(lake, run, lane, *sizes)) for lane in (DEVICES, USERS)]
         journal = lake.journal(run.run_id).begin()
         journal.append(record("run_opened", facts=run, plan="p"))
@@ -67,7 +72,7 @@ class World:
 
     def publish(self, lake: Lake, run: RunFacts) -> None:
         """As a run does at its end."""
-        outcomes = self.outcomes(lake, run)
+        run, outcomes = replace(run, visible=self.visible), self.outcomes(lake, run)
         lake.publish(run, outcomes, finished_at=FINISHED)
         remove_replaced(lake, run, outcomes)
         for event in ("published", "finished"):
@@ -97,21 +102,28 @@ class World:
         return found.snapshot.run_id
 
     def strays(self) -> list[str]:
-        """Parts that the newest snapshot does not name, staged ones among them."""
+        """Parts that the newest snapshot does not name, nor one that stays readable beside it; staged ones too."""
         lake = self.process()
-        named = {file.path for lane in find_run(lake, "latest").snapshot.lanes for file in lane.files}
+        seen = [find_run(lake, "latest").snapshot] if self.visible == BY_COPY else readable(lake)
+        named = {file.path for one in seen for lane in one.lanes for file in lane.files}
         found = [*lake.store.list(layout.ALL_PARTS), *lake.store.list(f"{layout.RUNS}/*/staging/**/*")]
         return [one.key for one in found if one.key not in named]
 
 
-EACH = [("memory", step) for step in range(STEPS)]
-TRIED = [pytest.param(name, step, marks=pytest.mark.stores) for name in SERVERS for step in range(0, STEPS, STRIDE)]
+EACH = [(("memory", visible), step) for visible in (BY_COPY, BY_MANIFEST) for step in range(STEPS)]
+TRIED = [
+    pytest.param((name, visible), step, marks=pytest.mark.stores)
+    for name in SERVERS
+    for visible in (BY_COPY, BY_MANIFEST)
+    for step in range(0, STEPS, STRIDE)
+]
 at_each_step = pytest.mark.parametrize(("world", "step"), [*EACH, *TRIED], indirect=["world"])
 
 
 @pytest.fixture
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> World:
-    return World(tmp_path, MemoryStore() if request.param == "memory" else SERVERS[request.param]().bucket())
+    name, visible = request.param
+    return World(tmp_path, MemoryStore() if name == "memory" else SERVERS[name]().bucket(), visible)
 
 
 @at_each_step
@@ -164,7 +176,7 @@ def overdue(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(lease, "_at", -1e9)
 
 
-@pytest.mark.parametrize("world", ["memory"], indirect=True)
+@pytest.mark.parametrize("world", [("memory", BY_COPY)], indirect=True)
 def test_a_late_request_in_the_midst_of_a_recovery_does_not_stop_it(world: World) -> None:
     """The pointer was read before; what came in between is followed, as it would have been a moment earlier."""
     with world.held(world.lake, NEW):

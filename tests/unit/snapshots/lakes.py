@@ -99,7 +99,8 @@ def stage(lake: Lake, run: RunFacts, what: Type) -> tuple[Part, ...]:
     partition = lake.partition(what.lane, run.logical_date)
     schema = arrow_schema(what.columns)
     shelf = WriterPool(LakeSettings(), 1 << 40)
-    folder = PartFolder(lake.store, layout.staging(run.run_id), partition, run.run_id, schema, shelf)
+    staging = layout.staging(run.run_id)
+    folder = PartFolder(lake.store, staging, partition, run.run_id, schema, shelf, in_place=run.in_place)
     if numbers := lake.numbers():
         folder.numbered = partial(numbers.numbered, what.lane.entity)
     step = -(-len(what.rows) // what.files) or 1

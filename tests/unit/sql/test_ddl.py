@@ -68,6 +68,20 @@ def test_duckdb_opens_only_the_files_of_the_days_that_are_asked_for(lake: Folder
     assert (every, found) == ([("a0", [3.0]), ("a1", None), ("a1", None)], [("a1",)])
 
 
+def test_an_exact_table_has_the_rows_of_its_own_files(lake: FolderLake) -> None:
+    """Others may be in its folders, also where columns have widened since."""
+    publish(lake.root, {Lane("prod", "devices"): ({**KINDS, "cores": Many(NUMBER)}, [ROW])}, day=24)
+    table = replace(all_days(lake).tables["devices"], exact=True)
+    for piece in table.pieces:
+        path = lake.root / piece.path
+        path.with_name("part-x.parquet").write_bytes(path.read_bytes())
+    with duckdb.connect() as connection:
+        connection.execute("\n".join(statements("duckdb", [table], location=str(lake.root))))
+        found = connection.execute("SELECT internal_axon_id, dt::VARCHAR FROM devices ORDER BY dt").fetchall()
+
+    assert found == [("a0", "2026-11-22"), ("a1", "2026-11-23"), ("a1", "2026-11-24")]
+
+
 def test_members_in_another_order_are_no_clash(tmp_path: Path) -> None:
     """Engines look them up by name."""
     size, name = ("size", WHOLE), ("name", TEXT)
