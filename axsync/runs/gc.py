@@ -15,6 +15,7 @@ from typing import Literal
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
 from axsync.lake.history import Snapshot, half_published, latest_run, snapshots, unreadable
+from axsync.lake.journal import ABANDONED
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
 from axsync.lake.table_days import TableDays
@@ -303,4 +304,4 @@ def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
 def _give_up(lake: Lake, run_id: str, memory: RunMemory) -> None:
     """A run without its staging can never be resumed, and its journal has to say so first."""
     if memory.facts is not None and not memory.over:
-        lake.journal(run_id).begin().append(record("abandoned"))
+        lake.journal(run_id).begin().append(record(ABANDONED))

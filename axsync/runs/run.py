@@ -28,7 +28,7 @@ from axsync.errors import (
 from axsync.events import LanesAdded, Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.history import MOST_NAMED, lanes_of_day, neighbour, up_to
 from axsync.lake.id_index import ever_held
-from axsync.lake.journal import PUBLISHED, Journal, Record
+from axsync.lake.journal import ABANDONED, FINISHED, PUBLISHED, Journal, Record
 from axsync.lake.manifest import FoundRun, verdict_of
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
@@ -729,9 +729,9 @@ class Run:
             self.lake.clear_staging(self.facts.run_id)
             skipped = [o.verdict == "skipped" for o in self.outcomes]
             if not any(skipped):
-                self.journal.append(record("finished"))
+                self.journal.append(record(FINISHED))
             elif all(skipped):  # nothing was read that a later run could go on with
-                self.journal.append(record("abandoned"))
+                self.journal.append(record(ABANDONED))
 
     @property
     def _restricted(self) -> bool:
