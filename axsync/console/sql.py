@@ -25,10 +25,10 @@ from axsync.lake import layout
 from axsync.lake.history import FoundRun, find_run, read_as_meant
 from axsync.lake.publish import Lake
 from axsync.sql import Answer, EntityTable, query_session, tables_of
-from axsync.sql.days import all_days
 from axsync.sql.dbt import models
 from axsync.sql.ddl import statements, view_statements
 from axsync.sql.engines import Engine
+from axsync.sql.histories import histories
 from axsync.sql.tables import chosen, first_rows
 from axsync.sql.values import plain
 
@@ -59,7 +59,7 @@ def ddl(
     """Print statements that create tables over the lake."""
     lake = given.lake()
     names = [table.entity for table in chosen(tables_of(_of_files(lake, run)), entities)]
-    every = all_days(lake).tables
+    every = histories(lake).tables
     where = location or (lake.store.uri() if dialect == "duckdb" else None)
     for statement in statements(dialect, [every[name] for name in names], location=where, schema=schema):
         click.echo(statement)
@@ -74,7 +74,7 @@ def views(
     if into is not None and schema is not None:
         raise UsageError("dbt names the schema of its models itself: leave --schema out")
     lake = given.lake()
-    now, days = tables_of(_of_files(lake, run)), all_days(lake)
+    now, days = tables_of(_of_files(lake, run)), histories(lake)
     where = location or (lake.store.uri() if engine in ("duckdb", "dbt") else None)
     if into is not None:
         _write_models(Path(into), dict(models(now, days, where or "")))

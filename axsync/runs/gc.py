@@ -296,6 +296,8 @@ def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
     if leftover.kind in ("staging", "run"):
         lake.store.delete_all(leftover.path)
         return
+    if leftover.kind == "snapshot" and leftover.run_id is not None:
+        lake.store.delete(layout.lanes(leftover.run_id))
     lake.store.delete(leftover.path)
     if leftover.kind == "part" and not lake.store.names(partition := layout.folder_of(leftover.path)):
         lake.store.delete_all(partition)

@@ -18,6 +18,7 @@ from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import readable
 from axsync.lake.journal import ABANDONED, FINISHED, PUBLISHED
+from axsync.lake.lane_files import match_lane_files
 from axsync.lake.manifest import read_run
 from axsync.lake.publish import Lake
 from axsync.lake.replaced import go_on_replacing
@@ -57,6 +58,7 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
         over |= {run_id for run_id, memory in memories.items() if memory.over}
         for run_id in over & staged:  # by a process that was paused, and woke when others had ended its run
             lake.clear_staging(run_id)
+        match_lane_files(lake)
     return told
 
 

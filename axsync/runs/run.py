@@ -29,10 +29,12 @@ from axsync.events import LanesAdded, Notice, Observer, RunStarted, SnapshotPubl
 from axsync.lake.history import MOST_NAMED, lanes_of_day, neighbour, up_to
 from axsync.lake.id_index import ever_held
 from axsync.lake.journal import ABANDONED, FINISHED, PUBLISHED, Journal, Record
+from axsync.lake.lane_files import match_lane_files
 from axsync.lake.manifest import FoundRun, verdict_of
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
+from axsync.lake.store import storage_errors
 from axsync.model import Lane, Outcome, iso
 from axsync.pacing.page_size import FoundSize
 from axsync.pacing.retry import Jitter
@@ -701,6 +703,8 @@ class Run:
             told.append(f"the snapshot of {self.facts.logical_date} is published; latest stays that of a later date")
         try:
             self.journal.append(record(PUBLISHED))
+            with storage_errors("keep the verdicts of the run"):
+                match_lane_files(self.lake)
             self._close()
         except StorageError as error:
             # Without the record nobody can be sure what the lake needs, so nothing is cleared away.

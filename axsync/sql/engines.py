@@ -40,6 +40,7 @@ class Words:
     day: Callable[[str], str]  # the UTC day of a timestamp or date
     days_between: Callable[[str, str], str]
     dt: Callable[[str], str]  # a literal as the column dt has it
+    as_dt: Callable[[str], str]  # a date as the column dt has it
 
 
 # --- DuckDB
@@ -73,6 +74,7 @@ _DUCKDB = Words(
     day=lambda x: f"CAST({x} AT TIME ZONE 'UTC' AS DATE)",
     days_between=lambda first, last: f"date_diff('day', {first}, {last})",
     dt=lambda day: f"DATE {literal(day)}",
+    as_dt=lambda day: day,
 )
 
 # --- Trino, and Athena, whose views are Trino's
@@ -97,7 +99,7 @@ def _trino_known(x: str) -> str:
     return f"filter({x}, v -> v IS NOT NULL)"
 
 
-def _trino(dt: Callable[[str], str]) -> Words:
+def _trino(dt: Callable[[str], str], as_dt: Callable[[str], str]) -> Words:
     return Words(
         DIALECTS["trino"],
         double_quoted,
@@ -115,6 +117,7 @@ def _trino(dt: Callable[[str], str]) -> Words:
         day=lambda x: f"CAST({x} AS date)",
         days_between=lambda first, last: f"date_diff('day', {first}, {last})",
         dt=dt,
+        as_dt=as_dt,
     )
 
 
@@ -161,11 +164,12 @@ _SNOWFLAKE = Words(
     day=lambda x: f"CAST({x} AS date)",
     days_between=lambda first, last: f"DATEDIFF('day', {first}, {last})",
     dt=lambda day: f"DATE {literal(day)}",
+    as_dt=lambda day: day,
 )
 
 WORDS: Mapping[Engine, Words] = {
     "duckdb": _DUCKDB,
-    "trino": _trino(lambda day: f"DATE {literal(day)}"),
-    "athena": _trino(literal),  # its partition column dt is text
+    "trino": _trino(lambda day: f"DATE {literal(day)}", lambda day: day),
+    "athena": _trino(literal, lambda day: f"CAST({day} AS varchar)"),  # its partition column dt is text
     "snowflake": _SNOWFLAKE,
 }

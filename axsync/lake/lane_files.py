@@ -1,0 +1,100 @@
+"""The lanes of each run as a small Parquet file, for SQL: nobody has to read all manifests to learn of verdicts.
+
+`_axsync/lanes/RUN.parquet` says of a run that has published what its manifest says, a row for each lane. It is written
+behind the publication and goes before the manifest, so that none tells of a run that no reader has seen. What a kill
+keeps from being written, the next one that holds the lake makes up for; so it does for runs of earlier versions.
+"""
+
+import io
+from collections import deque
+from contextlib import suppress
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from axsync.errors import ManifestError
+from axsync.lake import layout
+from axsync.lake.history import LaneRecord, Snapshot, is_snapshot
+from axsync.lake.manifest import read_run
+from axsync.lake.publish import Lake
+from axsync.lake.schemas import digest_of_columns
+
+STORED_LANE = pa.schema(
+    [
+        pa.field("run", pa.string()),
+        pa.field("dt", pa.date32()),
+        pa.field("instance", pa.string()),
+        pa.field("entity", pa.string()),
+        pa.field("verdict", pa.string()),
+        pa.field("rows", pa.int64()),
+        pa.field("rescued_values", pa.int64()),
+        pa.field("stand_in", pa.string()),  # the run whose files it has instead of its own
+        pa.field("finished_at", pa.timestamp("us", tz="UTC")),
+        pa.field("files_dt", pa.date32()),  # the partition of its files; null where it has none
+        pa.field("schema", pa.string()),  # the SHA-256 of its columns; null where it has none
+    ]
+)
+
+
+def match_lane_files(lake: Lake) -> None:
+    """Write the files that are missing, and remove those of runs without a manifest. Call it with the lake held.
+
+    A manifest that cannot be read has no file. Raises: OSError.
+    """
+    there = set(stored_runs(lake))
+    lake.store.delete(*(layout.lanes(run_id) for run_id in sorted(there - _runs(lake))))
+
+    def write(run_id: str) -> None:
+        with suppress(ManifestError, ValueError):  # a day that is none
+            content = io.BytesIO()
+            pq.write_table(lane_rows(read_run(lake.store, run_id).snapshot), content, compression="zstd")
+            lake.store.write(layout.lanes(run_id), content.getvalue(), shared=True)
+
+    deque(lake.each(write, untold_runs(lake)), maxlen=0)
+
+
+def stored_runs(lake: Lake) -> list[str]:
+    """The runs that have a file, in their order."""
+    found = (layout.run_of_lanes(name) for name in lake.store.names(layout.LANES))
+    return sorted(run_id for run_id in found if run_id)
+
+
+def untold_runs(lake: Lake) -> list[str]:
+    """The runs that have a snapshot and no file, in their order."""
+    return [run_id for run_id in sorted(_runs(lake) - {*stored_runs(lake)}) if is_snapshot(lake, run_id)]
+
+
+def _runs(lake: Lake) -> set[str]:
+    return {run_id for name in lake.store.names(layout.SNAPSHOTS) if (run_id := layout.run_of_manifest(name))}
+
+
+def lane_rows(snapshot: Snapshot) -> pa.Table:
+    """The lanes of a run as its file has them. Raises: ValueError where a day is none."""
+    digests: dict[int, str | None] = {}  # most lanes share their columns
+    for lane in snapshot.lanes:
+        if id(lane.columns) not in digests:
+            digests[id(lane.columns)] = lane.schema or (digest_of_columns(lane.columns) if lane.columns else None)
+    day = date.fromisoformat(snapshot.logical_date)
+    rows = [
+        {
+            "run": snapshot.run_id,
+            "dt": day,
+            "instance": lane.instance,
+            "entity": lane.entity,
+            "verdict": lane.verdict,
+            "rows": lane.rows,
+            "rescued_values": lane.rescued_values,
+            "stand_in": lane.from_run,
+            "finished_at": snapshot.finished_at,
+            "files_dt": _day_of_files(lane),
+            "schema": digests[id(lane.columns)],
+        }
+        for lane in snapshot.lanes
+    ]
+    return pa.Table.from_pylist(rows, schema=STORED_LANE)
+
+
+def _day_of_files(lane: LaneRecord) -> date | None:
+    found = layout.day_of(lane.files[0].path) if lane.files else None
+    return date.fromisoformat(found) if found else None
