@@ -36,11 +36,16 @@ class Words:
     any_true: Callable[[str], str]
     has_word: Callable[[str, str], str]  # whether a list of texts has this one, in upper or lower case
     rows: Callable[[str, Kind, str], ListRows]  # list, kind of its items, alias
+    items: Callable[[str], tuple[str, str]]  # a list of texts as rows: what follows the table in FROM, and a row's text
     entries: Callable[[str, str], tuple[str, str, str]]  # object in JSON, alias: join, key, value
     day: Callable[[str], str]  # the UTC day of a timestamp or date
     days_between: Callable[[str, str], str]
     dt: Callable[[str], str]  # a literal as the column dt has it
     as_dt: Callable[[str], str]  # a date as the column dt has it
+
+
+def _items(rows: ListRows) -> tuple[str, str]:
+    return rows.join, rows.value
 
 
 # --- DuckDB
@@ -51,6 +56,11 @@ def _duckdb_rows(listed: str, _item: Kind, alias: str) -> ListRows:
     return ListRows(
         f'CROSS JOIN UNNEST({listed}) AS {alias}("item")', value, lambda name, _: f"{value}.{double_quoted(name)}"
     )
+
+
+def _duckdb_items(listed: str) -> tuple[str, str]:
+    """Without a join, through which a condition on a day would not reach the files."""
+    return "", f"unnest({listed})"
 
 
 def _duckdb_entries(document: str, alias: str) -> tuple[str, str, str]:
@@ -70,6 +80,7 @@ _DUCKDB = Words(
     any_true=lambda x: f"list_max({x})",
     has_word=lambda x, word: f"list_contains(list_transform({x}, lambda v: upper(v)), {literal(word)})",
     rows=_duckdb_rows,
+    items=_duckdb_items,
     entries=_duckdb_entries,
     day=lambda x: f"CAST({x} AT TIME ZONE 'UTC' AS DATE)",
     days_between=lambda first, last: f"date_diff('day', {first}, {last})",
@@ -113,6 +124,7 @@ def _trino(dt: Callable[[str], str], as_dt: Callable[[str], str]) -> Words:
         any_true=lambda x: f"array_max({_trino_known(x)})",
         has_word=lambda x, word: f"any_match({x}, v -> upper(v) = {literal(word)})",
         rows=_trino_rows,
+        items=lambda x: _items(_trino_rows(x, Atom("text"), "u")),
         entries=_trino_entries,
         day=lambda x: f"CAST({x} AS date)",
         days_between=lambda first, last: f"date_diff('day', {first}, {last})",
@@ -160,6 +172,7 @@ _SNOWFLAKE = Words(
     any_true=lambda x: _snowflake_cast(f"ARRAY_MAX({x})", Atom("bool")),
     has_word=lambda x, word: f"ARRAY_SIZE(FILTER({x}, v -> UPPER(CAST(v AS varchar)) = {literal(word)})) > 0",
     rows=_snowflake_rows,
+    items=lambda x: _items(_snowflake_rows(x, Atom("text"), "u")),
     entries=_snowflake_entries,
     day=lambda x: f"CAST({x} AS date)",
     days_between=lambda first, last: f"DATEDIFF('day', {first}, {last})",

@@ -240,10 +240,11 @@ class Writer:
         if (name := _column(devices, "adapters")) is None or not isinstance(devices.columns[name], Many):
             return None
         history, words = self._from(self.names.history("devices")), self.words
-        rows = words.rows(words.distinct(self.q(name)), Atom("text"), "u")
         by = [(self.q("instance"), "instance"), (self.q("dt"), "dt")]
-        counted = self.select([*by, (rows.value, "adapter"), ("count(*)", "devices")], f"{history}\n{rows.join}")
-        counted += f"\nGROUP BY {self.q('instance')}, {self.q('dt')}, {rows.value}"
+        join, adapter = words.items(words.distinct(self.q(name)))
+        known = self.select([*by, (adapter, "adapter")], f"{history}\n{join}" if join else history)
+        counted = self.select([*by, (self.q("adapter"), "adapter"), ("count(*)", "devices")], f"(\n{known}\n) AS t")
+        counted += f"\nGROUP BY {self.q('instance')}, {self.q('dt')}, {self.q('adapter')}"
         total = self.select([*by, ("count(*)", "of_devices")], history)
         total += f"\nGROUP BY {self.q('instance')}, {self.q('dt')}"
         columns = [(self.q(one, "c"), one) for one in ("instance", "dt", "adapter", "devices")]
