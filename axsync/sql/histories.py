@@ -28,7 +28,9 @@ from axsync.sql.tables import EntityTable
 from axsync.sql.views import LANE_COLUMNS, lanes_of
 from axsync.sql.widening import star
 
-_STORED = "stored"
+_STORED = """
+CREATE TEMP TABLE stored AS SELECT entity, schema, instance, run, stand_in, finished_at, files_dt FROM files
+"""
 _COLUMNS = "SELECT entity, schema, min(run), max(run) FROM stored WHERE schema IS NOT NULL GROUP BY ALL ORDER BY 3"
 _INSTANCES = "SELECT entity, schema, list(DISTINCT instance ORDER BY instance) FROM stored GROUP BY ALL"
 # The files of a day are those of the newest run that wrote some; of a run whose manifest is gone, a later one may tell.
@@ -81,11 +83,11 @@ def histories(lake: Lake) -> Histories:
     lake.store.refuse_no_lake()
     untold = list(_untold(lake))
     with duckdb.connect() as connection:
-        _register(connection, lake, untold)
+        _store(connection, lake, untold)
         shapes = connection.execute(_COLUMNS).fetchall()
         instances = connection.execute(_INSTANCES).fetchall()
         partitions = connection.execute(_PARTITIONS).fetchall()
-        lanes = connection.execute(lanes_of(WORDS["duckdb"], _STORED)).fetchall() if untold else None
+        lanes = connection.execute(lanes_of(WORDS["duckdb"], "files")).fetchall() if untold else None
     columns = _Columns(lake)
     known = registries(lake.store)
     of_type = {entity: _Told(shapes, instances, partitions, entity) for entity, *_ in shapes}
@@ -102,12 +104,14 @@ def _untold(lake: Lake) -> Iterator[pa.Table]:
             continue
 
 
-def _register(connection: DuckDBPyConnection, lake: Lake, untold: Sequence[pa.Table]) -> None:
+def _store(connection: DuckDBPyConnection, lake: Lake, untold: Sequence[pa.Table]) -> None:
+    """The lanes of all runs as `files`, and what tells of columns as a table, so that files are opened once."""
     keys = [layout.lanes(run_id) for run_id in stored_runs(lake)]
     parts: list[ds.Dataset] = [ds.dataset(pa.concat_tables([STORED_LANE.empty_table(), *untold]))]
     if keys:
         parts.append(ds.dataset(keys, STORED_LANE, "parquet", lake.store.file_system()))
-    connection.register(_STORED, ds.dataset(parts))
+    connection.register("files", ds.dataset(parts))
+    connection.execute(_STORED)
 
 
 def _verdict(row: Sequence[Any]) -> LaneVerdict:

@@ -3,10 +3,8 @@
     python tests/benchmarks/many_days.py [--instances 200] [--days 90] [--folder FOLDER]
 
 The lakes, one of all days and one of the newest alone, are made by `Lake.publish`, each part a hard link to the same
-five devices of 80 columns; each run has what a run
-leaves that has finished. Then each command runs three times on
-both, in turns; the fewest CPU seconds are printed. `run` adds a day of one
-instance, an emulator.
+five devices of 80 columns; each run has what a run leaves that has finished. Then each command runs three times on
+both, in turns; the fewest CPU seconds are printed. `run` adds a day of one instance, an emulator.
 """
 
 import argparse
