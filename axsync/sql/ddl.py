@@ -8,7 +8,7 @@ from axsync.schema.kinds import Atom, Kind, drop_forms
 from axsync.sql.days import LaneVerdict
 from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
 from axsync.sql.engines import WORDS, Engine, Words
-from axsync.sql.histories import Apart, Histories, History, Partitions
+from axsync.sql.histories import Apart, EntityHistory, Histories, Partitions
 from axsync.sql.tables import OWN, PARTITIONS, EntityTable
 from axsync.sql.views import LANE_COLUMNS, STORED_LANE_COLUMNS, Names, SqlView, Writer, lanes_of
 from axsync.sql.widening import star
@@ -18,7 +18,7 @@ FIRST_DAY = "2020-01-01"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class ExternalTable:
     """A table over a folder of the lake, as an engine is told of it.
 
     Folders of an entity type have partitions of these instances and of days.
@@ -31,7 +31,7 @@ class Stored:
 
 
 def statements(
-    dialect: str, found: Sequence[History], *, location: str | None = None, schema: str | None = None
+    dialect: str, found: Sequence[EntityHistory], *, location: str | None = None, schema: str | None = None
 ) -> Iterator[str]:
     """Statements that the engine can run as they are, if the location is right. Tables span all days of the lake."""
     where = (location or PLACEHOLDER).rstrip("/")
@@ -57,7 +57,7 @@ def view_statements(
     source = lanes_in_duckdb(where)
     if engine != "duckdb" and days.lanes is None:
         source = ref(names.stored_lanes)
-        yield _MAKERS[engine][1](Stored(names.stored_lanes, STORED_LANE_COLUMNS, layout.LANES), where, schema)
+        yield _MAKERS[engine][1](ExternalTable(names.stored_lanes, STORED_LANE_COLUMNS, layout.LANES), where, schema)
     for view in views_over(words, names, ref, now, days, source):
         yield f"CREATE OR REPLACE VIEW {ref(view.name)} AS\n{view.sql};\n"
 
@@ -129,7 +129,7 @@ def _value(row: LaneVerdict, name: str, words: Words) -> str:
             return words.dt(day.isoformat())
 
 
-def _tables(dialect: str, history: History, where: str, schema: str | None, name: str) -> Iterator[str]:
+def _tables(dialect: str, history: EntityHistory, where: str, schema: str | None, name: str) -> Iterator[str]:
     """The statements for all days of an entity type; other engines do not read what DuckDB reads apart."""
     if dialect == "duckdb":
         view = _name(schema, name, DIALECTS["duckdb"])
@@ -138,7 +138,9 @@ def _tables(dialect: str, history: History, where: str, schema: str | None, name
     table = history.table
     for clash in table.clashes:
         yield f"-- {_one_line(clash)}: files of that instance do not match this table"
-    yield _MAKERS[dialect][1](Stored(name, table.columns, layout.table(table.entity), history.instances), where, schema)
+    yield _MAKERS[dialect][1](
+        ExternalTable(name, table.columns, layout.table(table.entity), history.instances), where, schema
+    )
 
 
 def _one_line(words: str) -> str:
@@ -167,7 +169,7 @@ def _columns(columns: Mapping[str, Kind], words: TypeNames) -> str:
     return ",\n".join(f"  {words.quoted(name)} {words.of(kind)}" for name, kind in columns.items())
 
 
-def _athena(stored: Stored, where: str, schema: str | None) -> str:
+def _athena(stored: ExternalTable, where: str, schema: str | None) -> str:
     """Partition projection: needs no crawler and no MSCK; a new day is visible as soon as its files exist."""
     words = DIALECTS["athena"]
     folder = f"{where}/{stored.folder}"
@@ -197,7 +199,7 @@ def _trino_first(_where: str, schema: str | None) -> Iterator[str]:
     yield f"-- Timestamps have microseconds.\nSET SESSION {precision} = 'MICROSECONDS';\n"
 
 
-def _trino(stored: Stored, where: str, schema: str | None) -> str:
+def _trino(stored: ExternalTable, where: str, schema: str | None) -> str:
     words = DIALECTS["trino"]
     full = schema or "hive.default"
     catalog, _, inner = full.rpartition(".")
@@ -227,7 +229,7 @@ def _snowflake_first(where: str, schema: str | None) -> Iterator[str]:
     )
 
 
-def _snowflake(stored: Stored, _where: str, schema: str | None) -> str:
+def _snowflake(stored: ExternalTable, _where: str, schema: str | None) -> str:
     words = DIALECTS["snowflake"]
     listed = [
         f"  {words.quoted(column)} {words.of(kind)} AS (value:{double_quoted(column)}::{words.of(kind)})"
@@ -251,7 +253,7 @@ def _in_name(key: str) -> str:
     return f"split_part(split_part(metadata$filename, '{key}=', 2), '/', 1)"
 
 
-def duckdb_select(history: History, where: str) -> str:
+def duckdb_select(history: EntityHistory, where: str) -> str:
     """All days, in the columns of the table.
 
     With a schema that is given DuckDB opens no file to learn of its columns, and none of a day that a query leaves out.

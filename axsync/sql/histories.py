@@ -62,7 +62,7 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class EntityHistory:
     """An entity type over all days: its columns, the instances that have files, and what is to be read by itself."""
 
     table: EntityTable  # without its files
@@ -74,7 +74,7 @@ class History:
 class Histories:
     """Entity type → its history. `lanes` are verdicts of the moment, where not all of them are in files yet."""
 
-    tables: Mapping[str, History]
+    tables: Mapping[str, EntityHistory]
     lanes: tuple[LaneVerdict, ...] | None = None
 
 
@@ -154,7 +154,7 @@ class _Columns:
             return next((one for one in found.values() if digest_of_columns(one) == digest), {})
 
 
-def _history(entity: str, told: _Told, columns: _Columns, known: Registry) -> History:
+def _history(entity: str, told: _Told, columns: _Columns, known: Registry) -> EntityHistory:
     found = {digest: (columns.of(digest, newest), since) for digest, since, newest in told.shapes}
     brought = {digest: one for digest, one in found.items() if one[0]}
     shown = [(name, brought[d][0]) for d, names in told.instances.items() if d in brought for name in names]
@@ -169,4 +169,4 @@ def _history(entity: str, told: _Told, columns: _Columns, known: Registry) -> Hi
         if star(of_shape, table.columns, others) != "*"
     ]
     instances = {name for _, one in told.partitions for name in one.instances}
-    return History(table, tuple(sorted(instances)), tuple(one for one in apart if one.partitions))
+    return EntityHistory(table, tuple(sorted(instances)), tuple(one for one in apart if one.partitions))

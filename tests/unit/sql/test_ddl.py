@@ -14,13 +14,13 @@ from axsync.sql import EntityTable, tables_of
 from axsync.sql.days import LaneVerdict
 from axsync.sql.ddl import statements, view_statements
 from axsync.sql.dialects import DIALECTS, Dialect
-from axsync.sql.histories import Histories, History, histories
+from axsync.sql.histories import EntityHistory, Histories, histories
 from axsync.sql.tables import OWN, Share
 from tests.unit.lake.folders import FolderLake
 from tests.unit.sql.lakes import ANY_KIND, KINDS, NUMBER, TEXT, WHOLE, publish
 
 ROW = {"internal_axon_id": "a1", "hostname": ["x"], "disks": [{"device": "sda", "size": 7, "checked": []}]}
-SMALL = History(
+SMALL = EntityHistory(
     EntityTable("users", {"mail": Many(TEXT), "disks": Many(group([("size", WHOLE)])), "seen": Atom("timestamp")}, ()),
     (),
 )
@@ -147,14 +147,14 @@ def test_names_end_neither_a_text_nor_a_comment() -> None:
     evil = "x'\"`; DROP TABLE y; --\nDROP TABLE z"
     table = EntityTable(evil, {evil: TEXT}, (Share((), ()),), (f"{evil} clashes",))
     for dialect in DIALECTS:
-        comments = [part for part in statements(dialect, [History(table, (evil,))]) if part.startswith("-- x")]
+        comments = [part for part in statements(dialect, [EntityHistory(table, (evil,))]) if part.startswith("-- x")]
         assert [part.count("\n") for part in comments] == ([] if dialect == "duckdb" else [0])  # it reads them apart
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE z AS SELECT 1; CREATE TABLE y AS SELECT 1")
-        connection.execute("\n".join(statements("duckdb", [History(table, ())])))
+        connection.execute("\n".join(statements("duckdb", [EntityHistory(table, ())])))
         row = LaneVerdict(evil, date(2026, 11, 23), evil, evil, evil, 1, 0, None, newest_of_day=True)
         held = replace(table, columns={**table.columns, **OWN})
-        every = Histories({evil: History(held, ())}, (row,))
+        every = Histories({evil: EntityHistory(held, ())}, (row,))
         connection.execute("\n".join(view_statements("duckdb", {evil: held}, every, location=None, schema=None)))
         assert connection.execute("SELECT count(*) FROM y, z").fetchall() == [(1,)]
 

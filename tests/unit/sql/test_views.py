@@ -22,7 +22,7 @@ from axsync.sql.days import LaneVerdict
 from axsync.sql.dbt import models
 from axsync.sql.ddl import view_statements
 from axsync.sql.engines import WORDS, Engine
-from axsync.sql.histories import Histories, History, Partitions, histories
+from axsync.sql.histories import EntityHistory, Histories, Partitions, histories
 from axsync.sql.tables import OWN
 from tests.examples import scaled
 from tests.unit.lake.folders import FolderLake
@@ -324,7 +324,7 @@ def test_views_stand_on_columns_of_any_kind(kinds: list[Kind]) -> None:
         "devices", {"internal_axon_id": TEXT, **columns, **OWN}, (), fields={name: name for name in names}
     )
     verdict = LaneVerdict("r", date(2026, 11, 23), "prod", "devices", "complete", 0, 0, None, newest_of_day=True)
-    days = Histories({"devices": History(table, ())}, (verdict,))
+    days = Histories({"devices": EntityHistory(table, ())}, (verdict,))
     with duckdb.connect() as connection:
         connection.execute("\n".join(view_statements("duckdb", {"devices": table}, days, location=None, schema=None)))
         assert connection.execute("SELECT count(*) FROM devices_flat").fetchall() == [(0,)]
