@@ -7,12 +7,15 @@ keeps from being written, the next one that holds the lake makes up for; so it d
 
 import io
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from axsync.convert.arrays import fixed, same_instant, same_text, texts
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import LaneRecord, Snapshot, is_snapshot
@@ -35,6 +38,8 @@ STORED_LANE = pa.schema(
         pa.field("schema", pa.string()),  # the SHA-256 of its columns; null where it has none
     ]
 )
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def match_lane_files(lake: Lake) -> None:
@@ -75,24 +80,30 @@ def lane_rows(snapshot: Snapshot) -> pa.Table:
     for lane in snapshot.lanes:
         if id(lane.columns) not in digests:
             digests[id(lane.columns)] = lane.schema or (digest_of_columns(lane.columns) if lane.columns else None)
-    day = date.fromisoformat(snapshot.logical_date)
-    rows = [
-        {
-            "run": snapshot.run_id,
-            "dt": day,
-            "instance": lane.instance,
-            "entity": lane.entity,
-            "verdict": lane.verdict,
-            "rows": lane.rows,
-            "rescued_values": lane.rescued_values,
-            "stand_in": lane.from_run,
-            "finished_at": snapshot.finished_at,
-            "files_dt": _day_of_files(lane),
-            "schema": digests[id(lane.columns)],
-        }
-        for lane in snapshot.lanes
-    ]
-    return pa.Table.from_pylist(rows, schema=STORED_LANE)
+    lanes, count = snapshot.lanes, len(snapshot.lanes)
+    columns = {
+        "run": same_text(snapshot.run_id, count),
+        "dt": _days([date.fromisoformat(snapshot.logical_date)] * count),
+        "instance": texts([lane.instance for lane in lanes]),
+        "entity": texts([lane.entity for lane in lanes]),
+        "verdict": texts([lane.verdict for lane in lanes]),
+        "rows": _integers([lane.rows for lane in lanes]),
+        "rescued_values": _integers([lane.rescued_values for lane in lanes]),
+        "stand_in": texts([lane.from_run for lane in lanes]),
+        "finished_at": same_instant((snapshot.finished_at - _EPOCH) // timedelta(microseconds=1), count),
+        "files_dt": _days([_day_of_files(lane) for lane in lanes]),
+        "schema": texts([digests[id(lane.columns)] for lane in lanes]),
+    }
+    return pa.Table.from_arrays([columns[name] for name in STORED_LANE.names], schema=STORED_LANE)
+
+
+def _integers(values: Sequence[int]) -> pa.Array:
+    return fixed(np.array(values, dtype=np.int64), np.ones(len(values), dtype=np.bool_), pa.int64())
+
+
+def _days(values: Sequence[date | None]) -> pa.Array:
+    days = np.array([0 if day is None else (day - _EPOCH.date()).days for day in values], dtype=np.int32)
+    return fixed(days, np.array([day is not None for day in values], dtype=np.bool_), pa.date32())
 
 
 def _day_of_files(lane: LaneRecord) -> date | None:
