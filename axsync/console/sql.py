@@ -25,10 +25,10 @@ from axsync.lake.history import FoundRun, find_run, read_as_meant
 from axsync.lake.publish import Lake
 from axsync.settings import BY_MANIFEST
 from axsync.sql import Answer, EntityTable, query_session, tables_of
-from axsync.sql.days import AllDays, all_days
 from axsync.sql.dbt import models
 from axsync.sql.ddl import statements, view_statements
 from axsync.sql.engines import Engine
+from axsync.sql.histories import Histories, histories
 from axsync.sql.tables import chosen, first_rows
 from axsync.sql.values import plain
 
@@ -59,7 +59,7 @@ def ddl(
     """Print statements that create tables over the lake."""
     lake = given.lake()
     names = [table.entity for table in chosen(tables_of(find_run(lake, run)), entities)]
-    every = _readable_by(dialect, lake, all_days(lake)).tables
+    every = _readable_by(dialect, lake, histories(lake)).tables
     where = location or (lake.store.uri() if dialect == "duckdb" else None)
     named = [every[name] for name in names]
     # All of them, or none: an engine may be unable to read the tables of this lake.
@@ -76,7 +76,7 @@ def views(
     if into is not None and schema is not None:
         raise UsageError("dbt names the schema of its models itself: leave --schema out")
     lake = given.lake()
-    now, days = tables_of(find_run(lake, run)), _readable_by(engine, lake, all_days(lake))
+    now, days = tables_of(find_run(lake, run)), _readable_by(engine, lake, histories(lake))
     where = location or (lake.store.uri() if engine in ("duckdb", "dbt") else None)
     if into is not None:
         _write_models(Path(into), dict(models(now, days, where or "")))
@@ -85,9 +85,9 @@ def views(
         click.echo(statement)
 
 
-def _readable_by(engine: str, lake: Lake, days: AllDays) -> AllDays:
+def _readable_by(engine: str, lake: Lake, days: Histories) -> Histories:
     """The days. Raises: UsageError where this engine would read files that are no rows of them."""
-    if engine not in ("duckdb", "dbt") and any(table.exact and not table.pin for table in days.tables.values()):
+    if engine not in ("duckdb", "dbt") and any(one.table.exact and not one.table.pin for one in days.tables.values()):
         told = f"the lake {lake.name!r} has visible = {BY_MANIFEST}, and {engine} reads whole folders"
         more = "in which replaced and unpublished files are as well; use duckdb, or tables (`format` in [lake])"
         raise UsageError(f"{told}, {more}")

@@ -23,9 +23,13 @@ PUBLISHING = "publishing"
 """The event before what cannot be taken back, with the manifest: whoever holds the lake next carries it out."""
 COMMITTED = "committed"
 """The event that follows the commit to a table."""
+FINISHED, ABANDONED = "finished", "abandoned"
+"""The events of a run that is over."""
 _HEAD = 18  # eight digits of length, eight of checksum, two separators
 _FIRST_BYTES = 4096
 """More than a first record has."""
+_LAST_BYTES = 1024
+"""More than the last records of a run have once it has published."""
 _ANY_LINE = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \{")
 
 
@@ -63,6 +67,17 @@ def _is_damaged(content: bytes, at: int) -> bool:
     return any(_one(content, found.start()) for found in _ANY_LINE.finditer(content, at))
 
 
+def _has_record(content: bytes, event: str) -> bool:
+    """Whether a whole record of this event is in it, whatever is before it."""
+    body = b'{"event":"%s"' % event.encode()
+    at = content.find(body)
+    while at >= 0:
+        if at >= _HEAD and _one(content, at - _HEAD) is not None:
+            return True
+        at = content.find(body, at + 1)
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Journal:
     """The journal of one run, which may not exist yet. Its methods block and may be called by any thread."""
@@ -91,21 +106,34 @@ class Journal:
         found = _one(self.store.read(self.key, _FIRST_BYTES), 0)
         return found[0] if found else None
 
+    def last(self) -> Record | None:
+        """The last record, without reading much more; None where it cannot be read so, or is torn. Raises: OSError."""
+        tail = self._tail()
+        lines = tail.splitlines(keepends=True)
+        found = _one(lines[-1], 0) if lines else None
+        return found[0] if found else None
+
+    def _tail(self) -> bytes:
+        """The end of the journal, from the middle of a record on."""
+        with self.store.open(self.key) as content:
+            content.seek(max(content.size() - _LAST_BYTES, 0))
+            tail: bytes = content.read()
+        return tail
+
     def tells_of(self, event: str) -> bool | None:
         """Whether there is a record of this event; None where that cannot be told: no journal, or a damaged one.
 
-        Looks for the line instead of reading all of them: whoever looks back does this for every run.
+        Looks for the line instead of reading all of them, and first at the end: whoever looks back does this for every
+        run.
         """
         try:
+            if _has_record(self._tail(), event):
+                return True
             content = self.store.read(self.key)
         except OSError:
             return None
-        body = b'{"event":"%s"' % event.encode()
-        at = content.find(body)
-        while at >= 0:
-            if at >= _HEAD and _one(content, at - _HEAD) is not None:
-                return True
-            at = content.find(body, at + 1)
+        if _has_record(content, event):
+            return True
         return None if _is_damaged(content, decode(content)[1]) else False
 
     def begin(self) -> "Journal":

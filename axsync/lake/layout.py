@@ -12,6 +12,7 @@ _axsync/check/…                                     what `axsync check` writes
 _axsync/iceberg.db                                  the catalog of Iceberg tables; may be deleted
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
+_axsync/lanes/RUN.parquet                           its lanes, for SQL
 _axsync/state/INSTANCE.json                         what runs learnt of an instance; may be deleted
 _axsync/schemas/E.json                              the registry of an entity type
 _axsync/schemas/by-hash/SHA256.json                 the columns of lanes, as manifests name them
@@ -40,6 +41,7 @@ SCRATCH = f"{CONTROL}/tmp"  # noqa: S108  in the lake
 ICEBERG_CATALOG = f"{CONTROL}/iceberg.db"
 INDEX = f"{CONTROL}/index.html"
 SNAPSHOTS = f"{CONTROL}/snapshots"
+LANES = f"{CONTROL}/lanes"
 RUNS = f"{CONTROL}/runs"
 ALL_REPORTS = f"{RUNS}/*/report.html"
 ALL_STAGED = f"{RUNS}/*/staging/**/*"
@@ -196,6 +198,17 @@ def run_of_manifest(name: str) -> str | None:
     """The run whose manifest has this file name; None for what is no manifest, such as the draft of one."""
     run_id = name.removesuffix(".json")
     return run_id if name.endswith(".json") and not name.startswith(".") else None
+
+
+def lanes(run_id: str) -> str:
+    """The lanes of a run, for SQL."""
+    return f"{LANES}/{run_id}.parquet"
+
+
+def run_of_lanes(name: str) -> str | None:
+    """The run whose lanes are in the file with this name; None for what is no such file."""
+    run_id = name.removesuffix(".parquet")
+    return run_id if name.endswith(".parquet") and not name.startswith(".") else None
 
 
 def state(instance: str) -> str:

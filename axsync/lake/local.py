@@ -46,6 +46,7 @@ _OWN = (
     layout.CONTROL,
     layout.RUNS,
     layout.SNAPSHOTS,
+    layout.LANES,
     layout.SCHEMAS,
     layout.BY_HASH,
     layout.STATE,
@@ -218,7 +219,7 @@ class LocalStore:
 
     def prepare(self) -> None:
         """As `Store.prepare`. What runs keep is nobody else's business."""
-        for key in ("", layout.CONTROL, layout.SNAPSHOTS, layout.SCHEMAS, layout.BY_HASH):
+        for key in ("", layout.CONTROL, layout.SNAPSHOTS, layout.LANES, layout.SCHEMAS, layout.BY_HASH):
             make_folder(self._path(key), self.folder_mode)
         runs = self._path(layout.RUNS)
         make_folder(runs)

@@ -119,7 +119,7 @@ class Lake:
             partitions = self._partitions(targets)
         except OSError as error:
             raise LakeError(f"the lake {self.name!r} cannot be looked at: {error.strerror}") from error
-        self.store.preflight((layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, *partitions))
+        self.store.preflight((layout.RUNS, layout.SNAPSHOTS, layout.LANES, layout.SCHEMAS, *partitions))
         registries(self.store)
         newest = self.newest()
         if newest:
@@ -293,6 +293,8 @@ class Lake:
         before = self._seen(layout.manifest(run_id))
         if before is None and not formats:
             self._put(layout.manifest(run_id), None, _content(manifest))
+        if before is not None:  # of what the run had published before
+            self.store.delete(layout.lanes(run_id))
         for moves in self._moves(manifest) if manifest.get("visible") != BY_MANIFEST else ():
             self._go_on()
             self.store.commit(moves)

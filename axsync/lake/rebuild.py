@@ -9,6 +9,7 @@ import orjson
 from axsync.errors import ManifestError, RegistryDamaged
 from axsync.lake import layout
 from axsync.lake.history import snapshots
+from axsync.lake.lane_files import match_lane_files
 from axsync.lake.manifest import columns_in
 from axsync.lake.publish import Lake
 from axsync.lake.schemas import put_registries, read_ids, registered, registry
@@ -83,6 +84,8 @@ def rebuild_alone(lake: Lake) -> Rebuilt:
     lake.store.preflight((layout.SCHEMAS,))
     with lake.store.hold(layout.LOCK, what=f"the lake {lake.name}", run="schema rebuild"):
         lake.prepare()
+        with storage_errors("write the verdicts of runs"):
+            match_lane_files(lake)
         return rebuild(lake)
 
 

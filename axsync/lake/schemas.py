@@ -137,6 +137,11 @@ class FieldNumbers:
 # ---------------------------------------------------------------------------------------------------- columns by hash
 
 
+def digest_of_columns(columns: Mapping[str, Any]) -> str:
+    """The SHA-256 by which a manifest names these columns."""
+    return hashlib.sha256(orjson.dumps(columns)).hexdigest()
+
+
 def put_schemas(store: Store, lanes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The entries of lanes as a manifest has them, each with the hash of its columns, which are in place by then.
 

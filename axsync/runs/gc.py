@@ -15,6 +15,7 @@ from typing import Literal
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
 from axsync.lake.history import Snapshot, half_published, latest_run, snapshots, unreadable
+from axsync.lake.journal import ABANDONED
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
 from axsync.lake.table_days import TableDays
@@ -307,6 +308,8 @@ def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
     if leftover.kind in ("staging", "run"):
         lake.store.delete_all(leftover.path)
         return
+    if leftover.kind == "snapshot" and leftover.run_id is not None:
+        lake.store.delete(layout.lanes(leftover.run_id))
     lake.store.delete(leftover.path)
     if leftover.kind == "part" and not lake.store.names(partition := layout.folder_of(leftover.path)):
         lake.store.delete_all(partition)
@@ -315,5 +318,5 @@ def _remove_one(lake: Lake, leftover: Leftover, inventory: _Inventory) -> None:
 def _give_up(lake: Lake, run_id: str, memories: Mapping[str, RunMemory]) -> None:
     """A run without what it has read can never be resumed, and its journal has to say so first."""
     if memories[run_id].facts is not None:
-        lake.journal(run_id).begin().append(record("abandoned"))
+        lake.journal(run_id).begin().append(record(ABANDONED))
     memories[run_id].over = True

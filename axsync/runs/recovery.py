@@ -17,12 +17,17 @@ from typing import Any
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import readable
-from axsync.lake.journal import PUBLISHED
+from axsync.lake.journal import ABANDONED, FINISHED, PUBLISHED
+from axsync.lake.lane_files import match_lane_files
 from axsync.lake.manifest import read_run
 from axsync.lake.publish import Lake
 from axsync.lake.replaced import go_on_replacing
 from axsync.lake.store import Move, storage_errors
-from axsync.runs.state import RunMemory, memories_of, memory_of, record
+from axsync.runs.state import RunMemory, last_event, memories_of, memory_of, record
+
+_OVER = (FINISHED, ABANDONED)
+_SETTLED = (*_OVER, PUBLISHED)
+"""A journal that ends so tells of nothing that is to be put right: a run that is resumed has more records behind it."""
 
 
 def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
@@ -32,7 +37,8 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
     Raises: StorageError, NewestDamaged, ManifestNewer; ConfigError where the library of a table format is missing.
     """
     with storage_errors("put right what a killed run left"):
-        memories, told = _memories(lake, lake.runs() if runs is None else [*runs])
+        ended = _ended(lake, lake.runs() if runs is None else [*runs])
+        memories, told = _memories(lake, [run_id for run_id, event in ended.items() if event not in _SETTLED])
         told += _roll_forward(lake, memories)
         latest = lake.newest()
         if latest is not None:
@@ -48,8 +54,11 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
                 told += _remove_the_rest(lake, run_id)
             if not memory.over:
                 _take_back(lake, run_id, memory)
-            elif run_id in staged:  # by a process that was paused, and woke when others had ended its run
-                lake.clear_staging(run_id)
+        over = {run_id for run_id, event in ended.items() if event in _OVER}
+        over |= {run_id for run_id, memory in memories.items() if memory.over}
+        for run_id in over & staged:  # by a process that was paused, and woke when others had ended its run
+            lake.clear_staging(run_id)
+        match_lane_files(lake)
     return told
 
 
@@ -59,7 +68,16 @@ def roll_forward(lake: Lake) -> list[str]:
     Call it with the lake held. Returns what is to be said. Raises: as `recover`.
     """
     with storage_errors("put right what a killed run left"):
-        return _roll_forward(lake, _memories(lake, lake.runs())[0])
+        ended = _ended(lake, lake.runs())
+        memories, _ = _memories(lake, [run_id for run_id, event in ended.items() if event not in _SETTLED])
+        return _roll_forward(lake, memories)
+
+
+def _ended(lake: Lake, runs: Sequence[str]) -> dict[str, str]:
+    """What the journals of these runs end with. That of the newest snapshot has to be whole, so it is read in full."""
+    newest = lake.latest_run()
+    events = lake.each(lambda run_id: "" if run_id == newest else last_event(lake, run_id), runs)
+    return dict(zip(runs, events, strict=True))
 
 
 def _memories(lake: Lake, runs: Sequence[str]) -> tuple[dict[str, RunMemory], list[str]]:
@@ -91,7 +109,7 @@ def _carried_out(lake: Lake, run_id: str, memory: RunMemory, told: list[str]) ->
         told.append(f"files of run {run_id} are gone, so that what it was publishing is taken back")
         return False
     if gone:
-        journal.begin().append(record("abandoned"))
+        journal.begin().append(record(ABANDONED))
         tables = ", ".join(dict.fromkeys(one["entity"] for one in memory.committed)) or "none"
         why = f"since {gone!r} is gone; tables that have its rows: {tables}. The next run of its day replaces them"
         told.append(f"the publication of run {run_id} is given up, {why}")

@@ -5,7 +5,7 @@ that the same command would still resume.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,11 @@ import orjson
 
 from axsync.errors import ManifestError
 from axsync.lake.history import readable, run_of_day
-from axsync.lake.journal import Record
+from axsync.lake.journal import ABANDONED, FINISHED, Record
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.store import digest_of
 from axsync.model import Lane, Outcome, Part
-from axsync.runs.state import LaneMemory, RunMemory, memory_of, record, restart
+from axsync.runs.state import LaneMemory, RunMemory, last_event, memory_of, record, restart
 from axsync.settings import PARQUET, Settings
 
 FRESH_ENOUGH = timedelta(hours=24)
@@ -138,9 +138,9 @@ def overtaken(lake: Lake, memory: RunMemory) -> Iterator[tuple[Lane, str]]:
     if memory.facts is None:
         return
     run_id, began = memory.facts.run_id, datetime.fromisoformat(memory.facts.started_at)
-    for other in readable(lake):
+    for other in readable(lake, (memory.facts.logical_date,)):
         since = other.run_id > run_id or (other.run_id != run_id and other.finished_at > began)
-        if since and other.logical_date == memory.facts.logical_date:
+        if since:
             read = {lane.lane for lane in other.lanes if lane.columns and lane.from_run is None}
             for lane, known in memory.lanes.items():
                 if lane in read and known.begun and other.run_id not in known.read_after:
@@ -149,19 +149,21 @@ def overtaken(lake: Lake, memory: RunMemory) -> Iterator[tuple[Lane, str]]:
 
 def give_up(lake: Lake, plan: str) -> list[str]:
     """Abandon all unfinished runs of this plan; returns their ids."""
-    left = [past.run_id for past in _of_plan(lake, plan) if not past.memory.over]
+    left = [past.run_id for past in _of_plan(lake, plan, without=(FINISHED, ABANDONED)) if not past.memory.over]
     for run_id in left:
-        lake.journal(run_id).begin().append(record("abandoned"))
+        lake.journal(run_id).begin().append(record(ABANDONED))
         lake.clear_staging(run_id)
     return left
 
 
-def _of_plan(lake: Lake, plan: str) -> Iterator[Past]:
+def _of_plan(lake: Lake, plan: str, without: Collection[str] = (ABANDONED,)) -> Iterator[Past]:
+    """The runs of a plan, newest first, `without` those whose last event is one of these."""
+
     def look(run_id: str) -> Past | None:
         with suppress(ManifestError, OSError):
             # Journals of a long history are not read in full, for each of its days again.
             opened = lake.journal(run_id).first()
-            if opened is None or opened.get("plan") == plan:
+            if (opened is None or opened.get("plan") == plan) and last_event(lake, run_id) not in without:
                 memory = memory_of(lake, run_id)
                 return Past(run_id, memory) if memory.plan == plan else None
         return None

@@ -29,7 +29,8 @@ from axsync.errors import (
 from axsync.events import LanesAdded, Notice, Observer, RunStarted, SnapshotPublished
 from axsync.lake.history import MOST_NAMED, lanes_of_day, neighbour, up_to
 from axsync.lake.id_index import ever_held
-from axsync.lake.journal import PUBLISHED, Journal, Record
+from axsync.lake.journal import ABANDONED, FINISHED, PUBLISHED, Journal, Record
+from axsync.lake.lane_files import match_lane_files
 from axsync.lake.manifest import FoundRun, verdict_of
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
@@ -725,6 +726,8 @@ class Run:
             told.append(f"the snapshot of {self.facts.logical_date} is published; latest stays that of a later date")
         try:
             self.journal.append(record(PUBLISHED))
+            with storage_errors("keep the verdicts of the run"):
+                match_lane_files(self.lake)
             self._close()
         except StorageError as error:
             # Without the record nobody can be sure what the lake needs, so nothing is cleared away.
@@ -753,9 +756,9 @@ class Run:
             self.lake.clear_staging(self.facts.run_id)
             skipped = [o.verdict == "skipped" for o in self.outcomes]
             if not any(skipped):
-                self.journal.append(record("finished"))
+                self.journal.append(record(FINISHED))
             elif all(skipped):  # nothing was read that a later run could go on with
-                self.journal.append(record("abandoned"))
+                self.journal.append(record(ABANDONED))
 
     @property
     def _restricted(self) -> bool:

@@ -20,6 +20,7 @@ abandoned       a fresh run was asked for, or the run is too old to be resumed
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ import msgspec
 from axsync.api import GENERATIONS
 from axsync.errors import ManifestError
 from axsync.lake import layout
-from axsync.lake.journal import COMMITTED, PUBLISHED, PUBLISHING, Record
+from axsync.lake.journal import ABANDONED, COMMITTED, FINISHED, PUBLISHED, PUBLISHING, Record
 from axsync.lake.publish import Lake, RunFacts
 from axsync.model import Lane, Outcome, PageSpan, Part
 
@@ -127,6 +128,18 @@ def memory_of(lake: Lake, run_id: str) -> RunMemory:
         return fold(lake.journal(run_id).read())
     except (OSError, ValueError, LookupError, TypeError, StopIteration, msgspec.MsgspecError) as error:
         raise ManifestError(f"the journal of run {run_id!r} cannot be read", file=layout.journal(run_id)) from error
+
+
+def last_event(lake: Lake, run_id: str) -> str:
+    """What a run's journal ends with; empty where that cannot be told without the rest of it.
+
+    Behind a publication that may have to be brought to its end it is empty as well.
+    """
+    with suppress(OSError, LookupError, TypeError, AttributeError):  # what it holds may be anything
+        last = lake.journal(run_id).last()
+        if last is not None and not last.get("replacing", False):
+            return str(last["event"])
+    return ""
 
 
 def memories_of(lake: Lake, run_ids: Sequence[str]) -> Iterator[tuple[str, RunMemory | ManifestError]]:
@@ -265,8 +278,8 @@ _STEPS: Mapping[str, Callable[[RunMemory, Record], None]] = {
     COMMITTED: _committed,
     PUBLISHED: _published,
     "shard_ended": _shard_ended,
-    "finished": _finished,
-    "abandoned": _abandoned,
+    FINISHED: _finished,
+    ABANDONED: _abandoned,
 }
 
 

@@ -89,7 +89,7 @@ def forget(lake: Lake, asked: str) -> Forgotten:
             _point_back(lake, found)
             taken, left = _apart(snapshots(lake)[0], found.runs)
             TableDays(lake.store, taken, left).put_back(why="forget")
-            lake.store.delete(*(layout.manifest(run_id) for run_id in found.runs))
+            lake.store.delete(*(key for run in found.runs for key in (layout.lanes(run), layout.manifest(run))))
             lake.store.delete(*found.files)
             for partition in {layout.folder_of(path) for path in found.files}:
                 if not lake.store.names(partition):

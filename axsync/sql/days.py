@@ -155,21 +155,34 @@ def _lane_row(read: _Read, *, is_newest: bool) -> LaneVerdict:
 def _table(entity: str, reads: Sequence[_Read], known: Registry, days: Collection[str] | None = None) -> EntityTable:
     """The table over the files of all days, or of these; `reads` are those of this type, the newest first."""
     distinct = {id(read.columns): read for read in reversed(reads)}  # most lanes share theirs; the oldest first
-    for read in distinct.values():
-        known, _ = extended(known, read.columns, read.snapshot.run_id)
-    renamed = {
-        key: {clash.name: clash.instead for clash in extended(known, read.columns, "")[1]}
-        for key, read in distinct.items()
-    }
-    kinds: dict[str, Kind] = {one.name: one.kind for one in known.columns}
+    brought = [(read.columns, read.snapshot.run_id) for read in distinct.values()]
+    shown = ((read.record.instance, read.columns) for read in reads)
+    table, others = spanning(entity, brought, shown, known)
+    renamed = dict(zip(distinct, others, strict=True))
     shares = [
         Share(read.columns, tuple(pieces), renamed[id(read.columns)])
         for day, read, pieces in _pieces(entity, reads)
         if pieces and (days is None or day in days)
     ]
+    return replace(table, shares=tuple(shares))
+
+
+def spanning(
+    entity: str,
+    brought: Sequence[tuple[tuple[Column, ...], str]],
+    shown: Iterable[tuple[str, tuple[Column, ...]]],
+    known: Registry,
+) -> tuple[EntityTable, list[Mapping[str, str]]]:
+    """The table of a registry, without its files, that has all columns which these runs brought, the oldest first.
+
+    Beside it, for each of these: which of its columns are others of the table. `shown` are the columns of instances.
+    """
+    for columns, run_id in brought:
+        known, _ = extended(known, columns, run_id)
+    renamed = [{one.name: one.instead for one in extended(known, columns, "")[1]} for columns, _ in brought]
+    kinds: dict[str, Kind] = {one.name: one.kind for one in known.columns}
     fields = {one.name: one.field for one in known.columns if one.field != OVERFLOW}
-    clashes = clashes_of(((read.record.instance, read.columns) for read in reads), kinds)
-    return EntityTable(entity, {**kinds, **OWN}, tuple(shares), clashes, fields)
+    return EntityTable(entity, {**kinds, **OWN}, (), clashes_of(shown, kinds), fields), [*renamed]
 
 
 def _pieces(entity: str, reads: Sequence[_Read]) -> list[tuple[str, _Read, list[Piece]]]:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from axsync.sql.days import AllDays
-from axsync.sql.ddl import duckdb_select, names_of, views_over
+from axsync.sql.ddl import duckdb_select, lanes_in_duckdb, names_of, views_over
 from axsync.sql.engines import WORDS
+from axsync.sql.histories import Histories
 from axsync.sql.tables import EntityTable
 from axsync.sql.views import KEYS
 
@@ -14,14 +14,18 @@ _JINJA = re.compile(r"\{[{%#]")
 SCHEMA_FILE = "axsync.yml"
 
 
-def models(now: Mapping[str, EntityTable], days: AllDays, where: str) -> Iterator[tuple[str, str]]:
+def models(now: Mapping[str, EntityTable], days: Histories, where: str) -> Iterator[tuple[str, str]]:
     """File name → content, for a folder below `models`."""
     names = names_of(now, days)
-    for entity, table in days.tables.items():
-        yield f"{names.history(entity)}.sql", _model(duckdb_select(table, where.rstrip("/")))
-    for view in views_over(WORDS["duckdb"], names, lambda name: f"\ue000{name}\ue001", now, days):
+    where = where.rstrip("/")
+    for entity, history in days.tables.items():
+        yield f"{names.history(entity)}.sql", _model(duckdb_select(history, where))
+    lanes = lanes_in_duckdb(where)
+    for view in views_over(WORDS["duckdb"], names, lambda name: f"\ue000{name}\ue001", now, days, lanes):
         yield f"{view.name}.sql", _model(view.sql)
-    keyed = [entity for entity in now if entity in days.tables and "internal_axon_id" in days.tables[entity].columns]
+    keyed = [
+        entity for entity in now if entity in days.tables and "internal_axon_id" in days.tables[entity].table.columns
+    ]
     yield SCHEMA_FILE, _tests(names.lanes, [name for one in keyed for name in (one, names.history(one))])
 
 

@@ -36,10 +36,16 @@ class Words:
     any_true: Callable[[str], str]
     has_word: Callable[[str, str], str]  # whether a list of texts has this one, in upper or lower case
     rows: Callable[[str, Kind, str], ListRows]  # list, kind of its items, alias
+    items: Callable[[str], tuple[str, str]]  # a list of texts as rows: what follows the table in FROM, and a row's text
     entries: Callable[[str, str], tuple[str, str, str]]  # object in JSON, alias: join, key, value
     day: Callable[[str], str]  # the UTC day of a timestamp or date
     days_between: Callable[[str, str], str]
     dt: Callable[[str], str]  # a literal as the column dt has it
+    as_dt: Callable[[str], str]  # a date as the column dt has it
+
+
+def _items(rows: ListRows) -> tuple[str, str]:
+    return rows.join, rows.value
 
 
 # --- DuckDB
@@ -50,6 +56,11 @@ def _duckdb_rows(listed: str, _item: Kind, alias: str) -> ListRows:
     return ListRows(
         f'CROSS JOIN UNNEST({listed}) AS {alias}("item")', value, lambda name, _: f"{value}.{double_quoted(name)}"
     )
+
+
+def _duckdb_items(listed: str) -> tuple[str, str]:
+    """Without a join, through which a condition on a day would not reach the files."""
+    return "", f"unnest({listed})"
 
 
 def _duckdb_entries(document: str, alias: str) -> tuple[str, str, str]:
@@ -69,10 +80,12 @@ _DUCKDB = Words(
     any_true=lambda x: f"list_max({x})",
     has_word=lambda x, word: f"list_contains(list_transform({x}, lambda v: upper(v)), {literal(word)})",
     rows=_duckdb_rows,
+    items=_duckdb_items,
     entries=_duckdb_entries,
     day=lambda x: f"CAST({x} AT TIME ZONE 'UTC' AS DATE)",
     days_between=lambda first, last: f"date_diff('day', {first}, {last})",
     dt=lambda day: f"DATE {literal(day)}",
+    as_dt=lambda day: day,
 )
 
 # --- Trino, and Athena, whose views are Trino's
@@ -97,7 +110,7 @@ def _trino_known(x: str) -> str:
     return f"filter({x}, v -> v IS NOT NULL)"
 
 
-def _trino(dt: Callable[[str], str]) -> Words:
+def _trino(dt: Callable[[str], str], as_dt: Callable[[str], str]) -> Words:
     return Words(
         DIALECTS["trino"],
         double_quoted,
@@ -111,10 +124,12 @@ def _trino(dt: Callable[[str], str]) -> Words:
         any_true=lambda x: f"array_max({_trino_known(x)})",
         has_word=lambda x, word: f"any_match({x}, v -> upper(v) = {literal(word)})",
         rows=_trino_rows,
+        items=lambda x: _items(_trino_rows(x, Atom("text"), "u")),
         entries=_trino_entries,
         day=lambda x: f"CAST({x} AS date)",
         days_between=lambda first, last: f"date_diff('day', {first}, {last})",
         dt=dt,
+        as_dt=as_dt,
     )
 
 
@@ -157,15 +172,17 @@ _SNOWFLAKE = Words(
     any_true=lambda x: _snowflake_cast(f"ARRAY_MAX({x})", Atom("bool")),
     has_word=lambda x, word: f"ARRAY_SIZE(FILTER({x}, v -> UPPER(CAST(v AS varchar)) = {literal(word)})) > 0",
     rows=_snowflake_rows,
+    items=lambda x: _items(_snowflake_rows(x, Atom("text"), "u")),
     entries=_snowflake_entries,
     day=lambda x: f"CAST({x} AS date)",
     days_between=lambda first, last: f"DATEDIFF('day', {first}, {last})",
     dt=lambda day: f"DATE {literal(day)}",
+    as_dt=lambda day: day,
 )
 
 WORDS: Mapping[Engine, Words] = {
     "duckdb": _DUCKDB,
-    "trino": _trino(lambda day: f"DATE {literal(day)}"),
-    "athena": _trino(literal),  # its partition column dt is text
+    "trino": _trino(lambda day: f"DATE {literal(day)}", lambda day: day),
+    "athena": _trino(literal, lambda day: f"CAST({day} AS varchar)"),  # its partition column dt is text
     "snowflake": _SNOWFLAKE,
 }

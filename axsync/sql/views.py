@@ -32,6 +32,14 @@ LANE_COLUMNS: Mapping[str, Kind] = {
     "stand_in": Atom("text"),
     "newest_of_day": Atom("bool"),
 }
+STORED_LANE_COLUMNS: Mapping[str, Kind] = {
+    **{name: kind for name, kind in LANE_COLUMNS.items() if name != "newest_of_day"},
+    "finished_at": Atom("timestamp"),
+    "files_dt": Atom("date"),
+    "schema": Atom("text"),
+    "globbed": Atom("bool"),
+}
+"""As `axsync.lake.lane_files` has them."""
 _EXPLODED = (
     # view, entity type, field, member of its objects, column; without a column: one for each member
     ("device_adapters", "devices", "adapters", "", "adapter"),
@@ -88,6 +96,31 @@ class Names:
     def lanes(self) -> str:
         """The table of verdicts."""
         return self.of("lanes")
+
+    @property
+    def stored_lanes(self) -> str:
+        """The table over the files that have them."""
+        return self.of("stored_lanes")
+
+
+def lanes_of(words: Words, source: str) -> str:
+    """`lanes` over the files of lanes.
+
+    The newest of a day is the newest that wrote files there, else the newest that read it, as in `sql.days`.
+    """
+    named = {name: f"t.{words.quoted(name)}" for name in STORED_LANE_COLUMNS}
+    own = f"{named['stand_in']} IS NULL"
+    rank = f"CASE WHEN {own} AND {named['files_dt']} IS NOT NULL THEN 0"
+    rank += f" WHEN {own} AND {named['schema']} IS NOT NULL THEN 1 ELSE 2 END"
+    order = f"{rank}, {named['finished_at']} DESC, {named['run']} DESC"
+    of_day = f"PARTITION BY {named['entity']}, {named['instance']}, {named['dt']}"
+    values = {
+        **named,
+        "dt": words.as_dt(named["dt"]),
+        "newest_of_day": f"row_number() OVER ({of_day} ORDER BY {order}) = 1",
+    }
+    listed = ",\n".join(f"  {values[name]} AS {words.quoted(name)}" for name in LANE_COLUMNS)
+    return f"SELECT\n{listed}\nFROM {source} AS t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +241,11 @@ class Writer:
         if (name := _column(devices, "adapters")) is None or not isinstance(devices.columns[name], Many):
             return None
         history, words = self._from(self.names.history("devices")), self.words
-        rows = words.rows(words.distinct(self.q(name)), Atom("text"), "u")
         by = [(self.q("instance"), "instance"), (self.q("dt"), "dt")]
-        counted = self.select([*by, (rows.value, "adapter"), ("count(*)", "devices")], f"{history}\n{rows.join}")
-        counted += f"\nGROUP BY {self.q('instance')}, {self.q('dt')}, {rows.value}"
+        join, adapter = words.items(words.distinct(self.q(name)))
+        known = self.select([*by, (adapter, "adapter")], f"{history}\n{join}" if join else history)
+        counted = self.select([*by, (self.q("adapter"), "adapter"), ("count(*)", "devices")], f"(\n{known}\n) AS t")
+        counted += f"\nGROUP BY {self.q('instance')}, {self.q('dt')}, {self.q('adapter')}"
         total = self.select([*by, ("count(*)", "of_devices")], history)
         total += f"\nGROUP BY {self.q('instance')}, {self.q('dt')}"
         columns = [(self.q(one, "c"), one) for one in ("instance", "dt", "adapter", "devices")]

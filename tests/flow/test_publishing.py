@@ -84,14 +84,15 @@ async def test_nothing_is_visible_before_the_end(lab: Lab, start: Start) -> None
 
 
 async def test_staging_is_gone_after_a_run(lab: Lab, start: Start) -> None:
-    """Each Parquet file in the lake is one that the manifest names."""
+    """Each Parquet file in the lake is one that the manifest names, or tells of its lanes."""
     emulator = await start()
     await lab.run(lab.settings(lab.instance(emulator)))
 
     named = [file["path"] for lane in lab.manifest()["lanes"] for file in lane["files"]]
     control = ["_axsync/latest.json", f"_axsync/snapshots/{lab.manifest()['run_id']}.json"]
     assert sorted(visible(lab)) == sorted(named + control)
-    assert [path for path in lab.everything() if path.endswith((".parquet", ".open"))] == sorted(named)
+    lanes = f"_axsync/lanes/{lab.manifest()['run_id']}.parquet"
+    assert sorted(path for path in lab.everything() if path.endswith((".parquet", ".open"))) == sorted([*named, lanes])
 
 
 async def test_the_manifest_tells_the_truth_about_its_files(lab: Lab, start: Start) -> None:

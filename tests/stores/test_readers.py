@@ -33,6 +33,7 @@ from axsync.lake.tables import PARTITION_COLUMNS, partition_of, united
 from axsync.sql import query_session, tables_of
 from axsync.sql.days import all_days
 from axsync.sql.ddl import view_statements
+from axsync.sql.histories import of_days
 from tests.flow.tiny import Tiny, serving
 from tests.stores.readers.canonical import form_of
 from tests.stores.servers import BUCKET, KEY, REGION, SECRET, s3
@@ -232,7 +233,7 @@ def test_duckdb_runs_the_views_that_are_printed(place: Place, form: str) -> None
     now, days = tables_of(found), all_days(place.lake)
     pins = {entity: next(one for one in pins if one.format == form) for entity, pins in found.snapshot.tables.items()}
     days = replace(days, tables={name: replace(table, pin=pins[name]) for name, table in days.tables.items()})
-    made = "".join(view_statements("duckdb", now, days, location=lake.store.uri(), schema=None))
+    made = "".join(view_statements("duckdb", now, of_days(days), location=lake.store.uri(), schema=None))
     names = re.findall(r'^CREATE OR REPLACE VIEW "(\w+)" AS$', made, re.MULTILINE)
 
     wishes = [{"format": "sql", "sql": sql} for sql in (made, *(f'FROM "{name}"' for name in names))]

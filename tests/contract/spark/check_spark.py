@@ -60,6 +60,38 @@ def check_recipe(spark, folder, page):
     assert numbers[0] == numbers[1], "the document shows something else"
 
 
+def check_five_days(spark, folder, page):
+    """The recipe reads every row and column of the newest snapshot, and of each earlier day as the page says: apart."""
+    code = RECIPE.search(page.read_text("utf-8"))[1].partition("devices.groupBy")[0]
+    lake, rows = folder / "lake", json.loads((folder / "rows.json").read_text())
+    newest, seen = max(rows), 0
+
+    def read(paths):
+        names = {"spark": spark, "files": {"devices": [str(path) for path in paths]}}
+        exec(code.replace('"lake"', repr(str(lake))), names)
+        return names["devices"]
+
+    for entity, files in files_of(folder).items():
+        columns = set()
+        for file in files:
+            columns |= set(read([file]).columns)
+        found = read(files)
+        assert set(found.columns) == columns, entity
+        if entity in rows[newest]["emea"]:
+            assert found.count() == sum(of_type[entity] for of_type in rows[newest].values()), entity
+    missing = []
+    for day, instance, entity in [(d, i, e) for d, of_day in rows.items() for i, of in of_day.items() for e in of]:
+        files = sorted(lake.glob(f"entity={entity}/instance={instance}/dt={day}/*.parquet"))
+        if files:
+            count = read(files).count()
+            assert count == rows[day][instance][entity], (day, instance, entity)
+            seen += count
+        else:
+            missing.append((day, instance, entity))
+    assert missing == [(sorted(rows)[1], "amer", "users")], missing  # it was forbidden
+    print(f"Spark read {seen} rows of {len(rows)} days, each day and instance by itself")
+
+
 def check_athena(spark, folder):
     """Spark takes Athena's statements as they stand; partitions have to be looked for, since it projects none."""
     statements = [s for s in re.split(r";\s*\n", (folder / "ddl-athena.sql").read_text()) if s.strip()]
@@ -91,13 +123,27 @@ def check_syntax(folder):
         print(f"sqlglot parsed {dialect}: {created} CREATE, {others} other, {len(words)} not looked into")
 
 
+def check_views(folder):
+    """So is every view, and what it stands on."""
+    for dialect in ("athena", "trino", "snowflake"):
+        text = (folder / f"views-{dialect}.sql").read_text()
+        parsed = [one for one in sqlglot.parse(text, read=dialect, error_level=sqlglot.ErrorLevel.RAISE) if one]
+        words = [one.name.upper() for one in parsed if isinstance(one, exp.Command)]
+        assert set(words) <= PARSED_AS_WORDS, words
+        views = {one.this.name.lower() for one in parsed if isinstance(one, exp.Create) and one.kind == "VIEW"}
+        assert {"lanes", "devices", "devices_flat", "coverage", "findings"} <= views
+        print(f"sqlglot parsed {dialect}: {len(views)} views")
+
+
 def check(folder, page):
     """All of it."""
     check_syntax(folder)
+    check_views(folder / "five")
     os.chdir(folder)  # Derby, the catalogue of the session, leaves a log where it is
     spark = session(folder)
     spark.sparkContext.setLogLevel("ERROR")
     check_recipe(spark, folder, page)
+    check_five_days(spark, folder / "five", page)
     check_athena(spark, folder)
     spark.stop()
 

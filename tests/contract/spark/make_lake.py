@@ -1,5 +1,7 @@
-"""A small lake and the statements for it, in the folder that is given; for `check_spark.py`, which has no axsync."""
+"""Lakes and the statements for them, in the folder that is given; for `check_spark.py`, which has no axsync."""
 
+import asyncio
+import json
 import os
 import sys
 from contextlib import redirect_stdout
@@ -10,8 +12,10 @@ from axsync.cli.demo import demo_settings, emulator
 from axsync.console.output import OutputOptions
 from axsync.console.run import dump
 from axsync.runs.run import sync
+from tests.contract.five_days import five_days
 
 TYPES = ("devices", "users", "certificates", "secrets")
+ENGINES = ("athena", "trino", "snowflake")
 DIALECTS = ("athena", "trino", "snowflake", "duckdb")
 
 
@@ -26,5 +30,19 @@ def make(folder: Path) -> None:
             main(["ddl", dialect, "--location", location], standalone_mode=False)
 
 
+def make_five_days(folder: Path) -> None:
+    """The lake of five days and two instances, and how many rows it has: day → instance → entity type → rows."""
+    folder.mkdir()
+    served = asyncio.run(five_days(folder))
+    rows: dict[str, dict[str, dict[str, int]]] = {}
+    for (day, instance, entity), records in served.records.items():
+        rows.setdefault(day, {}).setdefault(instance, {})[entity] = len(records)
+    (folder / "rows.json").write_text(json.dumps(rows), "utf-8")
+    for dialect in ENGINES:
+        with (folder / f"views-{dialect}.sql").open("w", encoding="utf-8") as file, redirect_stdout(file):
+            main(["views", dialect, "--lake", str(served.lake)], standalone_mode=False)
+
+
 if __name__ == "__main__":
     make(Path(sys.argv[1]).resolve())
+    make_five_days(Path(sys.argv[1]).resolve() / "five")

@@ -45,6 +45,20 @@ def test_the_first_record_is_there_before_the_others_are_read(journal: Journal) 
     assert journal.first() is None
 
 
+def test_the_last_record_is_there_without_the_others(journal: Journal) -> None:
+    """None where it is torn, or larger than the last records of a run are."""
+    journal.begin()
+    assert journal.last() is None
+    journal.append(FIRST)
+    assert journal.last() == FIRST
+    journal.append({"event": "lane_pinned", "much": "x" * 5000})
+    assert journal.last() is None
+    journal.append(THIRD)
+    assert (journal.last(), journal.tells_of("lane_closed")) == (THIRD, True)
+    journal.store.append(KEY, WHOLE[:-1])
+    assert journal.last() is None
+
+
 @pytest.mark.parametrize("cut", range(len(encode(SECOND))))
 def test_a_torn_line_is_cut_off_before_the_next(journal: Journal, cut: int) -> None:
     """Wherever the power went: what was whole before it is kept, and what comes after it is read."""

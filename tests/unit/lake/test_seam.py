@@ -186,4 +186,4 @@ def test_a_run_is_told_where_it_cannot_write(lake: Lake, store: ObjectStore, mon
     lake.preflight(RunTargets([], ["prod"], "2026-11-25"))
 
     partition = layout.partition(DEVICES, "2026-11-25")
-    assert asked == [layout.RUNS, layout.SNAPSHOTS, layout.SCHEMAS, partition]
+    assert asked == [layout.RUNS, layout.SNAPSHOTS, layout.LANES, layout.SCHEMAS, partition]

@@ -7,6 +7,7 @@ import pytest
 from axsync.errors import UnknownRun
 from axsync.lake import layout
 from axsync.lake.history import find_run, half_published, past_runs
+from axsync.lake.lane_files import match_lane_files
 from axsync.lake.publish import RunFacts
 from axsync.model import Outcome
 from axsync.runs.recovery import recover
@@ -163,8 +164,28 @@ def test_a_run_whose_journal_is_damaged_is_left_alone(lake: FolderLake) -> None:
     content = bytearray(journal.read_bytes())
     content[len(content) // 2] ^= 1
     journal.write_bytes(content)
+    match_lane_files(lake)  # of the run before
     before = {path: path.read_bytes() for path in lake.root.rglob("*") if path.is_file()}
 
     told = f"the journal of run {run.run_id!r} cannot be read: {layout.journal(run.run_id)}; that run is left alone"
     assert recover(lake) == [told]
     assert {path: path.read_bytes() for path in lake.root.rglob("*") if path.is_file()} == before
+
+
+def damage(lake: FolderLake, run: RunFacts) -> None:
+    """Change a byte within the journal."""
+    journal = lake.root / layout.journal(run.run_id)
+    content = bytearray(journal.read_bytes())
+    content[len(content) // 2] ^= 1
+    journal.write_bytes(content)
+
+
+def test_a_run_that_has_ended_is_known_by_the_end_of_its_journal(lake: FolderLake) -> None:
+    """The rest is not read again at the start of each run; but that of the newest snapshot is."""
+    for name in ("bbbb", "cccc"):
+        run = facts(name)
+        done(lake, run, *read(lake, run, 4))
+        damage(lake, run)
+    (told,) = recover(lake)
+
+    assert facts("cccc").run_id in told

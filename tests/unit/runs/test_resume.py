@@ -1,12 +1,14 @@
-"""Which lanes of an unfinished run another run has published since."""
+"""Which run is gone on with, and which of its lanes another run has published since."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from axsync.model import Outcome
-from axsync.runs.resume import overtaken
-from axsync.runs.state import RunMemory, fold, record, restart
+from axsync.runs import resume
+from axsync.runs.resume import find, give_up, overtaken
+from axsync.runs.state import RunMemory, fold, memory_of, record, restart
 from tests.unit.lake.folders import FolderLake
 from tests.unit.snapshots.lakes import DEVICES, USERS, Type, devices, facts, publish
 
@@ -57,3 +59,24 @@ def test_another_day_and_files_that_stand_in_overtake_nothing(tmp_path: Path) ->
     publish(lake, facts(DAY, "cccc"), Type(USERS, rows=devices(3)), Outcome(DEVICES, "partial", "down"))
 
     assert list(overtaken(lake, memory())) == []
+
+
+@pytest.mark.parametrize("event", ["finished", "abandoned"])
+def test_runs_of_other_days_that_are_over_are_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    """Journals have megabytes, and each night makes one more of the same plan."""
+    lake = FolderLake(tmp_path)
+    for day in ("2026-11-20", "2026-11-21", "2026-11-22"):
+        journal = lake.journal(facts(day, "aaaa").run_id).begin()
+        journal.append(record("run_opened", facts=facts(day, "aaaa"), plan="p"), record(event))
+    looked = list[str]()
+
+    def watched(lake: FolderLake, run_id: str) -> RunMemory:
+        looked.append(run_id)
+        return memory_of(lake, run_id)
+
+    monkeypatch.setattr(resume, "memory_of", watched)
+
+    assert (find(lake, "p", DAY, datetime(2026, 11, 23, tzinfo=UTC)), give_up(lake, "p")) == (None, [])
+    assert looked == ([facts("2026-11-22", "aaaa").run_id] if event == "finished" else [])

@@ -69,6 +69,7 @@ def ask(lake: FolderLake, query: str) -> list[tuple[Any, ...]]:
     [
         ("SELECT internal_axon_id FROM devices_history WHERE dt = '2026-11-21'", [("a21",)]),
         ("SELECT DISTINCT dt, entity FROM lanes WHERE dt = '2026-11-21'", [(date(2026, 11, 21), "devices")]),
+        ("SELECT dt, devices FROM coverage WHERE dt = '2026-11-21'", [(date(2026, 11, 21), 1)]),
         ("SELECT h.rows FROM lanes h, devices d WHERE h.dt = '2026-11-21' AND h.instance = d.instance", [(1,)]),
     ],
 )

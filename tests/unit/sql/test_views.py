@@ -10,16 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axsync.errors import UsageError
+from axsync.lake import layout, manifest
 from axsync.lake.history import find_run
+from axsync.lake.lane_files import match_lane_files
 from axsync.model import Lane
 from axsync.schema.columns import group
 from axsync.schema.kinds import Atom, Kind, Many
 from axsync.sql import EntityTable, query_session, tables_of
 from axsync.sql import query as query_module
-from axsync.sql.days import AllDays, LaneVerdict, all_days
+from axsync.sql.days import LaneVerdict
 from axsync.sql.dbt import models
 from axsync.sql.ddl import view_statements
-from axsync.sql.engines import WORDS
+from axsync.sql.engines import WORDS, Engine
+from axsync.sql.histories import EntityHistory, Histories, Partitions, histories
 from axsync.sql.tables import OWN
 from tests.examples import scaled
 from tests.unit.lake.folders import FolderLake
@@ -224,9 +227,12 @@ def test_files_of_old_lakes_are_read_by_their_fields(tmp_path: Path) -> None:
     assert rows == [("lab", None, '["2026-11-01 00:00:00+00"]'), ("prod", [True], None)]
 
 
-def test_duckdb_runs_the_views_that_are_printed(lake: FolderLake) -> None:
-    """Each answers what the same view of `axsync sql` does."""
-    now, days = tables_of(find_run(lake, "latest")), all_days(lake)
+@pytest.mark.parametrize("stored", [True, False])
+def test_duckdb_runs_the_views_that_are_printed(lake: FolderLake, *, stored: bool) -> None:
+    """Each answers what the same view of `axsync sql` does, also where no run has a file of its lanes yet."""
+    if stored:
+        match_lane_files(lake)
+    now, days = tables_of(find_run(lake, "latest")), histories(lake)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'America/New_York'")
         connection.execute("\n".join(view_statements("duckdb", now, days, location=str(lake.root), schema=None)))
@@ -241,9 +247,47 @@ def test_duckdb_runs_the_views_that_are_printed(lake: FolderLake) -> None:
     assert {"devices", "devices_history", "devices_flat", "lanes", "coverage", "users", "users_flat"} <= set(names)
 
 
+def test_what_is_printed_does_not_grow_with_the_days(lake: FolderLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdicts are read from files, by whoever reads the views; no manifest but that of the snapshot is read."""
+    match_lane_files(lake)
+    now = tables_of(find_run(lake, "latest"))
+
+    def printed(engine: Engine) -> list[str]:
+        return list(view_statements(engine, now, histories(lake), location=str(lake.root), schema=None))
+
+    before = {engine: printed(engine) for engine in WORDS}
+    again = replace(facts(23), run_id="20261123T040000Z-bbbb")
+    row = {**ONE, "internal_axon_id": "a2"}
+    lake.publish(again, [outcome(lake, again, PROD, DEVICE, [row])], finished_at="2026-11-23T04:10:00Z")
+    match_lane_files(lake)
+    monkeypatch.setattr(manifest, "read_run", None)
+
+    assert {engine: printed(engine) for engine in WORDS} == before
+    with duckdb.connect() as connection:
+        connection.execute("\n".join(before["duckdb"]))
+        query = "SELECT run, newest_of_day FROM lanes WHERE entity = 'devices' AND instance = 'prod' AND rows > 0"
+        assert connection.execute(f"{query} ORDER BY run").fetchall() == [
+            ("20261122T020000Z-aaaa", True),
+            ("20261123T020000Z-aaaa", False),
+            ("20261123T040000Z-bbbb", True),
+        ]
+
+
+def test_columns_of_old_manifests_are_read_apart(lake: FolderLake) -> None:
+    """They are in the manifest of the run itself."""
+    for run_id in ("20261122T020000Z-aaaa", "20261123T020000Z-aaaa"):
+        lake.as_version_1(run_id)
+    for file in (lake.root / layout.BY_HASH).iterdir():
+        file.unlink()
+    match_lane_files(lake)
+    (apart,) = histories(lake).tables["devices"].apart
+
+    assert apart.partitions == (Partitions(("prod",), (date(2026, 11, 22),)),)
+
+
 def test_dbt_models_refer_to_each_other(lake: FolderLake) -> None:
     """With the references resolved they run; tests look for ids that come twice and for days that are not whole."""
-    written = dict(models(tables_of(find_run(lake, "latest")), all_days(lake), str(lake.root)))
+    written = dict(models(tables_of(find_run(lake, "latest")), histories(lake), str(lake.root)))
     tests = written.pop("axsync.yml")
     with duckdb.connect() as connection:
         for name, model in written.items():
@@ -260,7 +304,7 @@ def test_dbt_models_refer_to_each_other(lake: FolderLake) -> None:
 
 def test_other_engines_get_their_own_words(lake: FolderLake) -> None:
     """Their statements name the tables that they create, in the schema that is given."""
-    now, days = tables_of(find_run(lake, "latest")), all_days(lake)
+    now, days = tables_of(find_run(lake, "latest")), histories(lake)
     told = {e: "\n".join(view_statements(e, now, days, location="s3://b/l", schema="s.ax")) for e in WORDS}
 
     assert 'CREATE OR REPLACE VIEW "s"."ax"."devices_flat" AS' in told["trino"]
@@ -279,9 +323,8 @@ def test_views_stand_on_columns_of_any_kind(kinds: list[Kind]) -> None:
     table = EntityTable(
         "devices", {"internal_axon_id": TEXT, **columns, **OWN}, (), fields={name: name for name in names}
     )
-    days = AllDays(
-        (LaneVerdict("r", date(2026, 11, 23), "prod", "devices", "complete", 0, 0, None, True),), {"devices": table}
-    )
+    verdict = LaneVerdict("r", date(2026, 11, 23), "prod", "devices", "complete", 0, 0, None, newest_of_day=True)
+    days = Histories({"devices": EntityHistory(table, ())}, (verdict,))
     with duckdb.connect() as connection:
         connection.execute("\n".join(view_statements("duckdb", {"devices": table}, days, location=None, schema=None)))
         assert connection.execute("SELECT count(*) FROM devices_flat").fetchall() == [(0,)]
