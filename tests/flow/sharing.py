@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -20,10 +21,10 @@ FEW = {"default": EntitySettings(fields=("name",))}
 NAMES = ("one", "two", "three")
 
 
-async def planned(lab: Lab, *emulators: Emulator, count: int = 2, **more: Any) -> ShardPlan:
+async def planned(lab: Lab, *emulators: Emulator, machines: int = 2, **more: Any) -> ShardPlan:
     """The plan of a run over these, one instance each, as it comes from its file."""
     instances = [lab.instance(one, name, tries=1) for one, name in zip(emulators, NAMES, strict=False)]
-    plan = await plan_shards(lab.settings(*instances, types=FEW, **more), count)
+    plan = await plan_shards(lab.settings(*instances, types=FEW, **more), machines)
     found = read_plan(write_plan(plan).encode())
     return replace(found, shards=tuple(sorted(found.shards, key=lambda shard: NAMES.index(shard.instances[0]))))
 
@@ -33,22 +34,21 @@ async def worked(plan: ShardPlan, number: int, *observers: Observer) -> Report:
     return await work(plan, number, observers=observers, jitter=at_once)
 
 
-def at_the_first_page(act: Callable[[], object]) -> Observer:
-    """An observer that does this when the first page is stored."""
-    acted: list[object] = []
+def at_a_page(number: int, act: Callable[[], object]) -> Observer:
+    """An observer that does this when so many pages are stored."""
+    seen = count(1)
 
     def observe(event: Event) -> None:
-        if isinstance(event, PageRead) and not acted:
-            acted.append(None)
+        if isinstance(event, PageRead) and next(seen) == number:
             act()
 
     return observe
 
 
 async def cut_off(plan: ShardPlan, number: int) -> None:
-    """A shard that is stopped at its first page; it cannot be published."""
+    """A shard that is stopped in the middle; it cannot be published."""
     seen = asyncio.Event()
-    reading = asyncio.ensure_future(worked(plan, number, at_the_first_page(seen.set)))
+    reading = asyncio.ensure_future(worked(plan, number, at_a_page(5, seen.set)))
     await seen.wait()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):

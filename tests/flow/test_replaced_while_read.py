@@ -37,12 +37,12 @@ def lake(tmp_path: Path) -> FolderLake:
 
 @contextmanager
 def replaced_all_the_time(lake: FolderLake) -> Iterator[None]:
-    """By a thread, with a breath between two runs."""
+    """By a thread; between two runs there is time to read a day, or no number of tries would be enough."""
     over = threading.Event()
 
     def work() -> None:
         number = 1
-        while not over.wait(0.02):
+        while not over.wait(0.1):
             replace_day(lake, number)
             number += 1
 

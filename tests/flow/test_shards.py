@@ -33,7 +33,7 @@ from axsync.runs.timeline import read_timeline
 from axsync.settings import EntitySettings
 from axsync.snapshots.unpublished import all_runs
 from tests.flow.harness import Lab, pages
-from tests.flow.sharing import at_the_first_page, cut_off, planned, worked
+from tests.flow.sharing import at_a_page, cut_off, planned, worked
 from tests.unit.lake.folders import FolderLake
 
 Start = Callable[..., Awaitable[Emulator]]
@@ -206,7 +206,7 @@ async def test_a_shard_holds_its_locks_while_it_reads(lab: Lab, start: Start) ->
                 pass
             told.append(busy.value.holder.rpartition("run ")[2])
 
-    await worked(plan, 0, at_the_first_page(look))
+    await worked(plan, 0, at_a_page(1, look))
     assert set(told) == {run_id, layout.shard(run_id, 0)}
     with store.hold(layout.LOCK, what="it", run="x"), store.hold(layout.shard_lock(run_id, 0), what="it", run="x"):
         pass

@@ -29,7 +29,7 @@ from axsync.settings import LakeSettings
 from tests.faults.torture.place import FULL
 from tests.flow.conftest import Start
 from tests.flow.harness import Lab, pages
-from tests.flow.sharing import at_the_first_page, cut_off, planned, worked
+from tests.flow.sharing import at_a_page, cut_off, planned, worked
 from tests.unit.lake.memory import paused
 
 LAKE = "gs://bucket/lake"
@@ -171,7 +171,7 @@ async def test_who_slept_asks_nobody_before_it_knows_that_its_hosts_are_still_it
 ) -> None:
     """The one who has them now keeps their pace."""
     one = await start(sizes={"devices": 400})
-    plan = await planned(lab, one, count=1, lake=ELSEWHERE)
+    plan = await planned(lab, one, machines=1, lake=ELSEWHERE)
     asked = list[int]()
 
     def sleep() -> None:
@@ -181,6 +181,6 @@ async def test_who_slept_asks_nobody_before_it_knows_that_its_hosts_are_still_it
         asked.append(len(one.log))
 
     with pytest.raises(Overtaken, match="has taken over shard 0"):
-        await worked(plan, 0, at_the_first_page(sleep))
+        await worked(plan, 0, at_a_page(1, sleep))
 
     assert len(one.log) - asked[0] <= 8  # those that were under way
