@@ -7,6 +7,7 @@ import pytest
 from axsync.errors import UnknownRun
 from axsync.lake import layout
 from axsync.lake.history import find_run, half_published, past_runs
+from axsync.lake.lane_files import match_lane_files
 from axsync.lake.publish import RunFacts
 from axsync.model import Outcome
 from axsync.runs.recovery import recover
@@ -51,6 +52,7 @@ def read(lake: FolderLake, run: RunFacts, *sizes: int) -> list[Outcome]:
 def done(lake: FolderLake, run: RunFacts, *outcomes: Outcome) -> None:
     publish(lake, run, *outcomes)
     lake.journal(run.run_id).append(record("published"))
+    match_lane_files(lake)
 
 
 @pytest.fixture
