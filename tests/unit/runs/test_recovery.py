@@ -52,6 +52,7 @@ def read(lake: FolderLake, run: RunFacts, *sizes: int) -> list[Outcome]:
 def done(lake: FolderLake, run: RunFacts, *outcomes: Outcome) -> None:
     publish(lake, run, *outcomes)
     lake.journal(run.run_id).append(record("published"))
+    match_lane_files(lake)
 
 
 @pytest.fixture
