@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from axsync.convert.arrays import fixed, same_instant, same_text, texts
+from axsync.convert.arrays import fixed, flags, same_instant, same_text, texts
 from axsync.errors import ManifestError
 from axsync.lake import layout
 from axsync.lake.history import LaneRecord, Snapshot, is_snapshot
@@ -95,7 +95,7 @@ def lane_rows(snapshot: Snapshot) -> pa.Table:
         "finished_at": same_instant((snapshot.finished_at - _EPOCH) // timedelta(microseconds=1), count),
         "files_dt": _days([_day_of_files(lane) for lane in lanes]),
         "schema": texts([digests[id(lane.columns)] for lane in lanes]),
-        "globbed": pa.array([snapshot.visible != BY_MANIFEST and not snapshot.tables] * count, pa.bool_()),
+        "globbed": flags(np.full(count, snapshot.visible != BY_MANIFEST and not snapshot.tables)),
     }
     return pa.Table.from_arrays([columns[name] for name in STORED_LANE.names], schema=STORED_LANE)
 

@@ -176,7 +176,8 @@ def kept(folder: Path) -> Iterator[tuple[Path, bytes]]:
         if path.suffix == ".parquet":
             file = pq.ParquetFile(path)
             yield path, str(file.schema_arrow).encode() + str(file.metadata).encode()
-            yield path, str(file.read().drop_columns(["axsync_rescued"]).to_pylist()).encode()
+            told = [name for name in file.schema_arrow.names if name != "axsync_rescued"]
+            yield path, str(file.read(told).to_pylist()).encode()
         elif path.is_file():
             yield path, path.read_bytes()
 
