@@ -10,7 +10,7 @@ from axsync.schema.kinds import Atom, Kind, drop_forms
 from axsync.sql.days import LaneVerdict
 from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
 from axsync.sql.engines import WORDS, Engine, Words
-from axsync.sql.histories import EntityHistory, Histories, Partitions
+from axsync.sql.histories import EntityHistory, Histories, Partitions, by_columns
 from axsync.sql.registered import duckdb_scan, registration, trino_schema
 from axsync.sql.tables import OWN, PARTITIONS, EntityTable, Share
 from axsync.sql.views import LANE_COLUMNS, STORED_LANE_COLUMNS, Names, SqlView, Writer, lanes_of
@@ -340,15 +340,12 @@ def _of_folder(history: EntityHistory, where: str) -> Iterator[str]:
 
 def _of_named_files(table: EntityTable, shares: Sequence[Share], where: str) -> Iterator[str]:
     """What these files have, whatever else is in their folders."""
-    plain = [share for share in shares if star(share.columns, table.columns, share.renamed) == "*"]
-    if plain:
-        yield f"SELECT\n{_listed([*table.columns, *PARTITIONS])}\nFROM {_read(_named(plain, where), table.columns)}"
-    alike: dict[tuple[int, str], list[Share]] = {}  # most shares have the columns of another one
-    for share in shares:
-        if share not in plain:
-            alike.setdefault((id(share.columns), repr(share.renamed)), []).append(share)
-    for odd in alike.values():
-        yield _widened(table, odd[0].columns, odd[0].renamed, _named(odd, where))
+    whole, odd = by_columns(table, shares)
+    if whole:
+        files = _named(whole, where)
+        yield f"SELECT\n{_listed([*table.columns, *PARTITIONS])}\nFROM {_read(files, table.columns)}"
+    for one in odd:
+        yield _widened(table, one[0].columns, one[0].renamed, _named(one, where))
 
 
 def _named(shares: Iterable[Share], where: str) -> list[str]:

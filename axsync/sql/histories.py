@@ -106,12 +106,23 @@ def of_days(days: AllDays) -> Histories:
 
 def _with_files(table: EntityTable) -> EntityHistory:
     """What is apart is so among the plain files alone."""
-    alike: dict[tuple[int, str], list[Share]] = {}  # most shares have the columns of another one
-    for share in table.folders.get(layout.table(table.entity), ()):
-        if star(share.columns, table.columns, share.renamed) != "*":
-            alike.setdefault((id(share.columns), repr(share.renamed)), []).append(share)
-    apart = (Apart(odd[0].columns, odd[0].renamed, tuple(_partitions(odd))) for odd in alike.values())
+    _, odd = by_columns(table, table.folders.get(layout.table(table.entity), ()))
+    apart = (Apart(one[0].columns, one[0].renamed, tuple(_partitions(one))) for one in odd)
     return EntityHistory(table, tuple(sorted({piece.instance for piece in table.pieces})), tuple(apart))
+
+
+def by_columns(table: EntityTable, shares: Iterable[Share]) -> tuple[list[Share], list[list[Share]]]:
+    """Those that have the columns of the table; and the others, those with the same columns together."""
+    alike: dict[tuple[int, str], list[Share]] = {}  # most shares have the columns of another one
+    for share in shares:
+        alike.setdefault((id(share.columns), repr(share.renamed)), []).append(share)
+    whole, odd = list[Share](), list[list[Share]]()
+    for one in alike.values():
+        if star(one[0].columns, table.columns, one[0].renamed) == "*":
+            whole += one
+        else:
+            odd.append(one)
+    return whole, odd
 
 
 def _partitions(shares: Iterable[Share]) -> Iterator[Partitions]:
