@@ -1,11 +1,10 @@
 """HTML of which every value is text: names that a server chose cannot become elements, attributes or a layout."""
 
 from collections.abc import Iterable
+from html import escape
 from typing import LiteralString
 
 from axsync.console.text import visible
-
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"})
 
 
 class Html(str):
@@ -32,4 +31,4 @@ def _shown(value: object) -> str:
         return value
     if value is None:
         return ""
-    return (visible(value) if isinstance(value, str) else str(value)).translate(_ESCAPES)
+    return escape(visible(value) if isinstance(value, str) else str(value))

@@ -6,7 +6,7 @@ from axsync.console.report.html import html, joined
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ('<b title="\'">&', "&lt;b title=&#34;&#39;&#34;&gt;&amp;"),
+        ('<b title="\'">&', "&lt;b title=&quot;&#x27;&quot;&gt;&amp;"),
         ("{0} {} {x}", "{0} {} {x}"),
         ("\x1b[31m\u202e", r"\x1b[31m\u202e"),
         (None, ""),
