@@ -91,8 +91,8 @@ async def emulators() -> AsyncIterator[dict[str, Emulator]]:
 
 
 def configured(folder: Path, emulators: dict[str, Emulator]) -> str:
-    """A settings file; the harness puts a bucket in the place of the lake."""
-    lines = [f'[lake]\nuri = "{folder / "unused"}"\nformat = "delta"\nseal_seconds = 1\n[entities."*"]']
+    """A settings file; the harness says which bucket and prefix the lake is."""
+    lines = ['[lake]\nuri = "s3://lake/of-the-harness"\nformat = "delta"\nseal_seconds = 1\n[entities."*"]']
     lines.append('fields = ["name"]')
     for name, one in emulators.items():
         lines.append(

@@ -179,7 +179,7 @@ def test_a_lake_is_filled_and_read_by_processes(desk: Desk, server: Server, pref
 
     found = s3_client(server.endpoint).list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
     classed = {one["Key"] for one in found if one["StorageClass"] == "STANDARD_IA"}
-    assert classed == {one["Key"] for one in found if one["Key"].endswith(".parquet")}
+    assert classed == {one["Key"] for one in found if "/entity=" in one["Key"]}
 
 
 @pytest.mark.parametrize(
