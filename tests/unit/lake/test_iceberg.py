@@ -17,7 +17,7 @@ from axsync.console.explain import explain
 from axsync.errors import AxsyncError, CatalogError, ConfigError, LakeError, RegistryDamaged, StorageError
 from axsync.lake import layout
 from axsync.lake.local import LocalStore
-from axsync.lake.publish import Lake
+from axsync.lake.publish import Lake, RunTargets
 from axsync.lake.rebuild import rebuild
 from axsync.lake.store import Store
 from axsync.lake.tables import Conflict, Partition, TableChange, TableGone
@@ -333,6 +333,13 @@ def test_a_catalog_is_asked_before_anything_is_read_whether_it_takes_tables(
         "POST /namespaces/security/tables",
         "DELETE /namespaces/security",
     ]
+
+
+def test_a_run_is_refused_where_its_catalog_takes_no_tables(store: LocalStore, house: Rest) -> None:
+    """Before it asks anything of Axonius."""
+    house.staged = (403, "not you")
+    with pytest.raises(ConfigError, match="takes no tables of"):
+        Lake(store, ("iceberg",), None, "house.security").preflight(RunTargets(["devices"], ["prod"], "2026-11-23"))
 
 
 def test_no_secret_of_a_catalog_is_in_what_it_says(store: LocalStore, house: Rest) -> None:
