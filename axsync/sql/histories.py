@@ -13,9 +13,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
-from axsync.errors import ManifestError
+from axsync.errors import LakeUnfit, ManifestError
 from axsync.lake import layout
 from axsync.lake.lane_files import STORED_LANE, lane_rows, stored_runs, untold_runs
 from axsync.lake.manifest import read_run
@@ -81,9 +82,12 @@ class Histories:
 
 
 def histories(lake: Lake) -> Histories:
-    """What the lake has. Raises: NoLake, RegistryDamaged."""
+    """What the lake has. Raises: NoLake, RegistryDamaged; LakeUnfit for a file of lanes that cannot be read."""
     lake.store.refuse_no_lake()
-    untold = list(_untold(lake))
+    try:
+        untold = list(_untold(lake))
+    except NotADirectoryError as error:
+        raise _unreadable(lake, layout.LANES) from error
     with duckdb.connect() as connection:
         _store(connection, lake, untold)
         if connection.execute(_BESIDE_GLOBS).fetchone() != (None,):
@@ -149,7 +153,23 @@ def _store(connection: DuckDBPyConnection, lake: Lake, untold: Sequence[pa.Table
     if keys:
         parts.append(ds.dataset(keys, STORED_LANE, "parquet", lake.store.file_system()))
     connection.register("files", ds.dataset(parts))
-    connection.execute(_STORED)
+    try:
+        connection.execute(_STORED)
+    except duckdb.Error as error:
+        odd = (key for key in keys if not _is_parquet(lake, key))
+        raise _unreadable(lake, next(odd, layout.LANES)) from error
+
+
+def _is_parquet(lake: Lake, key: str) -> bool:
+    try:
+        pq.read_schema(key, filesystem=lake.store.file_system())
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True
+
+
+def _unreadable(lake: Lake, key: str) -> LakeUnfit:
+    return LakeUnfit(f"{key} of the lake {lake.name!r} cannot be read; delete it, and the next run writes it again")
 
 
 def _verdict(row: Sequence[Any]) -> LaneVerdict:

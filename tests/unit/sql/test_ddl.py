@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -6,8 +7,10 @@ import duckdb
 import pytest
 from hypothesis import given
 
-from axsync.errors import UsageError
+from axsync.errors import LakeUnfit, UsageError
+from axsync.lake import layout
 from axsync.lake.history import find_run
+from axsync.lake.lane_files import match_lane_files
 from axsync.lake.manifest import TablePin
 from axsync.model import Lane
 from axsync.schema.columns import group
@@ -82,6 +85,20 @@ def test_an_exact_table_has_the_rows_of_its_own_files(lake: FolderLake) -> None:
         found = connection.execute("SELECT internal_axon_id, dt::VARCHAR FROM devices ORDER BY dt").fetchall()
 
     assert found == [("a0", "2026-11-22"), ("a1", "2026-11-23"), ("a1", "2026-11-24")]
+
+
+def test_lanes_that_cannot_be_read_are_named(lake: FolderLake) -> None:
+    """They may be deleted, since the next run writes them again."""
+    match_lane_files(lake)
+    folder = lake.root / layout.LANES
+    odd = sorted(folder.iterdir())[1]
+    odd.write_bytes(b"PAR1")
+    with pytest.raises(LakeUnfit, match=f"{layout.LANES}/{odd.name} of the lake .* cannot be read; delete it, and the"):
+        histories(lake)
+    shutil.rmtree(folder)
+    folder.touch()
+    with pytest.raises(LakeUnfit, match=f"{layout.LANES} of the lake .* cannot be read; delete it, and the"):
+        histories(lake)
 
 
 def test_members_in_another_order_are_no_clash(tmp_path: Path) -> None:
