@@ -24,6 +24,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long is first, or it would be what all other workers wait for in the end."""
+    items.sort(key=lambda item: "torture" not in item.path.parts)
+
+
 def pytest_collection_finish() -> None:
     """Thousands of collected tests stay to the end: the collector of garbage need not walk through them each time.
 

@@ -21,12 +21,13 @@ PYICEBERG = {f"s3.{name}": os.environ[told] for name, told in (_KEYS | _PLACE).i
 
 
 def answer(readers: Mapping[str, Reader]) -> None:
-    """Read all tables that are asked for, each by the reader of its format."""
+    """Read all tables that are asked for, each by the reader of its format. The process ends here."""
     for line in sys.stdin:
         wish = json.loads(line)
         rows = readers[wish["format"]](wish).to_pylist()
         sys.stdout.write(json.dumps([{name: form_of(value) for name, value in row.items()} for row in rows]) + "\n")
         sys.stdout.flush()
+    os._exit(0)  # all is said; threads of pyarrow, of which delta-rs leaves some, may abort an orderly end
 
 
 def form_of(value: Any) -> Any:  # noqa: ANN401  any value
