@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -93,6 +94,10 @@ def guard(event: str, args: tuple[object, ...]) -> None:
 sys.addaudithook(guard)
 
 
+HOMES = count()
+"""Numbers for the folders of tests."""
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No settings of this machine reach a test: neither by variable nor by a file in the home folder."""
@@ -102,4 +107,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     # The first who asks decides for the process; without a word of ours it would take any backend that a test defines.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # or boto3 asks the machine for its role
-    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(HOMES))  # `mktemp` would look through all before it
+    home.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))

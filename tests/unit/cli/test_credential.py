@@ -21,8 +21,10 @@ from keyring.backend import KeyringBackend
 
 from axsync.cli import main
 from axsync.cli.demo import emulator
+from axsync.console import credentials
 from axsync.credentials import encrypted_file
 from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET
+from axsync.settings import InstanceSettings
 
 SECONDS = 120.0  # a machine may be busy; nothing here takes a tenth of that
 QUICK = ("--profile", "p90", "--type", "devices", "--size", "devices=20")  # it lists its types: few questions
@@ -100,8 +102,9 @@ def home(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A passphrase costs nothing; what a process of its own seals takes its time."""
+    """A passphrase costs nothing, nor does the pace; what a process of its own seals and asks takes its time."""
     monkeypatch.setattr(encrypted_file, "Cost", partial(encrypted_file.Cost, n=2))
+    monkeypatch.setattr(credentials, "InstanceSettings", partial(InstanceSettings, requests_per_second=1000))
 
 
 @pytest.fixture
