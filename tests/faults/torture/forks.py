@@ -15,7 +15,13 @@ from typing import Any, NoReturn, TypeAlias
 
 from axsync.cli import main
 
-MODULES = ("axsync.cli.run", "axsync.cli.reported_run", "rich.table")
+MODULES = (
+    "axsync.cli.run",
+    "axsync.cli.reported_run",
+    "axsync.lake.delta",
+    "axsync.lake.iceberg",
+    "rich.table",
+)
 
 Patch: TypeAlias = Callable[[dict[str, Any]], Callable[[], int]]
 """Patches axsync for one wish; what it gives tells how many operations there were, which goes to the file `count`."""
