@@ -22,7 +22,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from axsync.engine.paginators import Paginator, Returned
 from axsync.errors import LaneError
@@ -83,13 +83,17 @@ class Deadline:
                 timeout.reschedule(at)
 
 
+Waiting: TypeAlias = deque[tuple[Callable[[], int], asyncio.Future[int]]]
+"""What is wanted, which may change, and what is reserved once it fits."""
+
+
 class Budget:
     """Byte budget for pages, first come first served. One page always fits."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._used = limit, 0
-        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._urgent: deque[tuple[int, asyncio.Future[None]]] = deque()  # served before the others
+        self._queue: Waiting = deque()
+        self._urgent: Waiting = deque()  # served before the others
 
     def try_take(self, size: int) -> bool:
         """Reserve these bytes if they fit and nobody waits."""
@@ -97,23 +101,18 @@ class Budget:
         self._used += size if free else 0
         return free
 
-    async def take(self, size: int, *, urgent: bool = False) -> None:
-        """Reserve these bytes; wait until they fit. What is urgent waits for nothing but what is urgent, too."""
-        queue = self._urgent if urgent else self._queue
-        if not self._urgent and (urgent or not self._queue) and self._fits(size):
+    async def take(self, expected: Callable[[], int]) -> int:
+        """Reserve what is expected; wait until it fits. Returns the bytes: more may be known by then than before."""
+        if self.try_take(size := expected()):
+            return size
+        return await self._wait(self._queue, expected)
+
+    async def take_urgently(self, size: int) -> None:
+        """Reserve these bytes; wait until they fit, for nothing but what is urgent, too."""
+        if not self._urgent and self._fits(size):
             self._used += size
-            return
-        turn = asyncio.get_running_loop().create_future()
-        queue.append((size, turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled():
-                self.give(size)
-            elif (size, turn) in queue:  # `give` may have removed it already
-                queue.remove((size, turn))
-                self.give(0)  # the next in the queue may fit
-            raise
+        else:
+            await self._wait(self._urgent, lambda: size)
 
     def overdraw(self, size: int) -> None:
         """Take these bytes, whether they fit or not."""
@@ -122,11 +121,27 @@ class Budget:
     def give(self, size: int) -> None:
         """Release these bytes."""
         self._used -= size
-        while (queue := self._urgent or self._queue) and self._fits(queue[0][0]):
-            waiting, turn = queue.popleft()
+        while queue := self._urgent or self._queue:
+            wanted, turn = queue[0]
             if not turn.done():
-                self._used += waiting
-                turn.set_result(None)
+                if not self._fits(size := wanted()):
+                    break
+                self._used += size
+                turn.set_result(size)
+            queue.popleft()
+
+    async def _wait(self, queue: Waiting, size: Callable[[], int]) -> int:
+        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        queue.append((size, turn))
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self.give(turn.result())
+            elif (size, turn) in queue:  # `give` may have removed it already
+                queue.remove((size, turn))
+                self.give(0)  # the next in the queue may fit
+            raise
 
     def _fits(self, size: int) -> bool:
         return self._used == 0 or self._used + size <= self._limit
@@ -142,25 +157,25 @@ ARRIVAL_SECONDS = 30.0
 class Reservation:
     """What one page takes of a budget: `expected` bytes before its request leaves, then what came.
 
-    Whoever stores the page gives back its bytes; without a page, `drop` gives back what is held.
+    Whoever stores the page gives back its bytes; without a page, `drop` gives back what is held. What is expected is
+    asked when there is room: the first pages of others tell how large rows are.
     """
 
     budget: Budget
-    expected: int
+    expected: Callable[[], int]
     held: int = 0
     _lending: asyncio.TimerHandle | None = None
 
     def try_take(self) -> bool:
         """Reserve at once; True if it is reserved."""
-        if not self.held and self.budget.try_take(self.expected):
-            self.held = self.expected
+        if not self.held and self.budget.try_take(size := self.expected()):
+            self.held = size
         return self.held > 0
 
     async def take(self) -> None:
         """Reserve; wait until it fits."""
         if not self.held:
-            await self.budget.take(self.expected)
-            self.held = self.expected
+            self.held = await self.budget.take(self.expected)
 
     def sent(self) -> None:
         """The request has left."""
@@ -169,12 +184,12 @@ class Reservation:
     async def arriving(self, size: int | None) -> None:
         """The answer begins, of so many bytes if that is known; returns when its body may be read."""
         self._keep()
-        wanted = max(size or self.expected, 1)
+        wanted = max(size or self.expected(), 1)
         if wanted > self.held:  # nothing is held while more is waited for, or pages would wait for each other
             self.drop()
             try:
                 async with asyncio.timeout(ARRIVAL_SECONDS):
-                    await self.budget.take(wanted, urgent=True)
+                    await self.budget.take_urgently(wanted)
             except TimeoutError:
                 self.budget.overdraw(wanted)
             self.held = wanted

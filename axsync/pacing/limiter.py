@@ -116,7 +116,8 @@ class HostLimiter:
     `may_ask` is awaited right before a request leaves: whoever was paused may find that others ask the host by now.
 
     A page needs memory as well as a permit, and takes it last, so that a host that rests holds none. While it waits for
-    memory, requests that need none pass. One page of a host waits at a time, so that hosts take turns.
+    memory, requests that need none pass. One page of a host waits at a time, so that hosts take turns; a host of more
+    `weight` has as many in the queue, so as many turns.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class HostLimiter:
         *,
         requests_per_second: float,
         in_flight: int,
+        weight: int = 1,
         clock: Clock = time.monotonic,
         shared: HostRequests | None = None,
         may_ask: Callable[[], Awaitable[None]] | None = None,
@@ -132,7 +134,7 @@ class HostLimiter:
         self.adaptive = AdaptiveLimiter(requests_per_second=requests_per_second, in_flight=in_flight, probes=PROBES)
         self._throttler = Throttler(rate_limit=1, period=1.0)
         self._turn = asyncio.Lock()
-        self._pages = asyncio.Lock()
+        self._pages = asyncio.Semaphore(weight)  # pages that wait
         self.inside = 0  # requests in flight
         self._probing = False  # a probe is in flight
         self._changed = asyncio.Event()  # a slot may be free, or the probe has ended

@@ -219,6 +219,7 @@ def _pace(host: str, instances: Sequence[InstanceSettings], may_ask: MayAsk | No
     return HostLimiter(
         requests_per_second=min(one.requests_per_second for one in instances),
         in_flight=min(one.in_flight for one in instances),
+        weight=max(one.weight for one in instances),
         shared=requests_to(host),
         may_ask=may_ask,
     )

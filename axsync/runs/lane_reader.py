@@ -312,7 +312,7 @@ class LaneReader:
         started = time.monotonic()
         ask = RequestContext(
             self.lane,
-            Reservation(self.context.budget, self._expected(window, most)),
+            Reservation(self.context.budget, partial(self._expected, window, most)),
             self.stats.counters,
             kind=f"{self.lane} {window.limit} {len(self.question.fields)}",
             heard=partial(self._sizer.served, window.limit),

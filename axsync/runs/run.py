@@ -194,15 +194,18 @@ class _Walks:
     context: RunContext
     storage: RunStorage
     instances: Mapping[str, InstanceSettings]
-    at_once: int = field(init=False)  # lanes of one instance
     left: int = field(init=False)  # instances that are not read yet
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_AT_ONCE))
     few: int = field(init=False)  # so many of the last are not waited for beyond `publish_wait_minutes`
 
     def __post_init__(self) -> None:
         self.left = len(self.instances)
-        self.at_once = max(FEWEST_LANES, LANES_AT_ONCE // self.left)
         self.few = max(1, self.left // 10)
+
+    def at_once(self, name: str) -> int:
+        """Lanes of this instance: its share, by weight."""
+        weight, weights = self.instances[name].weight, sum(one.weight for one in self.instances.values())
+        return max(FEWEST_LANES, LANES_AT_ONCE * weight // weights)
 
     def ended(self) -> None:
         """An instance is read, or cannot be."""
@@ -593,8 +596,9 @@ class Run:
         with suppress(TimeoutError):  # the lanes then say so
             async with walks.context.deadline.limit():
                 await source.wait_stable(self.settings.run.wait_stable_minutes, self._say)
-        gate = asyncio.Semaphore(walks.at_once)
-        if len(lanes) > walks.at_once:  # small types first, as far as they are known
+        at_once = walks.at_once(source.name)
+        gate = asyncio.Semaphore(at_once)
+        if len(lanes) > at_once:  # small types first, as far as they are known
             lanes = sorted(lanes, key=lambda lane: self._before.get(lane, {}).get("rows") or 0)
         reading = [self._read(lane, source, gate, walks) for lane in lanes]
         _, *ended = await gather_all([_look(source), *reading])

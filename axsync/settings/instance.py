@@ -76,6 +76,7 @@ class InstanceSettings:
     proxy: str = ""  # scheme://host[:port], or none; empty: as the environment says
     proxy_user: str = ""
     proxy_password: str = ""  # a reference
+    weight: Annotated[int, Between(1, 100)] = 1  # turns beside other instances, where memory or lanes are short
     tags: tuple[str, ...] = ()  # by which instances are chosen
 
     def __post_init__(self) -> None:

@@ -46,7 +46,7 @@ class Server:
         stop = min(self.size, start + window.limit, start + self.most)
         rows = max(0, stop - start)
         token = f"t{stop}" if rows else None
-        await self.budget.take(10)
+        await self.budget.take(lambda: 10)
         self.held += 1
         body = ",".join(str(n) for n in range(start, stop)).encode()
         return Page(window, body, None if self.large and rows else rows, self.size, token)
@@ -237,7 +237,7 @@ async def test_a_cancelled_lane_leaves_nothing() -> None:
         await task
     assert server.held == 0
     assert not others()
-    await asyncio.wait_for(server.budget.take(1 << 30), 1)
+    await asyncio.wait_for(server.budget.take(lambda: 1 << 30), 1)
 
 
 async def test_pages_of_one_lane_are_asked_for_at_once() -> None:

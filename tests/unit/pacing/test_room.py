@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from random import Random
 
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ def test_the_rate_holds_while_pages_wait_for_memory(rate: float, in_flight: int,
 
         async def page(size: int) -> None:
             nonlocal most
-            room = Reservation(budget, size)
+            room = Reservation(budget, lambda: size)
             async with pace.slot("page", room):
                 most = max(most, pace.inside)
                 grants.append(asyncio.get_running_loop().time())
@@ -49,13 +50,13 @@ def test_what_needs_no_memory_passes_a_page_that_waits_for_it() -> None:
 
     async def story() -> list[str]:
         pace, budget, order = make_pace(50.0, 4), Budget(10), list[str]()
-        await budget.take(10)
+        await budget.take(lambda: 10)
 
         async def ask(name: str, room: Reservation | None) -> None:
             async with pace.slot(name, room):
                 order.append(name)
 
-        waiting = asyncio.create_task(ask("page", Reservation(budget, 5)))
+        waiting = asyncio.create_task(ask("page", Reservation(budget, lambda: 5)))
         await asyncio.sleep(1)
         await ask("count", None)
         budget.give(10)
@@ -65,17 +66,41 @@ def test_what_needs_no_memory_passes_a_page_that_waits_for_it() -> None:
     assert run(story()) == ["count", "page"]
 
 
+def test_hosts_take_turns_by_weight() -> None:
+    """Where memory is for one page at a time, a host of weight 3 gets three pages for one of the other."""
+
+    async def story() -> list[str]:
+        budget, order = Budget(10), list[str]()
+        hosts = {"heavy": make_pace(1000.0, 8, weight=3), "light": make_pace(1000.0, 8)}
+        await budget.take(lambda: 10)
+
+        async def page(name: str) -> None:
+            room = Reservation(budget, lambda: 10)
+            async with hosts[name].slot("page", room):
+                order.append(name)
+                await asyncio.sleep(0.1)
+                room.drop()
+
+        waiting = [asyncio.create_task(page(name)) for name in ["heavy", "light"] * 8]
+        await asyncio.sleep(1)
+        budget.give(10)
+        await asyncio.gather(*waiting)
+        return order
+
+    assert Counter(run(story())[:8]) == {"heavy": 6, "light": 2}
+
+
 def test_a_host_that_rests_holds_no_memory() -> None:
     """While it is quiet, the pages of others get what its next page would take."""
 
     async def story() -> float:
         loop, budget = asyncio.get_running_loop(), Budget(10)
         quiet, other = make_pace(50.0, 4), make_pace(50.0, 4)
-        await budget.take(10)
+        await budget.take(lambda: 10)
         began = loop.time()
 
         async def page(pace: HostLimiter) -> None:
-            room = Reservation(budget, 10)
+            room = Reservation(budget, lambda: 10)
             async with pace.slot("page", room):
                 room.drop()
 

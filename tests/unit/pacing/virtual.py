@@ -58,10 +58,10 @@ def run(story: Coroutine[Any, Any, T]) -> T:
         return runner.run(story)
 
 
-def make_pace(rate: float, in_flight: int, shared: HostRequests | None = None) -> HostLimiter:
+def make_pace(rate: float, in_flight: int, shared: HostRequests | None = None, *, weight: int = 1) -> HostLimiter:
     """A pace by the virtual clock."""
     clock = asyncio.get_running_loop().time
-    pace = HostLimiter(requests_per_second=rate, in_flight=in_flight, clock=clock, shared=shared)
+    pace = HostLimiter(requests_per_second=rate, in_flight=in_flight, weight=weight, clock=clock, shared=shared)
     pace._throttler = Turnstile(pace)
     return pace
 
