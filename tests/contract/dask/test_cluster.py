@@ -24,6 +24,7 @@ from axsync.settings import EntitySettings
 from tests.flow.harness import Lab
 
 pytestmark = pytest.mark.dask
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell runs in the background would ignore it
 
 ROOT = Path(__file__).parents[3]
 ROUNDS = int(os.environ.get("AXSYNC_DASK_ROUNDS", "3"))
