@@ -13,51 +13,51 @@ from axsync.cli.lazy_group import LazyGroup
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Run": {
-        "run": ("axsync.cli.run:run", "Dump entity types into the lake."),
-        "backfill": ("axsync.cli.backfill:backfill", "Fill in days of history, newest first."),
-        "plan": ("axsync.cli.run:plan", "Estimate requests, MB and minutes of a run."),
-        "work": ("axsync.cli.work:work", "Read one part of a run that several machines share."),
-        "publish": ("axsync.cli.publish:publish", "Publish what all of them have read."),
-        "runs": ("axsync.cli.runs:runs", "List past runs with their verdicts, newest first."),
-        "show": ("axsync.cli.runs:show", "Show one run in full: counts, repairs, drift, files."),
-        "report": ("axsync.cli.runs:report", "Write an HTML page about a run."),
+        "run": ("axsync.cli.run:run", "Copy entity types"),
+        "backfill": ("axsync.cli.backfill:backfill", "Copy past days"),
+        "plan": ("axsync.cli.run:plan", "Estimate a run"),
+        "work": ("axsync.cli.work:work", "Read one shard of a run"),
+        "publish": ("axsync.cli.publish:publish", "Publish all shards"),
+        "runs": ("axsync.cli.runs:runs", "List past runs"),
+        "show": ("axsync.cli.runs:show", "Show one run in full"),
+        "report": ("axsync.cli.runs:report", "Write a run's HTML page"),
     },
     "Look": {
-        "entities": ("axsync.cli.check:entities", "List the entity types of an instance, with counts."),
-        "fields": ("axsync.cli.check:fields", "List the fields of an entity type, with column names."),
-        "queries": ("axsync.cli.check:queries", "List the saved queries of an instance."),
-        "head": ("axsync.cli.sql:head", "Show the first rows of an entity type."),
-        "sql": ("axsync.cli.sql:sql", "Query a snapshot with DuckDB."),
-        "diff": ("axsync.cli.diff:diff", "List assets added, removed or changed between two days."),
-        "history": ("axsync.cli.diff:history", "Follow one asset through all snapshots."),
-        "views": ("axsync.cli.sql:views", "Print views for another engine, or dbt models."),
-        "ddl": ("axsync.cli.sql:ddl", "Print CREATE TABLE statements for a warehouse."),
+        "entities": ("axsync.cli.check:entities", "List entity types"),
+        "fields": ("axsync.cli.check:fields", "List fields and columns"),
+        "queries": ("axsync.cli.check:queries", "List saved queries"),
+        "head": ("axsync.cli.sql:head", "Show first rows"),
+        "sql": ("axsync.cli.sql:sql", "Query with DuckDB"),
+        "diff": ("axsync.cli.diff:diff", "Compare two snapshots"),
+        "history": ("axsync.cli.diff:history", "Follow one asset"),
+        "views": ("axsync.cli.sql:views", "Print views for an engine"),
+        "ddl": ("axsync.cli.sql:ddl", "Print CREATE TABLE"),
     },
     "Keep": {
-        "verify": ("axsync.cli.gc:verify", "Compare every file of a snapshot with its manifest."),
-        "forget": ("axsync.cli.gc:forget", "Show or remove one snapshot, or all of a day."),
-        "gc": ("axsync.cli.gc:gc", "List files the lake no longer needs; --yes deletes them."),
-        "schema": ("axsync.cli.schema:schema", "Show or rebuild the registry of names and types."),
+        "verify": ("axsync.cli.gc:verify", "Compare files to manifest"),
+        "forget": ("axsync.cli.gc:forget", "Remove a run or a day"),
+        "gc": ("axsync.cli.gc:gc", "Remove unneeded files"),
+        "schema": ("axsync.cli.schema:schema", "Show or rebuild columns"),
     },
     "Set up and try": {
-        "init": ("axsync.cli.init:init", "Ask four questions and write a settings file."),
-        "config": ("axsync.cli.init:config", "Print the settings in force, or all defaults."),
-        "credential": ("axsync.cli.credential:credential", "Manage named credentials, bound to their hosts."),
-        "check": ("axsync.cli.check:check", "Test connection, credential, clock, and rights per type."),
-        "completion": ("axsync.cli.init:completion", "Print a completion script for bash, zsh or fish."),
-        "demo": ("axsync.cli.run:demo", "Emulate an Axonius, dump it, query the lake; no account."),
-        "emulate": ("axsync.emulator.command:emulate", "Serve a small Axonius on loopback, with faults on demand."),
+        "init": ("axsync.cli.init:init", "Write a settings file"),
+        "config": ("axsync.cli.init:config", "Print settings in force"),
+        "credential": ("axsync.cli.credential:credential", "Manage API credentials"),
+        "check": ("axsync.cli.check:check", "Test access and rights"),
+        "completion": ("axsync.cli.init:completion", "Print shell completion"),
+        "demo": ("axsync.cli.run:demo", "Try it without an account"),
+        "emulate": ("axsync.emulator.command:emulate", "Serve a small Axonius"),
     },
 }
-"""Module and attribute of each command, and its line in the list, under the headings of `axsync --help`.
+"""Module and attribute of each command, and its words in the list, under the headings of `axsync --help`.
 
-A new command is one line here; the list has to fit a screen of 80 columns and 40 lines, which a test checks.
+A new command is one line here. The list, in two columns, has to fit a screen of 80 x 24, which a test checks.
 """
 
 COMMANDS = {name: command for commands in GROUPS.values() for name, command in commands.items()}
 """The same without headings."""
 
-EPILOG = "Start with `axsync demo`, or `axsync init`. Exit codes: `axsync run -h`."
+EPILOG = "Start with `axsync demo` or `axsync init`. Details: `axsync help COMMAND`."
 
 
 def allocate_steadily() -> None:

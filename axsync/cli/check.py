@@ -16,8 +16,8 @@ Examples:
   axsync check --output json |
     jq '.[].steps[] | select(.name == "TLS").facts.days_left'
 
-Exit codes: 0 all steps passed, 2 settings or a lake that a run refuses, 4 refused credential, 75 unreachable, 1 other
-failure."""
+Exit codes: 0 all steps passed, 2 a run would refuse the settings or the lake, 4 refused credential, 75 unreachable, 1
+other failure."""
 
 ENTITIES = """\b
 Examples:
@@ -68,9 +68,9 @@ def check(context: click.Context, /, probe: Path | None, lake: str | None) -> No
 def entities(context: click.Context, /) -> None:
     """List the entity types that the instance offers, with titles and counts.
 
-    The first column is the name to give to axsync. The title is what Axonius calls the type in its pages: "Security
-    Findings" are `vulnerability_instances`. Types that the credential may not read are listed with the reason. If a
-    server cannot list its types, the known ones are tried.
+    The first column is the name to give to axsync. The title is the name in the Axonius console: "Security Findings"
+    are `vulnerability_instances`. Types that the credential may not read are listed with the reason. If a server cannot
+    list its types, the known ones are tried.
     """
     perform(context, "axsync.console.check:entities")
 
@@ -96,7 +96,6 @@ def fields(context: click.Context, /, entity: str) -> None:
 def queries(context: click.Context, /, entity: str | None) -> None:
     """List saved queries: entity type, name, id, AQL and fields.
 
-    Name or id is what --saved-query takes, the AQL what --query takes. Without ENTITY, those of all entity types are
-    listed.
+    Give the name or id to --saved-query, or the AQL to --query. Without ENTITY, list the queries of all entity types.
     """
     perform(context, "axsync.console.check:queries", entity=entity)

@@ -93,7 +93,7 @@ def update(context: click.Context, /, name: str, **options: Any) -> None:
 def rename(context: click.Context, /, old: str, new: str) -> None:
     """Rename a credential.
 
-    Configurations that use the old name have to be changed as well.
+    Change settings files that use the old name.
     """
     perform(context, "axsync.console.credentials:rename", old=old, new=new)
 
@@ -105,7 +105,7 @@ def rename(context: click.Context, /, old: str, new: str) -> None:
 def remove(context: click.Context, /, name: str, *, yes: bool) -> None:
     """Remove a credential and its secret.
 
-    In Axonius it stays valid until it is revoked there.
+    It stays valid in Axonius until you revoke it there.
     """
     perform(context, "axsync.console.credentials:remove", name=name, yes=yes)
 
@@ -153,7 +153,7 @@ def show(context: click.Context, /, name: str) -> None:
 def test(context: click.Context, /, name: str) -> None:
     """Test whether the host accepts the credential.
 
-    Proxy and TLS settings are taken from an instance in the configuration that uses it.
+    Proxy and TLS settings come from an instance in the settings file that uses it.
     """
     perform(context, "axsync.console.credentials:test", name=name)
 
@@ -168,7 +168,7 @@ def test(context: click.Context, /, name: str) -> None:
 def export(context: click.Context, /, names: tuple[str, ...], *, without_secrets: bool) -> None:
     """Print names and hosts, without secrets, to recreate the credentials elsewhere.
 
-    The output is tables for axsync.toml, or JSON. Secrets are never exported.
+    Prints tables for axsync.toml, or JSON. Secrets are never exported.
     """
     del without_secrets
     perform(context, "axsync.console.credentials:export", names=names)

@@ -26,9 +26,9 @@ Examples:
 \b
 Formats of the result:
   text     counts, the fields that changed most, a few assets field by field
-  json     the same as one document
-  jsonl    one line per asset that differs, with all fields that differ
-  csv      one row per asset that came or went, one per field that differs
+  json     the same, as one document
+  jsonl    one line per asset, with all fields that changed
+  csv      one row per added or removed asset, one per changed field
   excel    the same, for Excel
   --into   the same rows as a Parquet file
 
@@ -62,9 +62,7 @@ def _complete_kinds(_context: click.Context, _parameter: click.Parameter, incomp
     return [f"{before}{comma}{kind}" for kind in KINDS if kind.startswith(last) and kind not in before.split(",")]
 
 
-ignore_option = click.option(
-    "--ignore", multiple=True, metavar="GLOB", help="Leave out these fields as well; repeatable."
-)
+ignore_option = click.option("--ignore", multiple=True, metavar="GLOB", help="Also leave out these fields; repeatable.")
 compare_option = click.option(
     "--compare", multiple=True, metavar="GLOB", help="Also compare these volatile fields; repeatable."
 )
@@ -111,9 +109,9 @@ def diff(context: click.Context, /, before: str, after: str, entity: str | None,
     """Show assets added, removed, or changed from snapshot A to snapshot B, field by field.
 
     A and B are runs: an id, the start of one, a day such as 2026-11-23, `latest`, or `latest~1`. Without ENTITY, all
-    types that both snapshots hold are compared. Fields that describe the fetch and not the asset (fetch_time,
-    last_seen and the like) are left out; the result lists them. Fields and columns go by their names in the lake or by
-    their Axonius names. Beside its id, each asset has a label: a CVE, a host name, a user name or another name.
+    types that both snapshots hold are compared. Fields that describe the fetch and not the asset (fetch_time, last_seen
+    and the like) are left out; the result lists them. Name fields and columns as in the lake or as in Axonius. Each
+    asset is shown with its id and a label: a CVE, a host name, a user name or another name.
     """
     perform(context, "axsync.console.diff:diff", before=before, after=after, entity=entity, **wished)
 
@@ -129,10 +127,10 @@ def diff(context: click.Context, /, before: str, after: str, entity: str | None,
 def history(
     context: click.Context, /, entity: str, asset: str, ignore: tuple[str, ...], compare: tuple[str, ...]
 ) -> None:
-    """Follow one asset through all snapshots: when it appeared, what changed when, when it vanished.
+    """Follow one asset through all snapshots: when it was added, what changed when, and when it was removed.
 
     ID is the id of an asset, or a label that only one asset has: a CVE, a host name, a user name. Days are logical
-    dates. On the first day an asset is listed as added, because the lake knows no earlier day. An asset that is missing
-    from a partial read is not taken for removed.
+    dates. On the first day an asset is listed as added, because the lake has no earlier day. An asset that a partial
+    read did not return is not reported as removed.
     """
     perform(context, "axsync.console.history:history", entity=entity, asset=asset, ignore=ignore, compare=compare)

@@ -67,8 +67,8 @@ def gc(context: click.Context, /, *, yes: bool) -> None:
 
     These are: staging of abandoned runs; manifests, part files, journals and dead letters beyond the retention; part
     files that no manifest names; leftovers of interrupted writes. Never removed are: what `latest.json` needs, runs
-    that can be resumed, snapshots within the retention, and files that axsync did not write. For each snapshot the
-    rules that keep it are listed.
+    that can be resumed, snapshots within the retention, and files that axsync did not write. For each snapshot, the
+    output names the rules that keep it.
     """
     perform(context, "axsync.console.gc:gc", yes=yes)
 
@@ -83,7 +83,7 @@ def forget(context: click.Context, /, run: str, *, yes: bool) -> None:
     """Show or remove one snapshot, or all of a day.
 
     RUN is an id, the start of one, `latest`, or `latest~1`. DAY is a logical date, `today` or `yesterday`, and means
-    all of its snapshots. Removed are manifest, journal, report, dead letters, and files that no other snapshot names.
-    `latest` is then the snapshot of the day before. What the removed one had replaced does not come back.
+    all of its snapshots. This removes the manifest, journal, report, dead letters, and files that no other snapshot
+    uses. `latest` is then the snapshot of the day before. Data that the removed snapshot had replaced is not restored.
     """
     perform(context, "axsync.console.forget:forget", run=run, yes=yes)

@@ -43,7 +43,7 @@ Exit codes: 0 written, 2 invalid answer, or the file exists already (it is not c
     "--lake",
     metavar="URI",
     shell_complete=complete_folders,
-    help="The lake: a folder, or s3://… and the like; default: AXSYNC_LAKE, or lake.",
+    help="The lake: a folder, or an address such as s3://bucket/prefix; default: AXSYNC_LAKE, or lake.",
 )
 @click.option(
     "--entity",
@@ -73,7 +73,7 @@ Examples:
   axsync config --schema > axsync.schema.json
 
 \b
-An editor with TOML support completes and checks axsync.toml after this line:
+With this line, an editor with TOML support completes and checks axsync.toml:
   #:schema ./axsync.schema.json
 
 Exit codes: 0 printed, 2 invalid settings."""
@@ -88,10 +88,10 @@ Exit codes: 0 printed, 2 invalid settings."""
 @output_option
 @click.pass_context
 def config(context: click.Context, /, **given: object) -> None:
-    """Print the settings in force, and where each is from.
+    """Print the settings in force, and where each comes from.
 
-    That is a line of the file, a variable, an option, a stored credential, or the default. Takes the options of `axsync
-    run` and contacts no instance. Secrets are never shown, only the references to them.
+    A setting comes from a line of the file, a variable, an option, a stored credential, or the default. Takes the
+    options of `axsync run` and contacts no instance. Secrets are never shown, only the references to them.
     """
     perform(context, "axsync.console.settings_file:config", **given)
 

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import zip_longest
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from axsync.cli.standard_streams import hold_streams
 from axsync.errors import OutputLost, Terminated
 
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+_COLUMN = 40  # half a screen
 
 
 class LazyGroup(click.Group):
@@ -49,7 +51,7 @@ class LazyGroup(click.Group):
             raise click.NoSuchCommand(error.command_name, possibilities=self._places, ctx=ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list alone, so that it fits a screen; the two options are in the epilog."""
+        """The list alone, so that it fits a screen; its own options are only -h and -V."""
         self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
@@ -57,8 +59,10 @@ class LazyGroup(click.Group):
         formatter.write_paragraph()
         for title, commands in self._groups.items():  # no section each, so that the list fits a screen
             formatter.write(f"{title}:\n")
-            for name, (_, words) in commands.items():
-                formatter.write(f"  {name:<{width}}  {words}\n")
+            cells = [f"  {name:<{width}}  {words}" for name, (_, words) in commands.items()]
+            half = -(-len(cells) // 2)
+            for left, right in zip_longest(cells[:half], cells[half:], fillvalue=""):
+                formatter.write(f"{left:<{_COLUMN}}{right}".rstrip() + "\n")
 
     def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401  click's signature
         """As click does, with standard streams that hold. Whoever reads no further gets the exit code of SIGPIPE."""

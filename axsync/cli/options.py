@@ -23,7 +23,7 @@ VERBOSITY, LOG_FORMAT, OUTPUT = "axsync.verbosity", "axsync.log_format", "axsync
 INSTANCES, TAGS, CREDENTIALS = "axsync.instances", "axsync.tags", "axsync.credentials"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-LAKE_HELP = "The lake: a folder, or s3://… and the like; default: lake.uri."
+LAKE_HELP = "The lake: a folder, or an address such as s3://bucket/prefix; default: {}."
 OUTPUT_HELP = "Format of the result on stdout."
 VERBOSE = "Print tracebacks of bugs."
 _FORMS = click.Choice(["text", "json"])
@@ -111,13 +111,14 @@ def _credential_option(function: Decorated) -> Decorated:
 
 def lake_options(function: Decorated) -> Decorated:
     """`--config` and `--lake`, for commands that read a lake and contact no instance."""
-    told: dict[str, Any] = {"metavar": "URI", "help": LAKE_HELP, "shell_complete": complete_folders}
+    told: dict[str, Any] = {"metavar": "URI", "help": LAKE_HELP.format("lake.uri"), "shell_complete": complete_folders}
     return config_option(_kept(LAKE, "--lake", **told)(function))
 
 
-def lake_option(**more: Any) -> Callable[[Decorated], Decorated]:
-    """`--lake`, for commands that write to it."""
-    return click.option("--lake", metavar="URI", help=LAKE_HELP, shell_complete=complete_folders, **more)
+def lake_option(default: str = "lake.uri") -> Callable[[Decorated], Decorated]:
+    """`--lake`, for commands that write to it; `default` says in words which lake it is otherwise."""
+    told = LAKE_HELP.format(default)
+    return click.option("--lake", metavar="URI", help=told, shell_complete=complete_folders)
 
 
 def question_options(function: Decorated) -> Decorated:
@@ -138,7 +139,7 @@ def question_options(function: Decorated) -> Decorated:
             multiple=True,
             metavar="TYPE",
             shell_complete=complete_entities,
-            help="Leave out this entity type; repeatable; in addition to `skip` of the settings.",
+            help="Leave out this entity type, in addition to `skip` in the settings; repeatable.",
         ),
     ):
         function = option(function)
@@ -149,7 +150,7 @@ def run_options(function: Decorated) -> Decorated:
     """What `run`, `plan` and `config` share: which lake, which day, which assets and fields."""
     function = question_options(function)
     for option in (
-        click.option("--limit", type=int, metavar="N", help="At most N rows per entity type."),
+        click.option("--limit", type=int, metavar="N", help="Copy at most N rows per entity type."),
         click.option("--as-of", metavar="DAY|latest", help="Read a day of Axonius history instead of live data."),
         click.option(
             "--date",

@@ -11,9 +11,9 @@ from axsync.cli.options import lake_option, perform, speech_options
 PUBLISH = """\b
 Examples:
   axsync publish plan.json
-  axsync publish plan.json --what-is-whole     a machine is gone
+  axsync publish plan.json --what-is-whole     a machine is lost
 
-Exit codes: those of `axsync run`; 75 also while a shard is being read, or has not come to its end."""
+Exit codes: those of `axsync run`; 75 also if a shard is unfinished or is being read."""
 
 
 @click.command(epilog=PUBLISH)
@@ -25,12 +25,12 @@ Exit codes: those of `axsync run`; 75 also while a shard is being read, or has n
 @click.option(
     "--on-finish", metavar="COMMAND", help="Run COMMAND at the end, with the summary as JSON on standard input."
 )
-@lake_option()
+@lake_option("that of the plan")
 @partial(speech_options, verbose="Print tracebacks of bugs.")
 @click.pass_context
 def publish(context: click.Context, /, **given: object) -> None:
-    """Publish what `axsync work` has read: one snapshot of all shards, by the rules of any run.
+    """Publish what `axsync work` has read, as one snapshot of all shards.
 
-    No instance is asked. If a shard brings what was missing later, the same command adds it.
+    No instance is contacted. If a shard reads later what was missing, the same command adds it.
     """
     perform(context, "axsync.cli.reported_publish:publish", **given)

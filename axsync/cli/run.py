@@ -34,7 +34,7 @@ Files: ./axsync.toml, or the one given with --config; in the lake _axsync/latest
 
 Exit codes: 0 complete, 1 failed, 2 usage or configuration (nothing was sent), 3 partial or drifted,
 4 refused credential, 5 a guard refused to publish, 75 try later, 130/143 interrupted, terminated,
-141 the reader of the result has gone. Only 75 is worth an automatic retry."""
+141 output closed early. Only 75 is worth an automatic retry."""
 
 PLAN = """\b
 Examples:
@@ -43,10 +43,10 @@ Examples:
   axsync plan --instance prod --output json | jq .seconds
   axsync plan --shards 4 > plan.json   one run, to be read by four processes
 
-Bytes per row, requests and rates are taken from earlier runs in the lake; what is guessed is marked. Nothing is
-written, and no lock is taken.
+Bytes per row, requests and rates come from earlier runs in the lake; assumptions are listed. Nothing is written, and no
+lock is taken.
 
-Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be asked, 4 refused credential,
+Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be queried, 4 refused credential,
 75 no instance could be reached."""
 
 
@@ -65,7 +65,7 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
     "--replace-worse",
     is_flag=True,
     default=None,
-    help="Replace what is there for this day also by less: cut, incomplete, history, other rows.",
+    help="Replace data of this day even with worse data: cut, incomplete, history, other rows.",
 )
 @click.option(
     "--publish",
@@ -84,12 +84,12 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
     "wait_stable_minutes",
     type=float,
     metavar="MINUTES",
-    help="Wait up to this time for discovery to end.",
+    help="Wait up to this time for a discovery cycle to end.",
 )
 @click.option(
     "--cluster",
     metavar="ADDRESS",
-    help="Let workers of a Dask cluster read: tcp://HOST:8786, or local:4 for 4 processes here.",
+    help="Read with workers of a Dask cluster: tcp://HOST:8786, or local:4 for 4 local processes.",
 )
 @click.option(
     "--metrics-file", metavar="PATH", shell_complete=complete_files, help="Write a Prometheus text file about the run."
@@ -106,14 +106,15 @@ Exit codes: 0 planned, 2 usage or configuration, 3 an instance could not be aske
 @partial(speech_options, verbose=PAGES)
 @click.pass_context
 def run(context: click.Context, /, **overrides: object) -> None:
-    """Dump entity types into the lake: the named ones, or all that are offered.
+    """Copy entity types into the lake: the named ones, or all that are offered.
 
     All of them become one snapshot, published in one step at the end. The same command resumes an interrupted run, and
     then reads today if that run was of yesterday. A finished run is not repeated on the same day, unless --fresh is
-    given. If an entity type fails, the others go on, and the snapshot keeps its files from the previous one.
+    given. If an entity type fails, the others continue, and the snapshot keeps the files that the previous one has of
+    that type.
 
-    What a day has is never replaced by less: by rows cut with --limit or read incompletely, by history in place of live
-    data, by the rows of another query. --replace-worse does it all the same.
+    Data of a day is never replaced by worse data: rows cut by --limit, an incomplete read, history in place of live
+    data, or the rows of another query. --replace-worse allows it.
     """
     perform(context, "axsync.cli.reported_run:run", **overrides)
 
@@ -127,24 +128,24 @@ def run(context: click.Context, /, **overrides: object) -> None:
     "--shards",
     type=click.IntRange(1, 10_000),
     metavar="K",
-    help="Print a new run in K parts, as JSON for `axsync work` and `axsync publish`.",
+    help="Print a plan with K shards, as JSON for `axsync work` and `axsync publish`.",
 )
 @speech_options
 @click.pass_context
 def plan(context: click.Context, /, **overrides: object) -> None:
-    """What a run would read and cost: counts, requests, MB, minutes, rights; what it would resume or skip.
+    """Estimate a run: counts, requests, MB, minutes, and rights, and what it would resume or skip.
 
-    With --shards: which hosts each of several processes reads, shared out by how long they took before. The document
-    names the run and holds its settings; secrets are references in it. Nothing is asked.
+    With --shards, print a plan that several processes share. It assigns each host to a shard, by how long each host
+    took before. It holds the run id and the settings, with secrets as references. No instance is contacted.
     """
     perform(context, "axsync.console.plan:plan", **overrides)
 
 
 @click.command(epilog="\b\nExample:\n  axsync demo --rows 20000 --lake /tmp/demo-lake")
-@lake_option(default="demo-lake", show_default=True)
+@lake_option("demo-lake")
 @click.option("--rows", type=click.IntRange(0, 5_000_000), default=2000, show_default=True, help="Number of devices.")
 @partial(speech_options, verbose=PAGES)
 @click.pass_context
-def demo(context: click.Context, /, lake: str, rows: int) -> None:
-    """Start a small Axonius, dump everything it offers, and query the lake. Needs no account."""
-    perform(context, "axsync.cli.demo:demo", lake=lake, rows=rows)
+def demo(context: click.Context, /, lake: str | None, rows: int) -> None:
+    """Start a small Axonius, copy everything it offers, and query the lake. Needs no account."""
+    perform(context, "axsync.cli.demo:demo", lake=lake or "demo-lake", rows=rows)

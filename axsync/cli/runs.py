@@ -33,7 +33,7 @@ def runs(context: click.Context, /) -> None:
     epilog="\b\nExamples:\n  axsync show latest\n  axsync show 2026-11-22 --files\n  axsync show latest~1 --output json"
 )
 @click.argument("run", default="latest", shell_complete=complete_runs)
-@click.option("--files", is_flag=True, help="List each file as well.")
+@click.option("--files", is_flag=True, help="Also list each file.")
 @lake_options
 @speech_options
 @click.pass_context
@@ -63,10 +63,10 @@ def report(context: click.Context, /, run: str | None, into: Path | None, *, eve
 
     Without RUN it is about the latest one. RUN is an id, the start of one, a day such as 2026-11-23, `latest`, or
     `latest~1`, the snapshot of the day before it (`latest~N` counts days with a snapshot). The page is self-contained:
-    open it in a browser, mail it, print it. The command prints its path. For a run that published nothing it prints the
-    path of the page that the run left.
+    open it in a browser, mail it, print it. The command prints its path. For a run that published nothing, it prints
+    the path of the page that the run wrote.
 
-    With --all it is one page about all runs: verdicts, rows per entity type over time, links to the reports that there
-    are. The links are relative, so that `_axsync` can be served as it is, from a folder or a bucket.
+    With --all, write one page about all runs: verdicts, rows per entity type over time, and links to the reports. The
+    links are relative, so that `_axsync` can be served from a folder or a bucket.
     """
     perform(context, "axsync.console.runs:report", run=run, into=into, every=every)

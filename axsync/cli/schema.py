@@ -20,7 +20,7 @@ def schema() -> None:
 @speech_options
 @click.pass_context
 def show(context: click.Context, /, entity: str | None) -> None:
-    """List the columns of an entity type: field, type, and the run that brought it. Without a type: all types."""
+    """List the columns of an entity type: field, type, and the run that added it. Without ENTITY: all types."""
     perform(context, "axsync.console.schema:show", entity=entity)
 
 
@@ -33,9 +33,8 @@ def show(context: click.Context, /, entity: str | None) -> None:
 @speech_options
 @click.pass_context
 def rebuild(context: click.Context, /) -> None:
-    """Make the registry from all manifests of the lake, oldest first, and say what clashes.
+    """Rebuild the registry from all manifests of the lake, oldest first, and report conflicts.
 
-    Needed only where a file in _axsync/schemas is damaged: the first run on a lake without a registry does the same.
-    What a readable registry holds stays as it is.
+    Needed only if a file in _axsync/schemas is damaged. Columns of a readable registry are not changed.
     """
     perform(context, "axsync.console.schema:rebuild_registry")

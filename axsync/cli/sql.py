@@ -18,7 +18,7 @@ Examples:
   axsync sql --output excel "select * from users" > for-excel.csv
   axsync sql --run latest~1 - < question.sql
 
-Exit codes: 0 answered, 1 too little memory or disk, 2 the query failed or the lake cannot be read."""
+Exit codes: 0 answered, 1 not enough memory or disk space, 2 the query failed or the lake cannot be read."""
 
 HEAD = """\b
 Examples:
@@ -62,9 +62,9 @@ def sql(context: click.Context, /, query: str, run: str, output: str) -> None:
     """Query a snapshot with DuckDB. QUERY is one SELECT, or - to read it from standard input.
 
     Each entity type is a table of the same name, with the columns `entity`, `instance` and `dt` in addition to those
-    that `axsync fields` lists. The query sees one snapshot, whatever is published meanwhile. Beside it there are
-    views, such as `devices_flat`, `findings`, `lanes`, and `devices_history` with all days: docs/reading.md. The query
-    can read these and nothing else, and write nothing.
+    that `axsync fields` lists. The query sees one snapshot, even if a run publishes meanwhile. There are also views,
+    such as `devices_flat`, `findings`, `lanes`, and `devices_history` with all days; see docs/reading.md. The query can
+    read nothing else and write nothing.
     """
     perform(context, "axsync.console.sql:sql", query=query, run=run, output=output)
 
@@ -113,7 +113,7 @@ def ddl(
 @click.argument("engine", type=click.Choice(["duckdb", "trino", "athena", "snowflake", "dbt"]))
 @click.option("--location", metavar="URI", help="Where the engine finds the lake; default for DuckDB: its local path.")
 @click.option("--schema", metavar="NAME", help="Schema or database of the views.")
-@click.option("--into", metavar="FOLDER", help="Where to write the models; for dbt only, which has a file for each.")
+@click.option("--into", metavar="FOLDER", help="Folder for the models; dbt only.")
 @_run_option
 @lake_options
 @click.pass_context
@@ -128,8 +128,8 @@ def views(
 ) -> None:
     """Print statements that create the views of `axsync sql` in another engine.
 
-    They show one snapshot, and all days of the lake in `<entity>_history`: print them again after a run. For dbt,
-    models for DuckDB and their tests are written.
+    They show one snapshot, and all days in `<entity>_history`. Print them again after each run. For dbt, write models
+    for DuckDB and their tests.
     """
     given = {"engine": engine, "location": location, "schema": schema, "into": into, "run": run}
     perform(context, "axsync.console.sql:views", **given)

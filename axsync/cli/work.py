@@ -1,4 +1,4 @@
-"""`axsync work`: reads one part of a run that several processes share."""
+"""`axsync work`: reads one shard of a run that several processes share."""
 
 from functools import partial
 from pathlib import Path
@@ -15,24 +15,24 @@ Examples:
   axsync publish plan.json
 
 \b
-Variables: those that the references of the plan name.
+Variables: those that the references in the plan name.
 
-Exit codes: 0 all of it is read, 1 failed, 2 usage or configuration (nothing was sent), 3 a part of it is missing,
-4 refused credential, 75 try later (a host is down, the shard is being read, or another run uses the lake),
-130/143 interrupted, terminated. The same command goes on where it stopped."""
+Exit codes: 0 complete, 1 failed, 2 usage or configuration (nothing was sent), 3 partial or drifted, 4 refused
+credential, 75 try later (a host is down, another process reads the shard, or another run uses the lake), 130/143
+interrupted, terminated. The same command continues where it stopped."""
 
 
 @click.command(epilog=WORK)
 @click.argument("plan", type=click.Path(path_type=Path), shell_complete=complete_files)
 @click.argument("shard", type=click.IntRange(0))
-@lake_option()
+@lake_option("that of the plan")
 @partial(speech_options, verbose="Also log each page; print tracebacks of bugs.")
 @click.pass_context
 def work(context: click.Context, /, plan: Path, shard: int, lake: str | None) -> None:
-    """Read one part of a run that `axsync plan --shards` has shared out.
+    """Read one shard of a run that `axsync plan --shards` has planned.
 
-    SHARD counts from 0. All of them may be read at the same time, on one machine or on several that share the lake;
-    other runs of this lake wait meanwhile (75). Nothing is visible before `axsync publish`. A shard that was
-    interrupted goes on anywhere, one that is read is not read again.
+    SHARD is a number, from 0. Shards can be read at the same time, on one machine or on several that share the lake.
+    Other runs of this lake end with exit code 75 meanwhile. Nothing is visible before `axsync publish`. The same
+    command resumes an interrupted shard, on any machine, and does not repeat a finished one.
     """
     perform(context, "axsync.console.shards:work", plan=plan, shard=shard, lake=lake)

@@ -117,7 +117,7 @@ class Source:
         waited, most, who = 0.0, minutes * 60, f"instance {self.name}"
         while most and (state := await self.discovery(seconds=0)) in UNSTABLE:
             if waited >= most:
-                say(f"{who}: the discovery cycle did not end in {minutes:g} minutes; going on regardless")
+                say(f"{who}: the discovery cycle did not end in {minutes:g} minutes; continuing anyway")
                 return
             if not waited:
                 say(f"{who}: a discovery cycle is {state}; waiting up to {minutes:g} minutes for its end")
@@ -166,7 +166,7 @@ class Source:
 
     def _say_waiting(self, entity: str, ask: RequestContext, patience: float) -> None:
         who = "" if ask.lane else f"instance {self.name}: "
-        text = f"{who}the server has not counted {entity} yet; waiting for that up to {patience / 60:.3g} minutes"
+        text = f"{who}the server has not counted {entity} yet; waiting up to {patience / 60:.3g} minutes"
         self.transport.tell(Notice(ask.lane, text))
 
     async def page(self, question: Question, window: Window, ask: RequestContext) -> Page:

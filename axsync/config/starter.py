@@ -9,18 +9,18 @@ from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, LakeSettings, RunSettings, check_folder_names, check_names, normal_url
 
 _TEMPLATE = """\
-# Settings of axsync. `axsync config --defaults` prints every option with its default, `axsync config` what is in force.
+# Settings of axsync. `axsync config` prints the settings in force, `axsync config --defaults` every option.
 # Unknown keys are errors. ${{VAR}}, ${{VAR:-default}} and ${{file:PATH}} are replaced in every string.
 
 [lake]
 uri = {lake}
 gc = true                           # each run removes old snapshots; the 14 newest and all of the last 90 days stay
-# keep_daily = 0                    # instead: the newest of each of so many days; also keep_last, _weekly, _monthly
+# keep_daily = 0                    # instead: keep the newest snapshot of each of this many days (docs/operations.md)
 
 [instances.{name}]
 url = {url}
 {credential}
-# requests_per_second = 10          # upper limit; the actual rate adapts to the server below it
+# requests_per_second = 10          # upper limit; the actual rate adapts to the server
 # in_flight = 4                     # concurrent requests; raise this first if the server can take more
 # ca_file = ""                      # certificates (PEM) to trust instead of the system's
 

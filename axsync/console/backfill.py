@@ -77,7 +77,7 @@ def fill(
     except (Stopped, Terminated, KeyboardInterrupt) as ended:
         code = code_of(ended)
         what = "terminated" if code == TERMINATED else "interrupted"
-        say(f"{what}: {counted(seen.published, 'day')} of {seen.total} published; the same command goes on", options)
+        say(f"{what}: {counted(seen.published, 'day')} of {seen.total} published; the same command continues", options)
         return EndedBackfill(code)
     if options.output == "json":
         sys.stdout.write(json.dumps(backfill_fields(done), indent=2) + "\n")
@@ -178,7 +178,7 @@ def _summary_lines(done: Backfill) -> Iterator[str]:
         return
     yield f"{backfill_verdict(done)}: {done.lake}, {_of_days(done)}, in {clock(done.seconds)}"
     if done.count("left", "failed", "partial"):
-        yield "the same command goes on"
+        yield "the same command continues"
 
 
 def _of_days(done: Backfill) -> str:

@@ -131,7 +131,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         StoreExposed,
         USAGE,
-        "Own file and folder, without links; chmod 600 the file, chmod 700 the folder. If it was read, renew the keys.",
+        "Own the file and folder, use no links, chmod 600 the file and 700 the folder. If it was read, renew the keys.",
     ),
     (
         WrongPassphrase,
@@ -171,9 +171,9 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         "Restore the file from a backup, or run `axsync schema rebuild`, which makes it from the manifests.",
     ),
     (LakeUnfit, USAGE, ""),
-    (ForeignTable, USAGE, "Move that table to another place, or give the run another lake with --lake."),
+    (ForeignTable, USAGE, "Move that table elsewhere, or choose another lake with --lake."),
     (LakeError, USAGE, "Choose another lake with --lake, or get permission to write there."),
-    (NoLakeYet, USAGE, "`axsync run` makes it. If it is elsewhere, name it with --lake."),
+    (NoLakeYet, USAGE, "Create it with `axsync run`. If it is elsewhere, name it with --lake."),
     (NoLake, USAGE, "Choose another lake with --lake."),
     (
         Unpublished,
@@ -187,7 +187,7 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         ReplacesBetter,
         USAGE,
-        "Give this run another lake with --lake. If it is meant, add --replace-worse.",
+        "Give this run another lake with --lake. To replace it anyway, add --replace-worse.",
     ),
     (
         SnapshotGone,
@@ -223,18 +223,18 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
         LATER,
         "Retry later. If it persists, check that `url` is the address of Axonius itself; `axsync check` tests it.",
     ),
-    (TooLarge, FAILED, "Set `max_page_bytes` of the instance to allow more; an answer is held in memory whole."),
+    (TooLarge, FAILED, "Set a larger `max_page_bytes` for the instance. A response is held in memory whole."),
     (
         Redirected,
         FAILED,
-        "Set `url` to the address that the server redirects to, if it is Axonius itself: keys are not sent elsewhere.",
+        "Set `url` to that address if it is Axonius itself. Keys are not sent to any other address.",
     ),
     (Unreachable, LATER, "Retry later. `axsync check` shows how far a connection gets."),
     (InternalError, FAILED, "This is a bug. Report it with the traceback in the log."),
     (
         BrokenPage,
         FAILED,
-        "Retry. If it persists, set a smaller `page_size` of the instance: something on the way may cut long answers.",
+        "Retry. If it persists, set a smaller `page_size` for the instance: a proxy may cut long responses.",
     ),
     (BadAnswer, FAILED, _ITSELF),
     (ServerError, FAILED, "Run `axsync check`."),
@@ -247,18 +247,18 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         OutOfMemory,
         FAILED,
-        "Give it more, or set smaller `page_bytes`, `buffer_bytes` and `writers`. Rerun without --fresh to resume.",
+        "Allow more, or set smaller `page_bytes`, `buffer_bytes` and `writers`. Rerun without --fresh to resume.",
     ),
     (
         NoRoomToSpill,
         FAILED,
         "Set TMPDIR to a folder with room for temporary files, or give `axsync diff` one with --temporary.",
     ),
-    (Overtaken, LATER, "Run the same command again: it goes on with the run, or finds that it is done."),
+    (Overtaken, LATER, "Run the same command again: it resumes the run, or reports that it is done."),
     (
         CatalogError,
         FAILED,
-        "Look at the catalog, and at what pyiceberg knows of it (docs/tables.md). Then run the same command again.",
+        "Check the catalog and its pyiceberg configuration (docs/tables.md). Then run the same command again.",
     ),
     (
         StorageError,
@@ -269,14 +269,14 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         ShardUnfinished,
         LATER,
-        "Retry when `axsync work` has read it. Or publish the rest with --what-is-whole.",
+        "Finish the shard with `axsync work`, or publish the rest with --what-is-whole.",
     ),
     (
         WorkerFailed,
         FAILED,
-        "Mend it on that worker: its variables and files, its access to the lake. Then run the same command again.",
+        "Check that worker's variables, its files, and its access to the lake. Then run the same command again.",
     ),
-    (ClusterLost, LATER, "Check that the scheduler and its workers run. Then run the same command: it goes on."),
+    (ClusterLost, LATER, "Check that the scheduler and its workers run. Then run the same command to resume."),
     (ShardFailed, PARTIAL, "Run `axsync work` for its shard again, then `axsync publish`: it adds what is missing."),
     (
         KeepsBetter,
@@ -286,12 +286,12 @@ _TABLE: tuple[tuple[type[AxsyncError], int, str], ...] = (
     (
         DropByLimit,
         GUARDED,
-        "Give a limited run a lake of its own with --lake. If it is meant, rerun with --accept-drop.",
+        "Give a limited run a lake of its own with --lake. If the drop is intended, rerun with --accept-drop.",
     ),
     (
         DropByQuery,
         GUARDED,
-        "Give a query a lake of its own with --lake. If it is meant, rerun with --accept-drop.",
+        "Give a query a lake of its own with --lake. If the drop is intended, rerun with --accept-drop.",
     ),
     (
         GuardRefused,

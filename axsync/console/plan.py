@@ -92,12 +92,12 @@ def _by_instance(plan: Plan) -> Table:
     ordered = sorted(plan.instances, key=lambda one: (not one.error, -one.seconds, one.name))
     shown, others = ordered[:MOST_INSTANCES], ordered[MOST_INSTANCES:]
     lines = [
-        _instance_cells(one.name, rows[one.name], one.seconds, "cannot be asked" * bool(one.error)) for one in shown
+        _instance_cells(one.name, rows[one.name], one.seconds, "cannot be queried" * bool(one.error)) for one in shown
     ]
     if others:
         of_others = [row for one in others for row in rows[one.name]]
         failed = sum(bool(one.error) for one in others)
-        note = f"{number(failed)} cannot be asked" if failed else ""
+        note = f"{number(failed)} cannot be queried" if failed else ""
         longest = max(one.seconds for one in others)
         lines.append(_instance_cells(f"{number(len(others))} others", of_others, longest, note))
     titles = ("instance", "types", "count", "requests", "MB", "minutes", "")
@@ -147,7 +147,7 @@ def _foot(plan: Plan) -> Iterator[str]:
     for one in told[: MOST_REMARKS if many else None]:
         yield f"{one.name}: {one.error or _pace(one)}"
     if many and len(told) > MOST_REMARKS:
-        yield f"{counted(len(told) - MOST_REMARKS, 'instance')} more cannot be asked: --output json lists them"
+        yield f"{counted(len(told) - MOST_REMARKS, 'instance')} more cannot be queried: --output json lists them"
     if plan.finished:
         return
     guessed = [row.entity for row in plan.rows if row.guessed and row.requests]

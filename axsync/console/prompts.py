@@ -36,7 +36,7 @@ def at_terminal() -> bool:
 
 _WHY = f"""\
 Key and secret are stored in an encrypted file. A passphrase locks it, and each command that needs them asks for it.
-To be asked no more, put it into a file that only you can read, and set {PASSPHRASE_VARIABLE} to its path; or set
+To avoid the prompt, put it into a file that only you can read, and set {PASSPHRASE_VARIABLE} to its path; or set
 {KEY_VARIABLE} to a key file."""
 """Before the first passphrase is asked for."""
 

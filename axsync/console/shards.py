@@ -6,7 +6,7 @@ from pathlib import Path
 
 from axsync.console.invocation import Invocation, unlock
 from axsync.console.run import dump
-from axsync.errors import ConfigError, NoFile
+from axsync.errors import ConfigError
 from axsync.events import Observer
 from axsync.runs.run import Report
 from axsync.runs.shard_plan import ShardPlan, read_plan
@@ -36,8 +36,8 @@ def read_shard_plan(path: Path, lake: str | None = None) -> ShardPlan:
     try:
         with path.open("rb") as file:
             found = read_plan(file.read(MOST_BYTES))
-    except FileNotFoundError as error:
-        raise NoFile(f"there is no plan {str(path)!r}") from error
+    except FileNotFoundError:
+        raise ConfigError(f"there is no plan {str(path)!r}; make one with `axsync plan --shards`") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except ConfigError as error:

@@ -34,7 +34,7 @@ from axsync.sql.values import plain
 
 MOST_ROWS = 1_000
 """Limit of a table; JSON and CSV have all rows."""
-ONLY_DBT = "only dbt has files: leave --into out, and statements are printed"
+ONLY_DBT = "--into is for dbt only; omit it to print the statements"
 MOST_CELL = 120  # characters of a cell in a table
 
 
@@ -74,7 +74,7 @@ def views(
     if (engine == "dbt") != (into is not None):
         raise UsageError("dbt has a file for each view: name a folder with --into" if into is None else ONLY_DBT)
     if into is not None and schema is not None:
-        raise UsageError("dbt names the schema of its models itself: leave --schema out")
+        raise UsageError("dbt sets the schema of its models itself; omit --schema")
     lake = given.lake()
     now, days = tables_of(find_run(lake, run)), _readable_by(engine, lake, histories(lake))
     where = location or (lake.store.uri() if engine in ("duckdb", "dbt") else None)

@@ -221,7 +221,7 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     hidden=True,
 )
 @click.option("--gzip", is_flag=True, help="Compress replies for clients that accept it.")
-@click.option("--iso-dates", is_flag=True, help="ISO 8601 dates (profile p90).")
+@click.option("--iso-dates", is_flag=True, help="Serve ISO 8601 dates (profile p90).")
 @click.option(
     "--merged-dates",
     type=click.Choice(["newest", "list"]),
@@ -234,13 +234,13 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     callback=_like,
-    help="Offer the entity types of a record of shapes, with invented values in the same shapes.",
+    help="Serve invented values of the shapes in FILE, which `axsync check --probe` writes.",
 )
 @click.option(
     "--shapes",
     type=int,
     metavar="SEED",
-    help="Draw the JSON shape of every field by this seed; the catalogue does not show it.",
+    help="Choose the JSON shape of every field by this seed; the catalogue does not show it.",
 )
 @click.option(
     "--unknown-fields",
@@ -249,11 +249,13 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     show_default=True,
     help="Ignore unknown field names, or refuse them with 400.",
 )
-@click.option("--token-seconds", type=_Number(0), help="Lifetime of a next_page token.")
+@click.option("--token-seconds", type=_Number(0), metavar="SECONDS", help="Lifetime of a next_page token.")
 @click.option("--bearer-seconds", type=_Number(0), default=3600, metavar="SECONDS", help="Lifetime of an OAuth token.")
 @click.option("--bearer-requests", type=click.IntRange(1), metavar="N", help="Revoke an OAuth token after N requests.")
 @click.option("--other-generation", is_flag=True, help="Also serve v1.")
-@click.option("--bulk", type=_Number(0, min_open=True), default=1, help="Factor for the length of tables.")
+@click.option(
+    "--bulk", type=_Number(0, min_open=True), default=1, metavar="FACTOR", help="Multiply the length of lists."
+)
 @click.option("--more-fields", type=click.IntRange(0), default=0, help="Number of additional adapter-specific fields.")
 @click.option("--odd-ids", is_flag=True, help="Use letters beyond f in some ids.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Log requests to this file as JSON lines.")
@@ -262,7 +264,7 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Form in which the address is printed.",
+    help="Format of the printed address.",
 )
 def emulate(output: str, **settings: object) -> None:
     """Run a small Axonius on loopback until interrupted.

@@ -18,16 +18,16 @@ _NO_RIGHT = frozenset({"AccessDenied", "AuthorizationPermissionMismatch", "Autho
 _WORDS: Mapping[str, tuple[str, About]] = {
     **dict.fromkeys(_NO_BUCKET, ("the bucket does not exist", "bucket")),
     **dict.fromkeys(_ELSEWHERE, ("the bucket is in another region", "region")),
-    **dict.fromkeys(_NO_RIGHT, ("no right to do so", "rights")),
+    **dict.fromkeys(_NO_RIGHT, ("permission denied", "rights")),
     **dict.fromkeys(EXPIRED, ("the credentials have expired", "expired")),
     "InvalidAccessKeyId": ("the store does not know the access key", "keys"),
     "SignatureDoesNotMatch": ("the secret key is wrong", "keys"),
     "AuthenticationFailed": ("the credentials are not accepted", "keys"),
-    "SlowDown": ("the store asks for fewer requests, again and again", "pace"),
+    "SlowDown": ("the store keeps asking for fewer requests", "pace"),
 }
-_AGAIN = "Run the same command again: an unfinished run goes on."
+_AGAIN = "Run the same command again: it resumes an unfinished run."
 ADVICE: Mapping[About, str] = {
-    "bucket": "Correct the lake's address, or have the bucket made: axsync makes none.",
+    "bucket": "Correct the lake's address, or create the bucket: axsync does not.",
     "region": "Set `region` in [lake], or AWS_REGION, to the region of the bucket.",
     "rights": "Give the store's credentials the rights that docs/stores.md lists, or use others.",
     "keys": "Correct the store's credentials: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for other "
@@ -35,7 +35,7 @@ ADVICE: Mapping[About, str] = {
     "expired": f"Renew the store's credentials, for example with `aws sso login`. {_AGAIN}",
     "pace": f"Retry later. {_AGAIN}",
     "network": "Check the lake's address, `endpoint` in [lake] and the network.",
-    "else": f"{_AGAIN} `axsync check` tries each thing that a run asks of the store.",
+    "else": f"{_AGAIN} `axsync check` tests each operation that a run needs.",
 }
 """What to do about it, for people."""
 

@@ -70,7 +70,7 @@ class DeltaTables:
         metadata = table.metadata()
         if tuple(metadata.partition_columns) != _NAMES:
             found = ", ".join(metadata.partition_columns) or "nothing"
-            raise ForeignTable(f"{told} is partitioned by {found}, not by instance and dt: it is not one of axsync's")
+            raise ForeignTable(f"{told} is partitioned by {found}, not by instance and dt: axsync did not create it")
         for key, usual in (("delta.columnMapping.mode", "none"), ("delta.appendOnly", "false")):
             if (value := metadata.configuration.get(key, usual)) != usual:
                 raise ForeignTable(f"{told} has {key} = {value}, with which axsync cannot replace a day in it")

@@ -165,7 +165,7 @@ class IcebergTables:
         by = [(one.name, str(one.transform)) for one in table.spec().fields]
         if by != [(one.name, str(one.transform)) for one in _BY_PARTITION.fields]:
             found = ", ".join(name for name, _ in by) or "nothing"
-            raise ForeignTable(f"{told} is partitioned by {found}, not by instance and dt: it is not one of axsync's")
+            raise ForeignTable(f"{told} is partitioned by {found}, not by instance and dt: axsync did not create it")
         try:
             ids = (known or ids_of(table.metadata)).extended(schema)
             united(table.schema().fields, fields_of(with_field_ids(schema, ids.known)))
@@ -218,7 +218,7 @@ class IcebergTables:
             except (FileNotFoundError, ValueError, LakeError) as error:
                 raise TableGone(f"{told} cannot be read: {_first_line(error)}") from error
         if there is None:
-            raise TableGone(f"{told} is not there any more")
+            raise TableGone(f"{told} no longer exists")
         return there
 
     def held(self, store: Store, pins: Iterable[TablePin]) -> frozenset[str]:

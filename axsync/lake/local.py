@@ -207,7 +207,7 @@ class LocalStore:
             if self.root.is_dir():
                 _refuse_unfit(self.root, prefixes)
         except OSError as error:
-            raise LakeError(f"the lake {self.name()!r} cannot be looked at: {error.strerror}") from error
+            raise LakeError(f"the lake {self.name()!r} cannot be inspected: {error.strerror}") from error
 
     def _refuse_links(self) -> None:
         own = [key for key in _OWN if self._path(key).is_symlink()]
@@ -461,7 +461,7 @@ def _refuse_unfit(root: Path, prefixes: Collection[str]) -> None:
             if place.stat().st_dev != device or place.resolve() in mounted:
                 raise LakeError(f"{told} is on a different file system or a separate mount; {ONE_FILE_SYSTEM}")
         if there and not os.access(there[-1], os.W_OK | os.X_OK):
-            raise LakeError(f"the lake {str(root)!r} cannot be written: no right to write in {str(there[-1])!r}")
+            raise LakeError(f"the lake {str(root)!r} cannot be written: no permission to write in {str(there[-1])!r}")
 
 
 def _on_the_way(root: Path, prefix: str) -> Iterator[Path]:

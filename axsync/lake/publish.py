@@ -118,7 +118,7 @@ class Lake:
         try:
             partitions = self._partitions(targets)
         except OSError as error:
-            raise LakeError(f"the lake {self.name!r} cannot be looked at: {error.strerror}") from error
+            raise LakeError(f"the lake {self.name!r} cannot be inspected: {error.strerror}") from error
         self.store.preflight((layout.RUNS, layout.SNAPSHOTS, layout.LANES, layout.SCHEMAS, *partitions))
         registries(self.store)
         newest = self.newest()
@@ -134,15 +134,15 @@ class Lake:
     def _refuse_formats(self, newest: Snapshot | None) -> None:
         left = [one for one in (newest.formats if newest else ()) if one not in (PARQUET, *self.formats)]
         if left:
-            told = f"the lake {self.name!r} has tables in the format {left[0]}, which this run would leave behind"
-            raise LakeUnfit(f"{told}; keep {left[0]} in [lake] format, or begin a new lake")
+            told = f"the lake {self.name!r} has tables in the format {left[0]}, which this run would not update"
+            raise LakeUnfit(f"{told}; keep {left[0]} in [lake] format, or start a new lake")
         there = {
             pin.catalog or "" for pins in (newest.tables if newest else {}).values() for pin in pins if pin.metadata
         }
         if other := sorted(there - {self.catalog}):
             where = other[0] or layout.ICEBERG_CATALOG
             told = f"the Iceberg tables of the lake {self.name!r} are in the catalog {where!r}"
-            raise LakeUnfit(f"{told}; set [lake] catalog = {other[0]!r} again, or begin a new lake")
+            raise LakeUnfit(f"{told}; set [lake] catalog = {other[0]!r} again, or start a new lake")
         if self.has_tables and newest and newest.formats == (PARQUET,):
             refuse_conflicts(self.name, newest.lanes)
 
@@ -366,7 +366,7 @@ class Lake:
     def _put(self, key: str, seen: bytes | None, content: bytes) -> None:
         """Replace what was seen, which nobody else may have changed meanwhile."""
         if not self.store.replace_if_unchanged(key, seen, content, shared=True):
-            raise StorageError(f"cannot publish the snapshot: {key} was changed by somebody else meanwhile")
+            raise StorageError(f"cannot publish the snapshot: {key} was changed by another process meanwhile")
 
     def _moves(self, manifest: Mapping[str, Any]) -> Iterator[list[Move]]:
         """Parts to their places, new partitions first; at last and together those where the day has other parts.

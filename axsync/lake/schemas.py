@@ -57,7 +57,7 @@ def put_registries(store: Store, found: Mapping[str, Registry]) -> None:
         with suppress(FileNotFoundError):
             seen = store.read(key)
         if not store.replace_if_unchanged(key, seen, write_registry(entity, found[entity]), shared=True):
-            raise OSError(errno.EBUSY, f"{key} was changed by somebody else meanwhile")
+            raise OSError(errno.EBUSY, f"{key} was changed by another process meanwhile")
 
     deque(each(store, put, list(found)), maxlen=0)
 

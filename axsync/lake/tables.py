@@ -220,7 +220,7 @@ def refuse_unfit(store: Store, outcomes: Iterable[Outcome]) -> None:
 def refuse_conflicts(lake: str, lanes: Sequence[LaneRecord]) -> None:
     """Refuse to make tables of a lake whose instances have different types in one column. Raises: LakeError."""
     if wrong := list(_conflicts(lanes)):
-        told = "a table has one type for each column; begin a new lake"
+        told = "a table has one type for each column; start a new lake"
         raise LakeUnfit(f"the lake {lake!r} cannot become tables: {_some(wrong)}; {told}")
 
 

@@ -221,7 +221,7 @@ class _Backfill:
                 break
             self.heard(DayBegun(day, number, len(days)))
             if not self.settings.run.dry_run:
-                await self._let_others_go_first(f"{day}: another run is using the lake; waiting for its end")
+                await self._let_others_go_first(f"{day}: another run is using the lake; waiting for it to end")
             self.days.append(await self._day(day))
         return await self._result(days)
 
@@ -249,7 +249,7 @@ class _Backfill:
     def _is_over(self) -> bool:
         minutes = self.settings.run.deadline_minutes
         if self.stopped is None and minutes and self._seconds_left() <= 0:
-            self.stopped = OutOfTime(f"the {minutes:g} minutes that this backfill may take are over")
+            self.stopped = OutOfTime(f"the {minutes:g} minutes of --deadline are over")
         return self.stopped is not None
 
     def _seconds_left(self) -> float:
@@ -327,10 +327,10 @@ class _Backfill:
             try:
                 return await self._unless_awaited(settings, lanes)
             except _MadeWay:
-                await self._let_others_go_first(f"{day}: another run waits for the lake; this backfill makes way")
+                await self._let_others_go_first(f"{day}: another run is waiting for the lake; this backfill yields")
             except Busy as busy:
                 await asyncio.sleep(WAIT_SECONDS)
-                await self._let_others_go_first(f"{day}: {busy}; waiting for its end")
+                await self._let_others_go_first(f"{day}: {busy}; waiting for it to end")
         return None
 
     async def _unless_awaited(self, settings: Settings, lanes: Collection[Lane]) -> Report:

@@ -218,17 +218,17 @@ def _check_store(lake: Lake) -> InstanceCheck:
 
 _STORE_TOLD = {
     "write": "an object was written",
-    "conditions": "what is there is only replaced by who has seen it",
+    "conditions": "conditional writes are honored",
     "read": "the object was read",
     "list": "the object was found",
-    "delete": "the object is gone",
+    "delete": "the object was deleted",
 }
 
 
 def _tried(name: str, trial: Callable[[], object]) -> CheckStep:
-    advice = "Use another store: docs/stores.md tells what is asked of it."
+    advice = "Use another store: docs/stores.md lists the requirements."
     try:
-        told = "the store does not show what became of the object" if trial() is False else ""
+        told = "the store does not show the last change" if trial() is False else ""
     except OSError as error:
         told, advice = error.strerror or str(error), advice_for(error) or advice
     except LakeError as error:

@@ -252,7 +252,7 @@ class SharedRun:
         except distributed.KilledWorker:
             return None
         except distributed.CancelledError as error:
-            raise ClusterLost("the scheduler of the cluster is gone") from error
+            raise ClusterLost("the scheduler of the cluster does not answer any more") from error
         except ImportError as error:
             raise ConfigError(f"a worker of the cluster cannot load axsync ({error}); install it there") from error
         return ended
@@ -286,7 +286,7 @@ def read_shard(own_version: str, plan: str, number: int, topic: str) -> dict[str
     """The task: read a shard, say how that ended. In a thread of a worker."""
     worker = load_dask().get_worker()
     if version("axsync") != own_version:
-        words = f"it has axsync {version('axsync')}, and the run was begun by {own_version}; install the same"
+        words = f"it has axsync {version('axsync')}, but the run was started by {own_version}; install that version"
         return {"how": FAILED, "words": words, "worker": worker.address, "home": "", "letters": "0"}
     home = Home(worker, topic, worker.get_current_task())
     ended = asyncio.run(_read(read_plan(plan.encode()), number, home))

@@ -29,7 +29,7 @@ from axsync.runs.state import RunMemory, memories_of, record
 from axsync.settings import LakeSettings
 
 Kind = Literal["snapshot", "schema", "part", "run", "staging", "draft"]
-NEVER_FINISHED = "its run was never finished, and is too old to go on"
+NEVER_FINISHED = "its run was never finished and is too old to resume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def sweep_held(lake: Lake, settings: LakeSettings, now: datetime, *, just_publis
     inventory = _take_stock(lake, settings, now, just_published)
     found = tuple(_leftovers(inventory))
     recover(lake, inventory.alive)
-    with storage_errors("clear the lake"):
+    with storage_errors("remove old snapshots"):
         tables = _table_days(inventory)
         tables.take_out(_needed(inventory), why="gc")
         _remove(lake, found, inventory)
@@ -154,7 +154,7 @@ def _read_all(lake: Lake) -> tuple[tuple[Snapshot, ...], dict[str, RunMemory]]:
             memories[run_id] = memory
     if wrong:
         why = unreadable(wrong)
-        raise Unsure(f"nothing is removed, since what is still needed cannot be told: {why}") from why
+        raise Unsure(f"nothing is removed, because it is unclear what is still needed: {why}") from why
     return found, memories
 
 
@@ -285,7 +285,7 @@ def _drafts(lake: Lake, gone: Sequence[str]) -> Iterator[Leftover]:
     for one in lake.store.unfinished(layout.CONTROL if lake.is_folder else ""):  # parts have no drafts in a folder
         is_own = one.key.startswith(f"{layout.CONTROL}/") or layout.is_own_part(one.key.partition(UPLOAD)[0])
         if is_own and one.key not in counted:
-            yield Leftover("draft", one.key, None, one.size, "a write that was cut short")
+            yield Leftover("draft", one.key, None, one.size, "an interrupted write")
 
 
 def _remove(lake: Lake, leftovers: Iterable[Leftover], inventory: _Inventory) -> None:

@@ -226,7 +226,7 @@ def _pace(host: str, instances: Sequence[InstanceSettings], may_ask: MayAsk | No
 
 
 def _too_late(transport: Transport) -> ServerError:
-    return Unreachable(f"{transport.host} did not answer in the time that this run may take", host=transport.host)
+    return Unreachable(f"{transport.host} did not answer before the deadline of this run", host=transport.host)
 
 
 async def _probed(

@@ -96,7 +96,7 @@ class LaneRun:
         return await self._walked_once()
 
     async def _restart(self, reason: str) -> None:
-        self.reader.notice(f"begun anew: {reason}")
+        self.reader.notice(f"restarted: {reason}")
         self.reader.schema.forget_columns()
         await self.writer.restart(self.reader)
 
@@ -143,7 +143,7 @@ class LaneRun:
                 await self.writer.reopen(self.reader)
                 self.reader.stats.size = sum(span.size for span in self.writer.memory.spans)
                 return walk
-        await self._restart("its walk cannot be taken up again")
+        await self._restart("the interrupted read cannot be resumed")
         return await self._way()
 
     async def _store(self, page: Page) -> Stored:
@@ -170,7 +170,7 @@ class LaneRun:
         if verdict != "complete" and reader.question.history and evidence.limit is None:
             # A day of history does not move (docs/axonius-api.md, "History"): what differs is our failure
             # or the server's.
-            raise LaneError(f"the history of {reader.lane.entity} did not come out complete: {reason}")
+            raise LaneError(f"the history of {reader.lane.entity} is incomplete: {reason}")
         return replace(
             self._bare(verdict, reason),
             discovery=discovery,

@@ -191,10 +191,10 @@ class LaneSchema:
 
     def _instead(self) -> str:
         if self.entity.fields == "saved-query":
-            return "the columns of the saved query are asked for"
+            return "the columns of the saved query are requested"
         if self._fields_before:
-            return "the fields of the previous snapshot are asked for"
-        return "whole records are copied" if self._wish == "raw" else "the named fields are asked for as they are"
+            return "the fields of the previous snapshot are requested"
+        return "whole records are copied" if self._wish == "raw" else "the named fields are requested as they are"
 
     @property
     def _wish(self) -> Fields:
@@ -232,9 +232,9 @@ class LaneSchema:
         for text in selection.notices:
             self.notice(text)
         for name in selection.lacking:
-            self.notice(f"{name!r} is no selected field of {self.asked}; there are no details of it")
+            self.notice(f"{name!r} is not a selected field of {self.asked}; it gets no details column")
         if selection.open:
-            without = "; extra_fields are not asked for" if self.entity.extra_fields else ""
+            without = "; extra_fields are not requested" if self.entity.extra_fields else ""
             self.notice(f"the columns of the saved query cannot be listed; the server chooses them{without}")
 
     def drop_refused(self, question: Question, words: str) -> frozenset[str]:
@@ -244,7 +244,7 @@ class LaneSchema:
         """
         refused = frozenset(self._unlisted.named_in(words, question.fields))
         for name in sorted(refused & {f.name for f in self._selection.fields}):
-            self.notice(f"the server does not know the field {name!r}; it is not asked for")
+            self.notice(f"the server does not know the field {name!r}; it is not requested")
         self._selection = self._selection.without(refused)
         return refused
 
@@ -254,7 +254,7 @@ class LaneSchema:
             keys = "a key that repeats" if len(self._hidden) == 1 else f"{len(self._hidden)} keys that repeat"
             self.notice(f"records have {keys} a secret of this machine; it is left out with its values")
         for name in self._unlisted.never_served():
-            self.notice(f"the field {name!r} was asked for and never served")
+            self.notice(f"the field {name!r} was requested but never served")
 
     @property
     def rows_before(self) -> int | None:
@@ -289,7 +289,7 @@ class LaneSchema:
 
     async def _pin(self, first: Page) -> Converter:
         if self._is_detailed and not self._details:
-            self.notice("the server sends each adapter's value of every field, and cannot be told not to; none is kept")
+            self.notice("the server sends each adapter's value of each field, which cannot be turned off; none is kept")
         self.pinned = await self.registries.settle(self.table, partial(self._settled, first))
         for text in self.pinned.notices:
             self.notice(text)

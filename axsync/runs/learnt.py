@@ -84,5 +84,5 @@ def keep_learnt(lake: Lake, instance: str, learnt: Learnt) -> str:
     try:
         lake.store.write(layout.state(instance), msgspec.json.encode(learnt))
     except OSError as error:
-        return f"what was learnt of instance {instance} cannot be kept: {error.strerror or error}"
+        return f"the state of instance {instance} cannot be saved: {error.strerror or error}"
     return ""

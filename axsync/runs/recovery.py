@@ -36,7 +36,7 @@ def recover(lake: Lake, runs: Collection[str] | None = None) -> list[str]:
     Call it with the lake held. A run whose journal cannot be read is left alone. Returns what is to be said.
     Raises: StorageError, NewestDamaged, ManifestNewer; ConfigError where the library of a table format is missing.
     """
-    with storage_errors("put right what a killed run left"):
+    with storage_errors("repair what a killed run left"):
         ended = _ended(lake, lake.runs() if runs is None else [*runs])
         memories, told = _memories(lake, [run_id for run_id, event in ended.items() if event not in _SETTLED])
         told += _roll_forward(lake, memories)
@@ -67,7 +67,7 @@ def roll_forward(lake: Lake) -> list[str]:
 
     Call it with the lake held. Returns what is to be said. Raises: as `recover`.
     """
-    with storage_errors("put right what a killed run left"):
+    with storage_errors("repair what a killed run left"):
         ended = _ended(lake, lake.runs())
         memories, _ = _memories(lake, [run_id for run_id, event in ended.items() if event not in _SETTLED])
         return _roll_forward(lake, memories)
@@ -106,7 +106,7 @@ def _carried_out(lake: Lake, run_id: str, memory: RunMemory, told: list[str]) ->
     manifest, journal = memory.publishing or {}, lake.journal(run_id)
     gone = _lost(lake, run_id, manifest)
     if gone and not manifest.get("formats"):
-        told.append(f"files of run {run_id} are gone, so that what it was publishing is taken back")
+        told.append(f"files of run {run_id} are missing, so its unfinished publication is rolled back")
         return False
     if gone:
         journal.begin().append(record(ABANDONED))

@@ -356,7 +356,7 @@ class Run:
                 if not await self.keeper.run(wait_behind_backfill, self.lake, self.facts.run_id, waiting):
                     break
                 if not turn:
-                    self._say("a backfill is using the lake and makes way")
+                    self._say("a backfill is using the lake and will yield")
                 await asyncio.sleep(TURN_SECONDS)
                 with suppress(Busy):
                     return await self.keeper.run(self._hold, stack)
@@ -448,7 +448,7 @@ class Run:
             self.journal.append(record("run_opened", facts=self.facts, plan=plan, dated=dated))
             return told
         done = sum(lane.outcome is not None for lane in self.memory.lanes.values())
-        told.append(f"going on with run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
+        told.append(f"resuming run {self.facts.run_id}: {done} of {len(self.memory.lanes)} lanes are done")
         for one in (*self._reopened, *self._lost, *self._stale):
             self.journal.append(one)
         told += [
@@ -459,7 +459,7 @@ class Run:
             f"run {one['newer']} has published {Lane(**one['lane'])} since; it is read again" for one in self._stale
         ]
         if self._lost:
-            told.append(f"{len(self._lost)} files of this run are gone or damaged; what was in them is asked again")
+            told.append(f"{len(self._lost)} files of this run are gone or damaged; their rows are read again")
         return told
 
     def _told_of_date(self) -> list[str]:
@@ -467,7 +467,7 @@ class Run:
         if self.settings.run.as_of is not None or (self.resumes and self.all_closed):
             return []
         read = other_day(datetime.now(UTC), self.facts.logical_date)
-        return [f"live data of {read} are filed under {self.facts.logical_date}"] if read else []
+        return [f"live data of {read} is stored under {self.facts.logical_date}"] if read else []
 
     @property
     def _day(self) -> Day:
@@ -727,7 +727,7 @@ class Run:
         # Readers see it: from here on, nothing is a reason to say that the run has failed.
         told = remove_replaced(self.lake, self.facts, self.outcomes)
         if not self._leads and self.only is None:
-            told.append(f"the snapshot of {self.facts.logical_date} is published; latest stays that of a later date")
+            told.append(f"the snapshot of {self.facts.logical_date} is published; latest stays at a later date")
         try:
             self.journal.append(record(PUBLISHED))
             with storage_errors("keep the verdicts of the run"):
@@ -735,7 +735,7 @@ class Run:
             self._close()
         except StorageError as error:
             # Without the record nobody can be sure what the lake needs, so nothing is cleared away.
-            return [*told, f"the snapshot is published, but {error}; the next run makes up for it"]
+            return [*told, f"the snapshot is published, but {error}; the next run completes it"]
         return told + self._clear_away()
 
     def _clear_away(self) -> list[str]:
@@ -745,7 +745,7 @@ class Run:
         try:
             swept = sweep_held(self.lake, self.settings.lake, datetime.now(UTC), just_published=self.facts.run_id)
         except (UsageError, StorageError, OSError) as error:
-            return [f"the snapshot is published, but the lake is not cleared: {error}; `axsync gc` shows more"]
+            return [f"the snapshot is published, but old snapshots are not removed: {error}; `axsync gc` shows more"]
         told = [_told_of(swept)] if swept.leftovers else []
         own = next((one.reasons for one in swept.snapshots if one.run_id == self.facts.run_id), ())
         if own and {"just published", "can be resumed"}.issuperset(own):
@@ -803,8 +803,8 @@ class Run:
         if not (outcome.columns and narrowed(outcome, self._before.get(outcome.lane))):
             return outcome
         text = (
-            f"the snapshot before has all rows of {outcome.lane.entity}, this one only those of a query: diff does not"
-            " compare them. Give a query a lake of its own with --lake"
+            f"the previous snapshot has all rows of {outcome.lane.entity}, this one only those of a query: diff does"
+            " not compare them. Give a query a lake of its own with --lake"
         )
         return self._with_notice(outcome, text)
 
@@ -825,7 +825,7 @@ class Run:
         """Say what becomes of instances that the snapshot before has and the configuration has not."""
         named = {instance.name for instance in self.settings.instances}
         for name in sorted({lane.instance for lane, e in self._before.items() if e.get("files")} - named):
-            fate = "its files stay in the snapshot" if self._restricted else "the snapshot is without it from now on"
+            fate = "its files stay in the snapshot" if self._restricted else "the snapshot no longer has it"
             self._say(f"instance {name} is not in the configuration any more; {fate}")
 
     def _report(self, verdict: str, manifest: str | None) -> Report:
@@ -845,7 +845,7 @@ class Run:
 
 
 def _told_of_deadline(minutes: float) -> str:
-    return f"the {minutes:g} minutes that this run may take are over"
+    return f"the {minutes:g} minutes that this run may take have passed"
 
 
 def _told_of(swept: Sweep) -> str:

@@ -46,9 +46,7 @@ def _refuse_inside(settings: LakeSettings, lake: Lake) -> None:
         return
     for outer in settings.parents:
         if _has_lake(open_lake(replace(settings, uri=outer))):
-            raise LakeUnfit(
-                f"the lake {settings.uri!r} would be inside of another one, {outer!r}; give it its own place"
-            )
+            raise LakeUnfit(f"the lake {settings.uri!r} would be inside another lake, {outer!r}; choose another place")
 
 
 def _has_lake(lake: Lake) -> bool:

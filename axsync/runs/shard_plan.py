@@ -241,7 +241,7 @@ def read_plan(text: bytes) -> ShardPlan:
         found = orjson.loads(text)
         version = found.get("format_version") if isinstance(found, dict) else None
         if version != FORMAT_VERSION:
-            raise ConfigError("is not a plan of `axsync plan --shards`, or is one of another version of axsync")
+            raise ConfigError("is not a plan of `axsync plan --shards`, or was made by another version of axsync")
         document = msgspec.convert(found, _Document)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise ConfigError("is not a plan of `axsync plan --shards`") from error
@@ -257,7 +257,7 @@ def read_plan(text: bytes) -> ShardPlan:
 def _refuse_odd(plan: ShardPlan) -> None:
     """Raises: ConfigError for a plan that somebody has changed in such a way that it cannot be kept."""
     if not is_run_id(plan.facts.run_id) or not _is_dated(plan.facts):
-        raise ConfigError("names a run, or a date of it, that cannot be one")
+        raise ConfigError("has an invalid run id or date")
     if not plan.shards:
         raise ConfigError("has no shard")
     known = {instance.name: host_of(instance) for instance in plan.settings.instances}
@@ -267,7 +267,7 @@ def _refuse_odd(plan: ShardPlan) -> None:
             if name not in known:
                 raise ConfigError(f"has shard {number} read an instance {name!r} that it does not describe")
             if places.setdefault(known[name], number) != number:
-                raise ConfigError(f"has two shards read the host {known[name]}; its pace is kept by one")
+                raise ConfigError(f"has two shards read the host {known[name]}; a host belongs to one shard")
 
 
 def _is_dated(facts: RunFacts) -> bool:

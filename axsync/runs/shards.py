@@ -85,7 +85,7 @@ def run_memory(lake: Lake, plan: ShardPlan) -> RunMemory:
     """What the journal of the run says. Raises: UsageError where it is of another plan, or was given up."""
     memory, run_id = memory_of(lake, plan.facts.run_id), plan.facts.run_id
     if memory.facts is not None and (memory.plan, memory.facts) != (plan.key, plan.facts):
-        raise UsageError(f"run {run_id} of the lake {lake.name!r} belongs to another plan; make a new one")
+        raise UsageError(f"run {run_id} of the lake {lake.name!r} belongs to another plan; make a new plan")
     if memory.over and not memory.finished:
         raise UsageError(f"run {run_id} was given up; make a new plan")
     return memory
@@ -109,7 +109,7 @@ class ShardRun(Run):
         history = plan.facts.as_of is not None  # which is what it was on any day
         if not resumable(RunMemory(plan.facts, dated=history), datetime.now(UTC)):
             made = f"the plan of run {plan.facts.run_id} was made at {plan.facts.started_at}"
-            raise UsageError(f"{made}, and what is read now would be of another day; make a new one")
+            raise UsageError(f"{made}, and data read now would be of another day; make a new one")
         if plan.registry and not registered(given.lake.store):
             told = f"the lake {given.lake.name!r} has no columns on record, and had some when the plan was made"
             raise LakeError(f"{told}; mount the lake of the plan, or name it with --lake")
@@ -138,7 +138,7 @@ class ShardRun(Run):
         memory.finished = run_memory(self.lake, self.shards).finished
         if others := {lane.instance for lane in memory.lanes} - set(self.shards.shard(self.number).instances):
             began = f"shard {self.number} of run {self.shards.facts.run_id} began with instance {min(others)!r}"
-            raise UsageError(f"{began}, which the plan gives to another one; keep to the plan that it began with")
+            raise UsageError(f"{began}, which this plan gives to another shard; use the plan that it began with")
         return Past(self.journal_name, memory)
 
     def give_up_others(self) -> list[str]:
@@ -241,7 +241,7 @@ class Publication(Run):
         self._journal = self.lake.journal(self.journal_name).begin()
         if news := list(self._news()):
             self._journal.append(*news)
-        return [f"{text}; its hosts keep the files that they have" for text in unfinished]
+        return [f"{text}; its hosts keep their earlier files" for text in unfinished]
 
     def _unfinished(self) -> list[str]:
         """Which shards have not come to their end, one sentence for each."""
@@ -281,7 +281,7 @@ class Publication(Run):
                 if name not in told:
                     yield from self._failed(name, state.unreached.get(name, f"shard {number} has not read it"))
             for lane in state.unsettled:
-                yield Outcome(lane, "failed", f"shard {number} has not come to its end")
+                yield Outcome(lane, "failed", f"shard {number} is unfinished")
 
     def _failed(self, instance: str, why: str) -> Iterator[Outcome]:
         """Of an instance of which no lane is known: what was asked for, or what others have and it had."""
@@ -306,7 +306,7 @@ def _lacking(state: RunMemory) -> str:
     if state.facts is None:
         return "has not begun"
     if not state.has_ended:
-        return "has not come to its end"
+        return "is unfinished"
     more = f" and {len(state.unsettled) - 1} more" if state.unsettled[1:] else ""
     return f"has to read {state.unsettled[0]}{more} again"
 

@@ -52,9 +52,9 @@ def _drift(evidence: Evidence) -> str | None:
     if evidence.missing:
         return f"{evidence.missing} of {evidence.listed} listed ids could not be read"
     if evidence.vanished:
-        return f"{evidence.vanished} ids were read and are listed no more"
+        return f"{evidence.vanished} ids that were read are no longer listed"
     if evidence.late:
-        return f"{evidence.late} ids came to light in the last listing, and none was made after it"
+        return f"{evidence.late} ids appeared only in the last listing, and no later one confirms them"
     # Where the data moved but the last listing is what the lake holds, the first count no longer matters.
     if evidence.settled or (evidence.listed is not None and evidence.after in {None, evidence.held}):
         return None
@@ -136,7 +136,7 @@ def hold_all(outcomes: Sequence[Outcome]) -> list[NotWhole]:
     short = [o.lane for o in outcomes if o.verdict not in ("complete", "skipped")]
     if not short:
         return []
-    error = NotWhole(f"{len(short)} of {len(outcomes)} entity types did not come whole, so nothing is published")
+    error = NotWhole(f"{len(short)} of {len(outcomes)} entity types are incomplete, so nothing is published")
     for lane in short:
         error.add_note(str(lane))
     return [error]

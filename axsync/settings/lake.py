@@ -146,7 +146,7 @@ class LakeSettings:
             object.__setattr__(self, "endpoint", plain)
         for name in ("region", "storage_class", "kms_key"):
             if not _WORD.fullmatch(getattr(self, name)):
-                raise ConfigError(f"{name} has a character that no such name has")
+                raise ConfigError(f"{name} has a character that is not allowed in it")
         _check_formats(self.formats)
         _check_catalog(self.catalog, self.formats)
         if self.compression == "gzip" and self.compression_level > 9:
@@ -209,7 +209,7 @@ class LakeSettings:
             if getattr(self, one.name) != one.default and not fits(one.name, self.uri):
                 kinds = " and ".join(_TOLD[kind] for kind in _TOLD if kind in ONLY_FOR[one.name])
                 told = (
-                    "who may read a bucket is said by its policy" if one.name == "readers" else f"uri is {self.uri!r}"
+                    "the policy of the bucket says who may read it" if one.name == "readers" else f"uri is {self.uri!r}"
                 )
                 raise ConfigError(f"{one.name} is only for {kinds}; {told}")
 

@@ -65,7 +65,7 @@ class EntitySettings:
             _check_field("details", name)
         if self.details and self.fields in ("raw", "saved-query"):
             raise ConfigError(
-                f"details and fields = {self.fields} do not go together; name the fields, or take generic"
+                f"details and fields = {self.fields} cannot be combined; name the fields, or take generic"
             )
         if self.query and self.saved_query:
             raise ConfigError("query and saved_query cannot both be set")
@@ -137,7 +137,7 @@ class RunSettings:
         if self.entities and not self.wanted:
             raise ConfigError("skip leaves out every entity type that is named, so there is nothing to copy")
         if self.limit is not None and self.publish == "all-or-nothing":
-            raise ConfigError("publish = all-or-nothing and limit do not go together: what is cut is never whole")
+            raise ConfigError("publish = all-or-nothing and limit cannot be combined: what is cut is never whole")
         if self.logical_date is not None:
             check_day("logical_date (--date)", self.logical_date)
         if self.as_of not in (None, LATEST):

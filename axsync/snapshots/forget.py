@@ -42,7 +42,7 @@ def look(lake: Lake, asked: str) -> Forgotten:
     found, errors = snapshots(lake)
     if errors:
         why = unreadable(errors)
-        raise Unsure(f"nothing is removed, since what is still needed cannot be told: {why}") from why
+        raise Unsure(f"nothing is removed, because it is unclear what is still needed: {why}") from why
     meant = find_run(lake, asked).snapshot
     gone = [s for s in found if s.run_id == meant.run_id or (is_day(asked) and s.logical_date == meant.logical_date)]
     left = [s for s in found if s not in gone]

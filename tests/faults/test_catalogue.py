@@ -54,7 +54,7 @@ async def test_the_fields_of_the_previous_snapshot_are_asked_for(
     assert {n: c["type"] for n, c in lab.lane("devices")["columns"].items()} == {
         n: c["type"] for n, c in columns.items()
     }
-    assert any("the fields of the previous snapshot are asked for" in text for text in lab.lane("devices")["notices"])
+    assert any("the fields of the previous snapshot are requested" in text for text in lab.lane("devices")["notices"])
     assert_nothing_lost(lab, emulator, "devices")
 
 

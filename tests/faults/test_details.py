@@ -94,7 +94,7 @@ def test_a_name_that_no_field_has_is_refused(name: str) -> None:
 @pytest.mark.parametrize("fields", ["raw", "saved-query"])
 def test_details_need_fields(fields: str) -> None:
     """Whole records have them inside already."""
-    with pytest.raises(ConfigError, match="do not go together"):
+    with pytest.raises(ConfigError, match="cannot be combined"):
         EntitySettings(fields=fields, saved_query="x", details=("name",))  # type: ignore[arg-type]  # one of the words
 
 

@@ -164,7 +164,7 @@ async def test_fault_29_a_day_of_history_is_complete_or_fails(
     )
 
     assert told(ran) == ("failed", 1)
-    assert "the history of devices did not come out complete" in str(ran.report.errors)
+    assert "the history of devices is incomplete" in str(ran.report.errors)
     assert (ran.report.manifest, lab.published()) == (None, [])
 
 

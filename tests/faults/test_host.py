@@ -82,7 +82,7 @@ async def test_fault_2_one_signal_ends_a_run_in_ten_seconds(
     async with running(lab, emulator) as process:
         _, said = await process.communicate()
     assert process.returncode == 0, said
-    assert b"going on with run" in said
+    assert b"resuming run" in said
     assert len(emulator.sent) - before < 20  # of twenty pages
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
 

@@ -55,7 +55,7 @@ async def test_fault_23_a_walk_whose_mark_expired_begins_anew(
     ran = await run(lab, emulator, paging)
 
     await assert_whole(lab, emulator, ran)
-    assert any(text.startswith("begun anew") for text in lab.lane("devices")["notices"])
+    assert any(text.startswith("restarted") for text in lab.lane("devices")["notices"])
 
 
 @pytest.mark.parametrize(("profile", "paging"), MARKS)

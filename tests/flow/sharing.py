@@ -53,6 +53,6 @@ async def cut_off(plan: ShardPlan, number: int) -> None:
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    told = rf"shard {number} of run .* has not come to its end, so nothing is published"
+    told = rf"shard {number} of run .* is unfinished, so nothing is published"
     with pytest.raises(ShardUnfinished, match=told):
         await publish(plan)

@@ -30,7 +30,7 @@ async def test_nothing_is_published_where_one_type_failed(lab: Lab, start: Start
     after = lab.everything()
     assert (ran.report.manifest, exit_code(ran.report, dry_run=False)) == (None, 5)
     assert [(str(error), error.__notes__) for error in errors] == [
-        ("1 of 2 entity types did not come whole, so nothing is published", ["prod/users"])
+        ("1 of 2 entity types are incomplete, so nothing is published", ["prod/users"])
     ]
     assert {name: after[name] for name in before} == before
     assert not any(DAY in name for name in lab.published())
@@ -77,7 +77,7 @@ async def test_an_instance_that_is_down_holds_all_back(lab: Lab, start: Start) -
 
 def test_a_limit_is_never_whole() -> None:
     """The two settings contradict each other."""
-    with pytest.raises(ConfigError, match="all-or-nothing and limit do not go together"):
+    with pytest.raises(ConfigError, match="all-or-nothing and limit cannot be combined"):
         RunSettings(limit=5, publish="all-or-nothing")
 
 

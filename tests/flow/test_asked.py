@@ -192,7 +192,7 @@ async def test_listed_types_that_cannot_be_named_are_skipped(lab: Lab, start: St
 
 @pytest.mark.parametrize(
     ("entities", "fate", "lanes"),
-    [((), "the snapshot is without it from now on", {"new"}), (("users",), "its files stay", {"old", "new"})],
+    [((), "the snapshot no longer has it", {"new"}), (("users",), "its files stay", {"old", "new"})],
 )
 async def test_an_instance_that_is_gone_is_told(
     lab: Lab, start: Start, entities: tuple[str, ...], fate: str, lanes: set[str]
@@ -222,5 +222,5 @@ async def test_a_count_that_is_not_ready_is_told_once(lab: Lab, start: Start) ->
         assert not any(isinstance(event, Notice) for event in told)
         await source.count(Question("users"), sleep=at_once)
 
-    text = "instance prod: the server has not counted users yet; waiting for that up to 10 minutes"
+    text = "instance prod: the server has not counted users yet; waiting up to 10 minutes"
     assert [event.text for event in told if isinstance(event, Notice)] == [text]

@@ -349,7 +349,7 @@ async def test_a_backfill_makes_way_for_whoever_waits(lab: Lab, start: Start) ->
             if isinstance(event, PageRead) and not told:
                 told.append("waits")
                 waiting.enter_context(store.hold(layout.WAITING, what="the turn", run="r1"))
-            elif isinstance(event, Notice) and "makes way" in event.text:
+            elif isinstance(event, Notice) and "backfill yields" in event.text:
                 with store.hold(layout.LOCK, what="the lake", run="r1"):
                     told.append(event.text)
                 waiting.close()
@@ -372,7 +372,7 @@ async def test_a_run_waits_behind_a_backfill_alone(lab: Lab, start: Start) -> No
         day_of_history.enter_context(lake.store.hold(layout.LOCK, what="the lake", run="r1"))
 
         def let_pass(event: Event) -> None:
-            if isinstance(event, Notice) and "makes way" in event.text:
+            if isinstance(event, Notice) and "will yield" in event.text:
                 day_of_history.close()
 
         ran = await lab.run(settings, let_pass)

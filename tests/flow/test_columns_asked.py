@@ -97,7 +97,7 @@ async def test_extra_fields_are_asked_for_and_kept(lab: Lab) -> None:
     rows = lab.rows("devices")
     assert [row[columns[LABEL]] for row in rows] == ["site A"] * 9
     assert [row[columns[CVES]] for row in rows] == [None] * 9
-    assert notices(ran) == [f"the field '{CVES}' was asked for and never served"]
+    assert notices(ran) == [f"the field '{CVES}' was requested but never served"]
     assert lab.lane("devices")["notices"] == notices(ran)
 
 
@@ -132,8 +132,8 @@ async def test_an_extra_field_that_is_refused_is_dropped(lab: Lab, words: str) -
     assert ran.outcome("devices").verdict == "complete"
     assert len(lab.ids("devices")) == 9
     assert [text for text in notices(ran) if "does not know" in text] == [
-        f"the server does not know the field '{LABEL}'; it is not asked for",
-        f"the server does not know the field '{MACS}'; it is not asked for",
+        f"the server does not know the field '{LABEL}'; it is not requested",
+        f"the server does not know the field '{MACS}'; it is not requested",
     ]
     assert not {LABEL, MACS} & {c["field"] for c in lab.lane("devices")["columns"].values()}
     assert CVES in tiny.pages()[-1]["fields"]
@@ -303,7 +303,7 @@ async def test_a_stream_tells_of_fields_that_never_came(lab: Lab) -> None:
         batches = [batch async for batch in axsync.stream(settings, "devices", observers=[told.append])]
 
     assert sum(batch.num_rows for batch in batches) == 9
-    assert [e.text for e in told if isinstance(e, Notice)] == [f"the field '{LABEL}' was asked for and never served"]
+    assert [e.text for e in told if isinstance(e, Notice)] == [f"the field '{LABEL}' was requested but never served"]
 
 
 def having(emulator: Emulator, system: str) -> list[str]:

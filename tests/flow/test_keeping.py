@@ -140,5 +140,5 @@ async def test_a_lake_that_cannot_be_cleared_is_told_and_no_failure(lab: Lab, st
     ran = await lab.run(lab.settings(place, types=FEW, logical_date="2026-01-03", lake={"keep_last": 1, "gc": True}))
 
     assert (ran.report.verdict, ran.report.errors) == ("complete", ())
-    assert [n.text for n in ran.of(Notice) if "the lake is not cleared" in n.text]
+    assert [n.text for n in ran.of(Notice) if "old snapshots are not removed" in n.text]
     assert {path.split("/")[2] for path in lab.published()} == {"dt=2026-01-01", "dt=2026-01-02", "dt=2026-01-03"}

@@ -169,7 +169,7 @@ async def test_a_lake_inside_another_is_refused(lab: Lab, start: Start, bucket: 
     (lab.lake / "_axsync").mkdir(parents=True)
 
     for inside, outer in ((LAKE, "gs://bucket/axonius"), (str(lab.lake / "deep/inside"), str(lab.lake))):
-        with pytest.raises(LakeError, match=f"would be inside of another one, '{outer}'"):
+        with pytest.raises(LakeError, match=f"would be inside another lake, '{outer}'"):
             await axsync.sync(lab.settings(instance, lake={"uri": inside}), jitter=at_once)
     assert sum(map(len, obstore.list(bucket))) == 1
 

@@ -201,7 +201,7 @@ async def test_a_mistyped_date_never_costs_the_day_that_it_names(lab: Lab, start
     runs = Runs(lab, await start(sizes={"devices": 6}), {})
     first = await runs.run(logical_date=day)
     assert first is not None
-    assert first.of(Notice)[0].text == f"live data of {TODAY} are filed under {day}"
+    assert first.of(Notice)[0].text == f"live data of {TODAY} is stored under {day}"
     again = await runs.run(logical_date=day, fresh=True)
     assert again is not None
     assert owners(lab) == {(day, "devices"): again.report.run_id}
@@ -215,7 +215,7 @@ async def test_a_mistyped_date_never_costs_the_day_that_it_names(lab: Lab, start
     assert owners(lab) == {(day, "devices"): meant.report.run_id}
     today = await runs.run()
     assert today is not None
-    assert not [n.text for n in today.of(Notice) if "filed under" in n.text]
+    assert not [n.text for n in today.of(Notice) if "is stored under" in n.text]
 
 
 async def test_what_a_forgotten_run_had_replaced_is_read_again(lab: Lab, start: Start) -> None:

@@ -78,7 +78,7 @@ async def test_a_staged_part_that_is_gone_is_read_again(lab: Lab, start: Start, 
     assert ran.report.verdict == "complete"
     assert lab.ids("devices") == sorted(emulator.fleets["devices"].ids())
     assert [e.text for e in ran.of(Notice) if "gone or damaged" in e.text] == [
-        "1 files of this run are gone or damaged; what was in them is asked again"
+        "1 files of this run are gone or damaged; their rows are read again"
     ]
     assert len(pages(emulator.log)) - before < 20 - len(staged) + 4
 

@@ -82,7 +82,7 @@ async def test_of_four_processes_one_is_killed_and_one_stands_still(lab: Lab, st
     at_work["still"].send_signal(signal.SIGCONT)
     assert (await ended(at_work["still"]))[0] == 0
     code, told = await ended(await begin(lab.folder, "publish", "plan.json"))
-    assert (code, "has not come to its end, so nothing is published" in told) == (75, True)
+    assert (code, "is unfinished, so nothing is published" in told) == (75, True)
     assert lab.published() == []
     code, told = await ended(await begin(lab.folder, "work", "plan.json", str(number["killed"])))
     assert code == 0, told

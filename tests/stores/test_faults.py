@@ -199,7 +199,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_anything(
     [
         ("the bucket is in another region", 301, "PermanentRedirect"),
         ("the bucket is in another region", 400, "AuthorizationHeaderMalformed"),
-        ("no right to do so", 403, "AccessDenied"),
+        ("permission denied", 403, "AccessDenied"),
         ("the store answers 501 NotImplemented", 501, "NotImplemented"),
     ],
 )

@@ -144,7 +144,7 @@ async def test_of_four_processes_one_is_killed_and_one_frozen_and_overtaken(
     code, told = await going_on
     assert code == 0, told
     code, told = await fifth.run("publish", plan)
-    assert (code, "has not come to its end, so nothing is published" in told) == (BUSY, True), told
+    assert (code, "is unfinished, so nothing is published" in told) == (BUSY, True), told
     assert machines[0].place.seen() is None
     for command in (("work", plan, number["killed"]), ("publish", plan)):
         code, told = await fifth.patient(*command)

@@ -142,7 +142,7 @@ def test_a_signal_says_how_far_it_came(filled: Filled) -> None:
     result = filled("-q", done=asyncio.CancelledError())
 
     assert result.exit_code == 130
-    assert result.stderr == "interrupted: 1 day of 6 published; the same command goes on\n"
+    assert result.stderr == "interrupted: 1 day of 6 published; the same command continues\n"
 
 
 def left(error: AxsyncError, *days: BackfillDay) -> Backfill:

@@ -311,9 +311,7 @@ def test_what_is_kept_is_used_and_listed(home: Home) -> None:
     home.file("axsync.toml", '[lake]\nuri = "lake"\n[instances.main]\ncredential = "prod"\n')
     again = home.run("run", "-q")
     assert again.code == 0
-    assert again.err.endswith(
-        "instance prod is not in the configuration any more; the snapshot is without it from now on\n"
-    )
+    assert again.err.endswith("instance prod is not in the configuration any more; the snapshot no longer has it\n")
     assert "instance=main" in "".join(str(path) for path in (home.folder / "lake").glob("entity=devices/*"))
 
     assert '"last_used": "20' in home.run("credential", "show", "prod", "--output", "json").out
@@ -468,7 +466,7 @@ def test_a_list_warns_of_what_will_not_open(home: Home) -> None:
 
     assert [one.code for one in (exposed, gone)] == [0, 0]
     assert exposed.err.startswith("warning: the credential store ")
-    assert "mode 0644 and can be read by others\n  advice: Own file and folder, without links; chmod 600" in exposed.err
+    assert "mode 0644 and can be read by others\n  advice: Own the file and folder, use no links" in exposed.err
     assert json.loads(exposed.out)[0]["name"] == "prod"
     assert gone.err.endswith(f"is missing\n  advice: Restore it from a backup, or run {UPDATE}.\n")
     assert "encrypted file" in gone.out

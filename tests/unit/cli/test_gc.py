@@ -110,7 +110,7 @@ def test_looking_is_allowed_while_a_run_holds_the_lake(axsync: Axsync, lake: Fol
         (("verify", "2020-02-01"), "has no snapshot of 2020-02-01"),
         (("verify", "latest", "--lake", "."), "is not a lake"),
         (("gc", "--yes", "--lake", "."), "is not a lake"),
-        (("gc", "--lake", "absent"), "there is no lake 'absent' yet\n  advice: `axsync run` makes it."),
+        (("gc", "--lake", "absent"), "there is no lake 'absent' yet\n  advice: Create it with `axsync run`."),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(

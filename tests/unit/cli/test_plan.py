@@ -133,8 +133,16 @@ def test_many_instances_fit_a_screen(planned: Planned) -> None:
     shown = result.stdout.splitlines()
     assert result.exit_code == 3
     assert len(shown) < 40
-    assert shown[3].split() == ["tenant-007", "4", "41,890", "39", "125.8", "2.2", "cannot", "be", "asked"]
+    assert shown[3].split() == ["tenant-007", "4", "41,890", "39", "125.8", "2.2", "cannot", "be", "queried"]
     assert shown[4].split() == ["tenant-199", "4", "41,890", "39", "125.8", "5.4", "1", "forbidden"]
     assert shown[28].split()[:4] == ["175", "others", "700", "7,330,750"]
     assert "tenant-007: timed out" in shown
     assert not any("in flight" in line for line in shown)
+
+
+def test_a_plan_of_shards_that_is_not_there_is_asked_of_plan() -> None:
+    """It is no settings file, which `axsync init` would write."""
+    result = CliRunner().invoke(main, ["work", "absent.json", "0"])
+
+    assert result.exit_code == 2
+    assert result.stderr == "error: there is no plan 'absent.json'; make one with `axsync plan --shards`\n"

@@ -167,7 +167,7 @@ def test_views_prints_statements_or_writes_models(axsync: Axsync, lake: FolderLa
         (("views", "oracle"), "'oracle' is not one of"),
         (("views", "dbt"), "--into"),
         (("views", "dbt", "--into", "m", "--schema", "s"), "--schema"),
-        (("views", "trino", "--into", "m"), "only dbt has files"),
+        (("views", "trino", "--into", "m"), "--into is for dbt only"),
         (("ddl", "trino", "user"), "did you mean 'users'?"),
     ],
 )

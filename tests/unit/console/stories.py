@@ -75,7 +75,7 @@ def timeline() -> Timeline:
         (SlowPage(3.5, "prod", "devices", 7, 2000, 11_000_000), SlowPage(0.5, "prod", "users", 0, 600, 900_000)),
         {"200": 230, "429": 9, "none": 1},
         {"acme.example answered 429": 9},
-        ("going on with run r",),
+        ("resuming run r",),
         (20.0,),
     )
 

@@ -63,7 +63,7 @@ def noted(error: AxsyncError, *notes: str) -> AxsyncError:
         (EntryMissing("it is not there", name="lab"), 2, "axsync credential update lab --key-file"),
         (EntryChanged("it was changed", name="lab"), 2, "axsync credential update lab --url"),
         (NoInstance("there is no axsync.toml here"), 2, "--credential NAME"),
-        (NoLakeYet("there is no lake 'lake' yet"), 2, "`axsync run` makes it."),
+        (NoLakeYet("there is no lake 'lake' yet"), 2, "Create it with `axsync run`."),
         (UnknownField("fields (--fields): …"), 2, "goes into `extra_fields`"),
         (UnknownQuery("saved_query of devices: …"), 2, "`axsync queries` lists"),
         (NoFile("there is no configuration file"), 2, "axsync init"),

@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_removed_keeps_nothing_else(lake: FolderLake, monk
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", refuse)
-        with pytest.raises(StorageError, match="cannot clear the lake: Operation not permitted"):
+        with pytest.raises(StorageError, match="cannot remove old snapshots: Operation not permitted"):
             sweep(lake, KEEP_TWO, NOW)
     assert len(before) > 2
     assert kinds(look(lake, KEEP_TWO, NOW)) == [("part", kept)]
@@ -279,7 +279,7 @@ def test_the_staging_of_a_run_that_was_given_up_goes_and_its_journal_says_so(lak
 
     found = sweep(lake, young, NOW)
     assert [(one.kind, one.run_id, one.why) for one in found.leftovers] == [
-        ("staging", stale.run_id, "its run was never finished, and is too old to go on"),
+        ("staging", stale.run_id, "its run was never finished and is too old to resume"),
         ("staging", over.run_id, "its run is over"),
     ]
     for run in (over, stale):

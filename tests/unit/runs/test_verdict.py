@@ -40,7 +40,7 @@ def test_a_lane_that_agrees_with_its_server_is_complete(evidence: Evidence) -> N
         (Evidence(100, 100, 99), "drifted", "counted 100, 99 different ids came"),
         (Evidence(None, None, 99, total=100), "drifted", "counted 100, 99 different ids came"),
         (Evidence(100, 100, 99, listed=100, missing=1), "drifted", "1 of 100 listed ids could not be read"),
-        (Evidence(100, 100, 101, listed=100, vanished=1), "drifted", "1 ids were read and are listed no more"),
+        (Evidence(100, 100, 101, listed=100, vanished=1), "drifted", "1 ids that were read are no longer listed"),
         (Evidence(100, 120, 100, listed=100), "drifted", "counted 100 and 120"),
         (Evidence(100, 100, 98, dead_letters=2), "partial", "2 records could not be read"),
         (Evidence(100, 100, 10, limit=10), "partial", "limited to 10 rows"),

@@ -235,7 +235,7 @@ def test_an_address_has_parts() -> None:
     [
         ({"uri": "gs://b", "region": "eu-west-1"}, r"^region is only for s3://; uri is 'gs://b'$"),
         ({"scratch": "/tmp/x"}, "^scratch is only for s3:// and gs:// and Azure; uri is 'lake'$"),  # noqa: S108
-        ({"uri": "s3://b", "readers": "all"}, "^readers is only for a folder; who may read a bucket"),
+        ({"uri": "s3://b", "readers": "all"}, "^readers is only for a folder; the policy of the bucket"),
         (
             {"uri": "s3://b", "endpoint": "http://10.0.0.1:9000"},
             "^endpoint would send the keys unencrypted to 10.0.0.1",

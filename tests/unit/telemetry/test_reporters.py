@@ -97,7 +97,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_run(
 def test_a_folder_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
     """Before the run, not after it."""
     tmp_path.chmod(0o500)
-    with pytest.raises(ConfigError, match="no right to write"):
+    with pytest.raises(ConfigError, match="no permission to write"):
         watch_over(RunSettings(metrics_file=str(tmp_path / "m.prom")), print)
 
 
