@@ -92,8 +92,7 @@ def read_envelope(reply: Reply, *, rows_key: str, host: str) -> tuple[Meta, int 
     rows = envelope.assets if rows_key == "assets" else envelope.data
     if rows is None:
         raise _not_a_page(body, rows_key, host)
-    meta = envelope.meta or Meta(next_page=envelope.next_page)
-    return meta, len(rows)
+    return _with_token(envelope.meta, envelope.next_page), len(rows)
 
 
 def _large(body: bytes, rows_key: str, host: str) -> Meta:
@@ -110,7 +109,14 @@ def _large(body: bytes, rows_key: str, host: str) -> Meta:
         return _tolerant(body, rows_key, host)
     if bytes(memoryview(getattr(outline, rows_key))[:1]) != b"[":
         raise _not_a_page(body, rows_key, host)
-    return outline.meta or Meta(next_page=outline.next_page)
+    return _with_token(outline.meta, outline.next_page)
+
+
+def _with_token(meta: Meta | None, at_top: object) -> Meta:
+    """The meta of a page, with the token that stands beside it where it has none itself."""
+    if meta is None:
+        return Meta(next_page=at_top)
+    return meta if meta.token else Meta(meta.page, at_top)
 
 
 def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:

@@ -63,8 +63,17 @@ async def with_latest(settings: Settings, sources: Mapping[str, Source | ServerE
         raise next(error for error in sources.values() if isinstance(error, ServerError))
     named = dict.fromkeys(settings.asked(table) for table in settings.run.wanted)
     types = [entity for entity in named if not is_system(entity)] or USUALLY_KEPT
-    days = {name: await newest_day(source, types) for name, source in alive.items()}
-    found = {name: day for name, day in days.items() if day is not None}
+    found, failed = dict[str, str](), list[ServerError]()
+    for name, source in alive.items():
+        try:
+            day = await newest_day(source, types)
+        except ServerError as error:  # others may tell; its own lanes say what is wrong with it
+            error.add_note(f"instance {name}")
+            failed.append(error)
+            continue
+        found |= {} if day is None else {name: day}
+    if failed and not found:
+        raise failed[0]
     if not found:
         host = next(iter(alive.values())).transport.host
         raise NotOffered(f"{host} has no history of {', '.join(types)}", host=host, status=404)

@@ -1,5 +1,6 @@
 """Looks at instances that write nothing: what is there, which fields there are, whether a credential is accepted."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,7 +86,7 @@ async def fields(settings: Settings, entity: str, *, observers: Sequence[Observe
 
     Raises: ConfigError, UnknownEntity, ServerError, RegistryDamaged.
     """
-    known = settled_columns(settings.lake, entity)
+    known = await asyncio.to_thread(settled_columns, settings.lake, entity)
     rows: list[FieldRow] = []
     async with open_sources(settings, all_of(observers)) as sources:
         for name, source in _alive(sources).items():
