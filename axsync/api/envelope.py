@@ -168,11 +168,11 @@ def tells_error(answer: Mapping[str, object]) -> bool:
     return bool(answer.get("error") or answer.get("errors")) or answer.get("status") == "error"
 
 
-def refuse_error(answer: Mapping[str, object], reply: Reply, host: str) -> None:
-    """Raises: BadAnswer for an error that is told where a count should be."""
+def refuse_error(answer: Mapping[str, object], reply: Reply, host: str, asked: str) -> None:
+    """Raises: BadAnswer for an error that is told where there should be what was `asked` for."""
     if tells_error(answer):
         words = error_words(reply.body)
-        raise BadAnswer(f"{host} answered a count with an error", host=host, status=reply.status, detail=words)
+        raise BadAnswer(f"{host} answered {asked} with an error", host=host, status=reply.status, detail=words)
 
 
 def is_web_page(reply: Reply) -> bool:

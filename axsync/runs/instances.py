@@ -206,6 +206,18 @@ class Instances:
         return {name: await self.answered(name) for name in self.settings}
 
 
+def alive(found: Mapping[str, Source | ServerError]) -> dict[str, Source]:
+    """The instances that can be asked."""
+    return {name: source for name, source in found.items() if isinstance(source, Source)}
+
+
+def answering(found: Mapping[str, Source | ServerError]) -> dict[str, Source]:
+    """The same. Raises: the error of one, where none can be asked."""
+    if there := alive(found):
+        return there
+    raise next(error for error in found.values() if isinstance(error, ServerError))
+
+
 def remember(opened: Iterable[InstanceSettings]) -> None:
     """A credential that opened its instance was used well."""
     moment, store = iso(datetime.now(UTC)), CredentialStore(os.environ)
