@@ -15,7 +15,7 @@ SMALL_PAGE = 1 << 16  # bytes; below this, counting rows costs less than not kno
 _UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
 _TAIL = 1 << 16  # bytes searched for a trailing `meta`
 WORDS_BYTES = 1 << 16
-"""As much of an answer is looked at for words. They are far fewer in the end, and cut only where secrets are out."""
+"""Bytes of an answer that are searched for words. These are cut shorter once secrets are masked in them."""
 
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\x00]*+<")
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*+[{\[]")

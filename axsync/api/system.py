@@ -115,7 +115,7 @@ class Listing:
     params: tuple[tuple[str, str], ...] = ()
 
     def rows_at_once(self, wished: int) -> int:
-        """Rows per request where so many are wished."""
+        """Rows per request: as many as are wished, or as one answer may have."""
         return self.most if self.paging == "none" else min(wished, self.most)
 
 

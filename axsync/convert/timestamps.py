@@ -12,7 +12,7 @@ from axsync.schema.dates import DAY, DAY_MICROS, FIRST, LAST, parse, write, zone
 from axsync.schema.kinds import RFC1123
 
 FEW: Final = 64
-"""Up to so many texts are parsed one by one."""
+"""Most texts that are parsed one by one."""
 
 _POWERS = 10 ** np.arange(5, -1, -1, dtype=np.int64)
 _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])

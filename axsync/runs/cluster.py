@@ -52,7 +52,7 @@ from axsync.runs.state import memory_of
 from axsync.settings import Settings
 
 SHARDS_EACH = 4
-"""So many shards for each thread of the cluster: who is done early takes another one."""
+"""Shards for each thread of the cluster: a thread that is done early takes another one."""
 WORKER_SECONDS = 30
 """How long the first worker is waited for."""
 BUSY_SECONDS = 5.0

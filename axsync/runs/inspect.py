@@ -1,4 +1,4 @@
-"""Looks at instances that write nothing: what is there, which fields there are, whether a credential is accepted."""
+"""Questions to instances that write nothing: what is there, which fields, whether a credential is accepted."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

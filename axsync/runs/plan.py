@@ -31,7 +31,7 @@ from axsync.runs.state import RunMemory
 from axsync.settings import LATEST, InstanceSettings, Settings
 
 LOOKED_BACK = 10
-"""So many snapshots at most are asked for what reading took."""
+"""Snapshots, at most, that are asked how long reading took."""
 GUESSED_BYTES = 4_000
 """Of JSON for a row, where no earlier run tells."""
 GUESSED_SECONDS = 1.0
@@ -41,7 +41,7 @@ ONE_PAGE = 2
 BESIDES = 3
 """Requests for a larger one besides its pages and the listing: its fields, a count, a look at the discovery cycle."""
 MARGIN = 0.95
-"""Of the requests per second that are allowed: so many leave (docs/adr/0004)."""
+"""Share of the allowed requests per second that is used (docs/adr/0004)."""
 
 Right = Literal["readable", "empty", "forbidden", "not offered", "unknown"]
 State = Literal["to do", "goes on", "done"]

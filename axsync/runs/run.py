@@ -67,7 +67,7 @@ from axsync.schema.registry import Registry
 from axsync.settings import LATEST, InstanceSettings, Settings
 
 TURN_SECONDS, MOST_TURNS = 0.5, 120
-"""So long, and so often, a run waits for a backfill to make way."""
+"""How long, and how often at most, a run waits before it looks again whether a backfill has made way."""
 
 
 @dataclass(frozen=True, slots=True)
