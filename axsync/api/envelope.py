@@ -15,7 +15,7 @@ SMALL_PAGE = 1 << 16  # bytes; below this, counting rows costs less than not kno
 _UNEXPECTED = re.compile(r"unexpected keyword argument '?\"?([A-Za-z_.]+)")
 _TAIL = 1 << 16  # bytes searched for a trailing `meta`
 WORDS_BYTES = 1 << 16
-"""As much of an answer is looked at for words. They are far fewer in the end, and cut only where secrets are out."""
+"""Bytes of an answer that are searched for words. These are cut shorter once secrets are masked in them."""
 
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\x00]*+<")
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*+[{\[]")
@@ -92,8 +92,7 @@ def read_envelope(reply: Reply, *, rows_key: str, host: str) -> tuple[Meta, int 
     rows = envelope.assets if rows_key == "assets" else envelope.data
     if rows is None:
         raise _not_a_page(body, rows_key, host)
-    meta = envelope.meta or Meta(next_page=envelope.next_page)
-    return meta, len(rows)
+    return _with_token(envelope.meta, envelope.next_page), len(rows)
 
 
 def _large(body: bytes, rows_key: str, host: str) -> Meta:
@@ -110,7 +109,14 @@ def _large(body: bytes, rows_key: str, host: str) -> Meta:
         return _tolerant(body, rows_key, host)
     if bytes(memoryview(getattr(outline, rows_key))[:1]) != b"[":
         raise _not_a_page(body, rows_key, host)
-    return outline.meta or Meta(next_page=outline.next_page)
+    return _with_token(outline.meta, outline.next_page)
+
+
+def _with_token(meta: Meta | None, at_top: object) -> Meta:
+    """The meta of a page, with the token that stands beside it where it has none itself."""
+    if meta is None:
+        return Meta(next_page=at_top)
+    return meta if meta.token else Meta(meta.page, at_top)
 
 
 def _tolerant(body: bytes, rows_key: str, host: str) -> Meta:
@@ -162,11 +168,11 @@ def tells_error(answer: Mapping[str, object]) -> bool:
     return bool(answer.get("error") or answer.get("errors")) or answer.get("status") == "error"
 
 
-def refuse_error(answer: Mapping[str, object], reply: Reply, host: str) -> None:
-    """Raises: BadAnswer for an error that is told where a count should be."""
+def refuse_error(answer: Mapping[str, object], reply: Reply, host: str, asked: str) -> None:
+    """Raises: BadAnswer for an error that is told where there should be what was `asked` for."""
     if tells_error(answer):
         words = error_words(reply.body)
-        raise BadAnswer(f"{host} answered a count with an error", host=host, status=reply.status, detail=words)
+        raise BadAnswer(f"{host} answered {asked} with an error", host=host, status=reply.status, detail=words)
 
 
 def is_web_page(reply: Reply) -> bool:

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import orjson
 
-from axsync.api.envelope import error_words, tells_error, total_in
+from axsync.api.envelope import read_object, refuse_error, total_in
 from axsync.api.question import read_saved_query
 from axsync.errors import BadAnswer
 from axsync.model import ID_FIELD, Page, Reply, Window
@@ -115,7 +115,7 @@ class Listing:
     params: tuple[tuple[str, str], ...] = ()
 
     def rows_at_once(self, wished: int) -> int:
-        """Rows per request where so many are wished."""
+        """Rows per request: as many as are wished, or as one answer may have."""
         return self.most if self.paging == "none" else min(wished, self.most)
 
 
@@ -170,13 +170,8 @@ def place_of(listing: Listing, window: Window) -> ListingPlace:
 
 def read_listing(reply: Reply, host: str) -> Mapping[str, object]:
     """The answer of a listing. Raises: BadAnswer for what is none, also for an error told with status 200."""
-    try:
-        answer = orjson.loads(reply.body)
-    except orjson.JSONDecodeError as error:
-        raise BadAnswer(f"{host} answered with something that is not JSON", host=host, status=reply.status) from error
-    if not isinstance(answer, Mapping) or tells_error(answer):
-        words = error_words(reply.body) if isinstance(answer, Mapping) else ""
-        raise BadAnswer(f"{host} answered a listing with an error", host=host, status=reply.status, detail=words)
+    answer = read_object(reply, host)
+    refuse_error(answer, reply, host, "a listing")
     return answer
 
 

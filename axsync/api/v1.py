@@ -99,7 +99,7 @@ def count_request(question: Question, dialect: Dialect, poll: str) -> Request:
 
 def read_count(reply: Reply, host: str) -> int | None:
     """None means that the background job has not ended. Raises: BadAnswer, also for an error told with status 200."""
-    refuse_error(read_object(reply, host), reply, host)
+    refuse_error(read_object(reply, host), reply, host, "a count")
     value = _attributes(reply, host).get("value")
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 

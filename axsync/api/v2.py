@@ -124,7 +124,7 @@ def read_count(reply: Reply, host: str) -> int | None:
     if reply.status == 202 or not reply.body:  # HTTP: accepted
         return None
     answer = read_object(reply, host)
-    refuse_error(answer, reply, host)
+    refuse_error(answer, reply, host, "a count")
     value = answer.get("value", answer.get("count"))
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 

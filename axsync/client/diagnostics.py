@@ -135,10 +135,14 @@ class _ConnectionProbe:
         if self.tls is None:
             return Stage("TLS", ok=None, text="none: plain http")
         await self._start_tls(self.config.host_port[0], self.tls)
-        found, version = self._certificate(), self._tls.version() or "TLS"
+        version = self._tls.version() or "TLS"
         sure = "not verified (insecure_tls); " if self.config.settings.insecure_tls else ""
-        facts = found.facts() | {"version": version, "verified": not sure}
-        return Stage("TLS", ok=True, text=f"{version}, {sure}{found}", facts=facts)
+        facts: dict[str, Fact] = {"version": version, "verified": not sure}
+        try:
+            found = self._certificate()
+        except ValueError:
+            return Stage("TLS", ok=True, text=f"{version}, {sure}its certificate cannot be read", facts=facts)
+        return Stage("TLS", ok=True, text=f"{version}, {sure}{found}", facts=found.facts() | facts)
 
     async def certificate(self) -> Certificate:
         """The certificate that the instance presents, trusted or not."""

@@ -123,16 +123,23 @@ def with_snapshot(counts: Mapping[str, int | None], live: Mapping[str, int | Non
 
 
 async def newest_day(source: Source, entities: Sequence[str]) -> str | None:
-    """The newest day of which there is history of one of these types; None where there is none, or nobody knows."""
+    """The newest day of which there is history of one of these types; None where there is none.
+
+    Raises: ServerError where the days cannot be listed, or none is found and a type could not be asked for.
+    """
     listed = await _listed_days(source)
     if listed is not None:
         return max((day for entity in entities for day in listed.get(entity, {}) if _has_come(day)), default=None)
-    found = list[str]()
+    found, failed = list[str](), list[ServerError]()
     for entity in entities:
         try:
             found.append(await _newest_day(source, entity))
-        except ServerError:
+        except NotOffered:
             continue  # its lane says what is wrong with it
+        except ServerError as error:
+            failed.append(error)
+    if failed and not found:
+        raise failed[0]
     return max(found, default=None)
 
 
@@ -162,8 +169,9 @@ async def _newest_day(source: Source, entity: str) -> str:
         try:
             if await source.count(Question(entity, history=day)):
                 return day
-        except BadRequest:
-            continue
+        except (BadRequest, NotOffered) as error:  # either may be how a server says that it has no such day
+            if error.status == 403:  # HTTP: forbidden, on every day
+                raise
     raise _missing(source, entity, LATEST)
 
 

@@ -57,7 +57,7 @@ class SavedQueries:
         Raises: QueryMissing; EndlessList; what keeps the list from being read, where the AQL must be known.
         """
         try:
-            queries = await self._all()
+            queries = await self.listed()
         except EndlessList:
             raise
         except (NotOffered, BadRequest, BadAnswer, Unreachable):
@@ -68,7 +68,10 @@ class SavedQueries:
 
     async def listed(self) -> tuple[SavedQuery, ...]:
         """All of them. Raises: EndlessList; what every question raises."""
-        return await self._all()
+        async with self._once:
+            if self._listed is None:
+                self._listed = await list_queries(self.api, self.transport)
+        return self._listed
 
     async def why_missing(self, word: str, entity: str) -> str:
         """Why there is no such saved query; empty where there is one, or where nothing can be told."""
@@ -79,12 +82,6 @@ class SavedQueries:
         except (NotOffered, BadRequest, BadAnswer, Unreachable):
             pass  # its lane will meet the same, or go on by name
         return ""
-
-    async def _all(self) -> tuple[SavedQuery, ...]:
-        async with self._once:
-            if self._listed is None:
-                self._listed = await list_queries(self.api, self.transport)
-        return self._listed
 
 
 async def list_queries(api: Api, transport: Transport) -> tuple[SavedQuery, ...]:

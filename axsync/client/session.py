@@ -46,7 +46,7 @@ class HttpSession:
     config: ConnectionConfig
     session: aiohttp.ClientSession
     headers: Mapping[str, str] = field(repr=False)
-    skew: float | None = field(default=None)
+    skew: float | None = None
 
     async def send(
         self,

@@ -152,7 +152,7 @@ class Source:
         if is_system(question.entity):
             return (await self.page(question, Window(0, 0, 1), ask)).total
         poll, waited, pause, told = str(uuid.uuid4()), 0.0, POLL_FIRST, False
-        while waited <= patience:
+        while True:
             request = self.api.count_request(question, self.dialect, poll)
             value = await self._ask(request, self.api.read_count, ask)
             if value is not None:
@@ -160,9 +160,10 @@ class Source:
             if not told and waited >= TOLD_AFTER:
                 told = True
                 self._say_waiting(question.entity, ask, patience)
+            if waited + pause > patience:
+                return None
             await sleep(pause)
             waited, pause = waited + pause, min(pause * 2, POLL_CAP)
-        return None
 
     def _say_waiting(self, entity: str, ask: RequestContext, patience: float) -> None:
         who = "" if ask.lane else f"instance {self.name}: "

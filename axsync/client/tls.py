@@ -123,16 +123,18 @@ def _names(found: "x509.Certificate") -> str:
 
 
 def read_certificate(der: bytes, *, now: datetime | None = None) -> Certificate:
-    """Read a certificate in DER form. Raises: ValueError if it is not one."""
+    """Read a certificate in DER form. Raises: ValueError if it cannot be read; OpenSSL accepts some that cannot."""
     from cryptography import x509  # noqa: PLC0415  takes 60 ms, and only `axsync check` looks at certificates
 
-    found = x509.load_der_x509_certificate(der)
-    ends = found.not_valid_after_utc
-    left = (ends - (now or datetime.now(UTC))) // timedelta(days=1)
-    named = [
-        str(attribute.value)
-        for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME)
-        for attribute in found.issuer.get_attributes_for_oid(oid)
-    ]
-    issuer = named[0] if named else found.issuer.rfc4514_string()
-    return Certificate(_names(found), issuer, iso(ends), left)
+    try:
+        found = x509.load_der_x509_certificate(der)
+        ends, names = found.not_valid_after_utc, _names(found)
+        named = [
+            str(attribute.value)
+            for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME)
+            for attribute in found.issuer.get_attributes_for_oid(oid)
+        ]
+        issuer = named[0] if named else found.issuer.rfc4514_string()
+    except (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(str(error)) from error
+    return Certificate(names, issuer, iso(ends), (ends - (now or datetime.now(UTC))) // timedelta(days=1))

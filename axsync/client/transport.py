@@ -20,6 +20,7 @@ from axsync.client.failures import (
     NotRetryablePage,
     RetryableStatus,
     TimedOut,
+    TooLargeAnswer,
     host_signal,
     judge,
     page_sentence,
@@ -200,7 +201,7 @@ class Transport:
                 # A web page says nothing about the size of the request.
                 heavy += isinstance(error, TimedOut) or (error.status or 0) >= 500
                 failed_at = min(failed_at, self._limiter.clock())
-                tries = ask.tries if isinstance(error, TimedOut) else 100
+                tries = ask.tries if isinstance(error, TimedOut) else self._settings.tries
                 pause, failed = self._pause(error, attempt, self._limiter.clock() - failed_at, tries), error
                 if pause is None:
                     raise
@@ -400,6 +401,10 @@ class Transport:
             arriving = partial(self._make_room, ask.room, permit) if ask.room else None
             timeout = self._timeout(this.timeouts, most=ask.seconds)
             reply = await self._send(request, timeout, this.token, ask.most, arriving)
+        except TooLargeAnswer as error:  # the host is well: it was not heard out
+            self._page_title = None
+            self._tell_answered(ask.lane, error.status, permit.answered("nothing"))
+            raise
         except (Unreachable, ProxyRefused):
             self._page_title = None
             self._tell_answered(ask.lane, None, permit.answered("failed"))

@@ -35,9 +35,9 @@ from axsync.schema.dates import micros_of
 from axsync.schema.kinds import canonical, contains
 
 FEW_RUNS = 32
-"""Up to so many runs of plain and cleaned rows are joined as slices."""
+"""Most runs of plain and cleaned rows that are joined as slices."""
 MOST_WAYS = 128
-"""So many lists of columns are remembered: lanes of one entity type mostly have the same in all instances."""
+"""Lists of columns that are remembered: lanes of one entity type mostly have the same in all instances."""
 _OPENING = b'{"assets":['
 
 

@@ -21,9 +21,11 @@ DEPTH: Final = 256
 Interpreters and other readers of the lake give up near 1,000.
 """
 
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""A lone surrogate, which UTF-8 cannot encode."""
+
 _INT_DIGITS = 18  # certain to fit 64 bits
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_JSON = frozenset({"NaN", "Infinity", "-Infinity"})
 _GAPS = (b'" ', b'"\t', b'"\n', b'"\r')  # where a key may be separated from its colon
 _APART = re.compile(rb'"[ \t\n\r]+:')  # a key that is, or a string that looks like it
@@ -138,7 +140,7 @@ def _string(text: str) -> str:
     try:
         return orjson.dumps(text).decode()  # twice as fast as json's encoder
     except orjson.JSONEncodeError:  # a lone surrogate
-        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", encode_basestring(text))
+        return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", encode_basestring(text))
 
 
 def _integer(text: str) -> int | Number:

@@ -33,7 +33,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from axsync.convert import exact
-from axsync.convert.exact import Number, Unreadable, Value, dump, exact_float, keeps_all, says_each_key_once
+from axsync.convert.exact import SURROGATE, Number, Unreadable, Value, dump, exact_float, keeps_all, says_each_key_once
 from axsync.convert.page_bytes import REFUSALS
 from axsync.convert.rescue import Step, join_path
 from axsync.convert.strict import Buffer, Strict, StrictRecord
@@ -48,7 +48,6 @@ _Fit: TypeAlias = "Callable[[Value, _Steps, _Mismatches], str | None]"
 
 _NUMERIC = re.compile(r"[ ]*[+-]?[0-9]{1,300}(?:\.[0-9]{1,300})?(?:[eE][+-]?[0-9]{1,25})?[ ]*")
 _TRUTHS = {"true": "true", "false": "false", "1": "true", "0": "false"}
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _elements_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -302,25 +301,25 @@ def _atom_fit_of(atom: Atom) -> _Fit:
 
 
 def _list_fit(fit: _Fit) -> _Fit:
-    def fit_list(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
+    def fit_list(value: Value, steps: _Steps, mismatches: _Mismatches) -> str | None:
         if not isinstance(value, list):
-            misfits.add(steps, value)
-            return _listed(fit(value, steps, misfits.apart()) if value is not None else None)
-        texts = ("null" if item is None else fit(item, (*steps, place), misfits) for place, item in enumerate(value))
+            mismatches.add(steps, value)
+            return _listed(fit(value, steps, mismatches.apart()) if value is not None else None)
+        texts = ("null" if item is None else fit(item, (*steps, place), mismatches) for place, item in enumerate(value))
         return f"[{','.join(text or 'null' for text in texts)}]"
 
     return fit_list
 
 
 def _bare_fit(fit: _Fit, fit_list: _Fit) -> _Fit:
-    def fit_bare(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
-        inner = misfits.apart()
+    def fit_bare(value: Value, steps: _Steps, mismatches: _Mismatches) -> str | None:
+        inner = mismatches.apart()
         if isinstance(value, list):
-            misfits.add(steps, value)
+            mismatches.add(steps, value)
             return fit_list(value, steps, inner)
         text = fit(value, steps, inner) if value is not None else None
         if inner or text is None:
-            misfits.add(steps, value)
+            mismatches.add(steps, value)
         return _listed(text)
 
     return fit_bare
@@ -331,45 +330,45 @@ def _listed(text: str | None) -> str | None:
 
 
 def _wrapped_fit(fit: _Fit) -> _Fit:
-    def fit_wrapped(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
-        inner = misfits.apart()
+    def fit_wrapped(value: Value, steps: _Steps, mismatches: _Mismatches) -> str | None:
+        inner = mismatches.apart()
         text = _fit_first(fit, value if isinstance(value, list) else [value], steps, inner)
         if inner or text is None or not isinstance(value, list) or len(value) != 1:
-            misfits.add(steps, value)
+            mismatches.add(steps, value)
         return text
 
     return fit_wrapped
 
 
-def _fit_first(fit: _Fit, values: list[Value], steps: _Steps, misfits: _Mismatches) -> str | None:
+def _fit_first(fit: _Fit, values: list[Value], steps: _Steps, mismatches: _Mismatches) -> str | None:
     """Fit the first value that can be typed at least in part. Nested lists are skipped."""
-    texts = (fit(value, steps, misfits) for value in values if value is not None and not isinstance(value, list))
+    texts = (fit(value, steps, mismatches) for value in values if value is not None and not isinstance(value, list))
     return next((text for text in texts if text is not None), None)
 
 
 def _group_fit(fits: dict[str, _Fit]) -> _Fit:
-    def fit_group(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
+    def fit_group(value: Value, steps: _Steps, mismatches: _Mismatches) -> str | None:
         if not isinstance(value, dict):
-            misfits.add(steps, value)
-            return _fit_first(fit_group, value, steps, misfits.apart()) if isinstance(value, list) else None
-        texts = {key: fits.get(key, _unknown)(member, (*steps, key), misfits) for key, member in value.items()}
+            mismatches.add(steps, value)
+            return _fit_first(fit_group, value, steps, mismatches.apart()) if isinstance(value, list) else None
+        texts = {key: fits.get(key, _unknown)(member, (*steps, key), mismatches) for key, member in value.items()}
         return f"{{{','.join(f'{dump(key)}:{text}' for key, text in texts.items() if text is not None)}}}"
 
     return fit_group
 
 
-def _unknown(value: Value, steps: _Steps, misfits: _Mismatches) -> None:
-    misfits.add(steps, value)
+def _unknown(value: Value, steps: _Steps, mismatches: _Mismatches) -> None:
+    mismatches.add(steps, value)
 
 
 def _atom_fit(text_of: Callable[[Value], str | None], coerced: Callable[[Value], str | None]) -> _Fit:
-    def fit_atom(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
+    def fit_atom(value: Value, steps: _Steps, mismatches: _Mismatches) -> str | None:
         text = text_of(value)
         if text is not None:
             return text
-        misfits.add(steps, value)
+        mismatches.add(steps, value)
         if isinstance(value, list):
-            return _fit_first(fit_atom, value, steps, misfits.apart())
+            return _fit_first(fit_atom, value, steps, mismatches.apart())
         return coerced(value)
 
     return fit_atom
@@ -414,7 +413,7 @@ def _from_form(atom: Atom) -> Callable[[Value], str | None]:
 
 
 def _text(value: Value) -> str | None:
-    return dump(value) if isinstance(value, str) and not _SURROGATE.search(value) else None
+    return dump(value) if isinstance(value, str) and not SURROGATE.search(value) else None
 
 
 def _as_text(value: Value) -> str | None:
@@ -482,9 +481,9 @@ def _as_date(value: Value) -> str | None:
     return dump(dates.write(instant, dates.DAY)) if instant is not None else None
 
 
-def _fit_json(value: Value, steps: _Steps, misfits: _Mismatches) -> str | None:
+def _fit_json(value: Value, steps: _Steps, mismatches: _Mismatches) -> str | None:
     if value is None:
-        misfits.add(steps, value)
+        mismatches.add(steps, value)
         return None
     return dump(dump(value))
 

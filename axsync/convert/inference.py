@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from axsync.convert import exact
-from axsync.convert.exact import Number, Unreadable, keeps_all
+from axsync.convert.exact import SURROGATE, Number, Unreadable, keeps_all
 from axsync.convert.page_bytes import REFUSALS
 from axsync.model import ID_FIELD
 from axsync.schema import dates
@@ -209,7 +209,7 @@ def _inner_group(prior: Kind) -> Group:
 
 def _is_encodable(key: str) -> bool:
     """Whether a column can have this key; one with a lone surrogate is left to the rescue column."""
-    return not any("\ud800" <= character <= "\udfff" for character in key)
+    return not SURROGATE.search(key)
 
 
 def _infer_atom(prior: Kind, sample: _Sample) -> Kind:

@@ -28,15 +28,8 @@ LONGEST_KEY: Final = 64  # characters
 MOST_DIGITS: Final = 4  # in a key; ids, addresses and dates have more
 LONGEST_LIST, LONGEST_TEXT, DEEPEST = 10_000, 1_000_000, 32  # larger values are described as if they ended there
 
-_TELLING = (
-    "null",
-    "bool",
-    "integer",
-    "number",
-    "string",
-    "list",
-    "object",
-)  # the later one wins if two are equally frequent
+# The later one wins if two are equally frequent.
+_TELLING = ("null", "bool", "integer", "number", "string", "list", "object")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
 _ASKED = re.compile(r"[A-Za-z0-9_.\-: ]{1,255}")

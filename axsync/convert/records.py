@@ -30,7 +30,7 @@ Put: TypeAlias = Callable[[Sequence[Any], int, int], None]
 
 ROWS_AT_ONCE: Final = 500
 FEW_ROWS: Final = 50
-"""Up to so many rows make too few objects for a pause of the garbage collector to pay."""
+"""Rows, at most, that make too few objects for a pause of the garbage collector to pay."""
 
 _MICROS = pa.timestamp("us", tz="UTC")
 

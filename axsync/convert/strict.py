@@ -83,7 +83,7 @@ class StrictRecord(Strict):
             checks.append(_date_check(kind) if key in members else None)
         return _accepting(_struct(models), _check_members(checks))
 
-    def misfits(self, raw: Buffer) -> dict[Watched, int]:
+    def mismatches(self, raw: Buffer) -> dict[Watched, int]:
         """Where this record has other types than its columns, or dates of another form, and the bytes of each field."""
         try:
             members = _members_of(raw)

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from axsync.convert.arrays import Bytes, Flags, Ints, Letters, same_width, valid
 from axsync.schema.dates import DAY, DAY_MICROS, FIRST, LAST, parse, write, zone_offset
+from axsync.schema.kinds import RFC1123
 
 FEW: Final = 64
-"""Up to so many texts are parsed one by one."""
+"""Most texts that are parsed one by one."""
 
 _POWERS = 10 ** np.arange(5, -1, -1, dtype=np.int64)
 _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -64,9 +65,9 @@ class Layout:
 @lru_cache
 def layout_of(form: str) -> Layout:
     """The layout of a form named in `schema.dates`."""
-    if form == "rfc1123":
+    if form == RFC1123:
         return Layout("aaa, DD bbb YYYY hh:mm:ss GMT")
-    if form == "day":
+    if form == DAY:
         return Layout("YYYY-nn-DD")
     _, separator, digits, zone = form.split(":", 3)
     fraction = "." + "f" * int(digits) if int(digits) else ""
@@ -93,7 +94,7 @@ def parse_many(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
     layout = layout_of(form)
     if not len(texts):
         return np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
-    null = _nulls(texts)
+    null = ~valid(texts)
     rows, matrix = _matrix(texts, len(layout.template), null)
     micros, good = _read(matrix, layout)
     micros -= zone_offset(form)
@@ -101,12 +102,6 @@ def parse_many(texts: pa.Array, form: str) -> tuple[Ints, Flags, Flags]:
     values, exact = np.zeros(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=np.bool_)
     values[rows], exact[rows] = np.where(good, micros, 0), good
     return values, exact, null
-
-
-def _nulls(array: pa.Array) -> Flags:
-    if not array.null_count:
-        return np.zeros(len(array), dtype=np.bool_)
-    return ~valid(array)
 
 
 def _matrix(texts: pa.Array, width: int, null: Flags) -> tuple[Ints, Bytes]:

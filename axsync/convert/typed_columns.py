@@ -49,11 +49,8 @@ class ColumnBuilder:
 
     zeros: bool = False
 
-    def column(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
+    def build(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
         """The finished array, as long as before, and the rows whose served value the typed value does not reproduce."""
-        return self._array(array, kind)
-
-    def _array(self, array: pa.Array, kind: Kind) -> tuple[pa.Array, Ints]:
         match kind:
             case Many(item, bare=True):
                 return self._bare(array, item, arrow_type(kind))
@@ -83,7 +80,7 @@ class ColumnBuilder:
 
     def _bare(self, array: pa.Array, item: Kind, target: pa.DataType) -> tuple[pa.Array, Ints]:
         """Each value as a list of one."""
-        values, bad = self._array(array, item)
+        values, bad = self.build(array, item)
         there = arrays.valid(array)
         offsets = np.zeros(len(array) + 1, dtype=np.int32)
         np.cumsum(there, out=offsets[1:])
@@ -94,7 +91,7 @@ class ColumnBuilder:
 
     def _wrapped(self, array: pa.Array, item: Kind) -> tuple[pa.Array, Ints]:
         """The only element of each list. Lists of any other length need a closer look."""
-        values, bad = self._array(array.values, item)
+        values, bad = self.build(array.values, item)
         there, places, lengths = _extents(array)
         alone = there & (lengths == 1)
         taken = values.take(arrays.fixed(places.astype(np.int64), alone, pa.int64()))
@@ -104,7 +101,7 @@ class ColumnBuilder:
     def _list(self, array: pa.Array, item: Kind, target: pa.DataType) -> tuple[pa.Array, Ints]:
         if array.type == target and not _needs_look(item):
             return array, _NOTHING
-        values, bad = self._array(array.values, item)
+        values, bad = self.build(array.values, item)
         made = pa.Array.from_buffers(
             target, len(array), array.buffers()[:2], array.null_count, array.offset, children=[values]
         )
@@ -113,7 +110,7 @@ class ColumnBuilder:
     def _struct(self, array: pa.Array, kinds: list[Kind], target: pa.DataType) -> tuple[pa.Array, Ints]:
         if array.offset:  # pyarrow's reader never makes one, but a slice would misplace the children
             array = pa.concat_arrays([array])
-        finished = [self._array(array.field(i), kind) for i, kind in enumerate(kinds)]
+        finished = [self.build(array.field(i), kind) for i, kind in enumerate(kinds)]
         children = [child for child, _ in finished]
         made = pa.Array.from_buffers(
             target, len(array), array.buffers()[:1], array.null_count, array.offset, children=children
@@ -171,8 +168,8 @@ def _to_timestamps(texts: pa.Array, form: str) -> tuple[pa.Array, Ints]:
 
 
 def _to_dates(texts: pa.Array) -> tuple[pa.Array, Ints]:
-    values, exact, null = parse_timestamps(texts, "day")
-    days = (values // 86_400_000_000).astype(np.int32)
+    values, exact, null = parse_timestamps(texts, dates.DAY)
+    days = (values // dates.DAY_MICROS).astype(np.int32)
     return arrays.fixed(days, exact, pa.date32()), np.flatnonzero(~exact & ~null)
 
 
@@ -224,7 +221,7 @@ def finish(rows: pa.StructArray, columns: tuple[Column, ...]) -> Finished:
     finished, doubtful, zeros = [], [], False
     for index, column in enumerate(columns):
         work = ColumnBuilder()
-        array, bad = work.column(rows.field(index), column.kind)
+        array, bad = work.build(rows.field(index), column.kind)
         finished.append(array)
         doubtful.append(bad)
         zeros = zeros or work.zeros

@@ -36,7 +36,7 @@ class Watch:
         """Watch what gives these records away, which passed and should not have."""
         watched = set(self._watched)
         for raw in slipped:
-            sizes = self._record.misfits(raw)
+            sizes = self._record.mismatches(raw)
             if sizes and watched.isdisjoint(sizes):
                 watched.add(min(sizes, key=lambda place: (sizes[place], place)))
         if watched == self._watched:

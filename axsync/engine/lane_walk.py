@@ -34,11 +34,11 @@ REPEATS = 3
 """Pages with the ids of an earlier one that stop a lane, if they are most of its pages: the server is looping."""
 
 
-async def gather_all(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def gather_all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Results in order. The first error cancels the rest and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(question) for question in questions]
+            tasks = [group.create_task(one) for one in coroutines]
     except BaseExceptionGroup as group_error:
         raise _first(group_error) from None
     return [task.result() for task in tasks]
@@ -57,7 +57,7 @@ async def alongside(background: Coroutine[Any, Any, None], work: Coroutine[Any, 
 
 
 class Deadline:
-    """When work has to end, on the loop's clock, and why; None: it takes as long as it does."""
+    """When work has to end, on the loop's clock, and why; None: there is no limit."""
 
     def __init__(self, at: float | None = None, reason: str = "") -> None:
         self._at, self.reason = at, reason

@@ -14,11 +14,11 @@ LARGE_BYTES = 64 << 20  # of one page, for any kind of paging
 USUAL_BYTES = 4 << 20
 """A page need not be smaller: conversion keeps up with pages of this size, and smaller ones cost more requests."""
 FIXED_SHARE = 0.1
-"""Of the time of a page, which its fixed part is to be at most."""
+"""Largest share of a page's time that its fixed part should take."""
 QUICK_SECONDS = 0.1
 """A fixed part up to this costs nothing: other pages are converted meanwhile. Larger ones would only take memory."""
 FIRST_ROWS = 420
-"""The first page has at least so many, whatever size its rows are expected to have."""
+"""Fewest rows of the first page, whatever size they are expected to have."""
 SLACK = 1.25  # pages with the same number of rows differ in size; a difference below this changes nothing
 MAX_ATTEMPTS = 2  # 5xx and timeouts per page before it is requested in smaller ones
 GOOD_PAGES = 8  # after a failure, before larger ones are tried again; doubled each time that this fails
@@ -58,9 +58,9 @@ class CostLine:
 
 @dataclass(frozen=True, slots=True)
 class FoundSize:
-    """What a server bore after it had failed at larger pages: `rows` in each of `good` pages so far, `wanted` in all.
+    """The page size found after larger pages had failed: `good` pages of `rows` rows have been served so far.
 
-    After so many, larger ones are tried again.
+    After `wanted` of them larger ones are tried again.
     """
 
     rows: int

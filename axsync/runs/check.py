@@ -47,7 +47,7 @@ THE_LAKE = "the lake"
 MOST_SKEW = 300.0
 """Seconds; beyond them days, tokens and certificates may be judged wrongly."""
 FEW_DAYS = 30
-"""A certificate that ends within so many days is worth a word."""
+"""A certificate that expires within this many days is pointed out."""
 
 COUNT_SECONDS = 10.0
 """A count that takes longer is left open: the type can be read all the same."""

@@ -45,14 +45,14 @@ from axsync.pacing.retry import Jitter
 from axsync.runs.days import logical_date
 from axsync.runs.resume import find, plan_of
 from axsync.runs.run import Report
-from axsync.runs.setup import all_of, alone, fit_lake
-from axsync.runs.shard_plan import ShardPlan, anywhere, host_of, key_of, plan_now, read_plan, resolved, write_plan
+from axsync.runs.setup import all_of, alone, fit_lake, host_of
+from axsync.runs.shard_plan import ShardPlan, anywhere, key_of, plan_now, read_plan, resolved, write_plan
 from axsync.runs.shards import open_run, publish, work
 from axsync.runs.state import memory_of
 from axsync.settings import Settings
 
 SHARDS_EACH = 4
-"""So many shards for each thread of the cluster: who is done early takes another one."""
+"""Shards for each thread of the cluster: a thread that is done early takes another one."""
 WORKER_SECONDS = 30
 """How long the first worker is waited for."""
 BUSY_SECONDS = 5.0
@@ -125,7 +125,7 @@ def _plan_for(settings: Settings, lake: Lake, count: int) -> ShardPlan:
         with storage_errors("read the plan"):
             known = lake.store.read(layout.plan(found.run_id))
         return replace(read_plan(known), settings=anywhere(settings))
-    hosts = {host_of(instance) for instance in settings.chosen()}
+    hosts = {host_of(instance.url) for instance in settings.chosen()}
     plan = plan_now(settings, max(min(count, len(hosts)), 1))
     with alone(plan.settings, lake, plan.facts.run_id):
         open_run(lake, plan)

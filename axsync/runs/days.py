@@ -11,6 +11,7 @@ from axsync.api import is_system
 from axsync.client.history_days import newest_day
 from axsync.client.source import Source
 from axsync.errors import ConfigError, NotOffered, ServerError
+from axsync.runs.instances import answering
 from axsync.settings import LATEST, Settings, as_day
 
 USUALLY_KEPT = ("devices", "users")
@@ -58,15 +59,22 @@ async def with_latest(settings: Settings, sources: Mapping[str, Source | ServerE
     Raises: ConfigError where it is not the same day for all instances: a snapshot is of one day; NotOffered where
         there is no history; the error of one instance, where none answers.
     """
-    alive = {name: source for name, source in sources.items() if isinstance(source, Source)}
-    if not alive:
-        raise next(error for error in sources.values() if isinstance(error, ServerError))
+    there = answering(sources)
     named = dict.fromkeys(settings.asked(table) for table in settings.run.wanted)
     types = [entity for entity in named if not is_system(entity)] or USUALLY_KEPT
-    days = {name: await newest_day(source, types) for name, source in alive.items()}
-    found = {name: day for name, day in days.items() if day is not None}
+    found, failed = dict[str, str](), list[ServerError]()
+    for name, source in there.items():
+        try:
+            day = await newest_day(source, types)
+        except ServerError as error:  # others may tell; its own lanes say what is wrong with it
+            error.add_note(f"instance {name}")
+            failed.append(error)
+            continue
+        found |= {} if day is None else {name: day}
+    if failed and not found:
+        raise failed[0]
     if not found:
-        host = next(iter(alive.values())).transport.host
+        host = next(iter(there.values())).transport.host
         raise NotOffered(f"{host} has no history of {', '.join(types)}", host=host, status=404)
     if len(set(found.values())) > 1:
         told = ", ".join(f"{day} for {name}" for name, day in found.items())

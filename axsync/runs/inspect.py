@@ -1,5 +1,6 @@
-"""Looks at instances that write nothing: what is there, which fields there are, whether a credential is accepted."""
+"""Questions to instances that write nothing: what is there, which fields, whether a credential is accepted."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from axsync.engine.lane_walk import gather_all
 from axsync.errors import NotOffered, ServerError, UnknownEntity
 from axsync.events import Event, Observer
 from axsync.model import Generation
-from axsync.runs.instances import open_sources
+from axsync.runs.instances import alive, open_sources
 from axsync.runs.lane_selection import offered
 from axsync.runs.registries import settled_columns
 from axsync.runs.setup import all_of
@@ -60,8 +61,8 @@ class QueryRow:
 async def entities(settings: Settings, *, observers: Sequence[Observer] = ()) -> tuple[EntityRow, ...]:
     """The entity types that each instance offers, with counts. Raises: ConfigError, ServerError."""
     async with open_sources(settings, all_of(observers)) as sources:
-        found = await gather_all([offered(source) for source in _alive(sources).values()])
-    rows = zip(_alive(sources).values(), found, strict=True)
+        found = await gather_all([offered(source) for source in _all_alive(sources).values()])
+    rows = zip(_all_alive(sources).values(), found, strict=True)
     return tuple(_entity_row(source, e, c) for source, types in rows for e, c in sorted(types.items()))
 
 
@@ -72,12 +73,12 @@ def _entity_row(source: Source, entity: str, found: int | ServerError | None) ->
     return EntityRow(source.name, entity, found, title=title)
 
 
-def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
+def _all_alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
     """The instances that answer. Raises: the error of one that does not."""
     for source in sources.values():
         if isinstance(source, ServerError):
             raise source
-    return {name: s for name, s in sources.items() if isinstance(s, Source)}
+    return alive(sources)
 
 
 async def fields(settings: Settings, entity: str, *, observers: Sequence[Observer] = ()) -> tuple[FieldRow, ...]:
@@ -85,10 +86,10 @@ async def fields(settings: Settings, entity: str, *, observers: Sequence[Observe
 
     Raises: ConfigError, UnknownEntity, ServerError, RegistryDamaged.
     """
-    known = settled_columns(settings.lake, entity)
+    known = await asyncio.to_thread(settled_columns, settings.lake, entity)
     rows: list[FieldRow] = []
     async with open_sources(settings, all_of(observers)) as sources:
-        for name, source in _alive(sources).items():
+        for name, source in _all_alive(sources).items():
             rows += await _fields(name, source, settings.asked(entity), known)
     return tuple(rows)
 
@@ -120,7 +121,7 @@ async def queries(
     """
     rows: list[QueryRow] = []
     async with open_sources(settings, all_of(observers)) as sources:
-        for name, source in _alive(sources).items():
+        for name, source in _all_alive(sources).items():
             listed = await source.saved_queries.listed()
             known = {*(source.listed or KNOWN_ENTITIES), *(query.entity for query in listed)}
             asked = settings.asked(entity) if entity else None

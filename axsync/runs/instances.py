@@ -1,7 +1,7 @@
-"""Opening the instances of a run: credentials, pace, transport, probe. Instances on one host share its pace.
+"""Opens the instances of a run: credentials, limits, transport, probe. Instances on one host share its limits.
 
-Each instance is probed by itself, so that one that hangs costs itself. So many are connected at once as the files that
-this process may open allow; of more, each connects when it is asked and disconnects afterwards.
+Each instance is probed by itself, so that one that hangs delays no other. As many stay connected as the files that this
+process may open allow; where there are more, each connects when it is asked and disconnects afterwards.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ def connected_at_once(in_flight: int) -> int:
 
 
 def end_of(run: RunSettings, started: float) -> float | None:
-    """When a run that began then, in seconds, has to end; None where it may take as long as it does."""
+    """When a run that began then, in seconds, has to end; None without a limit."""
     return started + run.deadline_minutes * 60 if run.deadline_minutes else None
 
 
@@ -86,10 +86,10 @@ async def open_transports(
     raise_file_limit()
     most = connected_at_once(max(way.settings.in_flight for way in ways.values()))
     seats = asyncio.Semaphore(most)
-    paces = {host: _pace(host, instances, may_ask) for host, instances in hosts.items()}
+    limiters = {host: _limiter_of(host, instances, may_ask) for host, instances in hosts.items()}
     async with AsyncExitStack() as stack:
         transports = {
-            name: Transport(way, credentials[name], paces[way.host], observe=observe, jitter=jitter, seats=seats)
+            name: Transport(way, credentials[name], limiters[way.host], observe=observe, jitter=jitter, seats=seats)
             for name, way in ways.items()
         }
         for transport in transports.values() if len(transports) <= most else ():
@@ -206,6 +206,18 @@ class Instances:
         return {name: await self.answered(name) for name in self.settings}
 
 
+def alive(found: Mapping[str, Source | ServerError]) -> dict[str, Source]:
+    """The instances that can be asked."""
+    return {name: source for name, source in found.items() if isinstance(source, Source)}
+
+
+def answering(found: Mapping[str, Source | ServerError]) -> dict[str, Source]:
+    """The same. Raises: the error of one, where none can be asked."""
+    if there := alive(found):
+        return there
+    raise next(error for error in found.values() if isinstance(error, ServerError))
+
+
 def remember(opened: Iterable[InstanceSettings]) -> None:
     """A credential that opened its instance was used well."""
     moment, store = iso(datetime.now(UTC)), CredentialStore(os.environ)
@@ -214,7 +226,7 @@ def remember(opened: Iterable[InstanceSettings]) -> None:
             store.used(name, moment)
 
 
-def _pace(host: str, instances: Sequence[InstanceSettings], may_ask: MayAsk | None) -> HostLimiter:
+def _limiter_of(host: str, instances: Sequence[InstanceSettings], may_ask: MayAsk | None) -> HostLimiter:
     """The limits of a host: the lowest of what its instances may do, since the host cannot tell them apart."""
     return HostLimiter(
         requests_per_second=min(one.requests_per_second for one in instances),

@@ -75,8 +75,7 @@ class LaneRun:
         if self.writer.begun or self.reader.stats.size:
             return False
         reader = self.reader
-        plain = not (reader.entity.query or reader.entity.saved_query)
-        return isinstance(error, NotOffered) or refuses_type(reader.source, reader.asked, error, plain=plain)
+        return isinstance(error, NotOffered) or refuses_type(reader.source, reader.lane.entity, error, reader.entity)
 
     def _begin(self) -> float:
         """When it would have begun, had this process done all of it."""

@@ -136,12 +136,13 @@ def _with_tables(settings: Settings, types: Collection[str]) -> tuple[str, ...]:
     return (*types, *(name for name, entity in settings.tables.items() if entity in types))
 
 
-def refuses_type(source: Source, entity: str, error: ServerError, *, plain: bool) -> bool:
+def refuses_type(source: Source, table: str, error: ServerError, wish: EntitySettings) -> bool:
     """Whether a 4xx, to a count or a first page, means that this instance has no such type.
 
     It does so for types that the server's own list lacks, and where it speaks of a licence. Where it has no list, a
-    refusal may be about the question as well, so that has to be `plain`: without a query that somebody wrote.
+    refusal may be about the question as well, so that has to be plain: without a query that somebody wrote.
     """
+    entity, plain = wish.asked(table), not (wish.query or wish.saved_query)
     refused = isinstance(error, BadRequest) and 400 <= (error.status or 0) < 500  # HTTP: errors of whoever asks
     if is_system(entity):
         return refused

@@ -22,7 +22,7 @@ FORMAT = 1
 MOST_BYTES = 1 << 20
 """Of a file; a larger one is not ours."""
 BELIEVED = timedelta(days=7)
-"""So long after the server was asked for everything, a run asks for its version alone."""
+"""How long after a full probe a run asks for the version alone."""
 
 
 @dataclass(frozen=True, slots=True)

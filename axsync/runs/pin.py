@@ -43,10 +43,11 @@ from axsync.schema.selection import CUSTOM, Selection
 
 SAMPLE_ROWS = 400
 TRIED_ROWS, FEWEST_TRIED = 64, 8
-"""So many records are read as others were served, before values are looked at one by one; of fewer, that is quicker."""
+"""Records that are read as others were served before values are looked at one by one. With fewer, that is quicker."""
 MOST_NAMED = 5
-"""So many columns are named in a notice, each with so many characters of its type."""
+"""Columns that are named in a notice."""
 LONGEST_TYPE = 60
+"""Characters of a type that are shown there."""
 OVERFLOW_COLUMN = Column("adapters_data", OVERFLOW, OVERFLOW, Atom("json"))
 """Where fields beyond the cap go: one JSON object per row."""
 

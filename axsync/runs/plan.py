@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Literal
-from urllib.parse import urlsplit
 
 from axsync.api import is_system
 from axsync.client.source import Source
@@ -22,16 +21,17 @@ from axsync.lake.publish import Lake
 from axsync.model import Lane
 from axsync.pacing.page_size import FIRST_ROWS
 from axsync.runs.days import logical_date, with_days, with_latest
-from axsync.runs.instances import open_sources
+from axsync.runs.instances import answering, open_sources
+from axsync.runs.lane import with_detail
 from axsync.runs.lane_selection import Columns, chosen_lanes, columns_before, count_for, refuse_misplaced, refuses_type
 from axsync.runs.reconcile import LIST_LIMITS
 from axsync.runs.resume import Past, find, plan_of
-from axsync.runs.setup import all_of, fit_lake
+from axsync.runs.setup import all_of, fit_lake, host_of
 from axsync.runs.state import RunMemory
 from axsync.settings import LATEST, InstanceSettings, Settings
 
 LOOKED_BACK = 10
-"""So many snapshots at most are asked for what reading took."""
+"""Snapshots, at most, that are asked how long reading took."""
 GUESSED_BYTES = 4_000
 """Of JSON for a row, where no earlier run tells."""
 GUESSED_SECONDS = 1.0
@@ -41,7 +41,7 @@ ONE_PAGE = 2
 BESIDES = 3
 """Requests for a larger one besides its pages and the listing: its fields, a count, a look at the discovery cycle."""
 MARGIN = 0.95
-"""Of the requests per second that are allowed: so many leave (docs/adr/0004)."""
+"""Share of the allowed requests per second that is used (docs/adr/0004)."""
 
 Right = Literal["readable", "empty", "forbidden", "not offered", "unknown"]
 State = Literal["to do", "goes on", "done"]
@@ -150,10 +150,8 @@ async def plan(settings: Settings, *, observers: Sequence[Observer] = ()) -> Pla
         day = logical_date(settings, datetime.now(UTC))
         past, learned = await asyncio.to_thread(_look_back, lake, settings, day)
         memory = past.memory if past else RunMemory()
-        sources = {name: source for name, source in found.items() if isinstance(source, Source)}
+        sources = answering(found)
         errors = {name: error for name, error in found.items() if isinstance(error, ServerError)}
-        if not sources:
-            raise next(iter(errors.values()))
         earlier = await asyncio.to_thread(columns_before, lake, day)
         lanes = await _lanes(settings, sources, memory, earlier)
         questions = await gather_all([_question(settings, sources[lane.instance], lane, memory) for lane in lanes])
@@ -168,7 +166,7 @@ def _plan(
 ) -> Plan:
     hosts: dict[str, float] = {}
     for one in instances:
-        host = urlsplit(one.url).netloc
+        host = host_of(one.url)
         hosts[host] = hosts.get(host, 0.0) + one.seconds
     return Plan(
         lake=settings.lake.uri,
@@ -222,8 +220,7 @@ def _progress(lane: Lane, memory: RunMemory) -> tuple[State, int]:
         return "to do", 0
     if past.outcome is not None:
         return "done", past.outcome.rows
-    durable = sum(part.rows for part in past.parts)
-    return ("goes on" if durable else "to do"), durable
+    return ("goes on" if past.rows else "to do"), past.rows
 
 
 async def _counted(settings: Settings, source: Source, lane: Lane) -> tuple[int | None, Right, str]:
@@ -233,10 +230,8 @@ async def _counted(settings: Settings, source: Source, lane: Lane) -> tuple[int 
     except NotOffered as error:
         return None, "forbidden" if error.status == 403 else "not offered", "" if error.status == 403 else f"{error}"
     except (BadRequest, BadAnswer, Unreachable) as error:
-        wish = settings.entity(lane.entity)
-        absent = refuses_type(source, settings.asked(lane.entity), error, plain=not (wish.query or wish.saved_query))
-        words = f"{error}" + (f" ({error.detail})" if error.detail else "")
-        return None, "not offered" if absent else "unknown", words
+        absent = refuses_type(source, lane.entity, error, settings.entity(lane.entity))
+        return None, "not offered" if absent else "unknown", with_detail(error)
     if count is None:
         return None, "readable", "the server has no count ready"
     return count, "readable" if count else "empty", ""

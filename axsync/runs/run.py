@@ -41,7 +41,7 @@ from axsync.pacing.page_size import FoundSize
 from axsync.pacing.retry import Jitter
 from axsync.runs.days import other_day, with_days, with_latest
 from axsync.runs.gc import Sweep, sweep_held
-from axsync.runs.instances import Instances, end_of, open_instances
+from axsync.runs.instances import Instances, alive, answering, end_of, open_instances
 from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
 from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
 from axsync.runs.lane_schema import pinned_columns
@@ -67,7 +67,7 @@ from axsync.schema.registry import Registry
 from axsync.settings import LATEST, InstanceSettings, Settings
 
 TURN_SECONDS, MOST_TURNS = 0.5, 120
-"""So long, and so often, a run waits for a backfill to make way."""
+"""How long, and how often at most, a run waits before it looks again whether a backfill has made way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,7 @@ async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitte
             await instances.probe()
             settings = await with_latest(settings, instances.found)
             await keeper.run(fit_lake, settings)
-        held = ExitStack()
-        stack.push_async_callback(keeper.run, held.close)  # letting go of a lease asks the store
+        held = await stack.enter_async_context(_let_go(keeper))
         run = await keeper.run(begin, Given(settings, lake, observe, watch, keeper, held))
         await keeper.run(run.look_back)
         if report := await run.without_asking():
@@ -159,6 +158,16 @@ async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitte
             opening = open_instances(settings, observe, jitter=jitter, known=known, may_ask=may_ask)
             instances = await stack.enter_async_context(opening)
         return await alongside(instances.probe(), run.with_answers(instances))
+
+
+@asynccontextmanager
+async def _let_go(keeper: Workers) -> AsyncIterator[ExitStack]:
+    """Held until the end of the block, and let go of in the keeper's thread: of a lease, that asks the store."""
+    with ExitStack() as held:
+        try:
+            yield held
+        finally:
+            await keeper.run(held.close)
 
 
 async def _prove(lake: Lake, keeper: Workers) -> None:
@@ -333,7 +342,7 @@ class Run:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Alone with the lake and the hosts, the journal open. Raises: Busy, StorageError."""
-        with ExitStack() as stack:
+        async with _let_go(self.keeper) as stack:
             for text in await self._held_in_turn(stack):
                 self._say(text)
             try:
@@ -341,7 +350,6 @@ class Run:
             finally:
                 if not self.memory.finished:
                     await self._keep_timeline()
-                await self.keeper.run(stack.close)  # letting go of a lease asks the store
 
     async def _held_in_turn(self, stack: ExitStack) -> list[str]:
         """Hold the lake, behind a backfill that makes way; returns what is to be said. Raises: Busy, StorageError."""
@@ -351,7 +359,7 @@ class Run:
             if self.only is not None:
                 raise
             first = busy
-        with ExitStack() as waiting:
+        async with _let_go(self.keeper) as waiting:
             for turn in range(MOST_TURNS):
                 if not await self.keeper.run(wait_behind_backfill, self.lake, self.facts.run_id, waiting):
                     break
@@ -384,7 +392,7 @@ class Run:
         async with self.held():
             if self.memory.finished:
                 return await self.already_done()
-            chosen: dict[str, list[Lane]] = {name: [] for name in _alive(first)}
+            chosen: dict[str, list[Lane]] = {name: [] for name in alive(first)}
             for lane in lanes:
                 chosen.get(lane.instance, []).append(lane)
             await self.walk(chosen, instances)
@@ -504,15 +512,13 @@ class Run:
 
         Raises: UnknownEntity, UnknownField; the error of one instance, where none answers.
         """
-        alive = _alive(sources)
-        if not alive:
-            raise next(error for error in sources.values() if isinstance(error, ServerError))
+        there = answering(sources)
         if self.only is not None:
-            closed = {lane for lane, known in self.memory.lanes.items() if known.outcome and lane.instance in alive}
+            closed = {lane for lane, known in self.memory.lanes.items() if known.outcome and lane.instance in there}
             return tuple(sorted(self.only | closed))
         known = {lane.instance for lane in self.memory.lanes}
-        fresh = {name: source for name, source in alive.items() if name not in known}
-        kept = [lane for lane in self.memory.lanes if lane.instance in alive]
+        fresh = {name: source for name, source in there.items() if name not in known}
+        kept = [lane for lane in self.memory.lanes if lane.instance in there]
         if not fresh:
             return tuple(kept)
         earlier = await self.keeper.run(columns_before, self.lake, self.facts.logical_date)
@@ -521,8 +527,8 @@ class Run:
     async def only_count(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> Report:
         """A dry run: what each lane would have to copy."""
         self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
-        alive = _alive(sources)
-        self.outcomes += await gather_all([self._counted(lane, alive[lane.instance]) for lane in lanes])
+        there = alive(sources)
+        self.outcomes += await gather_all([self._counted(lane, there[lane.instance]) for lane in lanes])
         self._note_down(lanes, sources)
         return self._report(verdict_of(self.outcomes), None)
 
@@ -532,10 +538,7 @@ class Run:
         except (NotOffered, BadAnswer) as error:
             return Outcome(lane, "skipped", with_detail(error))
         except (BadRequest, Unreachable) as error:
-            wish = self.settings.entity(lane.entity)
-            if refuses_type(
-                source, self.settings.asked(lane.entity), error, plain=not (wish.query or wish.saved_query)
-            ):
+            if refuses_type(source, lane.entity, error, self.settings.entity(lane.entity)):
                 return Outcome(lane, "skipped", with_detail(error))
             error.add_note(str(lane))
             self.errors.append(error)
@@ -561,7 +564,7 @@ class Run:
         ended = [one for of_instance in walked for one in of_instance]
         self.outcomes += [one.outcome for one in ended]
         self.errors += [one.error for one in ended if one.error]
-        for text in await self.keeper.run(self._keep_learnt, _alive(instances.found), ended):
+        for text in await self.keeper.run(self._keep_learnt, alive(instances.found), ended):
             self._say(text)
         self._note_down([one.outcome.lane for one in ended], instances.found)
 
@@ -859,10 +862,6 @@ def _entries(found: FoundRun | None) -> dict[Lane, dict[str, Any]]:
     """The lanes of a snapshot as its manifest has them."""
     lanes = found.document["lanes"] if found else ()
     return {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
-
-
-def _alive(sources: Mapping[str, Source | ServerError]) -> dict[str, Source]:
-    return {name: s for name, s in sources.items() if isinstance(s, Source)}
 
 
 async def _look(source: Source) -> None:

@@ -79,6 +79,11 @@ def name_run(now: datetime, chance: int, runs: Sequence[str]) -> str:
     return f"{datetime.strptime(second, _SECOND).replace(tzinfo=UTC) + timedelta(seconds=1):{_SECOND}}-{chance:04x}"
 
 
+def host_of(url: str) -> str:
+    """The host that an instance with this address is asked at: those on one host share its limits."""
+    return urlsplit(url).netloc
+
+
 def all_of(observers: Sequence[Observer]) -> Observer:
     """One observer that tells all of these."""
 
@@ -154,7 +159,7 @@ def alone(settings: Settings, lake: Lake, run_id: str, *, shared: bool = False) 
         if settings.run.state_folder:
             folder = Path(settings.run.state_folder) / "locks"
             # In one order, so that two runs over the same hosts never hold one each.
-            for host in sorted({urlsplit(instance.url).netloc for instance in settings.chosen()}):
+            for host in sorted({host_of(instance.url) for instance in settings.chosen()}):
                 place = folder / f"{quote(host, safe='')}.lock"
                 locks.enter_context(hold(place, what=f"the host {host}", run=run_id))
         yield

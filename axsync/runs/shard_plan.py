@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import orjson
@@ -29,15 +28,14 @@ from axsync.lake.store import storage_errors
 from axsync.runs.days import with_days, with_latest
 from axsync.runs.instances import open_sources
 from axsync.runs.lane_selection import refuse_misplaced
+from axsync.runs.plan import LOOKED_BACK
 from axsync.runs.resume import plan_of
-from axsync.runs.setup import all_of, facts_of, fit_lake, is_run_id
+from axsync.runs.setup import all_of, facts_of, fit_lake, host_of, is_run_id
 from axsync.schema.registry import write_registry
 from axsync.settings import LATEST, InstanceSettings, Settings
 
 FORMAT_VERSION = 1
-LOOKED_BACK = 10
-"""So many snapshots at most are asked for how long a host took."""
-GUESSED_SECONDS = 60.0
+HOST_SECONDS = 60.0
 """How long a host takes, where no earlier run tells of any."""
 
 
@@ -101,11 +99,6 @@ def key_of(asked: str) -> str:
     return f"shards-{asked}"
 
 
-def host_of(instance: InstanceSettings) -> str:
-    """The host that an instance is asked at: those on one host share its pace."""
-    return urlsplit(instance.url).netloc
-
-
 # ------------------------------------------------------------------------------------------------------------ making it
 
 
@@ -166,7 +159,7 @@ def seconds_of_hosts(settings: Settings, lake: Lake) -> dict[str, float]:
 
 def last_seconds(instances: Iterable[InstanceSettings], snapshots: Iterable[Snapshot]) -> dict[str, float]:
     """The same by these snapshots, newest first. All lanes of a host begin at once, so the slowest counts."""
-    hosts = {instance.name: host_of(instance) for instance in instances}
+    hosts = {instance.name: host_of(instance.url) for instance in instances}
     found: dict[str, float] = {}
     for snapshot in snapshots:
         newer = frozenset(found)
@@ -185,8 +178,8 @@ def shared_out(seconds: Mapping[str, float], instances: Sequence[InstanceSetting
     """
     names: dict[str, list[str]] = {}
     for instance in instances:
-        names.setdefault(host_of(instance), []).append(instance.name)
-    usual = statistics.median(seconds.values()) if seconds else GUESSED_SECONDS
+        names.setdefault(host_of(instance.url), []).append(instance.name)
+    usual = statistics.median(seconds.values()) if seconds else HOST_SECONDS
     weights = {host: seconds.get(host, usual) for host in names}
     groups: list[list[str]] = [[] for _ in range(count)]
     for host in sorted(names, key=lambda host: (-weights[host], host)):
@@ -260,7 +253,7 @@ def _refuse_odd(plan: ShardPlan) -> None:
         raise ConfigError("has an invalid run id or date")
     if not plan.shards:
         raise ConfigError("has no shard")
-    known = {instance.name: host_of(instance) for instance in plan.settings.instances}
+    known = {instance.name: host_of(instance.url) for instance in plan.settings.instances}
     places: dict[str, int] = {}
     for number, shard in enumerate(plan.shards):
         for name in shard.instances:

@@ -32,6 +32,7 @@ from axsync.lake.schemas import registered
 from axsync.lake.store import storage_errors
 from axsync.model import Lane, Outcome, Part
 from axsync.pacing.retry import Jitter
+from axsync.runs.instances import alive
 from axsync.runs.lane_selection import lanes_of_late
 from axsync.runs.registries import Registries, SettledColumns
 from axsync.runs.resume import Past, resumable
@@ -164,15 +165,15 @@ class ShardRun(Run):
 
         Raises: the error of one instance, where none answers; the journal says so then.
         """
-        alive = {name: source for name, source in sources.items() if isinstance(source, Source)}
-        if not alive:
+        there = alive(sources)
+        if not there:
             async with self.held():
                 self._note_down((), sources)
                 await self.finish()
             raise self.errors[0]
         known = {lane.instance for lane in self.memory.lanes}
-        kept = [lane for lane in self.memory.lanes if lane.instance in alive]
-        fresh = [lanes_of_late(self.settings, source) for name, source in alive.items() if name not in known]
+        kept = [lane for lane in self.memory.lanes if lane.instance in there]
+        fresh = [lanes_of_late(self.settings, source) for name, source in there.items() if name not in known]
         return (*kept, *(lane for lanes in await gather_all(fresh) for lane in lanes))
 
     def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from axsync.engine.lane_walk import Budget, Stored, Workers, stream_items
-from axsync.errors import ConfigError, ServerError
+from axsync.errors import ConfigError, LaneError, ServerError
 from axsync.events import Observer
 from axsync.lake.parts import use_steady_memory
 from axsync.model import Lane, Page
@@ -33,11 +33,12 @@ async def stream(
     """The rows of one entity type, page by page in the order of arrival, all batches with the same schema.
 
     There is at least one batch; where the type is empty, it has no rows. Columns are called as in the lake of the
-    settings, where it has the type, and have its types. All streams of a process together keep within
-    the requests per second of their host. `instance` may be left out where the settings hold only one. Use under
-    `contextlib.aclosing` when you may stop early. Records that cannot be read raise, as there are no dead letters here.
+    settings, where it has the type, and have its types. All streams of a process together keep within the requests per
+    second of their host. `instance` may be left out where the settings hold only one. Use under `contextlib.aclosing`
+    when you may stop early.
 
-    Raises: ConfigError, ServerError, LaneError, RegistryDamaged.
+    Raises: ConfigError, ServerError, RegistryDamaged; LaneError, also for a record that cannot be read, as there are no
+        dead letters here.
     """
     settings = with_days(_only(settings, instance), datetime.now(UTC))
     (mine,) = settings.chosen()
@@ -108,7 +109,7 @@ class _Store:
         converted = await self.reader.context.workers.run(self.reader.schema.convert, converter, page)
         if converted.dead:
             first = converted.dead[0]
-            raise ConfigError(f"a record of {self.reader.lane} cannot be read: {first.reason}")
+            raise LaneError(f"a record of {self.reader.lane} cannot be read: {first.reason}")
         self._begun = self._begun or converted.batch.num_rows > 0
         self.blank = None if self._begun else converted.batch
         if converted.batch.num_rows:

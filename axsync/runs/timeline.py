@@ -112,17 +112,13 @@ def joined(earlier: Timeline, later: Timeline) -> Timeline:
     first = max(math.ceil(earlier.seconds / width), len(earlier.buckets))
     start = first * width
     padding = (Bucket(),) * (first - len(earlier.buckets))
-    whole = Timeline(
-        start + later.seconds,
-        width,
-        (*earlier.buckets, *padding, *later.buckets),
-        _joined_lanes(earlier.lanes, later.lanes, start),
-        tuple(heapq.nlargest(MOST_PAGES, (*earlier.slowest, *later.slowest), key=lambda page: page.seconds)),
-        dict(Counter(earlier.statuses) + Counter(later.statuses)),
-        dict((Counter(earlier.retries) + Counter(later.retries)).most_common(MOST_TEXTS)),
-        (*earlier.notices, *later.notices)[-MOST_TEXTS:],
-        (*earlier.resumed_at, start, *(start + at for at in later.resumed_at)),
-        dict(Counter(earlier.hosts) + Counter(later.hosts)),
+    whole = replace(
+        _counted(earlier, later),
+        seconds=start + later.seconds,
+        width=width,
+        buckets=(*earlier.buckets, *padding, *later.buckets),
+        lanes=_joined_lanes(earlier.lanes, later.lanes, start),
+        resumed_at=(*earlier.resumed_at, start, *(start + at for at in later.resumed_at)),
     )
     while len(whole.buckets) > MOST_BUCKETS:
         whole = _widened(whole, whole.width * 2)
@@ -134,17 +130,24 @@ def beside(one: Timeline, other: Timeline) -> Timeline:
     width = max(one.width, other.width)
     one, other = _widened(one, width), _widened(other, width)
     pairs = zip_longest(one.buckets, other.buckets, fillvalue=Bucket())
+    return replace(
+        _counted(one, other),
+        seconds=max(one.seconds, other.seconds),
+        width=width,
+        buckets=tuple(_summed(*pair) for pair in pairs),
+        lanes=(*one.lanes, *other.lanes),
+        resumed_at=tuple(sorted((*one.resumed_at, *other.resumed_at))),
+    )
+
+
+def _counted(one: Timeline, other: Timeline) -> Timeline:
+    """What two timelines say of a run as a whole, whenever it was."""
     return Timeline(
-        max(one.seconds, other.seconds),
-        width,
-        tuple(_summed(*pair) for pair in pairs),
-        (*one.lanes, *other.lanes),
-        tuple(heapq.nlargest(MOST_PAGES, (*one.slowest, *other.slowest), key=lambda page: page.seconds)),
-        dict(Counter(one.statuses) + Counter(other.statuses)),
-        dict((Counter(one.retries) + Counter(other.retries)).most_common(MOST_TEXTS)),
-        (*one.notices, *other.notices)[-MOST_TEXTS:],
-        tuple(sorted((*one.resumed_at, *other.resumed_at))),
-        dict(Counter(one.hosts) + Counter(other.hosts)),
+        slowest=tuple(heapq.nlargest(MOST_PAGES, (*one.slowest, *other.slowest), key=lambda page: page.seconds)),
+        statuses=dict(Counter(one.statuses) + Counter(other.statuses)),
+        retries=dict((Counter(one.retries) + Counter(other.retries)).most_common(MOST_TEXTS)),
+        notices=(*one.notices, *other.notices)[-MOST_TEXTS:],
+        hosts=dict(Counter(one.hosts) + Counter(other.hosts)),
     )
 
 

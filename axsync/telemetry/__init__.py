@@ -71,7 +71,10 @@ def _otel() -> Reporter:
         from axsync.telemetry.otel import to_collector  # noqa: PLC0415  an extra
     except ImportError as error:
         raise ConfigError(f"otel needs OpenTelemetry: pip install {_OTEL}") from error
-    return to_collector()
+    try:
+        return to_collector()
+    except ValueError as error:  # its words may repeat an address with a key
+        raise ConfigError("otel: OpenTelemetry does not accept the value of one of the OTEL_* variables") from error
 
 
 def _lineage(path: Path, lake: str, instances: Sequence[InstanceSettings], environ: Mapping[str, str]) -> Reporter:

@@ -212,13 +212,16 @@ async def test_a_count_that_is_not_ready_is_told_once(lab: Lab, start: Start) ->
     emulator = await start(mishaps=(Mishap("count-null"),))
     told: list[object] = []
 
-    async def at_once(_seconds: float) -> None:
-        pass
+    waits: list[float] = []
+
+    async def at_once(seconds: float) -> None:
+        waits.append(seconds)
 
     async with open_sources(lab.settings(lab.instance(emulator)), told.append) as sources:
         source = sources["prod"]
         assert isinstance(source, Source)
         await source.count(Question("users"), sleep=at_once, patience=3)
+        assert waits == [0.5, 1.0]  # whoever gives up does so behind an answer
         assert not any(isinstance(event, Notice) for event in told)
         await source.count(Question("users"), sleep=at_once)
 

@@ -1,6 +1,7 @@
 """`axsync check`, step by step, against servers that fail at each of them."""
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,6 +150,25 @@ async def test_a_client_certificate_that_is_wanted_fails_tls(lab: Lab, start: St
         step = failed(await checked(lab, lab.instance(emulator, url=url, ca_file=ca_file)))
 
     assert (step.name, step.advice) == ("TLS", "Set `client_cert` and `client_key`.")
+
+
+@pytest.mark.parametrize("insecure", [True, False])
+async def test_a_certificate_that_cannot_be_read_is_a_step_like_any(
+    lab: Lab, start: Start, tmp_path: Path, *, insecure: bool
+) -> None:
+    """OpenSSL takes versions of X.509 that there are not."""
+    emulator, leaf = await start(), AUTHORITY.issue_cert(HOST)
+    version, good = b"\xa0\x03\x02\x01\x02", ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
+    assert good.count(version) == 1
+    odd = good.replace(version, version[:-1] + b"\x05")
+    text = ssl.DER_cert_to_PEM_cert(odd).encode() + leaf.private_key_pem.bytes()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem(tmp_path, "odd.pem", trustme.Blob(text)))
+    with tls_front(emulator.url, context) as url:
+        step = step_of(await checked(lab, lab.instance(emulator, url=url, insecure_tls=insecure)), "TLS")
+
+    assert step.ok is insecure
+    assert ("certificate cannot be read" in step.text) is insecure
 
 
 async def test_insecure_tls_is_told_loudly_and_in_the_table(lab: Lab, start: Start) -> None:

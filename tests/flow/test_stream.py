@@ -11,7 +11,7 @@ import pytest
 
 import axsync
 from axsync.emulator import Emulator, Mishap
-from axsync.errors import AxsyncError, ConfigError, NotOffered, ServerError
+from axsync.errors import AxsyncError, ConfigError, LaneError, NotOffered, ServerError
 from axsync.lake.publish import open_lake
 from axsync.lake.schemas import put_registries
 from axsync.runs.inspect import fields
@@ -133,7 +133,7 @@ async def test_a_stream_of_a_type_that_is_not_there_raises(lab: Lab, start: Star
 async def test_a_record_that_cannot_be_read_raises(lab: Lab, start: Start) -> None:
     """A stream has no dead letters, and nothing may be lost."""
     emulator = await start(mishaps=[Mishap("not-object", page=2)])
-    with pytest.raises(AxsyncError, match="cannot be read"):
+    with pytest.raises(LaneError, match="cannot be read"):
         await streamed(lab.settings(lab.instance(emulator)))
 
 

@@ -319,6 +319,7 @@ async def test_a_page_of_too_many_bytes_stops_its_lane_only(lab: Lab, start: Sta
     assert "`max_page_bytes`" in explain(ran.report.errors[0]).advice
     asked = [seen.body["page"]["limit"] for seen in pages(emulator.log, "users") if seen.body]
     assert asked == sorted(set(asked), reverse=True)
+    assert {one.status for one in ran.of(Answered)} == {200}  # none of them is a failure of the host
 
 
 @pytest.mark.fault(16)

@@ -81,9 +81,12 @@ def test_a_token_is_a_text_that_is_not_empty(meta: object, token: str | None, co
 @SIZE
 def test_a_token_at_the_top_is_followed_too(count: int) -> None:
     """One integration reads it there (docs/axonius-api.md, "Paging")."""
-    body = json.dumps({"assets": rows_of("v2", count), "next_page": "t2"}).encode()
+    beside = {"meta": {"page": {"totalResources": 7}}}
+    for meta, total in (({}, None), (beside, 7)):
+        body = json.dumps({"assets": rows_of("v2", count), **meta, "next_page": "t2"}).encode()
+        page = GENERATIONS["v2"].read_page(WINDOW, raw(body), HOST)
 
-    assert GENERATIONS["v2"].read_page(WINDOW, raw(body), HOST).token == "t2"
+        assert (page.token, page.total) == ("t2", total)
 
 
 @pytest.mark.parametrize(

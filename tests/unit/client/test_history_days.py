@@ -1,11 +1,14 @@
 """Which day `latest` is, and which types a day of history has."""
 
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from axsync.api import Question
 from axsync.client.history_days import newest_day, with_snapshot
+from axsync.errors import BadRequest, NotOffered, ServerError, Unreachable
 
 
 def listing(days: dict[str, dict[str, str]]) -> Any:  # noqa: ANN401  what of a source is looked at
@@ -30,6 +33,37 @@ async def test_latest_is_a_day_that_has_come(days: list[str], newest: str | None
     source = listing({"devices": dict.fromkeys(days, "t"), "users": {}})
 
     assert await newest_day(source, ["users", "devices"]) == newest
+
+
+def counting(counts: dict[tuple[str, int], int | ServerError]) -> Any:  # noqa: ANN401  what of a source is looked at
+    """A source whose server lists no days, and counts so by entity type and days back; else there is no such day."""
+
+    async def ask(*_: object) -> None:
+        raise NotOffered("no list", host="h", status=404)
+
+    async def count(question: Question) -> int:
+        back = (datetime.now(UTC).date() - date.fromisoformat(question.history or "")).days
+        found = counts.get((question.entity, back), NotOffered("no such day", host="h", status=404))
+        if isinstance(found, ServerError):
+            raise found
+        return found
+
+    return SimpleNamespace(transport=SimpleNamespace(ask=ask, host="h"), count=count)
+
+
+async def test_latest_is_looked_for_behind_a_day_that_is_not_offered() -> None:
+    """A server may answer 404, 400 or no rows for it."""
+    source = counting({("users", 0): BadRequest("no", host="h", status=400), ("users", 1): 0, ("users", 3): 9})
+
+    assert await newest_day(source, ["users"]) == (datetime.now(UTC).date() - timedelta(days=3)).isoformat()
+
+
+async def test_a_server_that_fails_is_not_one_without_history() -> None:
+    """Unless another type tells the day."""
+    down = Unreachable("down", host="h", status=503)
+    assert await newest_day(counting({("devices", 0): down, ("users", 0): 9}), ["devices", "users"])
+    with pytest.raises(Unreachable, match="down"):
+        await newest_day(counting({("devices", 0): down}), ["devices", "users"])
 
 
 @pytest.mark.parametrize(

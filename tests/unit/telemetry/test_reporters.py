@@ -101,6 +101,13 @@ def test_a_folder_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
         watch_over(RunSettings(metrics_file=str(tmp_path / "m.prom")), print)
 
 
+def test_a_variable_that_opentelemetry_does_not_accept_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the run, and without the library's own words."""
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "-5")
+    with pytest.raises(ConfigError, match=r"OTEL_\* variables$"):
+        watch_over(RunSettings(otel=True), print)
+
+
 @pytest.mark.parametrize(
     ("setting", "module", "packages"),
     [
