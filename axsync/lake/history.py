@@ -52,6 +52,7 @@ __all__ = [
     "load_manifest",
     "neighbour",
     "newest_first",
+    "parts_there",
     "past_runs",
     "published",
     "read_as_meant",
@@ -458,6 +459,12 @@ def _of(lake: Lake, ids: Iterable[str], day: str) -> Iterator[Snapshot | Manifes
 def is_whole(lake: Lake, snapshot: Snapshot) -> bool:
     """Whether its files are all there: a later run of the day has not replaced them."""
     return _are_there(lake, [file for lane in snapshot.lanes for file in lane.files])
+
+
+def parts_there(lake: Lake, entity: str) -> frozenset[str]:
+    """The parts of an entity type that are there, of whatever instance and day."""
+    patterns = layout.all_parts_of_type(entity)
+    return frozenset(one.key for pattern in patterns for one in lake.store.list(pattern))
 
 
 def _are_there(lake: Lake, files: Sequence[FileRecord]) -> bool:

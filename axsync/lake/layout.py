@@ -51,7 +51,12 @@ SCHEMAS = f"{CONTROL}/schemas"
 BY_HASH = f"{SCHEMAS}/by-hash"
 FIELD_IDS = f"{SCHEMAS}/field-ids"
 
-LEVELS = (("entity=", "instance=", "dt="), ("tables", "", "instance=", "dt="), ("tables", "", "_delta_log"))
+LEVELS = (
+    ("entity=", "instance=", "dt="),
+    ("tables", "", "instance=", "dt="),
+    ("tables", "", "_delta_log"),
+    ("tables", "", "metadata"),
+)
 """How names begin, level below level, to partitions and to what a format keeps of a table."""
 PART = "part-*"
 """What axsync calls its files in a partition, open ones included; whatever else is there is somebody else's."""
@@ -123,9 +128,9 @@ def all_parts_of(lane: Lane) -> tuple[str, ...]:
     return tuple(parts_in(partition) for partition in partitions(lane, "*"))
 
 
-def all_parts_of_type(entity: str) -> str:
-    """The pattern of all parts of an entity type, of whatever instance and day."""
-    return f"{table(entity)}/instance=*/dt=*/{PARTS}"
+def all_parts_of_type(entity: str) -> tuple[str, ...]:
+    """The patterns of all parts of an entity type, of whatever instance and day."""
+    return all_parts_of(Lane("*", entity))
 
 
 def day_of(path: str) -> str | None:

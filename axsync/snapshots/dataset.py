@@ -25,7 +25,7 @@ from axsync.convert.rescue import Restored
 from axsync.convert.widened import widened
 from axsync.errors import ConfigError, SnapshotGone, UsageError
 from axsync.lake import layout
-from axsync.lake.history import LATEST, TRIES, PastRun, find_run, past_runs, readable
+from axsync.lake.history import LATEST, TRIES, PastRun, find_run, parts_there, past_runs, readable
 from axsync.lake.manifest import LaneRecord, Snapshot, damaged, lane_columns
 from axsync.lake.publish import Lake, open_lake
 from axsync.lake.schemas import registry
@@ -299,7 +299,7 @@ def _lanes_of_all(lake: Lake, entity: str) -> tuple[_Lanes, list[str]]:
     """The lanes of all days, each from the run that published last of those whose files are there."""
     found: dict[str, tuple[datetime, LaneRecord, tuple[Column, ...]]] = {}
     others = set[str]()
-    there = {one.key for one in lake.store.list(layout.all_parts_of_type(entity))}
+    there = parts_there(lake, entity)
     for snapshot in readable(lake):
         others |= {lane.entity for lane in snapshot.lanes}
         for lane, columns in _lanes(snapshot, entity):

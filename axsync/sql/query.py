@@ -40,7 +40,7 @@ SHARE_OF_HANDLES = 4
 MOST_NEAR = 3  # suggestions for a mistyped name
 _FAULT = "the query failed"
 _NO_TABLE = re.compile(r"Catalog Error: Table with name \"?([^\s\"]+)\"? does not exist")
-_PART = re.compile(r"entity=[^/'\"]+/instance=[^/'\"]+/dt=[^/'\"]+/part-[^/'\"]+\.parquet")
+_PART = re.compile(r"(?:entity=|tables/)[^/'\"]+/instance=[^/'\"]+/dt=[^/'\"]+/part-[^/'\"]+\.parquet")
 _CATALOGUE = re.compile(r"\b(show|information_schema|duckdb_\w+|sqlite_\w+|pg_\w+)\b")
 """Words of queries that list tables: all views are made for them."""
 _LOCKS = (
