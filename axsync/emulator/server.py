@@ -111,8 +111,12 @@ class Emulator:
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.options.host, self.options.port).start()
+        try:
+            await self._runner.setup()
+            await web.TCPSite(self._runner, self.options.host, self.options.port).start()
+        except OSError:  # the port is taken
+            await self._close()
+            raise
         host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
         self.url = f"http://{host}:{self._runner.addresses[0][1]}"
         return self
@@ -120,6 +124,9 @@ class Emulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
         self._requests.close()

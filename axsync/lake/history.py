@@ -28,7 +28,7 @@ from axsync.lake.manifest import (
 )
 from axsync.lake.publish import Lake, open_lake
 from axsync.model import Asked, Lane, iso
-from axsync.settings import DAY_WORDS, LakeSettings, as_day
+from axsync.settings import DAY_WORDS, LakeSettings, as_day, is_iso_day
 
 __all__ = [
     "LATEST",
@@ -280,7 +280,8 @@ def neighbour(lake: Lake, day: str) -> FoundRun | None:
     def distance(other: str) -> tuple[timedelta, bool]:
         return abs(date.fromisoformat(other) - own), other < day
 
-    for nearest in sorted((other for other in _days_of(lake, ids) if other != day), key=distance):
+    # What cannot be read has the day in its name, or none.
+    for nearest in sorted((other for other in _days_of(lake, ids) if other != day and is_iso_day(other)), key=distance):
         with suppress(ManifestError, UnknownRun):
             return read_run(lake.store, _of_day(lake, ids, nearest))
     return None

@@ -335,8 +335,8 @@ class ObjectStore:
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """As `Store.read`; at once where it was read before, and the lease keeps others from changing it."""
-        if key in self._kept:
-            return self._kept[key][:most]
+        if (kept := self._kept.get(key)) is not None:
+            return kept[:most]
         if layout.is_lasting(key):
             return self._lasting(key)[:most]
         changes = self._changes
