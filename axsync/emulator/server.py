@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import socket
 import struct
-import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -32,7 +32,6 @@ _WRITE_STATUS = 599  # the emulator's own status for a client that tried to writ
 _BODY_LIMIT = 64 * 2**20
 _PIECE = 64 * 1024
 _MIN_COMPRESSED = 1024
-_GZIP = 16 + zlib.MAX_WBITS
 _POLL_SECONDS = 0.05
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -262,13 +261,8 @@ async def _compressed(reply: ApiReply) -> ApiReply:
     """*reply* with a gzip body, compressed in a thread."""
     if len(reply.body) < _MIN_COMPRESSED or "Content-Encoding" in reply.headers:
         return reply
-    body = await asyncio.to_thread(_compress, reply.body)
+    body = await asyncio.to_thread(gzip.compress, reply.body, 1)
     return replace(reply, body=body, headers={**reply.headers, "Content-Encoding": "gzip"})
-
-
-def _compress(body: bytes) -> bytes:
-    compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
-    return compressor.compress(body) + compressor.flush()
 
 
 async def _wait_before(request: web.Request, reply: ApiReply) -> None:
