@@ -207,13 +207,8 @@ def _entities(document: Table, environ: Environ) -> dict[str, EntitySettings]:
                 raise ConfigError("type can only be set in a table with a name of its own")
         default = own if name == DEFAULT_ENTITY else default
     if named := {name: one.type for name, one in settings.items() if one.type not in ("", name)}:
-        _refuse_misnamed(named)
+        refuse_misnamed(named, KNOWN_ENTITIES)  # before anything is sent; what only the server knows comes later
     return settings
-
-
-def _refuse_misnamed(tables: Mapping[str, str]) -> None:
-    """Check against the known types before anything is sent; types that only the server knows are checked later."""
-    refuse_misnamed(tables, KNOWN_ENTITIES)
 
 
 def _asking(

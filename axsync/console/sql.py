@@ -27,7 +27,7 @@ from axsync.settings import BY_MANIFEST
 from axsync.sql import Answer, EntityTable, query_session, tables_of
 from axsync.sql.dbt import models
 from axsync.sql.ddl import statements, view_statements
-from axsync.sql.engines import Engine
+from axsync.sql.dialects import Engine
 from axsync.sql.histories import Histories, histories
 from axsync.sql.tables import chosen, first_rows
 from axsync.sql.values import plain

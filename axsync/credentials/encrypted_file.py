@@ -194,8 +194,15 @@ def open_to_others(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         f"the file of {variable} can be read by others; restrict it with chmod 600"
         for variable in named
-        if Path(environ[variable]).stat().st_mode & OTHERS
+        if _is_open_to_others(Path(environ[variable]))
     )
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & OTHERS)
+    except OSError:  # then it is not this one that opens the store
+        return False
 
 
 def good_passphrase(content: bytes, place: str) -> Secret:

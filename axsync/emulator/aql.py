@@ -125,13 +125,13 @@ class _Parser:
             self._take()
             return Filter(lambda values, row: any(value not in ("", None, []) for value in values(row, name)))
         if self._peek("regex", "size"):
-            return self._request(name, self._take())
+            return self._function(name, self._take())
         if self._peek("["):
             wanted = self._list()
             return Filter(lambda values, row: list(values(row, name)) == wanted)
         return _among(name, [self._scalar()])
 
-    def _request(self, name: str, function: str) -> Filter:
+    def _function(self, name: str, function: str) -> Filter:
         self._take(None, "(")
         first = self._scalar()
         flags = ""

@@ -16,9 +16,10 @@ from axsync.emulator.authentication import BearerTokens
 from axsync.emulator.catalogue import names
 from axsync.emulator.dataset import Dataset, build_datasets
 from axsync.emulator.faults import Fault
+from axsync.emulator.fields import Json
 from axsync.emulator.messages import ApiError, ApiReply, ApiRequest, bad_request
 from axsync.emulator.models import entity_models
-from axsync.emulator.options import PROFILES, Options, Profile
+from axsync.emulator.options import MAX_LIMIT, PROFILES, Options, Profile
 from axsync.emulator.pages import PageDraft, PageRequest
 from axsync.emulator.saved_queries import StoredQuery, saved_queries
 
@@ -73,6 +74,21 @@ class Instance:
                 if name not in known:
                     raise bad_request(f"Unknown field '{name}' for asset type {entity}")
         return fields
+
+    def bounds(self, page: Json, default: int = MAX_LIMIT) -> tuple[int, int]:
+        """Offset and limit of a page object; *default* is the limit if it has none.
+
+        Raises:
+            ApiError: a 400 if they are no such numbers, or too large for this instance.
+        """
+        if not isinstance(page, dict):
+            raise bad_request("page: Not a valid object.")
+        offset, limit = page.get("offset", 0), page.get("limit", default)
+        if not _natural(offset) or not _natural(limit) or limit < 1:
+            raise bad_request("page: offset must be 0 or more, limit 1 or more.")
+        if limit > MAX_LIMIT and self.options.reject_big_limit:
+            raise bad_request(f"page.limit: must be at most {MAX_LIMIT}.")
+        return offset, min(limit, MAX_LIMIT)
 
     async def draft(self, page: PageRequest) -> PageDraft:
         """The correct page, rendered without blocking the event loop; the next token is left to the generation."""
@@ -153,6 +169,10 @@ class Instance:
     def discovering(self) -> bool:
         """Whether a discovery cycle is in progress."""
         return self.discovery != "done"
+
+
+def _natural(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _filtered(dataset: Dataset, numbers: Sequence[int], wanted: aql.Filter, *, live: bool) -> Sequence[int]:

@@ -41,6 +41,17 @@ class ApiRequest:
             raise TypeError(f"{self.path} serves no pages")
         return self.page
 
+    def number(self, name: str, default: int) -> int:
+        """A parameter that is a whole number.
+
+        Raises:
+            ApiError: a 400 for any other text.
+        """
+        text = self.params.get(name, str(default))
+        if not text.isdecimal():
+            raise bad_request(f"{name}: Not a valid integer.")
+        return int(text)
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import socket
 import struct
-import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -32,7 +32,6 @@ _WRITE_STATUS = 599  # the emulator's own status for a client that tried to writ
 _BODY_LIMIT = 64 * 2**20
 _PIECE = 64 * 1024
 _MIN_COMPRESSED = 1024
-_GZIP = 16 + zlib.MAX_WBITS
 _POLL_SECONDS = 0.05
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -111,8 +110,12 @@ class Emulator:
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.options.host, self.options.port).start()
+        try:
+            await self._runner.setup()
+            await web.TCPSite(self._runner, self.options.host, self.options.port).start()
+        except OSError:  # the port is taken
+            await self._close()
+            raise
         host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
         self.url = f"http://{host}:{self._runner.addresses[0][1]}"
         return self
@@ -120,6 +123,9 @@ class Emulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
         self._requests.close()
@@ -255,13 +261,8 @@ async def _compressed(reply: ApiReply) -> ApiReply:
     """*reply* with a gzip body, compressed in a thread."""
     if len(reply.body) < _MIN_COMPRESSED or "Content-Encoding" in reply.headers:
         return reply
-    body = await asyncio.to_thread(_compress, reply.body)
+    body = await asyncio.to_thread(gzip.compress, reply.body, 1)
     return replace(reply, body=body, headers={**reply.headers, "Content-Encoding": "gzip"})
-
-
-def _compress(body: bytes) -> bytes:
-    compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
-    return compressor.compress(body) + compressor.flush()
 
 
 async def _wait_before(request: web.Request, reply: ApiReply) -> None:

@@ -120,7 +120,7 @@ def read_page_request(instance: Instance, request: ApiRequest) -> PageRequest:
         nulls=found.get("null_for_non_exist") is True,
         plain=found.get("return_plain_data") is True,
     )
-    offset, limit = page_in(instance, found.get("page") or {})
+    offset, limit = instance.bounds(found.get("page") or {})
     page_request = PageRequest(
         request.entity,
         layout,
@@ -157,22 +157,6 @@ def _fields(entity: str, wanted: Json) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise bad_request("fields: Not a valid mapping of lists.")
     return tuple(names)
-
-
-def page_in(instance: Instance, page: Json) -> tuple[int, int]:
-    """Offset and limit of a page object."""
-    if not isinstance(page, dict):
-        raise bad_request("page: Not a valid object.")
-    offset, limit = page.get("offset", 0), page.get("limit", MAX_LIMIT)
-    if not _natural(offset) or not _natural(limit) or limit < 1:
-        raise bad_request("page: offset must be 0 or more, limit 1 or more.")
-    if limit > MAX_LIMIT and instance.options.reject_big_limit:
-        raise bad_request(f"page.limit: must be at most {MAX_LIMIT}.")
-    return offset, min(limit, MAX_LIMIT)
-
-
-def _natural(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def filter_in(found: dict[str, Json]) -> str | None:
@@ -353,20 +337,13 @@ async def saved(instance: Instance, request: ApiRequest) -> ApiReply:
 
 def _listing(request: ApiRequest, rows: list[Json], maximum: int = MAX_LIMIT) -> ApiReply:
     """The page of *rows* that the flattened parameters request, *maximum* rows at most."""
-    offset, limit = _number(request, "page[offset]", 0), _number(request, "page[limit]", MAX_LIMIT)
+    offset, limit = request.number("page[offset]", 0), request.number("page[limit]", MAX_LIMIT)
     return _sliced(rows, offset, limit, maximum)
 
 
 def _sliced(rows: list[Json], offset: int, limit: int, maximum: int = MAX_LIMIT) -> ApiReply:
     meta = listing_meta(len(rows), offset, limit)
     return json_reply({"data": rows[offset : offset + min(limit, maximum)], "meta": meta})
-
-
-def _number(request: ApiRequest, name: str, default: int) -> int:
-    text = request.params.get(name, str(default))
-    if not text.isdecimal():
-        raise bad_request(f"{name}: Not a valid integer.")
-    return int(text)
 
 
 async def saved_count(instance: Instance, request: ApiRequest) -> ApiReply:
@@ -454,7 +431,7 @@ async def fetches(instance: Instance, request: ApiRequest) -> ApiReply:
     outer = request.body.get("data") if isinstance(request.body, dict) else None
     found = outer.get("attributes") if isinstance(outer, dict) else None
     page = found.get("page") if isinstance(found, dict) else None
-    offset, limit = page_in(instance, page or {})
+    offset, limit = instance.bounds(page or {})
     rows = fetch_rows(instance.models)
     return _sliced(
         [{"id": row["id"], "type": "history_response_schema", "attributes": row} for row in rows], offset, limit

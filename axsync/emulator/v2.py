@@ -121,21 +121,10 @@ def _saved(instance: Instance, body: dict[str, Json]) -> StoredQuery | None:
 
 def page_in(instance: Instance, page: Json, default: int = MAX_LIMIT) -> tuple[int, int]:
     """Offset and limit of a page object; *default* is the limit if it has none."""
-    if not isinstance(page, dict):
-        raise bad_request("page: Not a valid object.")
-    for key in page:
+    for key in page if isinstance(page, dict) else ():
         if key not in _PAGE_KEYS:
             raise unknown_key(key, _PAGE_KEYS)
-    offset, limit = page.get("offset", 0), page.get("limit", default)
-    if not _natural(offset) or not _natural(limit) or limit < 1:
-        raise bad_request("page: offset must be 0 or more, limit 1 or more.")
-    if limit > MAX_LIMIT and instance.options.reject_big_limit:
-        raise bad_request(f"page.limit: must be at most {MAX_LIMIT}.")
-    return offset, min(limit, MAX_LIMIT)
-
-
-def _natural(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return instance.bounds(page, default)
 
 
 def aql_in(instance: Instance, body: dict[str, Json]) -> str | None:
@@ -372,7 +361,7 @@ def _wanted(row: Json, body: dict[str, Json]) -> bool:
 
 async def activity(_instance: Instance, request: ApiRequest) -> ApiReply:
     """GET /activity_logs: pages numbered from 1, empty past the end."""
-    number, limit = _number(request, "page", 1), min(_number(request, "limit", _ACTIVITIES_EACH), _ACTIVITIES_EACH)
+    number, limit = request.number("page", 1), min(request.number("limit", _ACTIVITIES_EACH), _ACTIVITIES_EACH)
     if number < 1 or limit < 1:
         raise bad_request("page and limit must be 1 or more.")
     search = request.params.get("search", "").lower()
@@ -393,18 +382,11 @@ async def gateways(_instance: Instance, _request: ApiRequest) -> ApiReply:
 
 async def queries(instance: Instance, request: ApiRequest) -> ApiReply:
     """GET /queries."""
-    offset, limit = _number(request, "offset", 0), _number(request, "limit", 1000)
+    offset, limit = request.number("offset", 0), request.number("limit", 1000)
     row = flat if instance.profile.flat_queries else nested
     chosen = instance.queries[offset : offset + min(limit, SERVED_AT_MOST)]
     meta = listing_meta(len(instance.queries), offset, limit)
     return json_reply({"queries": [row(query) for query in chosen], "meta": meta})
-
-
-def _number(request: ApiRequest, name: str, default: int) -> int:
-    text = request.params.get(name, str(default))
-    if not text.isdecimal():
-        raise bad_request(f"{name}: Not a valid integer.")
-    return int(text)
 
 
 async def query(instance: Instance, request: ApiRequest) -> ApiReply:

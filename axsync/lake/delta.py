@@ -194,13 +194,14 @@ class DeltaTables:
     def held(self, store: Store, pins: Iterable[TablePin]) -> frozenset[str]:
         """As `TableFormat.held`: the log is read forward from the oldest version, which is quicker than each anew."""
         found, live, at = set[str](), set[str](), -2
-        for pin in sorted(pins, key=lambda one: one.version or 0):
-            try:
-                live, at = self._forward(store, pin, live, at), pin.version or 0
-            except TableGone:
-                at = -2
-                continue
-            found |= live
+        with _errors("read the log of a table"):
+            for pin in sorted(pins, key=lambda one: one.version or 0):
+                try:
+                    live, at = self._forward(store, pin, live, at), pin.version or 0
+                except TableGone:
+                    at = -2
+                    continue
+                found |= live
         return frozenset(found)
 
     def _forward(self, store: Store, pin: TablePin, live: set[str], at: int) -> set[str]:
@@ -220,13 +221,14 @@ class DeltaTables:
     def by_others(self, store: Store, pin: TablePin) -> tuple[str, ...]:
         """As `TableFormat.by_others`."""
         found = list[str]()
-        for one in store.list(f"{pin.path}/_delta_log/*.json"):
-            number = _number(one.key)
-            if number is not None and number > (pin.version or 0):
-                told = _commit_info(store, one.key)
-                what = str(told.get("operation", "a commit"))
-                if not any(name.startswith(_OWN) for name in told) and what != "VACUUM START":
-                    found.append(f"{what.removesuffix(' END')} (version {number})")
+        with _errors(f"read the log of the table of {layout.entity_of_table(pin.path)}"):
+            for one in store.list(f"{pin.path}/_delta_log/*.json"):
+                number = _number(one.key)
+                if number is not None and number > (pin.version or 0) and _is_whole(store, one.key):
+                    told = _commit_info(store, one.key)
+                    what = str(told.get("operation", "a commit"))
+                    if not any(name.startswith(_OWN) for name in told) and what != "VACUUM START":
+                        found.append(f"{what.removesuffix(' END')} (version {number})")
         return tuple(found)
 
     def expire(self, store: Store, entity: str, kept: Collection[TablePin]) -> None:
@@ -373,7 +375,7 @@ def _errors(doing: str) -> Iterator[None]:
     with storage_errors(doing):
         try:
             yield
-        except DeltaError as error:
+        except (DeltaError, ValueError) as error:  # also a commit that is no JSON, and a type that does not fit
             raise StorageError(f"cannot {doing}: {_first_line(error)}") from error
 
 

@@ -28,7 +28,7 @@ from axsync.lake.manifest import (
 )
 from axsync.lake.publish import Lake, open_lake
 from axsync.model import Asked, Lane, iso
-from axsync.settings import DAY_WORDS, LakeSettings, as_day
+from axsync.settings import DAY_WORDS, LakeSettings, as_day, is_iso_day
 
 __all__ = [
     "LATEST",
@@ -52,6 +52,7 @@ __all__ = [
     "load_manifest",
     "neighbour",
     "newest_first",
+    "parts_there",
     "past_runs",
     "published",
     "read_as_meant",
@@ -116,7 +117,7 @@ def half_published(lake: Lake) -> tuple[str, ...]:
 
 def published(lake: Lake) -> list[str]:
     """The runs that have a snapshot, newest first, readable or not. Raises: NoLake."""
-    ids = _written(lake)[::-1]
+    ids = _newest_first(lake)
     return [run_id for run_id, is_one in zip(ids, _are_published(lake, ids), strict=True) if is_one]
 
 
@@ -140,21 +141,18 @@ def _is_published(lake: Lake, run_id: str, latest: str | None) -> bool:
 
 def past_runs(lake: Lake) -> History:
     """The runs that have a snapshot. What cannot be read is in `errors` and hides no other run. Raises: NoLake."""
-    ids = _written(lake)
-    errors: list[ManifestError] = []
-    latest, found = None, []
+    looks, latest = each_snapshot(lake), None
+    errors, found = list[ManifestError](), list[PastRun]()
     try:
         latest = latest_run(lake)
     except ManifestError as error:
         errors.append(error)
-    for one in _each(lake, ids):
+    for one in looks:
         if isinstance(one, ManifestError):
             errors.append(one)
         else:
-            found.append(one)
-    # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
-    found.sort(key=lambda snapshot: snapshot.run_id, reverse=True)
-    return History(tuple(_listed(snapshot, latest) for snapshot in found), tuple(errors))
+            found.append(_listed(one, latest))
+    return History(tuple(found), tuple(errors))
 
 
 def is_day(asked: str) -> bool:
@@ -217,12 +215,12 @@ def _still_meant(lake: Lake, asked: Sequence[str], found: Sequence[FoundRun]) ->
 
 def newest_first(lake: Lake) -> Iterator[Snapshot]:
     """All snapshots. Raises: NoLake; ManifestError for the first one that cannot be read."""
-    return _back_from(lake, _written(lake))
+    return map(_readable, each_snapshot(lake))
 
 
 def readable(lake: Lake, days: Collection[str] | None = None) -> Iterator[Snapshot]:
     """All snapshots that can be read, or those of some logical dates, newest first. Raises: NoLake."""
-    ids = sorted(_written(lake), reverse=True)
+    ids = _newest_first(lake)
     chosen = ids if days is None else [run_id for run_id in ids if _day_or_error(lake, run_id)[0] in days]
     return (one for one in _each(lake, chosen) if isinstance(one, Snapshot))
 
@@ -279,7 +277,8 @@ def neighbour(lake: Lake, day: str) -> FoundRun | None:
     def distance(other: str) -> tuple[timedelta, bool]:
         return abs(date.fromisoformat(other) - own), other < day
 
-    for nearest in sorted((other for other in _days_of(lake, ids) if other != day), key=distance):
+    # What cannot be read has the day in its name, or none.
+    for nearest in sorted((other for other in _days_of(lake, ids) if other != day and is_iso_day(other)), key=distance):
         with suppress(ManifestError, UnknownRun):
             return read_run(lake.store, _of_day(lake, ids, nearest))
     return None
@@ -328,7 +327,7 @@ def snapshots(lake: Lake) -> tuple[tuple[Snapshot, ...], tuple[ManifestError, ..
 
 def each_snapshot(lake: Lake) -> Iterator[Snapshot | ManifestError]:
     """The same one by one, since a long history does not fit into memory. Raises: NoLake."""
-    return _each(lake, sorted(_written(lake), reverse=True))
+    return _each(lake, _newest_first(lake))
 
 
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
@@ -343,22 +342,25 @@ def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
     return (one for one in lake.each(look, ids) if one is not None)
 
 
-def _back_from(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot]:
-    # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
-    for one in _each(lake, sorted(ids, reverse=True)):
-        if isinstance(one, ManifestError):
-            raise one
-        yield one
+def _readable(found: Snapshot | ManifestError) -> Snapshot:
+    if isinstance(found, ManifestError):
+        raise found
+    return found
 
 
 def _written(lake: Lake) -> tuple[str, ...]:
-    """The ids that have a manifest. Only they are ever looked up, so that no name leads out of the folder."""
+    """The ids that have a manifest, in order. Only they are ever looked up, so that no name leads out of the folder."""
     try:
         lake.store.refuse_no_lake()
         names = lake.store.names(layout.SNAPSHOTS)
     except OSError as error:
         raise NoLake(f"the lake {lake.name!r} cannot be read") from error
     return tuple(sorted(run_id for name in names if (run_id := layout.run_of_manifest(name))))
+
+
+def _newest_first(lake: Lake) -> tuple[str, ...]:
+    """The same: a later run has a later id, whatever the clock says (`runs.setup.name_run`)."""
+    return _written(lake)[::-1]
 
 
 def _written_if_any(lake: Lake) -> tuple[str, ...]:
@@ -444,7 +446,6 @@ def _day_or_error(lake: Lake, run_id: str) -> tuple[str, ManifestError | None]:
 def _of(lake: Lake, ids: Iterable[str], day: str) -> Iterator[Snapshot | ManifestError]:
     """The snapshots of a logical date, that of the newest run first, or why one that may be of it cannot be read."""
     latest = _pointed_to(lake)
-    # A later run has a later id, whatever the clock says (`runs.setup.name_run`).
     ordered = sorted(ids, reverse=True)
     looks = lake.each(lambda run_id: _day_or_error(lake, run_id), ordered)
     for run_id, (of_day, error) in zip(ordered, looks, strict=True):
@@ -458,6 +459,12 @@ def _of(lake: Lake, ids: Iterable[str], day: str) -> Iterator[Snapshot | Manifes
 def is_whole(lake: Lake, snapshot: Snapshot) -> bool:
     """Whether its files are all there: a later run of the day has not replaced them."""
     return _are_there(lake, [file for lane in snapshot.lanes for file in lane.files])
+
+
+def parts_there(lake: Lake, entity: str) -> frozenset[str]:
+    """The parts of an entity type that are there, of whatever instance and day."""
+    patterns = layout.all_parts_of_type(entity)
+    return frozenset(one.key for pattern in patterns for one in lake.store.list(pattern))
 
 
 def _are_there(lake: Lake, files: Sequence[FileRecord]) -> bool:

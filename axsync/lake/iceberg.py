@@ -90,12 +90,10 @@ from axsync.lake import layout
 from axsync.lake.manifest import TablePin
 from axsync.lake.schemas import FieldNumbers, read_ids
 from axsync.lake.store import Draft, NativeFile, Store, storage_errors
-from axsync.lake.tables import Conflict, Partition, TableChange, TableGone
+from axsync.lake.tables import NAMESPACE, Conflict, Partition, TableChange, TableGone
 from axsync.schema.field_ids import FIELD_ID, PARTITION_IDS, FieldIds, with_field_ids
 from axsync.schema.kinds import FIELD_KEY
 
-NAME = "axsync"
-"""Of the embedded catalog, and of the namespace of tables where the setting names no other."""
 RUN, FILES = "axsync.run_id", "axsync.files"
 """Keys of a snapshot's summary: the run, and a digest of the partitions and files that it brought."""
 TRIES = 10
@@ -331,7 +329,7 @@ class IcebergTables:
         return Redactor(map(Secret, _secrets(config))).redact(told)
 
     def _identifier(self, entity: str) -> tuple[str, str]:
-        return self.catalog.partition(".")[2] or NAME, entity
+        return self.catalog.partition(".")[2] or NAMESPACE, entity
 
     def _found(self, catalog: Catalog, store: Store, entity: str) -> Table | None:
         """The table as the catalog has it; one that it has lost is entered again. Raises: LakeError."""
@@ -411,7 +409,7 @@ def _embedded(store: Store) -> Catalog:
 
 def _sqlite(store: Store) -> Catalog:
     """Raises: DatabaseError, for a file that SQLite did not write as it is."""
-    found = SqlCatalog(NAME, uri=f"sqlite:///{store.uri(layout.ICEBERG_CATALOG)}", **_through(store))
+    found = SqlCatalog(NAMESPACE, uri=f"sqlite:///{store.uri(layout.ICEBERG_CATALOG)}", **_through(store))
     with found.engine.connect() as connection:
         told = connection.exec_driver_sql("PRAGMA quick_check").scalar()
     if told != "ok":
@@ -444,7 +442,8 @@ def _newest_metadata(store: Store, entity: str) -> str | None:
     for one in store.list(f"{layout.iceberg_metadata(entity)}/*.metadata.json"):
         number = _METADATA.match(layout.name_of(one.key))
         numbered.append((int(number[1]) if number else -1, one.key))
-    last = [key for number, key in numbered if number == max(numbered)[0]]
+    newest = max((number for number, _ in numbered), default=-1)
+    last = [key for number, key in numbered if number == newest]
     return last[0] if len(last) == 1 else max(last, key=partial(_updated, store), default=None)
 
 

@@ -53,7 +53,7 @@ def match_lane_files(lake: Lake) -> None:
     lake.store.delete(*(layout.lanes(run_id) for run_id in sorted(there - _runs(lake))))
 
     def write(run_id: str) -> None:
-        with suppress(ManifestError, ValueError):  # a day that is none
+        with suppress(ManifestError):
             content = io.BytesIO()
             pq.write_table(lane_rows(read_run(lake.store, run_id).snapshot), content, compression="zstd")
             lake.store.write(layout.lanes(run_id), content.getvalue(), shared=True)
@@ -77,7 +77,7 @@ def _runs(lake: Lake) -> set[str]:
 
 
 def lane_rows(snapshot: Snapshot) -> pa.Table:
-    """The lanes of a run as its file has them. Raises: ValueError where a day is none."""
+    """The lanes of a run as its file has them."""
     digests: dict[int, str | None] = {}  # most lanes share their columns
     for lane in snapshot.lanes:
         if id(lane.columns) not in digests:

@@ -8,7 +8,7 @@ _axsync/latest.json                                 the pointer
 _axsync/lock                                        who may write; beside it:
 _axsync/lock.backfill, lock.waiting                 who fills in history, and which run it makes way for
 _axsync/tmp/…                                       temporary files of a query, where the machine has no other place
-_axsync/check/…                                     what `axsync check` writes and removes, in object stores
+_axsync/check/…, probe-…                            what `axsync check` and leases write and remove, in object stores
 _axsync/iceberg.db                                  the catalog of Iceberg tables; may be deleted
 _axsync/index.html                                  all runs, for people
 _axsync/snapshots/RUN.json                          a manifest
@@ -51,7 +51,12 @@ SCHEMAS = f"{CONTROL}/schemas"
 BY_HASH = f"{SCHEMAS}/by-hash"
 FIELD_IDS = f"{SCHEMAS}/field-ids"
 
-LEVELS = (("entity=", "instance=", "dt="), ("tables", "", "instance=", "dt="), ("tables", "", "_delta_log"))
+LEVELS = (
+    ("entity=", "instance=", "dt="),
+    ("tables", "", "instance=", "dt="),
+    ("tables", "", "_delta_log"),
+    ("tables", "", "metadata"),
+)
 """How names begin, level below level, to partitions and to what a format keeps of a table."""
 PART = "part-*"
 """What axsync calls its files in a partition, open ones included; whatever else is there is somebody else's."""
@@ -123,9 +128,9 @@ def all_parts_of(lane: Lane) -> tuple[str, ...]:
     return tuple(parts_in(partition) for partition in partitions(lane, "*"))
 
 
-def all_parts_of_type(entity: str) -> str:
-    """The pattern of all parts of an entity type, of whatever instance and day."""
-    return f"{table(entity)}/instance=*/dt=*/{PARTS}"
+def all_parts_of_type(entity: str) -> tuple[str, ...]:
+    """The patterns of all parts of an entity type, of whatever instance and day."""
+    return all_parts_of(Lane("*", entity))
 
 
 def day_of(path: str) -> str | None:
@@ -194,10 +199,18 @@ def probe(name: str) -> str:
     return f"{CONTROL}/check/{name}"
 
 
+def trial(name: str) -> str:
+    """What a store is tried with before it is written to, and what tells its time; it goes at once."""
+    return f"{CONTROL}/probe-{name}"
+
+
 def run_of_manifest(name: str) -> str | None:
     """The run whose manifest has this file name; None for what is no manifest, such as the draft of one."""
-    run_id = name.removesuffix(".json")
-    return run_id if name.endswith(".json") and not name.startswith(".") else None
+    return _without(name, ".json")
+
+
+def _without(name: str, ending: str) -> str | None:
+    return name.removesuffix(ending) if name.endswith(ending) and not name.startswith(".") else None
 
 
 def lanes(run_id: str) -> str:
@@ -207,8 +220,7 @@ def lanes(run_id: str) -> str:
 
 def run_of_lanes(name: str) -> str | None:
     """The run whose lanes are in the file with this name; None for what is no such file."""
-    run_id = name.removesuffix(".parquet")
-    return run_id if name.endswith(".parquet") and not name.startswith(".") else None
+    return _without(name, ".parquet")
 
 
 def state(instance: str) -> str:
@@ -238,14 +250,13 @@ def is_digest(text: str) -> bool:
 
 def digest_of_schema(name: str) -> str | None:
     """The SHA-256 that a file name tells; None for what holds no columns."""
-    digest = name.removesuffix(".json")
-    return digest if name.endswith(".json") and is_digest(digest) else None
+    digest = _without(name, ".json")
+    return digest if digest and is_digest(digest) else None
 
 
 def entity_of_registry(name: str) -> str | None:
     """The entity type whose registry has this file name; None for what is no registry."""
-    entity = name.removesuffix(".json")
-    return entity if name.endswith(".json") and not name.startswith(".") else None
+    return _without(name, ".json")
 
 
 def is_run_id(text: str) -> bool:

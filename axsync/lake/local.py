@@ -424,6 +424,8 @@ class LocalStore:
             shutil.rmtree(folder)
         while (folder := folder.parent) != self.root and _is_empty(folder):
             folder.rmdir()
+        with suppress(FileNotFoundError):  # where nothing had the prefix
+            fsync_folder(folder)
 
 
 def _links(folder: Path, levels: Sequence[str]) -> Iterator[Path]:

@@ -20,7 +20,7 @@ from axsync.lake.schemas import schema, with_columns
 from axsync.lake.store import Store, each
 from axsync.model import Asked, Lane, Outcome
 from axsync.schema.columns import Column, columns_of
-from axsync.settings import BY_COPY, PARQUET
+from axsync.settings import BY_COPY, PARQUET, is_iso_day
 
 FORMAT_VERSION = 2
 """Version 1 had the columns of each lane in its entry, in place of their hash."""
@@ -308,15 +308,16 @@ def read_day(store: Store, run_id: str) -> str:
 
     A manifest has megabytes, and whoever looks for a date asks all of them. Raises: ManifestError.
     """
-    if begun := _BEGINNING.match(_read(store, run_id, _BEGINNING_BYTES)):
-        return begun[1].decode()
+    begun = _BEGINNING.match(_read(store, run_id, _BEGINNING_BYTES))
+    if begun and is_iso_day(day := begun[1].decode()):
+        return day
     raw = _read(store, run_id)
     try:
-        if 0 < decoded(raw, _Version).format_version <= FORMAT_VERSION:
-            return decoded(raw, _Dated).logical_date
+        is_known = 0 < decoded(raw, _Version).format_version <= FORMAT_VERSION
+        day = decoded(raw, _Dated).logical_date if is_known else ""
     except ValueError as error:
         raise damaged(run_id) from error
-    return read_snapshot(raw, run_id).logical_date  # says what is wrong with the version
+    return day if is_iso_day(day) else read_snapshot(raw, run_id).logical_date  # which says what is wrong
 
 
 def _read(store: Store, run_id: str, most: int | None = None) -> bytes:
@@ -348,11 +349,13 @@ def read_snapshot(raw: bytes, run_id: str) -> Snapshot:
 
 
 def _inside(snapshot: Snapshot) -> bool:
-    """Whether all of its files and tables are in the lake, and its schemas are named by hashes."""
+    """Whether all of its files and tables are in the lake, its schemas are named by hashes, and its days are days."""
     named = all(lane.schema is None or layout.is_digest(lane.schema) for lane in snapshot.lanes)
     pins = [pin for pins in snapshot.tables.values() for pin in pins]
     there = all(layout.is_table(pin.path) and layout.is_key(pin.metadata or pin.path) for pin in pins)
-    return named and there and all(layout.is_key(file.path) for lane in snapshot.lanes for file in lane.files)
+    paths = [file.path for lane in snapshot.lanes for file in lane.files]
+    days = {snapshot.logical_date, *filter(None, map(layout.day_of, paths))}
+    return named and there and all(map(layout.is_key, paths)) and all(map(is_iso_day, days))
 
 
 def refuse_odd_columns(store: Store, newest: FoundRun) -> None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 from uuid import UUID, uuid4
 
 import obstore
@@ -39,14 +39,12 @@ from axsync.lake.answers import EXPIRED, as_os_error, code_of
 from axsync.lake.lease import TTL, Lease, LockObject, Mark, ObjectState, join
 from axsync.lake.local import make_folder, own_folder
 from axsync.lake.numbered import HEAD, NumberedPiece, decode, encode, joined, number_of, piece_key, start_of
-from axsync.lake.store import FileSystem, ListedKey, Move, NativeFile, storage_errors
+from axsync.lake.store import FileSystem, Item, ListedKey, Move, NativeFile, Result, storage_errors
 from axsync.lake.uploads import UPLOAD, Uploads
 
 if TYPE_CHECKING:
     from obstore import Attributes
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Condition: TypeAlias = Mark | Literal["create"]
 
 ONE_PUT = 16 << 20
@@ -225,7 +223,7 @@ class ObjectStore:
             self._fit = True
 
     def _refuse_blind(self) -> None:
-        probe = f"{layout.CONTROL}/probe-{self._who.hex}"
+        probe = layout.trial(self._who.hex)
         try:
             first = self._put(probe, b"1", "create")
             second = self._put(probe, b"2", "create") if first else None
@@ -335,8 +333,8 @@ class ObjectStore:
 
     def read(self, key: str, most: int | None = None) -> bytes:
         """As `Store.read`; at once where it was read before, and the lease keeps others from changing it."""
-        if key in self._kept:
-            return self._kept[key][:most]
+        if (kept := self._kept.get(key)) is not None:
+            return kept[:most]
         if layout.is_lasting(key):
             return self._lasting(key)[:most]
         changes = self._changes
@@ -441,12 +439,9 @@ class ObjectStore:
 
     def has(self, prefix: str) -> bool:
         """As `Store.has`."""
-        if prefix and layout.name_of(prefix) in {layout.name_of(number_of(key)[0]) for key in self._near(prefix)}:
+        if prefix and prefix in {number_of(key)[0] for key in self._objects(layout.folder_of(prefix))}:
             return True
         return self._ask(lambda bucket, path: any(obstore.list(bucket, path, chunk_size=1)), prefix)
-
-    def _near(self, prefix: str) -> Collection[str]:
-        return self._objects(layout.folder_of(prefix))
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """As `Store.names`; some stores keep folders in which nothing is any more, and these are among them."""
@@ -459,9 +454,6 @@ class ObjectStore:
         start = len(prefix) + 1 if prefix else 0
         below = (number_of(key)[0][start:] for key in self._all_objects(prefix))
         return tuple(sorted({key.partition("/")[0] for key in below if "/" in key}))
-
-    def _prefixes_in(self, prefix: str) -> set[str]:
-        return {layout.name_of(path) for path in self._listed(prefix)["common_prefixes"]}
 
     def _objects(self, prefix: str) -> dict[str, ListedObject]:
         """The keys right below a prefix, pieces one by one."""
@@ -508,7 +500,8 @@ class ObjectStore:
         if fixed or len(segments) == 1 or "**" in segments[0]:
             return ("/".join(fixed),)
         wanted = _fits(segments[0])
-        return [name for name in sorted(self._prefixes_in("")) if wanted.fullmatch(name)]
+        names = sorted(layout.name_of(path) for path in self._listed("")["common_prefixes"])
+        return [name for name in names if wanted.fullmatch(name)]
 
     def unfinished(self, prefix: str) -> Iterator[ListedKey]:
         """As `Store.unfinished`: uploads of many requests."""
@@ -711,7 +704,7 @@ class _LockObject:
 
     def now(self) -> datetime:
         """When the store says that it took a probe."""
-        probe = f"{layout.CONTROL}/probe-{uuid4().hex}"
+        probe = layout.trial(uuid4().hex)
         try:
             self.store._ask(obstore.put, probe, b"", use_multipart=False)  # noqa: SLF001  one module
             return self.store._ask(obstore.head, probe)["last_modified"]  # noqa: SLF001  one module
@@ -845,7 +838,7 @@ def _translated() -> Iterator[None]:
 
 
 def _each(work: Callable[[Item], Result], items: Collection[Item]) -> list[Result]:
-    """The same for many items, several at once; in their order."""
+    """Work on items, several at once; the results in their order."""
     if len(items) < 2:
         return [work(item) for item in items]
     with ThreadPoolExecutor(min(AT_ONCE, len(items)), "axsync-store") as pool:

@@ -200,7 +200,7 @@ class PartWriter:
             raise
 
     def _seal(self) -> Part:
-        if not self._whole:  # the thread of another lane may have had the error, see Shelf
+        if not self._whole:  # the thread of another lane may have had the error, see WriterPool
             raise OSError("an earlier write to this part failed")
         self.flush()
         self._writer.close()

@@ -25,7 +25,7 @@ from axsync.lake.manifest import (
     worst,
 )
 from axsync.lake.schemas import FieldNumbers, put_schemas, register, registries, registry
-from axsync.lake.store import Item, Move, Result, Store, each, is_folder, storage_errors
+from axsync.lake.store import Item, Move, Result, Store, each, is_folder, read_if_there, storage_errors
 from axsync.lake.tables import Partition, TableChange, TableFormat, opened, refuse_conflicts, refuse_unfit, table_schema
 from axsync.model import DeadLetter, Lane, Outcome
 from axsync.settings import BY_COPY, BY_MANIFEST, OBJECT_STORES, PARQUET, LakeSettings, Visible
@@ -290,7 +290,7 @@ class Lake:
         """
         run_id, catalog = manifest["run_id"], manifest.get("catalog", "")
         formats = opened(manifest.get("formats", ()), self.keep_days, catalog)
-        before = self._seen(layout.manifest(run_id))
+        before = read_if_there(self.store, layout.manifest(run_id))
         if before is None and not formats:
             self._put(layout.manifest(run_id), None, _content(manifest))
         if before is not None:  # of what the run had published before
@@ -357,12 +357,6 @@ class Lake:
         if self.stops():
             raise PublishStopped
 
-    def _seen(self, key: str) -> bytes | None:
-        try:
-            return self.store.read(key)
-        except FileNotFoundError:
-            return None
-
     def _put(self, key: str, seen: bytes | None, content: bytes) -> None:
         """Replace what was seen, which nobody else may have changed meanwhile."""
         if not self.store.replace_if_unchanged(key, seen, content, shared=True):
@@ -399,8 +393,9 @@ class Lake:
 
     def _swing(self, pointer: bytes) -> None:
         # The last request of a process that was overtaken may come in between, with the snapshot that this one follows.
-        if not self.store.replace_if_unchanged(layout.POINTER, self._seen(layout.POINTER), pointer, shared=True):
-            self._put(layout.POINTER, self._seen(layout.POINTER), pointer)
+        key = layout.POINTER
+        if not self.store.replace_if_unchanged(key, read_if_there(self.store, key), pointer, shared=True):
+            self._put(key, read_if_there(self.store, key), pointer)
 
 
 def open_lake(settings: LakeSettings) -> Lake:

@@ -9,8 +9,7 @@ import errno
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +18,9 @@ import pyarrow as pa
 
 from axsync.errors import ManifestError, RegistryDamaged
 from axsync.lake import layout
-from axsync.lake.store import Store, each
-from axsync.model import Outcome
-from axsync.schema.columns import columns_of
+from axsync.lake.store import Store, each, read_if_there
+from axsync.model import Lane, Outcome
+from axsync.schema.columns import Column, columns_of
 from axsync.schema.field_ids import FieldIds, read_field_ids, with_field_ids, write_field_ids
 from axsync.schema.registry import Registry, extended, read_registry, write_registry
 
@@ -53,9 +52,8 @@ def put_registries(store: Store, found: Mapping[str, Registry]) -> None:
     """Put these in place, with the lake held. Raises: OSError."""
 
     def put(entity: str) -> None:
-        key, seen = layout.registry(entity), None
-        with suppress(FileNotFoundError):
-            seen = store.read(key)
+        key = layout.registry(entity)
+        seen = read_if_there(store, key)
         if not store.replace_if_unchanged(key, seen, write_registry(entity, found[entity]), shared=True):
             raise OSError(errno.EBUSY, f"{key} was changed by another process meanwhile")
 
@@ -64,17 +62,23 @@ def put_registries(store: Store, found: Mapping[str, Registry]) -> None:
 
 def register(store: Store, run_id: str, outcomes: Iterable[Outcome]) -> None:
     """Enter the columns that these lanes bring, with the lake held. Raises: OSError, RegistryDamaged."""
-    brought = [outcome for outcome in outcomes if outcome.columns]
-    entities = list(dict.fromkeys(outcome.lane.entity for outcome in brought))
+    brought = list(columns_brought(outcomes))
+    entities = list(dict.fromkeys(lane.entity for lane, _ in brought))
     before = dict(zip(entities, each(store, lambda entity: registry(store, entity), entities), strict=True))
     now = dict(before)
-    seen = set[tuple[str, bytes]]()
-    for outcome in brought:
-        entity, written = outcome.lane.entity, orjson.dumps(outcome.columns)
-        if (entity, written) not in seen:  # most lanes have the columns of another one
-            seen.add((entity, written))
-            now[entity], _ = extended(now[entity], columns_of({"columns": outcome.columns}), run_id)
+    for lane, columns in brought:
+        now[lane.entity], _ = extended(now[lane.entity], columns, run_id)
     put_registries(store, {entity: one for entity, one in now.items() if one != before[entity]})
+
+
+def columns_brought(outcomes: Iterable[Outcome]) -> Iterator[tuple[Lane, tuple[Column, ...]]]:
+    """The columns that lanes bring, once for all lanes of a type that have the same, as most have."""
+    seen = set[tuple[str, bytes]]()
+    for outcome in outcomes:
+        written = outcome.lane.entity, orjson.dumps(outcome.columns)
+        if outcome.columns and written not in seen:
+            seen.add(written)
+            yield outcome.lane, columns_of({"columns": outcome.columns})
 
 
 # --------------------------------------------------------------------------------------------------- numbers of columns
@@ -165,10 +169,8 @@ def put_schemas(store: Store, lanes: Sequence[Mapping[str, Any]]) -> list[dict[s
 
 
 def _put(store: Store, key: str, content: bytes) -> None:
-    with suppress(FileNotFoundError):
-        if store.read(key) == content:  # a damaged one is made good
-            return
-    store.write(key, content, shared=True)
+    if read_if_there(store, key) != content:  # a damaged one is made good
+        store.write(key, content, shared=True)
 
 
 def with_columns(lane: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:

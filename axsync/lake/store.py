@@ -48,6 +48,14 @@ def is_folder(store: "Store") -> bool:
     return "://" not in store.uri()
 
 
+def read_if_there(store: "Store", key: str) -> bytes | None:
+    """The content; None where nothing has this key. Raises: OSError."""
+    try:
+        return store.read(key)
+    except FileNotFoundError:
+        return None
+
+
 def each(store: "Store", work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Work on items, the results in their order; on some of them at once where each waits for the store to answer."""
     if is_folder(store) or len(items) == 1:

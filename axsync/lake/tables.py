@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-import orjson
 import pyarrow as pa
 
 from axsync.errors import ConfigError, LakeError, LakeUnfit
 from axsync.lake import layout
 from axsync.lake.manifest import LaneRecord, TablePin
-from axsync.lake.schemas import FieldNumbers, registry
+from axsync.lake.schemas import FieldNumbers, columns_brought, registry
 from axsync.lake.store import Store
 from axsync.model import Lane, Outcome
 from axsync.schema.columns import Column, arrow_schema, columns_of
@@ -24,6 +23,8 @@ from axsync.settings import PARQUET
 
 LIBRARIES = {"delta": "deltalake", "iceberg": "pyiceberg"}
 """Format → what its module in this room imports, and no other module does."""
+NAMESPACE = "axsync"
+"""Of Iceberg tables in a catalog, where the setting names no other."""
 MOST_NAMED = 3
 """So many columns are named where more of them are wrong."""
 PARTITION_COLUMNS = pa.schema([pa.field("instance", pa.string()), pa.field("dt", pa.date32())])
@@ -202,19 +203,13 @@ def refuse_unfit(store: Store, outcomes: Iterable[Outcome]) -> None:
 
     Only a run that goes on after another one has published can have them.
     """
-    known, seen = dict[str, Registry](), set[tuple[str, bytes]]()
-    for outcome in outcomes:
-        entity, written = outcome.lane.entity, orjson.dumps(outcome.columns)
-        if outcome.columns and (entity, written) not in seen:  # most lanes have the columns of another one
-            seen.add((entity, written))
-            columns = columns_of({"columns": outcome.columns})
-            before = known.get(entity) or registry(store, entity)
-            if wrong := unfit(before, columns):
-                told = (
-                    f"what was read of {outcome.lane} does not fit its table, which another run has changed meanwhile"
-                )
-                raise LakeUnfit(f"{told} ({', '.join(wrong[:MOST_NAMED])}); run again with --fresh")
-            known[entity], _ = extended(before, columns, "")
+    known = dict[str, Registry]()
+    for lane, columns in columns_brought(outcomes):
+        before = known.get(lane.entity) or registry(store, lane.entity)
+        if wrong := unfit(before, columns):
+            told = f"what was read of {lane} does not fit its table, which another run has changed meanwhile"
+            raise LakeUnfit(f"{told} ({', '.join(wrong[:MOST_NAMED])}); run again with --fresh")
+        known[lane.entity], _ = extended(before, columns, "")
 
 
 def refuse_conflicts(lake: str, lanes: Sequence[LaneRecord]) -> None:

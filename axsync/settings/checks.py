@@ -89,12 +89,13 @@ def check_folder_names(called: str, names: Iterable[str]) -> None:
 
 def check_day(called: str, day: str, *, also: str = "") -> None:
     """Refuse what is neither a day nor one of `DAY_WORDS`."""
-    if day not in DAY_WORDS and not _is_day(day):
+    if day not in DAY_WORDS and not is_iso_day(day):
         words = f"today{' or' if not also else ','} yesterday{also}"
         raise ConfigError(f"{called} must be a day such as 2026-11-23, {words}, not {day!r}")
 
 
-def _is_day(text: str) -> bool:
+def is_iso_day(text: str) -> bool:
+    """Whether this is a day such as 2026-11-23."""
     try:
         # fromisoformat alone would take 20261123 and 2026-W48-1.
         return date.fromisoformat(text).isoformat() == text

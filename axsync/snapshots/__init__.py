@@ -1,1 +1,1 @@
-"""What can be done with snapshots that are there: verify them, compare two of them."""
+"""What can be done with snapshots that are there: verify, compare and forget them, read them from Python."""

@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from axsync.convert.rescue import restore
 from axsync.errors import ManifestError, UsageError
 from axsync.lake import layout
-from axsync.lake.history import Snapshot, snapshots
+from axsync.lake.history import Snapshot, parts_there, snapshots
 from axsync.lake.manifest import LaneRecord, columns_in
 from axsync.lake.publish import Lake
 from axsync.model import ID_FIELD, Asked, Lane
@@ -105,7 +105,7 @@ def _with_queries_apart(days: list[_Day]) -> list[_Day]:
 
 def _held(lake: Lake, found: Sequence[Snapshot], entity: str) -> Iterator[tuple[Snapshot, LaneRecord]]:
     """What each snapshot has of the type, where it is all there. Without files an older run proves nothing."""
-    there = {one.key for one in lake.store.list(layout.all_parts_of_type(entity))}
+    there = parts_there(lake, entity)
     for snapshot in found:
         for record in snapshot.lanes:
             whole = there.issuperset(file.path for file in record.files)

@@ -25,10 +25,11 @@ from axsync.convert.rescue import Restored
 from axsync.convert.widened import widened
 from axsync.errors import ConfigError, SnapshotGone, UsageError
 from axsync.lake import layout
-from axsync.lake.history import LATEST, TRIES, PastRun, find_run, past_runs, readable
+from axsync.lake.history import LATEST, TRIES, PastRun, find_run, parts_there, past_runs, readable
 from axsync.lake.manifest import LaneRecord, Snapshot, damaged, lane_columns
 from axsync.lake.publish import Lake, open_lake
 from axsync.lake.schemas import registry
+from axsync.lake.tables import PARTITION_COLUMNS
 from axsync.schema.columns import Column, arrow_schema, free_name
 from axsync.schema.kinds import Kind, drop_forms, grown
 from axsync.schema.registry import Registry
@@ -43,7 +44,6 @@ T = TypeVar("T")
 ROWS_AT_ONCE = 2_000
 """Rows that are read together to be restored: enough to share work, few enough for memory."""
 _UNKNOWN = re.compile(r"No match for FieldRef\.Name\((.*?)\) in ")
-PARTITIONS = (pa.field("instance", pa.string()), pa.field("dt", pa.date32()))
 Filter: TypeAlias = Any
 """A pyarrow expression, or conditions as `pyarrow.parquet.read_table` takes them; None for all rows."""
 
@@ -205,7 +205,7 @@ class LakeTable:
         return [self._widened_batches(share) for share in shares]
 
     def _widened_batches(self, share: _Share) -> Iterator[pa.RecordBatch]:
-        dataset = self._dataset(share.pieces, pa.schema([*arrow_schema(share.columns), *PARTITIONS]))
+        dataset = self._dataset(share.pieces, pa.schema([*arrow_schema(share.columns), *PARTITION_COLUMNS]))
         return (self._widened_batch(batch, share) for batch in dataset.to_batches())
 
     def _widened_batch(self, batch: pa.RecordBatch, share: _Share) -> pa.RecordBatch:
@@ -263,7 +263,7 @@ def _table(lake: Lake, entity: str, at: str, *, history: bool) -> LakeTable:
             fields.setdefault(name, column.field)
         shares.append(_Share(columns, names, tuple(piece_of(file.path, lane.instance) for file in lane.files)))
     listed = [Column(name, fields[name], fields[name], kind) for name, kind in kinds.items()]
-    schema = pa.schema([*arrow_schema(listed), *PARTITIONS])
+    schema = pa.schema([*arrow_schema(listed), *PARTITION_COLUMNS])
     again = partial(_table, lake, entity, at, history=history)
     return LakeTable(entity, schema, lake, kinds, tuple(shares), again)
 
@@ -299,7 +299,7 @@ def _lanes_of_all(lake: Lake, entity: str) -> tuple[_Lanes, list[str]]:
     """The lanes of all days, each from the run that published last of those whose files are there."""
     found: dict[str, tuple[datetime, LaneRecord, tuple[Column, ...]]] = {}
     others = set[str]()
-    there = {one.key for one in lake.store.list(layout.all_parts_of_type(entity))}
+    there = parts_there(lake, entity)
     for snapshot in readable(lake):
         others |= {lane.entity for lane in snapshot.lanes}
         for lane, columns in _lanes(snapshot, entity):

@@ -1,9 +1,8 @@
 """`axsync forget`: one snapshot, or all of a logical date, and its removal, with the files that no other one names.
 
 `latest.json` goes back to the newest snapshot that is whole, of this date or the nearest earlier one, or to the newest
-that is left. The pointer moves
-first, then manifests go, then files: whoever reads meanwhile finds a whole snapshot, and what a kill leaves is no
-snapshot's, so that `axsync gc` removes it.
+that is left. The pointer moves first, then manifests go, then files: whoever reads meanwhile finds a whole snapshot,
+and what a kill leaves is no snapshot's, so that `axsync gc` removes it.
 """
 
 from collections.abc import Sequence
@@ -39,6 +38,7 @@ class Forgotten:
 
 def look(lake: Lake, asked: str) -> Forgotten:
     """What would go; nothing is written, no lock is needed. Raises: NoLake, UnknownRun, ManifestError, Unsure."""
+    before = latest_run(lake)  # first, or a run that publishes meanwhile is not among what is found
     found, errors = snapshots(lake)
     if errors:
         why = unreadable(errors)
@@ -50,7 +50,6 @@ def look(lake: Lake, asked: str) -> Forgotten:
     needed = {file.path for s in left for lane in s.lanes for file in lane.files}
     named = {f.path: f for s in gone for lane in s.lanes for f in lane.files if layout.is_part(f.path)}
     files = [file for path, file in named.items() if path not in needed and lake.store.size(path) is not None]
-    before = latest_run(lake)
     moves = before is None or before in {s.run_id for s in gone}
     latest = _latest_among(lake, left, meant.logical_date) if moves else next(s for s in left if s.run_id == before)
     return Forgotten(

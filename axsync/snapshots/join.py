@@ -133,7 +133,7 @@ class Side:
     def beside(self, alias: str) -> str:
         """SQL for what stands beside an id: `_label`, `_rescued`, and `_s0…` the values of the columns that are shown.
 
-        No column of a lake begins with an underscore.
+        No column of a lake begins with an underscore, so that these and `_id` of `rows` are free.
         """
         values = [f"{self.value(column, alias)} AS _s{number}" for number, column in enumerate(self.shown)]
         rescued = self.rescued(alias) if self.shown else "NULL::VARCHAR"
@@ -147,9 +147,8 @@ class Side:
         """SQL for the rows of its files, those of these ids only, where some are named."""
         if not self.files.sql:
             return "(SELECT NULL::VARCHAR AS _id WHERE false)"
-        only = f" AND {double_quoted(self.id_column)} IN ({', '.join(map(literal, ids))})" if ids else ""
-        # No column of a lake begins with an underscore.
         key = double_quoted(self.id_column)
+        only = f" AND {key} IN ({', '.join(map(literal, ids))})" if ids else ""
         return f"(SELECT *, {key} AS _id FROM {self.files.sql} WHERE {key} IS NOT NULL{only})"  # noqa: S608  names and paths
 
     def value(self, column: Column | None, alias: str = "") -> str:
@@ -167,18 +166,17 @@ def opened(lake: Lake, memory: str, folder: Path | None, sides: Iterable[Side]) 
 
     Raises: ConfigError where DuckDB does not understand the limit, or where the named folder cannot be written.
     """
-    with spill_folder(lake, folder) as spill:
-        connection = duckdb.connect(config={"preserve_insertion_order": "false"})
+    with spill_folder(lake, folder) as spill, duckdb.connect() as connection:
+        connection.execute(spill_to(spill))
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET TimeZone = 'UTC'")
         try:
-            connection.execute(spill_to(spill))
-            connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET memory_limit = {literal(memory)}")
         except duckdb.Error as error:
             raise ConfigError(f"{memory!r} is no amount of memory; write it as 1GB or 512MB") from error
         for side in sides:
             side.files.introduce(connection)
-        with connection:
-            yield connection
+        yield connection
 
 
 @contextmanager

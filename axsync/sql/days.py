@@ -95,9 +95,8 @@ def registered_tables(known: Mapping[str, Registry]) -> dict[str, EntityTable]:
 
 def partitions(lake: Lake, entities: Iterable[str]) -> list[str]:
     """The folders of these entity types, one for each instance and day."""
-    shares = [
-        f"{layout.table(entity)}/{name}" for entity in entities for name in lake.store.names(layout.table(entity))
-    ]
+    roots = [root for entity in entities for root in (layout.table(entity), layout.table_of_format(entity))]
+    shares = [f"{root}/{name}" for root in roots for name in lake.store.names(root) if name.startswith("instance=")]
     return [f"{share}/{name}" for share in shares for name in lake.store.names(share) if name.startswith("dt=")]
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from axsync.lake import layout
 from axsync.lake.manifest import TablePin
 from axsync.schema.columns import Column
 from axsync.schema.kinds import Atom, Kind, drop_forms
 from axsync.sql.days import LaneVerdict
-from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
-from axsync.sql.engines import WORDS, Engine, Words
+from axsync.sql.dialects import DIALECTS, Engine, TypeNames, double_quoted, literal
+from axsync.sql.engines import WORDS, Words
 from axsync.sql.histories import EntityHistory, Histories, Partitions, by_columns
 from axsync.sql.registered import duckdb_scan, registration, trino_schema
 from axsync.sql.tables import OWN, PARTITIONS, EntityTable, Share
@@ -63,9 +64,7 @@ def view_statements(
     if engine == "athena" and pin:  # a date in its tables of Delta Lake and Iceberg
         words = replace(words, dt=WORDS["trino"].dt, as_dt=WORDS["trino"].as_dt)
 
-    def ref(name: str) -> str:
-        return ".".join(words.quoted(part) for part in [*(full.split(".") if full else ()), name])
-
+    ref = partial(words.types.full, full)
     yield from _opening(engine, where, schema, every)
     for entity, history in days.tables.items():
         yield from _made(engine, history, where, schema, names.history(entity))
@@ -189,8 +188,7 @@ def _nothing(_where: str, _schema: str | None) -> Iterator[str]:
 def _opening(dialect: Engine, where: str, schema: str | None, found: Iterable[EntityHistory]) -> Iterator[str]:
     """What comes before all tables."""
     if schema and not (dialect == "athena" and "." in schema):  # Athena makes none in a named catalogue
-        quoted = {str(name): words.quoted for name, words in DIALECTS.items()}[dialect]
-        yield f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(quoted, schema.split('.')))};\n"
+        yield f"CREATE SCHEMA IF NOT EXISTS {'.'.join(map(DIALECTS[dialect].quoted, schema.split('.')))};\n"
     if dialect == "duckdb":
         return
     if _pin(found) is None:

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from axsync.schema.kinds import AtomName, Group, Kind, Many, Member, Wrapped
 
-Dialect: TypeAlias = Literal["athena", "trino", "snowflake", "duckdb"]
+Engine: TypeAlias = Literal["athena", "trino", "snowflake", "duckdb"]
 
 
 def double_quoted(name: str) -> str:
@@ -64,7 +64,7 @@ def _struct(opening: str, between: str, quoted: Callable[[str], str]) -> Callabl
     return lambda members: opening + ", ".join(f"{quoted(n)}{between}{t}" for n, t in members) + closing
 
 
-DIALECTS: Mapping[Dialect, TypeNames] = {
+DIALECTS: Mapping[Engine, TypeNames] = {
     "athena": TypeNames(
         _atoms("string", "timestamp", "date", "boolean", "bigint", "double"),
         lambda item: f"array<{item}>",

@@ -5,12 +5,9 @@ Arguments and results are SQL texts. What is the same everywhere stands in `sql.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from axsync.schema.kinds import Atom, Group, Kind
-from axsync.sql.dialects import DIALECTS, TypeNames, double_quoted, literal
-
-Engine: TypeAlias = Literal["duckdb", "trino", "athena", "snowflake"]
+from axsync.sql.dialects import DIALECTS, Engine, TypeNames, double_quoted, literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,6 @@ class Words:
     """How one engine says it. `x` is a list of single values, of the kind that is given."""
 
     types: TypeNames
-    quoted: Callable[[str], str]
     one: Callable[[str], str]  # a list of this value
     distinct: Callable[[str], str]
     only: Callable[[str, Kind], str]  # the only distinct value, or null
@@ -42,6 +38,10 @@ class Words:
     days_between: Callable[[str, str], str]
     dt: Callable[[str], str]  # a literal as the column dt has it
     as_dt: Callable[[str], str]  # a date as the column dt has it
+
+    def quoted(self, name: str) -> str:
+        """An identifier as the engine quotes it."""
+        return self.types.quoted(name)
 
 
 def _items(rows: ListRows) -> tuple[str, str]:
@@ -71,7 +71,6 @@ def _duckdb_entries(document: str, alias: str) -> tuple[str, str, str]:
 
 _DUCKDB = Words(
     DIALECTS["duckdb"],
-    double_quoted,
     one=lambda x: f"[{x}]",
     distinct=lambda x: f"list_distinct({x})",
     only=lambda x, _: f"CASE WHEN len(list_distinct({x})) = 1 THEN list_distinct({x})[1] END",
@@ -113,7 +112,6 @@ def _trino_known(x: str) -> str:
 def _trino(dt: Callable[[str], str], as_dt: Callable[[str], str]) -> Words:
     return Words(
         DIALECTS["trino"],
-        double_quoted,
         one=lambda x: f"ARRAY[{x}]",
         distinct=lambda x: f"array_distinct({x})",
         only=lambda x, _: (
@@ -160,7 +158,6 @@ def _snowflake_known(x: str) -> str:
 
 _SNOWFLAKE = Words(
     DIALECTS["snowflake"],
-    DIALECTS["snowflake"].quoted,
     one=lambda x: f"ARRAY_CONSTRUCT({x})",
     distinct=lambda x: f"ARRAY_DISTINCT({x})",
     only=lambda x, kind: (

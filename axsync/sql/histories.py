@@ -142,7 +142,7 @@ def _untold(lake: Lake) -> Iterator[pa.Table]:
     for run_id in untold_runs(lake):
         try:
             yield lane_rows(read_run(lake.store, run_id).snapshot)
-        except (ManifestError, ValueError):  # as everywhere: it hides no other run
+        except ManifestError:  # as everywhere: it hides no other run
             continue
 
 

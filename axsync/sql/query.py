@@ -22,6 +22,7 @@ from axsync.lake.history import days_written
 from axsync.lake.publish import Lake
 from axsync.lake.schemas import registries
 from axsync.lake.store import NativeFile, storage_errors
+from axsync.lake.tables import PARTITION_COLUMNS
 from axsync.schema.columns import arrow_schema
 from axsync.schema.kinds import arrow_type
 from axsync.settings import all_close, did_you_mean
@@ -40,7 +41,7 @@ SHARE_OF_HANDLES = 4
 MOST_NEAR = 3  # suggestions for a mistyped name
 _FAULT = "the query failed"
 _NO_TABLE = re.compile(r"Catalog Error: Table with name \"?([^\s\"]+)\"? does not exist")
-_PART = re.compile(r"entity=[^/'\"]+/instance=[^/'\"]+/dt=[^/'\"]+/part-[^/'\"]+\.parquet")
+_PART = re.compile(r"(?:entity=|tables/)[^/'\"]+/instance=[^/'\"]+/dt=[^/'\"]+/part-[^/'\"]+\.parquet")
 _CATALOGUE = re.compile(r"\b(show|information_schema|duckdb_\w+|sqlite_\w+|pg_\w+)\b")
 """Words of queries that list tables: all views are made for them."""
 _LOCKS = (
@@ -54,7 +55,7 @@ _LOCKS = (
 )
 _PLANNING = ("SET disabled_optimizers = 'statistics_propagation'",)
 """Of empty tables it would know that no row passes."""
-_PARTITION_FIELDS = [pa.field("entity", pa.string()), pa.field("instance", pa.string()), pa.field("dt", pa.date32())]
+_PARTITION_FIELDS = [pa.field("entity", pa.string()), *PARTITION_COLUMNS]
 
 
 @dataclass(frozen=True, slots=True)

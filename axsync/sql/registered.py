@@ -9,12 +9,9 @@ from collections.abc import Callable, Mapping
 from axsync.errors import UsageError
 from axsync.lake import layout
 from axsync.lake.manifest import TablePin
-from axsync.lake.tables import LIBRARIES
-from axsync.sql.dialects import DIALECTS, double_quoted, literal
-from axsync.sql.engines import Engine
+from axsync.lake.tables import LIBRARIES, NAMESPACE
+from axsync.sql.dialects import DIALECTS, Engine, double_quoted, literal
 
-NAMESPACE = "axsync"
-"""Of tables in a catalog, if the lake's setting names no other (`axsync.lake.iceberg`)."""
 _VOLUME = "-- An administrator creates once the volume, whose address is the lake's, and the integration"
 
 

@@ -71,7 +71,7 @@ async def test_runs_that_others_could_read_are_closed(lab: Lab, start: Start) ->
 
 
 LINKS = ["entity=devices", "entity=devices/instance=prod", "entity=users/instance=prod/dt=2026-11-23", "_axsync"]
-LINKS += ["tables", "tables/users/instance=prod/dt=2026-11-23", "tables/users/_delta_log"]
+LINKS += ["tables", "tables/users/instance=prod/dt=2026-11-23", "tables/users/_delta_log", "tables/users/metadata"]
 
 
 @pytest.mark.parametrize("place", [*LINKS, "_axsync/runs", "_axsync/snapshots", "_axsync/latest.json", "_axsync/lock"])

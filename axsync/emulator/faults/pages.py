@@ -49,7 +49,7 @@ def faulty_count(faults: Iterable[Fault], correct: int) -> Json:
 
 
 def _clamp(_instance: Instance, page: PageRequest, fault: Fault) -> PageRequest:
-    """At maximum `limit` rows, however many were requested."""
+    """At most `limit` rows, however many were requested."""
     return replace(page, limit=min(page.limit, fault.integer("limit", 100)))
 
 

@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 def outcome(entity: str, rows: int, **changed: object) -> Outcome:
-    part = Part(f"entity={entity}/instance=prod/dt=d/part-r-00000.parquet", rows, 100, "ab")
+    part = Part(f"entity={entity}/instance=prod/dt=2026-11-20/part-r-00000.parquet", rows, 100, "ab")
     plain = Outcome(Lane("prod", entity), "complete", rows=rows, columns=COLUMNS, parts=(part,))
     return replace(plain, **changed)  # type: ignore[arg-type]  # whatever a test says
 

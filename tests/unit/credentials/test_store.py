@@ -418,6 +418,8 @@ def test_a_passphrase_that_others_can_read_is_noticed(environ: dict[str, str]) -
         told.append(store(environ).open(record()).notices)
 
     assert told == [(), ("the file of AXSYNC_PASSPHRASE_FILE can be read by others; restrict it with chmod 600",)]
+    other = {**environ, "AXSYNC_STORE_KEY_FILE": "/nowhere/key"}  # which opens nothing here
+    assert store(other).open(record()).notices == told[1]
 
 
 def test_a_run_does_not_wait_for_a_person_elsewhere(environ: dict[str, str]) -> None:

@@ -129,6 +129,20 @@ def test_only_loopback_is_listened_on() -> None:
         Emulator(Options(host="0.0.0.0"))  # noqa: S104
 
 
+def is_open(path: Path) -> bool:
+    return any(handle.resolve() == path for handle in Path("/proc/self/fd").glob("*"))
+
+
+async def test_a_taken_port_leaves_nothing_open(start: Start, tmp_path: Path) -> None:
+    """The error is that of the system."""
+    taken = int((await start()).emulator.url.rpartition(":")[2])
+    second = Emulator(Options(port=taken, log=tmp_path / "log"))
+    with pytest.raises(OSError, match="address already in use"):
+        await second.__aenter__()
+
+    assert not is_open(tmp_path / "log")
+
+
 def imported(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}

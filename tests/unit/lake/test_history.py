@@ -118,10 +118,11 @@ def test_a_day_that_was_filled_in_later_is_counted_where_it_belongs(lake: Folder
 
 
 def test_the_neighbour_of_a_day_is_the_nearest_other_one(tmp_path: Path) -> None:
-    """Before or behind it; the later of two that are as near; never the day itself."""
+    """Before or behind it; the later of two that are as near; never the day itself. What has no day is far away."""
     lake = FolderLake(tmp_path / "lake")
     for run_id, day in ((FIRST, "2026-11-10"), (SECOND, "2026-11-14"), (THIRD, "2026-11-15")):
         publish(lake, run_id, day)
+    manifest(lake, "copy").write_bytes(b"")
 
     asked = ("2026-11-01", "2026-11-11", "2026-11-12", "2026-11-14", "2026-11-15", "2026-12-01")
     found = [neighbour(lake, day) for day in asked]
@@ -265,6 +266,8 @@ def test_a_damaged_manifest_is_said_and_hides_no_other_run(lake: FolderLake, raw
         {"started_at": "yesterday"},
         {"started_at": "2026-11-21T02:00:00"},
         {"verdict": None},
+        {"logical_date": "2026-13-45"},
+        {"logical_date": "20261121"},
     ],
 )
 def test_a_manifest_of_another_form_is_damaged(lake: FolderLake, values: dict[str, object]) -> None:
@@ -273,6 +276,7 @@ def test_a_manifest_of_another_form_is_damaged(lake: FolderLake, values: dict[st
 
     with pytest.raises(ManifestError, match="is damaged"):
         find_run(lake, FIRST)
+    neighbour(lake, "2026-11-22")  # which looks at the days of all
 
 
 def test_more_keys_do_not_disturb(lake: FolderLake) -> None:

@@ -67,6 +67,17 @@ def test_what_another_library_wrote_is_shared_and_durable(tmp_path: Path, monkey
     assert synced == [path.stat().st_ino for path in (log / "0.json", log, log.parent)]
 
 
+def test_what_is_removed_with_all_below_it_stays_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a power cut."""
+    store, synced = LocalStore(tmp_path), list[int]()
+    store.write("runs/a/staging/part", b"")
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    store.delete_all("runs/a/staging")
+    store.delete_all("nothing/here")
+
+    assert (list(tmp_path.iterdir()), synced) == ([], [tmp_path.stat().st_ino])
+
+
 def test_a_disks_error_is_one_sentence() -> None:
     """What was done, and the system's own words; the cause is kept."""
     with (

@@ -7,7 +7,7 @@ import pytest
 
 from axsync.errors import Busy, UnknownRun, Unsure
 from axsync.lake import layout
-from axsync.lake.history import find_run, past_runs
+from axsync.lake.history import find_run, past_runs, snapshots
 from axsync.model import Outcome
 from axsync.snapshots.forget import forget, look
 from axsync.snapshots.verify import verify
@@ -93,6 +93,18 @@ def test_nothing_goes_while_what_is_needed_cannot_be_told(lake: FolderLake) -> N
     with pytest.raises(Unsure, match="is damaged"):
         forget(lake, NEW)
     assert content(lake.root).keys() - {layout.LOCK} == before.keys() - {layout.LOCK}
+
+
+def test_a_run_that_publishes_meanwhile_is_the_latest(lake: FolderLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked at is the lake before it."""
+
+    def found_before_it(lake: FolderLake) -> object:
+        found = snapshots(lake)
+        publish(lake, facts("2031-01-02"), Type(rows=devices(1)))
+        return found
+
+    monkeypatch.setattr("axsync.snapshots.forget.snapshots", found_before_it)
+    assert look(lake, OLD).latest == TYPO
 
 
 def test_only_part_files_are_ever_removed(lake: FolderLake) -> None:

@@ -16,10 +16,14 @@ from axsync.runs.recovery import recover
 from axsync.runs.state import memory_of, record
 from axsync.schema.columns import Column
 from axsync.settings import LakeSettings
+from axsync.snapshots.asset_history import asset_history
+from axsync.snapshots.dataset import open_to_read
 from axsync.snapshots.forget import forget
+from axsync.snapshots.join import Ignoring
 from axsync.snapshots.verify import verify
+from axsync.sql import query_session, tables_of
 from tests.unit.lake.folders import FolderLake
-from tests.unit.snapshots.lakes import PLAIN, USERS, Type, column, devices, facts, outcome, publish
+from tests.unit.snapshots.lakes import DEVICES, PLAIN, USERS, Type, column, devices, facts, outcome, publish
 
 DAY, NEXT = "2026-11-22", "2026-11-23"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -223,6 +227,31 @@ def test_a_table_whose_log_is_gone_is_damage(lake: FolderLake) -> None:
 
     (fault,) = verify(lake, find_run(lake, "latest")).faults
     assert fault.text == "the delta table has no longer the version of this snapshot"
+
+
+def test_a_commit_that_a_power_cut_tore_tells_of_nobody(lake: FolderLake) -> None:
+    """The next commit removes it; until then what is damaged can be looked at."""
+    dump(lake, facts(DAY), one("a"))
+    (lake.root / "tables/devices/_delta_log/00000000000000000001.json").write_text('{"add":')
+    for part in lake.root.glob("tables/devices/*/*/*.parquet"):
+        part.unlink()
+
+    assert verify(lake, find_run(lake, "latest")).faults[0].text == "is missing"
+
+
+def test_all_days_of_a_table_are_those_of_the_lake(lake: FolderLake) -> None:
+    """In the history of an asset, in Python and in SQL; there also a day whose own manifest is gone."""
+    for run in (facts(DAY), facts(NEXT)):
+        dump(lake, run, one(run.logical_date))
+    ((found,), _) = asset_history(lake, "devices", f"{0:032x}", Ignoring())
+    table = open_to_read(lake.root).table("devices", history=True)
+    assert (found.days, table.to_arrow().num_rows) == ((DAY, NEXT), 2)
+
+    dump(lake, facts("2026-11-24"), Outcome(DEVICES, "partial", "503"), Type(USERS, rows=devices(1)))
+    (lake.root / lake.manifest_name(facts(NEXT).run_id)).unlink()
+    with query_session(lake, tables_of(find_run(lake, "latest"))) as session:
+        rows = session.ask("SELECT hostname FROM devices_history WHERE dt = DATE '2026-11-23'").rows
+        assert list(rows) == [(f"{NEXT}-0",)]
 
 
 # ------------------------------------------------------------------------------------------------------- what goes away

@@ -18,7 +18,7 @@ from axsync.schema.kinds import Atom, Kind, Many
 from axsync.sql import EntityTable, tables_of
 from axsync.sql.days import AllDays, LaneVerdict, all_days
 from axsync.sql.ddl import statements, view_statements
-from axsync.sql.dialects import DIALECTS, Dialect
+from axsync.sql.dialects import DIALECTS, Engine
 from axsync.sql.histories import EntityHistory, Histories, histories, of_days
 from axsync.sql.tables import OWN, Piece, Share
 from tests.unit.lake.folders import FolderLake
@@ -40,7 +40,7 @@ def lake(tmp_path: Path) -> FolderLake:
     return publish(tmp_path / "la'ke", lanes)
 
 
-def ddl(lake: FolderLake, dialect: Dialect) -> str:
+def ddl(lake: FolderLake, dialect: Engine) -> str:
     return "\n".join(statements(dialect, list(histories(lake).tables.values()), location=str(lake.root)))
 
 
@@ -122,7 +122,7 @@ def test_the_schema_is_made_before_its_tables(lake: FolderLake) -> None:
     with duckdb.connect() as connection:
         connection.execute("\n".join(statements("duckdb", tables, location=str(lake.root), schema='ax"o')))
         assert connection.execute('SELECT count(*) FROM "ax""o".devices').fetchall() == [(2,)]
-    named: dict[Dialect, str] = {"trino": "one.two", "snowflake": "one.two", "athena": "two"}
+    named: dict[Engine, str] = {"trino": "one.two", "snowflake": "one.two", "athena": "two"}
     assert {name: next(iter(statements(name, tables, schema=schema))) for name, schema in named.items()} == {
         "trino": 'CREATE SCHEMA IF NOT EXISTS "one"."two";\n',
         "snowflake": 'CREATE SCHEMA IF NOT EXISTS "ONE"."TWO";\n',
@@ -159,7 +159,7 @@ def test_duckdb_knows_every_type(kind: Kind) -> None:
         ("duckdb", ["VARCHAR[]", 'STRUCT("size" BIGINT)[]', "TIMESTAMP WITH TIME ZONE"]),
     ],
 )
-def test_each_dialect_has_its_own_types(dialect: Dialect, types: list[str]) -> None:
+def test_each_dialect_has_its_own_types(dialect: Engine, types: list[str]) -> None:
     """Lists and objects stay what they are, where the engine has them."""
     assert [DIALECTS[dialect].of(kind) for kind in SMALL.table.columns.values()] == types
     told = "\n".join(statements(dialect, [SMALL]))
@@ -270,7 +270,7 @@ def test_the_newest_version_of_a_table_is_the_one_to_read(tmp_path: Path) -> Non
         ("snowflake", GLUE, "CATALOG_NAMESPACE = 'ax'\n  CATALOG_TABLE_NAME = 'users';"),
     ],
 )
-def test_each_engine_reads_tables_in_its_own_way(dialect: Dialect, pin: TablePin, told: str) -> None:
+def test_each_engine_reads_tables_in_its_own_way(dialect: Engine, pin: TablePin, told: str) -> None:
     """Columns are known to the table, and partitions need no statement."""
     table = in_table(pin)
 
@@ -289,7 +289,7 @@ def test_each_engine_reads_tables_in_its_own_way(dialect: Dialect, pin: TablePin
         ("duckdb", replace(DELTA, format="hudi"), "tables in the format 'hudi' are not known to this version"),
     ],
 )
-def test_tables_that_an_engine_cannot_find_are_refused(dialect: Dialect, pin: TablePin, told: str) -> None:
+def test_tables_that_an_engine_cannot_find_are_refused(dialect: Engine, pin: TablePin, told: str) -> None:
     """And those that a later version of axsync has made."""
     table = in_table(pin)
     with pytest.raises(UsageError, match=told):

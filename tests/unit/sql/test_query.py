@@ -228,6 +228,20 @@ def test_a_file_that_is_gone_or_elsewhere_is_told(lake: FolderLake, tmp_path: Pa
         ask(lake, "SELECT 1")
 
 
+@pytest.mark.parametrize("form", ["parquet", "delta"])
+def test_a_file_that_goes_before_its_rows_are_read_is_told(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are too many to be held open; in a table as well."""
+    monkeypatch.setattr("axsync.sql.query.may_hold", lambda _files: False)
+    lake = publish(tmp_path, {DEVICES: (KINDS, [ROW])}, form)
+    with query_session(lake, tables_of(find_run(lake, "latest"))) as place:
+        for part in [*lake.root.glob("entity=*/*/*/*.parquet"), *lake.root.glob("tables/*/*/*/*.parquet")]:
+            part.unlink()
+        with pytest.raises(SnapshotGone, match="that the manifest names"):
+            list(place.ask("SELECT hostname FROM devices").rows)
+
+
 def test_a_damaged_file_is_one_sentence(lake: FolderLake) -> None:
     """Only where it is asked for."""
     (part,) = lake.root.glob("entity=users/**/*.parquet")

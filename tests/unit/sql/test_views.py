@@ -21,7 +21,8 @@ from axsync.sql import query as query_module
 from axsync.sql.days import LaneVerdict
 from axsync.sql.dbt import models
 from axsync.sql.ddl import view_statements
-from axsync.sql.engines import WORDS, Engine
+from axsync.sql.dialects import Engine
+from axsync.sql.engines import WORDS
 from axsync.sql.histories import EntityHistory, Histories, Partitions, histories
 from axsync.sql.tables import OWN
 from tests.examples import scaled
