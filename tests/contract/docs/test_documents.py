@@ -16,11 +16,13 @@ from axsync.model import Lane, Outcome
 from axsync.settings import EntitySettings, InstanceSettings, LakeSettings, RunSettings
 
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
+DOCUMENTS = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 DECISION_HEADINGS = ("Context", "Decision", "Why", "Rejected")
 
 SHELL = re.compile(r"^ *```shell\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
-LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -43,6 +45,12 @@ def options(command: str, words: list[str]) -> set[str]:
     return {"--help", *(name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts))}
 
 
+def anchors(page: Path) -> set[str]:
+    """Those that its headings get, from a Git server and from MkDocs."""
+    headings = HEADING.findall(FENCED.sub("", page.read_text("utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_exist(path: Path) -> None:
     """With the options that the document gives them."""
@@ -54,10 +62,12 @@ def test_commands_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
-    """Inside the project; nothing else is asked."""
-    targets = LINK.findall(path.read_text("utf-8"))
+    """To files of the project, and to headings in its documents; nothing else is asked."""
+    for target, heading in LINK.findall(path.read_text("utf-8")):
+        found = path.parent / target if target else path
 
-    assert [target for target in targets if not (path.parent / target).exists()] == []
+        assert found.exists(), target
+        assert not heading or heading in anchors(found), f"{target}#{heading}"
 
 
 @pytest.mark.parametrize("settings", [LakeSettings, InstanceSettings, EntitySettings, RunSettings])
@@ -85,11 +95,12 @@ def test_the_emulator_page_lists_every_fault() -> None:
 
 
 def test_every_decision_is_in_the_index_and_has_its_headings() -> None:
-    """The index is how a decision is found."""
+    """The index is how a decision is found, by the title that it has."""
     folder = ROOT / "docs/adr"
     index = (folder / "README.md").read_text("utf-8")
 
     for path in sorted(folder.glob("[0-9]*.md")):
         text = path.read_text("utf-8")
-        assert f"({path.name})" in index
+        title = text.splitlines()[0].removeprefix(f"# {path.name[:4]} ")
+        assert f"| {path.name[:4]} | [{title}]({path.name}) |" in index
         assert [heading for heading in DECISION_HEADINGS if f"\n## {heading}\n" not in text] == []
