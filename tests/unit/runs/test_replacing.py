@@ -78,7 +78,7 @@ def stays(there: Outcome, came: Outcome, day: Day = TODAY) -> str:
         (outcome(HISTORY), outcome(HISTORY), ""),
         (outcome(HISTORY), outcome(replace(HISTORY, as_of="2026-11-22")), "history of 2026-11-22 never"),
         (outcome(), outcome(FILTERED), "rows of one query never replace others"),
-        (outcome(asked=None), outcome(FILTERED), "version 0.1.0 did not write down whether they are those of this query"),
+        (outcome(asked=None), outcome(FILTERED), "version 0.1.0 did not write down whether"),
         (outcome(asked=None), outcome(), ""),
         (outcome(FILTERED), outcome(replace(LIVE, saved_query="s")), "rows of one query never replace others"),
         (outcome(FILTERED), outcome(FILTERED), ""),
