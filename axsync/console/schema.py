@@ -18,6 +18,7 @@ from axsync.settings import nearest
 
 LONGEST = 60
 """So many characters of a type are shown in text; JSON has all."""
+NO_REGISTRY = "has no registry yet; the next run makes it, and so does `axsync schema rebuild`"
 
 
 def show(given: Invocation, entity: str | None) -> None:
@@ -25,6 +26,8 @@ def show(given: Invocation, entity: str | None) -> None:
     lake = given.lake()
     lake.store.refuse_no_lake()
     found = registries(lake.store)
+    if entity is not None and not found:
+        raise UsageError(f"the lake {lake.name!r} {NO_REGISTRY}")
     if entity is not None and entity not in found:
         raise UsageError(f"the lake {lake.name!r} has no registry of {entity!r}{nearest(entity, sorted(found))}")
     chosen = found if entity is None else {entity: found[entity]}
@@ -65,4 +68,4 @@ def _short(text: str) -> str:
 
 def _print(table: Table) -> None:
     console = plain_console(sys.stdout)
-    print_table(table, console) if table.rows else print_line("the lake has no registry yet", console)
+    print_table(table, console) if table.rows else print_line(f"the lake {NO_REGISTRY}", console)

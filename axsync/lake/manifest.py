@@ -142,19 +142,21 @@ class LaneRecord:
     notices: tuple[str, ...] = ()
     files: tuple[FileRecord, ...]
     from_run: str | None = None
-    asked: Asked | None = None  # 0.1.0 did not tell: then live data, all rows
+    asked: Asked | None = None  # 0.1.0 did not tell
 
     @property
     def lane(self) -> Lane:
         return Lane(self.instance, self.entity)
 
     @property
-    def rows_chosen(self) -> str:
+    def rows_chosen(self) -> str | None:
         """Which rows of the type its files have, in words: those of a query, or up to a limit; empty: all that came.
 
-        A limit that is not reached cuts nothing, nor one that a complete lane just reaches.
+        A limit that is not reached cuts nothing, nor one that a complete lane just reaches. None where 0.1.0 read it.
         """
-        asked, rows = self.asked or Asked(), sum(file.rows for file in self.files)
+        if self.asked is None:
+            return None
+        asked, rows = self.asked, sum(file.rows for file in self.files)
         is_cut = asked.limit is not None and rows >= asked.limit and self.verdict != "complete"
         chosen = [
             asked.query and f"query {asked.query}",

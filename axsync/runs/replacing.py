@@ -24,6 +24,7 @@ from axsync.settings import Settings
 _CUT = "cut by a limit"
 _RANKS = (_CUT, "partial", "drifted", "complete")
 """From bad to good."""
+_UNTOLD = "version 0.1.0 did not write down whether they are those of this query"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def less_asked(asked: Asked, held: DayLane, day: Day) -> str | None:
     if why := _of_less_worth(asked, held, day):
         return why
     if asked.queries not in (("", ""), there.queries):
-        return "rows of one query never replace others"
+        return "rows of one query never replace others" if held.record.asked else _UNTOLD
     if asked.limit is not None and asked.limit < held.rows and _rank(held.record.verdict, held.rows, there):
         return f"a limit of {asked.limit:,} rows would cut them"
     return None

@@ -96,10 +96,11 @@ def _drop(outcome: Outcome, before: Mapping[str, Any] | None) -> type[GuardRefus
 
 
 def narrowed(outcome: Outcome, before: Mapping[str, Any] | None) -> bool:
-    """Whether rows of a query follow all rows of the type in the previous snapshot."""
-    asked = (before or {}).get("asked") or {}
-    chosen = outcome.asked is not None and any(outcome.asked.queries)
-    return chosen and not (asked.get("query") or asked.get("saved_query")) and bool(before and before.get("files"))
+    """Whether rows of a query follow all rows of the type in the previous snapshot; 0.1.0 did not tell."""
+    asked = (before or {}).get("asked")
+    if asked is None or outcome.asked is None or not any(outcome.asked.queries):
+        return False
+    return not (asked.get("query") or asked.get("saved_query")) and bool(before and before.get("files"))
 
 
 def held_back(outcome: Outcome, reason: str) -> Outcome:

@@ -17,7 +17,7 @@ from axsync.lake import layout
 from axsync.lake.history import Snapshot, parts_there, snapshots
 from axsync.lake.manifest import LaneRecord, columns_in
 from axsync.lake.publish import Lake
-from axsync.model import ID_FIELD, Asked, Lane
+from axsync.model import ID_FIELD, Lane
 from axsync.schema.columns import Column, describe_column
 from axsync.schema.kinds import canonical
 from axsync.settings import nearest
@@ -59,7 +59,7 @@ class _Day:
     day: str
     side: Side
     is_whole: bool
-    queries: tuple[str, str] = ("", "")  # what its rows were chosen by
+    queries: tuple[str, str] | None  # what its rows were chosen by; None: 0.1.0 did not tell
 
 
 def asset_history(
@@ -97,10 +97,13 @@ def _days(lake: Lake, found: Sequence[Snapshot], entity: str) -> dict[Lane, list
 
 
 def _with_queries_apart(days: list[_Day]) -> list[_Day]:
-    """The days, of which none is whole that has the rows of a query, where another has other rows."""
-    if len({one.queries for one in days}) == 1:
+    """The days, of which none is whole that has the rows of a query, where another has other rows.
+
+    A day that does not tell is taken to have what the others have, where these agree.
+    """
+    if len({one.queries for one in days} - {None}) <= 1:
         return days
-    return [replace(one, is_whole=one.is_whole and not any(one.queries)) for one in days]
+    return [replace(one, is_whole=one.is_whole and one.queries == ("", "")) for one in days]
 
 
 def _held(lake: Lake, found: Sequence[Snapshot], entity: str) -> Iterator[tuple[Snapshot, LaneRecord]]:
@@ -120,7 +123,7 @@ def _day(lake: Lake, day: str, snapshot: Snapshot, record: LaneRecord) -> _Day:
     is_whole = record.verdict in ("complete", "drifted") or record.from_run is not None
     run_id = record.from_run or snapshot.run_id
     side = Side(run_id, files_of(lake, run_id, held), columns, held.id_column)
-    return _Day(day, side, is_whole, (record.asked or Asked()).queries)
+    return _Day(day, side, is_whole, record.asked.queries if record.asked else None)
 
 
 def _places(connection: DuckDBPyConnection, days: dict[Lane, list[_Day]], wanted: str) -> dict[Lane, str]:

@@ -133,9 +133,11 @@ def _comparable(run: FoundRun, entity: str | None) -> dict[Lane, OpenSnapshot]:
 def _incomparable(
     lanes: Sequence[Lane], before: Mapping[Lane, OpenSnapshot], after: Mapping[Lane, OpenSnapshot]
 ) -> tuple[Incomparable, ...]:
-    """The lanes of which the two have different rows: what seems gone may only not have been asked for."""
-    found = (Incomparable(lane, before[lane].record.rows_chosen, after[lane].record.rows_chosen) for lane in lanes)
-    return tuple(one for one in found if one.rows_before != one.rows_after)
+    """The lanes of which the two are known to have different rows: what seems gone may only not have been asked for."""
+    found = ((lane, before[lane].record.rows_chosen, after[lane].record.rows_chosen) for lane in lanes)
+    return tuple(
+        Incomparable(lane, old, new) for lane, old, new in found if old is not None and new is not None and old != new
+    )
 
 
 def _of_other_rows(odd: Sequence[Incomparable]) -> NothingCommon:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import axsync
 from axsync.cli import main
 from axsync.emulator import Emulator
+from axsync.settings import EntitySettings
 from tests.flow.harness import Lab
 from tests.flow.old_lake import DAY, LANES, RECORDS, RUN, write_old_lake
 
@@ -45,6 +46,8 @@ def test_an_old_lake_is_read(old: Lab) -> None:
     ]
     assert said(old, "show", "latest")["lanes"][0]["columns"].keys() == LANES["emea"].keys()
     assert said(old, "verify")  # and ends with 0: every hash is right
+    refused = CliRunner().invoke(main, ["schema", "show", "devices", "--lake", str(old.lake)])
+    assert (refused.exit_code, "the next run makes it" in refused.output) == (2, True)
 
 
 async def test_an_old_lake_goes_on(old: Lab, start: Start) -> None:
@@ -63,3 +66,17 @@ async def test_an_old_lake_goes_on(old: Lab, start: Start) -> None:
     assert axsync.open(old.lake).table("devices", history=True).to_arrow().num_rows == 3 + 6
     assert said(old, "schema", "rebuild")["columns"] == {"devices": len(registry["devices"])}
     assert said(old, "schema", "show", "devices") == registry
+
+
+async def test_the_rows_of_an_old_lake_are_taken_for_those_that_are_asked_for(old: Lab, start: Start) -> None:
+    """0.1.0 did not write down its query: no notice, `diff` compares, and `history` sees what went."""
+    instance = old.instance(await start(sizes={"devices": 3}), "emea")
+    wish = EntitySettings(query='("specific_data.data.id" != "none")')
+    run = {"entities": ("devices",), "logical_date": "2026-11-02"}
+    await old.run(old.settings(instance, types={"devices": wish}, **run))
+    compared = said(old, "diff", RUN, "latest", "devices")
+    (followed,) = said(old, "history", "devices", "0" * 31 + "1")
+
+    assert not [told for told in old.lane("devices", "emea")["notices"] if "query" in told]
+    assert (compared["not_comparable"], [lane["removed"] for lane in compared["lanes"]]) == ([], [0, 2])
+    assert [step["change"] for step in followed["changes"]] == ["added", "removed"]

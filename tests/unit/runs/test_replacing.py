@@ -23,7 +23,7 @@ LIVE, HISTORY = Asked(fields=("generic",)), Asked("2026-11-23", fields=("generic
 CUT, FILTERED = replace(LIVE, limit=10), replace(LIVE, query="q")
 
 
-def outcome(asked: Asked = LIVE, rows: int = 100, verdict: Verdict = "complete", **more: Any) -> Outcome:
+def outcome(asked: Asked | None = LIVE, rows: int = 100, verdict: Verdict = "complete", **more: Any) -> Outcome:
     parts = (Part("p", rows, 1, "x"),) if rows else ()
     return replace(Outcome(LANE, verdict, rows=rows, columns=COLUMNS, parts=parts, asked=asked), **more)
 
@@ -78,6 +78,8 @@ def stays(there: Outcome, came: Outcome, day: Day = TODAY) -> str:
         (outcome(HISTORY), outcome(HISTORY), ""),
         (outcome(HISTORY), outcome(replace(HISTORY, as_of="2026-11-22")), "history of 2026-11-22 never"),
         (outcome(), outcome(FILTERED), "rows of one query never replace others"),
+        (outcome(asked=None), outcome(FILTERED), "version 0.1.0 did not write down whether"),
+        (outcome(asked=None), outcome(), ""),
         (outcome(FILTERED), outcome(replace(LIVE, saved_query="s")), "rows of one query never replace others"),
         (outcome(FILTERED), outcome(FILTERED), ""),
         (outcome(FILTERED), outcome(), ""),
