@@ -72,8 +72,8 @@ async def test_the_rows_of_an_old_lake_are_taken_for_those_that_are_asked_for(ol
     """0.1.0 did not write down its query: no notice, `diff` compares, and `history` sees what went."""
     instance = old.instance(await start(sizes={"devices": 3}), "emea")
     wish = EntitySettings(query='("specific_data.data.id" != "none")')
-    run = {"entities": ("devices",), "logical_date": "2026-11-02"}
-    await old.run(old.settings(instance, types={"devices": wish}, **run))
+    types = {"devices": wish}
+    await old.run(old.settings(instance, types=types, entities=("devices",), logical_date="2026-11-02"))
     compared = said(old, "diff", RUN, "latest", "devices")
     (followed,) = said(old, "history", "devices", "0" * 31 + "1")
 
