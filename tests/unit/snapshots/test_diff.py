@@ -312,7 +312,7 @@ def test_rows_of_a_query_are_not_compared_with_all_rows(lake: FolderLake) -> Non
     """Nor those of a limit that cut them: what seems gone was not asked for. The same query twice is compared."""
     query, limit = Asked(query="q"), Asked(limit=2)
     cut = replace(outcome(lake, facts("2026-11-24"), Type(rows=devices(2))), verdict="partial", asked=limit)
-    publish(lake, facts("2026-11-21"), Type(rows=devices(5)), Type(USERS, rows=devices(1)))
+    publish(lake, facts("2026-11-21"), Type(rows=devices(5), facts={"asked": Asked()}), Type(USERS, rows=devices(1)))
     publish(lake, facts("2026-11-22"), Type(rows=devices(2), facts={"asked": query}), Type(USERS, rows=devices(1)))
     publish(lake, facts("2026-11-23"), Type(rows=devices(1), facts={"asked": query}))
     publish(lake, facts("2026-11-24"), cut)
