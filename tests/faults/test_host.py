@@ -127,7 +127,7 @@ def test_fault_5_a_huge_page_makes_the_next_ones_smaller() -> None:
     assert portion.limit < 2000
 
 
-async def test_fault_6_a_second_run_is_told_who_holds_the_lake(lab: Lab, start: Start, process: object) -> None:
+async def test_fault_6_a_second_run_is_told_who_holds_the_lake(lab: Lab, start: Start) -> None:
     """Exit code 75; the lake is as it was."""
     emulator = await start()
     with FolderLake(lab.lake).store.hold(layout.LOCK, what="the lake", run="20261123T020000Z-aaaa"):

@@ -111,9 +111,7 @@ def test_fault_37_an_instance_cannot_have_a_name_that_is_a_path(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "a=b", "%2e%2e", "Devices", "a b", "..", "add_tags"])
-async def test_fault_37_a_type_with_a_name_that_is_a_path_writes_nothing(
-    lab: Lab, start: Start, process: Process, name: str
-) -> None:
+async def test_fault_37_a_type_with_a_name_that_is_a_path_writes_nothing(lab: Lab, start: Start, name: str) -> None:
     """A server that lists such a type: it is neither asked for nor becomes a folder; the other type is copied."""
     emulator = await start(sizes={"devices": 30, name: 5})
     ran = await lab.run(lab.settings(lab.instance(emulator), types={"default": NARROW}))

@@ -96,9 +96,9 @@ async def test_an_absurd_retry_after_is_capped(lab: Lab, start: Start) -> None:
 
     task = asyncio.create_task(axsync.sync(lab.settings(lab.instance(emulator), types=FEW), observers=[observe]))
     waited = (await told).seconds
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.2)
     asked = len(emulator.log)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.3)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -97,11 +97,6 @@ def severities(served: Served) -> Rows:
     ]
 
 
-def _late(name: str | None, ages: list[int | None]) -> tuple[int, int, int]:
-    known, limit = [age for age in ages if age is not None], LIMITS.get(name or "", 10**6)
-    return len(ages), sum(age > limit for age in known), max(known)
-
-
 def users(served: Served) -> Rows:
     used = {(i, r["internal_axon_id"]): set(listed(r.get("last_used_users"))) for i, r in served.newest("devices")}
     cves: dict[str, set[str]] = defaultdict(set)

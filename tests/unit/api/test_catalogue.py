@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axsync.api import v1, v2
-from axsync.api.catalogue import ROOTS, Entry, fields_of
+from axsync.api.catalogue import MOST_LEVELS, ROOTS, Entry, fields_of
 from axsync.errors import BadAnswer
 from axsync.schema.columns import Field
 from axsync.schema.kinds import Atom, Group, Kind, Many, Member
@@ -263,6 +263,19 @@ def test_complex_fields_nest() -> None:
     assert kind_of("a.nics", type="array", items={"type": "array", "items": [inner]}) == nested
     assert fields_of(dotted, None) == (Field("a.nics", nested),)
     assert fields_of(reversed(dotted), None) == (Field("a.nics", nested),)
+
+
+def test_what_nests_deeper_than_sixteen_levels_is_json() -> None:
+    """In both ways to write it; the levels above stay objects."""
+    expected: Kind = Many(Atom("json"))
+    inline: dict[str, Any] = {"name": "x", "type": "array", "items": {"type": "array", "items": []}}
+    for _ in range(MOST_LEVELS):
+        expected = Many(Group((Member("x", "x", expected),)))
+        inline = {"name": "x", "type": "array", "items": {"type": "array", "items": [inline]}}
+    dotted: list[Entry] = [{"name": ".x" * n, "type": "array", "is_complex": True} for n in range(1, MOST_LEVELS + 3)]
+
+    assert kind_of(**inline) == expected
+    assert [field.kind for field in fields_of(dotted, None)] == [expected]
 
 
 def test_a_sub_field_of_a_sub_object_keeps_its_dotted_key() -> None:

@@ -134,6 +134,14 @@ def test_a_bad_record_costs_no_page(bad: bytes, meta_first: bool, start: bytes, 
     assert (page.total, page.token) == (41873, "tok-0001")
 
 
+def test_a_bad_record_costs_no_page_that_says_nothing_about_itself() -> None:
+    """`meta` is null or missing."""
+    for meta in (b"", b',"meta":null'):
+        page = GENERATIONS["v2"].read_page(WINDOW, raw(b'{"assets":[{"x":NaN}]%b}' % meta), HOST)
+
+        assert (page.total, page.token) == (None, None)
+
+
 NOT_A_PAGE = {
     "html": b"<html><body>Sign in</body></html>",
     "empty": b"",

@@ -175,7 +175,6 @@ def test_nothing_heavy_is_loaded_to_complete() -> None:
 
 
 BASH_LINE = 'COMP_WORDS=(axsync run --instance ""); COMP_CWORD=3'
-BASH_ANSWER = 'echo "${COMPREPLY[*]}"'
 IN_SHELLS = {
     "bash": (
         ["bash", "--norc", "-c"],

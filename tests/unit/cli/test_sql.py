@@ -85,7 +85,7 @@ def test_sql_answers_for_excel(axsync: Axsync, lake: FolderLake) -> None:
     assert result.stdout_bytes == "\ufeffname\r\nBüro\r\n".encode()
 
 
-def test_head_takes_axonius_names(tmp_path: Path, axsync: Axsync) -> None:
+def test_head_takes_axonius_names(axsync: Axsync) -> None:
     """As well as those of columns."""
     publish_rows(FolderLake(Path("lake")), facts("2026-11-23"), Type(rows=devices(1)))
 

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -455,12 +454,6 @@ def test_a_lake_without_the_right_to_write_is_refused(inside: str, locked: Path)
     """The nearest folder that exists must be writable."""
     with pytest.raises(LakeError, match="cannot be written: no permission to write in"):
         check_lake(str(locked / inside))
-
-
-def test_the_documented_file_is_plain_toml() -> None:
-    """Both files of config/ are TOML to every reader."""
-    for path in CONFIG.glob("*.toml"):
-        assert tomllib.loads(path.read_text("utf-8"))["instances"]
 
 
 def test_what_is_skipped_adds_up_and_what_is_named_is_read() -> None:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from axsync.console.explain import explain, in_words
-from axsync.errors import StorageError
+from axsync.errors import ManifestError, StorageError
 from axsync.lake.manifest import read_snapshot
 
 
@@ -40,7 +40,7 @@ def test_what_is_no_json_is_told_whichever_library_read_it() -> None:
 @pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b'{"format_version": "one"}', b"[" * 100_000])
 def test_a_damaged_manifest_names_no_class(raw: bytes) -> None:
     """Whatever is wrong with it."""
-    with pytest.raises(Exception, match="is damaged") as caught:
+    with pytest.raises(ManifestError, match="is damaged") as caught:
         read_snapshot(raw, "r1")
 
     assert "Error" not in "\n".join(explain(caught.value).lines())

@@ -1,4 +1,3 @@
-import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -10,16 +9,9 @@ from axsync.convert.rescue import restore
 from axsync.schema import kinds
 from axsync.schema.columns import Column, columns_of, describe_column, group, with_dates
 from axsync.schema.kinds import Atom, Group, Kind, Many, Member
+from tests.unit.convert.test_lossless import lane_of
 
 NICS = Many(group([("Mac", Atom("text")), ("seen", Many(Atom("timestamp")))]))
-
-
-def lane_of(*columns: Column) -> dict[str, Any]:
-    """The lane's manifest entry, as read from a file."""
-    entry: dict[str, Any] = json.loads(
-        json.dumps({"columns": {column.name: describe_column(column) for column in columns}})
-    )
-    return entry
 
 
 def back(kind: Kind, value: object, *, dates: str | None = None, rescued: str | None = None) -> dict[str, Any]:
@@ -27,7 +19,7 @@ def back(kind: Kind, value: object, *, dates: str | None = None, rescued: str | 
     return dict(
         restore(
             {"c": value, "axsync_rescued": rescued, "axsync_run_id": "r"},
-            lane_of(with_dates(Column("c", "F", "F", kind), dates)),
+            lane_of([with_dates(Column("c", "F", "F", kind), dates)]),
         )
     )
 
@@ -59,7 +51,7 @@ def test_columns_come_back(kind: Kind) -> None:
     """Describing and reading a column are inverse, but for the key on the wire."""
     column = with_dates(Column("c", "F", "F", kind), "iso:T:0:Z")
 
-    assert columns_of(lane_of(column)) == (column,)
+    assert columns_of(lane_of([column])) == (column,)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +112,7 @@ def test_rescued_places_are_laid_over() -> None:
 
 def test_the_overflow_column_is_spread() -> None:
     """Its keys are fields of the record."""
-    lane = lane_of(Column("a", "A", "A", Atom("text")), Column("rest", "*", "*", Atom("json")))
+    lane = lane_of([Column("a", "A", "A", Atom("text")), Column("rest", "*", "*", Atom("json"))])
 
     assert lane["columns"]["rest"]["overflow"] is True
     assert restore({"a": "x", "rest": '{"b":[1],"*":null}', "axsync_rescued": None}, lane) == {

@@ -127,6 +127,15 @@ def test_a_chain_whose_window_is_given_back_goes_on_by_offset() -> None:
     assert [(w.offset, w.limit, w.token) for w in walk.due(2)] == [(20, 10, None), (30, 10, None)]
 
 
+def test_larger_windows_are_no_reason_to_leave_a_chain() -> None:
+    """Its token goes with the size that it came with."""
+    walk = TokenPaginator(10)
+    walk.answered(Page(walk.due(1)[0], b"", 10, 100, "next"))
+    walk.resize(20)
+
+    assert walk.due(4) == [Window(1, 0, 10, "next")]
+
+
 def test_the_window_that_was_to_confirm_the_end_is_asked_again() -> None:
     """A page that was exactly full is not the end before an empty one."""
     walk = OffsetPaginator(10)

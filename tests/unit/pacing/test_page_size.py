@@ -37,6 +37,11 @@ def test_pages_that_were_asked_together_halve_it_once() -> None:
 
     assert portion.limit == 1000
 
+    good(portion, GOOD_PAGES - 1)
+    portion.failed(2000)  # late, and no news
+    good(portion, 1)
+    assert portion.limit == 2000
+
 
 def test_a_page_that_is_too_large_by_now_is_given_back_sooner() -> None:
     """Two failures for the first, one for those that were asked beside it."""
