@@ -23,6 +23,7 @@ AxsyncError
 │   ├── LakeError            the lake cannot be written
 │   │   ├── LakeUnfit        it is not what the settings want it to be
 │   │   ├── ForeignTable     one of its tables is somebody else's, or was changed
+│   │   ├── RegistryDamaged  the registry of an entity type cannot be read; a ManifestError, too
 │   │   └── NewestDamaged    its newest snapshot cannot be read; a ManifestError, too
 │   ├── NoLake               there is no lake to read from
 │   │   └── NoLakeYet        there is nothing at all

@@ -174,23 +174,23 @@ class HostLimiter:
         """
         self.waiting += 1
         try:
-            place = Permit(self, await self._granted(room), kind)
+            permit = Permit(self, await self._granted(room), kind)
         finally:
             self.waiting -= 1
         self.inside += 1
-        self._probing = place.probe
-        if place.probe and room is not None:  # the host may be gone: it gets memory when it answers
+        self._probing = permit.probe
+        if permit.probe and room is not None:  # the host may be gone: it gets memory when it answers
             room.drop()
         try:
-            yield place
+            yield permit
         except BaseException:
-            place.answered("nothing")
+            permit.answered("nothing")
             raise
         else:
-            place.answered("good")
+            permit.answered("good")
         finally:
             self.inside -= 1
-            self._probing = self._probing and not place.probe
+            self._probing = self._probing and not permit.probe
             self._changed.set()
 
     async def _granted(self, room: Room | None) -> Sent:
@@ -255,7 +255,7 @@ class HostLimiter:
     def _wait(self) -> float:
         burst, period, per_second = self._tune()
         now = self.clock()
-        free = max(self._quiet_until, self._room(burst, period), self._room(per_second, MARGIN))
+        free = max(self._quiet_until, self._free_at(burst, period), self._free_at(per_second, MARGIN))
         return max(free, self.adaptive.ready_at(now), now) - now
 
     def _wait_for_others(self) -> float:
@@ -269,7 +269,7 @@ class HostLimiter:
         self._throttler.rate_limit, self._throttler.period = burst, period
         return burst, period, math.ceil(rate)
 
-    def _room(self, most: int, period: float) -> float:
+    def _free_at(self, most: int, period: float) -> float:
         """Earliest time at which one more grant keeps within `most` per period."""
         return self._grants[-most] + period if len(self._grants) >= most else 0.0
 

@@ -9,7 +9,6 @@ import asyncio
 import random
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, TypeAlias
@@ -26,13 +25,13 @@ from axsync.lake.manifest import Snapshot
 from axsync.lake.publish import Lake
 from axsync.model import Lane
 from axsync.pacing.retry import Jitter
-from axsync.runs.instances import open_sources
+from axsync.runs.instances import answering, open_sources
 from axsync.runs.lane import FORBIDDEN
 from axsync.runs.lane_selection import asked_by, chosen_lanes, columns_before, refuse_misplaced
 from axsync.runs.learnt import believed, read_learnt
 from axsync.runs.replacing import Day, less_asked
 from axsync.runs.retention import keeps
-from axsync.runs.run import Report, sync_day
+from axsync.runs.run import Report, let_go, sync_day
 from axsync.runs.setup import Relay, all_of, fit_lake, is_awaited, is_in_use, mark_backfill
 from axsync.settings import InstanceSettings, Settings, as_day
 from axsync.settings.checks import check_day
@@ -143,15 +142,13 @@ async def backfill(
         refuse_misplaced(newest)
         known = believed(await keeper.run(read_learnt, lake, settings), datetime.now(UTC).date())
         async with open_sources(settings, heard, jitter=jitter, known=known) as found:
-            alive = {name: source for name, source in found.items() if isinstance(source, Source)}
+            there = answering(found)
             errors = [error for error in found.values() if isinstance(error, ServerError)]
-            if not alive:
-                raise errors[0]
-            lanes = await chosen_lanes(newest, alive, await keeper.run(columns_before, lake, days[0]))
-            with ExitStack() as stack:
+            lanes = await chosen_lanes(newest, there, await keeper.run(columns_before, lake, days[0]))
+            async with let_go(keeper) as held:
                 if not settings.run.dry_run:
-                    await keeper.run(stack.enter_context, mark_backfill(lake))
-                return await _Backfill(settings, lake, alive, lanes, heard, keeper, errors=errors).run(days)
+                    await keeper.run(held.enter_context, mark_backfill(lake))
+                return await _Backfill(settings, lake, there, lanes, heard, keeper, errors=errors).run(days)
     finally:
         keeper.close()
 

@@ -146,7 +146,7 @@ async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitte
             await instances.probe()
             settings = await with_latest(settings, instances.found)
             await keeper.run(fit_lake, settings)
-        held = await stack.enter_async_context(_let_go(keeper))
+        held = await stack.enter_async_context(let_go(keeper))
         run = await keeper.run(begin, Given(settings, lake, observe, watch, keeper, held))
         await keeper.run(run.look_back)
         if report := await run.without_asking():
@@ -161,7 +161,7 @@ async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitte
 
 
 @asynccontextmanager
-async def _let_go(keeper: Workers) -> AsyncIterator[ExitStack]:
+async def let_go(keeper: Workers) -> AsyncIterator[ExitStack]:
     """Held until the end of the block, and let go of in the keeper's thread: of a lease, that asks the store."""
     with ExitStack() as held:
         try:
@@ -342,7 +342,7 @@ class Run:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Alone with the lake and the hosts, the journal open. Raises: Busy, StorageError."""
-        async with _let_go(self.keeper) as stack:
+        async with let_go(self.keeper) as stack:
             for text in await self._held_in_turn(stack):
                 self._say(text)
             try:
@@ -359,7 +359,7 @@ class Run:
             if self.only is not None:
                 raise
             first = busy
-        async with _let_go(self.keeper) as waiting:
+        async with let_go(self.keeper) as waiting:
             for turn in range(MOST_TURNS):
                 if not await self.keeper.run(wait_behind_backfill, self.lake, self.facts.run_id, waiting):
                     break

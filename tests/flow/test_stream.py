@@ -11,7 +11,7 @@ import pytest
 
 import axsync
 from axsync.emulator import Emulator, Mishap
-from axsync.errors import AxsyncError, ConfigError, LaneError, NotOffered, ServerError
+from axsync.errors import ConfigError, LaneError, NotOffered, ServerError
 from axsync.lake.publish import open_lake
 from axsync.lake.schemas import put_registries
 from axsync.runs.inspect import fields
