@@ -97,7 +97,8 @@ def reads_in_sql(visible: Visible) -> None:
         if visible == BY_COPY:
             assert f"'{LAKE}/entity=users/*/*/*.parquet'" in statements
         else:
-            assert statements.count(f"'{LAKE}/entity=users/instance=prod/dt=2026-11-0") == 2
+            for day in ("2026-11-01", "2026-11-02"):  # a slow machine may seal a part early, so each may have several
+                assert f"'{LAKE}/entity=users/instance=prod/dt={day}" in statements
 
 
 async def test_by_manifest_alone_a_part_is_uploaded_once_and_stays(
