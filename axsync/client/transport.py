@@ -365,8 +365,8 @@ class Transport:
 
     def _tell_dropped(self, count: int, lane: Lane | None) -> None:
         if count:
-            names = "a name that repeats" if count == 1 else f"{count} names that repeat"
-            self._observe(Notice(lane, f"{self.host} told {names} a secret of this machine; none is kept"))
+            names = "a name that contains" if count == 1 else f"{count} names that contain"
+            self._observe(Notice(lane, f"{self.host} served {names} a secret of this machine; dropped"))
 
     def _check(self) -> None:
         if self._refused is not None:

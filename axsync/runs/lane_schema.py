@@ -251,8 +251,8 @@ class LaneSchema:
     def tell_unserved(self) -> None:
         """Say which fields were asked for without a catalogue and came in no page, and what was served and left out."""
         if self._hidden:
-            keys = "a key that repeats" if len(self._hidden) == 1 else f"{len(self._hidden)} keys that repeat"
-            self.notice(f"records have {keys} a secret of this machine; it is left out with its values")
+            keys = "a key that contains" if len(self._hidden) == 1 else f"{len(self._hidden)} keys that contain"
+            self.notice(f"records have {keys} a secret of this machine; dropped with all values")
         for name in self._unlisted.never_served():
             self.notice(f"the field {name!r} was requested but never served")
 
