@@ -380,8 +380,8 @@ def _timestamp_fits(form: str, target: Kind) -> tuple[Callable[[Value], str | No
 
     def exactly(value: Value) -> str | None:
         if form in EPOCHS:
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            instant = dates.of_epoch(value, form) if whole else None  # type: ignore[arg-type]  # an int
+            whole = _as_read(value)
+            instant = None if whole is None else dates.of_epoch(whole, form)
             return dump(dates.write(instant, written)) if instant is not None else None
         return dump(value) if isinstance(value, str) and dates.parse(value, form) is not None else None
 
@@ -402,7 +402,7 @@ def _instant(value: Value) -> int | None:
 def _from_form(atom: Atom) -> Callable[[Value], str | None]:
     """For values served as strings, or bools served as 0 and 1."""
     if not is_text(atom):
-        return lambda value: _TRUTHS[str(value)] if type(value) is int and value in (0, 1) else None
+        return lambda value: _TRUTHS.get(str(_as_read(value)))
     name = atom.name
 
     def text_of(value: Value) -> str | None:
@@ -429,6 +429,13 @@ def _bool(value: Value) -> str | None:
 
 def _as_bool(value: Value) -> str | None:
     return _TRUTHS.get(str(value).lower()) if isinstance(value, int | str) else None
+
+
+def _as_read(value: Value) -> int | None:
+    """The value of a column of integers, as the reader of pages takes it: it makes 0 of -0."""
+    if isinstance(value, Number):
+        return 0 if value.text == "-0" else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _integer(value: Value) -> str | None:

@@ -91,6 +91,18 @@ def test_every_way_gives_the_same_batch(
     assert ways[0] == ways[1] == ways[2]
 
 
+@pytest.mark.parametrize("kind", [Atom("integer"), Atom("timestamp", "epoch"), Atom("bool", "0/1")], ids=str)
+def test_minus_nought_is_nought_on_every_way(kind: Kind) -> None:
+    """JSON's -0, where integers are served: in its column, and no mismatch."""
+    of, body = columns_of(("seen", kind)), page([record(seen=0).replace(b'"seen": 0', b'"seen": -0')])
+
+    ways = [told(convert(converter(of, "assets", way), body)) for way in (Converter, NeverFast, AlwaysCleaned)]
+
+    assert b"-0" in body
+    assert ways[0] == ways[1] == ways[2]
+    assert ways[0][2] == {}
+
+
 @given(lanes(rows=4), KEYS, METAS)
 @examples(100)
 def test_every_row_gives_back_the_served_record(
