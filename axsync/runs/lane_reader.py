@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from axsync.api import Listing, Question, is_system
-from axsync.client.source import POLL_TOTAL, Source
+from axsync.client.source import Source
 from axsync.client.transport import Counters, RequestContext
 from axsync.convert import Converter
 from axsync.engine.lane_walk import Budget, Deadline, LaneWalk, Reservation, Stored, Workers
@@ -67,7 +67,6 @@ class RunContext:
     page_bytes: int = 64 << 20  # of all pages in flight at one instance
     registries: Registries = field(default_factory=Registries)
     row_bytes: dict[tuple[str, int], float] = field(default_factory=dict)  # of entity type and number of fields, seen
-    shared: bool = False  # by several instances: memory for a full first page of each would keep them waiting
 
 
 @dataclass(slots=True)
@@ -222,15 +221,15 @@ class LaneReader:
             self.before = await self.count() if first is None or first.total is None else first.total
         self.context.observe(LaneOpened(self.lane, least(self.before, self.context.run.limit)))
 
-    async def count(self, patience: float = POLL_TOTAL) -> int | None:
-        """The server's count; None where it has none to give in so many seconds.
+    async def count(self) -> int | None:
+        """The server's count; None where it has none to give.
 
         The pages decide whether the type is there. A listing is counted by its pages alone.
         """
         if self.is_listing:
             return self.stats.newest_total
         try:
-            return await self.source.count(self.question, self._ask, patience=patience)
+            return await self.source.count(self.question, self._ask)
         except (NotOffered, BadRequest, BadAnswer):
             return None
 
@@ -307,8 +306,6 @@ class LaneReader:
         if self.is_listing and window.number >= MOST_PAGES:
             raise LaneError(f"the server lists {self.asked} without end: {MOST_PAGES} pages were not enough")
         most = most or max(self.context.page_bytes, self._most_of_a_page)
-        if self.context.shared and self._rows_told is None and not self.is_listing:
-            self.before = await self.count(patience=0.0)
         started = time.monotonic()
         ask = RequestContext(
             self.lane,
@@ -342,14 +339,9 @@ class LaneReader:
         return min(ENVELOPE_BYTES + int(self._rows_in(window) * each), most)
 
     def _rows_in(self, window: Window) -> int:
-        """Rows that an answer has, as far as is known."""
-        total = self._rows_told
+        """Rows that an answer has, as far as the newest page, the count, or the previous snapshot tells."""
+        total = self.stats.newest_total or self.before or self.schema.rows_before
         return window.limit if total is None else max(0, min(window.limit, total - window.offset))
-
-    @property
-    def _rows_told(self) -> int | None:
-        """How many rows there are, by the newest page, the count, or the previous snapshot; None until one tells."""
-        return self.stats.newest_total or self.before or self.schema.rows_before
 
     @property
     def _kind_of_rows(self) -> tuple[str, int]:

@@ -663,7 +663,6 @@ class Run:
             Deadline(end_of(settings.run, self.started), _told_of_deadline(settings.run.deadline_minutes)),
             page_bytes=settings.lake.buffer_bytes,
             registries=self._registries,
-            shared=len(instances) > 1,
         )
         pool = WriterPool(settings.lake, settings.lake.buffer_bytes * 3 // 4)
         numbers, is_new = self.lake.numbers(), not self.resumes
