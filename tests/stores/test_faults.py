@@ -103,7 +103,7 @@ def test_a_conflict_with_a_request_of_the_same_moment_is_no_refusal(server: Serv
 def test_a_store_that_asks_for_fewer_requests_for_ever_is_told_of(server: Server, tmp_path: Path) -> None:
     """In one sentence, without an address or a key."""
     with behind(server, tmp_path, Fault("PUT", ".", "refuse", times=99)) as (store, _):
-        with pytest.raises(OSError, match="asks for fewer requests") as caught:
+        with pytest.raises(OSError, match="keeps asking for fewer requests") as caught:
             store.write("a", b"")
         for secret in ("127.0.0.1", "http", SECRET, "axsync"):
             assert secret not in str(caught.value)
