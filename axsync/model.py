@@ -1,7 +1,7 @@
 """The vocabulary of axsync as frozen values: lane, request, reply, page, part, outcome."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -176,3 +176,7 @@ class Outcome:
     from_run: str | None = None
     asked: Asked | None = None  # None: nothing was, or journals of earlier versions did not tell
     excused: bool = False  # skipped, and the lake never had rows of it: the run misses nothing
+
+    def held_back(self, reason: str) -> "Outcome":
+        """The same without files, so that those of an earlier snapshot stand in."""
+        return replace(self, verdict="partial", reason=reason, columns={}, empty_columns=(), parts=(), rows=0)

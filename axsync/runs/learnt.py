@@ -5,9 +5,9 @@ was found holds for the version of the product that is told first, and for a wee
 pages. The file may be deleted at any time; one that is damaged, or of another server, is as good as none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
@@ -77,8 +77,25 @@ def _read(lake: Lake, instance: str, host: str) -> Learnt:
     return found if sound and (found.host, found.format_version) == (host, FORMAT) else Learnt(host)
 
 
-def keep_learnt(lake: Lake, instance: str, learnt: Learnt) -> str:
-    """Write it down where it is news; returns why it cannot be kept. Blocks."""
+def learn(
+    lake: Lake,
+    learnt: Mapping[str, Learnt],
+    sources: Mapping[str, Source],
+    sizes: Iterable[tuple[Lane, FoundSize | None]],
+) -> list[str]:
+    """Keep what a run found of its sources and the page sizes of its lanes; returns what cannot be kept. Blocks."""
+    read: dict[str, list[tuple[Lane, FoundSize | None]]] = {}
+    for lane, size in sizes:
+        read.setdefault(lane.instance, []).append((lane, size))
+    today = datetime.now(UTC).date()
+    told = [
+        _keep(lake, name, learnt[name].after(source, read.get(name, []), today)) for name, source in sources.items()
+    ]
+    return [text for text in told if text]
+
+
+def _keep(lake: Lake, instance: str, learnt: Learnt) -> str:
+    """Write it down where it is news; returns why it cannot be kept."""
     if learnt == _read(lake, instance, learnt.host):
         return ""
     try:

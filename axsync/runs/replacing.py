@@ -18,7 +18,6 @@ from axsync.lake.history import DayLane
 from axsync.model import Asked, Lane, Outcome
 from axsync.runs.days import is_day_of
 from axsync.runs.lane_selection import asked_by
-from axsync.runs.verdict import held_back
 from axsync.settings import Settings
 
 _CUT = "cut by a limit"
@@ -80,7 +79,7 @@ def hold_worse(
         error = KeepsBetter(f"what run {held.run_id} read for {day.date} stays; {why}")
         error.add_note(str(outcome.lane))
         refused.append(error)
-        kept.append(held_back(outcome, str(error)))
+        kept.append(outcome.held_back(str(error)))
     return kept, refused
 
 

@@ -26,45 +26,43 @@ from axsync.errors import (
     Unreachable,
     UsageError,
 )
-from axsync.events import LanesAdded, Notice, Observer, RunStarted, SnapshotPublished
-from axsync.lake.history import MOST_NAMED, lanes_of_day, neighbour, up_to
-from axsync.lake.id_index import ever_held
+from axsync.events import Notice, Observer, RunStarted, SnapshotPublished
+from axsync.lake.history import MOST_NAMED, lanes_of_day
 from axsync.lake.journal import ABANDONED, FINISHED, PUBLISHED, Journal, Record
 from axsync.lake.lane_files import match_lane_files
-from axsync.lake.manifest import FoundRun, verdict_of
+from axsync.lake.manifest import verdict_of
 from axsync.lake.parts import WriterPool, use_steady_memory
 from axsync.lake.publish import Lake, RunFacts
 from axsync.lake.replaced import remove_replaced
 from axsync.lake.store import storage_errors
 from axsync.model import Lane, Outcome, iso
-from axsync.pacing.page_size import FoundSize
 from axsync.pacing.retry import Jitter
 from axsync.runs.days import other_day, with_days, with_latest
 from axsync.runs.gc import Sweep, sweep_held
+from axsync.runs.guards import Earlier, Guards, excused
 from axsync.runs.instances import Instances, alive, answering, end_of, open_instances
-from axsync.runs.lane import FORBIDDEN, NOT_OFFERED, LaneRun, with_detail
-from axsync.runs.lane_reader import PAGES_SHARE, LaneReader, RunContext
+from axsync.runs.lane import with_detail
+from axsync.runs.lane_reader import PAGES_SHARE, RunContext
 from axsync.runs.lane_schema import pinned_columns
 from axsync.runs.lane_selection import (
     chosen_lanes,
     columns_before,
     count_for,
-    lanes_of_late,
     refuse_misplaced,
     refuses_type,
 )
-from axsync.runs.lane_writer import LaneWriter, RunStorage
-from axsync.runs.learnt import Learnt, believed, keep_learnt, read_learnt
+from axsync.runs.lane_writer import RunStorage
+from axsync.runs.learnt import Learnt, believed, learn, read_learnt
+from axsync.runs.reading import Reading
 from axsync.runs.recovery import recover
 from axsync.runs.registries import Registries, known_registries, registries_of
-from axsync.runs.replacing import Day, hold_worse, refuse_worse
+from axsync.runs.replacing import Day, refuse_worse
 from axsync.runs.resume import Past, find, give_up, lost_parts, overtaken, plan_of
 from axsync.runs.setup import Relay, all_of, alone, facts_of, fit_lake, wait_behind_backfill
-from axsync.runs.state import LaneMemory, RunMemory, lose, record, restart
+from axsync.runs.state import RunMemory, lose, record, restart
 from axsync.runs.timeline import TimelineFile
-from axsync.runs.verdict import emptied, hold_all, hold_back, narrowed
 from axsync.schema.registry import Registry
-from axsync.settings import LATEST, InstanceSettings, Settings
+from axsync.settings import LATEST, Settings
 
 TURN_SECONDS, MOST_TURNS = 0.5, 120
 """How long, and how often at most, a run waits before it looks again whether a backfill has made way."""
@@ -180,51 +178,6 @@ async def _prove(lake: Lake, keeper: Workers) -> None:
             await keeper.run(lake.store.prove)
 
 
-LANES_AT_ONCE = 256
-"""Lanes that are open at the same time, of all instances: each takes memory and a file."""
-FEWEST_LANES = 2
-"""Of one instance, however many there are: its small types do not wait for its largest one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """What became of a lane. `found_size` is what its server bears of a page, `read` whether it read anything whole."""
-
-    outcome: Outcome
-    error: AxsyncError | None
-    found_size: FoundSize | None
-    read: bool
-
-
-@dataclass(slots=True)
-class _Walks:
-    """What the lanes of a run share while they are walked. `turns` bounds those that are open at once."""
-
-    context: RunContext
-    storage: RunStorage
-    instances: Mapping[str, InstanceSettings]
-    left: int = field(init=False)  # instances that are not read yet
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LANES_AT_ONCE))
-    few: int = field(init=False)  # so many of the last are not waited for beyond `publish_wait_minutes`
-
-    def __post_init__(self) -> None:
-        self.left = len(self.instances)
-        self.few = max(1, self.left // 10)
-
-    def at_once(self, name: str) -> int:
-        """Lanes of this instance: its share, by weight."""
-        weight, weights = self.instances[name].weight, sum(one.weight for one in self.instances.values())
-        return max(FEWEST_LANES, LANES_AT_ONCE * weight // weights)
-
-    def ended(self) -> None:
-        """An instance is read, or cannot be."""
-        self.left -= 1
-        minutes = self.context.run.publish_wait_minutes
-        if minutes and self.left == self.few:
-            reason = f"the instance was still being read {minutes:g} minutes after the others"
-            self.context.deadline.bring_forward(asyncio.get_running_loop().time() + minutes * 60, reason)
-
-
 async def sync_day(
     settings: Settings, lanes: Collection[Lane], sources: Mapping[str, Source], heard: Relay, keeper: Workers
 ) -> Report:
@@ -272,10 +225,7 @@ class Run:
     _leads: bool = field(default=True, init=False)  # whether the pointer names it
     _journal: Journal | None = field(default=None, init=False)
     _fresh_facts: RunFacts | None = field(default=None, init=False)
-    _earlier: FoundRun | None = field(default=None, init=False)  # the snapshot up to its logical date
-    _before: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # its entries
-    _newest: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # those of the newest snapshot
-    _compared: dict[Lane, dict[str, Any]] = field(default_factory=dict, init=False)  # what the drop guard looks at
+    _earlier: Earlier = field(default_factory=Earlier, init=False)
     _registries: Registries = field(default_factory=Registries, init=False)
     _lost: list[Record] = field(default_factory=list, init=False)  # parts that are gone, not journaled yet
     _stale: list[Record] = field(default_factory=list, init=False)  # lanes to begin anew, not journaled yet
@@ -395,18 +345,15 @@ class Run:
             chosen: dict[str, list[Lane]] = {name: [] for name in alive(first)}
             for lane in lanes:
                 chosen.get(lane.instance, []).append(lane)
-            await self.walk(chosen, instances)
+            await self.read(chosen, instances)
             return await self.finish()
 
     def _hold(self, stack: ExitStack) -> list[str]:
         """Take the locks, look again, open the journal; returns what is to be said about it."""
         told = self._lock(stack)
         self.look_back()
-        newest = self.lake.newest()
-        self._newest, self._earlier = _entries(newest), up_to(self.lake, self.facts.logical_date)
-        self._before = self._compared = _entries(self._earlier)
-        if self.only is not None:
-            self._look_beside(newest)
+        find_earlier = Earlier.of if self.only is None else Earlier.of_backfill
+        self._earlier = find_earlier(self.lake, self.facts.logical_date)
         if self.memory.finished:
             return told
         known, clashes = known_registries(self.lake)
@@ -423,15 +370,6 @@ class Run:
         pins = ((lane.entity, one.pinned) for lane, one in self.memory.lanes.items() if one.pinned)
         settled = [(entity, pinned_columns(pinned)) for entity, pinned in pins]
         return registries_of(self.facts.run_id, known, settled, fixed=self.lake.has_tables)
-
-    def _look_beside(self, newest: FoundRun | None) -> None:
-        """What a day of a backfill is compared with, and what stays in its snapshot."""
-        day, earlier = self.facts.logical_date, self._earlier
-        leads = newest is None or newest.snapshot.logical_date <= day
-        is_own = earlier is not None and earlier.snapshot.logical_date == day
-        self._earlier = earlier if leads or is_own else None
-        self._before = _entries(self._earlier)
-        self._compared = _entries(neighbour(self.lake, day)) | (self._before if is_own else {})
 
     async def _keep_timeline(self) -> None:
         timeline = self.watch.sampler.timeline()
@@ -545,96 +483,49 @@ class Run:
             return Outcome(lane, "failed", with_detail(error))
         return Outcome(lane, "skipped", "dry run", count_before=count)
 
-    async def walk(self, chosen: Mapping[str, Sequence[Lane]], instances: Instances) -> None:
-        """Walk every lane; what was written is durable when this ends, however it ends.
+    async def read(self, chosen: Mapping[str, Sequence[Lane]], instances: Instances) -> None:
+        """Read every lane; what was written is durable when this ends, however it ends.
 
         `chosen` has the lanes of the instances that have answered.
         """
-        lanes = [lane for of_instance in chosen.values() for lane in of_instance]
         use_steady_memory()
-        self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, tuple(lanes)))
-        await self._remember_chosen(lanes)
+        lanes = tuple(lane for of_instance in chosen.values() for lane in of_instance)
+        self.observe(RunStarted(self.facts.run_id, self.facts.logical_date, lanes))
         workers = Workers(self.settings.run.writers or os.cpu_count() or 1)
-        walks = self._walks(workers, instances.settings)
         try:
-            walking = [self._walk_instance(instances, name, chosen.get(name), walks) for name in instances.settings]
-            walked = await gather_all(walking)
+            ended = await self._reading(workers, instances).run(chosen)
         finally:
             workers.close()
-        ended = [one for of_instance in walked for one in of_instance]
         self.outcomes += [one.outcome for one in ended]
         self.errors += [one.error for one in ended if one.error]
-        for text in await self.keeper.run(self._keep_learnt, alive(instances.found), ended):
+        sizes = [(one.outcome.lane, one.found_size) for one in ended if one.read]
+        for text in await self.keeper.run(learn, self.lake, self.learnt, alive(instances.found), sizes):
             self._say(text)
         self._note_down([one.outcome.lane for one in ended], instances.found)
 
-    async def _remember_chosen(self, lanes: Sequence[Lane]) -> None:
-        fresh = [lane for lane in lanes if lane not in self.memory.lanes]
-        if fresh:
-            await self.keeper.run(self.journal.append, record("lanes_chosen", lanes=fresh))
+    def _reading(self, workers: Workers, instances: Instances) -> Reading:
+        settings = self.settings
 
-    async def _walk_instance(
-        self, instances: Instances, name: str, lanes: Sequence[Lane] | None, walks: "_Walks"
-    ) -> list["_Ended"]:
-        """Walk the lanes of one instance as soon as it answers; nothing where it does not."""
-        try:
-            async with walks.context.deadline.limit():
-                source = await instances.answered(name)
-        except TimeoutError:
-            source = instances.give_up(name)
-        try:
-            if isinstance(source, ServerError):
-                return []
-            async with source.transport.open():
-                lanes = await self._join(source) if lanes is None else lanes
-                return await self._walk_lanes(source, lanes, walks)
-        except ServerError as error:
-            error.add_note(f"instance {name}")
-            instances.found[name] = error
-            return []
-        finally:
-            walks.ended()
+        async def remember(record: Record) -> None:
+            await workers.run(self.journal.append, record)
 
-    async def _walk_lanes(self, source: Source, lanes: Sequence[Lane], walks: "_Walks") -> list["_Ended"]:
-        with suppress(TimeoutError):  # the lanes then say so
-            async with walks.context.deadline.limit():
-                await source.wait_stable(self.settings.run.wait_stable_minutes, self._say)
-        at_once = walks.at_once(source.name)
-        gate = asyncio.Semaphore(at_once)
-        if len(lanes) > at_once:  # small types first, as far as they are known
-            lanes = sorted(lanes, key=lambda lane: self._before.get(lane, {}).get("rows") or 0)
-        reading = [self._read(lane, source, gate, walks) for lane in lanes]
-        _, *ended = await gather_all([_look(source), *reading])
-        return [one for one in ended if one is not None]
-
-    async def _join(self, source: Source) -> Sequence[Lane]:
-        """The lanes of an instance that answered after the run had begun."""
-        lanes = [lane for lane in self.memory.lanes if lane.instance == source.name]
-        lanes = lanes or list(await lanes_of_late(self.settings, source))
-        if lanes:
-            self.observe(LanesAdded(tuple(lanes)))
-            await self._remember_chosen(lanes)
-        return lanes
-
-    async def _read(self, lane: Lane, source: Source, gate: asyncio.Semaphore, walks: "_Walks") -> "_Ended":
-        """Walk a lane when it is its turn; what it needs is made then, and is gone afterwards."""
-        async with gate, walks.turns:
-            lane_run = self._lane_run(lane, source, walks)
-            outcome = await lane_run.run()
-            reader = lane_run.reader
-            read = lane_run.error is None and reader.stats.size > 0
-            return _Ended(outcome, lane_run.error, reader.found_size, read=read)
-
-    def _keep_learnt(self, sources: Mapping[str, Source], ended: Sequence["_Ended"]) -> list[str]:
-        """In the keeper's thread; returns what is to be said."""
-        read: dict[str, list[tuple[Lane, FoundSize | None]]] = {}
-        for lane, size in ((one.outcome.lane, one.found_size) for one in ended if one.read):
-            read.setdefault(lane.instance, []).append((lane, size))
-        told, today = list[str](), datetime.now(UTC).date()
-        for name, source in sources.items():
-            learnt = self.learnt[name].after(source, read.get(name, []), today)
-            told.append(keep_learnt(self.lake, name, learnt))
-        return [text for text in told if text]
+        late = f"the {settings.run.deadline_minutes:g} minutes that this run may take have passed"
+        context = RunContext(
+            self.facts.run_id,
+            settings.run,
+            Budget(settings.lake.buffer_bytes // PAGES_SHARE),
+            workers,
+            self.observe,
+            remember,
+            self.journal.note,
+            Deadline(end_of(settings.run, self.started), late),
+            page_bytes=settings.lake.buffer_bytes,
+            registries=self._registries,
+        )
+        pool = WriterPool(settings.lake, settings.lake.buffer_bytes * 3 // 4)
+        numbers, is_new = self.lake.numbers(), not self.resumes
+        storage = RunStorage(self.lake, self.facts, pool, self.journal, numbers, is_new)
+        return Reading(settings, instances, context, storage, self.memory, self.learnt, self._earlier)
 
     def _note_down(self, lanes: Sequence[Lane], sources: Mapping[str, Source | ServerError]) -> None:
         wanted = self.settings.run.wanted or tuple(dict.fromkeys(lane.entity for lane in lanes))
@@ -646,55 +537,14 @@ class Run:
     def _say(self, text: str) -> None:
         self.observe(Notice(None, text))
 
-    def _walks(self, workers: Workers, instances: Mapping[str, InstanceSettings]) -> "_Walks":
-        settings = self.settings
-
-        async def remember(record: Record) -> None:
-            await workers.run(self.journal.append, record)
-
-        context = RunContext(
-            self.facts.run_id,
-            settings.run,
-            Budget(settings.lake.buffer_bytes // PAGES_SHARE),
-            workers,
-            self.observe,
-            remember,
-            self.journal.note,
-            Deadline(end_of(settings.run, self.started), _told_of_deadline(settings.run.deadline_minutes)),
-            page_bytes=settings.lake.buffer_bytes,
-            registries=self._registries,
-        )
-        pool = WriterPool(settings.lake, settings.lake.buffer_bytes * 3 // 4)
-        numbers, is_new = self.lake.numbers(), not self.resumes
-        storage = RunStorage(self.lake, self.facts, pool, self.journal, numbers, is_new)
-        return _Walks(context, storage, instances)
-
-    def _lane_run(self, lane: Lane, source: Source, walks: "_Walks") -> LaneRun:
-        instance = walks.instances[lane.instance]
-        earlier = self._before.get(lane) or self._newest.get(lane)
-        reader = LaneReader(lane, source, instance, self.settings.entity(lane.entity), walks.context, earlier)
-        reader.begin_with(self.learnt[lane.instance].pages.get(lane.entity))
-        memory = self.memory.lanes.get(lane, LaneMemory())
-        return LaneRun(reader, LaneWriter(lane, walks.storage, memory))
-
     async def finish(self) -> Report:
         """Publish what is whole, and say what the run came to. Can be repeated. Raises: StorageError."""
         self.outcomes = self.outcomes or [one.outcome for one in self.memory.lanes.values() if one.outcome]
-        self.outcomes = await self.keeper.run(self._excused, self.outcomes)
-        self.outcomes = [self._with_emptied(outcome, self._before.get(outcome.lane)) for outcome in self.outcomes]
-        there, before = await self.keeper.run(lanes_of_day, self.lake, self.facts.logical_date), self._compared
-        if self.settings.run.replace_worse:
-            before = {lane: entry for lane, entry in before.items() if lane not in there}
-        else:
-            self.outcomes, worse = hold_worse(self.outcomes, there, self._day)
-            self.errors += worse
-        if not self.settings.run.accept_drop:
-            self.outcomes, held = hold_back(self.outcomes, before)
-            self.errors += held
-        if self.settings.run.publish == "all-or-nothing":
-            self.errors += hold_all(self.outcomes)
-        self.outcomes = [self._with_narrowed(outcome) for outcome in self.outcomes]
-        self._tell_of_lost()
+        guards = Guards(self.settings.run, self._day, self._earlier, self.observe)
+        there = await self.keeper.run(lanes_of_day, self.lake, self.facts.logical_date)
+        self.outcomes = await self.keeper.run(excused, self.outcomes, self.lake, self.settings.run)
+        self.outcomes, refused = guards.applied(self.outcomes, there)
+        self.errors += refused
         verdict = verdict_of(self.outcomes)
         publishes = any(o.columns for o in self.outcomes) and not any(isinstance(e, NotWhole) for e in self.errors)
         if publishes:
@@ -717,8 +567,8 @@ class Run:
             self.outcomes,
             finished_at=iso(datetime.now(UTC)),
             restricted=self._restricted,
-            apart=self._apart(self._before),
-            before=self._earlier,
+            apart=self._apart(self._earlier.lanes),
+            before=self._earlier.snapshot,
         )
         self._leads = self.lake.latest_run() == self.facts.run_id
         if not self._leads:  # no pointer tells, so the journal has to before anything of the date goes
@@ -780,53 +630,10 @@ class Run:
         here = [lane for lane in before if lane.instance in named]
         return [lane for lane in here if lane.entity in skip or is_system(self.settings.asked(lane.entity))]
 
-    def _excused(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """In the keeper's thread: the outcomes, a skipped one excused where the lake never had rows of it."""
-        return [replace(o, excused=True) if self._is_excused(o) else o for o in outcomes]
-
-    def _is_excused(self, outcome: Outcome) -> bool:
-        if outcome.verdict != "skipped":
-            return False
-        # A day of history that is not there was asked for, and is missing; so is a type whose name no path can hold.
-        refusals = (FORBIDDEN, NOT_OFFERED) if self.settings.run.as_of is None else (FORBIDDEN,)
-        return (outcome.reason or "").startswith(refusals) and not ever_held(self.lake.store, outcome.lane)
-
-    def _with_emptied(self, outcome: Outcome, before: Mapping[str, Any] | None) -> Outcome:
-        """The outcome, with a notice of the columns that lost all of their values since the previous snapshot."""
-        gone, _ = emptied(outcome, before)
-        if not gone:
-            return outcome
-        shown = ", ".join(gone[:5]) + (", …" if len(gone) > 5 else "")
-        text = f"columns that had values in the previous snapshot and are empty now ({len(gone)}): {shown}"
-        return self._with_notice(outcome, text)
-
-    def _with_narrowed(self, outcome: Outcome) -> Outcome:
-        """The outcome, with a notice where rows of a query are about to follow all rows of the type."""
-        if not (outcome.columns and narrowed(outcome, self._before.get(outcome.lane))):
-            return outcome
-        text = (
-            f"the previous snapshot has all rows of {outcome.lane.entity}, this one only those of a query: diff does"
-            " not compare them. Give a query a lake of its own with --lake"
-        )
-        return self._with_notice(outcome, text)
-
-    def _with_notice(self, outcome: Outcome, text: str) -> Outcome:
-        self.observe(Notice(outcome.lane, text))
-        return replace(outcome, notices=(*outcome.notices, text))
-
-    def _tell_of_lost(self) -> None:
-        """Say what a skipped type costs that had rows before: each such run is partial."""
-        for outcome in self.outcomes:
-            if outcome.verdict == "skipped" and self._before.get(outcome.lane, {}).get("files"):
-                told = (
-                    "had rows before and cannot be read now; its earlier files stay. If you no longer want it, skip it"
-                )
-                self.observe(Notice(outcome.lane, f"{outcome.lane.entity} {told}: --skip, or `skip` in [run]"))
-
     def _tell_of_others(self) -> None:
         """Say what becomes of instances that the snapshot before has and the configuration has not."""
         named = {instance.name for instance in self.settings.instances}
-        for name in sorted({lane.instance for lane, e in self._before.items() if e.get("files")} - named):
+        for name in sorted({lane.instance for lane, e in self._earlier.lanes.items() if e.get("files")} - named):
             fate = "its files stay in the snapshot" if self._restricted else "the snapshot no longer has it"
             self._say(f"instance {name} is not in the configuration any more; {fate}")
 
@@ -846,24 +653,8 @@ class Run:
         )
 
 
-def _told_of_deadline(minutes: float) -> str:
-    return f"the {minutes:g} minutes that this run may take have passed"
-
-
 def _told_of(swept: Sweep) -> str:
     gone = [one.logical_date for one in swept.snapshots if not one.reasons]
     days = f" ({', '.join(gone[:MOST_NAMED])}{', …' if len(gone) > MOST_NAMED else ''})" if gone else ""
     what = f"{len(gone)} snapshot{'s' * (len(gone) != 1)} beyond the retention removed{days}"
     return f"{what}, {swept.bytes / 1e6:,.1f} MB freed"
-
-
-def _entries(found: FoundRun | None) -> dict[Lane, dict[str, Any]]:
-    """The lanes of a snapshot as its manifest has them."""
-    lanes = found.document["lanes"] if found else ()
-    return {Lane(entry["instance"], entry["entity"]): entry for entry in lanes}
-
-
-async def _look(source: Source) -> None:
-    """Look at the discovery cycle beside the field catalogues, so that no lane waits for it alone."""
-    with suppress(ServerError):
-        await source.discovery()

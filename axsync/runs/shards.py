@@ -286,7 +286,7 @@ class Publication(Run):
 
     def _failed(self, instance: str, why: str) -> Iterator[Outcome]:
         """Of an instance of which no lane is known: what was asked for, or what others have and it had."""
-        had = {lane.entity for lane in self._before if lane.instance == instance and self._names(lane.entity)}
+        had = {lane.entity for lane in self._earlier.lanes if lane.instance == instance and self._names(lane.entity)}
         others = {lane.entity for lane in self.memory.lanes}
         for entity in self.settings.run.wanted or sorted(had | others):
             yield Outcome(Lane(instance, entity), "failed", why)

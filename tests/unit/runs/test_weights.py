@@ -1,11 +1,12 @@
 """Instances of more weight get more, where what several share is short."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from axsync.engine.lane_walk import Budget, Reservation
-from axsync.runs.instances import _limiter_of
-from axsync.runs.run import FEWEST_LANES, LANES_AT_ONCE, _Walks
+from axsync.runs.instances import Instances, _limiter_of
+from axsync.runs.reading import FEWEST_LANES, LANES_AT_ONCE, Reading
 from axsync.settings import CredentialReference, InstanceSettings
 
 KEYS = CredentialReference("env:AX_KEY", "env:AX_SECRET")
@@ -39,9 +40,13 @@ async def test_a_host_has_as_many_pages_in_the_queue_for_memory_as_its_heaviest_
 def test_lanes_are_shared_out_by_weight() -> None:
     """All that may be open, and at least two of each instance."""
     nothing: Any = None
-    weights = {"heavy": 6, "light": 2, **{f"site-{number}": 1 for number in range(1000)}}
-    few = _Walks(nothing, nothing, {name: instance(name, weights[name]) for name in ("heavy", "light")})
-    many = _Walks(nothing, nothing, {name: instance(name, weight) for name, weight in weights.items()})
+
+    def reading(weights: Mapping[str, int]) -> Reading:
+        settings = {name: instance(name, weight) for name, weight in weights.items()}
+        return Reading(nothing, Instances(settings, {}, None, {}), nothing, nothing, nothing, {}, nothing)
+
+    few = reading({"heavy": 6, "light": 2})
+    many = reading({"heavy": 6, "light": 2} | {f"site-{number}": 1 for number in range(1000)})
 
     assert [few.at_once(name) for name in ("heavy", "light")] == [LANES_AT_ONCE * 3 // 4, LANES_AT_ONCE // 4]
     assert many.at_once("light") == FEWEST_LANES

@@ -4,7 +4,7 @@ import pytest
 
 from axsync.errors import DropByLimit, DropByQuery, GuardRefused
 from axsync.model import Asked, Lane, Outcome, Part
-from axsync.runs.verdict import emptied, hold_all, hold_back
+from axsync.runs.guards import emptied, hold_all, hold_back
 
 LANE = Lane("prod", "devices")
 COLUMNS = {name: {"field": name, "type": "string", "dates": None} for name in ("a", "b", "c", "d")}
