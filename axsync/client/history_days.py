@@ -4,10 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from axsync.api import Question, history_days_request, read_history_days
+from axsync.api import Question
 from axsync.client.probing import Together
 from axsync.client.source import Source
-from axsync.client.transport import RequestContext
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable
 from axsync.settings import LATEST
 
@@ -26,8 +25,7 @@ async def history_mark(source: Source, entity: str, as_of: str | None) -> str | 
         return None
     if (mark := source.history_marks.get((entity, as_of))) is not None:
         return mark
-    listed = await _listed_days(source)
-    if listed is not None:
+    if listed := await source.history_days():
         days = listed.get(entity, {})
         day = max(filter(_has_come, days), default=None) if as_of == LATEST else as_of
         if day is None or day not in days:
@@ -50,8 +48,6 @@ class HistoryDays:
 
     source: Source
     closed: dict[str, str] = field(default_factory=dict)  # entity type → why
-    _listed: Mapping[str, Mapping[str, str]] | None = None
-    _asked: bool = False
     _live: dict[str, int | None] = field(default_factory=dict)
     _readable: set[str] = field(default_factory=set)
 
@@ -60,12 +56,10 @@ class HistoryDays:
 
         `together` runs coroutines side by side, as `engine.gather_all`. Raises: Refused.
         """
-        if not self._asked:
-            self._listed, self._asked = await _listed_days(self.source), True
         asked = [entity for entity in entities if entity not in self.closed]
-        if self._listed is None:
-            return await self._by_counts(day, asked, together)
-        return await self._by_list(day, asked, self._listed, together)
+        if listed := await self.source.history_days():
+            return await self._by_list(day, asked, listed, together)
+        return await self._by_counts(day, asked, together)
 
     async def _by_list(
         self, day: str, asked: Sequence[str], listed: Mapping[str, Mapping[str, str]], together: Together
@@ -127,8 +121,7 @@ async def newest_day(source: Source, entities: Sequence[str]) -> str | None:
 
     Raises: ServerError where the days cannot be listed, or none is found and a type could not be asked for.
     """
-    listed = await _listed_days(source)
-    if listed is not None:
+    if listed := await source.history_days():
         return max((day for entity in entities for day in listed.get(entity, {}) if _has_come(day)), default=None)
     found, failed = list[str](), list[ServerError]()
     for entity in entities:
@@ -148,18 +141,6 @@ async def _count(source: Source, question: Question) -> int | None:
         return await source.count(question)
     except (NotOffered, BadAnswer):
         return None  # the first page decides whether the type can be read
-
-
-async def _listed_days(source: Source) -> Mapping[str, Mapping[str, str]] | None:
-    """Entity type → its days; None where they cannot be listed."""
-    host = source.transport.host
-    try:
-        listed = await source.transport.ask(
-            history_days_request(), lambda reply: read_history_days(reply, host), RequestContext()
-        )
-    except (NotOffered, BadRequest, BadAnswer):
-        return None  # v2 has no path for it; v1's may be closed to this account
-    return listed or None
 
 
 async def _newest_day(source: Source, entity: str) -> str:

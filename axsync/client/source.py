@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from axsync.api import Api, Dialect, Question, is_system, table_fields
+from axsync.api import Api, Dialect, Question, history_days_request, is_system, read_history_days, table_fields
 from axsync.client.saved_queries import SavedQueries
 from axsync.client.transport import RequestContext, Transport
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
@@ -83,6 +83,8 @@ class Source:
     _cycle_took: float = 0.0
     _cycle_once: asyncio.Lock = field(default_factory=asyncio.Lock)
     _agree_once: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _days: Mapping[str, Mapping[str, str]] | None = None  # None: not asked yet; empty: they cannot be listed
+    _days_once: asyncio.Lock = field(default_factory=asyncio.Lock)
     saved_queries: SavedQueries = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +113,19 @@ class Source:
             return await self._ask(self.api.discovery_request(), self.api.read_discovery, ask)
         except (NotOffered, BadRequest, BadAnswer, Unreachable):
             return None
+
+    async def history_days(self) -> Mapping[str, Mapping[str, str]]:
+        """Entity type → its days of history → what `history` must hold; empty where they cannot be listed. Asked once.
+
+        v2 has no path for it, and v1's may be closed to this account (docs/axonius-api.md, "History").
+        """
+        async with self._days_once:
+            if self._days is None:
+                try:
+                    self._days = await self._ask(history_days_request(), read_history_days)
+                except (NotOffered, BadRequest, BadAnswer):
+                    self._days = {}
+        return self._days
 
     async def wait_stable(self, minutes: float, say: Callable[[str], None], *, pause: float = WAIT_PAUSE) -> None:
         """Wait until no discovery cycle is running, at most so long; says so when it waits or gives up."""

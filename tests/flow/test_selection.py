@@ -100,8 +100,8 @@ async def test_a_saved_query_that_cannot_be_looked_up_and_is_not_there_fails_its
 
 @pytest.mark.parametrize(("profile", "paging"), ONE_WALK_EACH)
 async def test_a_day_of_history_is_copied(lab: Lab, start: Start, profile: str, paging: str) -> None:
-    """The rows are those of that day, and each request says so in its generation's words."""
-    emulator = await start(profile, {"devices": 200}, today=TODAY)
+    """The rows are those of that day, and each request says so in its generation's words. Days are listed once."""
+    emulator = await start(profile, {"devices": 200, "users": 5}, today=TODAY)
     day = TODAY - timedelta(days=3)
     ran = await lab.run(lab.settings(lab.instance(emulator, paging=paging), as_of=day.isoformat()))
 
@@ -109,6 +109,7 @@ async def test_a_day_of_history_is_copied(lab: Lab, start: Start, profile: str, 
     assert told(emulator, "history") == {f"{day}T00:02:11" if profile == "v1" else str(day)}
     assert lab.ids("devices") == on_day(emulator, day)
     assert len(lab.ids("devices")) < 200
+    assert len([seen for seen in emulator.log if seen.path.endswith("/get_allowed_dates")]) == 1
 
 
 @pytest.mark.parametrize("profile", ["p6164", "p70", "p90", "v1"])

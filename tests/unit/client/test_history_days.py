@@ -14,10 +14,10 @@ from axsync.errors import BadRequest, NotOffered, ServerError, Unreachable
 def listing(days: dict[str, dict[str, str]]) -> Any:  # noqa: ANN401  what of a source is looked at
     """A source whose server lists these."""
 
-    async def ask(*_: object) -> dict[str, dict[str, str]]:
+    async def history_days() -> dict[str, dict[str, str]]:
         return days
 
-    return SimpleNamespace(transport=SimpleNamespace(ask=ask, host="h"))
+    return SimpleNamespace(transport=SimpleNamespace(host="h"), history_days=history_days)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ async def test_latest_is_a_day_that_has_come(days: list[str], newest: str | None
 def counting(counts: dict[tuple[str, int], int | ServerError]) -> Any:  # noqa: ANN401  what of a source is looked at
     """A source whose server lists no days, and counts so by entity type and days back; else there is no such day."""
 
-    async def ask(*_: object) -> None:
-        raise NotOffered("no list", host="h", status=404)
+    async def history_days() -> dict[str, dict[str, str]]:
+        return {}
 
     async def count(question: Question) -> int:
         back = (datetime.now(UTC).date() - date.fromisoformat(question.history or "")).days
@@ -48,7 +48,7 @@ def counting(counts: dict[tuple[str, int], int | ServerError]) -> Any:  # noqa: 
             raise found
         return found
 
-    return SimpleNamespace(transport=SimpleNamespace(ask=ask, host="h"), count=count)
+    return SimpleNamespace(transport=SimpleNamespace(host="h"), history_days=history_days, count=count)
 
 
 async def test_latest_is_looked_for_behind_a_day_that_is_not_offered() -> None:
