@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
@@ -246,7 +246,9 @@ class Workers:
             self._stop_by = min(self._stop_by, self.grace_ends())
             # Nobody waits for its error any more, and asyncio would print it.
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            await asyncio.wait([future])
+            while not future.done():
+                with suppress(asyncio.CancelledError):  # cancelled once more: a deadline, then the end of the run
+                    await asyncio.wait([future])
             raise
 
     def grace_ends(self) -> float:

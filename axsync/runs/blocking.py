@@ -73,11 +73,14 @@ class _Feed:
     def __init__(self, batches: AsyncGenerator[pa.RecordBatch, None]) -> None:
         self._batches = batches
         self._begun = threading.Event()
+        self._failed: OSError | None = None  # no loop can be made: too many files are open
         self._demand: Future[pa.RecordBatch | None] = Future()
         # A daemon: a reader that nobody closed must not keep the interpreter from ending.
         self._thread = threading.Thread(target=self._work, name="axsync-reader", daemon=True)
         self._thread.start()
         self._begun.wait()
+        if self._failed is not None:
+            raise self._failed
 
     def next(self) -> pa.RecordBatch | None:
         """Wait for the next batch; None after the last. Raises: what went wrong in the thread."""
@@ -101,15 +104,18 @@ class _Feed:
 
     def _work(self) -> None:
         try:
-            with suppress(asyncio.CancelledError):
-                asyncio.run(self._answer())
+            with asyncio.Runner() as runner, suppress(asyncio.CancelledError):
+                self._loop = runner.get_loop()
+                runner.run(self._answer())
+        except OSError as error:
+            self._failed = error
         finally:
             self._begun.set()
             with suppress(InvalidStateError):  # answered already; or somebody waits while another thread closes
                 self._demand.set_result(None)
 
     async def _answer(self) -> None:
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        self._task = asyncio.current_task()
         self._demands: asyncio.Queue[Future[pa.RecordBatch | None]] = asyncio.Queue()
         self._begun.set()
         try:

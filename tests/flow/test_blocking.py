@@ -1,6 +1,7 @@
 """Without an event loop of one's own: a run, and one entity type as a reader that Arrow knows."""
 
 import asyncio
+import errno
 import gc
 import threading
 from collections.abc import Awaitable, Callable
@@ -92,4 +93,17 @@ async def test_errors_of_a_reader_reach_its_caller(lab: Lab, start: Start) -> No
     later = await start(sizes={"devices": 400}, mishaps=[Mishap("503", page=15)])
     with pytest.raises(pa.ArrowInvalid, match="503"):
         await read(lab.settings(lab.instance(later, tries=1, in_flight=1)))
+    assert threads() == []
+
+
+async def test_a_reader_that_can_have_no_loop_says_why(lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop needs files, of which none may be left."""
+    settings = lab.settings(lab.instance(await start(sizes={"devices": 5})))
+
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", none_left)
+    with pytest.raises(OSError, match="Too many open files"):
+        await read(settings)
     assert threads() == []

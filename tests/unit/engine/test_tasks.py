@@ -59,8 +59,9 @@ async def test_work_is_done_in_a_thread(workers: Workers) -> None:
     assert name.startswith("axsync-writer")
 
 
-async def test_who_is_cancelled_waits_for_the_thread(workers: Workers) -> None:
-    """It may hold a file: only when it is done, the cancellation goes on."""
+@pytest.mark.parametrize("times", [1, 2])
+async def test_who_is_cancelled_waits_for_the_thread(workers: Workers, times: int) -> None:
+    """It may hold a file: only when it is done, the cancellation goes on; also where a second one follows."""
     begun, let_go, ended = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
@@ -70,8 +71,9 @@ async def test_who_is_cancelled_waits_for_the_thread(workers: Workers) -> None:
 
     task = asyncio.create_task(workers.run(work))
     await asyncio.to_thread(begun.wait, 10)
-    task.cancel()
-    await asyncio.sleep(0.02)
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0.02)
     assert not task.done()
     let_go.set()
     with pytest.raises(asyncio.CancelledError):
