@@ -14,7 +14,7 @@ from axsync.errors import ConfigError, NoInstance
 from axsync.settings import CredentialReference, InstanceSettings, StoredCredential, normal_url, with_scheme
 
 VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
-_REFERENCES = ("credential", "api_key", "api_secret")
+REFERENCES = ("credential", "api_key", "api_secret")
 FROM_STORE = ("url", "ca_file", "allow_plain_http")
 _FILES = ("ca_file", "client_cert", "client_key")
 
@@ -31,7 +31,7 @@ def read_instances(given: InstanceTables, environ: Environ) -> tuple[InstanceSet
 
 def instance_hints() -> dict[str, Any]:
     """The keys of a table of an instance, and the types of their values."""
-    hints = hints_of(InstanceSettings) | dict.fromkeys(_REFERENCES, str)
+    hints = hints_of(InstanceSettings) | dict.fromkeys(REFERENCES, str)
     del hints["name"]  # it is the name of the table
     return hints
 
@@ -51,7 +51,7 @@ def _instance(tables: Table, name: str, expanded: Environ | None, environ: Envir
 
 def take_credential(values: Table) -> CredentialReference | StoredCredential:
     """The credential that the values of an instance name, which are left without it. Raises: ConfigError."""
-    references = {key: values.pop(key) for key in _REFERENCES if key in values}
+    references = {key: values.pop(key) for key in REFERENCES if key in values}
     if name := references.get("credential", "").strip():
         if len(references) > 1:
             raise ConfigError("needs either credential, or api_key and api_secret, not both")

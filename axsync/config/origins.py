@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from axsync.config.documented import KeyPath, key_lines
-from axsync.config.instances import FROM_STORE, VARIABLES
+from axsync.config.instances import FROM_STORE, REFERENCES, VARIABLES
 from axsync.config.inventory import FOLDER, files_beside
 from axsync.config.loading import LAKE_VARIABLE, QUESTION, load_settings, read_file
 from axsync.config.tables import Environ, Table
@@ -128,7 +128,7 @@ class _Sources:
                 origin = elsewhere if value != _DEFAULTS.get(key) else ""
             elif key == "url" and not there and not stored:
                 origin = VARIABLES[0]
-            elif key in ("api_key", "api_secret", "credential"):
+            elif key in REFERENCES:
                 origin = fallback
             elif stored and key in FROM_STORE and _at(self.document, (*table, key)) is None:
                 origin = f"credential {stored}" if value else ""

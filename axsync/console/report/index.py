@@ -250,7 +250,7 @@ def _ticks(lane: Lane, days: Sequence[Night], places: Mapping[str, float]) -> It
 
 
 def _row(night: Night, reports: Collection[str], latest: str | None) -> RunRow:
-    linked = night.run_id in reports and layout.is_run_id(night.run_id)
+    linked = night.run_id in reports and layout.is_safe_run_id(night.run_id)
     notes = [f"as of {night.as_of}"] if night.as_of else []
     return RunRow(
         run_id=night.run_id,
