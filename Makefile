@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit test-all test-official test-stores lint format types layers fuzz torture bench bench-peers build cli-reference docs check-recipes test-orchestrators test-airflow test-spark test-dask lock audit sbom check clean
+.PHONY: help setup demo test unit test-all test-official test-stores lint format types layers fuzz torture bench bench-peers build cli-reference config-files docs check-recipes test-orchestrators test-airflow test-spark test-dask lock audit sbom check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -65,11 +65,11 @@ NONE_IS_FINE = $(if $(ARGS),|| test $$? -eq 5)
 
 # Two rounds: what looks at the clock needs the machine for itself.
 test: $(READY) ## The test suite without what is slow
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not official and not stores and not dask and not alone" $(ARGS) $(NONE_IS_FINE)
-	@$(BIN)/python -m pytest -q -m "alone and not slow and not official and not stores and not dask" $(ARGS) $(NONE_IS_FINE)
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not stores and not dask and not alone" $(ARGS) $(NONE_IS_FINE)
+	@$(BIN)/python -m pytest -q -m "alone and not slow and not stores and not dask" $(ARGS) $(NONE_IS_FINE)
 
 test-all: $(READY) ## The test suite with what is slow
-	@$(BIN)/python -m pytest -q -m "not official and not stores and not dask" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not stores and not dask" $(ARGS)
 
 lint: $(READY) ## ruff: rules and format
 	@$(BIN)/ruff check .
@@ -89,7 +89,7 @@ unit: $(READY) ## The tests of single modules: what to run while writing
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not stores and not alone" --hypothesis-profile=quick tests/unit $(ARGS)
 
 fuzz: $(READY) ## The property tests, with many fresh examples, and odd answers of servers
-	@AXSYNC_FUZZ_ROUNDS=100 $(BIN)/python -m pytest -q tests/unit/convert tests/flow/test_pages_come_back.py tests/faults/test_one_odd_answer.py --hypothesis-profile=fuzz $(ARGS)
+	@$(BIN)/python -m pytest -q tests/unit/convert tests/flow/test_pages_come_back.py tests/faults/test_one_odd_answer.py --hypothesis-profile=fuzz $(ARGS)
 
 torture: $(READY) $(SERVERS)/s3/ready ## Kill a run, and fail its disk or store, at every durable operation; takes an hour or two
 	@AXSYNC_TORTURE=1 AXSYNC_SERVERS=$(SERVERS) $(BIN)/python -m pytest -q tests/faults/torture tests/stores/test_kills.py $(ARGS)

@@ -1,6 +1,5 @@
 """How many examples a property test takes: a tenth in `make unit`, many times as many in `make fuzz`."""
 
-import os
 from typing import Final
 
 from hypothesis import settings
@@ -9,7 +8,7 @@ _USUAL = 100
 _FEWEST = 10
 
 # Where the ordinary profile asks for 100 examples, that of `make unit` asks for 10 and that of `make fuzz` for 5,000.
-TIMES: Final = int(os.environ.get("AXSYNC_FUZZ", "0")) or settings().max_examples / _USUAL
+TIMES: Final = settings().max_examples / _USUAL
 
 
 def scaled(count: int) -> int:

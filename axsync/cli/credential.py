@@ -1,15 +1,13 @@
 """`axsync credential …`: named credentials, bound to their hosts."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from axsync.cli.completing import complete_credentials
-from axsync.cli.options import config_option, output_option, perform
+from axsync.cli.options import Decorated, config_option, output_option, perform
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 

@@ -1,14 +1,9 @@
 """`axsync sql`, `head`, `views` and `ddl`: a snapshot in SQL. No instance is contacted."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
 from axsync.cli.completing import complete_held, complete_runs
-from axsync.cli.options import lake_options, perform
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+from axsync.cli.options import Decorated, lake_options, perform
 
 SQL = """\b
 Examples:

@@ -2,12 +2,11 @@
 
 from axsync.config.documented import documented
 from axsync.config.instances import unused_variables
-from axsync.config.loading import FILE_NAME, check_lake, load_lake, load_settings
+from axsync.config.loading import check_lake, load_lake, load_settings
 from axsync.config.origins import Setting, in_force
 from axsync.config.schema import schema_text
 
 __all__ = [
-    "FILE_NAME",
     "Setting",
     "check_lake",
     "documented",

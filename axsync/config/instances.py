@@ -3,7 +3,7 @@
 No secret is read.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from axsync.errors import ConfigError, NoInstance
 from axsync.settings import CredentialReference, InstanceSettings, StoredCredential, normal_url, with_scheme
 
 VARIABLES = ("AX_URL", "AX_KEY", "AX_SECRET")
-_REFERENCES = ("credential", "api_key", "api_secret")
+REFERENCES = ("credential", "api_key", "api_secret")
 FROM_STORE = ("url", "ca_file", "allow_plain_http")
 _FILES = ("ca_file", "client_cert", "client_key")
 
@@ -29,13 +29,17 @@ def read_instances(given: InstanceTables, environ: Environ) -> tuple[InstanceSet
         return tuple(_instance(tables, name, given.environ, environ) for name in tables)
 
 
-def _instance(tables: Table, name: str, expanded: Environ | None, environ: Environ) -> InstanceSettings:
-    hints = hints_of(InstanceSettings) | dict.fromkeys(_REFERENCES, str)
+def instance_hints() -> dict[str, Any]:
+    """The keys of a table of an instance, and the types of their values."""
+    hints = hints_of(InstanceSettings) | dict.fromkeys(REFERENCES, str)
     del hints["name"]  # it is the name of the table
+    return hints
+
+
+def _instance(tables: Table, name: str, expanded: Environ | None, environ: Environ) -> InstanceSettings:
     with place(f"[instances.{name}]"):
-        values = read_table(tables, name, hints, expanded)
-        references: dict[str, str] = {key: values.pop(key) for key in _REFERENCES if key in values}
-        credential = _credential_of(references)
+        values = read_table(tables, name, instance_hints(), expanded)
+        credential = take_credential(values)
         if "url" not in values:
             values |= {"url": ""} | _stored_values(credential, environ, values)
         instance = InstanceSettings(name, credential=credential, **values)
@@ -45,8 +49,9 @@ def _instance(tables: Table, name: str, expanded: Environ | None, environ: Envir
     return instance
 
 
-def _credential_of(references: Mapping[str, str]) -> CredentialReference | StoredCredential:
-    """The credential that an instance table names. Raises: ConfigError."""
+def take_credential(values: Table) -> CredentialReference | StoredCredential:
+    """The credential that the values of an instance name, which are left without it. Raises: ConfigError."""
+    references = {key: values.pop(key) for key in REFERENCES if key in values}
     if name := references.get("credential", "").strip():
         if len(references) > 1:
             raise ConfigError("needs either credential, or api_key and api_secret, not both")

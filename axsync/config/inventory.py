@@ -16,7 +16,6 @@ from axsync.errors import ConfigError
 
 FOLDER = "instances.d"
 """Beside the settings file; its files `*.toml` name more instances."""
-COMMAND = "command:"
 INVENTORY_SECONDS = 60.0
 INVENTORY_BYTES = 8 << 20
 
@@ -35,15 +34,15 @@ def files_beside(settings_file: Path | None) -> list[Path]:
     return sorted((settings_file.parent / FOLDER).glob("*.toml")) if settings_file else []
 
 
-def printed_instances(inventory: str, environ: Environ) -> Iterator[InstanceTables]:
+def printed_instances(command: str, environ: Environ) -> Iterator[InstanceTables]:
     """What the program of `inventory` prints; nothing where none is set.
 
     Raises: ConfigError, which does not repeat what it printed.
     """
-    if not inventory:
+    if not command:
         return
     with place("[run] inventory:"):
-        printed = output_of(inventory.removeprefix(COMMAND), environ, INVENTORY_SECONDS, INVENTORY_BYTES)
+        printed = output_of(command, environ, INVENTORY_SECONDS, INVENTORY_BYTES)
         tables = _instances(_document(printed))
         if not tables:
             raise ConfigError("names no instance; a run of none would leave all of them out of the snapshot")

@@ -63,7 +63,7 @@ def load_settings(
         with place("[run]"):
             run = RunSettings(**read_table(document, "run", hints_of(RunSettings), environ))
         entities = _entities(document, environ)
-    instances = _instances(found, document, run.inventory, environ)
+    instances = _instances(found, document, run.inventory_command, environ)
     if names := given.pop(_CREDENTIALS, None):
         run, instances = _by_credential(run, instances, names, environ, given)
     if not instances:
@@ -76,7 +76,7 @@ def load_settings(
     return Settings(lake, instances, entities, run)
 
 
-def _instances(path: Path | None, document: Table, inventory: str, environ: Environ) -> tuple[InstanceSettings, ...]:
+def _instances(path: Path | None, document: Table, command: str, environ: Environ) -> tuple[InstanceSettings, ...]:
     """Those of the file, of the files beside it, and of the program that it names."""
     beside = [(file, _parsed(file)[1]) for file in files_beside(path)]
     for file, further in beside:
@@ -84,7 +84,7 @@ def _instances(path: Path | None, document: Table, inventory: str, environ: Envi
             refuse_unknown(further, ["instances"])
     given = [InstanceTables(str(path), document, environ)]
     given += [InstanceTables(str(file), further, environ) for file, further in beside]
-    given += printed_instances(inventory, environ)
+    given += printed_instances(command, environ)
     found = [(one.where, read_instances(one, environ)) for one in given]
     refuse_twice([(where, [instance.name for instance in instances]) for where, instances in found])
     return tuple(instance for _, instances in found for instance in instances)

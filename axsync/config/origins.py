@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from axsync.config.documented import KeyPath, key_lines
-from axsync.config.instances import FROM_STORE, VARIABLES
-from axsync.config.inventory import files_beside
+from axsync.config.instances import FROM_STORE, REFERENCES, VARIABLES
+from axsync.config.inventory import FOLDER, files_beside
 from axsync.config.loading import LAKE_VARIABLE, QUESTION, load_settings, read_file
 from axsync.config.tables import Environ, Table
 from axsync.settings import (
@@ -38,6 +38,11 @@ class Setting:
     value: Any  # of TOML, or None
     origin: str
 
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is set in a file of `instances.d`."""
+        return self.origin.endswith(".toml") and Path(self.origin).parent.name == FOLDER
+
 
 def in_force(
     path: Path | str | None = None, *, environ: Environ | None = None, overrides: Mapping[str, object] | None = None
@@ -51,8 +56,10 @@ def in_force(
     given = {k: v for k, v in (overrides or {}).items() if v is not None and v not in ((), [])}
     settings = load_settings(path, environ=environ, overrides=overrides)
     found, text, document = read_file(path)
-    beside = {name: str(file) for file in files_beside(found) for name in read_file(file)[2].get("instances", {})}
-    sources = _Sources(f"{found}", document, key_lines(text), environ, given, beside)
+    further = {str(file): read_file(file)[2].get("instances", {}) for file in files_beside(found)}
+    beside = {name: file for file, tables in further.items() for name in tables}
+    elsewhere = {"instances": {name: table for tables in further.values() for name, table in tables.items()}}
+    sources = _Sources(f"{found}", document, elsewhere, key_lines(text), environ, given, beside)
     return tuple(sources.of(settings))
 
 
@@ -62,6 +69,7 @@ class _Sources:
 
     file: str
     document: Table
+    elsewhere: Table  # what the files beside it have
     lines: Mapping[KeyPath, int]
     environ: Environ
     given: Mapping[str, object]
@@ -82,8 +90,9 @@ class _Sources:
 
     def _setting(self, path: KeyPath, value: object, origin: str = "") -> Setting:
         """A setting of the file or of the default, unless it has another origin."""
-        written = _at(self.document, path)
-        if not origin and isinstance(written, str) and "${" in written and path[-1] not in _LOOKED_INTO:
+        written = _at(self.elsewhere if path[1] in self.beside else self.document, path)
+        in_file = not origin or origin == self.beside.get(path[1])
+        if in_file and isinstance(written, str) and "${" in written and path[-1] not in _LOOKED_INTO:
             value = written
         *table, key = path
         return Setting(".".join(table), key, value, origin or self._in_file(path) or DEFAULT)
@@ -119,7 +128,7 @@ class _Sources:
                 origin = elsewhere if value != _DEFAULTS.get(key) else ""
             elif key == "url" and not there and not stored:
                 origin = VARIABLES[0]
-            elif key in ("api_key", "api_secret", "credential"):
+            elif key in REFERENCES:
                 origin = fallback
             elif stored and key in FROM_STORE and _at(self.document, (*table, key)) is None:
                 origin = f"credential {stored}" if value else ""

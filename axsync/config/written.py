@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from axsync.config.instances import instance_hints, take_credential
 from axsync.config.tables import Table, convert, hints_of, named_tables, place, refuse_unknown
 from axsync.errors import ConfigError
 from axsync.settings import (
@@ -19,7 +20,6 @@ from axsync.settings import (
     LakeSettings,
     RunSettings,
     Settings,
-    StoredCredential,
 )
 
 _COMMANDS = frozenset({"on_finish", "inventory"})
@@ -70,15 +70,11 @@ def settings_written(document: Mapping[str, object]) -> Settings:
 
 
 def _read_instance(name: str, table: object) -> InstanceSettings:
-    hints = hints_of(InstanceSettings) | {"credential": str, "api_key": str, "api_secret": str}
-    del hints["name"]
-    values = _typed(table, hints, f"[instances.{name}]")
+    values = _typed(table, instance_hints(), f"[instances.{name}]")
     with place(f"[instances.{name}]"):
-        wanted = ("url", "credential") if "credential" in values else ("url", "api_key", "api_secret")
-        if missing := [key for key in wanted if key not in values]:
-            raise ConfigError(f"has no {missing[0]}")
-        stored, key, secret = (values.pop(name, "") for name in ("credential", "api_key", "api_secret"))
-        credential = StoredCredential(stored) if stored else CredentialReference(key, secret)
+        credential = take_credential(values)
+        if "url" not in values:
+            raise ConfigError("has no url")
         return InstanceSettings(name, credential=credential, **values)
 
 

@@ -82,6 +82,8 @@ from axsync.lake.answers import advice_for
 
 FAILED, USAGE, PARTIAL, REFUSED, GUARDED, LATER = 1, 2, 3, 4, 5, 75
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+MOST_PLACES = 6
+"""So many lanes are named with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,10 @@ class Explanation:
     exit_code: int
     places: tuple[str, ...] = ()  # the lanes it happened in, as `prod/devices`
 
-    def lines(self, *, most_places: int = 6) -> list[str]:
+    def lines(self) -> list[str]:
         """The lines that are printed."""
-        shown = ", ".join(self.places[:most_places])
-        more = len(self.places) - most_places
+        shown = ", ".join(self.places[:MOST_PLACES])
+        more = len(self.places) - MOST_PLACES
         where = shown + (f" and {more} more" if more > 0 else "")
         told = [f"error: {where}: {self.headline}" if where else f"error: {self.headline}"]
         return told + [f"  {title}: {text}" for title, text in (("cause", self.cause), ("advice", self.advice)) if text]

@@ -110,14 +110,14 @@ def _harmless(one: Setting) -> Setting:
 
 def _told(found: Sequence[Setting]) -> Iterator[str]:
     """Lines of a settings file, with the origin of each as a comment."""
-    table = ""
+    table, beside = "", {one.table for one in found if one.is_beside}
     for one in found:
+        # An instance is named in one place only: for those of a program here, for those of files beside it there.
+        is_comment = one.table in beside or one.value is None or (one.key == "inventory" and one.value)
         if one.table != table:
-            yield f"\n[{_header(one.table)}]" if table else f"[{_header(one.table)}]"
+            yield ("\n" if table else "") + ("# " if one.table in beside else "") + f"[{_header(one.table)}]"
             table = one.table
-        line = f"# {one.key}" if one.value is None else f"{one.key} = {_toml(one)}"
-        if one.key == "inventory" and one.value:  # its instances stand above: a file with both would name them twice
-            line = f"# {line}"
+        line = ("# " if is_comment else "") + one.key + ("" if one.value is None else f" = {_toml(one)}")
         yield f"{line:<39} # {one.origin}"
 
 

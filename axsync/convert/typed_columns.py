@@ -108,7 +108,7 @@ class ColumnBuilder:
         return made, _parents(array, bad)
 
     def _struct(self, array: pa.Array, kinds: list[Kind], target: pa.DataType) -> tuple[pa.Array, Ints]:
-        if array.offset:  # pyarrow's reader never makes one, but a slice would misplace the children
+        if array.offset:  # its fields come sliced already, and its buffers do not
             array = pa.concat_arrays([array])
         finished = [self.build(array.field(i), kind) for i, kind in enumerate(kinds)]
         children = [child for child, _ in finished]

@@ -80,9 +80,9 @@ def text(name: str, *choices: str, share: float = 1.0, preferred: bool = False, 
     return FieldSpec(name, kind, lambda rng: rng.choice(choices), share, preferred)
 
 
-def stamp(name: str, *, share: float = 1.0, preferred: bool = False, kind: Kind = DATE) -> FieldSpec:
+def stamp(name: str, *, share: float = 1.0, kind: Kind = DATE) -> FieldSpec:
     """A date."""
-    return FieldSpec(name, kind, lambda rng: Stamp(rng.randrange(FIRST_STAMP, LAST_STAMP)), share, preferred)
+    return FieldSpec(name, kind, lambda rng: Stamp(rng.randrange(FIRST_STAMP, LAST_STAMP)), share)
 
 
 def whole(name: str, low: int, high: int, *, share: float = 1.0, preferred: bool = False) -> FieldSpec:

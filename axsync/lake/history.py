@@ -48,7 +48,8 @@ __all__ = [
     "is_snapshot",
     "is_whole",
     "lanes_of_day",
-    "latest_run",
+    "latest_if_readable",
+    "latest_snapshot",
     "load_manifest",
     "neighbour",
     "newest_first",
@@ -106,7 +107,7 @@ class History:
 
 def is_snapshot(lake: Lake, run_id: str) -> bool:
     """Whether the run has a manifest that some reader of `latest.json` sees, or has seen."""
-    return lake.store.has(layout.manifest(run_id)) and _is_published(lake, run_id, _pointed_to(lake))
+    return lake.store.has(layout.manifest(run_id)) and _is_published(lake, run_id, latest_if_readable(lake))
 
 
 def half_published(lake: Lake) -> tuple[str, ...]:
@@ -122,7 +123,7 @@ def published(lake: Lake) -> list[str]:
 
 
 def _are_published(lake: Lake, ids: Sequence[str]) -> Iterator[bool]:
-    latest = _pointed_to(lake)
+    latest = latest_if_readable(lake)
     return lake.each(lambda run_id: _is_published(lake, run_id, latest), ids)
 
 
@@ -144,7 +145,7 @@ def past_runs(lake: Lake) -> History:
     looks, latest = each_snapshot(lake), None
     errors, found = list[ManifestError](), list[PastRun]()
     try:
-        latest = latest_run(lake)
+        latest = latest_snapshot(lake)
     except ManifestError as error:
         errors.append(error)
     for one in looks:
@@ -167,7 +168,7 @@ def find_run(lake: Lake, asked: str) -> FoundRun:
     that have a snapshot, since a second run of a date replaces the first. Raises: NoLake, UnknownRun, ManifestError.
     """
     run_id = _meant(lake, _written(lake), asked)
-    return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == _pointed_to(lake))
+    return replace(read_run(lake.store, run_id), latest=asked == LATEST or run_id == latest_if_readable(lake))
 
 
 def load_manifest(lake: str | Path | LakeSettings, run: str = LATEST) -> dict[str, Any]:
@@ -331,7 +332,7 @@ def each_snapshot(lake: Lake) -> Iterator[Snapshot | ManifestError]:
 
 
 def _each(lake: Lake, ids: Sequence[str]) -> Iterator[Snapshot | ManifestError]:
-    latest = _pointed_to(lake)
+    latest = latest_if_readable(lake)
 
     def look(run_id: str) -> Snapshot | ManifestError | None:
         try:
@@ -371,7 +372,7 @@ def _written_if_any(lake: Lake) -> tuple[str, ...]:
         return ()
 
 
-def latest_run(lake: Lake) -> str | None:
+def latest_snapshot(lake: Lake) -> str | None:
     """The run that `latest.json` names, None where there is no such file. Raises: ManifestError."""
     named = read_pointer(lake.store)
     # Looked up afterwards: a list of manifests made before may be older than the pointer.
@@ -380,16 +381,16 @@ def latest_run(lake: Lake) -> str | None:
     return named
 
 
-def _pointed_to(lake: Lake) -> str | None:
+def latest_if_readable(lake: Lake) -> str | None:
     """The same; a pointer that is damaged hides no run that was asked for otherwise."""
     try:
-        return latest_run(lake)
+        return latest_snapshot(lake)
     except ManifestError:
         return None
 
 
 def _latest_of(lake: Lake) -> str:
-    if run_id := latest_run(lake):
+    if run_id := latest_snapshot(lake):
         return run_id
     raise UnknownRun(f"no run has published a snapshot in the lake {lake.name!r}", asked=LATEST)
 
@@ -423,7 +424,7 @@ def _days_back(lake: Lake, ids: Sequence[str], back: int, asked: str) -> str:
 
 def _days_of(lake: Lake, ids: Sequence[str]) -> list[str]:
     """The logical dates that have a snapshot, newest first; of one that cannot be read, the day on which it began."""
-    latest, days = _pointed_to(lake), set[str]()
+    latest, days = latest_if_readable(lake), set[str]()
 
     def look(run_id: str) -> str | None:
         day = _day_or_error(lake, run_id)[0]
@@ -445,7 +446,7 @@ def _day_or_error(lake: Lake, run_id: str) -> tuple[str, ManifestError | None]:
 
 def _of(lake: Lake, ids: Iterable[str], day: str) -> Iterator[Snapshot | ManifestError]:
     """The snapshots of a logical date, that of the newest run first, or why one that may be of it cannot be read."""
-    latest = _pointed_to(lake)
+    latest = latest_if_readable(lake)
     ordered = sorted(ids, reverse=True)
     looks = lake.each(lambda run_id: _day_or_error(lake, run_id), ordered)
     for run_id, (of_day, error) in zip(ordered, looks, strict=True):
@@ -473,7 +474,7 @@ def _are_there(lake: Lake, files: Sequence[FileRecord]) -> bool:
 
 def _up_to_latest(lake: Lake, ids: Sequence[str]) -> Sequence[str]:
     """Without what a run in a lake of old, which has no journals, may have been killed over."""
-    latest = _pointed_to(lake)
+    latest = latest_if_readable(lake)
     later = [i for i in ids if latest is not None and i > latest]
     told = dict(zip(later, lake.each(lambda i: lake.journal(i).tells_of(PUBLISHED), later), strict=True))
     return [i for i in ids if told.get(i, True)]
@@ -488,7 +489,7 @@ def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
 
     Where what it replaced goes, that is the newest one that is whole.
     """
-    replaced, latest = "", _pointed_to(lake)
+    replaced, latest = "", latest_if_readable(lake)
     whole = list[Snapshot]()
     for snapshot in _of(lake, _up_to_latest(lake, ids), day):
         if isinstance(snapshot, ManifestError):
@@ -510,7 +511,7 @@ def _of_day(lake: Lake, ids: Sequence[str], day: str) -> str:
 
 
 def _named(lake: Lake, ids: Sequence[str], asked: str) -> str:
-    latest = _pointed_to(lake)
+    latest = latest_if_readable(lake)
     found = [i for i in ids if asked and i.startswith(asked) and _is_published(lake, i, latest)]
     if asked in found or len(found) == 1:
         return asked if asked in found else found[0]

@@ -259,7 +259,7 @@ def entity_of_registry(name: str) -> str | None:
     return _without(name, ".json")
 
 
-def is_run_id(text: str) -> bool:
+def is_safe_run_id(text: str) -> bool:
     """Whether this can be the id of a run: nothing that leads out of a folder is."""
     return _RUN_ID.fullmatch(text) is not None
 

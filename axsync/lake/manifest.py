@@ -266,7 +266,7 @@ def read_pointer(store: Store) -> str | None:
         return None
     except (OSError, ValueError) as error:
         raise newest_damaged(store, layout.POINTER) from error
-    if not layout.is_run_id(pointer.run_id) or pointer.manifest != layout.manifest_in_pointer(pointer.run_id):
+    if not layout.is_safe_run_id(pointer.run_id) or pointer.manifest != layout.manifest_in_pointer(pointer.run_id):
         raise newest_damaged(store, layout.POINTER)
     return pointer.run_id
 

@@ -194,11 +194,6 @@ class Lake:
             self._read["newest"] = found
         return found
 
-    def latest(self) -> dict[str, Any] | None:
-        """The manifest of the newest snapshot. Raises: as `newest`."""
-        newest = self.newest()
-        return None if newest is None else newest.document
-
     def latest_run(self) -> str | None:
         """The run that `latest.json` names. Raises: NewestDamaged where it cannot be read."""
         return read_pointer(self.store)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from axsync.errors import ManifestError, Unsure
 from axsync.lake import layout
-from axsync.lake.history import Snapshot, half_published, latest_run, snapshots, unreadable
+from axsync.lake.history import Snapshot, half_published, latest_snapshot, snapshots, unreadable
 from axsync.lake.journal import ABANDONED
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
@@ -126,7 +126,7 @@ def _take_stock(lake: Lake, settings: LakeSettings, now: datetime, just_publishe
     ]  # what a later run of the day has replaced is no candidate
     why = {run_id: list(words) for run_id, words in by_rules(found, whole, rules, now).items()}
     for word, runs in (
-        ("latest", {latest_run(lake) or ""}),
+        ("latest", {latest_snapshot(lake) or ""}),
         ("just published", {just_published}),
         ("can be resumed", held),
     ):

@@ -16,7 +16,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 from axsync.errors import ConfigError
 
-KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+KIB, MIB, TIB = 1 << 10, 1 << 20, 1 << 40
 REFERENCE_KINDS = ("env", "file", "keyring", "systemd", "command")
 
 DAY_WORDS = ("today", "yesterday")

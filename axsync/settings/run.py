@@ -144,11 +144,14 @@ class RunSettings:
             check_day("as_of (--as-of)", self.as_of, also=" or latest")
         check_command("on_finish", self.on_finish)
         check_names("tags", self.tags)
-        if self.inventory and not self.inventory.startswith("command:"):
+        if self.inventory and self.inventory_command in ("", self.inventory):
             raise ConfigError("inventory must be command:PROGRAM ARGUMENTS")
-        check_command("inventory", self.inventory.removeprefix("command:"))
-        if self.inventory and not self.inventory.removeprefix("command:").strip():
-            raise ConfigError("inventory does not name a program")
+        check_command("inventory", self.inventory_command)
+
+    @property
+    def inventory_command(self) -> str:
+        """The program of `inventory` with its arguments; empty without one."""
+        return self.inventory.removeprefix("command:")
 
     @property
     def wanted(self) -> tuple[str, ...]:

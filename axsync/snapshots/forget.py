@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from axsync.errors import Unsure
 from axsync.lake import layout
-from axsync.lake.history import find_run, is_day, is_whole, latest_run, snapshots, unreadable
+from axsync.lake.history import find_run, is_day, is_whole, latest_snapshot, snapshots, unreadable
 from axsync.lake.manifest import Snapshot
 from axsync.lake.publish import Lake
 from axsync.lake.store import storage_errors
@@ -38,7 +38,7 @@ class Forgotten:
 
 def look(lake: Lake, asked: str) -> Forgotten:
     """What would go; nothing is written, no lock is needed. Raises: NoLake, UnknownRun, ManifestError, Unsure."""
-    before = latest_run(lake)  # first, or a run that publishes meanwhile is not among what is found
+    before = latest_snapshot(lake)  # first, or a run that publishes meanwhile is not among what is found
     found, errors = snapshots(lake)
     if errors:
         why = unreadable(errors)

@@ -15,7 +15,7 @@ from axsync.settings import InstanceSettings, RunSettings
 from axsync.telemetry.finish import FinishCommand, argv_of
 from axsync.telemetry.reporter import Reporter, Reporters, SafeReporter, Summary, Warn
 
-__all__ = ["Reporter", "Reporters", "SafeReporter", "Summary", "Warn", "watch_over"]
+__all__ = ["Reporters", "SafeReporter", "Summary", "Warn", "watch_over"]
 
 _OTEL = "opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
 

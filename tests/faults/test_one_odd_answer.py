@@ -1,6 +1,5 @@
 """Whatever one server answers costs its entity type or its instance; the other instance is published, whole."""
 
-import os
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
@@ -15,12 +14,13 @@ from axsync.events import Crashed
 from axsync.model import Verdict
 from axsync.runs.verdict import Evidence, judge
 from axsync.settings import EntitySettings
+from tests.examples import scaled
 from tests.faults.interposer import KINDS, Answer, http, interposed, spoiled
 from tests.flow.harness import Lab, Ran
 
 Start = Callable[..., Awaitable[Emulator]]
 
-ROUNDS = int(os.environ.get("AXSYNC_FUZZ_ROUNDS", "2"))
+ROUNDS = scaled(2)
 """Runs per kind of request; `make fuzz` asks for many more."""
 
 FEW = {"default": EntitySettings(fields=("name",))}

@@ -42,11 +42,6 @@ def a_folder(journal: Path) -> None:
     journal.mkdir()
 
 
-def a_link_to_nowhere(journal: Path) -> None:
-    journal.unlink()
-    journal.symlink_to("nowhere")
-
-
 DAMAGES = (newer, a_key_missing, no_object, a_flipped_bit, a_folder)
 
 

@@ -140,4 +140,4 @@ def test_a_pointer_that_leads_out_of_the_lake_is_damaged(tmp_path: Path, named: 
     (control / "latest.json").write_text(f'{{"run_id": "x", "manifest": "{named}"}}')
 
     with pytest.raises(LakeError, match="cannot be read"):
-        FolderLake(tmp_path / "lake").latest()
+        FolderLake(tmp_path / "lake").newest()

@@ -4,6 +4,6 @@ They name entity types, fields and files and count them; no value of an asset is
 """
 
 from axsync.console.report.index_page import write_index
-from axsync.console.report.page import ReportFile, render, rewrite_report, write_report
+from axsync.console.report.page import rewrite_report, write_report
 
-__all__ = ["ReportFile", "render", "rewrite_report", "write_index", "write_report"]
+__all__ = ["rewrite_report", "write_index", "write_report"]

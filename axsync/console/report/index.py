@@ -10,7 +10,7 @@ from axsync.console.report.view import ORDER, Command, change_text, headline_of,
 from axsync.console.text import clock, counted, number
 from axsync.errors import ManifestError
 from axsync.lake import layout
-from axsync.lake.history import PastRun, Snapshot, each_snapshot, latest_run
+from axsync.lake.history import PastRun, Snapshot, each_snapshot, latest_if_readable
 from axsync.lake.publish import Lake
 from axsync.model import Lane
 from axsync.snapshots.unpublished import unpublished_runs
@@ -106,7 +106,7 @@ def index_of(lake: Lake, now: datetime) -> IndexView:
     nights = sorted([*published, *unpublished], key=lambda night: night.run_id, reverse=True)
     reports = {layout.run_of_report(one.key) for one in lake.store.list(layout.ALL_REPORTS)}
     days = _newest_of_days(published)
-    newest, latest = (nights[0] if nights else None), _pointed_to(lake)
+    newest, latest = (nights[0] if nights else None), latest_if_readable(lake)
     return IndexView(
         lake=lake.name,
         tone=newest.tone if newest else "quiet",
@@ -144,13 +144,6 @@ def _night(run: Snapshot) -> Night:
 def _unpublished(run: PastRun) -> Night:
     tone = _TONES.get(run.verdict, "bad")
     return Night(run.run_id, run.logical_date, run.verdict, tone, run.rows, run.lanes, None, run.as_of)
-
-
-def _pointed_to(lake: Lake) -> str | None:
-    try:
-        return latest_run(lake)
-    except ManifestError:
-        return None
 
 
 def _newest_of_days(nights: Sequence[Night]) -> list[Night]:
@@ -257,7 +250,7 @@ def _ticks(lane: Lane, days: Sequence[Night], places: Mapping[str, float]) -> It
 
 
 def _row(night: Night, reports: Collection[str], latest: str | None) -> RunRow:
-    linked = night.run_id in reports and layout.is_run_id(night.run_id)
+    linked = night.run_id in reports and layout.is_safe_run_id(night.run_id)
     notes = [f"as of {night.as_of}"] if night.as_of else []
     return RunRow(
         run_id=night.run_id,

@@ -159,10 +159,11 @@ def test_the_options_of_the_three_verbs_exist(name: str) -> None:
 def shared_night(folder: Path, number: int, *codes: int) -> tuple[int, list[str]]:
     """As `night`, of one machine of three."""
     (folder / "codes").write_text("".join(f"{code}\n" for code in codes))
-    program = folder / "axsync"
-    program.write_text('#!/bin/sh\necho "$@" >> calls\ncode=$(head -n 1 codes); sed -i 1d codes\nexit "$code"\n')
-    program.chmod(0o755)
-    told = {"PATH": f"{folder}:{os.environ['PATH']}", "AXSYNC_PAUSE": "0", "AXSYNC_TRIES": "2", "AXSYNC_LOOK": "0"}
+    ending = '#!/bin/sh\necho "$@" >> calls\ncode=$(head -n 1 codes); sed -i 1d codes\nexit "$code"\n'
+    for name, text in (("axsync", ending), ("sleep", "#!/bin/sh\n")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    told = {"PATH": f"{folder}:{os.environ['PATH']}", "AXSYNC_TRIES": "2"}
     ended = subprocess.run([RECIPES / "axsync-shards", str(number), "3", ".", "a b"], cwd=folder, env=told, check=False)
     plan = next((path.name for path in folder.glob("plan-*.json")), "no plan")
     calls = (folder / "calls").read_text() if (folder / "calls").exists() else ""

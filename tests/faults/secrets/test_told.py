@@ -1,7 +1,6 @@
 """Whatever a server tells may repeat a secret: nothing that is said or kept holds it, wherever texts are cut."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,6 +27,7 @@ from axsync.events import Crashed, Event
 from axsync.model import Request
 from axsync.pacing.limiter import HostLimiter
 from axsync.settings import CredentialReference, InstanceSettings
+from tests.examples import scaled
 from tests.faults.interposer import http, interposed
 from tests.faults.secrets.conftest import Seen, axsync
 from tests.flow.canned import Canned, canned
@@ -36,7 +36,7 @@ from tests.flow.harness import Lab
 KEY, SECRET, PROXY = "canary0k1e2y3a4b5c6d7", 'canary"SECRET/9f8e+7d6c=5b', "canary:PROXY/4a5b@6c"
 """The first could be the name of an entity type or a column; the others are written otherwise in each notation."""
 
-ROUNDS = int(os.environ.get("AXSYNC_FUZZ_ROUNDS", "1"))
+ROUNDS = scaled(1)
 
 CUTS = (MAX_CHARACTERS, WORDS_MOST, 4 * MAX_CHARACTERS, WORDS_BYTES)
 """Characters after which a text of the server is cut somewhere."""

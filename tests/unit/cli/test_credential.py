@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import keyring
 import pytest
 from click.testing import CliRunner
-from keyring.backend import KeyringBackend
 
 from axsync.cli import main
 from axsync.cli.demo import emulator
@@ -25,6 +23,7 @@ from axsync.console import credentials
 from axsync.credentials import encrypted_file
 from axsync.emulator.options import DEMO_CLIENT, DEMO_CLIENT_SECRET, DEMO_KEY, DEMO_SECRET
 from axsync.settings import InstanceSettings
+from tests.unit.credentials.keyrings import memory_keyring
 
 SECONDS = 120.0  # a machine may be busy; nothing here takes a tenth of that
 QUICK = ("--profile", "p90", "--type", "devices", "--size", "devices=20")  # it lists its types: few questions
@@ -113,33 +112,6 @@ def locked(home: Home) -> Home:
     del home.environ["AXSYNC_STORE_KEY_FILE"]
     home.environ["AXSYNC_PASSPHRASE_FILE"] = home.file("passphrase", "correct horse")
     return home
-
-
-class Memory(KeyringBackend):
-    """A keyring for the time of a test."""
-
-    priority: float = 5
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
-
-
-@contextmanager
-def system_keyring() -> Iterator[dict[tuple[str, str], str]]:
-    before, memory = keyring.get_keyring(), Memory()
-    keyring.set_keyring(memory)
-    yield memory.kept
-    keyring.set_keyring(before)
 
 
 class Terminal:
@@ -600,15 +572,15 @@ def test_an_update_keeps_what_it_is_not_told(home: Home) -> None:
 def test_the_keyring_comes_first_where_there_is_one(home: Home, options: tuple[str, ...]) -> None:
     """No encrypted file is made; the credential is moved into it by an explicit word only."""
     keys = ("--url", home.url, "--key-file", home.file("key", DEMO_KEY), "--secret-file", home.file("s", DEMO_SECRET))
-    with system_keyring() as kept:
+    with memory_keyring() as memory:
         added = home.run("credential", "add", "prod", *keys, *options)
         assert (added.code, added.err) == (0, "")
-        assert list(kept) == [("axsync/prod", "credential")]
+        assert list(memory.kept) == [("axsync/prod", "credential")]
         assert not (home.folder / "home/credentials.vault").exists()
         assert home.run("credential", "test", "prod").code == 0
 
         assert home.run("credential", "update", "prod", "--keep", "file").code == 0
-        assert (list(kept), (home.folder / "home/credentials.vault").exists()) == ([], True)
+        assert (list(memory.kept), (home.folder / "home/credentials.vault").exists()) == ([], True)
     assert home.run("credential", "test", "prod").code == 0
 
 

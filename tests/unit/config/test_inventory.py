@@ -179,17 +179,26 @@ def test_the_origin_of_an_instance_is_its_file_or_the_inventory(place: Path) -> 
     assert found["instances.apac-1", "tries"] == "default"
 
 
+def test_a_variable_in_a_file_beside_is_shown_as_it_is_written(place: Path) -> None:
+    """What is put in its place may be a secret."""
+    further = place.parent / "instances.d" / "30-more.toml"
+    further.write_text(table("more", proxy="http://p.example", proxy_user="${AX_KEY}", proxy_password="env:P"))
+    found = {(one.table, one.key): one.value for one in in_force(place, environ=ENVIRON)}
+
+    assert found["instances.more", "proxy_user"] == "${AX_KEY}"
+
+
 def test_what_is_printed_can_be_loaded_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The instances of a program stand in it, so that the program itself is only a comment."""
+    """In its place. What would name instances twice is a comment: the program, and the tables of files beside it."""
     keys = {"url": "https://t1.example", "api_key": "env:AX_KEY", "api_secret": "env:AX_SECRET"}
     printing(place, json.dumps({"instances": {"t1": keys}}))
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
     printed = CliRunner().invoke(main, ["config", "--config", str(place)])
-    again = place.parent / "again" / "axsync.toml"
-    again.parent.mkdir()
-    again.write_text(printed.stdout)
+    before = {one.name: one for one in load(place).instances}
+    place.write_text(printed.stdout)
 
     assert printed.exit_code == 0, printed.output
-    assert sorted(one.name for one in load(again).instances) == sorted(one.name for one in load(place).instances)
+    assert {one.name: one for one in load(place).instances} == before
     assert "# inventory = " in printed.stdout
+    assert "# [instances.apac-1]" in printed.stdout

@@ -16,7 +16,7 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_bas
 
 
 def examples(count: int = 300) -> settings:
-    """That many examples, always the same; AXSYNC_FUZZ=n, or a greedy profile, makes them fresh and n times as many."""
+    """That many examples, always the same; the profile of `make fuzz` makes them fresh and many more."""
     return settings(
         max_examples=scaled(count), deadline=None, derandomize=TIMES <= 1, database=None, suppress_health_check=_SLOW
     )

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from axsync.credentials import Credential, Redactor, Secret, basic, child_environment, resolve, resolve_credential
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference
+from tests.unit.credentials.keyrings import memory_keyring
 
 
 def yaml_like(value: object) -> object:
@@ -189,27 +190,12 @@ def test_the_keyring_is_an_extra() -> None:
 
 def test_the_keyring_is_asked_by_service_and_user() -> None:
     """A bare name is a user of the service axsync; what follows the last slash is the user of another service."""
-    keyring = pytest.importorskip("keyring")
-    backend = pytest.importorskip("keyring.backend")
-
-    class Memory(backend.KeyringBackend):  # type: ignore[misc,name-defined]  # an optional library is Any
-        priority = 0.1
-
-        def get_password(self, service: str, username: str) -> str | None:
-            return None if username == "no" else f"{service}:{username}"
-
-        def set_password(self, service: str, username: str, password: str) -> None:
-            raise NotImplementedError
-
-    before = keyring.get_keyring()
-    keyring.set_keyring(Memory())
-    try:
-        assert resolve("keyring:prod", environ={}).reveal() == "axsync:prod"
-        assert resolve("keyring:axsync/prod/key", environ={}).reveal() == "axsync/prod:key"
+    with memory_keyring() as memory:
+        memory.kept |= {("axsync", "prod"): "one", ("axsync/prod", "key"): "other"}
+        assert resolve("keyring:prod", environ={}).reveal() == "one"
+        assert resolve("keyring:axsync/prod/key", environ={}).reveal() == "other"
         with pytest.raises(ConfigError, match=r"^the keyring has no 'a/no'; add it with `keyring set a no`$"):
             resolve("keyring:a/no", environ={})
-    finally:
-        keyring.set_keyring(before)
 
 
 def test_a_secret_shows_itself_to_nobody() -> None:

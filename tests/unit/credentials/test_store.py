@@ -10,10 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keyring
 import pytest
-from keyring.backend import KeyringBackend
-from keyring.errors import PasswordDeleteError
 
 from axsync.credentials import (
     PERSON,
@@ -40,37 +37,16 @@ from axsync.errors import (
     WrongPassphraseFile,
 )
 from axsync.settings import CredentialReference, InstanceSettings, StoredCredential
+from tests.unit.credentials.keyrings import Memory, memory_keyring
 
 URL = "https://acme.example"
 KEYS = Credential(Secret("k3y"), Secret("5ecr3t"))
 
 
-class Memory(KeyringBackend):
-    """A keyring for the time of a test."""
-
-    priority: float = 5
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        if self.kept.pop((service, username), None) is None:
-            raise PasswordDeleteError
-
-
 @pytest.fixture
 def system_keyring() -> Iterator[Memory]:
-    before, memory = keyring.get_keyring(), Memory()
-    keyring.set_keyring(memory)
-    yield memory
-    keyring.set_keyring(before)
+    with memory_keyring() as memory:
+        yield memory
 
 
 @pytest.fixture

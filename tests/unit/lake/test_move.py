@@ -45,7 +45,7 @@ def test_a_first_publication_is_repeatable(lake: FolderLake, step: int) -> None:
 
     with pytest.raises(Interrupted), DISK.watched(lake.root, step):
         publish(lake, run, *outcomes)
-    assert lake.latest() is None
+    assert lake.newest() is None
     publish(lake, run, *outcomes)
 
     assert parts_below(lake.root) == sorted(part.path for outcome in outcomes for part in outcome.parts)

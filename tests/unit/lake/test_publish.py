@@ -59,7 +59,7 @@ def test_a_run_tells_its_facts(lake: FolderLake) -> None:
     run = facts()
     publish(lake, run, whole(DEVICES, stage(lake, run, DEVICES, 1)), Outcome(USERS, "partial", "down"))
 
-    manifest = lake.latest()
+    manifest = check_snapshot(lake)
 
     assert manifest is not None
     assert [e["entity"] for e in manifest.pop("lanes")] == ["devices", "users"]
@@ -94,7 +94,7 @@ def test_nothing_is_seen_before_a_run_is_published(lake: FolderLake) -> None:
     stage(lake, facts(), DEVICES, 5)
 
     assert parts_below(lake.root) == []
-    assert lake.latest() is None
+    assert lake.newest() is None
 
 
 def test_the_pointer_moves_after_the_parts_and_before_anything_is_removed(lake: FolderLake) -> None:
@@ -207,7 +207,7 @@ def test_nothing_stands_in_for_a_lane_that_never_was(lake: FolderLake) -> None:
     run = facts()
     publish(lake, run, Outcome(USERS, "skipped", "forbidden"))
 
-    entry = (lake.latest() or {})["lanes"][0]
+    entry = (check_snapshot(lake) or {})["lanes"][0]
 
     assert entry["files"] == []
     assert "from_run" not in entry
@@ -222,7 +222,7 @@ def test_a_missing_staged_part_publishes_nothing(lake: FolderLake) -> None:
     with pytest.raises(StorageError, match="cannot publish the snapshot: No such file"):
         publish(lake, run, whole(DEVICES, parts))
 
-    assert lake.latest() is None
+    assert lake.newest() is None
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_pointer_that_cannot_be_read_is_an_error(lake: FolderLake, content: st
     pointer.write_text(content)
 
     with pytest.raises(LakeError, match="the newest snapshot of the lake"):
-        lake.latest()
+        lake.newest()
 
 
 def test_a_cleared_run_leaves_no_staging(lake: FolderLake) -> None:

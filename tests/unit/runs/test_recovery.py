@@ -117,7 +117,7 @@ def test_a_run_that_published_and_brings_more_is_whole_all_along(lake: FolderLak
     assert check_snapshot(lake) is not None
     recover(lake)
     assert (check_snapshot(lake) or {})["run_id"] == run.run_id
-    named = {file["path"] for entry in (lake.latest() or {})["lanes"] for file in entry["files"]}
+    named = {file["path"] for entry in (check_snapshot(lake) or {})["lanes"] for file in entry["files"]}
     assert {path for path in parts_below(lake.root) if "11-24" in path} == {path for path in named if "11-24" in path}
 
 
