@@ -120,7 +120,7 @@ async def sync(settings: Settings, *, observers: Sequence[Observer] = (), jitter
     return await execute(settings, Run.begun, observers, jitter)
 
 
-async def execute(settings: Settings, begin: "Begin", observers: Sequence[Observer], jitter: Jitter) -> Report:
+async def execute(settings: Settings, begin: Begin, observers: Sequence[Observer], jitter: Jitter) -> Report:
     """A run from its beginning to its end, of the kind that `begin` makes. Raises: as `sync`."""
     keeper = Workers(1, "axsync-keeper")
     try:
@@ -129,7 +129,7 @@ async def execute(settings: Settings, begin: "Begin", observers: Sequence[Observ
         keeper.close()
 
 
-async def _executed(settings: Settings, begin: "Begin", observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
+async def _executed(settings: Settings, begin: Begin, observe: Observer, jitter: Jitter, keeper: Workers) -> Report:
     settings = with_days(settings, datetime.now(UTC))
     lake = await keeper.run(fit_lake, settings)
     refuse_misplaced(settings)
