@@ -12,7 +12,7 @@ import click
 from axsync.cli import main
 
 PAGE = Path(__file__).with_name("cli.md")
-COLUMNS = 100
+COLUMNS = 80
 HEAD = """\
 <!-- Written by docs/cli_reference.py; change the help of the commands and run `make cli-reference`. -->
 

@@ -18,9 +18,9 @@ def markdown(found: dict[str, Any]) -> str:
         if part in found:
             machine = found[part]["machine"]
             where = f"{machine['when']}, {machine['machine']}, Python {machine['python']}, load {machine['load']:.1f}"
-            texts.append(
-                f"## {title}\n\n{where}; {found[part]['plan']['rounds']} rounds\n\n{write(found[part]['found'])}\n"
-            )
+            rounds = found[part]["plan"]["rounds"]
+            often = f"{rounds} round{'s' * (rounds > 1)}"
+            texts.append(f"## {title}\n\n{where}; {often}\n\n{write(found[part]['found'])}\n")
     return "\n".join(texts)
 
 

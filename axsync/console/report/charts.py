@@ -113,9 +113,8 @@ class _Drawing:
 
     def throughput(self) -> Chart:
         rates = [bucket.rows / self.width for bucket in self.buckets]
-        rows, size = (sum(getattr(bucket, name) for bucket in self.buckets) for name in ("rows", "bytes"))
-        seconds = max(self.seconds, 1e-9)
-        note = f"{rows / seconds:,.0f} rows and {size / seconds / 1e6:,.1f} MB per second on average"
+        rows = sum(bucket.rows for bucket in self.buckets)
+        note = f"{rows / max(self.seconds, 1e-9):,.0f} on average"
         top = ceiling(max(rates))
 
         def told(bucket: Bucket) -> str:

@@ -121,7 +121,7 @@ def _listed(view: IndexView) -> Html:
     more = html('<p class="none">{} older ones are listed by <code>axsync runs</code>.</p>', view.more_runs)
     return html(
         """  <table class="cards runs">
-    <thead><tr><th>Day<th>Run<th>Verdict<th class="n">Rows<th class="n">Entity types<th class="n">Took<th></thead>
+    <thead><tr><th>Day<th>Run<th>Verdict<th class="n">Rows<th class="n">Lanes<th class="n">Took<th></thead>
     <tbody>{}
     </tbody>
   </table>
@@ -135,7 +135,7 @@ def _run(row: RunRow) -> Html:
     linked, named = html('<a href="{}">{}</a>', row.href, row.run_id), html("<bdi>{}</bdi>", row.run_id)
     return html(
         '\n    <tr><th scope="row">{}<td class="run">{}<td class="v">{}<td class="n" data-title="rows">{}'
-        '<td class="n" data-title="entity types">{}<td class="n" data-title="took">{}<td>{}</tr>',
+        '<td class="n" data-title="lanes">{}<td class="n" data-title="took">{}<td>{}</tr>',
         *(row.day, linked if row.href else named, badge(row.verdict, row.tone)),
         *(row.rows, row.lanes, row.took, row.note),
     )

@@ -22,7 +22,7 @@ MEANING = {
     "failed": "Nothing could be read; why is listed below.",
     "skipped": "This role may not read any of the entity types.",
 }
-ALL_BUT_SKIPPED = "No rows are missing from what this role may read. What was skipped, and why, is listed below."
+NOTHING_LOST = "Nothing that could be read is missing. What was not read, and why, is listed below."
 _TONES = {"complete": "good", "drifted": "warn", "partial": "bad", "failed": "bad", "skipped": "warn"}
 """Red is for rows that were asked for and did not come."""
 ORDER = ("bad", "warn", "good", "quiet")  # trouble first
@@ -126,7 +126,7 @@ class View:
 
 def view_of(facts: Facts) -> View:
     snapshot, timeline = facts.snapshot, facts.timeline
-    naming = _Naming(len({lane.instance for lane in snapshot.lanes}) > 1)
+    naming = _Naming(_several(snapshot))
     lanes = tuple(_lane_rows(facts, naming))
     tiles = tuple(_tiles(snapshot, timeline))
     drift, files = _drift(snapshot, naming), _files(snapshot)
@@ -180,12 +180,12 @@ def lane_tone(lane: LaneRecord, verdict: str) -> str:
 
 def _meaning(snapshot: Snapshot) -> str:
     if snapshot.verdict == "partial" and tone_of(snapshot) == "warn":
-        return ALL_BUT_SKIPPED
+        return NOTHING_LOST
     return MEANING.get(snapshot.verdict, "")
 
 
 def headline_of(snapshot: Snapshot) -> str:
-    """The same entity types as are listed below."""
+    """What is listed below: entity types, or lanes where several instances have the same types."""
     own = [lane for lane in snapshot.lanes if not lane.elsewhere]
     read = sum(lane.verdict != "skipped" and lane.from_run is None for lane in own)
     others = [
@@ -194,7 +194,12 @@ def headline_of(snapshot: Snapshot) -> str:
         (len(snapshot.lanes) - len(own), "not part of this run"),
     ]
     told = [f"{number(count)} {what}" for count, what in others if count]
-    return ", ".join([f"{counted(snapshot.rows, 'row')} of {counted(read, 'entity type')}", *told])
+    listed = "lane" if _several(snapshot) else "entity type"
+    return ", ".join([f"{counted(snapshot.rows, 'row')} of {counted(read, listed)}", *told])
+
+
+def _several(snapshot: Snapshot) -> bool:
+    return len({lane.instance for lane in snapshot.lanes}) > 1
 
 
 def _head(facts: Facts) -> Iterable[tuple[str, str]]:
@@ -232,23 +237,28 @@ def _tiles(snapshot: Snapshot, timeline: Timeline | None) -> Iterable[Tile]:
     rescued, dead = sum(lane.rescued_values for lane in lanes), sum(lane.dead_letters for lane in lanes)
     repaired = sum(lane.repaired for lane in lanes)
     missing = sum(lane.missing for lane in lanes)
-    retries = sum(lane.retries for lane in lanes)
+    # Also those before any lane, unless a killed process took its timeline along.
+    retries = max(sum(lane.retries for lane in lanes), sum(timeline.retries.values()) if timeline else 0)
     files = [file for lane in lanes if lane.from_run is None for file in lane.files]
     read = sum(lane.bytes for lane in lanes)
     yield Tile("Rows", number(snapshot.rows), counted(sum(lane.pages for lane in lanes), "page"))
     yield Tile("Read", volume(read), _speed(read, snapshot.seconds))
     yield Tile("Stored", volume(sum(file.bytes for file in files)), counted(len(files), "file"))
-    refused = sum(bucket.refused for bucket in timeline.buckets) if timeline else None
+    refused = sum(bucket.refused for bucket in timeline.buckets) if timeline else 0
     yield Tile(
         "Retries",
         number(retries),
-        "" if refused is None else f"{counted(refused, 'response')} with 429",
+        f"{counted(refused, 'response')} with 429" if refused else "",
         zero="" if retries else "no retries",
     )
     yield Tile("Rescued", number(rescued), "values in the rescue column; no loss", zero=_none(rescued, "rescued"))
     yield Tile("Repaired", number(repaired), "ids fetched afterwards", zero=_none(repaired, "repaired"))
     yield Tile(
-        "Missing", number(missing), "ids that could not be fetched", tone_of(snapshot), zero=_none(missing, "missing")
+        "Missing",
+        number(missing),
+        "ids that could not be fetched",
+        tone_of(snapshot),
+        zero="" if missing else "no missing ids",
     )
     told = "records that could not be read"
     yield Tile("Dead letters", number(dead), told, "bad", zero="" if dead else "no dead letters")
@@ -427,7 +437,7 @@ def _servers(snapshot: Snapshot) -> Iterable[tuple[str, str]]:
     """What each instance reported about itself, once per variant."""
     told: dict[tuple[str, str], None] = {}
     for lane in snapshot.lanes:
-        if lane.api:
+        if lane.api and lane.verdict != "skipped":  # of which nobody asked
             discovery = " → ".join(lane.discovery.get(when) or "unknown" for when in ("before", "after"))
             version = lane.server_version or "unknown"
             told[lane.instance, f"API {lane.api}, version {version}, discovery {discovery}"] = None

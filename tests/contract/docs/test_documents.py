@@ -70,6 +70,12 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not heading or heading in anchors(found), f"{target}#{heading}"
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lists_hold_what_is_inside_them(path: Path) -> None:
+    """Blocks and lists inside a list are indented by four, or MkDocs takes the list to end before them."""
+    assert not re.findall(r"^ {1,3}(?:```|[-*] |\d+\. ).*", path.read_text("utf-8"), re.MULTILINE)
+
+
 @pytest.mark.parametrize("settings", [LakeSettings, InstanceSettings, EntitySettings, RunSettings])
 def test_operations_explains_every_option(settings: type) -> None:
     """An option that nobody wrote about is an option that nobody finds."""

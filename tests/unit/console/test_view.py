@@ -132,6 +132,29 @@ def test_red_is_for_rows_that_did_not_come(changed: dict[str, Any], verdict: str
     assert [row.name for row in view.attention] == ([] if tone == "good" else ["users"])
 
 
+def test_nothing_is_called_whole_beside_an_id_that_could_not_be_read() -> None:
+    """What is listed and gone a moment later was never there to be read."""
+    view = view_of(Facts(snapshot(lane(verdict="drifted", missing=1), lane("users", **SKIPPED), verdict="partial")))
+
+    assert view.meaning == "Nothing that could be read is missing. What was not read, and why, is listed below."
+
+
+def test_retries_are_those_of_the_whole_run() -> None:
+    """The reasons, which are listed below, include the requests before any type is read; lanes know only their own."""
+    told = view_of(Facts(snapshot(lane(retries=6)), timeline=timeline()))
+    killed = view_of(Facts(snapshot(lane(retries=12)), timeline=timeline()))
+
+    assert [tile.value for view in (told, killed) for tile in view.tiles if tile.title == "Retries"] == ["9", "12"]
+    assert [one.cells for one in told.retries] == [("9",)]
+
+
+def test_a_skipped_type_says_nothing_about_the_discovery_cycle() -> None:
+    """It was not asked about."""
+    view = view_of(Facts(snapshot(lane(), lane("users", discovery={}, **SKIPPED), verdict="partial")))
+
+    assert view.servers == (("prod", "API v2, version 7_0_1, discovery done → done"),)
+
+
 def test_trouble_comes_first_and_then_the_largest() -> None:
     """The order in which people look."""
     lanes = [
@@ -147,13 +170,20 @@ def test_trouble_comes_first_and_then_the_largest() -> None:
     assert view.headline == "975 rows of 3 entity types, 1 skipped, 1 not part of this run"
 
 
+def test_lanes_are_counted_where_instances_have_the_same_types() -> None:
+    """Two instances with devices have one entity type."""
+    view = view_of(Facts(snapshot(lane(rows=5), lane(rows=7, instance="test"))))
+
+    assert view.headline == "12 rows of 2 lanes"
+
+
 def test_what_is_empty_takes_no_room() -> None:
     """Columns without a value, and numbers that are 0; they are said in one sentence."""
     view = view_of(Facts(snapshot(lane())))
 
     assert view.filled == {"seconds", "read"}
     assert [tile.title for tile in view.tiles] == ["Rows", "Read", "Stored"]
-    assert view.zeroes == "No retries, nothing rescued, nothing repaired, nothing missing, no dead letters"
+    assert view.zeroes == "No retries, nothing rescued, nothing repaired, no missing ids, no dead letters"
 
 
 def test_it_names_lake_host_and_what_to_type_next() -> None:
