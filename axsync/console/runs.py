@@ -130,8 +130,9 @@ def show_run(found: FoundRun, lake: Lake, console: Console, *, files: bool = Fal
     section("How it was read", _of_lanes(_READ, read, _read))
     section("Server and discovery cycle", _table(_PLACE + _SERVER, _servers(read)))
     section("Repairs, and values that did not fit", _of_lanes(_REPAIRS, repaired, _repairs))
-    if len(repaired) < len(read):
-        which = f"in the other {counted(len(read) - len(repaired), 'lane')}: " if repaired else ""
+    sound = sum(lane.verdict != "failed" and lane not in repaired for lane in read)
+    if sound:
+        which = f"in {counted(sound, 'other lane' if repaired else 'lane')}: " if sound < len(read) else ""
         print_line(f"\n{which}no duplicates, no repairs, nothing missing, nothing rescued, no dead letters", console)
     section("Drift: values that did not fit their column", _drift(read))
     for line in _dead_letters(snapshot):

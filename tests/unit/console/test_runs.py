@@ -131,6 +131,15 @@ def test_lanes_for_which_the_server_was_another_are_told_apart() -> None:
     ]
 
 
+def test_nothing_is_praised_of_a_lane_that_failed() -> None:
+    """Nobody knows what it misses."""
+    failed = replace(USERS, verdict="failed", reason="503")
+
+    praised = [line for line in shown(found(DEVICES, failed)) if "nothing missing" in line]
+    assert praised == ["in 1 lane: no duplicates, no repairs, nothing missing, nothing rescued, no dead letters"]
+    assert not [line for line in shown(found(failed)) if "nothing missing" in line]
+
+
 def test_what_was_mended_and_what_did_not_fit_is_shown_lane_by_lane() -> None:
     """Five numbers, the drift by field with the biggest first, and the file of the dead letters."""
     drift = {"cvss": DriftRecord(2, "string"), "os type": DriftRecord(12, "array")}
@@ -138,7 +147,7 @@ def test_what_was_mended_and_what_did_not_fit_is_shown_lane_by_lane() -> None:
     lines = shown(found(bad, USERS))
 
     assert after(lines, "Repairs, and values that did not fit") == [["devices", "1", "2", "3", "14", "5"]]
-    assert "in the other 1 lane: no duplicates, no repairs, nothing missing, nothing rescued, no dead letters" in lines
+    assert "in 1 other lane: no duplicates, no repairs, nothing missing, nothing rescued, no dead letters" in lines
     assert after(lines, "Drift: values that did not fit their column") == [
         ["devices", "os", "type", "12", "array"],
         ["devices", "cvss", "2", "string"],
