@@ -106,7 +106,7 @@ def _field(name: str, category: _Category, adapter: str | None) -> Field | None:
         kind = ROOTS[name]
     elif _is_aggregated(name) and name not in category.own and not isinstance(kind, Many):
         kind = kind if _is_merged_date(name, entry, kind) else Many(kind)
-    return Field(name, kind, adapter, str(entry.get("title") or ""))
+    return Field(name, kind, adapter, _word(entry.get("title")))
 
 
 def _is_aggregated(name: str) -> bool:
@@ -162,7 +162,7 @@ def _inline(entry: Entry, level: int) -> Kind | None:
 
 
 def _simple(entry: Entry) -> Kind | None:
-    kind, form = str(entry.get("type") or "unknown"), str(entry.get("format") or "")
+    kind, form = _word(entry.get("type")), _word(entry.get("format"))
     if form in _NOT_EXTRACTED or kind == "file":
         return None
     if kind == "array":
@@ -170,6 +170,11 @@ def _simple(entry: Entry) -> Kind | None:
     if kind == "string":
         return _STRING_FORMATS.get(form, Atom("text"))
     return _SCALARS.get(kind, Atom("unknown"))
+
+
+def _word(told: object) -> str:
+    """A text; empty for anything else, which may be nested without end."""
+    return told if isinstance(told, str) else ""
 
 
 def _array(items: object, form: str) -> Kind:

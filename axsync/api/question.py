@@ -124,9 +124,13 @@ def history_days_request() -> Request:
 
 
 def read_history_days(reply: Reply, host: str) -> dict[str, dict[str, str]]:
-    """Entity type → day → the timestamp under which v1 keeps it. Raises: BadAnswer."""
+    """Entity type → day → the timestamp under which v1 keeps it; a day without one is left out. Raises: BadAnswer."""
     data = read_object(reply, host).get("data")
     attributes = data.get("attributes") if isinstance(data, dict) else None
     value = attributes.get("value") if isinstance(attributes, dict) else None
     listed = value if isinstance(value, dict) else {}
-    return {e: {str(d): str(t) for d, t in days.items()} for e, days in listed.items() if isinstance(days, dict)}
+    return {
+        entity: {day: stamp for day, stamp in days.items() if isinstance(stamp, str) and stamp}
+        for entity, days in listed.items()
+        if isinstance(days, dict)
+    }

@@ -50,10 +50,22 @@ def connection_config(settings: InstanceSettings, environ: Environ) -> Connectio
     """
     try:
         proxy = find_proxy(settings, environ)
+        _refuse_unwritable_host("url", settings.url)
+        if proxy is not None:
+            _refuse_unwritable_host(proxy.named_by, proxy.url)
         tls = client_context(settings, environ) if settings.url.startswith("https:") else None
     except ConfigError as error:
         raise ConfigError(f"instance {settings.name}: {error}") from error
     return ConnectionConfig(settings, tls, proxy, tuple(_notices(settings)))
+
+
+def _refuse_unwritable_host(called: str, url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    try:
+        host.encode("idna")  # as the resolver does, which raises no OSError
+    except UnicodeError:
+        message = f"{called} has a host name with a part above 63 bytes: {host[:80]!r}"
+        raise ConfigError(message) from None
 
 
 def _notices(settings: InstanceSettings) -> list[str]:

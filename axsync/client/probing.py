@@ -4,12 +4,12 @@ What the answers mean: docs/axonius-api.md, "Endpoints".
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from axsync.api import GENERATIONS, Api, Dialect, Question
 from axsync.client.source import Source
-from axsync.client.transport import PROBE_SECONDS, RequestContext, Transport
+from axsync.client.transport import FACT_BYTES, PROBE_SECONDS, RequestContext, Transport
 from axsync.errors import (
     BadAnswer,
     BadRequest,
@@ -112,7 +112,8 @@ def _briefly() -> RequestContext:
 
 async def _about(api: Api, transport: Transport) -> str | None:
     host = transport.host
-    return await transport.ask(api.about_request(), lambda reply: api.read_about(reply, host), _briefly())
+    ask = replace(_briefly(), most=FACT_BYTES)
+    return await transport.ask(api.about_request(), lambda reply: api.read_about(reply, host), ask)
 
 
 async def _listed(source: Source) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from axsync.api import Api, Dialect, Question, history_days_request, is_system, read_history_days, table_fields
 from axsync.client.saved_queries import SavedQueries
-from axsync.client.transport import RequestContext, Transport
+from axsync.client.transport import FACT_BYTES, RequestContext, Transport
 from axsync.errors import BadAnswer, BadRequest, NotOffered, ServerError, Unreachable, UsageError
 from axsync.events import Notice
 from axsync.model import Page, Reply, Request, Window
@@ -94,6 +94,9 @@ class Source:
         host = self.transport.host
         return await self.transport.ask(request, lambda reply: read(reply, host), ask)
 
+    async def _ask_fact(self, request: Request, read: Callable[[Reply, str], T], ask: RequestContext) -> T:
+        return await self._ask(request, read, replace(ask, most=FACT_BYTES))
+
     async def discovery(self, ask: RequestContext = _NOBODY, *, seconds: float = CYCLE_SECONDS) -> str | None:
         """State of the discovery cycle, told at most so many seconds ago; None where it cannot be seen.
 
@@ -110,7 +113,7 @@ class Source:
 
     async def _read_cycle(self, ask: RequestContext) -> str | None:
         try:
-            return await self._ask(self.api.discovery_request(), self.api.read_discovery, ask)
+            return await self._ask_fact(self.api.discovery_request(), self.api.read_discovery, ask)
         except (NotOffered, BadRequest, BadAnswer, Unreachable):
             return None
 
@@ -169,7 +172,7 @@ class Source:
         poll, waited, pause, told = str(uuid.uuid4()), 0.0, POLL_FIRST, False
         while True:
             request = self.api.count_request(question, self.dialect, poll)
-            value = await self._ask(request, self.api.read_count, ask)
+            value = await self._ask_fact(request, self.api.read_count, ask)
             if value is not None:
                 return value
             if not told and waited >= TOLD_AFTER:

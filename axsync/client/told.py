@@ -15,13 +15,16 @@ from axsync.schema.kinds import kept_members, member_keys
 
 T = TypeVar("T")
 
+TOLD_MOST = 200
+"""Characters kept of a version, a state or a title: they stand in each manifest. Cut last, as secrets are masked."""
+
 
 def without_secrets(answer: T, redactor: Redactor, dropped: Callable[[int], None]) -> T:
     """The answer as it may be kept; `dropped` learns how many names are not in it."""
     kept: object = answer
     match answer:
         case str():
-            kept = redactor.redact(answer)
+            kept = redactor.redact(answer)[:TOLD_MOST]
         case QueriesPage():
             queries = tuple(query for query in answer.queries if not _in_query(query, redactor))
             dropped(len(answer.queries) - len(queries))
@@ -38,7 +41,7 @@ def _kept_title(told: object, redactor: Redactor) -> object:
     """A title, or the days of history of an entity type."""
     if isinstance(told, Mapping):
         return {day: stamp for day, stamp in told.items() if not redactor.finds_in(f"{day} {stamp}")}
-    return redactor.redact(told) if isinstance(told, str) else told
+    return redactor.redact(told)[:TOLD_MOST] if isinstance(told, str) else told
 
 
 def _in_query(query: SavedQuery, redactor: Redactor) -> bool:

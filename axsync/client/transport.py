@@ -58,6 +58,8 @@ PROBE_SECONDS = 30.0
 """Timeout for re-checking a host with a known request."""
 KNOWN_BYTES = 1 << 16
 """Largest known answer for which that shortened timeout applies."""
+FACT_BYTES = 1 << 20
+"""Most decoded bytes of an answer that holds one fact, such as a count: parsed, 64 MiB of JSON may take 2 GB."""
 TRACE_MOST = 20_000
 """Characters kept of a traceback, its end."""
 WORDS_MOST = 500

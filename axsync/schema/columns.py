@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 import orjson
 import pyarrow as pa
 
-from axsync.model import Json
+from axsync.model import ID_FIELD, Json
 from axsync.schema.kinds import (
     FIELD_KEY,
     RFC1123,
@@ -125,19 +125,24 @@ def assign_names(
     """Original name → lake name, without collisions and independent of the order given.
 
     `earlier` is the mapping of a previous snapshot. Its names are kept, so that a column never changes its name when
-    another one appears. If two fields want the same name, generic fields come first, then alphabetical order; the
-    others get a suffix derived from their own name, which is therefore stable.
+    another one appears. If two fields want the same name, the id of a record comes first, then generic fields, then
+    alphabetical order; the others get a suffix derived from their own name, which is therefore stable.
     """
     wanted, earlier = set(originals), earlier or {}
     # Including fields that are missing today: a name must not change its meaning in their absence.
     taken = {*reserved, *earlier.values()}
     names = {o: earlier[o] for o in wanted if o in earlier}
-    for original in sorted(wanted - set(names), key=lambda o: (o.startswith("adapters_data."), o)):
+    for original in sorted(wanted - set(names), key=_precedence):
         wished = plain_name(original)
         legal = wished not in taken and len(wished) <= MAX_NAME_BYTES and not wished.startswith("axsync_")
         names[original] = wished if legal else free_name(wished, original, taken)
         taken.add(names[original])
     return names
+
+
+def _precedence(original: str) -> tuple[bool, bool, str]:
+    # A stray key such as `Internal_Axon_Id` must not take the column by which every reader joins.
+    return original != ID_FIELD, original.startswith("adapters_data."), original
 
 
 def group(pairs: Iterable[tuple[str, Kind]]) -> Group:

@@ -26,6 +26,9 @@ ROUNDS = scaled(2)
 FEW = {"default": EntitySettings(fields=("name",))}
 NESTED = "specific_data.data.associated_devices"
 DEEP = b'{"a":' * 1_100 + b"1" + b"}" * 1_100
+WORDS = b"[" * 1_000 + b"]" * 1_000
+"""As deep as JSON is read, and too deep for what makes text of it."""
+FIELD = b'{"generic":[{"name":"specific_data.data.name","title":%b,"type":%b,"format":%b}]}'
 PAD = b'"' + b"x" * 70_000 + b'"'
 FOUND: dict[str, tuple[str, bytes]] = {
     "a date beyond all years": ("about", http(b"{}", "Date: Mon, 01 Jan 99999999999999999999 00:00:00 GMT")),
@@ -36,6 +39,9 @@ FOUND: dict[str, tuple[str, bytes]] = {
     "a deep error": ("page", http(b'{"error":%b}' % DEEP, status="400 Bad")),
     "a deep error of a count": ("count", http(b'{"error":%b}' % DEEP, status="500 Oops")),
     "a deep error at the start": ("about", http(b'{"error":%b}' % DEEP, status="400 Bad")),
+    "a deep title of a field": ("fields", http(FIELD % (WORDS, b'"string"', b'""'))),
+    "a deep type of a field": ("fields", http(FIELD % (b'""', WORDS, WORDS))),
+    "an endless state of discovery": ("discovery", http(b'{"status":"%b"}' % (b"x" * 2_000_000))),
 }
 
 
@@ -75,6 +81,16 @@ async def test_one_odd_answer_costs_its_type_or_its_instance(lab: Lab, start: St
 
     assert not ran.of(Crashed)
     assert ran.report.manifest is not None
+
+
+@pytest.mark.fault(16, 61)
+async def test_an_answer_of_one_fact_is_not_read_beyond_a_megabyte(lab: Lab, start: Start) -> None:
+    """Lists in lists that nobody asked for would take thirty times their bytes as objects."""
+    body = b'{"status":"odd","x":[%b0]}' % (b"[]," * 500_000)
+    ran = await run_beside(lab, start, lambda asked, _: http(body) if asked == "discovery" else None)
+
+    assert ran.verdicts()["bad/users"] == "complete"
+    assert lab.lane("users", "bad")["discovery"]["before"] is None
 
 
 @pytest.mark.fault(61)

@@ -15,7 +15,7 @@ import pytest
 from axsync.api import QueriesPage, SavedQuery
 from axsync.api.envelope import WORDS_BYTES
 from axsync.client import Transport, connection_config
-from axsync.client.told import without_secrets
+from axsync.client.told import TOLD_MOST, without_secrets
 from axsync.client.transport import TRACE_MOST, WORDS_MOST, RequestContext
 from axsync.console.text import MAX_CHARACTERS
 from axsync.credentials import Credential, Redactor, Secret
@@ -251,6 +251,16 @@ async def test_a_token_that_repeats_a_secret_is_followed_and_not_journaled(lab: 
     assert (ran.report.verdict, len(lab.ids("users"))) == ("complete", 90)
     for path, content in kept(lab.lake):
         assert pieces(content) == set(), path
+
+
+def test_a_word_that_is_kept_is_short_and_cut_without_a_piece_of_a_secret() -> None:
+    """A version or a title stands in each manifest, however long a server makes it."""
+    redactor = Redactor([Secret(KEY)])
+    for offset in range(TOLD_MOST - len(KEY) - 20, TOLD_MOST + 2):
+        text = "x" * offset + KEY + "y" * 10_000
+        kept = (without_secrets(text, redactor, print), without_secrets({"a": text}, redactor, print)["a"])
+        assert {len(one) for one in kept} == {TOLD_MOST}
+        assert pieces("".join(kept)) == set()
 
 
 def test_saved_queries_and_days_that_repeat_a_secret_are_dropped() -> None:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from axsync.api import Api, Dialect, Question, history_days_request, read_history_days, v1, v2
@@ -133,7 +135,9 @@ def test_a_count_that_is_an_error_is_not_waited_for(api: Api, answer: dict[str, 
 
 def test_the_days_of_history_are_listed_per_type_with_what_must_be_sent() -> None:
     """The values, not the bare days, are what `history` wants."""
-    value = {"devices": {"2026-11-21": "2026-11-21T00:02:11"}, "users": None}
+    deep = json.loads("[" * 900 + "]" * 900)
+    odd = {"2026-11-22": None, "2026-11-23": deep, "2026-11-24": ""}
+    value = {"devices": {"2026-11-21": "2026-11-21T00:02:11", **odd}, "users": None}
 
     dates = read_history_days(reply({"data": {"type": "dict_value_schema", "attributes": {"value": value}}}), HOST)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from axsync.client.connection import bypasses_proxy, find_proxy
+from axsync.client.connection import bypasses_proxy, connection_config, find_proxy
 from axsync.errors import ConfigError
 from axsync.settings import CredentialReference, InstanceSettings
 
@@ -38,6 +38,17 @@ def found(environ: Mapping[str, str], url: str = "https://acme.example", **setti
 def test_the_environment_is_asked_as_curl_does(environ: dict[str, str], proxy: str | None) -> None:
     """Lower case before upper case; an empty variable means none; a scheme may be missing."""
     assert found(environ) == proxy
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "ü" * 80 + ".example"])
+@pytest.mark.parametrize("called", ["url", "proxy"])
+def test_a_host_name_that_no_resolver_takes_is_refused_before_anything_is_sent(called: str, host: str) -> None:
+    """It would be no failed connection, but a UnicodeError."""
+    place: dict[str, Any] = {"url": "http://acme.example", called: f"http://{host}"}
+    settings = InstanceSettings("prod", credential=KEYS, allow_plain_http=True, **place)
+
+    with pytest.raises(ConfigError, match=f"{called} has a host name"):
+        connection_config(settings, {})
 
 
 def test_the_settings_are_stronger_than_the_environment() -> None:

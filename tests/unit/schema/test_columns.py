@@ -105,6 +105,15 @@ def test_generic_fields_come_first() -> None:
     assert re.fullmatch(r"a__b_[0-9a-f]{8}", names["adapters_data.a.b"])
 
 
+@pytest.mark.parametrize("twin", ["Internal_Axon_Id", "Internal.axon.id", "INTERNAL AXON ID"])
+def test_no_look_alike_takes_the_column_of_the_id(twin: str) -> None:
+    """A stray key that would be spelt like it comes earlier in the alphabet; every reader joins by that column."""
+    names = assign_names([twin, "internal_axon_id"])
+
+    assert names["internal_axon_id"] == "internal_axon_id"
+    assert re.fullmatch(r"internal_axon_id_[0-9a-f]{8}", names[twin])
+
+
 def test_case_twins_have_two_names() -> None:
     """Names that differ by case only are one name to Athena, so one gets a suffix."""
     names = assign_names(["specific_data.data.MAC", "specific_data.data.mac"])
