@@ -89,6 +89,8 @@ def _from_before(older: Mapping[str, Any]) -> dict[str, Any]:
 
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+"""How many there are: what is below zero would be paged for without end, and no file of ours has more."""
 Form = TypeVar("Form")
 
 
@@ -105,8 +107,8 @@ class FileRecord:
     """One file of a lane; `path` is relative to the lake."""
 
     path: str
-    rows: int
-    bytes: int
+    rows: Count
+    bytes: Count
     sha256: str
 
 
@@ -123,17 +125,17 @@ class LaneRecord:
     discovery: Mapping[str, str | None]
     count_before: int | None
     count_after: int | None
-    rows: int
-    distinct_ids: int
+    rows: Count
+    distinct_ids: Count
     duplicates: int
     repaired: int
     missing: int = 0
-    rescued_values: int
+    rescued_values: Count
     dead_letters: int
     pages: int
     requests: int
     retries: int
-    bytes: int
+    bytes: Count
     seconds: float = 0.0
     schema: str | None = None  # the SHA-256 of the columns; version 1 did not tell
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `axsync.schema.columns` reads them

@@ -169,6 +169,17 @@ def test_a_run_that_was_killed_while_it_published_is_not_the_one_of_its_day(lake
     assert find_run(lake, "2026-11-22").snapshot.run_id == THIRD
 
 
+@pytest.mark.parametrize("rows", [-5, 1 << 63, 4.5])
+def test_a_manifest_with_a_number_of_rows_that_cannot_be_is_damaged(lake: FolderLake, rows: float) -> None:
+    """The next run would take it for what is left to read: below zero, its walk had no end."""
+    document = json.loads(manifest(lake, FIRST).read_text())
+    document["lanes"][0]["rows"] = rows
+    manifest(lake, FIRST).write_text(json.dumps(document))
+
+    with pytest.raises(ManifestError, match="is damaged"):
+        find_run(lake, FIRST)
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../elsewhere.parquet", "entity=a/../../b.parquet", ""])
 def test_a_manifest_that_names_a_file_outside_the_lake_is_damaged(lake: FolderLake, path: str) -> None:
     """Files are read, and removed, by what manifests name."""
