@@ -132,7 +132,7 @@ class Source:
 
     async def wait_stable(self, minutes: float, say: Callable[[str], None], *, pause: float = WAIT_PAUSE) -> None:
         """Wait until no discovery cycle is running, at most so long; says so when it waits or gives up."""
-        waited, most, who = 0.0, minutes * 60, f"instance {self.name}"
+        began, waited, most, who = time.monotonic(), 0.0, minutes * 60, f"instance {self.name}"
         while most and (state := await self.discovery(seconds=0)) in UNSTABLE:
             if waited >= most:
                 say(f"{who}: the discovery cycle did not end in {minutes:g} minutes; continuing anyway")
@@ -141,7 +141,7 @@ class Source:
                 say(f"{who}: a discovery cycle is {state}; waiting up to {minutes:g} minutes for its end")
             step = min(pause, most - waited)
             await asyncio.sleep(step)
-            waited += step
+            waited = max(waited + step, time.monotonic() - began)  # answers may take long themselves
 
     async def fields(self, entity: str, ask: RequestContext = _NOBODY) -> tuple[Field, ...]:
         """The field catalogue of an entity type, read once.
@@ -161,6 +161,7 @@ class Source:
         ask: RequestContext = _NOBODY,
         *,
         sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
         patience: float = POLL_TOTAL,
     ) -> int | None:
         """How many rows match; None where the server does not get the count ready in so many seconds.
@@ -169,7 +170,7 @@ class Source:
         """
         if is_system(question.entity):
             return (await self.page(question, Window(0, 0, 1), ask)).total
-        poll, waited, pause, told = str(uuid.uuid4()), 0.0, POLL_FIRST, False
+        began, poll, waited, pause, told = clock(), str(uuid.uuid4()), 0.0, POLL_FIRST, False
         while True:
             request = self.api.count_request(question, self.dialect, poll)
             value = await self._ask_fact(request, self.api.read_count, ask)
@@ -181,7 +182,8 @@ class Source:
             if waited + pause > patience:
                 return None
             await sleep(pause)
-            waited, pause = waited + pause, min(pause * 2, POLL_CAP)
+            waited = max(waited + pause, clock() - began)  # answers may take long themselves
+            pause = min(pause * 2, POLL_CAP)
 
     def _say_waiting(self, entity: str, ask: RequestContext, patience: float) -> None:
         who = "" if ask.lane else f"instance {self.name}: "

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from axsync.errors import ConfigError
-from axsync.settings import nearest
+from axsync.settings import MIB, nearest
 
 Environ = Mapping[str, str]
 Table = dict[str, Any]  # what TOML calls a table
@@ -24,6 +24,8 @@ Hints = Mapping[str, Any]  # keys and the types of their values
 _EXPANSION = re.compile(
     r"\$\$\{|\$\{(?:file:(?P<file>[^}]+)|(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?)\}|\$\{", re.ASCII
 )
+MOST_OF_A_FILE = MIB
+"""Of ${file:PATH}: a larger one is no value of a setting, and a device may have no end."""
 _SIZE = re.compile(r"([0-9]{1,15}) ?(?:([KMGT])(I?))?B", re.IGNORECASE)
 _WORDS = {
     str: "a string",
@@ -102,7 +104,11 @@ def _replacement(found: re.Match[str], environ: Environ) -> str:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_text("utf-8").rstrip("\r\n")
+        with path.open("rb") as file:
+            found = file.read(MOST_OF_A_FILE + 1)
+        if len(found) > MOST_OF_A_FILE:
+            raise ConfigError(f"needs the file {str(path)!r}, which is larger than {MOST_OF_A_FILE // MIB} MiB")
+        return found.decode("utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"needs the file {str(path)!r}, which cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -52,6 +52,9 @@ class Paginator(Protocol):
     def counted(self, window: Window, rows: int) -> None:
         """Record the row count of an answered window."""
 
+    def bound(self, total: int | None) -> None:
+        """Set the total by which a listing counts as endless, where no page has told one."""
+
     def resize(self, limit: int) -> None:
         """Set the rows per window from now on."""
 
@@ -187,6 +190,10 @@ class OffsetPaginator:
             self._full_end = end
         _refuse_endless(self._first_total, self._end(), max(self.limit, self._widest))
 
+    def bound(self, total: int | None) -> None:
+        """Set the bound alone: what is due is still decided by the pages."""
+        self._first_total = total if self._first_total is None else self._first_total
+
     def resize(self, limit: int) -> None:
         """Set the rows per window from now on; windows in flight stay as they are."""
         self._widest, self.limit = max(self._widest, self.limit), limit
@@ -307,6 +314,13 @@ class TokenPaginator:
         self._next = None if self._abandoned else self._next
         if self._next is None and not self._open and (self._abandoned or self._ended_early()):
             self._rest = OffsetPaginator.after(self._rows, total=self.total, limit=self.limit, asked=self._asked)
+            self._rest.bound(self._first_total)
+
+    def bound(self, total: int | None) -> None:
+        """Set the bound alone; the rest by offset has it too."""
+        self._first_total = total if self._first_total is None else self._first_total
+        if self._rest is not None:
+            self._rest.bound(total)
 
     def resize(self, limit: int) -> None:
         """Abandon the chain for smaller windows; larger ones wait for the rest by offset."""

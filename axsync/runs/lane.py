@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from axsync.client.source import UNSTABLE
 from axsync.engine.lane_walk import Stored
@@ -107,7 +108,7 @@ class LaneRun:
         self._opened = not anew
         if self._opened:
             await reader.open()  # an earlier process knew the size
-        walk, reconciler = reader.way(way, self._store), Reconciler(reader, self.writer)
+        walk, reconciler = reader.way(way, partial(self._store, way)), Reconciler(reader, self.writer)
         await reconciler.walk(walk, anew=anew)
         reconciler.one_answer, reconciler.cycling = anew and walk.answers <= 1, await self._is_cycling(discovery)
         evidence = await reconciler.evidence(reader.before, walk.paginator.total)
@@ -145,10 +146,11 @@ class LaneRun:
         await self._restart("the interrupted read cannot be resumed")
         return await self._way()
 
-    async def _store(self, page: Page) -> Stored:
+    async def _store(self, way: Paginator, page: Page) -> Stored:
         if not self._opened:
             self._opened = True
             await self.reader.open(page)
+            way.bound(self.reader.before)  # a server that tells no totals may never end
         return await self.writer.store(self.reader, page)
 
     def _outcome(self, evidence: Evidence, discovery: dict[str, str | None], repaired: int) -> Outcome:

@@ -8,6 +8,7 @@ import pytest
 from axsync.emulator import Mishap
 from axsync.emulator.pages import PageRequest
 from axsync.settings import EntitySettings
+from tests.faults.interposer import http, interposed
 from tests.faults.proof import ID, NAME, NARROW, Tapped, assert_nothing_lost, code, read, restored, told
 from tests.flow.harness import Lab, Ran, pages
 from tests.unit.convert.lake import same
@@ -104,6 +105,21 @@ async def test_fault_24_a_walk_without_end_is_stopped(
     assert any(words in str(ran.report.errors) for words in ("repeats the same page", "there is no end"))
     assert (ran.report.manifest, lab.published()) == (None, [])
     assert len(pages(emulator.log)) < 40
+
+
+@pytest.mark.parametrize("paging", ["offset", "token"])
+async def test_fault_24_new_rows_for_ever_are_stopped_by_the_count_where_no_page_tells_a_total(
+    lab: Lab, start: Start, paging: str
+) -> None:
+    """Far more than were counted: failed, exit code 1, and the server is left."""
+    emulator = await start(sizes={"devices": 1_000}, mishaps=(Mishap("empty-meta"),))
+    async with interposed(emulator.url, lambda kind, _: http(b'{"value":5}') if kind == "count" else None) as url:
+        instance = lab.instance(emulator, url=url, paging=paging)
+        ran = await lab.run(lab.settings(instance, types={"default": NARROW}))
+
+    assert told(ran) == ("failed", 1)
+    assert "the server announced 5 rows" in str(ran.report.errors)
+    assert len(pages(emulator.log)) < 30
 
 
 @pytest.mark.parametrize(("profile", "paging"), WALKS)

@@ -227,3 +227,20 @@ async def test_a_count_that_is_not_ready_is_told_once(lab: Lab, start: Start) ->
 
     text = "instance prod: the server has not counted users yet; waiting up to 10 minutes"
     assert [event.text for event in told if isinstance(event, Notice)] == [text]
+
+
+async def test_the_time_that_answers_take_counts_for_a_patience(lab: Lab, start: Start) -> None:
+    """Pauses of half a second and of one would fit into three seconds; answers of two seconds leave none."""
+    emulator = await start(mishaps=(Mishap("count-null"),))
+    now, waits = [0.0], list[float]()
+
+    async def at_once(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds + 2  # with the answer that follows
+
+    async with open_sources(lab.settings(lab.instance(emulator)), lambda _: None) as sources:
+        source = sources["prod"]
+        assert isinstance(source, Source)
+        assert await source.count(Question("users"), sleep=at_once, clock=lambda: now[0], patience=3) is None
+
+    assert waits == [0.5]

@@ -220,6 +220,10 @@ def test_a_file_without_an_instance_is_completed_by_the_variables() -> None:
         ),
         ("[run]\nlimit = 0\n", "a.toml: [run] limit must be between 1 and"),
         ('[lake]\nuri = "${NO}"\n', "a.toml: [lake] uri needs the environment variable NO, which is not set"),
+        (
+            '[lake]\nuri = "${file:/dev/zero}"\n',
+            "a.toml: [lake] uri needs the file '/dev/zero', which is larger than 1 MiB",
+        ),
         ('[lake]\nuri = "${file:no}"\n', "a.toml: [lake] uri needs the file 'no', which cannot be read (No such file"),
         ('[lake]\nuri = "${file:a\\u0000}"\n', "a.toml: [lake] uri needs the file 'a\\x00', which "),
         ('[lake]\nuri = "${1}"\n', "a.toml: [lake] uri has a '${' that is not"),

@@ -136,6 +136,17 @@ def test_an_endless_chain_is_stopped(announced: int, limit: int, seed: int, curs
         Traveller(Random(seed), 4, 0.0, bound + 1).go(TokenPaginator(limit, CURSOR if cursor else TOKEN), chain.answer)
 
 
+@pytest.mark.parametrize("lost", [None, 2])
+def test_a_chain_without_totals_ends_at_its_bound(lost: int | None) -> None:
+    """Also where it goes on by offset."""
+    chain = Chain(Listing(10**6, lambda _: None, Random(0)), lost=lost)
+    walk = TokenPaginator(10)
+    walk.bound(7)
+
+    with pytest.raises(LaneError, match="announced 7 rows"):
+        Traveller(Random(0), 4, 0.0, 40).go(walk, chain.answer)
+
+
 def test_a_number_of_a_window_is_never_used_twice() -> None:
     """Windows by offset go on counting where the chain ended."""
     listing = Listing(50, lambda _: 50, Random(0))
