@@ -93,7 +93,8 @@ class Server:
         last = self.shape.rows - (self.shape.hidden if self.walks < 2 else 0)
         places = range(first, min(first + limit, last))
         if only_ids:
-            rows = [b'{"%s":"%s"}' % (ID.encode(), json.loads(self.shape.record(p))[ID].encode()) for p in places]
+            whole = (json.loads(self.shape.record(place)) for place in places)
+            rows = [json.dumps({ID: row[ID]} if ID in row else {}).encode() for row in whole]
         else:
             rows = [self.shape.record(place) for place in places]
         blanks = b" " * self.shape.inflate
