@@ -2,8 +2,8 @@
 
 A request costs a fixed time and a time per row. Both are learnt from the answers, as a straight line through the rows
 and seconds of all of them; a request for the catalogue or a count is one of no rows. Pages are made so large that the
-fixed time is a small share, within the bytes that memory allows and the time that a server bears. After a failure,
-pages are halved, and grow back by doubling.
+fixed time is a small share, and that requests take as long as the pace lets them keep their place, within the bytes
+that memory allows and the time that a server bears. After a failure, pages are halved, and grow back by doubling.
 """
 
 import math
@@ -72,12 +72,16 @@ class FoundSize:
 class PageSizer:
     """Rows per page. `most` is the limit of the settings, `ceiling` the bytes that a page may have.
 
+    `turn` is the time for which the pace lets a request keep its place: requests in flight by requests per second. One
+    that ends sooner leaves the place empty.
+
     Without a ceiling the number of rows stays as it is, but for pages that fail or that are unbearable: a chain of
     tokens cannot change its limit and stay a chain.
     """
 
     most: int
     ceiling: int = 0
+    turn: float = 0.0  # seconds
     limit: int = field(default=0, init=False)
     _cost: CostLine = field(default_factory=CostLine, init=False)
     _row_bytes: float = field(default=0.0, init=False)  # of the newest page
@@ -143,8 +147,10 @@ class PageSizer:
         cheap = fixed * (1 / FIXED_SHARE - 1) / per_row if per_row else math.inf
         if fixed <= QUICK_SECONDS:
             cheap = 0.0
+        spare = max(0.0, self.turn - fixed)
+        paced = spare / per_row if per_row else math.inf if spare else 0.0
         bearable = (ROOM * SLOW_SECONDS - fixed) / per_row if per_row else math.inf
-        wanted = max(cheap, self._fitting(USUAL_BYTES))
+        wanted = max(cheap, paced, self._fitting(USUAL_BYTES))
         rows = int(max(1, min(self.most, wanted, self._fitting(self.ceiling), max(bearable, self.limit))))
         if not self.limit / SLACK <= rows <= self.limit * SLACK:
             self.limit = rows

@@ -114,7 +114,8 @@ class LaneReader:
         self.blank: Page | None = None
         self._found_before: FoundSize | None = None
         most = entity.page_size or instance.page_size
-        self._sizer = PageSizer(self._listing.rows_at_once(most) if self._listing else most, self._ceiling())
+        turn = instance.in_flight / instance.requests_per_second
+        self._sizer = PageSizer(self._listing.rows_at_once(most) if self._listing else most, self._ceiling(), turn)
 
     def begin_with(self, found: FoundSize | None) -> None:
         """Ask for pages of the size that the server bore in an earlier run; before anything is asked."""

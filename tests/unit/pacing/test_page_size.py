@@ -166,6 +166,17 @@ def test_a_server_that_answers_at_once_is_asked_for_pages_of_the_usual_size(per_
     assert quick.limit == (4 << 20) // 8_192
 
 
+@pytest.mark.parametrize(("per_row", "rows"), [(0.0002, 1_750), (0.0, 2_000), (0.01, 512)])
+def test_pages_are_so_large_that_a_quick_server_is_not_waiting_for_the_pace(per_row: float, rows: int) -> None:
+    """Four at once and ten in a second: each may take 0.4 s, of which 0.05 s are the same for any number of rows."""
+    quick = PageSizer(2_000, 16 << 20, turn=0.4)
+    quick.expect(32 << 10)
+    quick.answered(0, 0.05)
+    quick.served(500, 0.05 + 500 * per_row, 500 * 8_192)
+
+    assert quick.limit == pytest.approx(rows, abs=1)
+
+
 def test_a_page_takes_no_more_bytes_than_memory_allows_and_no_longer_than_a_server_bears() -> None:
     """However much a request costs."""
     large, long = PageSizer(2_000, 16 << 20), PageSizer(2_000, 1 << 40)
