@@ -12,6 +12,7 @@ from axsync.convert import Converted
 from axsync.emulator import Emulator, Mishap, Seen
 from axsync.events import Event, PageRead
 from axsync.model import ID_FIELD, Page
+from axsync.pacing import page_size
 from axsync.runs.lane_writer import LaneWriter
 from axsync.settings import EntitySettings
 from tests.flow.harness import Lab, attributes
@@ -184,3 +185,18 @@ async def test_a_listing_that_fails_costs_no_page(lab: Lab, start: Start) -> Non
     assert (await lab.run(settings)).verdicts() == {"prod/users": "complete"}
     assert windows(emulator.log[before:], 100) == []
     assert len(windows(emulator.log[before:], 1889)) == 1
+
+
+@pytest.mark.parametrize(("per_second", "is_paced"), [(20.0, True), (5000.0, False)])
+async def test_where_the_pace_is_what_a_run_waits_for_pages_are_large(
+    lab: Lab, start: Start, monkeypatch: pytest.MonkeyPatch, per_second: float, *, is_paced: bool
+) -> None:
+    """Four in flight and twenty in a second leave 0.2 s for a request; without that pages have their usual size."""
+    monkeypatch.setattr(page_size, "USUAL_BYTES", 8 << 10)
+    monkeypatch.setattr(page_size, "QUICK_SECONDS", 10.0)
+    emulator = await start(sizes={"devices": 3_000})
+    instance = lab.instance(emulator, page_size=2_000, in_flight=4, requests_per_second=per_second)
+    ran = await lab.run(lab.settings(instance, types=FEW))
+
+    assert ran.outcome("devices").verdict == "complete"
+    assert (ran.outcome("devices").pages < 12) is is_paced
